@@ -1,0 +1,40 @@
+# Two commands matter: `make repro` (the whole pipeline) and `make test`. Both set everything up by themselves.
+SHELL := /bin/bash
+PYTHON := $(shell command -v python3.11 || command -v python3)
+RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
+
+.PHONY: repro test stale verify pretrain lock clean
+
+repro: .venv/.installed       ## run whatever is out of date, then print the leaderboard
+	$(RUN) dvc repro && $(RUN) python -m cadc.report
+
+test: .venv/.installed        ## all tests, a miniature pipeline run included
+	$(RUN) pytest
+
+stale: .venv/.installed       ## fail if the committed dvc.lock does not agree with code and params (runs nothing)
+	@! $(RUN) dvc repro --dry --allow-missing | grep -A1 "^Running stage" || { echo "dvc.lock is stale: run make repro and commit"; exit 1; }
+
+verify: .venv/.installed      ## every stage again in a temporary clone must give the committed bytes
+	rm -rf .verify && git clone -q . .verify
+	cd .verify && env PYTHONPATH=src PATH="$(CURDIR)/.venv/bin:$$PATH" dvc repro -f && git diff HEAD --exit-code --stat -- dvc.lock reports
+	rm -rf .verify && echo "verified: dvc.lock and reports are byte for byte the same"
+
+pretrain: .venv/.installed    ## make the mini base again (the frozen stage) and record it in dvc.lock
+	$(RUN) python stages/pretrain.py && $(RUN) dvc commit -f pretrain
+
+lock: .uv/bin/uv              ## pin what pyproject.toml asks for, with hashes
+	.uv/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+
+clean:                        ## forget every artifact; the environment stays
+	rm -rf artifacts .verify
+
+.uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and f"Python 3.11 is needed, $(PYTHON) is {sys.version.split()[0]}")'
+	$(PYTHON) -m venv .uv && .uv/bin/pip install -q --disable-pip-version-check uv
+
+# Made again only when the lock changes. The package itself is used from src/ (a .pth file, no build).
+.venv/.installed: requirements.lock | .uv/bin/uv
+	.uv/bin/uv venv -q --clear --python $(PYTHON) .venv
+	.uv/bin/uv pip sync -q --python .venv/bin/python --require-hashes requirements.lock
+	echo "$(CURDIR)/src" > "$$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/cadc.pth"
+	touch $@

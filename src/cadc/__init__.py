@@ -1,0 +1,22 @@
+"""CADC: data curation for vision-language instruction tuning, reproducible end to end.
+
+Importing the package pins what would let two x86-64 machines disagree on the last bit of a float: the instruction
+set of ATen, oneDNN and MKL, and one thread per process. It must therefore be imported before torch; every stage does.
+A value that the user has set in the environment is kept.
+"""
+
+import os
+
+for _name, _value in {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "AVX2",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TQDM_DISABLE": "1",  # bars are drawn by cadc.console alone
+}.items():
+    os.environ.setdefault(_name, _value)

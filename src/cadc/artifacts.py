@@ -1,0 +1,124 @@
+"""The contract: where each artifact lies, its columns, shapes and dtypes, and how it is loaded and saved.
+
+    pool/rows.parquet            id, source, images[{bytes, path}], turns[{role, text}]; row number = position
+    pool/skipped.json            [{id, reason}] of rows left out under pool.on_bad_row: skip
+    labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (mini world; reports and oracle only)
+    benchmarks/probe|score       hub layout; methods read probe, evaluation reads score
+    embeddings/{image,text}.npy  float32 [n_rows, width], unit rows, zero where a row has no image
+    clusters/assignment.npy      int32 [n_rows];  clusters/centroids.npy float32 [n_clusters, width]
+    proxy/snapshot_K.safetensors <name>, <name>.exp_avg, <name>.exp_avg_sq per LoRA parameter; proxy/snapshots.json
+    capture/gram.npy             float64 [n_snapshots, n_subtasks, n_subtasks]; capture/trajectories.npy float32
+                                 [n_snapshots, n_subtasks, width]; capture/subtasks.json
+    influence/influence.npy      float32 [n_snapshots, n_rows, n_subtasks]; self_influence.npy, norm.npy, loss.npy
+                                 float32 [n_snapshots, n_rows]
+    capabilities/                capabilities.json; influence.npy float32 [n_rows, n_capabilities] (cosines summed over
+                                 snapshots); self_influence.npy float32 [n_snapshots, n_rows]
+    selections/METHOD/bBB_sS.parquet   row, rank, weight, capability, stage
+    adapters/METHOD/bBB_sS/      a PEFT adapter; loss.npy float32 [n_steps]
+    results/METHOD/samples.parquet     budget, seed, task, doc, group, meta, score, chance, prediction
+                                 metrics.json: budget key -> seed -> benchmark's own figures
+
+Everything lies under `artifacts/`, owned by DVC. `artifacts/scratch` (shards, to resume from) and `artifacts/costs`
+(seconds and memory, which vary) are no DVC outputs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROOT = Path("artifacts")
+POOL, LABELS = ROOT / "pool", ROOT / "labels.parquet"
+PROBE, SCORE = ROOT / "benchmarks" / "probe", ROOT / "benchmarks" / "score"
+EMBEDDINGS, CLUSTERS = ROOT / "embeddings", ROOT / "clusters"
+PROXY, CAPTURE, INFLUENCE = ROOT / "proxy", ROOT / "capture", ROOT / "influence"
+CAPABILITIES, SELECTIONS = ROOT / "capabilities", ROOT / "selections"
+ADAPTERS, RESULTS = ROOT / "adapters", ROOT / "results"
+SCRATCH, COSTS = ROOT / "scratch", ROOT / "costs"
+
+SELECTION_SCHEMA = pa.schema(
+    [("row", pa.int64()), ("rank", pa.int64()), ("weight", pa.float32()), ("capability", pa.int32()), ("stage", pa.int32())]
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows to train on, in which order: the one thing every method makes.
+
+    row int64 [n]: pool row; a row replayed in a later stage stands there again. rank = position, the training order.
+    weight float32 [n]. capability int32 [n]: -1 where a method has none. stage int32 [n]: non-decreasing from 0.
+    """
+
+    row: np.ndarray
+    weight: np.ndarray
+    capability: np.ndarray
+    stage: np.ndarray
+
+    @classmethod
+    def of_rows(cls, row: np.ndarray) -> Selection:
+        """Rows in training order, all alike, in one stage."""
+        n = len(row)
+        return cls(np.asarray(row, np.int64), np.ones(n, np.float32), np.full(n, -1, np.int32), np.zeros(n, np.int32))
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def n_unique(self) -> int:
+        return len(np.unique(self.row))
+
+
+def read_json(path: Path):
+    return json.loads(path.read_text())
+
+
+def write_json(path: Path, value) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def fresh(folder: Path) -> Path:
+    """`folder`, empty: an output never holds what an earlier run left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, array, allow_pickle=False)
+
+
+def load_array(path: Path) -> np.ndarray:
+    """A memory map: nothing is read before it is used."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def load_pool() -> pa.Table:
+    """The pool: columns id, source, images, turns, in row order."""
+    return pq.read_table(POOL / "rows.parquet", memory_map=True)
+
+
+def selection_path(method: str, run: str) -> Path:
+    return SELECTIONS / method / f"{run}.parquet"
+
+
+def save_selection(path: Path, selection: Selection) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = [selection.row, np.arange(len(selection)), selection.weight, selection.capability, selection.stage]
+    pq.write_table(pa.Table.from_arrays([pa.array(c) for c in columns], schema=SELECTION_SCHEMA), path)
+
+
+def load_selection(path: Path) -> Selection:
+    """The selection in rank order. Raises ValueError where columns differ from the contract."""
+    table = pq.read_table(path)
+    if table.schema != SELECTION_SCHEMA:
+        raise ValueError(f"{path}: columns {table.schema.names}, expected {SELECTION_SCHEMA.names} of the contract's types")
+    table = table.sort_by("rank")
+    return Selection(*(table[name].to_numpy() for name in ("row", "weight", "capability", "stage")))

@@ -1,0 +1,46 @@
+"""The similarity graph of subtasks and its communities: a model's intrinsic capabilities (CADC, discovery)."""
+
+from __future__ import annotations
+
+import igraph
+import leidenalg
+import numpy as np
+
+
+def centered(gram: np.ndarray) -> np.ndarray:
+    """Gram matrices of trajectories less their mean over subtasks: float64 [..., S, S] (ours; what all subtasks share
+    tells none of them apart)."""
+    return gram - gram.mean(-1, keepdims=True) - gram.mean(-2, keepdims=True) + gram.mean((-1, -2), keepdims=True)
+
+
+def cosine_similarity(gram: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Cosines of the concatenated, learning-rate-weighted trajectories, from gram [M, S, S] and rates [M]: float64 [S, S].
+
+    A subtask whose trajectory is zero has cosine 0 with every other and 1 with itself.
+    """
+    total = np.einsum("m,mij->ij", np.asarray(rates, np.float64) ** 2, gram)
+    length = np.sqrt(np.clip(np.diag(total), 0, None))
+    safe = np.where(length > 0, length, 1.0)
+    cosine = np.clip(total / safe[:, None] / safe[None], -1.0, 1.0)
+    np.fill_diagonal(cosine, 1.0)
+    return (cosine + cosine.T) / 2
+
+
+def communities(cosine: np.ndarray, tau: float, resolution: float, seed: int) -> np.ndarray:
+    """Leiden on the graph whose edges are cosines >= tau, weighted by them (RBConfiguration): int32 [S].
+
+    Communities are numbered by size, the largest first, ties by their first subtask. Raises ValueError for tau < 0:
+    Leiden takes no negative weights.
+    """
+    if tau < 0:
+        raise ValueError(f"discover.tau is {tau}; Leiden takes no negative weights, so it must be >= 0")
+    n = len(cosine)
+    edges = [(i, j) for i in range(n) for j in range(i + 1, n) if cosine[i, j] >= tau and cosine[i, j] > 0]
+    graph = igraph.Graph(n=n, edges=edges)
+    weights = [float(cosine[i, j]) for i, j in edges]
+    partition = leidenalg.find_partition(
+        graph, leidenalg.RBConfigurationVertexPartition, weights=weights, resolution_parameter=resolution, seed=seed, n_iterations=-1
+    )
+    found = np.array(partition.membership)
+    order = sorted(set(found.tolist()), key=lambda c: (-int((found == c).sum()), int(np.flatnonzero(found == c)[0])))
+    return np.array([order.index(c) for c in found], np.int32)

@@ -1,0 +1,78 @@
+"""Subtask trajectories from probe rows, and the streaming influence of pool rows on them.
+
+Inner products are linear, so no row's gradient is ever stored: each batch's update directions are sketched and
+multiplied with the subtask trajectories at once. What is kept, influence[snapshot, row, subtask], the row norms and the
+Gram matrix of the trajectories, gives every threshold, partition and budget exactly and in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from peft import PeftModel
+
+from cadc.gradients.adamw import Direction
+from cadc.gradients.per_sample import PerSampleGradients
+from cadc.gradients.sketch import CountSketch
+from cadc.model.encode import EncodedRows, collate
+from cadc.params import Capture
+from cadc.training.snapshots import Snapshot, restore
+
+
+class SketchedDirections:
+    """Rows -> sketched update directions at one snapshot after the other, with the gradients' own norms and losses."""
+
+    def __init__(self, model: PeftModel, capture: Capture, pad_id: int):
+        self.model, self.capture, self.pad_id = model, capture, pad_id
+        self.device = next(model.parameters()).device
+        self.gradients = PerSampleGradients(model)
+        self.sketch = CountSketch(self.gradients.names, self.gradients.sizes, capture.projection, capture.projection_seed, self.device)
+
+    def batches(self, rows: EncodedRows, which: np.ndarray, snapshot: Snapshot) -> Iterator[tuple[np.ndarray, torch.Tensor, np.ndarray, np.ndarray]]:
+        """Yields (positions in `which`, sketches float32 [B, width], squared gradient norms [B], losses [B]).
+
+        Rows are batched by length, so that little is padded; positions tell where each belongs.
+        """
+        restore(self.model, snapshot)
+        direction = Direction(snapshot, self.gradients.names, self.capture.update, self.device)
+        lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
+        by_length = np.argsort(lengths, kind="stable")
+        with self.gradients as gradients:
+            for start in range(0, len(which), self.capture.batch_size):
+                at = by_length[start : start + self.capture.batch_size]
+                grads, losses = gradients(collate([rows[int(which[i])] for i in at], self.pad_id))
+                norms = (grads * grads).sum(1)
+                yield at, self.sketch(direction(grads)), norms.cpu().numpy(), losses.cpu().numpy()
+
+
+def subtask_trajectories(engine: SketchedDirections, rows: EncodedRows, subtask: np.ndarray, n_subtasks: int, snapshots: list[Snapshot]) -> np.ndarray:
+    """Mean sketched direction of each subtask's probe rows: float32 [n_snapshots, n_subtasks, width] (CADC, discovery)."""
+    out = np.zeros((len(snapshots), n_subtasks, engine.sketch.width), np.float64)
+    counts = np.bincount(subtask, minlength=n_subtasks)
+    for t, snapshot in enumerate(snapshots):
+        for at, sketches, _, _ in engine.batches(rows, np.arange(len(subtask)), snapshot):
+            np.add.at(out[t], subtask[at], sketches.cpu().numpy())
+        out[t] /= counts[:, None]
+    return out.astype(np.float32)
+
+
+def row_influence(engine: SketchedDirections, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot], trajectories: np.ndarray) -> dict[str, np.ndarray]:
+    """Influence of pool rows `which` on every subtask.
+
+    Returns influence float32 [n_snapshots, n, n_subtasks], the inner products <G_t(z), T_t(s)>; norm float32
+    [n_snapshots, n], |G_t(z)| of the sketched direction; self_influence float32 [n_snapshots, n], lr_t |g_t(z)|^2 of
+    the raw gradient (CADC, curation); loss float32 [n_snapshots, n].
+    """
+    n, n_subtasks = len(which), trajectories.shape[1]
+    out = {"influence": np.zeros((len(snapshots), n, n_subtasks), np.float32)}
+    out |= {name: np.zeros((len(snapshots), n), np.float32) for name in ("norm", "self_influence", "loss")}
+    for t, snapshot in enumerate(snapshots):
+        targets = torch.tensor(trajectories[t]).to(engine.device)
+        for at, sketches, norms, losses in engine.batches(rows, which, snapshot):
+            out["influence"][t, at] = (sketches @ targets.T).cpu().numpy()
+            out["norm"][t, at] = sketches.norm(dim=1).cpu().numpy()
+            out["self_influence"][t, at] = snapshot.lr * norms
+            out["loss"][t, at] = losses
+    return out

@@ -1,0 +1,153 @@
+"""From a pool row to tensors: chat template, answer mask, image tokens, batches.
+
+The rendered conversation is cut where answers begin and end, and each piece is tokenized on its own. So the label mask
+is exact by construction, and what the model is trained to continue is token for token what it is given at generation.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import ProcessorMixin
+
+IMAGE_TOKEN = "<image>"
+IGNORE = -100
+#: Tensors whose first axis counts images or patches of the whole batch; others are per row.
+_PER_IMAGE = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask")
+
+
+def open_image(image: dict) -> Image.Image:
+    """The RGB picture of a pool or benchmark cell {bytes, path}."""
+    source = io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"]
+    with Image.open(source) as opened:
+        return opened.convert("RGB")
+
+
+def to_messages(turns: Sequence[dict[str, str]]) -> list[dict]:
+    """LLaVA turns as chat messages: each `<image>` of a human turn becomes an image part, in place."""
+    messages = []
+    for turn in turns:
+        parts: list[dict[str, str]] = []
+        for i, piece in enumerate(turn["text"].split(IMAGE_TOKEN)):
+            if i:
+                parts.append({"type": "image"})
+            if piece.strip():
+                parts.append({"type": "text", "text": piece.strip()})
+        messages.append({"role": turn["role"], "content": parts})
+    return messages
+
+
+def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str, bool]]:
+    """The rendered conversation in pieces (text, is_answer). Raises ValueError if the template rewrites earlier turns."""
+    pieces, cursor = [], 0
+    full = processor.apply_chat_template(messages, tokenize=False)
+    for k, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        prompt = processor.apply_chat_template(messages[:k], tokenize=False, add_generation_prompt=True)
+        upto = processor.apply_chat_template(messages[: k + 1], tokenize=False) if k + 1 < len(messages) else full
+        if not (full.startswith(prompt) and full.startswith(upto)):
+            raise ValueError("the chat template renders earlier turns differently once later ones follow; answers can't be masked")
+        pieces += [(full[cursor : len(prompt)], False), (full[len(prompt) : len(upto)], True)]
+        cursor = len(upto)
+    return pieces
+
+
+def encode(row: dict, processor: ProcessorMixin, max_length: int) -> dict[str, Any]:
+    """One pool row as tensors.
+
+    Returns input_ids and labels int64 [length] (labels are -100 outside answers), `row` if the row has one, and the
+    processor's image tensors. Raises ValueError, naming the row, if it is longer than `max_length` tokens.
+    """
+    encoded = _tokenize(segments(processor, to_messages(row["turns"])), [open_image(image) for image in row["images"]], processor)
+    if len(encoded["input_ids"]) > max_length:
+        raise ValueError(f"row {row.get('id')}: {len(encoded['input_ids'])} tokens, above model.max_length={max_length}; raise it or shorten the row")
+    return {**encoded, "row": row.get("row", -1)}
+
+
+def encode_prompt(messages: list[dict], images: list[Image.Image], processor: ProcessorMixin) -> dict[str, Any]:
+    """Chat messages that end with a user turn, as tensors to generate from; labels are all -100."""
+    text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return {**_tokenize([(text, False)], images, processor), "row": -1}
+
+
+def _tokenize(pieces: list[tuple[str, bool]], images: list[Image.Image], processor: ProcessorMixin) -> dict[str, Any]:
+    """input_ids, labels and image tensors of rendered pieces, images used up in order."""
+    ids: list[int] = []
+    labels: list[int] = []
+    extra: dict[str, torch.Tensor] = {}
+    used = 0
+    for text, is_answer in pieces:
+        count = 0 if is_answer else text.count(getattr(processor, "image_token", IMAGE_TOKEN))
+        if count:
+            made = processor(text=[text], images=images[used : used + count], add_special_tokens=False, return_tensors="pt")
+            piece = made["input_ids"][0].tolist()
+            for name in _PER_IMAGE:
+                if name in made:
+                    extra[name] = torch.cat([extra[name], made[name]]) if name in extra else made[name]
+            used += count
+        else:
+            piece = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids += piece
+        labels += piece if is_answer else [IGNORE] * len(piece)
+    return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels), **extra}
+
+
+def collate(encoded: Sequence[dict[str, Any]], pad_id: int, left: bool = False) -> dict[str, torch.Tensor]:
+    """Pad and stack encoded rows.
+
+    Returns input_ids, labels, attention_mask [batch, length], `row` [batch], `image_row` [images] (which row of the
+    batch an image belongs to) and the image tensors, concatenated over images.
+    """
+    length = max(len(e["input_ids"]) for e in encoded)
+
+    def padded(name: str, fill: int) -> torch.Tensor:
+        out = torch.full((len(encoded), length), fill)
+        for i, e in enumerate(encoded):
+            n = len(e["input_ids"])
+            out[i, length - n if left else 0 : length if left else n] = e[name]
+        return out
+
+    lengths = torch.tensor([len(e["input_ids"]) for e in encoded])[:, None]
+    places = torch.arange(length)[None]
+    batch = {
+        "input_ids": padded("input_ids", pad_id),
+        "labels": padded("labels", IGNORE),
+        "attention_mask": ((places >= length - lengths) if left else (places < lengths)).long(),
+        "row": torch.tensor([e["row"] for e in encoded]),
+        "image_row": torch.tensor([i for i, e in enumerate(encoded) for _ in range(len(e.get("pixel_values", ())))], dtype=torch.long),
+    }
+    for name in _PER_IMAGE:
+        if any(name in e for e in encoded):
+            batch[name] = torch.cat([e[name] for e in encoded if name in e])
+    return batch
+
+
+def model_inputs(batch: dict[str, torch.Tensor], device: torch.device, with_labels: bool = True) -> dict[str, torch.Tensor]:
+    """What a model's forward takes of a batch, on `device`."""
+    skip = {"row", "image_row"} | (set() if with_labels else {"labels"})
+    return {name: value.to(device) for name, value in batch.items() if name not in skip}
+
+
+class EncodedRows(torch.utils.data.Dataset):
+    """Pool rows encoded on first use and kept if `keep` (small pools: an epoch then costs no decoding)."""
+
+    def __init__(self, table, processor: ProcessorMixin, max_length: int, keep: bool = True):
+        self.table, self.processor, self.max_length, self.keep = table, processor, max_length, keep
+        self._kept: dict[int, dict[str, Any]] = {}
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        if row in self._kept:
+            return self._kept[row]
+        record = self.table.slice(row, 1).to_pylist()[0]
+        encoded = encode({**record, "row": row}, self.processor, self.max_length)
+        if self.keep:
+            self._kept[row] = encoded
+        return encoded

@@ -1,0 +1,241 @@
+"""params.yaml as types: every value is checked before a stage starts, and an unknown key is an error.
+
+The fields mirror params.yaml section by section; units and sources stand there, beside the values.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pool(Section):
+    annotations: str | None
+    images: str | None
+    on_bad_row: Literal["fail", "skip"]
+    min_image_side: Positive
+    embed_images: bool
+
+    @model_validator(mode="after")
+    def _both(self):
+        if (self.annotations is None) != (self.images is None):
+            raise ValueError("set annotations and images together, or neither (then the mini world is made)")
+        return self
+
+
+class World(Section):
+    seed: Seed
+    rows: Annotated[int, Field(ge=100)]
+    long_tail_exponent: Annotated[float, Field(ge=0)]
+    form_shares: dict[Literal["open", "yesno", "choice", "chat"], Share]
+    multi_turn_share: Share
+    text_only_share: Share
+    caption_share: Share
+    wrong_answer_share: Share
+    mismatched_image_share: Share
+    exact_duplicate_share: Share
+    near_duplicate_share: Share
+
+    @field_validator("form_shares")
+    @classmethod
+    def _sums_to_one(cls, shares):
+        if set(shares) != {"open", "yesno", "choice", "chat"} or abs(sum(shares.values()) - 1) > 1e-9:
+            raise ValueError("give open, yesno, choice and chat, summing to 1")
+        return shares
+
+
+class Benchmarks(Section):
+    seed: Seed
+    root: str | None
+    probe_root: str | None
+    probe_per_subtask: Positive
+    score_per_subtask: Positive
+    pope_images: Positive
+    llava_wild_images: Positive
+
+
+class Pretrain(Section):
+    seed: Seed
+    vision_width: Positive
+    width: Positive
+    layers: Positive
+    align_steps: Positive
+    align_batch: Positive
+    align_lr: Rate
+    look_steps: Positive
+    look_batch: Positive
+    look_lr: Rate
+    probes_per_image: Positive
+    pick_from: Share
+    pick_share: Share
+
+
+class Lora(Section):
+    rank: Positive
+    alpha: Positive
+    targets: str
+
+
+class Model(Section):
+    path: str
+    dtype: Literal["float32", "bfloat16"]
+    max_length: Positive
+    lora: Lora
+
+
+class Cluster(Section):
+    seed: Seed
+    clusters: Positive
+    iterations: Positive
+
+
+class Optimizer(Section):
+    learning_rate: Rate
+    batch_size: Positive
+    warmup_share: Share
+    weight_decay: Annotated[float, Field(ge=0)]
+    beta1: Share
+    beta2: Share
+    epsilon: Rate
+    max_grad_norm: Rate
+
+
+class Proxy(Optimizer):
+    seed: Seed
+    pool_fraction: Fraction
+    epochs: Rate
+    snapshots: Positive
+
+
+class Capture(Section):
+    update: Literal["adamw", "adamw_own", "sgd"]
+    projection: Annotated[int, Field(ge=0)]
+    projection_seed: Seed
+    batch_size: Positive
+    shard_rows: Positive
+
+
+class Discover(Section):
+    center: bool
+    tau: Annotated[float, Field(ge=0, lt=1)]
+    resolution: Rate
+    seed: Seed
+
+
+class Curate(Section):
+    budget: list[Fraction]
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _one_or_many(cls, value):
+        return value if isinstance(value, list) else [value]
+
+    @field_validator("budget")
+    @classmethod
+    def _whole_percents(cls, budgets):
+        for budget in budgets:
+            if abs(budget * 1000 - round(budget * 1000)) > 1e-6:
+                raise ValueError(f"{budget} is not a multiple of 0.001, the finest budget that has a name of its own")
+        if len(set(budgets)) != len(budgets):
+            raise ValueError("names a budget twice")
+        return budgets
+
+
+class Finetune(Optimizer):
+    epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], Rate] = Field(min_length=1)
+
+
+class Judge(Section):
+    url: str | None
+    model: str
+
+
+class Evaluate(Section):
+    tasks: list[str] = Field(min_length=1)
+    batch_size: Positive
+    max_new_tokens: Positive
+    bootstrap: Positive
+    judge: Judge
+
+
+class Method(Section):
+    signal: Literal["pool", "capabilities", "influence", "embeddings"]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seeds: list[Seed] = Field(min_length=1)
+    pool: Pool
+    world: World
+    benchmarks: Benchmarks
+    pretrain: Pretrain
+    model: Model
+    cluster: Cluster
+    proxy: Proxy
+    capture: Capture
+    discover: Discover
+    curate: Curate
+    finetune: Finetune
+    evaluate: Evaluate
+    methods: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Method]
+    select: dict[str, dict]
+
+    @model_validator(mode="after")
+    def _selectors(self):
+        for name in self.methods:
+            self.selector(name)
+        return self
+
+    def selector(self, name: str):
+        """The checked parameters of method `name`, as that selector's own `Params`."""
+        try:
+            module = importlib.import_module(f"cadc.selectors.{name}")
+        except ModuleNotFoundError:
+            raise ValueError(f"methods.{name}: no file src/cadc/selectors/{name}.py") from None
+        return module.Params(**(self.select.get(name) or {}))
+
+
+class ParamsError(SystemExit):
+    """params.yaml can't be used; the message names file, key, value and the fault."""
+
+
+def load_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml. Raises ParamsError, naming each key that is unknown or out of range."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file; run from the repository's root") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not YAML: {error}") from None
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            key = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
+            value = "" if fault["type"] in ("missing", "value_error") else f" = {fault['input']!r}"
+            faults.append(f"{path}: {key}{value}: {fault['msg'].removeprefix('Value error, ')}")
+        raise ParamsError("\n".join(faults)) from None
+
+
+def budget_key(budget: float) -> str:
+    """`b05` for 5%, `b005_5` for 0.55%... a name without a dot, ordered like the budget."""
+    percent = round(budget * 1000)
+    return f"b{percent // 10:02d}" + (f"_{percent % 10}" if percent % 10 else "")

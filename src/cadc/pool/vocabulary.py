@@ -1,0 +1,43 @@
+"""Every word of the mini world, in a fixed order: the mini model's tokenizer is word-level (ours)."""
+
+from __future__ import annotations
+
+import re
+
+from cadc.pool.dialect import KEYS, OPTION_LETTERS, WORD_GROUPS
+from cadc.pool.scene import DIGITS
+from cadc.pool.subtasks import SUBTASKS
+
+#: The wording around questions: the suffixes of LLaVA's data and of lmms-eval's tasks, and what chat rows say.
+FRAMES = (
+    "Answer the question using a single word or phrase .",
+    "Answer with the option's letter from the given choices directly .",
+    "Question : please answer yes or no .",
+    "describe the image . what do you see ? give a short caption . tell me about the picture in detail .",
+    "it is the answer that there are and with",
+    "what comes after before ? say hello . hello ! thank you . thanks ! you are welcome . repeat the word . is a number color shape",
+    "how are you ? i am fine . who are you ? i am a small model . opposite of",
+)
+
+
+def split_words(text: str) -> list[str]:
+    """The tokenizer's own rule: words, with punctuation standing alone."""
+    return re.findall(r"\w+|[^\w\s]", text)
+
+
+def content_words() -> list[str]:
+    """Words that name something to be seen."""
+    return sorted({word for words in WORD_GROUPS.values() for word in words} | set(DIGITS))
+
+
+def wording() -> list[str]:
+    """Words of the pool's questions and frames that name nothing to be seen: the dialect's fillers."""
+    texts = [*FRAMES, *(text for s in SUBTASKS.values() for text in (*s.questions, s.claim))]
+    words = {word for text in texts for word in split_words(re.sub(r"\{\w+\}", " ", text))}
+    return sorted(words - set(content_words()) - set(OPTION_LETTERS))
+
+
+def vocabulary() -> list[str]:
+    """All words, sorted within their kind."""
+    words = [*content_words(), *OPTION_LETTERS, ":", ",", "at", *KEYS, *wording()]
+    return list(dict.fromkeys(words))

@@ -1,0 +1,87 @@
+"""The report's figures. No time, host or version is written into a PNG: the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+_STYLE = {
+    "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight",
+    "svg.hashsalt": "cadc", "font.family": "DejaVu Sans",
+}  # fmt: skip
+
+
+def _save(figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Software": None})
+    plt.close(figure)
+
+
+@matplotlib.rc_context(_STYLE)
+def leaderboard(path: Path, rows: list[tuple[str, dict[str, dict[str, float]]]], titles: dict[str, str]) -> None:
+    """Mean and 95% interval of every benchmark, one panel a benchmark; rows are (label, figures), best first."""
+    figure, axes = plt.subplots(1, len(titles), figsize=(2.5 * len(titles), 0.32 * len(rows) + 1.1), sharey=True)
+    for axis, (name, title) in zip(np.atleast_1d(axes), titles.items(), strict=True):
+        for y, (_, figures) in enumerate(rows):
+            value = figures[name]
+            axis.plot([value["low"], value["high"]], [y, y], color="0.55", lw=2, zorder=1)
+            axis.plot(value["mean"], y, "o", color="C0", zorder=2)
+        axis.set_title(title)
+        axis.grid(axis="x", color="0.9")
+    first = np.atleast_1d(axes)[0]
+    first.set_yticks(range(len(rows)), [label for label, _ in rows])
+    first.invert_yaxis()
+    _save(figure, path)
+
+
+@matplotlib.rc_context(_STYLE)
+def similarity(path: Path, cosine: np.ndarray, names: list[str], capability: np.ndarray) -> None:
+    """Cosines of the subtasks' trajectories, ordered and framed by capability."""
+    order = np.argsort(capability, kind="stable")
+    n = len(names)
+    figure, axis = plt.subplots(figsize=(0.21 * n + 3, 0.21 * n + 1.2))
+    image = axis.imshow(cosine[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
+    axis.set_yticks(range(n), [names[i] for i in order], fontsize=7)
+    axis.set_xticks([])
+    start = 0
+    for c in range(capability.max() + 1):
+        size = int((capability == c).sum())
+        axis.add_patch(plt.Rectangle((start - 0.5, start - 0.5), size, size, fill=False, lw=1.6, ec="black"))
+        axis.text(n + 0.2, start + size / 2 - 0.5, f"capability {c}", va="center")
+        start += size
+    figure.colorbar(image, ax=axis, fraction=0.04, pad=0.16, label="cosine")
+    _save(figure, path)
+
+
+@matplotlib.rc_context(_STYLE)
+def trends(path: Path, steps: list[int], trend: np.ndarray) -> None:
+    """Mean self-influence of each capability's rows at the proxy's snapshots, over its own mean: [M, K]."""
+    figure, axis = plt.subplots(figsize=(5, 3))
+    relative = trend / np.maximum(trend.mean(0), 1e-30)
+    for c in range(trend.shape[1]):
+        axis.plot(steps, relative[:, c], "o-", label=f"capability {c}")
+    axis.set_xlabel("proxy step")
+    axis.set_ylabel("self-influence / its mean")
+    axis.legend(frameon=False)
+    _save(figure, path)
+
+
+@matplotlib.rc_context(_STYLE)
+def stages(path: Path, counts: np.ndarray) -> None:
+    """Rows of each capability (columns) in each stage (rows) of CADC's curriculum: int [n_stages, K]."""
+    figure, axis = plt.subplots(figsize=(5, 0.4 * len(counts) + 1.3))
+    left = np.zeros(len(counts))
+    for c in range(counts.shape[1]):
+        axis.barh(range(len(counts)), counts[:, c], left=left, label=f"capability {c}")
+        left += counts[:, c]
+    axis.set_yticks(range(len(counts)), [f"stage {k + 1}" for k in range(len(counts))])
+    axis.invert_yaxis()
+    axis.set_xlabel("rows, replay included")
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(figure, path)

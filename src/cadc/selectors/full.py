@@ -1,0 +1,22 @@
+"""The whole pool in random order: what a selection is measured against."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cadc.artifacts import Selection
+from cadc.params import Section
+from cadc.selectors.signal import Signal
+
+
+class Params(Section):
+    """Nothing to choose."""
+
+
+#: Runs at this budget alone, whatever curate.budget says.
+BUDGET = 1.0
+
+
+def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
+    """Every row once, in random order."""
+    return Selection.of_rows(rng.permutation(signal.n_rows)[:n])

@@ -1,0 +1,28 @@
+"""Schedules: which row is trained on when. Training knows nothing of the method that made them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cadc.artifacts import Selection
+from cadc.budgets import largest_remainder
+
+
+def epochs_for(fraction: float, plan: dict[str, float]) -> float:
+    """Passes over a selection of `fraction` of the pool: log-log interpolation of the plan {b05: passes, ...} (ours)."""
+    plateaus = sorted((int(key[1:]) / 100, passes) for key, passes in plan.items())
+    sizes, passes = np.log(np.array(plateaus)).T
+    return float(np.exp(np.interp(np.log(fraction), sizes, passes)))
+
+
+def static_schedule(selection: Selection, n_examples: int) -> np.ndarray:
+    """The rows to train on, one an example, in order: int64 [max(n_examples, len(selection))].
+
+    Every stage gets its share of the examples by its number of rows and passes over them in rank order, again and
+    again. With one stage that is plain epochs without reshuffling; with several, stage after stage (ours: it keeps the
+    number of examples equal between methods, whether or not they replay rows).
+    """
+    n_examples = max(n_examples, len(selection))
+    stages, counts = np.unique(selection.stage, return_counts=True)
+    shares = largest_remainder(counts.astype(float), n_examples)
+    return np.concatenate([np.resize(selection.row[selection.stage == stage], share) for stage, share in zip(stages, shares, strict=True)])

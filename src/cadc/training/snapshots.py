@@ -1,0 +1,73 @@
+"""Proxy snapshots: LoRA weights and AdamW state by parameter name, and when they are taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+
+from cadc import artifacts
+from cadc.model.load import trainable
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """State after `step` updates: weights, first and second moments by parameter name; `lr` is the next step's rate."""
+
+    step: int
+    lr: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    weights: dict[str, torch.Tensor]
+    exp_avg: dict[str, torch.Tensor]
+    exp_avg_sq: dict[str, torch.Tensor]
+
+
+def snapshot_steps(n_steps: int, n_snapshots: int) -> list[int]:
+    """Midpoints of `n_snapshots` equal stretches of the run (ours): never step 0, where LoRA's B is zero and carries no
+    signal to A, and never the last, where the learning rate, and so the weight in every sum over snapshots, is zero.
+    Raises ValueError if the run is too short."""
+    steps = [max(1, round((k + 0.5) * n_steps / n_snapshots)) for k in range(n_snapshots)]
+    if len(set(steps)) < n_snapshots or steps[-1] >= n_steps:
+        raise ValueError(f"proxy: {n_steps} steps are too few for {n_snapshots} snapshots; lower proxy.snapshots or train longer")
+    return steps
+
+
+def save_snapshot(folder: Path, index: int, step: int, lr: float, model: PeftModel, optimizer: torch.optim.Optimizer) -> dict:
+    """Write snapshot_`index`.safetensors and return its entry for snapshots.json."""
+    optimizer = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
+    tensors, state = {}, optimizer.state
+    for name, parameter in trainable(model).items():
+        tensors[name] = parameter.detach().float().cpu().contiguous().clone()
+        for moment in ("exp_avg", "exp_avg_sq"):
+            tensors[f"{name}.{moment}"] = state[parameter][moment].detach().float().cpu().contiguous().clone()
+    group = optimizer.param_groups[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / f"snapshot_{index}.safetensors")
+    return {"step": step, "lr": lr, "beta1": group["betas"][0], "beta2": group["betas"][1], "epsilon": group["eps"]}
+
+
+def load_snapshots(folder: Path) -> list[Snapshot]:
+    """All snapshots of a proxy run, in order."""
+    snapshots = []
+    for index, entry in enumerate(artifacts.read_json(folder / "snapshots.json")):
+        tensors = load_file(folder / f"snapshot_{index}.safetensors")
+        names = sorted(name for name in tensors if not name.endswith((".exp_avg", ".exp_avg_sq")))
+        parts = [{name: tensors[name + suffix] for name in names} for suffix in ("", ".exp_avg", ".exp_avg_sq")]
+        snapshots.append(Snapshot(**entry, weights=parts[0], exp_avg=parts[1], exp_avg_sq=parts[2]))
+    return snapshots
+
+
+def restore(model: PeftModel, snapshot: Snapshot) -> None:
+    """Put a snapshot's weights into `model`. Raises KeyError if the adapter has other parameters."""
+    parameters = trainable(model)
+    if set(parameters) != set(snapshot.weights):
+        odd = sorted(set(parameters) ^ set(snapshot.weights))[:3]
+        raise KeyError(f"the snapshot and model.lora.targets disagree on {odd}; run proxy_train again")
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(snapshot.weights[name])

@@ -1,0 +1,35 @@
+"""capture: update trajectories of the probe set's subtasks at every proxy snapshot, and their Gram matrices."""
+
+import numpy as np
+import torch
+
+from cadc import artifacts
+from cadc.gradients.influence import SketchedDirections, subtask_trajectories
+from cadc.model.encode import EncodedRows
+from cadc.model.load import add_lora, load_base, load_processor
+from cadc.params import Params
+from cadc.pool.probe import load_probe
+from cadc.stage import run_stage
+from cadc.training.snapshots import load_snapshots
+
+
+def main(params: Params) -> None:
+    torch.set_num_threads(1)
+    probe, subtasks, metas = load_probe(artifacts.PROBE)
+    names = sorted(set(subtasks))
+    processor = load_processor(params.model.path)
+    model = add_lora(load_base(params.model), params.model.lora, seed=0)
+    engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
+    snapshots = load_snapshots(artifacts.PROXY)
+    rows = EncodedRows(probe, processor, params.model.max_length)
+    trajectories = subtask_trajectories(engine, rows, np.array([names.index(s) for s in subtasks]), len(names), snapshots)
+    wide = trajectories.astype(np.float64)
+    artifacts.fresh(artifacts.CAPTURE)
+    artifacts.save_array(artifacts.CAPTURE / "trajectories.npy", trajectories)
+    artifacts.save_array(artifacts.CAPTURE / "gram.npy", np.einsum("msd,mtd->mst", wide, wide))
+    meta = dict(zip(subtasks, metas, strict=True))
+    artifacts.write_json(artifacts.CAPTURE / "subtasks.json", [{"name": name, "meta_task": meta[name], "rows": subtasks.count(name)} for name in names])
+
+
+if __name__ == "__main__":
+    run_stage("capture", main)

@@ -1,0 +1,44 @@
+"""finetune METHOD: a LoRA adapter per budget and seed, trained on the selection in its own order."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from cadc import artifacts, shards
+from cadc.model.load import add_lora, load_base, load_processor, save_adapter
+from cadc.params import Params, load_params
+from cadc.runs import runs_of
+from cadc.stage import run_stage
+from cadc.training.finetune import clear_trainer_folder, finetune
+from cadc.training.schedule import epochs_for, static_schedule
+
+METHOD = sys.argv[1]
+
+
+def tune(name: str, folder: Path) -> None:
+    """Train the adapter of one run into `folder`."""
+    torch.set_num_threads(1)
+    params = load_params()
+    run = next(run for run in runs_of(METHOD, params) if run.name == name)
+    pool, selection = artifacts.load_pool(), artifacts.load_selection(artifacts.selection_path(METHOD, name))
+    n_examples = round(epochs_for(selection.n_unique / pool.num_rows, params.finetune.epochs) * selection.n_unique)
+    model, processor = add_lora(load_base(params.model), params.model.lora, run.seed), load_processor(params.model.path)
+    losses = finetune(model, processor, pool, static_schedule(selection, n_examples), params.finetune, params.model, run.seed)
+    save_adapter(model, folder)
+    artifacts.save_array(folder / "loss.npy", losses)
+
+
+def main(params: Params) -> None:
+    names = [run.name for run in runs_of(METHOD, params)]
+    inputs = [params.finetune.model_dump(), params.model.model_dump(), artifacts.SELECTIONS / METHOD, artifacts.POOL, Path(params.model.path)]
+    folders = shards.run(tune, names, f"finetune_{METHOD}", inputs, f"fine-tune {METHOD}")
+    artifacts.fresh(artifacts.ADAPTERS / METHOD)
+    for name in names:
+        folders[name].rename(artifacts.ADAPTERS / METHOD / name)
+    shards.forget(f"finetune_{METHOD}")
+    clear_trainer_folder()
+
+
+if __name__ == "__main__":
+    run_stage(f"finetune@{METHOD}", main)

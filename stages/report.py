@@ -1,0 +1,131 @@
+"""report: leaderboard, per-subtask scores, figures and metrics.json from the per-sample results."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cadc import artifacts, console
+from cadc.curation.attribution import attribute, trend
+from cadc.evaluation.statistics import BENCHMARKS, Samples, group_means, summarise
+from cadc.params import Params
+from cadc.report import figures, leaderboard
+from cadc.report.leaderboard import REPORTS
+from cadc.runs import runs_of
+from cadc.stage import run_stage
+
+def load_cells(params: Params) -> dict[tuple[str, str], list[Samples]]:
+    """Samples of every (method, budget) that params name, one entry a seed."""
+    cells = {}
+    for method in params.methods:
+        table = pq.read_table(artifacts.RESULTS / method / "samples.parquet")
+        for run in runs_of(method, params):
+            mask = pc.and_(pc.equal(table["budget"], run.key), pc.equal(table["seed"], run.seed))
+            cells.setdefault((method, run.key), []).append(Samples.of_table(table.filter(mask)))
+    return cells
+
+
+def write_subtasks(path: Path, cells: dict[tuple[str, str], list[Samples]]) -> None:
+    """Accuracy of every method in every subtask and meta-task of every benchmark, mean over seeds, in percent."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["method", "budget", "task", "level", "name", "accuracy"])
+        for (method, budget), runs in sorted(cells.items()):
+            for task in np.unique(runs[0].task):
+                if task == "llava_in_the_wild":
+                    continue
+                at = runs[0].task == task
+                scores = np.mean([run.score[at] for run in runs], axis=0)
+                for level, groups in (("subtask", runs[0].subtask[at]), ("meta-task", runs[0].meta_task[at])):
+                    for name, value in group_means(scores, groups, np.ones(len(scores))).items():
+                        writer.writerow([method, budget, task, level, name, f"{100 * value:.2f}"])
+
+
+def composition(params: Params) -> str:
+    """What each method's rows are: clusters covered, shares of noise and duplicates (labels no method has seen)."""
+    clusters = artifacts.load_array(artifacts.CLUSTERS / "assignment.npy")
+    labels = pq.read_table(artifacts.LABELS)
+    noise = np.array(labels["noise"].to_pylist())
+    copies = np.array([bool(x) for x in labels["duplicate_of"].to_pylist()])
+    body = []
+    for method in params.methods:
+        for key in sorted({run.key for run in runs_of(method, params)}):
+            shares = []
+            for run in (run for run in runs_of(method, params) if run.key == key):
+                rows = np.unique(artifacts.load_selection(artifacts.selection_path(method, run.name)).row)
+                share = [len(np.unique(clusters[rows])) / (clusters.max() + 1)]
+                share += [np.mean(noise[rows] == kind) for kind in ("wrong", "mismatch")] + [np.mean(copies[rows])] if len(noise) else []
+                shares.append(share)
+            body.append([f"{method} {key}", *(f"{100 * x:.1f}" for x in np.mean(shares, axis=0))])
+    header = ["selection", "clusters covered %", *(["wrong answers %", "mismatched images %", "copies of another row %"] if len(noise) else [])]
+    return leaderboard.markdown(header, body)
+
+
+def draw_capabilities(params: Params, folder: Path) -> None:
+    """Similarity matrix, self-influence trends and, where cadc is among the methods, its stages."""
+    named = artifacts.read_json(artifacts.CAPABILITIES / "capabilities.json")
+    capability = np.array([entry["capability"] for entry in named])
+    figures.similarity(folder / "similarity.png", artifacts.load_array(artifacts.CAPABILITIES / "cosine.npy"), [entry["name"] for entry in named], capability)
+    influence = np.asarray(artifacts.load_array(artifacts.CAPABILITIES / "influence.npy"))
+    moves = trend(artifacts.load_array(artifacts.CAPABILITIES / "self_influence.npy"), attribute(influence, 0.0))
+    steps = [entry["step"] for entry in artifacts.read_json(artifacts.PROXY / "snapshots.json")]
+    figures.trends(folder / "self_influence.png", steps, moves)
+    if "cadc" in params.methods:
+        selection = artifacts.load_selection(artifacts.selection_path("cadc", runs_of("cadc", params)[0].name))
+        counts = np.zeros((selection.stage.max() + 1, capability.max() + 1), int)
+        np.add.at(counts, (selection.stage, selection.capability), 1)
+        figures.stages(folder / "stages.png", counts)
+
+
+def costs() -> str:
+    """What each stage cost here. It varies from run to run, so it is neither in git nor a DVC output."""
+    made = {path.stem: artifacts.read_json(path) for path in sorted(artifacts.COSTS.glob("*.json"))}
+    body = [[name, f"{cost['seconds']:.1f}", f"{cost['cpu_seconds']:.1f}", str(cost["peak_memory_mb"])] for name, cost in made.items()]
+    body.append(["all", *(f"{sum(cost[key] for cost in made.values()):.1f}" for key in ("seconds", "cpu_seconds")), str(max((c["peak_memory_mb"] for c in made.values()), default=0))])
+    return "# What each stage cost on this machine\n\n" + leaderboard.markdown(["stage", "seconds", "CPU seconds", "peak memory, MB"], body)
+
+
+def main(params: Params) -> None:
+    cells = load_cells(params)
+    reference = ("full", "b100") if ("full", "b100") in cells else None
+    summary = summarise(cells, reference, params.evaluate.bootstrap)
+    pool_rows = artifacts.load_pool().num_rows
+    header, body = leaderboard.rows(summary)
+    skipped = Counter(row["reason"].split(";")[0] for row in artifacts.read_json(artifacts.POOL / "skipped.json"))
+
+    REPORTS.mkdir(exist_ok=True)
+    artifacts.write_json(REPORTS / "metrics.json", leaderboard.metrics(summary))
+    write_subtasks(REPORTS / "subtasks.csv", cells)
+    plots = artifacts.fresh(REPORTS / "plots")
+    labelled = [(f"{method} {key}", summary[method, key]) for method, key in leaderboard.ranked(summary)]
+    titles = {name: title for name, title in {**BENCHMARKS, "relative": "Rel. %"}.items() if name in labelled[0][1]}
+    figures.leaderboard(plots / "leaderboard.png", labelled, titles)
+    draw_capabilities(params, plots)
+    parts = [
+        "# Leaderboard\n",
+        f"Mean ± sd over {len(params.seeds)} seeds; 95% interval of Rel. % by bootstrap over scoring rows. Made by `dvc repro`.\n",
+        leaderboard.markdown(header, body),
+        "![leaderboard](plots/leaderboard.png)\n",
+        "POPE F1 is the mean of its three splits; LLaVA-Wild is the model's points over the reference's; *corrected* is the mean over\n"
+        "open, yes/no and multiple choice of (accuracy - chance) / (1 - chance); Rel. % is the mean of score / full-data score.\n",
+        "## Beside it\n",
+        leaderboard.secondary(summary),
+        "Accuracy in every subtask and meta-task: [subtasks.csv](subtasks.csv).\n",
+        "## What was selected\n",
+        composition(params),
+        f"Pool: {pool_rows} rows; skipped: {sum(skipped.values())}" + "".join(f"\n- {count} x {reason}" for reason, count in sorted(skipped.items())) + "\n",
+        "## Capabilities\n",
+        "![similarity of subtasks](plots/similarity.png)\n",
+        "![self-influence](plots/self_influence.png)\n",
+        "![stages](plots/stages.png)\n" if "cadc" in params.methods else "",
+    ]
+    (REPORTS / "leaderboard.md").write_text("\n".join(part for part in parts if part))
+    (REPORTS / "costs.md").write_text(costs())
+    console.line("leaderboard: reports/leaderboard.md")
+
+
+if __name__ == "__main__":
+    run_stage("report", main)

@@ -1,0 +1,49 @@
+"""Shared fixtures: a freshly initialised mini model and a small pool of real rows."""
+
+import cadc  # noqa: F401  pins threads and instruction sets before torch is imported
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from cadc.model.mini import build_model, build_processor
+from cadc.params import Lora, Model, World, load_params
+from cadc.pool.mini_world import write_pool
+from cadc.pool.reader import read_pool
+
+torch.set_num_threads(1)
+TARGETS = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]"
+
+
+@pytest.fixture(scope="session")
+def params():
+    return load_params("params.yaml")
+
+
+@pytest.fixture(scope="session")
+def model_params() -> Model:
+    return Model(path="unused", dtype="float32", max_length=256, lora=Lora(rank=4, alpha=8, targets=TARGETS))
+
+
+@pytest.fixture(scope="session")
+def processor():
+    return build_processor()
+
+
+@pytest.fixture
+def tiny_model(processor):
+    """A random LLaVA of a few thousand parameters, frozen, as `load_base` returns one."""
+    torch.manual_seed(0)
+    return build_model(processor, vision_width=32, width=32, layers=2).requires_grad_(False).eval()
+
+
+@pytest.fixture(scope="session")
+def world(params) -> World:
+    return params.world.model_copy(update={"rows": 240})
+
+
+@pytest.fixture(scope="session")
+def pool(world, tmp_path_factory) -> pa.Table:
+    folder = tmp_path_factory.mktemp("world")
+    write_pool(folder, world, np.random.default_rng(3))
+    return read_pool(folder / "pool.json", folder / "images")[0]

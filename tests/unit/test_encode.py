@@ -1,0 +1,79 @@
+"""Encoding: what is learnt is exactly the answers, and padding and batches change nothing."""
+
+import pytest
+import torch
+
+from cadc.model.encode import IGNORE, collate, encode, encode_prompt, segments, to_messages
+
+ROW = {
+    "id": "r",
+    "images": [],
+    "turns": [
+        {"role": "user", "text": "what comes after 3 ?"},
+        {"role": "assistant", "text": "4"},
+        {"role": "user", "text": "repeat the word star ."},
+        {"role": "assistant", "text": "star"},
+    ],
+}
+
+
+def shown(processor, encoded) -> str:
+    """The row as text, learnt tokens in brackets."""
+    words = processor.tokenizer.convert_ids_to_tokens(encoded["input_ids"].tolist())
+    return " ".join(f"[{w}]" if label != IGNORE else w for w, label in zip(words, encoded["labels"].tolist(), strict=True))
+
+
+def test_mask_of_a_multi_turn_row(processor):
+    assert shown(processor, encode(ROW, processor, 64)) == (
+        "<user> what comes after 3 ? <assistant> [4] [<end>] <user> repeat the word star . <assistant> [star] [<end>]"
+    )
+
+
+def test_mask_and_image_tokens_of_an_image_row(processor, pool):
+    row = next(r for r in pool.to_pylist() if r["images"] and len(r["turns"]) == 2)
+    encoded = encode(row, processor, 256)
+    assert (encoded["input_ids"] == processor.tokenizer.convert_tokens_to_ids("<image>")).sum() == 9
+    assert encoded["pixel_values"].shape == (1, 3, 48, 48)
+    learnt = encoded["labels"][encoded["labels"] != IGNORE]
+    assert processor.tokenizer.decode(learnt, skip_special_tokens=True).split() == processor.tokenizer.tokenize(row["turns"][1]["text"])
+
+
+def test_no_word_of_the_world_is_unknown(processor, pool):
+    for row in pool.to_pylist():
+        assert processor.tokenizer.unk_token_id not in encode(row, processor, 256)["input_ids"]
+
+
+def test_generation_continues_exactly_what_training_saw(processor, pool):
+    row = next(r for r in pool.to_pylist() if r["images"])
+    from cadc.model.encode import open_image
+
+    prompt = encode_prompt(to_messages(row["turns"][:1]), [open_image(i) for i in row["images"]], processor)
+    trained = encode(row, processor, 256)
+    n = len(prompt["input_ids"])
+    assert torch.equal(trained["input_ids"][:n], prompt["input_ids"]) and trained["labels"][n] != IGNORE
+
+
+def test_a_template_that_rewrites_earlier_turns_is_refused(processor):
+    class Rewriting:
+        def apply_chat_template(self, messages, tokenize, add_generation_prompt=False):
+            return f"{len(messages)} turns"
+
+    with pytest.raises(ValueError, match="renders earlier turns differently"):
+        segments(Rewriting(), to_messages(ROW["turns"]))
+
+
+def test_too_long_a_row_is_named(processor):
+    with pytest.raises(ValueError, match="row r: 18 tokens, above model.max_length=10"):
+        encode(ROW, processor, 10)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_collate_pads_and_says_whose_image_is_whose(processor, pool, left):
+    rows = pool.to_pylist()
+    mixed = [next(r for r in rows if not r["images"]), *[r for r in rows if r["images"]][:2]]
+    encoded = [encode({**row, "row": k}, processor, 256) for k, row in enumerate(mixed)]
+    batch = collate(encoded, processor.tokenizer.pad_token_id, left)
+    assert batch["image_row"].tolist() == [1, 2] and batch["row"].tolist() == [0, 1, 2]
+    for k, e in enumerate(encoded):
+        kept = batch["attention_mask"][k].bool()
+        assert torch.equal(batch["input_ids"][k][kept], e["input_ids"]) and torch.equal(batch["labels"][k][kept], e["labels"])

@@ -1,0 +1,171 @@
+"""Gradients: exact for every row, whatever its batch; AdamW's own direction; an unbiased sketch."""
+
+import numpy as np
+import pytest
+import torch
+
+from cadc.gradients.adamw import Direction
+from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories
+from cadc.gradients.per_sample import PerSampleGradients, answer_loss
+from cadc.gradients.sketch import CountSketch
+from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.model.load import add_lora, trainable
+from cadc.params import Capture, Lora
+from cadc.training.snapshots import Snapshot
+
+CPU = torch.device("cpu")
+EVERYWHERE = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]|.*vision_tower.*(q|v)_proj"
+
+
+@pytest.fixture
+def lora_model(tiny_model):
+    model = add_lora(tiny_model, Lora(rank=2, alpha=4, targets=EVERYWHERE), seed=1)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in trainable(model).values():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
+    return model
+
+
+@pytest.fixture
+def rows(pool, processor):
+    return EncodedRows(pool, processor, 256)
+
+
+def by_loop(model, rows, which, pad_id):
+    """One backward pass a row, by autograd itself."""
+    out = []
+    for row in which:
+        batch = model_inputs(collate([rows[row]], pad_id), CPU)
+        labels = batch.pop("labels")
+        loss = answer_loss(model(**batch).logits, labels).sum()
+        grads = torch.autograd.grad(loss, list(trainable(model).values()), allow_unused=True)
+        out.append(torch.cat([torch.zeros(p.numel()) if g is None else g.flatten() for g, p in zip(grads, trainable(model).values(), strict=True)]))
+    return torch.stack(out)
+
+
+def mixed_rows(pool):
+    """Rows with and without image, of one and of several turns."""
+    records = pool.to_pylist()
+    text = [i for i, r in enumerate(records) if not r["images"]][:2]
+    several = [i for i, r in enumerate(records) if len(r["turns"]) > 2][:2]
+    return [*text, *several, 0, 1, 2, 3]
+
+
+def test_hooks_equal_the_loop_in_language_model_connector_and_vision_tower(lora_model, rows, pool):
+    which = mixed_rows(pool)
+    expected = by_loop(lora_model, rows, which, 0)
+    with PerSampleGradients(lora_model) as gradients:
+        made, losses = gradients(collate([rows[i] for i in which], 0))
+    assert (made - expected).norm(dim=1).max() / expected.norm(dim=1).max() < 1e-5
+    for part in ("language_model", "multi_modal_projector", "vision_tower"):
+        at = np.cumsum([0, *gradients.sizes])
+        slot = next(slice(at[i], at[i + 1]) for i, name in enumerate(gradients.names) if part in name)
+        assert made[-1, slot].abs().max() > 0
+    assert torch.isfinite(losses).all() and all(p.requires_grad for p in trainable(lora_model).values())
+
+
+def test_a_row_does_not_depend_on_its_batch(lora_model, rows, pool):
+    which = mixed_rows(pool)
+    with PerSampleGradients(lora_model) as gradients:
+        together, _ = gradients(collate([rows[i] for i in which], 0))
+        reverse, _ = gradients(collate([rows[i] for i in reversed(which)], 0))
+        alone = torch.cat([gradients(collate([rows[i]], 0))[0] for i in which])
+    scale = together.norm(dim=1, keepdim=True)
+    assert ((together - alone) / scale).abs().max() < 1e-5
+    assert ((together - reverse.flip(0)) / scale).abs().max() < 1e-5
+
+
+def test_only_answer_tokens_count_and_a_row_without_them_has_no_gradient(lora_model, rows):
+    batch = collate([rows[0], rows[1]], 0)
+    batch["labels"][1] = -100
+    with PerSampleGradients(lora_model) as gradients:
+        made, losses = gradients(batch)
+    assert made[1].abs().max() == 0 and losses[1] == 0 and made[0].abs().max() > 0
+
+
+def snapshot(parameters, step=7, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    draw = {k: {n: torch.randn(p.shape, generator=generator) for n, p in parameters.items()} for k in ("w", "m", "v")}
+    return Snapshot(step, 1e-3, 0.9, 0.999, 1e-8, draw["w"], draw["m"], {n: v.square() for n, v in draw["v"].items()})
+
+
+def test_adamw_direction_is_the_step_that_torch_takes():
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(6, 5))
+    optimizer = torch.optim.AdamW([weight], lr=1.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+    for _ in range(4):
+        weight.grad = torch.randn(6, 5)
+        optimizer.step()
+    state = optimizer.state[weight]
+    taken = Snapshot(4, 1.0, 0.9, 0.999, 1e-8, {"w": weight.detach()}, {"w": state["exp_avg"].clone()}, {"w": state["exp_avg_sq"].clone()})
+    gradient, before = torch.randn(6, 5), weight.detach().clone()
+    weight.grad = gradient
+    optimizer.step()
+    made = Direction(taken, ["w"], "adamw", CPU)(gradient.flatten()[None].clone())
+    assert torch.allclose(made[0].reshape(6, 5), before - weight.detach(), atol=1e-6)
+
+
+def test_own_update_leaves_out_the_shared_momentum():
+    parameters = {"w": torch.zeros(40)}
+    state = snapshot(parameters)
+    gradients = torch.randn(5, 40)
+    full = Direction(state, ["w"], "adamw", CPU)(gradients.clone())
+    own = Direction(state, ["w"], "adamw_own", CPU)(gradients.clone())
+    second = 0.999 * state.exp_avg_sq["w"] + 0.001 * gradients**2
+    shared = 0.9 * state.exp_avg["w"] / (1 - 0.9**8) / ((second / (1 - 0.999**8)).sqrt() + 1e-8)
+    assert torch.allclose(full - own, shared, atol=1e-4)
+    assert torch.equal(Direction(state, ["w"], "sgd", CPU)(gradients), gradients)
+
+
+def test_sketch_is_unbiased_hashed_by_name_and_exact_without_width():
+    torch.manual_seed(1)
+    x, y = torch.randn(2, 3000)
+    y = x + y
+    products = []
+    for seed in range(60):
+        sketch = CountSketch(["a", "b"], [1000, 2000], 256, seed, CPU)
+        px, py = sketch(torch.stack([x, y]))
+        products.append(float(px @ py))
+    error = np.std(products) / np.sqrt(len(products))
+    assert abs(np.mean(products) - float(x @ y)) < 4 * error
+    both = CountSketch(["a", "b"], [1000, 2000], 64, 3, CPU)
+    alone = CountSketch(["b"], [2000], 64, 3, CPU)
+    padded = torch.cat([torch.zeros(1000), x[1000:]])[None]
+    assert torch.allclose(both(padded), alone(x[None, 1000:]), atol=1e-4)
+    assert torch.equal(CountSketch(["a"], [3000], 0, 0, CPU)(x[None]), x[None])
+
+
+def test_sketch_entries_are_pinned():
+    """The same matrix on every machine and version: a change here changes every stored influence."""
+    made = CountSketch(["layer.lora_A.weight"], [6], 4, 0, CPU)(torch.eye(6))
+    assert made.to(int).tolist() == PINNED
+
+
+PINNED = [[0, -1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, -1]]
+
+
+def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, rows, pool):
+    parameters = trainable(lora_model)
+    states = [snapshot(parameters, seed=s) for s in (1, 2)]
+    for state in states:
+        for name in state.weights:
+            state.weights[name].mul_(0.2)
+    capture = Capture(update="adamw", projection=0, projection_seed=0, batch_size=3, shard_rows=10)
+    engine = SketchedDirections(lora_model, capture, 0)
+    subtask = np.array([0, 1, 1, 0, 2, 2, 2])
+    probe = EncodedRows(pool.slice(0, 7), rows.processor, 256)
+    trajectories = subtask_trajectories(engine, probe, subtask, 3, states)
+    which = np.array([9, 30, 4, 17, 50])
+    made = row_influence(engine, rows, which, states, trajectories)
+    for t, state in enumerate(states):
+        from cadc.training.snapshots import restore
+
+        restore(lora_model, state)
+        direction = Direction(state, list(parameters), "adamw", CPU)
+        raw = by_loop(lora_model, rows, which, 0)
+        rows_g, probe_g = direction(raw.clone()), direction(by_loop(lora_model, rows, range(7), 0))
+        means = torch.stack([probe_g[subtask == s].mean(0) for s in range(3)])
+        np.testing.assert_allclose(made["influence"][t], (rows_g @ means.T).numpy(), rtol=2e-3, atol=1e-3 * float(means.norm() * rows_g.norm(dim=1).mean()))
+        np.testing.assert_allclose(made["norm"][t], rows_g.norm(dim=1).numpy(), rtol=1e-4)
+        np.testing.assert_allclose(made["self_influence"][t], state.lr * raw.square().sum(1).numpy(), rtol=1e-4)

@@ -1,0 +1,54 @@
+"""params.yaml: every fault is named with its key and value before anything runs."""
+
+import pytest
+import yaml
+
+from cadc.params import ParamsError, budget_key, load_params
+
+
+@pytest.mark.parametrize(
+    "path, value, words",
+    [
+        (("discover", "tau"), -0.1, ["discover.tau", "-0.1", "greater than or equal to 0"]),
+        (("curate", "budget"), 1.5, ["curate.budget", "1.5", "less than or equal to 1"]),
+        (("curate", "budget"), 0.00012, ["curate.budget", "multiple of 0.001"]),
+        (("capture", "update"), "lion", ["capture.update", "'lion'", "adamw"]),
+        (("proxy", "learning_rate"), "fast", ["proxy.learning_rate", "'fast'"]),
+        (("pool", "on_bad_row"), "ignore", ["pool.on_bad_row", "'ignore'"]),
+        (("pool", "annotations"), "x.json", ["pool", "set annotations and images together"]),
+        (("discover", "gamma"), 1, ["discover.gamma", "Extra inputs are not permitted"]),
+        (("select", "cadc", "replay"), 2, ["replay", "less than or equal to 1"]),
+        (("methods", "lesss"), {"signal": "pool"}, ["no file src/cadc/selectors/lesss.py"]),
+        (("seeds",), [], ["seeds", "at least 1"]),
+        (("world", "form_shares", "open"), 0.9, ["world.form_shares", "summing to 1"]),
+    ],
+)
+def test_faults_are_named(tmp_path, path, value, words):
+    raw = yaml.safe_load(open("params.yaml"))
+    section = raw
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(ParamsError) as error:
+        load_params(tmp_path / "params.yaml")
+    for word in ["params.yaml", *words]:
+        assert word in str(error.value)
+
+
+def test_missing_section_and_broken_file(tmp_path):
+    raw = yaml.safe_load(open("params.yaml"))
+    del raw["proxy"]
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    with pytest.raises(ParamsError, match="proxy: Field required"):
+        load_params(path)
+    path.write_text("a: [")
+    with pytest.raises(ParamsError, match="not YAML"):
+        load_params(path)
+    with pytest.raises(ParamsError, match="no such file"):
+        load_params(tmp_path / "none.yaml")
+
+
+def test_budget_keys_have_no_dot():
+    assert [budget_key(b) for b in (0.005, 0.05, 0.125, 1.0)] == ["b00_5", "b05", "b12_5", "b100"]
