@@ -1,0 +1,117 @@
+"""A miniature `dvc repro` of the real DAG: real model, real fine-tuning, lmms-eval's own tasks, a judge over HTTP."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    ("seeds",): [0, 1],
+    ("world", "rows"): 200,
+    ("benchmarks", "probe_per_subtask"): 2,
+    ("benchmarks", "score_per_subtask"): 2,
+    ("benchmarks", "pope_images"): 3,
+    ("benchmarks", "llava_wild_images"): 2,
+    ("cluster", "clusters"): 10,
+    ("proxy", "snapshots"): 2,
+    ("capture", "shard_rows"): 60,
+    ("capture", "projection"): 512,
+    ("curate", "budget"): 0.1,
+    ("finetune", "epochs"): {"b10": 2.0, "b100": 1.0},
+    ("evaluate", "bootstrap"): 5,
+    ("methods",): {"cadc": {"signal": "capabilities"}, "random": {"signal": "pool"}, "full": {"signal": "pool"}},
+}
+
+
+def run(folder, *command, workers="2", check=True):
+    env = os.environ | {"CADC_WORKERS": workers, "PYTHONPATH": str(folder / "src"), "DVC_NO_ANALYTICS": "1"}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A copy of the working tree with miniature params, its pipeline run once."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("src", "stages", "models"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for path, value in SMALL.items():
+        section = params
+        for key in path[:-1]:
+            section = section[key]
+        section[path[-1]] = value
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    run(folder, "git", "init", "-q")
+    run(folder, "dvc", "repro")
+    return folder
+
+
+def planned(folder) -> set[str]:
+    """The stages that `dvc repro` would run."""
+    out = run(folder, "dvc", "repro", "--dry").stdout
+    return {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")}
+
+
+def test_every_method_is_scored_on_every_benchmark(repository):
+    metrics = json.loads((repository / "reports/metrics.json").read_text())
+    assert set(metrics) == {"cadc", "random", "full"} and set(metrics["cadc"]) == {"b10"} and set(metrics["full"]) == {"b100"}
+    figures = metrics["cadc"]["b10"]
+    assert {"pope_f1", "pope_yes_ratio", "mmt_accuracy", "mmt_meta_mean", "llava_wild", "vqa_accuracy", "corrected_mean", "relative"} <= set(figures)
+    assert metrics["full"]["b100"]["relative"]["mean"] == 100
+    assert "| full 100% |" in (repository / "reports/leaderboard.md").read_text()
+    assert {p.name for p in (repository / "reports/plots").iterdir()} == {"leaderboard.png", "similarity.png", "self_influence.png", "stages.png"}
+
+
+def test_our_figures_agree_with_lmms_eval_s_own(repository):
+    own = json.loads((repository / "artifacts/results/full/metrics.json").read_text())["b100"]["s0"]
+    samples = pq.read_table(repository / "artifacts/results/full/samples.parquet").to_pandas()
+    mine = samples[samples.seed == 0].groupby("task").agg(score=("score", "mean"), points=("score", "sum"), scale=("scale", "sum"))
+    assert own["mmt_val"]["accuracy"] == pytest.approx(100 * mine.score["mmt_val"], abs=1e-3)
+    assert own["pope_adv"]["pope_accuracy"] == pytest.approx(mine.score["pope_adv"])
+    wild = 100 * mine.points["llava_in_the_wild"] / mine.scale["llava_in_the_wild"]
+    assert own["llava_in_the_wild"]["gpt_eval_llava_all"] == pytest.approx(wild, abs=0.06)
+
+
+def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(repository):
+    assert planned(repository) == set()
+    text = (repository / "params.yaml").read_text()
+    try:
+        (repository / "params.yaml").write_text(text.replace("resolution: 1.0", "resolution: 0.8"))
+        assert planned(repository) == {"discover", "curate@cadc", "finetune@cadc", "evaluate@cadc", "report"}
+    finally:
+        (repository / "params.yaml").write_text(text)
+
+
+def test_forced_again_with_other_workers_every_byte_is_the_same(repository):
+    before = (repository / "dvc.lock").read_text()
+    run(repository, "dvc", "repro", "-f", "-s", "prepare", "embed", "proxy_train", "capture", "attribute", "finetune@cadc", "evaluate@cadc", "report", workers="1")
+    assert (repository / "dvc.lock").read_text() == before
+
+
+def test_selections_hold_the_budget_and_adapters_differ_by_seed(repository):
+    for seed in (0, 1):
+        rows = pq.read_table(repository / f"artifacts/selections/cadc/b10_s{seed}.parquet")["row"].to_pylist()
+        assert len(set(rows)) == 20 < len(rows) + 1
+    weights = [(repository / f"artifacts/adapters/random/b10_s{s}/adapter_model.safetensors").read_bytes() for s in (0, 1)]
+    assert weights[0] != weights[1]
+
+
+def test_an_unknown_parameter_stops_before_anything_runs(repository):
+    text = (repository / "params.yaml").read_text()
+    try:
+        (repository / "params.yaml").write_text(text.replace("  tau:", "  tua: 0.1\n  tau:"))
+        failed = run(repository, "dvc", "repro", "discover", check=False)
+        assert failed.returncode and "params.yaml: discover.tua" in failed.stdout + failed.stderr
+    finally:
+        (repository / "params.yaml").write_text(text)

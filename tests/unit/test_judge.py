@@ -1,0 +1,58 @@
+"""The judge: deterministic, on a free port, gone afterwards; and a dead one is an error, never a 100.0."""
+
+import json
+import os
+import urllib.request
+
+import pytest
+
+from cadc.evaluation.judge import JudgeError, check_scores, judge, judge_reply, word_f1
+from cadc.params import Judge
+
+PROMPT = "[Context]\na\n\n[Question]\nq\n\n[Assistant 1]\nit is red .\n\n[End of Assistant 1]\n\n[Assistant 2]\n{}\n\n[End of Assistant 2]\n\n[System]\nrate\n\n"
+LOCAL = Judge(url=None, model="word-f1")
+
+
+def ask(url, prompt):
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": prompt}]}).encode()
+    request = urllib.request.Request(f"{url}/chat/completions", body, {"Content-Type": "application/json"})
+    return json.load(urllib.request.urlopen(request, timeout=5))["choices"][0]["message"]["content"]
+
+
+def test_word_f1():
+    assert word_f1("it is red .", "It is red") == 1.0
+    assert word_f1("", "red") == word_f1("blue", "red") == 0.0
+    assert word_f1("red red", "red blue") == pytest.approx(0.5)
+
+
+def test_replies():
+    assert judge_reply(PROMPT.format("it is red .")) == "10 10.0"
+    assert judge_reply(PROMPT.format("")) == "10 0.0"
+    assert judge_reply(PROMPT.format("it is blue .")) == "10 6.7"
+    with pytest.raises(ValueError, match="no answers 1 and 2"):
+        judge_reply("hello")
+
+
+def test_our_judge_serves_on_loopback_and_stops():
+    before = dict(os.environ)
+    with judge(LOCAL) as url:
+        assert url.startswith("http://127.0.0.1:") and os.environ["OPENAI_API_URL"] == url
+        assert ask(url, PROMPT.format("red")) == "10 5.0"
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            ask(url, "no answers here")
+    with pytest.raises(urllib.error.URLError):
+        ask(url, PROMPT.format("red"))
+    assert dict(os.environ) == before
+
+
+def test_a_remote_judge_needs_a_key(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(JudgeError, match="OPENAI_API_KEY is not set"), judge(Judge(url="http://127.0.0.1:9/v1", model="m")):
+        pass
+
+
+def test_failed_judgements_are_an_error():
+    check_scores([(0, [10.0, 4.5]), (1, [10.0, 0.0])], "u")
+    for bad in ([-1, -1], [125.0, 3.0], []):
+        with pytest.raises(JudgeError, match=r"no usable score for 1 of 2 questions \(ids \[7\]\)"):
+            check_scores([(0, [10.0, 4.5]), (7, bad)], "u")

@@ -1,0 +1,113 @@
+"""Selectors: exact budgets, stable order, no row twice but in replay, and CADC's three rules."""
+
+import importlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cadc.artifacts import load_selection, save_selection
+from cadc.curation.attribution import attribute, trend
+from cadc.curation.ordering import relative_slope, replayed, stage_order
+from cadc.selectors.cadc import Params, assign, capability_budgets
+from cadc.selectors.signal import Signal
+
+METHODS = ("cadc", "random", "task_budget_random", "full")
+
+
+def signal(n=200, k=3, seed=0, constant=False):
+    rng = np.random.default_rng(seed)
+    influence = np.zeros((n, k), np.float32) if constant else rng.normal(size=(n, k)).astype(np.float32)
+    return Signal(n, rng.choice(["a", "a", "a", "b", "c"], size=n), influence, rng.uniform(size=(4, n)).astype(np.float32))
+
+
+def select(method, given, n, seed=0, **changes):
+    module = importlib.import_module(f"cadc.selectors.{method}")
+    defaults = {"delta": 0.1, "budget_rule": "self_influence", "sequence": "trend", "replay": 0.5} if method == "cadc" else {}
+    return module.select(given, n, module.Params(**(defaults | changes)), np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=25, deadline=None)
+@given(n=st.integers(1, 200), k=st.integers(1, 6), constant=st.booleans())
+def test_budgets_are_exact_and_results_repeat(method, n, k, constant):
+    n = 200 if method == "full" else n
+    made, again = (select(method, signal(k=k, constant=constant), n) for _ in range(2))
+    assert made.n_unique == n and made.row.min() >= 0 and made.row.max() < 200
+    assert all(np.array_equal(getattr(made, f), getattr(again, f)) for f in ("row", "weight", "capability", "stage"))
+    assert (np.diff(made.stage) >= 0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_seeds_matter(method):
+    assert not np.array_equal(select(method, signal(), 100).row, select(method, signal(), 100, seed=1).row)
+
+
+def test_task_budgets_are_equal_and_a_small_task_passes_its_share_on():
+    given = Signal(100, np.array(["a"] * 90 + ["b"] * 8 + ["c"] * 2))
+    rows = select("task_budget_random", given, 30).row
+    assert np.unique(given.task[rows], return_counts=True)[1].tolist() == [20, 8, 2]
+
+
+def test_attribution_with_tolerance():
+    influence = np.array([[1.0, 0.95, 0.2], [0.0, 0.0, 0.0], [-1.0, -0.5, -0.45]], np.float32)
+    assert attribute(influence, 0.0).tolist() == [[True, False, False], [True, True, True], [False, False, True]]
+    assert attribute(influence, 0.1).tolist() == [[True, True, False], [True, True, True], [False, True, True]]
+    assert (attribute(influence, 0.1).sum(1) >= attribute(influence, 0.0).sum(1)).all()
+
+
+def test_budgets_follow_self_influence():
+    trends = np.array([[1.0, 3.0], [1.0, 1.0]])
+    assert capability_budgets(trends, np.array([50, 50]), 30, "self_influence").tolist() == [10, 20]
+    assert capability_budgets(trends, np.array([50, 50]), 30, "equal").tolist() == [15, 15]
+    assert capability_budgets(trends, np.array([50, 12]), 30, "self_influence").tolist() == [18, 12]
+    assert capability_budgets(trends, np.array([50, 0]), 30, "self_influence").tolist() == [30, 0]
+
+
+def test_rows_are_the_most_influential_and_ties_go_by_row():
+    influence = np.array([[5, 0], [4, 0], [5, 0], [0, 2], [0, 3], [0, 3]], np.float32)
+    first, second = assign(influence, attribute(influence, 0.0), np.array([2, 2]), np.array([1, 0]))
+    assert first.tolist() == [4, 5] and second.tolist() == [0, 2]
+
+
+def test_falling_self_influence_comes_first():
+    moves = np.array([[1.0, 3.0, 2.0], [2.0, 2.0, 2.0], [3.0, 1.0, 2.0]])
+    np.testing.assert_allclose(relative_slope(moves), [0.5, -0.5, 0.0])
+    assert stage_order(moves, "trend").tolist() == [1, 2, 0]
+    assert stage_order(moves, "none").tolist() == [0, 1, 2]
+    assert relative_slope(np.zeros((1, 2))).tolist() == [0, 0]
+    with pytest.raises(ValueError, match="is not one of"):
+        stage_order(moves, "up")
+
+
+def test_trend_is_the_mean_over_a_capability_s_rows():
+    serves = np.array([[True, False], [True, True], [False, False]])
+    assert trend(np.array([[1.0, 3.0, 9.0]]), serves).tolist() == [[2.0, 3.0]]
+
+
+def test_each_later_stage_replays_a_fraction_of_the_earlier_rows():
+    stages = [np.arange(10), np.arange(10, 30), np.arange(30, 34)]
+    out = replayed(stages, 0.5, np.random.default_rng(0))
+    assert [len(s) for s in out] == [10, 20 + 5, 4 + 15]
+    assert set(out[1]) - set(stages[1]) <= set(stages[0])
+    assert set(out[2]) - set(stages[2]) <= set(range(30))
+    assert [len(s) for s in replayed(stages, 0.0, np.random.default_rng(0))] == [10, 20, 4]
+
+
+def test_cadc_stages_hold_their_capability_and_replay(tmp_path):
+    made = select("cadc", signal(), 60, replay=0.5)
+    assert len(made) > made.n_unique == 60
+    for stage in range(made.stage.max() + 1):
+        earlier = set(made.row[made.stage < stage])
+        fresh = [c for row, c, s in zip(made.row, made.capability, made.stage, strict=True) if s == stage and row not in earlier]
+        assert len(set(fresh)) <= 1
+    save_selection(tmp_path / "s.parquet", made)
+    loaded = load_selection(tmp_path / "s.parquet")
+    assert np.array_equal(loaded.row, made.row) and np.array_equal(loaded.stage, made.stage)
+
+
+def test_values_out_of_range_are_refused():
+    for change in ({"delta": -1}, {"replay": 1.5}, {"sequence": "random"}, {"tau": 1}):
+        with pytest.raises(ValueError):
+            Params(**({"delta": 0, "budget_rule": "equal", "sequence": "none", "replay": 0} | change))
