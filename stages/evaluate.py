@@ -22,8 +22,8 @@ METHOD = sys.argv[1]
 def main(params: Params) -> None:
     torch.set_num_threads(1)
     with judge(params.evaluate.judge) as url:
-        from cadc.evaluation.benchmarks import SAMPLE_SCHEMA, load_tasks, run, sample_rows  # lmms-eval reads the judge's address at import
         from cadc.evaluation.adapter import ChatModel
+        from cadc.evaluation.benchmarks import SAMPLE_SCHEMA, load_tasks, run, sample_rows  # lmms-eval reads the judge's address at import
 
         tasks = load_tasks(artifacts.SCORE, params.evaluate.tasks)
         chat = ChatModel(load_processor(params.model.path), params.evaluate.batch_size, params.evaluate.max_new_tokens)

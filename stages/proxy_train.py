@@ -30,7 +30,9 @@ def main(params: Params) -> None:
     clear_trainer_folder()
     artifacts.write_json(folder / "snapshots.json", entries)
     artifacts.save_array(folder / "loss.npy", losses)
-    console.line(f"proxy: {n_steps} steps, loss {losses[: n_steps // 10 + 1].mean():.3f} -> {losses[-n_steps // 10 :].mean():.3f}, snapshots after steps {steps}")
+    console.line(
+        f"proxy: {n_steps} steps, loss {losses[: n_steps // 10 + 1].mean():.3f} -> {losses[-n_steps // 10 :].mean():.3f}, snapshots after steps {steps}"
+    )
 
 
 if __name__ == "__main__":

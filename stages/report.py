@@ -17,6 +17,7 @@ from cadc.report.leaderboard import REPORTS
 from cadc.runs import runs_of
 from cadc.stage import run_stage
 
+
 def load_cells(params: Params) -> dict[tuple[str, str], list[Samples]]:
     """Samples of every (method, budget) that params name, one entry a seed."""
     cells = {}
@@ -84,7 +85,13 @@ def costs() -> str:
     """What each stage cost here. It varies from run to run, so it is neither in git nor a DVC output."""
     made = {path.stem: artifacts.read_json(path) for path in sorted(artifacts.COSTS.glob("*.json"))}
     body = [[name, f"{cost['seconds']:.1f}", f"{cost['cpu_seconds']:.1f}", str(cost["peak_memory_mb"])] for name, cost in made.items()]
-    body.append(["all", *(f"{sum(cost[key] for cost in made.values()):.1f}" for key in ("seconds", "cpu_seconds")), str(max((c["peak_memory_mb"] for c in made.values()), default=0))])
+    body.append(
+        [
+            "all",
+            *(f"{sum(cost[key] for cost in made.values()):.1f}" for key in ("seconds", "cpu_seconds")),
+            str(max((c["peak_memory_mb"] for c in made.values()), default=0)),
+        ]
+    )
     return "# What each stage cost on this machine\n\n" + leaderboard.markdown(["stage", "seconds", "CPU seconds", "peak memory, MB"], body)
 
 

@@ -1,11 +1,11 @@
 """Shared fixtures: a freshly initialised mini model and a small pool of real rows."""
 
-import cadc  # noqa: F401  pins threads and instruction sets before torch is imported
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 
+import cadc  # noqa: F401  pins threads and instruction sets before torch is imported
 from cadc.model.mini import build_model, build_processor
 from cadc.params import Lora, Model, World, load_params
 from cadc.pool.mini_world import write_pool

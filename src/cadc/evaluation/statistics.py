@@ -146,5 +146,10 @@ def summarise(cells: dict[tuple[str, str], list[Samples]], reference: tuple[str,
         for name in runs[0]:
             values = [run[name] for run in runs]
             low, high = np.percentile([draw[cell][name] for draw in draws], [2.5, 97.5])
-            out[cell][name] = {"mean": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, "low": float(low), "high": float(high)}
+            out[cell][name] = {
+                "mean": float(np.mean(values)),
+                "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
+                "low": float(low),
+                "high": float(high),
+            }
     return out

@@ -58,7 +58,9 @@ def subtask_trajectories(engine: SketchedDirections, rows: EncodedRows, subtask:
     return out.astype(np.float32)
 
 
-def row_influence(engine: SketchedDirections, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot], trajectories: np.ndarray) -> dict[str, np.ndarray]:
+def row_influence(
+    engine: SketchedDirections, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot], trajectories: np.ndarray
+) -> dict[str, np.ndarray]:
     """Influence of pool rows `which` on every subtask.
 
     Returns influence float32 [n_snapshots, n, n_subtasks], the inner products <G_t(z), T_t(s)>; norm float32

@@ -52,7 +52,9 @@ class PerSampleGradients:
                 self._handles.append(module.register_forward_hook(self._on_forward))
         if len(self._handles) != len(self.names):
             self.__exit__()
-            raise TypeError(f"{len(self.names)} LoRA parameters but {len(self._handles)} of them in linear layers; per-sample gradients know linear layers alone")
+            raise TypeError(
+                f"{len(self.names)} LoRA parameters but {len(self._handles)} of them in linear layers; per-sample gradients know linear layers alone"
+            )
         return self
 
     def __exit__(self, *_) -> None:

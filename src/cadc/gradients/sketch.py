@@ -26,7 +26,10 @@ class CountSketch:
         self.width = width or sum(sizes)
         self.matrix = None
         if width:
-            draws = [(rng.integers(width, size=size), rng.integers(2, size=size)) for rng, size in ((hashed_generator(n, seed), s) for n, s in zip(names, sizes, strict=True))]
+            draws = [
+                (rng.integers(width, size=size), rng.integers(2, size=size))
+                for rng, size in ((hashed_generator(n, seed), s) for n, s in zip(names, sizes, strict=True))
+            ]
             buckets = torch.from_numpy(np.concatenate([bucket for bucket, _ in draws]))
             signs = torch.from_numpy(np.concatenate([sign for _, sign in draws])).float() * 2 - 1
             order = torch.argsort(buckets, stable=True)

@@ -137,11 +137,7 @@ def sample_scene(rng: np.random.Generator, kind: str) -> Scene:
         colors = rng.permutation(list(COLORS))[:GRID]
         return _sorted(
             background,
-            [
-                Item("bar", (GRID - 1 - level) * GRID + column, str(colors[column]))
-                for column in range(GRID)
-                for level in range(int(rng.integers(1, GRID + 1)))
-            ],
+            [Item("bar", (GRID - 1 - level) * GRID + column, str(colors[column])) for column in range(GRID) for level in range(int(rng.integers(1, GRID + 1)))],
         )
     raise ValueError(f"unknown scene kind {kind!r}; one of objects, repeats, text, chart")
 

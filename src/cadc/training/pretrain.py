@@ -42,9 +42,7 @@ class _Batches:
         """Ids, labels, positions [B, L] and the block-diagonal mask [B, 1, L, L] of `n_probes` probes per scene."""
         rows = [self._pack(draw_probes(scene, n_probes, self.fillers, self.content, self.rng, pick_share)) for scene in scenes]
         length = max(len(row[0]) for row in rows)
-        ids, labels, positions, blocks = (
-            torch.tensor([row[k] + [fill] * (length - len(row[0])) for row in rows]) for k, fill in enumerate((0, -100, 0, -1))
-        )
+        ids, labels, positions, blocks = (torch.tensor([row[k] + [fill] * (length - len(row[0])) for row in rows]) for k, fill in enumerate((0, -100, 0, -1)))
         causal = torch.ones(length, length, dtype=torch.bool).tril()
         same = (blocks[:, :, None] == blocks[:, None, :]) | (blocks[:, None, :] == 0)
         return ids, labels, positions, (causal & same)[:, None]
@@ -71,9 +69,7 @@ def _group_ids(processor: LlavaProcessor) -> list[torch.Tensor]:
 def alignment_loss(features: torch.Tensor, embeddings: torch.Tensor, targets: torch.Tensor, groups: list[torch.Tensor]) -> torch.Tensor:
     """Mean cross-entropy of each group's words given an image token: features [B, 9, d], targets int [B, 9, n_groups]."""
     flat = features.flatten(0, 1)
-    return torch.stack(
-        [F.cross_entropy(flat @ embeddings[words].T, targets[..., g].flatten(), ignore_index=-100) for g, words in enumerate(groups)]
-    ).mean()
+    return torch.stack([F.cross_entropy(flat @ embeddings[words].T, targets[..., g].flatten(), ignore_index=-100) for g, words in enumerate(groups)]).mean()
 
 
 def _image_features(model: LlavaForConditionalGeneration, pixel_values: torch.Tensor) -> torch.Tensor:
@@ -103,9 +99,7 @@ def pretrain(params: Pretrain, device: str = "cpu") -> tuple[LlavaForConditional
     def optimiser(parameters, lr: float, steps: int):
         optimizer = torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
         warmup = min(200, steps // 10 + 1)
-        cosine = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda i: min((i + 1) / warmup, 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * i / steps)))
-        )
+        cosine = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warmup, 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * i / steps))))
         return optimizer, cosine
 
     seeing = [*model.model.vision_tower.parameters(), *model.model.multi_modal_projector.parameters(), *embed.parameters()]
