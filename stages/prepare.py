@@ -38,7 +38,8 @@ def main(params: Params) -> None:
 
     if params.benchmarks.root is None:
         seeds = np.random.SeedSequence(params.benchmarks.seed).spawn(5)
-        write_benchmarks(artifacts.fresh(artifacts.PROBE), artifacts.fresh(artifacts.SCORE), params.benchmarks, [np.random.default_rng(s) for s in seeds])
+        rngs = [np.random.default_rng(seed) for seed in seeds]
+        write_benchmarks(artifacts.fresh(artifacts.PROBE), artifacts.fresh(artifacts.SCORE), params.benchmarks, params.world.paraphrases, rngs)
         return
     for source, target in ((params.benchmarks.probe_root, artifacts.PROBE), (params.benchmarks.root, artifacts.SCORE)):
         if not Path(source or "").is_dir():

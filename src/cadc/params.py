@@ -42,6 +42,7 @@ class Pool(Section):
 class World(Section):
     seed: Seed
     rows: Annotated[int, Field(ge=100)]
+    paraphrases: Annotated[int, Field(ge=1, le=3)]
     long_tail_exponent: Annotated[float, Field(ge=0)]
     form_shares: dict[Literal["open", "yesno", "choice", "chat"], Share]
     multi_turn_share: Share

@@ -68,6 +68,8 @@ def run(task: Callable[[object, Path], None], keys: list, stage: str, inputs: li
     if len(todo) < len(keys):
         console.line(f"{stage}: {len(keys) - len(todo)} of {len(keys)} parts are there already")
     workers = min(n_workers(), len(todo))
+    if workers > 1 and len(todo) < 2 * workers:
+        workers = len(todo)  # three long parts on two cores: side by side, not two and then one beside an idle core
     if workers <= 1:
         for key in console.track(todo, label):
             _run(task, key, folders[key])

@@ -6,7 +6,9 @@ subtask, meta-task, chance level and prediction.
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import lmms_eval.tasks
@@ -57,7 +59,8 @@ def run(model: ChatModel, tasks: list[ConfigurableMessagesTask]) -> tuple[dict[s
 
     One thread scores: MMT-Bench guesses at random where it can't parse an answer, and threads share one generator.
     """
-    made = simple_evaluate(model=model, tasks=tasks, bootstrap_iters=0, process_docs_parallel=1, log_samples=True, verbosity="ERROR")
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # lmms-eval's own bars; its warnings go to loguru's handler
+        made = simple_evaluate(model=model, tasks=tasks, bootstrap_iters=0, process_docs_parallel=1, log_samples=True, verbosity="ERROR")
     metrics = {
         task: {name.split(",")[0]: value for name, value in figures.items() if isinstance(value, int | float) and "stderr" not in name.lower()}
         for task, figures in made["results"].items()

@@ -9,25 +9,24 @@ from transformers import PreTrainedModel, ProcessorMixin
 from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
 
 
-def _unit(x: torch.Tensor) -> np.ndarray:
-    return torch.nn.functional.normalize(x.float(), dim=1).cpu().numpy()
-
-
 @torch.inference_mode()
-def embed_rows(model: PreTrainedModel, processor: ProcessorMixin, rows: EncodedRows, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def embed_rows(model: PreTrainedModel, processor: ProcessorMixin, rows: EncodedRows, which: np.ndarray, batch_size: int = 64) -> dict[str, np.ndarray]:
     """Unit embeddings of rows `which`: image float32 [n, width] and text float32 [n, width].
 
     Image: mean last hidden state over the row's image tokens (zero for text-only rows). Text: mean over the tokens of
     the human turns, images and answers left out. Both come from the language model, so they share a space.
     """
-    batch = collate([rows[int(row)] for row in which], processor.tokenizer.pad_token_id)
-    inputs = model_inputs(batch, next(model.parameters()).device, with_labels=False)
-    hidden = model(**inputs, output_hidden_states=True, use_cache=False).hidden_states[-1].float()
-    is_image = inputs["input_ids"] == model.config.image_token_id
-    is_answer = batch["labels"].to(hidden.device) != IGNORE
-    is_text = (inputs["attention_mask"] == 1) & ~is_image & ~is_answer
-
-    def mean(mask: torch.Tensor) -> torch.Tensor:
-        return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-
-    return _unit(mean(is_image)), _unit(mean(is_text))
+    device = next(model.parameters()).device
+    by_length = np.argsort([len(rows[int(row)]["input_ids"]) for row in which], kind="stable")
+    out: dict[str, np.ndarray] = {}
+    for start in range(0, len(which), batch_size):
+        at = by_length[start : start + batch_size]
+        batch = collate([rows[int(which[i])] for i in at], processor.tokenizer.pad_token_id)
+        inputs = model_inputs(batch, device, with_labels=False)
+        hidden = model(**inputs, output_hidden_states=True, use_cache=False).hidden_states[-1].float()
+        is_image = inputs["input_ids"] == model.config.image_token_id
+        is_text = (inputs["attention_mask"] == 1) & ~is_image & (batch["labels"].to(device) == IGNORE)
+        for name, mask in (("image", is_image), ("text", is_text)):
+            mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+            out.setdefault(name, np.zeros((len(which), hidden.shape[-1]), np.float32))[at] = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
+    return out

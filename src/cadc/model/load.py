@@ -8,8 +8,11 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
+from transformers.utils import logging
 
 from cadc.params import Lora, Model
+
+logging.disable_progress_bar()  # bars are drawn by cadc.console alone
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

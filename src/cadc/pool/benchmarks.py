@@ -51,12 +51,12 @@ def _card(folder: Path, configs: dict[str, list[str]]) -> None:
     (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
 
 
-def write_mmt(root: Path, per_subtask: int, rng: np.random.Generator) -> None:
+def write_mmt(root: Path, per_subtask: int, paraphrases: int, rng: np.random.Generator) -> None:
     """MMT-Bench: `per_subtask` multiple-choice questions of every subtask, in the split that `mmt_val` reads."""
     rows = []
     for name, subtask in SUBTASKS.items():
         for _ in range(per_subtask):
-            scene, question = find_question(name, rng)
+            scene, question = find_question(name, rng, paraphrases)
             options, letter = choices(question, rng)
             rows.append(
                 {"index": len(rows), "question": question.text, "answer": letter, "image": _png(draw_scene(scene, rng)),
@@ -69,12 +69,12 @@ def write_mmt(root: Path, per_subtask: int, rng: np.random.Generator) -> None:
     _card(root / MMT, {"default": ["val"]})
 
 
-def write_mini_vqa(root: Path, per_subtask: int, rng: np.random.Generator) -> None:
+def write_mini_vqa(root: Path, per_subtask: int, paraphrases: int, rng: np.random.Generator) -> None:
     """Open short-answer questions of every subtask, in the manner of VQAv2 and GQA."""
     rows = []
     for name, subtask in SUBTASKS.items():
         for _ in range(per_subtask):
-            scene, question = find_question(name, rng)
+            scene, question = find_question(name, rng, paraphrases)
             rows.append({"question_id": str(len(rows)), "question": question.text, "answer": question.answer,
                          "category": name, "l2-category": subtask.meta, "image": _png(draw_scene(scene, rng))})  # fmt: skip
     types = {**dict.fromkeys(("question_id", "question", "answer", "category", "l2-category"), "string"), "image": "image"}
@@ -122,7 +122,7 @@ def write_pope(root: Path, n_images: int, rng: np.random.Generator) -> None:
     _card(root / POPE, {"Full": list(modes)})
 
 
-def write_llava_wild(root: Path, n_images: int, rng: np.random.Generator) -> None:
+def write_llava_wild(root: Path, n_images: int, paraphrases: int, rng: np.random.Generator) -> None:
     """LLaVA-in-the-Wild: a conversation, a detail and a complex question an image, with captions for the judge."""
     rows = []
     simple = ("color_recognition", "referring_detection", "scene_recognition")
@@ -130,7 +130,7 @@ def write_llava_wild(root: Path, n_images: int, rng: np.random.Generator) -> Non
     for i in range(n_images):
         while True:
             scene = sample_scene(rng, "objects")
-            first, second = (draw_question(str(rng.choice(names)), scene, rng) for names in (simple, complex_))
+            first, second = (draw_question(str(rng.choice(names)), scene, rng, paraphrases) for names in (simple, complex_))
             if first and second:
                 break
         image = _png(draw_scene(scene, rng))
@@ -146,10 +146,10 @@ def write_llava_wild(root: Path, n_images: int, rng: np.random.Generator) -> Non
     _card(root / LLAVA_W, {"default": ["train"]})
 
 
-def write_benchmarks(probe: Path, score: Path, params: Benchmarks, rngs: list[np.random.Generator]) -> None:
-    """Write the probe root and the scoring root, each benchmark from its own generator."""
-    write_mmt(probe, params.probe_per_subtask, rngs[0])
-    write_mmt(score, params.score_per_subtask, rngs[1])
+def write_benchmarks(probe: Path, score: Path, params: Benchmarks, paraphrases: int, rngs: list[np.random.Generator]) -> None:
+    """Write the probe root and the scoring root, each benchmark from its own generator, in the pool's wordings."""
+    write_mmt(probe, params.probe_per_subtask, paraphrases, rngs[0])
+    write_mmt(score, params.score_per_subtask, paraphrases, rngs[1])
     write_pope(score, params.pope_images, rngs[2])
-    write_llava_wild(score, params.llava_wild_images, rngs[3])
-    write_mini_vqa(score, params.score_per_subtask, rngs[4])
+    write_llava_wild(score, params.llava_wild_images, paraphrases, rngs[3])
+    write_mini_vqa(score, params.score_per_subtask, paraphrases, rngs[4])

@@ -84,11 +84,11 @@ def choices(question: Question, rng: np.random.Generator) -> tuple[list[str], st
     return [options[i] for i in order], OPTION_LETTERS[int(np.flatnonzero(order == 0)[0])]
 
 
-def find_question(subtask: str, rng: np.random.Generator) -> tuple[Scene, Question]:
+def find_question(subtask: str, rng: np.random.Generator, paraphrases: int = 3) -> tuple[Scene, Question]:
     """A scene that fits a subtask, and a question about it."""
     while True:
         scene = sample_scene(rng, SUBTASKS[subtask].scene)
-        question = draw_question(subtask, scene, rng)
+        question = draw_question(subtask, scene, rng, paraphrases)
         if question is not None:
             return scene, question
 
@@ -100,12 +100,12 @@ def long_tail(n: int, exponent: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def _question_row(subtask: str, form: str, params: World, rng: np.random.Generator) -> Row:
-    scene, question = find_question(subtask, rng)
+    scene, question = find_question(subtask, rng, params.paraphrases)
     turns = [ask(question, form, rng)]
     if rng.random() < params.multi_turn_share or form == "chat":
         same_scene = [name for name, other in SUBTASKS.items() if other.scene == SUBTASKS[subtask].scene and name != subtask]
         for name in rng.permutation(same_scene)[: int(rng.integers(1, 3))]:
-            follow_up = draw_question(str(name), scene, rng)
+            follow_up = draw_question(str(name), scene, rng, params.paraphrases)
             if follow_up is not None:
                 turn = ask(follow_up, form, rng)
                 turns.append(replace(turn, human=turn.human.removesuffix(f"\n{SHORT}")))  # as in LLaVA-665K: said once

@@ -306,10 +306,10 @@ class Question:
         return SUBTASKS[self.subtask].claim.format(answer=answer, **self.words)
 
 
-def draw_question(name: str, scene: Scene, rng: np.random.Generator) -> Question | None:
-    """A question of subtask `name` about `scene`, or None if the scene offers none."""
+def draw_question(name: str, scene: Scene, rng: np.random.Generator, paraphrases: int = 3) -> Question | None:
+    """A question of subtask `name` about `scene` in one of its first wordings, or None if the scene offers none."""
     subtask = SUBTASKS[name]
     asked = subtask.ask(scene, rng)
     if asked is None or asked[1] not in subtask.answers:
         return None
-    return Question(name, asked[0], asked[1], int(rng.integers(len(subtask.questions))))
+    return Question(name, asked[0], asked[1], int(rng.integers(paraphrases)))

@@ -1,0 +1,37 @@
+"""Put the committed run's leaderboard and the DAG into README.md: `python -m cadc.report.readme`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from cadc import artifacts
+from cadc.report.leaderboard import REPORTS, markdown, rows
+
+README = Path("README.md")
+
+
+def leaderboard() -> str:
+    """The table of reports/metrics.json."""
+    metrics = artifacts.read_json(REPORTS / "metrics.json")
+    return markdown(*rows({(method, budget): figures for method, budgets in metrics.items() for budget, figures in budgets.items()}))
+
+
+def block(text: str, name: str) -> str:
+    """What stands between the markers of `name`."""
+    return re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, flags=re.DOTALL)[1]
+
+
+def with_block(text: str, name: str, content: str) -> str:
+    """`text` with `content` between the markers of `name`."""
+    return re.sub(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda found: found[1] + content + found[2], text, flags=re.DOTALL)
+
+
+def main() -> None:
+    dag = subprocess.run(["dvc", "dag", "--collapse-foreach-matrix", "--md"], capture_output=True, text=True, check=True).stdout
+    README.write_text(with_block(with_block(README.read_text(), "dag", dag.strip() + "\n"), "leaderboard", leaderboard()))
+
+
+if __name__ == "__main__":
+    main()
