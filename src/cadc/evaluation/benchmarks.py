@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from contextlib import redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
 
 import lmms_eval.tasks
@@ -34,8 +35,16 @@ SAMPLE_SCHEMA = pa.schema(
 )  # fmt: skip
 
 
-def load_tasks(root: Path, names: list[str] | None = None) -> list[ConfigurableMessagesTask]:
-    """The tasks whose data set lies under `root` in the hub's layout, as lmms-eval ships them but for the path.
+@dataclass(frozen=True)
+class Benchmarks:
+    """Loaded tasks and the manager of just their folders (lmms-eval would read all 2,000 tasks for every run)."""
+
+    tasks: list[ConfigurableMessagesTask]
+    manager: TaskManager
+
+
+def load_tasks(root: Path, names: list[str]) -> Benchmarks:
+    """The named tasks on the data sets that lie under `root` in the hub's layout, as lmms-eval ships them but for the path.
 
     Raises FileNotFoundError naming the data set that a requested task needs and `root` lacks.
     """
@@ -43,24 +52,30 @@ def load_tasks(root: Path, names: list[str] | None = None) -> list[ConfigurableM
     folders = [str(Path(__file__).parent / "tasks" / folder if folder == "mini_vqa" else shipped / folder) for folder in sorted(set(TASKS.values()))]
     manager = TaskManager(include_path=folders, include_defaults=False, model_name="cadc")
     tasks = []
-    for name in names or TASKS:
+    for name in names:
         config = manager._get_config(name)
         path = root / config["dataset_path"]
         if not path.is_dir():
-            if names is None:
-                continue
             raise FileNotFoundError(f"{name}: no data set at {path}; put the hub repository {config['dataset_path']} there")
         tasks.append(ConfigurableMessagesTask(config={**config, "dataset_kwargs": {}, "dataset_path": str(path)}, model_name="cadc"))
-    return tasks
+    return Benchmarks(tasks, manager)
 
 
-def run(model: ChatModel, tasks: list[ConfigurableMessagesTask]) -> tuple[dict[str, dict[str, float]], dict[str, list[dict]]]:
+def run(model: ChatModel, benchmarks: Benchmarks) -> tuple[dict[str, dict[str, float]], dict[str, list[dict]]]:
     """lmms-eval's metrics by task, and its samples by task.
 
     One thread scores: MMT-Bench guesses at random where it can't parse an answer, and threads share one generator.
     """
     with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # lmms-eval's own bars; its warnings go to loguru's handler
-        made = simple_evaluate(model=model, tasks=tasks, bootstrap_iters=0, process_docs_parallel=1, log_samples=True, verbosity="ERROR")
+        made = simple_evaluate(
+            model=model,
+            tasks=benchmarks.tasks,
+            task_manager=benchmarks.manager,
+            bootstrap_iters=0,
+            process_docs_parallel=1,
+            log_samples=True,
+            verbosity="ERROR",
+        )
     metrics = {
         task: {name.split(",")[0]: value for name, value in figures.items() if isinstance(value, int | float) and "stderr" not in name.lower()}
         for task, figures in made["results"].items()
