@@ -98,13 +98,14 @@ def costs() -> str:
 def main(params: Params) -> None:
     cells = load_cells(params)
     reference = ("full", "b100") if ("full", "b100") in cells else None
-    summary = summarise(cells, reference, params.evaluate.bootstrap)
+    metrics = leaderboard.metrics(summarise(cells, reference, params.evaluate.bootstrap))
+    summary = leaderboard.summary_of(metrics)
     pool_rows = artifacts.load_pool().num_rows
     header, body = leaderboard.rows(summary)
     skipped = Counter(row["reason"].split(";")[0] for row in artifacts.read_json(artifacts.POOL / "skipped.json"))
 
     REPORTS.mkdir(exist_ok=True)
-    artifacts.write_json(REPORTS / "metrics.json", leaderboard.metrics(summary))
+    artifacts.write_json(REPORTS / "metrics.json", metrics)
     write_subtasks(REPORTS / "subtasks.csv", cells)
     plots = artifacts.fresh(REPORTS / "plots")
     labelled = [(f"{method} {key}", summary[method, key]) for method, key in leaderboard.ranked(summary)]

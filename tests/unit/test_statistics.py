@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from cadc.evaluation.statistics import Samples, measure, relative, summarise
-from cadc.report.leaderboard import markdown, metrics, percent, ranked, rows
+from cadc.report.leaderboard import markdown, metrics, percent, ranked, rows, summary_of
 
 
 def table(seed=0, skill=0.7):
@@ -96,6 +96,6 @@ def test_metrics_nest_without_dots_and_the_table_is_markdown():
         return [key for key, value in tree.items() for key in [key, *(keys(value) if isinstance(value, dict) else [])]]
 
     assert not any("." in key for key in keys(made))
-    header, body = rows({(m, b): f for m, budgets in made.items() for b, f in budgets.items()})
+    header, body = rows(summary_of(made))
     assert [row[0] for row in body] == ["full 100%", "cadc 5%"] and markdown(header, body).count("\n") == 4
     assert percent("b00_5") == "0.5%"

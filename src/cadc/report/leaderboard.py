@@ -18,6 +18,11 @@ def metrics(summary: Summary) -> dict:
     return out
 
 
+def summary_of(metrics: dict) -> Summary:
+    """The inverse of `metrics`: what every table is made from, so that all show the same rounded figures."""
+    return {(method, budget): figures for method, budgets in metrics.items() for budget, figures in budgets.items()}
+
+
 def percent(budget: str) -> str:
     """`b05` -> `5%`, `b00_5` -> `0.5%`."""
     whole, _, tenths = budget[1:].partition("_")

@@ -7,15 +7,14 @@ import subprocess
 from pathlib import Path
 
 from cadc import artifacts
-from cadc.report.leaderboard import REPORTS, markdown, rows
+from cadc.report.leaderboard import REPORTS, markdown, rows, summary_of
 
 README = Path("README.md")
 
 
 def leaderboard() -> str:
     """The table of reports/metrics.json."""
-    metrics = artifacts.read_json(REPORTS / "metrics.json")
-    return markdown(*rows({(method, budget): figures for method, budgets in metrics.items() for budget, figures in budgets.items()}))
+    return markdown(*rows(summary_of(artifacts.read_json(REPORTS / "metrics.json"))))
 
 
 def block(text: str, name: str) -> str:
