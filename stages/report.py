@@ -49,7 +49,7 @@ def composition(params: Params) -> str:
     """What each method's rows are: clusters covered, shares of noise and duplicates (labels no method has seen)."""
     clusters = artifacts.load_array(artifacts.CLUSTERS / "assignment.npy")
     labels = pq.read_table(artifacts.LABELS)
-    noise = np.array(labels["noise"].to_pylist())
+    noise, form = (np.array(labels[name].to_pylist()) for name in ("noise", "form"))
     copies = np.array([bool(x) for x in labels["duplicate_of"].to_pylist()])
     body = []
     for method in params.methods:
@@ -58,10 +58,18 @@ def composition(params: Params) -> str:
             for run in (run for run in runs_of(method, params) if run.key == key):
                 rows = np.unique(artifacts.load_selection(artifacts.selection_path(method, run.name)).row)
                 share = [len(np.unique(clusters[rows])) / (clusters.max() + 1)]
-                share += [np.mean(noise[rows] == kind) for kind in ("wrong", "mismatch")] + [np.mean(copies[rows])] if len(noise) else []
+                share += (
+                    [np.mean(noise[rows] == kind) for kind in ("wrong", "mismatch")] + [np.mean(copies[rows]), np.mean(form[rows] == "choice")]
+                    if len(noise)
+                    else []
+                )
                 shares.append(share)
             body.append([f"{method} {key}", *(f"{100 * x:.1f}" for x in np.mean(shares, axis=0))])
-    header = ["selection", "clusters covered %", *(["wrong answers %", "mismatched images %", "copies of another row %"] if len(noise) else [])]
+    header = [
+        "selection",
+        "clusters covered %",
+        *(["wrong answers %", "mismatched images %", "copies of another row %", "multiple choice %"] if len(noise) else []),
+    ]
     return leaderboard.markdown(header, body)
 
 
