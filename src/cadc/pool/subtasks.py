@@ -7,12 +7,32 @@ answer, or None where the scene offers nothing.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from cadc.pool.asking import (
+    Answer,
+    about_color,
+    about_noun,
+    about_position,
+    attribute_holds,
+    bar_height,
+    color,
+    count,
+    count_row,
+    exists,
+    highest_bar,
+    is_shape,
+    larger,
+    letter_color,
+    letter_position,
+    noun,
+    odd_size,
+    total,
+    value_of,
+)
 from cadc.pool.scene import (
     BACKGROUNDS,
     COLORS,
@@ -26,11 +46,9 @@ from cadc.pool.scene import (
     SIZES,
     TEXTURES,
     VALUES,
-    Item,
     Scene,
 )
 
-Answer = tuple[dict[str, str], str]
 STRUCTURE, PERCEPTION, SYMBOLS = "structural grounding", "perceptual recognition", "symbolic reasoning"
 
 
@@ -48,138 +66,6 @@ class Subtask:
     ask: Callable[[Scene, np.random.Generator], Answer | None]
 
 
-def _pick(rng: np.random.Generator, options: list):
-    return options[int(rng.integers(len(options)))] if options else None
-
-
-def _unique(scene: Scene, key: Callable[[Item], str], among=lambda item: True) -> list[Item]:
-    """Items whose `key` no other item of the scene shares."""
-    counts = Counter(key(item) for item in scene.items)
-    return [item for item in scene.items if counts[key(item)] == 1 and among(item)]
-
-
-def _noun(item: Item) -> str:
-    return item.noun
-
-
-def _color(item: Item) -> str:
-    return item.color
-
-
-def _is_shape(item: Item) -> bool:
-    return item.noun in SHAPES
-
-
-def _about_noun(attribute: str, among=lambda item: True):
-    def ask(scene: Scene, rng: np.random.Generator) -> Answer | None:
-        item = _pick(rng, _unique(scene, _noun, among))
-        return item and ({"noun": item.noun}, getattr(item, attribute))
-
-    return ask
-
-
-def _about_color(attribute: str, among=lambda item: True):
-    def ask(scene: Scene, rng: np.random.Generator) -> Answer | None:
-        item = _pick(rng, _unique(scene, _color, among))
-        return item and ({"color": item.color}, getattr(item, attribute))
-
-    return ask
-
-
-def _about_position(attribute: str, among=lambda item: True):
-    def ask(scene: Scene, rng: np.random.Generator) -> Answer | None:
-        item = _pick(rng, [item for item in scene.items if among(item)])
-        return item and ({"position": item.position}, getattr(item, attribute))
-
-    return ask
-
-
-def _value_of(noun: str):
-    def ask(scene: Scene, rng: np.random.Generator) -> Answer | None:
-        found = [item for item in scene.items if item.noun == noun]
-        return ({}, found[0].value) if len(found) == 1 else None
-
-    return ask
-
-
-def _odd_size(size: str, attribute: str):
-    def ask(scene: Scene, rng: np.random.Generator) -> Answer | None:
-        shapes = [item for item in scene.items if _is_shape(item)]
-        found = [item for item in shapes if item.size == size]
-        return ({}, getattr(found[0], attribute)) if len(found) == 1 and len(shapes) > 1 else None
-
-    return ask
-
-
-def _count(key: Callable[[Item], str], word: str):
-    def ask(scene: Scene, rng: np.random.Generator) -> Answer | None:
-        value = _pick(rng, sorted({key(item) for item in scene.items}))
-        return value and ({word: value}, str(sum(key(item) == value for item in scene.items)))
-
-    return ask
-
-
-def _count_row(scene: Scene, rng: np.random.Generator) -> Answer:
-    row = _pick(rng, list(ROWS))
-    return {"row": row}, str(sum(item.row == row for item in scene.items))
-
-
-def _exists(scene: Scene, rng: np.random.Generator) -> Answer:
-    present = sorted({item.noun for item in scene.items})
-    if rng.random() < 0.5:
-        return {"noun": _pick(rng, present)}, "yes"
-    return {"noun": _pick(rng, [noun for noun in OBJECT_NOUNS if noun not in present])}, "no"
-
-
-def _attribute_holds(scene: Scene, rng: np.random.Generator) -> Answer | None:
-    item = _pick(rng, _unique(scene, _noun))
-    if item is None:
-        return None
-    if rng.random() < 0.5:
-        return {"noun": item.noun, "color": item.color}, "yes"
-    return {"noun": item.noun, "color": _pick(rng, [color for color in COLORS if color != item.color])}, "no"
-
-
-def _letter_position(scene: Scene, rng: np.random.Generator) -> Answer | None:
-    item = _pick(rng, _unique(scene, lambda item: item.value, lambda item: item.noun == "letter"))
-    return item and ({"letter": item.value}, item.position)
-
-
-def _letter_color(scene: Scene, rng: np.random.Generator) -> Answer | None:
-    item = _pick(rng, _unique(scene, lambda item: item.value, lambda item: item.noun == "letter"))
-    return item and ({"letter": item.value}, item.color)
-
-
-def _two_digits(scene: Scene) -> list[int] | None:
-    digits = [int(item.value) for item in scene.items if item.noun == "digit"]
-    return digits if len(digits) == 2 else None
-
-
-def _larger(scene: Scene, rng: np.random.Generator) -> Answer | None:
-    digits = _two_digits(scene)
-    return ({}, str(max(digits))) if digits and digits[0] != digits[1] else None
-
-
-def _total(scene: Scene, rng: np.random.Generator) -> Answer | None:
-    digits = _two_digits(scene)
-    return ({}, str(sum(digits))) if digits and sum(digits) <= 9 else None
-
-
-def _bars(scene: Scene) -> Counter:
-    return Counter(item.color for item in scene.items)
-
-
-def _bar_height(scene: Scene, rng: np.random.Generator) -> Answer:
-    bars = _bars(scene)
-    color = _pick(rng, sorted(bars))
-    return {"color": color}, str(bars[color])
-
-
-def _highest_bar(scene: Scene, rng: np.random.Generator) -> Answer | None:
-    (first, height), (_, next_height) = _bars(scene).most_common(2)
-    return ({}, first) if height > next_height else None
-
-
 _COUNTS = tuple("123456")
 SUBTASKS: dict[str, Subtask] = {
     subtask.name: subtask
@@ -187,99 +73,99 @@ SUBTASKS: dict[str, Subtask] = {
         # --- structural grounding
         Subtask("object_detection", "localization", STRUCTURE, "objects", POSITIONS,
                 ("where is the {noun} ?", "in which part of the image is the {noun} ?", "locate the {noun} ."),
-                "is the {noun} at the {answer} ?", _about_noun("position")),
+                "is the {noun} at the {answer} ?", about_noun("position")),
         Subtask("small_object_detection", "localization", STRUCTURE, "objects", SHAPES,
                 ("what is the small object ?", "name the small thing in the image .", "which shape is tiny ?"),
-                "is the small object a {answer} ?", _odd_size("small", "noun")),
+                "is the small object a {answer} ?", odd_size("small", "noun")),
         Subtask("salient_object_detection_rgb", "localization", STRUCTURE, "objects", tuple(COLORS),
                 ("what color is the big object ?", "which color does the large thing have ?", "name the color of the salient object ."),
-                "is the big object {answer} ?", _odd_size("big", "color")),
+                "is the big object {answer} ?", odd_size("big", "color")),
         Subtask("pixel_localization", "pixel_level_perception", STRUCTURE, "objects", ROWS,
                 ("which row is the {noun} in ?", "in what row do you see the {noun} ?", "name the row of the {noun} ."),
-                "is the {noun} in the {answer} row ?", _about_noun("row")),
+                "is the {noun} in the {answer} row ?", about_noun("row")),
         Subtask("polygon_localization", "pixel_level_perception", STRUCTURE, "objects", COLUMNS,
                 ("which column is the {noun} in ?", "in what column do you see the {noun} ?", "name the column of the {noun} ."),
-                "is the {noun} in the {answer} column ?", _about_noun("column")),
+                "is the {noun} in the {answer} column ?", about_noun("column")),
         Subtask("pixel_recognition", "pixel_level_perception", STRUCTURE, "objects", tuple(COLORS),
                 ("what color is at the {position} ?", "which color fills the {position} cell ?", "name the color found {position} ."),
-                "is the color at the {position} {answer} ?", _about_position("color")),
+                "is the color at the {position} {answer} ?", about_position("color")),
         Subtask("depth_estimation", "pixel_level_perception", STRUCTURE, "objects", SIZES,
                 ("how large is the {noun} ?", "what size does the {noun} have ?", "is the {noun} near and big or far and small ?"),
-                "is the {noun} {answer} ?", _about_noun("size", _is_shape)),
+                "is the {noun} {answer} ?", about_noun("size", is_shape)),
         Subtask("referring_detection", "visual_grounding", STRUCTURE, "objects", OBJECT_NOUNS,
                 ("what is at the {position} ?", "which object is in the {position} cell ?", "name the thing at {position} ."),
-                "is the object at the {position} a {answer} ?", _about_position("noun")),
+                "is the object at the {position} a {answer} ?", about_position("noun")),
         Subtask("counting_by_category", "counting", STRUCTURE, "repeats", _COUNTS,
                 ("how many {noun} objects are there ?", "count the {noun} objects .", "what is the number of {noun} things ?"),
-                "are there {answer} {noun} objects ?", _count(_noun, "noun")),
+                "are there {answer} {noun} objects ?", count(noun, "noun")),
         Subtask("counting_by_reasoning", "counting", STRUCTURE, "repeats", _COUNTS,
                 ("how many {color} objects are there ?", "count the {color} objects .", "what is the number of {color} things ?"),
-                "are there {answer} {color} objects ?", _count(_color, "color")),
+                "are there {answer} {color} objects ?", count(color, "color")),
         Subtask("crowd_counting", "counting", STRUCTURE, "repeats", _COUNTS,
                 ("how many objects are there in all ?", "count everything in the image .", "what is the total number of things ?"),
                 "are there {answer} objects in all ?", lambda scene, rng: ({}, str(len(scene.items)))),
         Subtask("counting_by_visual_prompting", "counting", STRUCTURE, "repeats", tuple("0123"),
                 ("how many objects are in the {row} row ?", "count the things in the {row} row .", "how many does the {row} row hold ?"),
-                "are there {answer} objects in the {row} row ?", _count_row),
+                "are there {answer} objects in the {row} row ?", count_row),
         # --- perceptual recognition
         Subtask("color_recognition", "visual_recognition", PERCEPTION, "objects", tuple(COLORS),
                 ("what color is the {noun} ?", "which color does the {noun} have ?", "name the color of the {noun} ."),
-                "is the {noun} {answer} ?", _about_noun("color")),
+                "is the {noun} {answer} ?", about_noun("color")),
         Subtask("shape_recognition", "visual_recognition", PERCEPTION, "objects", SHAPES,
                 ("what shape is the {color} object ?", "which shape is {color} ?", "name the {color} shape ."),
-                "is the {color} object a {answer} ?", _about_color("noun", _is_shape)),
+                "is the {color} object a {answer} ?", about_color("noun", is_shape)),
         Subtask("texture_material_recognition", "visual_recognition", PERCEPTION, "objects", TEXTURES,
                 ("what texture does the {noun} have ?", "which pattern is on the {noun} ?", "describe the surface of the {noun} ."),
-                "is the {noun} {answer} ?", _about_noun("texture", _is_shape)),
+                "is the {noun} {answer} ?", about_noun("texture", is_shape)),
         Subtask("scene_recognition", "visual_recognition", PERCEPTION, "objects", tuple(BACKGROUNDS),
                 ("what scene is this ?", "which place is shown in the image ?", "name the background ."),
                 "is this scene a {answer} ?", lambda scene, rng: ({}, scene.background)),
         Subtask("exist_hallucination", "hallucination", PERCEPTION, "objects", ("yes", "no"),
                 ("is there a {noun} in the image ?", "can you see a {noun} ?", "does the image show a {noun} ?"),
-                "is it {answer} that there is a {noun} ?", _exists),
+                "is it {answer} that there is a {noun} ?", exists),
         Subtask("attribute_hallucination", "hallucination", PERCEPTION, "objects", ("yes", "no"),
                 ("is the {noun} {color} ?", "does the {noun} have the color {color} ?", "would you call the {noun} {color} ?"),
-                "is it {answer} that the {noun} is {color} ?", _attribute_holds),
+                "is it {answer} that the {noun} is {color} ?", attribute_holds),
         Subtask("facial_expression_recognition", "emotion", PERCEPTION, "objects", VALUES["face"],
                 ("how does the face feel ?", "what mood is the face in ?", "name the emotion of the person ."),
-                "does the face look {answer} ?", _value_of("face")),
+                "does the face look {answer} ?", value_of("face")),
         Subtask("navigation", "embodied_ai", PERCEPTION, "objects", VALUES["arrow"],
                 ("which way does the arrow point ?", "where should you go if you follow the arrow ?", "name the direction of travel ."),
-                "does the arrow point {answer} ?", _value_of("arrow")),
+                "does the arrow point {answer} ?", value_of("arrow")),
         Subtask("traffic_light_understanding", "autonomous_driving", PERCEPTION, "objects", VALUES["light"],
                 ("what does the light tell the driver ?", "what should the car do at the light ?", "name the traffic signal ."),
-                "does the light say {answer} ?", _value_of("light")),
+                "does the light say {answer} ?", value_of("light")),
         # --- symbolic reasoning
         Subtask("clock_reading", "doc_understanding", SYMBOLS, "objects", VALUES["clock"],
                 ("what time is it ?", "which hour does the clock show ?", "read the clock ."),
-                "does the clock show {answer} ?", _value_of("clock")),
+                "does the clock show {answer} ?", value_of("clock")),
         Subtask("scene_text_recognition", "ocr", SYMBOLS, "text", LETTERS,
                 ("what letter is written ?", "which letter do you read ?", "read the letter in the image ."),
-                "is the letter {answer} ?", _value_of("letter")),
+                "is the letter {answer} ?", value_of("letter")),
         Subtask("handwritten_text_recognition", "ocr", SYMBOLS, "text", DIGITS,
                 ("what digit is written ?", "which digit do you read ?", "read the digit in the image ."),
-                "is the digit {answer} ?", _value_of("digit")),
+                "is the digit {answer} ?", value_of("digit")),
         Subtask("font_recognition", "ocr", SYMBOLS, "text", tuple(COLORS),
                 ("what color is the letter {letter} ?", "which ink was used for {letter} ?", "name the color of {letter} ."),
-                "is the letter {letter} {answer} ?", _letter_color),
+                "is the letter {letter} {answer} ?", letter_color),
         Subtask("doc_vqa", "doc_understanding", SYMBOLS, "text", (*LETTERS, *DIGITS),
                 ("what is written at the {position} ?", "which character is in the {position} cell ?", "read the text at {position} ."),
-                "is the text at the {position} {answer} ?", _about_position("value")),
+                "is the text at the {position} {answer} ?", about_position("value")),
         Subtask("visual_document_information_extraction", "doc_understanding", SYMBOLS, "text", POSITIONS,
                 ("where is the letter {letter} ?", "in which part of the page is {letter} ?", "find {letter} on the page ."),
-                "is the letter {letter} at the {answer} ?", _letter_position),
+                "is the letter {letter} at the {answer} ?", letter_position),
         Subtask("chart_vqa", "doc_understanding", SYMBOLS, "chart", tuple("123"),
                 ("how high is the {color} bar ?", "what value does the {color} bar have ?", "read the {color} bar ."),
-                "is the {color} bar {answer} high ?", _bar_height),
+                "is the {color} bar {answer} high ?", bar_height),
         Subtask("chart_to_text", "doc_understanding", SYMBOLS, "chart", tuple(COLORS),
                 ("which bar is the highest ?", "what color has the largest value ?", "name the winner of the chart ."),
-                "is the highest bar {answer} ?", _highest_bar),
+                "is the highest bar {answer} ?", highest_bar),
         Subtask("science", "discipline_knowledge_reasoning", SYMBOLS, "text", DIGITS,
                 ("which digit is larger ?", "what is the maximum of the digits ?", "name the greater digit ."),
-                "is the larger digit {answer} ?", _larger),
+                "is the larger digit {answer} ?", larger),
         Subtask("business", "discipline_knowledge_reasoning", SYMBOLS, "text", DIGITS,
                 ("what is the sum of the digits ?", "add the two digits .", "how much do the digits make together ?"),
-                "is the sum of the digits {answer} ?", _total),
+                "is the sum of the digits {answer} ?", total),
     )
 }  # fmt: skip
 
