@@ -7,6 +7,7 @@ subtask, meta-task, chance level and prediction.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter, defaultdict
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -37,10 +38,11 @@ SAMPLE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """Loaded tasks and the manager of just their folders (lmms-eval would read all 2,000 tasks for every run)."""
+    """Loaded tasks, the manager of just their folders (lmms-eval would read all 2,000 tasks for every run), their data's folder."""
 
     tasks: list[ConfigurableMessagesTask]
     manager: TaskManager
+    cache: tempfile.TemporaryDirectory
 
 
 def load_tasks(root: Path, names: list[str]) -> Benchmarks:
@@ -50,6 +52,7 @@ def load_tasks(root: Path, names: list[str]) -> Benchmarks:
     """
     shipped = Path(lmms_eval.tasks.__file__).parent
     folders = [str(Path(__file__).parent / "tasks" / folder if folder == "mini_vqa" else shipped / folder) for folder in sorted(set(TASKS.values()))]
+    cache = tempfile.TemporaryDirectory(prefix="cadc-datasets-")  # the shared one knows a local folder by its name, whatever it holds
     manager = TaskManager(include_path=folders, include_defaults=False, model_name="cadc")
     tasks = []
     for name in names:
@@ -57,8 +60,8 @@ def load_tasks(root: Path, names: list[str]) -> Benchmarks:
         path = root / config["dataset_path"]
         if not path.is_dir():
             raise FileNotFoundError(f"{name}: no data set at {path}; put the hub repository {config['dataset_path']} there")
-        tasks.append(ConfigurableMessagesTask(config={**config, "dataset_kwargs": {}, "dataset_path": str(path)}, model_name="cadc"))
-    return Benchmarks(tasks, manager)
+        tasks.append(ConfigurableMessagesTask(config={**config, "dataset_kwargs": {"cache_dir": cache.name}, "dataset_path": str(path)}, model_name="cadc"))
+    return Benchmarks(tasks, manager, cache)
 
 
 def run(model: ChatModel, benchmarks: Benchmarks) -> tuple[dict[str, dict[str, float]], dict[str, list[dict]]]:

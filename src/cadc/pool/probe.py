@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 from cadc.pool.reader import POOL_FEATURES
 
 MMT = "lmms-lab-encoder/MMT-Benchmark"
+MMT_LETTER = "Answer the question using a single character from the given options."
 _OPTIONS = tuple("ABCDEFGHI")
 
 
 def mmt_prompt(doc: dict) -> str:
-    """The user turn in which lmms-eval's `mmt_val` puts a question, with one `<image>` in front."""
+    """The user turn in which lmms-eval's `mmt_val` puts a question, with one `<image>` in front (there it stands inside)."""
     options = "\n".join(f"{letter}: {doc[letter].strip()}" for letter in _OPTIONS if doc.get(letter) and doc[letter].strip())
-    return f"<image>\nQuestion: {doc['question'].strip()}\n{options}"
+    return f"<image>\nQuestion: {doc['question'].strip()}\n{options}\n{MMT_LETTER}"
 
 
 def load_probe(root: Path) -> tuple[pa.Table, list[str], list[str]]:
