@@ -10,7 +10,7 @@ from cadc.model.load import add_lora, load_base, load_processor, save_adapter
 from cadc.params import Params, load_params
 from cadc.runs import runs_of
 from cadc.stage import run_stage
-from cadc.training.finetune import clear_trainer_folder, finetune
+from cadc.training.finetune import finetune
 from cadc.training.schedule import epochs_for, static_schedule
 
 METHOD = sys.argv[1]
@@ -24,7 +24,7 @@ def tune(name: str, folder: Path) -> None:
     pool, selection = artifacts.load_pool(), artifacts.load_selection(artifacts.selection_path(METHOD, name))
     n_examples = round(epochs_for(selection.n_unique / pool.num_rows, params.finetune.epochs) * selection.n_unique)
     model, processor = add_lora(load_base(params.model), params.model.lora, run.seed), load_processor(params.model.path)
-    losses = finetune(model, processor, pool, static_schedule(selection, n_examples), params.finetune, params.model, run.seed)
+    losses = finetune(model, processor, pool, static_schedule(selection, n_examples), params.finetune, params.model)
     save_adapter(model, folder)
     artifacts.save_array(folder / "loss.npy", losses)
 
@@ -37,7 +37,6 @@ def main(params: Params) -> None:
     for name in names:
         folders[name].rename(artifacts.ADAPTERS / METHOD / name)
     shards.forget(f"finetune_{METHOD}")
-    clear_trainer_folder()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from cadc.budgets import n_selected
 from cadc.model.load import add_lora, load_base, load_processor
 from cadc.params import Params
 from cadc.stage import run_stage
-from cadc.training.finetune import clear_trainer_folder, finetune
+from cadc.training.finetune import finetune
 from cadc.training.snapshots import save_snapshot, snapshot_steps
 
 
@@ -26,8 +26,7 @@ def main(params: Params) -> None:
     def take(step, optimizer, lr):
         entries.append(save_snapshot(folder, len(entries), step, lr, model, optimizer))
 
-    losses = finetune(model, processor, pool, order, proxy, params.model, proxy.seed, set(steps), take)
-    clear_trainer_folder()
+    losses = finetune(model, processor, pool, order, proxy, params.model, set(steps), take)
     artifacts.write_json(folder / "snapshots.json", entries)
     artifacts.save_array(folder / "loss.npy", losses)
     console.line(

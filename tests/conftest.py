@@ -22,7 +22,7 @@ def params():
 
 @pytest.fixture(scope="session")
 def model_params() -> Model:
-    return Model(path="unused", dtype="float32", max_length=256, lora=Lora(rank=4, alpha=8, targets=TARGETS))
+    return Model(path="unused", dtype="float32", max_length=256, packing=True, lora=Lora(rank=4, alpha=8, targets=TARGETS))
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,7 @@ class Benchmarks(Section):
     root: str | None
     probe_root: str | None
     probe_per_subtask: Positive
+    probe_pope_images: Positive
     score_per_subtask: Positive
     pope_images: Positive
     llava_wild_images: Positive
@@ -84,6 +85,8 @@ class Pretrain(Section):
     look_lr: Rate
     probes_per_image: Positive
     pick_from: Share
+    alone_early: Share
+    alone_late: Share
     pick_share: Share
 
 
@@ -97,6 +100,7 @@ class Model(Section):
     path: str
     dtype: Literal["float32", "bfloat16"]
     max_length: Positive
+    packing: bool
     lora: Lora
 
 
@@ -162,6 +166,18 @@ class Finetune(Optimizer):
     epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], Rate] = Field(min_length=1)
 
 
+class Gate(Section):
+    seeds: list[Seed] = Field(min_length=2)
+    random: list[Fraction]
+    oracle: Fraction
+    tasks: list[str] = Field(min_length=1)
+
+
+class Plateau(Section):
+    seed: Seed
+    epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], list[Rate]]
+
+
 class Judge(Section):
     url: str | None
     model: str
@@ -195,6 +211,8 @@ class Params(Section):
     curate: Curate
     finetune: Finetune
     evaluate: Evaluate
+    gate: Gate
+    plateau: Plateau
     methods: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Method]
     select: dict[str, dict]
 

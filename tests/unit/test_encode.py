@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cadc.model.encode import IGNORE, collate, encode, encode_prompt, segments, to_messages
+from cadc.model.encode import IGNORE, collate, encode, encode_prompt, model_inputs, pack, segments, to_messages
 
 ROW = {
     "id": "r",
@@ -77,3 +77,21 @@ def test_collate_pads_and_says_whose_image_is_whose(processor, pool, left):
     for k, e in enumerate(encoded):
         kept = batch["attention_mask"][k].bool()
         assert torch.equal(batch["input_ids"][k][kept], e["input_ids"]) and torch.equal(batch["labels"][k][kept], e["labels"])
+
+
+def test_packed_rows_have_the_loss_and_gradient_of_padded_ones(processor, pool, tiny_model):
+    rows = pool.to_pylist()
+    chosen = [*[r for r in rows if not r["images"]][:2], *[r for r in rows if r["images"]][:7]]
+    encoded = [encode({**row, "row": k}, processor, 256) for k, row in enumerate(chosen)]
+    made = {"padded": collate(encoded, 0), "packed": pack(encoded, 0)}
+    assert len(made["packed"]["input_ids"]) < len(encoded) and sorted(made["packed"]["row"].tolist()) == list(range(9))
+    tiny_model.requires_grad_(True)
+    losses, gradients = [], []
+    for batch in made.values():
+        tiny_model.zero_grad()
+        loss = tiny_model(**model_inputs(batch, torch.device("cpu")), use_cache=False).loss
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(torch.cat([p.grad.flatten() for p in tiny_model.parameters() if p.grad is not None]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[0].norm()
