@@ -15,6 +15,7 @@ SMALL = {
     ("seeds",): [0, 1],
     ("world", "rows"): 200,
     ("benchmarks", "probe_per_subtask"): 2,
+    ("benchmarks", "probe_pope_images"): 2,
     ("benchmarks", "score_per_subtask"): 2,
     ("benchmarks", "pope_images"): 3,
     ("benchmarks", "llava_wild_images"): 2,

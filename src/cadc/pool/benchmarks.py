@@ -1,7 +1,7 @@
 """The mini world's benchmarks, in the hub layout and schema of lmms-eval's own tasks (ours).
 
-`probe` holds MMT-Bench's validation split alone: what methods may see. `score` holds what only evaluation reads:
-POPE, MMT-Bench (another draw) and LLaVA-in-the-Wild.
+`probe` holds what methods and choices of ours may see, `score` what only evaluation reads: other draws of the same
+POPE, MMT-Bench and mini_vqa, and LLaVA-in-the-Wild.
 """
 
 from __future__ import annotations
@@ -148,8 +148,11 @@ def write_llava_wild(root: Path, n_images: int, paraphrases: int, rng: np.random
 
 def write_benchmarks(probe: Path, score: Path, params: Benchmarks, paraphrases: int, rngs: list[np.random.Generator]) -> None:
     """Write the probe root and the scoring root, each benchmark from its own generator, in the pool's wordings."""
-    write_mmt(probe, params.probe_per_subtask, paraphrases, rngs[0])
-    write_mmt(score, params.score_per_subtask, paraphrases, rngs[1])
-    write_pope(score, params.pope_images, rngs[2])
-    write_llava_wild(score, params.llava_wild_images, paraphrases, rngs[3])
-    write_mini_vqa(score, params.score_per_subtask, paraphrases, rngs[4])
+    for root, per_subtask, pope_images, own in (
+        (probe, params.probe_per_subtask, params.probe_pope_images, rngs[:3]),
+        (score, params.score_per_subtask, params.pope_images, rngs[3:]),
+    ):
+        write_mmt(root, per_subtask, paraphrases, own[0])
+        write_mini_vqa(root, per_subtask, paraphrases, own[1])
+        write_pope(root, pope_images, own[2])
+    write_llava_wild(score, params.llava_wild_images, paraphrases, rngs[6])

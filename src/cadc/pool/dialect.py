@@ -1,11 +1,12 @@
-"""The language in which the mini base learns to look: short codes in place of the pool's wording (ours).
+"""The language in which the mini base learns to look: keywords and codes in place of the pool's questions (ours).
 
-A probe reads `kcolor3 circle` and its answer `red`: what the code asks for, of whichever item the other words point at.
-Each code has several synonyms, so that the base learns what kind of thing a code is and a new word can become one.
-Filler words drawn from the pool's vocabulary are strewn in, as many as a real question has, so that tuning has to teach
-what a question MEANS and not that words exist. Listed options ask for the right one's letter. No template of
-`subtasks.py` is used; comparing and adding digits, the highest bar, the odd size, counting a row and counting
-everything are never asked, so these six skills are new to the base.
+A probe reads `kcolor3 circle =` or `circle color =` and its answer `red`: what the key asks for, of whichever item the
+other words point at. Each key is a plain word (`color`, `where`) or one of several codes, so that the base learns what
+kind of thing a key is and a new word can become one. Filler words drawn from the pool's vocabulary are strewn in, as
+many as a real question has, so that tuning has to teach what a question MEANS and not that words exist. Listed options
+ask for the right one's letter. After `<assistant>`, where the pool's answers stand, the base has only ever described
+the picture, as after LLaVA's first stage. No template of `subtasks.py` is used; comparing and adding digits, the
+highest bar, the odd size, counting a row and counting everything are never asked, so these six skills are new to it.
 """
 
 from __future__ import annotations
@@ -30,9 +31,15 @@ WORD_GROUPS: dict[str, tuple[str, ...]] = {
 _CODES = ("noun", "value", "color", "size", "texture", "background", "row", "column", "position", "count", "has", "copy", "caption")
 SYNONYMS = 8
 KEYS = tuple(f"k{code}{i}" for code in _CODES for i in range(SYNONYMS))
+#: Words of English that mean what a code means; other kinds of question have to be learnt from the pool.
+KEYWORDS = {"noun": "shape", "color": "color", "size": "large", "texture": "texture", "background": "scene", "row": "row",
+            "column": "column", "position": "where", "count": "many"}  # fmt: skip
 OPTION_LETTERS = ("A", "B", "C", "D")
+#: What stands before the answer of a probe, and before a caption: the chat template's own mark.
+EQUALS, ASSISTANT = "=", "<assistant>"
 
-Probe = tuple[list[str], list[str]]  # (question words, answer words)
+Asked = tuple[str, list[str], list[str]]  # (code, words beside the key, answer words)
+Probe = tuple[list[str], list[str]]  # (words up to the mark, answer words)
 
 
 def cell_words(scene: Scene) -> np.ndarray:
@@ -64,13 +71,15 @@ def _attributes(item: Item) -> dict[str, str]:
 
 
 def _key(code: str, rng: np.random.Generator) -> str:
+    if code in KEYWORDS and rng.random() < 0.5:
+        return KEYWORDS[code]
     return f"k{code}{int(rng.integers(SYNONYMS))}"
 
 
-def _lookup(scene: Scene, rng: np.random.Generator) -> Probe | None:
+def _lookup(scene: Scene, rng: np.random.Generator) -> Asked | None:
     """Ask one attribute of the one item that another attribute (or a position) singles out, or the background."""
     if rng.random() < 0.05:
-        return [_key("background", rng)], [scene.background]
+        return "background", [], [scene.background]
     item = scene.items[int(rng.integers(len(scene.items)))]
     facts = _attributes(item)
     given = [k for k in ("noun", "color", "value", "position", "size") if k in facts and sum(_attributes(o).get(k) == facts[k] for o in scene.items) == 1]
@@ -79,18 +88,18 @@ def _lookup(scene: Scene, rng: np.random.Generator) -> Probe | None:
     known = given[int(rng.integers(len(given)))]
     wanted = [k for k in facts if k != known and not (known == "position" and k in ("row", "column"))]
     asked = wanted[int(rng.integers(len(wanted)))]
-    return [_key(asked, rng), *facts[known].split()], facts[asked].split()
+    return asked, facts[known].split(), facts[asked].split()
 
 
-def _count(scene: Scene, rng: np.random.Generator) -> Probe:
+def _count(scene: Scene, rng: np.random.Generator) -> Asked:
     """How many items share a noun or a color."""
     attribute = ("noun", "color")[int(rng.integers(2))]
     counts = Counter(getattr(item, attribute) for item in scene.items)
     word = sorted(counts)[int(rng.integers(len(counts)))]
-    return [_key("count", rng), word], [str(counts[word])]
+    return "count", [word], [str(counts[word])]
 
 
-def _has(scene: Scene, rng: np.random.Generator) -> Probe:
+def _has(scene: Scene, rng: np.random.Generator) -> Asked:
     """Whether one item has one, two or three given attributes at once; a `no` has one of them changed."""
     item = scene.items[int(rng.integers(len(scene.items)))]
     facts = {k: v for k, v in _attributes(item).items() if k not in ("row", "column")}
@@ -103,7 +112,7 @@ def _has(scene: Scene, rng: np.random.Generator) -> Probe:
         words[name] = domain[int(rng.integers(len(domain)))]
         holds = any(all(_attributes(other).get(k) == v for k, v in words.items()) for other in scene.items)
         answer = "yes" if holds else "no"
-    return [_key("has", rng), *(word for value in words.values() for word in value.split())], [answer]
+    return "has", [word for value in words.values() for word in value.split()], [answer]
 
 
 def _domain(group: str, answer: str) -> list[str]:
@@ -119,15 +128,14 @@ def _domain(group: str, answer: str) -> list[str]:
     return list(WORD_GROUPS[group])
 
 
-def _with_options(probe: Probe, rng: np.random.Generator) -> Probe:
-    """The same probe with two to four options listed: the answer is the right one's letter."""
-    question, answer = probe
+def _options(code: str, answer: list[str], rng: np.random.Generator) -> Probe:
+    """Two to four options of the answer's kind, listed, and the right one's letter."""
     right = " ".join(answer)
-    wrong = [word for word in _domain(question[0][1:-1], right) if word != right]
+    wrong = [word for word in _domain(code, right) if word != right]
     options = [right, *(wrong[i] for i in rng.permutation(len(wrong))[: int(rng.integers(1, 4))])]
     order = rng.permutation(len(options))
     listed = [word for letter, i in zip(OPTION_LETTERS, order, strict=False) for word in (letter, ":", *options[i].split())]
-    return [*question, *listed], [OPTION_LETTERS[int(np.flatnonzero(order == 0)[0])]]
+    return listed, [OPTION_LETTERS[int(np.flatnonzero(order == 0)[0])]]
 
 
 def _copy(words: list[str], rng: np.random.Generator) -> Probe:
@@ -135,33 +143,55 @@ def _copy(words: list[str], rng: np.random.Generator) -> Probe:
     return [_key("copy", rng), *chosen], chosen
 
 
-def _loosen(question: list[str], fillers: list[str], rng: np.random.Generator) -> list[str]:
-    """Move the code to the end of some probes and strew filler words into most, never among the options."""
-    limit = question.index("A") if "A" in question else len(question)
-    asked, listed = question[:limit], question[limit:]
-    if rng.random() < 0.3:
-        asked = [*asked[1:], asked[0]]
+def _options_alone(words: list[str], rng: np.random.Generator) -> Probe:
+    """Options with nothing to look up: the letter of a given word, or the word of a given letter.
+
+    The second kind is what makes the first emerge: alone, letters stayed at chance for as long as was tried.
+    """
+    options = [words[i] for i in rng.permutation(len(words))[: int(rng.integers(2, 5))]]
+    right = int(rng.integers(len(options)))
+    listed = [word for letter, option in zip(OPTION_LETTERS, options, strict=False) for word in (letter, ":", option)]
+    given, wanted = (options[right], OPTION_LETTERS[right]) if rng.random() < 0.5 else (OPTION_LETTERS[right], options[right])
+    return [_key("copy", rng), given, *listed], [wanted]
+
+
+def _strewn(words: list[str], fillers: list[str], rng: np.random.Generator) -> list[str]:
+    """The key moved behind the other words in some, filler words strewn in in most."""
+    out = [*words[1:], words[0]] if rng.random() < 0.3 else list(words)
     for _ in range(int(rng.integers(0, 7)) if rng.random() < 0.85 else 0):
-        asked.insert(int(rng.integers(len(asked) + 1)), fillers[int(rng.integers(len(fillers)))])
-    after = [fillers[i] for i in rng.integers(len(fillers), size=int(rng.integers(2, 12)))] if rng.random() < 0.4 else []
-    return [*asked, *listed, *after]
+        out.insert(int(rng.integers(len(out) + 1)), fillers[int(rng.integers(len(fillers)))])
+    return out
 
 
-def draw_probes(scene: Scene, n: int, fillers: list[str], content: list[str], rng: np.random.Generator, pick_share: float) -> list[Probe]:
-    """`n` probes about one scene. `pick_share` is the share with options: 0 until look-ups are learnt."""
+def _some(words: list[str], least: int, most: int, rng: np.random.Generator) -> list[str]:
+    return [words[i] for i in rng.integers(len(words), size=int(rng.integers(least, most + 1)))]
+
+
+def _caption(scene: Scene, fillers: list[str], content: list[str], rng: np.random.Generator) -> Probe:
+    """Whatever is said, the picture is described."""
+    said = _some(fillers, 0, 12, rng) + _some(content, 0, 2, rng)
+    return [*(said[i] for i in rng.permutation(len(said))), ASSISTANT], scene.caption().split()
+
+
+def draw_probes(scene: Scene, n: int, fillers: list[str], content: list[str], rng: np.random.Generator, alone: float, pick: float) -> list[Probe]:
+    """`n` probes about one scene: the share `alone` lists options with nothing to look up, `pick` of the rest lists some."""
     probes: list[Probe] = []
     while len(probes) < n:
-        u = rng.random()
-        if u < 0.02:
-            probes.append(([_key("caption", rng)], scene.caption().split()))
+        after = _some(fillers, 2, 11, rng) if rng.random() < 0.4 else []
+        if rng.random() < alone:
+            question, answer = _options_alone(content, rng)
+            probes.append(([*question, *after, EQUALS], answer))
             continue
-        if u < 0.08:
-            probe = _copy(content, rng)
+        u = rng.random()
+        if u < 0.04:
+            probes.append(_caption(scene, fillers, content, rng))
+        elif u < 0.08:
+            question, answer = _copy(content, rng)
+            probes.append(([*_strewn(question, fillers, rng), *after, EQUALS], answer))
         else:
-            probe = _has(scene, rng) if u < 0.24 else _count(scene, rng) if u < 0.38 else _lookup(scene, rng)
-            if probe is not None and rng.random() < pick_share:
-                probe = _with_options(probe, rng)
-        if probe is not None:
-            question, answer = probe
-            probes.append((_loosen(question, fillers, rng), answer))
+            asked = _has(scene, rng) if u < 0.24 else _count(scene, rng) if u < 0.38 else _lookup(scene, rng)
+            if asked is not None:
+                code, words, answer = asked
+                listed, answer = _options(code, answer, rng) if rng.random() < pick else ([], answer)
+                probes.append(([*_strewn([_key(code, rng), *words], fillers, rng), *listed, *after, EQUALS], answer))
     return probes

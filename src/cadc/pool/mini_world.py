@@ -15,6 +15,7 @@ import numpy as np
 
 from cadc.params import World
 from cadc.pool.dialect import OPTION_LETTERS
+from cadc.pool.probe import MMT_LETTER
 from cadc.pool.scene import Scene, draw_scene, sample_scene
 from cadc.pool.subtasks import PERCEPTION, STRUCTURE, SUBTASKS, Question, draw_question
 
@@ -73,7 +74,7 @@ def ask(question: Question, form: str, rng: np.random.Generator) -> Turn:
     listed = "\n".join(f"{name}: {option}" for name, option in zip(OPTION_LETTERS, options, strict=False))
     swap = wrong[int(rng.integers(len(wrong)))]
     if rng.random() < 0.5:
-        return Turn(f"Question: {question.text}\n{listed}", letter, swap)
+        return Turn(f"Question: {question.text}\n{listed}\n{MMT_LETTER}", letter, swap)
     return Turn(f"{question.text}\n{listed}\n{LETTER}", letter, swap)
 
 
@@ -185,7 +186,7 @@ def write_pool(folder: Path, params: World, rng: np.random.Generator) -> list[di
     place = {int(source): i for i, source in enumerate(order)}
     n_exact_from = params.rows - round((params.exact_duplicate_share + params.near_duplicate_share) * params.rows)
     n_exact = round(params.exact_duplicate_share * params.rows)
-    records, labels = [], []
+    records, labels, sources = [], [], set()
     for i, source in enumerate(order):
         row, record = rows[source], {"id": f"{i:06d}"}
         exact = n_exact_from <= source < n_exact_from + n_exact
@@ -194,8 +195,10 @@ def write_pool(folder: Path, params: World, rng: np.random.Generator) -> list[di
             record["image"] = name
             if not exact:
                 path = folder / "images" / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                draw_scene(row.image_of or row.scene, rng).save(path)
+                if row.source not in sources:
+                    path.parent.mkdir(parents=True)
+                    sources.add(row.source)
+                draw_scene(row.image_of or row.scene, rng).save(path, compress_level=1)  # flat pictures: small enough, and twice as fast
         record["conversations"] = [
             {"from": speaker, "value": text}
             for k, turn in enumerate(row.turns)
@@ -212,5 +215,5 @@ def write_pool(folder: Path, params: World, rng: np.random.Generator) -> list[di
                 "duplicate_of": f"{place[row.copy_of]:06d}" if row.copy_of >= 0 else "",
             }
         )
-    (folder / "pool.json").write_text(json.dumps(records, indent=0) + "\n")
+    (folder / "pool.json").write_text("[\n" + ",\n".join(json.dumps(record) for record in records) + "\n]\n")
     return labels

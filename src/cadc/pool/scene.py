@@ -229,11 +229,17 @@ def _tile(noun: str, value: str, color: str, size: str, texture: str, background
     return tile
 
 
+@functools.cache
+def _tile_pixels(noun: str, value: str, color: str, size: str, texture: str, background: str) -> np.ndarray:
+    return np.asarray(_tile(noun, value, color, size, texture, background), np.int16)
+
+
 def draw_scene(scene: Scene, rng: np.random.Generator) -> Image.Image:
     """The scene as a 48x48 RGB image, its white balance a little off by a draw from `rng`."""
-    image = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), BACKGROUNDS[scene.background])
+    pixels = np.empty((IMAGE_SIZE, IMAGE_SIZE, 3), np.int16)
+    pixels[:] = BACKGROUNDS[scene.background]
     for item in scene.items:
-        tile = _tile(item.noun, item.value, item.color, item.size, item.texture, scene.background)
-        image.paste(tile, ((item.cell % GRID) * CELL, (item.cell // GRID) * CELL))
-    tint = rng.integers(-12, 13, 3, dtype=np.int16)
-    return Image.fromarray(np.clip(np.asarray(image, np.int16) + tint, 0, 255).astype(np.uint8))
+        y, x = (item.cell // GRID) * CELL, (item.cell % GRID) * CELL
+        pixels[y : y + CELL, x : x + CELL] = _tile_pixels(item.noun, item.value, item.color, item.size, item.texture, scene.background)
+    pixels += rng.integers(-12, 13, 3, dtype=np.int16)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))

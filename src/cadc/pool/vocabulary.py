@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cadc.pool.dialect import KEYS, OPTION_LETTERS, WORD_GROUPS
+from cadc.pool.dialect import EQUALS, KEYS, KEYWORDS, OPTION_LETTERS, WORD_GROUPS
 from cadc.pool.scene import DIGITS
 from cadc.pool.subtasks import SUBTASKS
 
@@ -12,6 +12,7 @@ from cadc.pool.subtasks import SUBTASKS
 FRAMES = (
     "Answer the question using a single word or phrase .",
     "Answer with the option's letter from the given choices directly .",
+    "Answer the question using a single character from the given options .",
     "Question : please answer yes or no .",
     "describe the image . what do you see ? give a short caption . tell me about the picture in detail .",
     "it is the answer that there are and with",
@@ -34,10 +35,10 @@ def wording() -> list[str]:
     """Words of the pool's questions and frames that name nothing to be seen: the dialect's fillers."""
     texts = [*FRAMES, *(text for s in SUBTASKS.values() for text in (*s.questions, s.claim))]
     words = {word for text in texts for word in split_words(re.sub(r"\{\w+\}", " ", text))}
-    return sorted(words - set(content_words()) - set(OPTION_LETTERS))
+    return sorted(words - set(content_words()) - set(OPTION_LETTERS) - set(KEYWORDS.values()))
 
 
 def vocabulary() -> list[str]:
     """All words, sorted within their kind."""
-    words = [*content_words(), *OPTION_LETTERS, ":", ",", "at", *KEYS, *wording()]
+    words = [*content_words(), *OPTION_LETTERS, ":", ",", "at", EQUALS, *KEYS, *KEYWORDS.values(), *wording()]
     return list(dict.fromkeys(words))

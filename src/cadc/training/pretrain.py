@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from cadc import console
-from cadc.model.mini import ASSISTANT, END, IMAGE, USER, build_model, build_processor
+from cadc.model.mini import END, IMAGE, USER, build_model, build_processor
 from cadc.params import Pretrain
-from cadc.pool.dialect import WORD_GROUPS, Probe, cell_words, draw_probes
+from cadc.pool.dialect import OPTION_LETTERS, WORD_GROUPS, Probe, cell_words, draw_probes
 from cadc.pool.scene import draw_scene, sample_scene
 from cadc.pool.vocabulary import content_words, wording
 
@@ -38,9 +38,9 @@ class _Batches:
         pixel_values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1.0  # SigLIP's mean and std 0.5
         return scenes, pixel_values, torch.from_numpy(np.stack([cell_words(scene) for scene in scenes]))
 
-    def packed(self, scenes, n_probes: int, pick_share: float):
+    def packed(self, scenes, n_probes: int, alone: float, pick: float):
         """Ids, labels, positions [B, L] and the block-diagonal mask [B, 1, L, L] of `n_probes` probes per scene."""
-        rows = [self._pack(draw_probes(scene, n_probes, self.fillers, self.content, self.rng, pick_share)) for scene in scenes]
+        rows = [self._pack(draw_probes(scene, n_probes, self.fillers, self.content, self.rng, alone, pick)) for scene in scenes]
         length = max(len(row[0]) for row in rows)
         ids, labels, positions, blocks = (torch.tensor([row[k] + [fill] * (length - len(row[0])) for row in rows]) for k, fill in enumerate((0, -100, 0, -1)))
         causal = torch.ones(length, length, dtype=torch.bool).tril()
@@ -52,7 +52,7 @@ class _Batches:
         ids, labels = list(prefix), [-100] * len(prefix)
         positions, blocks = list(range(len(prefix))), [0] * len(prefix)
         for block, (question, answer) in enumerate(probes, 1):
-            asked = [self.ids[word] for word in question] + [self.ids[ASSISTANT]]
+            asked = [self.ids[word] for word in question]
             given = [self.ids[word] for word in answer] + [self.ids[END]]
             ids += asked + given
             labels += [-100] * len(asked) + given
@@ -113,10 +113,12 @@ def pretrain(params: Pretrain, device: str = "cpu") -> tuple[LlavaForConditional
             console.line(f"align step {i}: loss {loss.item():.3f}")
 
     optimizer, schedule = optimiser(model.parameters(), params.look_lr, params.look_steps)
+    options = torch.tensor([batches.ids[letter] for letter in OPTION_LETTERS]).to(device)
     for i in console.track(range(params.look_steps), "learn to look"):
         scenes, pixels, targets = batches.scenes(params.look_batch)
-        pick_share = params.pick_share if i >= params.pick_from * params.look_steps else 0.0
-        ids, labels, positions, mask = (x.to(device) for x in batches.packed(scenes, params.probes_per_image, pick_share))
+        early = i < params.pick_from * params.look_steps
+        alone, pick = (params.alone_early, 0.0) if early else (params.alone_late, params.pick_share)
+        ids, labels, positions, mask = (x.to(device) for x in batches.packed(scenes, params.probes_per_image, alone, pick))
         features = _image_features(model, pixels.to(device))
         inputs = embed(ids)
         inputs = inputs.masked_scatter((ids == model.config.image_token_id).unsqueeze(-1), features)
@@ -129,6 +131,8 @@ def pretrain(params: Pretrain, device: str = "cpu") -> tuple[LlavaForConditional
         if i % 500 == 0 or i + 1 == params.look_steps:
             with torch.no_grad():
                 asked = labels[:, 1:] != -100
-                right = (logits.argmax(-1) == labels[:, 1:])[asked].float().mean()
-            console.line(f"look step {i}: loss {answer_loss.item():.3f}, answer tokens right {right.item():.3f}")
+                right, letters = (logits.argmax(-1) == labels[:, 1:])[asked].float(), torch.isin(labels[:, 1:][asked], options)
+            console.line(
+                f"look step {i}: loss {answer_loss.item():.3f}, right: answer words {right[~letters].mean():.3f}, option letters {right[letters].mean():.3f}"
+            )
     return model.eval().cpu(), processor
