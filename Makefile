@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro test stale verify readme pretrain lock clean
+.PHONY: repro test stale verify gate plateau readme pretrain lock clean
 
 repro: .venv/.installed       ## run whatever is out of date, then print the leaderboard
 	$(RUN) dvc repro && $(RUN) python -m cadc.report
@@ -12,7 +12,7 @@ test: .venv/.installed        ## all tests, a miniature pipeline run included
 	$(RUN) pytest
 
 stale: .venv/.installed       ## fail if the committed dvc.lock does not agree with code and params (runs nothing)
-	@$(RUN) dvc repro --dry --allow-missing > .stale.log || { cat .stale.log; rm .stale.log; exit 1; }
+	@$(RUN) dvc repro --dry --allow-missing dvc.yaml testbed/dvc.yaml > .stale.log || { cat .stale.log; rm .stale.log; exit 1; }
 	@if grep "^Running stage" .stale.log; then rm .stale.log; echo "dvc.lock is stale: run make repro and commit"; exit 1; fi
 	@rm .stale.log; echo "dvc.lock agrees with code and params"
 
@@ -20,6 +20,12 @@ verify: .venv/.installed      ## every stage again in a temporary clone must giv
 	rm -rf .verify && git clone -q . .verify
 	cd .verify && env PYTHONPATH=src PATH="$(CURDIR)/.venv/bin:$$PATH" dvc repro -f && git diff HEAD --exit-code --stat -- dvc.lock reports
 	rm -rf .verify && echo "verified: dvc.lock and reports are byte for byte the same"
+
+gate: .venv/.installed        ## is the world one in which selection matters? exit status 1 where a condition fails
+	$(RUN) dvc repro testbed/dvc.yaml:gate testbed/dvc.yaml:sheet && $(RUN) python -m cadc.report.testbed
+
+plateau: .venv/.installed     ## how many passes pay at each size, on the probe split
+	$(RUN) dvc repro testbed/dvc.yaml:plateau
 
 readme: .venv/.installed      ## put the committed leaderboard and the DAG into README.md
 	$(RUN) python -m cadc.report.readme

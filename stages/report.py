@@ -133,6 +133,8 @@ def main(params: Params) -> None:
         "## What was selected\n",
         composition(params),
         f"Pool: {pool_rows} rows; skipped: {sum(skipped.values())}" + "".join(f"\n- {count} x {reason}" for reason, count in sorted(skipped.items())) + "\n",
+        "## The testbed\n",
+        "Whether it matters in this world which rows are chosen, with the learning curve of random rows: [testbed/gate.md](testbed/gate.md) (`make gate`).\n",
         "## Capabilities\n",
         "![similarity of subtasks](plots/similarity.png)\n",
         "![self-influence](plots/self_influence.png)\n",

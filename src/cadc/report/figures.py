@@ -11,19 +11,19 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot as plt
 
-_STYLE = {
+STYLE = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight",
     "svg.hashsalt": "cadc", "font.family": "DejaVu Sans",
 }  # fmt: skip
 
 
-def _save(figure, path: Path) -> None:
+def save(figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None})
     plt.close(figure)
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def leaderboard(path: Path, rows: list[tuple[str, dict[str, dict[str, float]]]], titles: dict[str, str]) -> None:
     """Mean and 95% interval of every benchmark, one panel a benchmark; rows are (label, figures), best first."""
     figure, axes = plt.subplots(1, len(titles), figsize=(2.5 * len(titles), 0.32 * len(rows) + 1.1), sharey=True)
@@ -37,10 +37,10 @@ def leaderboard(path: Path, rows: list[tuple[str, dict[str, dict[str, float]]]],
     first = np.atleast_1d(axes)[0]
     first.set_yticks(range(len(rows)), [label for label, _ in rows])
     first.invert_yaxis()
-    _save(figure, path)
+    save(figure, path)
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def similarity(path: Path, cosine: np.ndarray, names: list[str], capability: np.ndarray) -> None:
     """Cosines of the subtasks' trajectories, ordered and framed by capability."""
     order = np.argsort(capability, kind="stable")
@@ -56,10 +56,10 @@ def similarity(path: Path, cosine: np.ndarray, names: list[str], capability: np.
         axis.text(n + 0.2, start + size / 2 - 0.5, f"capability {c}", va="center")
         start += size
     figure.colorbar(image, ax=axis, fraction=0.04, pad=0.16, label="cosine")
-    _save(figure, path)
+    save(figure, path)
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def trends(path: Path, steps: list[int], trend: np.ndarray) -> None:
     """Mean self-influence of each capability's rows at the proxy's snapshots, over its own mean: [M, K]."""
     figure, axis = plt.subplots(figsize=(5, 3))
@@ -69,10 +69,10 @@ def trends(path: Path, steps: list[int], trend: np.ndarray) -> None:
     axis.set_xlabel("proxy step")
     axis.set_ylabel("self-influence / its mean")
     axis.legend(frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
-@matplotlib.rc_context(_STYLE)
+@matplotlib.rc_context(STYLE)
 def stages(path: Path, counts: np.ndarray) -> None:
     """Rows of each capability (columns) in each stage (rows) of CADC's curriculum: int [n_stages, K]."""
     figure, axis = plt.subplots(figsize=(5, 0.4 * len(counts) + 1.3))
@@ -84,4 +84,4 @@ def stages(path: Path, counts: np.ndarray) -> None:
     axis.invert_yaxis()
     axis.set_xlabel("rows, replay included")
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    _save(figure, path)
+    save(figure, path)

@@ -1,4 +1,4 @@
-"""Put the committed run's leaderboard and the DAG into README.md: `python -m cadc.report.readme`."""
+"""Put the committed run's leaderboard, the gate and the DAG into README.md: `python -m cadc.report.readme`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from cadc import artifacts
+from cadc.report import testbed
 from cadc.report.leaderboard import REPORTS, markdown, rows, summary_of
 
 README = Path("README.md")
@@ -29,7 +30,10 @@ def with_block(text: str, name: str, content: str) -> str:
 
 def main() -> None:
     dag = subprocess.run(["dvc", "dag", "--collapse-foreach-matrix", "--md"], capture_output=True, text=True, check=True).stdout
-    README.write_text(with_block(with_block(README.read_text(), "dag", dag.strip() + "\n"), "leaderboard", leaderboard()))
+    text = README.read_text()
+    for name, content in (("dag", dag.strip() + "\n"), ("leaderboard", leaderboard()), ("gate", markdown(*testbed.gate_table()))):
+        text = with_block(text, name, content)
+    README.write_text(text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""The gate: is the testbed a world in which it matters which rows are chosen? (ours)
+
+Random, oracle and full runs alone are looked at, never a method. Figures are chance-corrected scores in percent, as
+`statistics.measure` gives them; the gate must hold for the open form alone and for the mean of the three forms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from cadc.budgets import capped_shares
+from cadc.params import budget_key
+
+#: What the gate is judged on: figure -> its name in tables.
+JUDGED = {"corrected_open": "open", "corrected_mean": "mean of forms"}
+FORMS = ("corrected_open", "corrected_yesno", "corrected_choice", "corrected_mean")
+#: The forms that the oracle draws from: those of the benchmarks.
+_ASKED = ("open", "yesno", "choice")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One tuning and scoring: rows drawn by `arm` (random, oracle, full), trained on for `epochs` passes.
+
+    `base` is not tuned at all; `blind` answers each subtask's commonest answer (or guesses an option) unseen.
+    """
+
+    arm: str
+    budget: float
+    epochs: float
+    seed: int
+
+    @property
+    def cell(self) -> str:
+        """Arm and size: what seeds are averaged over."""
+        return self.arm if self.budget == 0 else f"{self.arm} {100 * self.budget:g}%"
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm}_{budget_key(self.budget)}_e{self.epochs:g}_s{self.seed}"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One line of the gate: `value` must lie above (or, for `below`, under) `bound`."""
+
+    text: str
+    value: float
+    bound: float
+    below: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return self.value < self.bound if self.below else self.value > self.bound
+
+
+def oracle(labels: list[dict], n: int, rng: np.random.Generator) -> np.ndarray:
+    """`n` clean, deduplicated rows in a benchmark's form, balanced over subtasks, in random order: int64 [n].
+
+    `labels` are the pool's noise labels, which no method sees. Raises ValueError where there are fewer such rows.
+    """
+    groups: dict[str, list[int]] = {}
+    for row, label in enumerate(labels):
+        if label["noise"] == "clean" and not label["duplicate_of"] and label["form"] in _ASKED:
+            groups.setdefault(label["subtask"], []).append(row)
+    names = sorted(groups)
+    shares = capped_shares(np.ones(len(names)), np.array([len(groups[name]) for name in names]), n)
+    return rng.permutation(np.concatenate([rng.permutation(groups[name])[:share] for name, share in zip(names, shares, strict=True)]))
+
+
+def conditions(scores: dict[str, np.ndarray], random_cells: list[str]) -> list[Condition]:
+    """The gate's conditions for one figure.
+
+    `scores`: cell -> float [n_seeds] (seeds in the same order everywhere, base may have one); `random_cells` from the
+    smallest random draw to `full 100%`. Cells needed beside those: base, random 5%, oracle 5%.
+    """
+    mean = {cell: float(np.mean(values)) for cell, values in scores.items()}
+    lead = scores["oracle 5%"] - scores["random 5%"]
+    rises = [mean[after] - mean[before] for before, after in pairwise(random_cells)]
+    return [
+        Condition("base < 10", mean["base"], 10, below=True),
+        Condition("random 5% > 25", mean["random 5%"], 25),
+        Condition("full >= 70", mean["full 100%"], 70 - 1e-9),
+        Condition("full - random 5% >= 20", mean["full 100%"] - mean["random 5%"], 20 - 1e-9),
+        Condition("oracle 5% - random 5% > 2 sd of the difference", float(lead.mean()), 2 * float(lead.std(ddof=1))),
+        Condition("least rise of random " + ", ".join(cell.split()[1] for cell in random_cells) + " > 0", min(rises), 0),
+    ]
