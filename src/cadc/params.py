@@ -132,7 +132,7 @@ class Capture(Section):
     update: Literal["adamw", "adamw_own", "sgd"]
     projection: Annotated[int, Field(ge=0)]
     projection_seed: Seed
-    batch_size: Positive
+    batch_tokens: Positive
     shard_rows: Positive
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cadc.gradients.adamw import Direction
-from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories
+from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories, token_batches
 from cadc.gradients.per_sample import PerSampleGradients, answer_loss
 from cadc.gradients.sketch import CountSketch
 from cadc.model.encode import EncodedRows, collate, model_inputs
@@ -56,7 +56,7 @@ def test_hooks_equal_the_loop_in_language_model_connector_and_vision_tower(lora_
     which = mixed_rows(pool)
     expected = by_loop(lora_model, rows, which, 0)
     with PerSampleGradients(lora_model) as gradients:
-        made, losses = gradients(collate([rows[i] for i in which], 0))
+        made, losses = gradients.dense(collate([rows[i] for i in which], 0))
     assert (made - expected).norm(dim=1).max() / expected.norm(dim=1).max() < 1e-5
     for part in ("language_model", "multi_modal_projector", "vision_tower"):
         at = np.cumsum([0, *gradients.sizes])
@@ -68,9 +68,9 @@ def test_hooks_equal_the_loop_in_language_model_connector_and_vision_tower(lora_
 def test_a_row_does_not_depend_on_its_batch(lora_model, rows, pool):
     which = mixed_rows(pool)
     with PerSampleGradients(lora_model) as gradients:
-        together, _ = gradients(collate([rows[i] for i in which], 0))
-        reverse, _ = gradients(collate([rows[i] for i in reversed(which)], 0))
-        alone = torch.cat([gradients(collate([rows[i]], 0))[0] for i in which])
+        together, _ = gradients.dense(collate([rows[i] for i in which], 0))
+        reverse, _ = gradients.dense(collate([rows[i] for i in reversed(which)], 0))
+        alone = torch.cat([gradients.dense(collate([rows[i]], 0))[0] for i in which])
     scale = together.norm(dim=1, keepdim=True)
     assert ((together - alone) / scale).abs().max() < 1e-5
     assert ((together - reverse.flip(0)) / scale).abs().max() < 1e-5
@@ -80,7 +80,7 @@ def test_only_answer_tokens_count_and_a_row_without_them_has_no_gradient(lora_mo
     batch = collate([rows[0], rows[1]], 0)
     batch["labels"][1] = -100
     with PerSampleGradients(lora_model) as gradients:
-        made, losses = gradients(batch)
+        made, losses = gradients.dense(batch)
     assert made[1].abs().max() == 0 and losses[1] == 0 and made[0].abs().max() > 0
 
 
@@ -102,7 +102,7 @@ def test_adamw_direction_is_the_step_that_torch_takes():
     gradient, before = torch.randn(6, 5), weight.detach().clone()
     weight.grad = gradient
     optimizer.step()
-    made = Direction(taken, ["w"], "adamw", CPU)(gradient.flatten()[None].clone())
+    made = Direction(taken, "adamw", CPU)("w", gradient.flatten()[None].clone())
     assert torch.allclose(made[0].reshape(6, 5), before - weight.detach(), atol=1e-6)
 
 
@@ -110,12 +110,53 @@ def test_own_update_leaves_out_the_shared_momentum():
     parameters = {"w": torch.zeros(40)}
     state = snapshot(parameters)
     gradients = torch.randn(5, 40)
-    full = Direction(state, ["w"], "adamw", CPU)(gradients.clone())
-    own = Direction(state, ["w"], "adamw_own", CPU)(gradients.clone())
+    full = Direction(state, "adamw", CPU)("w", gradients)
+    own = Direction(state, "adamw_own", CPU)("w", gradients)
     second = 0.999 * state.exp_avg_sq["w"] + 0.001 * gradients**2
     shared = 0.9 * state.exp_avg["w"] / (1 - 0.9**8) / ((second / (1 - 0.999**8)).sqrt() + 1e-8)
     assert torch.allclose(full - own, shared, atol=1e-4)
-    assert torch.equal(Direction(state, ["w"], "sgd", CPU)(gradients), gradients)
+    assert torch.equal(Direction(state, "sgd", CPU)("w", gradients), gradients)
+
+
+def sketched(sketch: CountSketch, values: dict[str, torch.Tensor]) -> torch.Tensor:
+    out = sketch.zeros(len(next(iter(values.values()))))
+    for name, value in values.items():
+        sketch.add(name, value, out)
+    return out
+
+
+def test_the_fused_pass_is_direction_then_sketch():
+    parameters = {"w": torch.zeros(700)}
+    gradients, sketch = torch.randn(5, 700), CountSketch(["w"], [700], 64, 1, CPU)
+    gradients[2] = 0
+    for update in ("adamw", "adamw_own", "sgd"):
+        direction = Direction(snapshot(parameters), update, CPU)
+        fused = sketch.zeros(5)
+        sketch.add_direction("w", gradients, direction, fused)
+        apart = sketched(sketch, {"w": direction("w", gradients)})
+        assert torch.allclose(fused, apart, rtol=1e-5, atol=1e-5)
+        by_index = torch.zeros(5, 64).index_add_(1, sketch.bucket["w"], direction("w", gradients) * sketch.sign["w"])  # as on a GPU
+        assert torch.allclose(fused, by_index, atol=1e-4)
+
+
+def test_a_layer_used_twice_has_the_sum_of_both_uses(lora_model, rows):
+    import types
+
+    layer = next(m for name, m in lora_model.named_modules() if name.endswith("layers.1.mlp.down_proj"))
+    forward = layer.forward
+    layer.forward = types.MethodType(lambda self, x: forward(x) + 0.5 * forward(x * 0.3), layer)
+    expected = by_loop(lora_model, rows, [0, 5, 9], 0)
+    with PerSampleGradients(lora_model) as gradients:
+        made, _ = gradients.dense(collate([rows[i] for i in (0, 5, 9)], 0))
+    assert (made - expected).norm(dim=1).max() / expected.norm(dim=1).max() < 1e-5
+
+
+def test_batches_hold_every_row_once_within_the_budget_of_tokens():
+    lengths = np.random.default_rng(0).integers(5, 90, 200)
+    lengths[17] = 500
+    batches = token_batches(lengths, 300)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(200))
+    assert all(len(b) == 1 or len(b) * lengths[b].max() <= 300 for b in batches) and token_batches(np.empty(0, int), 10) == []
 
 
 def test_sketch_is_unbiased_hashed_by_name_and_exact_without_width():
@@ -125,20 +166,19 @@ def test_sketch_is_unbiased_hashed_by_name_and_exact_without_width():
     products = []
     for seed in range(60):
         sketch = CountSketch(["a", "b"], [1000, 2000], 256, seed, CPU)
-        px, py = sketch(torch.stack([x, y]))
+        px, py = sketched(sketch, {"a": torch.stack([x[:1000], y[:1000]]), "b": torch.stack([x[1000:], y[1000:]])})
         products.append(float(px @ py))
     error = np.std(products) / np.sqrt(len(products))
     assert abs(np.mean(products) - float(x @ y)) < 4 * error
     both = CountSketch(["a", "b"], [1000, 2000], 64, 3, CPU)
     alone = CountSketch(["b"], [2000], 64, 3, CPU)
-    padded = torch.cat([torch.zeros(1000), x[1000:]])[None]
-    assert torch.allclose(both(padded), alone(x[None, 1000:]), atol=1e-4)
-    assert torch.equal(CountSketch(["a"], [3000], 0, 0, CPU)(x[None]), x[None])
+    assert torch.equal(sketched(both, {"b": x[None, 1000:]}), sketched(alone, {"b": x[None, 1000:]}))
+    assert torch.equal(sketched(CountSketch(["a"], [3000], 0, 0, CPU), {"a": x[None]}), x[None])
 
 
 def test_sketch_entries_are_pinned():
     """The same matrix on every machine and version: a change here changes every stored influence."""
-    made = CountSketch(["layer.lora_A.weight"], [6], 4, 0, CPU)(torch.eye(6))
+    made = sketched(CountSketch(["layer.lora_A.weight"], [6], 4, 0, CPU), {"layer.lora_A.weight": torch.eye(6)})
     assert made.to(int).tolist() == PINNED
 
 
@@ -151,7 +191,7 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
     for state in states:
         for name in state.weights:
             state.weights[name].mul_(0.2)
-    capture = Capture(update="adamw", projection=0, projection_seed=0, batch_size=3, shard_rows=10)
+    capture = Capture(update="adamw", projection=0, projection_seed=0, batch_tokens=150, shard_rows=10)
     engine = SketchedDirections(lora_model, capture, 0)
     subtask = np.array([0, 1, 1, 0, 2, 2, 2])
     probe = EncodedRows(pool.slice(0, 7), rows.processor, 256)
@@ -162,7 +202,11 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
         from cadc.training.snapshots import restore
 
         restore(lora_model, state)
-        direction = Direction(state, list(parameters), "adamw", CPU)
+        per_parameter, sizes = Direction(state, "adamw", CPU), [p.numel() for p in parameters.values()]
+
+        def direction(dense, per_parameter=per_parameter, sizes=sizes):
+            return torch.cat([per_parameter(name, part) for name, part in zip(parameters, dense.split(sizes, 1), strict=True)], 1)
+
         raw = by_loop(lora_model, rows, which, 0)
         rows_g, probe_g = direction(raw.clone()), direction(by_loop(lora_model, rows, range(7), 0))
         means = torch.stack([probe_g[subtask == s].mean(0) for s in range(3)])

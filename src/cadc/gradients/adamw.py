@@ -12,27 +12,24 @@ Update = Literal["adamw", "adamw_own", "sgd"]
 
 
 class Direction:
-    """Row gradients -> update directions at one snapshot (CADC, methods: discovery, step 1).
+    """Row gradients of one parameter -> update directions at one snapshot (CADC, methods: discovery, step 1).
 
     `adamw`: m' = b1 m + (1 - b1) g, v' = b2 v + (1 - b2) g^2, G = m'/(1 - b1^(k+1)) / (sqrt(v'/(1 - b2^(k+1))) + eps)
     with k the steps taken. `adamw_own` leaves out b1 m, which every row shares (ours). `sgd` is the gradient itself.
+    With `momentum` = b1 m / c1 and `variance` = b2 v / c2 that is (own g + momentum) / (sqrt(square g^2 + variance) + eps).
     """
 
-    def __init__(self, snapshot: Snapshot, names: list[str], update: Update, device: torch.device):
+    def __init__(self, snapshot: Snapshot, update: Update, device: torch.device):
         self.update, self.epsilon = update, snapshot.epsilon
-        self.beta1, self.beta2 = snapshot.beta1, snapshot.beta2
-        self.correction1 = 1 - self.beta1 ** (snapshot.step + 1)
-        self.correction2 = 1 - self.beta2 ** (snapshot.step + 1)
-        flat = {which: torch.cat([getattr(snapshot, which)[name].flatten() for name in names]).to(device) for which in ("exp_avg", "exp_avg_sq")}
-        self.momentum = self.beta1 * flat["exp_avg"] / self.correction1
-        self.variance = self.beta2 * flat["exp_avg_sq"] / self.correction2
+        correction1, correction2 = (1 - beta ** (snapshot.step + 1) for beta in (snapshot.beta1, snapshot.beta2))
+        self.own, self.square = (1 - snapshot.beta1) / correction1, (1 - snapshot.beta2) / correction2
+        keep = 0.0 if update == "adamw_own" else snapshot.beta1 / correction1
+        self.momentum = {name: (keep * m).flatten().to(device) for name, m in snapshot.exp_avg.items()}
+        self.variance = {name: (snapshot.beta2 / correction2 * v).flatten().to(device) for name, v in snapshot.exp_avg_sq.items()}
 
-    def __call__(self, gradients: torch.Tensor) -> torch.Tensor:
-        """float32 [B, width] -> float32 [B, width]; `gradients` is overwritten unless the update is `sgd`."""
+    def __call__(self, name: str, gradients: torch.Tensor) -> torch.Tensor:
+        """Gradients float32 [B, size] of parameter `name`, flattened row-major, as directions of the same shape."""
         if self.update == "sgd":
             return gradients
-        denominator = (gradients * gradients).mul_((1 - self.beta2) / self.correction2).add_(self.variance).sqrt_().add_(self.epsilon)
-        gradients.mul_((1 - self.beta1) / self.correction1)
-        if self.update == "adamw":
-            gradients.add_(self.momentum)
-        return gradients.div_(denominator)
+        denominator = (gradients * gradients).mul_(self.square).add_(self.variance[name]).sqrt_().add_(self.epsilon)
+        return (gradients * self.own).add_(self.momentum[name]).div_(denominator)

@@ -33,18 +33,34 @@ class SketchedDirections:
     def batches(self, rows: EncodedRows, which: np.ndarray, snapshot: Snapshot) -> Iterator[tuple[np.ndarray, torch.Tensor, np.ndarray, np.ndarray]]:
         """Yields (positions in `which`, sketches float32 [B, width], squared gradient norms [B], losses [B]).
 
-        Rows are batched by length, so that little is padded; positions tell where each belongs.
+        Rows are batched by length, as many as `capture.batch_tokens` holds, so that little is padded and memory does
+        not grow with the longest row; positions tell where each belongs.
         """
         restore(self.model, snapshot)
-        direction = Direction(snapshot, self.gradients.names, self.capture.update, self.device)
+        direction = Direction(snapshot, self.capture.update, self.device)
         lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
-        by_length = np.argsort(lengths, kind="stable")
         with self.gradients as gradients:
-            for start in range(0, len(which), self.capture.batch_size):
-                at = by_length[start : start + self.capture.batch_size]
-                grads, losses = gradients(collate([rows[int(which[i])] for i in at], self.pad_id))
-                norms = (grads * grads).sum(1)
-                yield at, self.sketch(direction(grads)), norms.cpu().numpy(), losses.cpu().numpy()
+            for at in token_batches(lengths, self.capture.batch_tokens):
+                sketches = self.sketch.zeros(len(at))
+                squared = torch.zeros(len(at), device=self.device)
+
+                def consume(name: str, made: torch.Tensor, sketches=sketches, squared=squared) -> None:
+                    squared.add_((made * made).sum(1))
+                    self.sketch.add_direction(name, made, direction, sketches)
+
+                losses = gradients(collate([rows[int(which[i])] for i in at], self.pad_id), consume)
+                yield at, sketches, squared.cpu().numpy(), losses.cpu().numpy()
+
+
+def token_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
+    """Positions in batches of similar length, each at most `budget` tokens with its padding (one row at least)."""
+    batches, batch = [], []
+    for i in np.argsort(lengths, kind="stable"):
+        if batch and lengths[i] * (len(batch) + 1) > budget:
+            batches.append(np.array(batch))
+            batch = []
+        batch.append(i)
+    return [*batches, np.array(batch)] if batch else batches
 
 
 def subtask_trajectories(engine: SketchedDirections, rows: EncodedRows, subtask: np.ndarray, n_subtasks: int, snapshots: list[Snapshot]) -> np.ndarray:

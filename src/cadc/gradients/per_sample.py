@@ -6,13 +6,19 @@ catch x and dL/dy, so the batch's summed weight gradients are never computed (as
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from peft import PeftModel
 from torch.nn import functional as F
 
+from cadc.gradients.sketch import CountSketch
 from cadc.model.encode import IGNORE, model_inputs
 from cadc.model.load import trainable
 
+Consume = Callable[[str, torch.Tensor], None]
 _TEXT_MODULES = ("language_model.", "text_model.")
 
 
@@ -30,26 +36,25 @@ def answer_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 class PerSampleGradients:
     """Collects the gradient of each row of a batch with respect to every LoRA parameter.
 
-    Use as a context manager around any number of `__call__`s; LoRA weights ask for no gradient meanwhile. Parameters
-    are concatenated in the sorted order of `trainable(model)`, each flattened row-major.
+    Use as a context manager around any number of `__call__`s; LoRA weights ask for no gradient meanwhile. `names` are
+    the parameters in the sorted order of `trainable(model)`, `sizes` their numbers of elements.
     """
 
     def __init__(self, model: PeftModel):
         self.model = model
-        parameters = trainable(model)
-        self.names = list(parameters)
-        self.sizes = [parameter.numel() for parameter in parameters.values()]
-        self.width = sum(self.sizes)
-        offsets = dict(zip(self.names, torch.tensor([0, *self.sizes]).cumsum(0).tolist(), strict=False))
-        self._slots = {id(p): (offsets[name], p.numel(), any(part in name for part in _TEXT_MODULES)) for name, p in parameters.items()}
+        self.parameters = trainable(model)
+        self.names = list(self.parameters)
+        self.sizes = [parameter.numel() for parameter in self.parameters.values()]
+        self._name_of = {id(parameter): name for name, parameter in self.parameters.items()}
         self._handles: list = []
+        self._consume: Consume | None = None
 
     def __enter__(self) -> PerSampleGradients:
         for module in self.model.modules():
-            weight = getattr(module, "weight", None)
-            if isinstance(module, torch.nn.Linear) and id(weight) in self._slots:
-                weight.requires_grad_(False)
-                self._handles.append(module.register_forward_hook(self._on_forward))
+            name = self._name_of.get(id(getattr(module, "weight", None)))
+            if isinstance(module, torch.nn.Linear) and name:
+                module.weight.requires_grad_(False)
+                self._handles.append(module.register_forward_hook(partial(self._on_forward, name)))
         if len(self._handles) != len(self.names):
             self.__exit__()
             raise TypeError(
@@ -61,34 +66,49 @@ class PerSampleGradients:
         for handle in self._handles:
             handle.remove()
         self._handles = []
-        for parameter in trainable(self.model).values():
+        for parameter in self.parameters.values():
             parameter.requires_grad_(True)
 
-    def _on_forward(self, module: torch.nn.Linear, inputs: tuple, output: torch.Tensor):
+    def _on_forward(self, name: str, module: torch.nn.Linear, inputs: tuple, output: torch.Tensor) -> None:
         if not output.requires_grad:
             output.requires_grad_(True)  # below the first adapted layer nothing is differentiable: start the graph here
         x = inputs[0].detach()
-        output.register_hook(lambda gradient: self._on_backward(module, x, gradient))
+        self._calls[name] += 1
+        output.register_hook(lambda gradient: self._on_backward(name, x, gradient))
 
-    def _on_backward(self, module: torch.nn.Linear, x: torch.Tensor, gradient: torch.Tensor) -> None:
-        offset, size, is_text = self._slots[id(module.weight)]
-        x, gradient = x.flatten(1, -2), gradient.detach().flatten(1, -2)
-        per_item = torch.bmm(gradient.float().transpose(1, 2), x.float()).flatten(1)  # [items, out * in]
-        target = self._gradients[:, offset : offset + size]
-        if is_text:
-            target += per_item
-        else:  # vision tower and connector see images, of which a row has any number
-            target.index_add_(0, self._image_row, per_item)
+    def _on_backward(self, name: str, x: torch.Tensor, gradient: torch.Tensor) -> None:
+        x, gradient = x.flatten(1, -2).float(), gradient.detach().flatten(1, -2).float()
+        rows = torch.bmm(gradient.transpose(1, 2), x).flatten(1)  # [items, out * in]
+        if not any(part in name for part in _TEXT_MODULES):  # vision tower and connector see images, of which a row has any number
+            rows = torch.zeros(self._n_rows, rows.shape[1], device=rows.device).index_add_(0, self._image_row, rows)
+        self._calls[name] -= 1
+        if name in self._waiting:
+            rows += self._waiting.pop(name)
+        if self._calls[name]:
+            self._waiting[name] = rows  # a layer used several times: its gradient is the sum, known at its last use
+        else:
+            self._consume(name, rows)
 
-    def __call__(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Gradients float32 [B, width] and losses float32 [B] of a collated batch."""
+    def __call__(self, batch: dict[str, torch.Tensor], consume: Consume) -> torch.Tensor:
+        """One forward and backward pass over a collated batch.
+
+        `consume(name, gradients float32 [B, size])` is called once per parameter that the batch reaches, inside the
+        backward pass, so that no more than one parameter's gradients exist at a time. Returns losses float32 [B].
+        """
         device = next(self.model.parameters()).device
-        self._image_row = batch["image_row"].to(device)
-        self._gradients = torch.zeros(len(batch["input_ids"]), self.width, device=device)
+        self._image_row, self._n_rows = batch["image_row"].to(device), len(batch["input_ids"])
+        self._consume, self._calls, self._waiting = consume, Counter(), {}
         inputs = model_inputs(batch, device)
         labels = inputs.pop("labels")
         with torch.enable_grad():
             losses = answer_loss(self.model(**inputs, use_cache=False).logits, labels)
             losses.sum().backward()
-        gradients, self._gradients = self._gradients, None
-        return gradients, losses.detach()
+        return losses.detach()
+
+    def dense(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """All gradients at once, parameters side by side: float32 [B, sum(sizes)], and losses float32 [B]."""
+        device = next(self.model.parameters()).device
+        everything = CountSketch(self.names, self.sizes, 0, 0, device)
+        out = everything.zeros(len(batch["input_ids"]))
+        losses = self(batch, lambda name, gradients: everything.add(name, gradients, out))
+        return out, losses
