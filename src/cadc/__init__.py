@@ -18,6 +18,7 @@ for _name, _value in {
     "NUMBA_THREADING_LAYER": "workqueue",  # the OpenMP layer would reset torch's own thread count
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TQDM_DISABLE": "1",  # bars are drawn by cadc.console alone
 }.items():

@@ -67,9 +67,6 @@ def write_gate(figures: dict[Trial, dict[str, float]]) -> None:
                 "![learning curve](gate.png)\n",
                 markdown(condition_header, condition_body),
                 "*oracle* draws from clean, deduplicated rows in the benchmarks' forms, balanced over subtasks: it knows the noise labels, which no method sees.\n",
-                "## How many passes\n",
-                "Each size is tuned for as many passes as pay on the probe split (`make plateau`, one seed); the scoring split has no say in it.\n",
-                "![plateau](plateau.png)\n",
             ]
         )
     )
@@ -122,7 +119,7 @@ def _draw_curve(path: Path, cells: dict, scores: dict) -> None:
 
 @matplotlib.rc_context(STYLE)
 def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
-    """plateau.json and plateau.png: the scores of each size over its passes."""
+    """plateau.json, plateau.md and plateau.png: the scores of each size over its passes."""
     cells = _by_cell(figures)
     artifacts.write_json(
         FOLDER / "plateau.json",
@@ -137,6 +134,12 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
     np.atleast_1d(axes)[0].set_ylabel("chance-corrected, probe split")
     np.atleast_1d(axes)[0].legend(frameon=False)
     save(figure, FOLDER / "plateau.png")
+    body = [[cell, f"{trial.epochs:g}", *(f"{made[name]:.1f}" for name in FORMS)] for cell, runs in cells.items() for trial, made in runs]
+    (FOLDER / "plateau.md").write_text(
+        "# How many passes\n\nChance-corrected scores on the probe split, one seed (`make plateau`); the scoring split has no say in it.\n\n"
+        + markdown(["rows", "passes", *_TITLES.values()], body)
+        + "\n![plateau](plateau.png)\n"
+    )
 
 
 @matplotlib.rc_context(STYLE)
