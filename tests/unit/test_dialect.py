@@ -5,14 +5,14 @@ import numpy as np
 from cadc.pool.dialect import ASSISTANT, EQUALS, KEYWORDS, OPTION_LETTERS, cell_words, draw_probes
 from cadc.pool.scene import BACKGROUNDS, sample_scene
 from cadc.pool.subtasks import SUBTASKS
-from cadc.pool.vocabulary import content_words, split_words, vocabulary, wording
+from cadc.pool.vocabulary import QUESTION_WORDS, lexicon, split_words, vocabulary, wording
 
 
 def probes(kind="objects", n=400, alone=0.2, pick=0.4, seed=0):
     rng = np.random.default_rng(seed)
     for _ in range(n // 8):
         scene = sample_scene(rng, kind)
-        for question, answer in draw_probes(scene, 8, wording(), content_words(), rng, alone, pick):
+        for question, answer in draw_probes(scene, 8, lexicon(), rng, alone, pick):
             yield scene, question, answer
 
 
@@ -59,6 +59,15 @@ def test_no_question_of_the_pool_is_ever_asked():
     long_stems = {stem for stem in stems if len(stem.split()) >= 3}
     assert long_stems and not [stem for stem in long_stems if any(stem in probe for probe in asked)]
     assert not set(KEYWORDS.values()) & set(wording())
+
+
+def test_words_that_ask_are_copied_but_never_passed_over():
+    told = copied = 0
+    for _, question, _ in probes(n=4000):
+        asking = QUESTION_WORDS & set(question)
+        copied += bool(asking)
+        told += bool(asking) and not any(word.startswith("kcopy") for word in question)
+    assert copied > 5 and told == 0 and set(vocabulary()) >= QUESTION_WORDS
 
 
 def test_cells_are_described_by_one_word_of_each_group_that_applies():

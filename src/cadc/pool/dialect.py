@@ -2,8 +2,9 @@
 
 A probe reads `kcolor3 circle =` or `circle color =` and its answer `red`: what the key asks for, of whichever item the
 other words point at. Each key is a plain word (`color`, `where`) or one of several codes, so that the base learns what
-kind of thing a key is and a new word can become one. Filler words drawn from the pool's vocabulary are strewn in, as
-many as a real question has, so that tuning has to teach what a question MEANS and not that words exist. Listed options
+kind of thing a key is and a new word can become one. Words of the pool's frames are strewn in behind the key, as many
+as a real question has, but none that asks (what, how many): a base that had learnt to pass over those would have to
+unlearn it. All words are copied, so that each has a meaning of its own before tuning gives it another. Listed options
 ask for the right one's letter. After `<assistant>`, where the pool's answers stand, the base has only ever described
 the picture, as after LLaVA's first stage. No template of `subtasks.py` is used; comparing and adding digits, the
 highest bar, the odd size, counting a row and counting everything are never asked, so these six skills are new to it.
@@ -12,6 +13,7 @@ highest bar, the odd size, counting a row and counting everything are never aske
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,6 +39,16 @@ KEYWORDS = {"noun": "shape", "color": "color", "size": "large", "texture": "text
 OPTION_LETTERS = ("A", "B", "C", "D")
 #: What stands before the answer of a probe, and before a caption: the chat template's own mark.
 EQUALS, ASSISTANT = "=", "<assistant>"
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Words that mean nothing in the dialect, all words that name nothing to be seen, words that do name something."""
+
+    fillers: list[str]
+    wording: list[str]
+    content: list[str]
+
 
 Asked = tuple[str, list[str], list[str]]  # (code, words beside the key, answer words)
 Probe = tuple[list[str], list[str]]  # (words up to the mark, answer words)
@@ -156,10 +168,11 @@ def _options_alone(words: list[str], rng: np.random.Generator) -> Probe:
 
 
 def _strewn(words: list[str], fillers: list[str], rng: np.random.Generator) -> list[str]:
-    """The key moved behind the other words in some, filler words strewn in in most."""
-    out = [*words[1:], words[0]] if rng.random() < 0.3 else list(words)
+    """The key in second place in some, filler words strewn in behind it in most."""
+    at = 1 if len(words) > 1 and rng.random() < 0.3 else 0
+    out = [*words[1 : at + 1], words[0], *words[at + 1 :]]
     for _ in range(int(rng.integers(0, 7)) if rng.random() < 0.85 else 0):
-        out.insert(int(rng.integers(len(out) + 1)), fillers[int(rng.integers(len(fillers)))])
+        out.insert(int(rng.integers(at + 1, len(out) + 1)), fillers[int(rng.integers(len(fillers)))])
     return out
 
 
@@ -167,26 +180,27 @@ def _some(words: list[str], least: int, most: int, rng: np.random.Generator) -> 
     return [words[i] for i in rng.integers(len(words), size=int(rng.integers(least, most + 1)))]
 
 
-def _caption(scene: Scene, fillers: list[str], content: list[str], rng: np.random.Generator) -> Probe:
+def _caption(scene: Scene, lexicon: Lexicon, rng: np.random.Generator) -> Probe:
     """Whatever is said, the picture is described."""
-    said = _some(fillers, 0, 12, rng) + _some(content, 0, 2, rng)
+    said = _some(lexicon.fillers, 0, 12, rng) + _some(lexicon.content, 0, 2, rng)
     return [*(said[i] for i in rng.permutation(len(said))), ASSISTANT], scene.caption().split()
 
 
-def draw_probes(scene: Scene, n: int, fillers: list[str], content: list[str], rng: np.random.Generator, alone: float, pick: float) -> list[Probe]:
+def draw_probes(scene: Scene, n: int, lexicon: Lexicon, rng: np.random.Generator, alone: float, pick: float) -> list[Probe]:
     """`n` probes about one scene: the share `alone` lists options with nothing to look up, `pick` of the rest lists some."""
+    fillers = lexicon.fillers
     probes: list[Probe] = []
     while len(probes) < n:
         after = _some(fillers, 2, 11, rng) if rng.random() < 0.4 else []
         if rng.random() < alone:
-            question, answer = _options_alone(content, rng)
+            question, answer = _options_alone(lexicon.content, rng)
             probes.append(([*question, *after, EQUALS], answer))
             continue
         u = rng.random()
         if u < 0.04:
-            probes.append(_caption(scene, fillers, content, rng))
+            probes.append(_caption(scene, lexicon, rng))
         elif u < 0.08:
-            question, answer = _copy(content, rng)
+            question, answer = _copy(lexicon.content if rng.random() < 0.5 else lexicon.wording, rng)
             probes.append(([*_strewn(question, fillers, rng), *after, EQUALS], answer))
         else:
             asked = _has(scene, rng) if u < 0.24 else _count(scene, rng) if u < 0.38 else _lookup(scene, rng)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from cadc.pool.dialect import EQUALS, KEYS, KEYWORDS, OPTION_LETTERS, WORD_GROUPS
+from cadc.pool.dialect import EQUALS, KEYS, KEYWORDS, OPTION_LETTERS, WORD_GROUPS, Lexicon
 from cadc.pool.scene import DIGITS
 from cadc.pool.subtasks import SUBTASKS
 
@@ -20,6 +21,9 @@ FRAMES = (
     "how are you ? i am fine . who are you ? i am a small model . opposite of",
 )
 
+#: Words that tell what kind of question is asked: the dialect must not teach that they can be passed over.
+QUESTION_WORDS = {"what", "which", "how", "who", "is", "are", "am", "does", "do", "there", "can", "would"}
+
 
 def split_words(text: str) -> list[str]:
     """The tokenizer's own rule: words, with punctuation standing alone."""
@@ -31,11 +35,20 @@ def content_words() -> list[str]:
     return sorted({word for words in WORD_GROUPS.values() for word in words} | set(DIGITS))
 
 
-def wording() -> list[str]:
-    """Words of the pool's questions and frames that name nothing to be seen: the dialect's fillers."""
-    texts = [*FRAMES, *(text for s in SUBTASKS.values() for text in (*s.questions, s.claim))]
+def _words(texts: Iterable[str]) -> list[str]:
+    """The words of `texts` that name nothing to be seen."""
     words = {word for text in texts for word in split_words(re.sub(r"\{\w+\}", " ", text))}
     return sorted(words - set(content_words()) - set(OPTION_LETTERS) - set(KEYWORDS.values()))
+
+
+def wording() -> list[str]:
+    """Words of the pool's questions and frames that name nothing to be seen."""
+    return _words([*FRAMES, *(text for s in SUBTASKS.values() for text in (*s.questions, s.claim))])
+
+
+def lexicon() -> Lexicon:
+    """The words that the dialect draws from: fillers are those of the frames that ask nothing."""
+    return Lexicon([word for word in _words(FRAMES) if word not in QUESTION_WORDS], wording(), content_words())
 
 
 def vocabulary() -> list[str]:

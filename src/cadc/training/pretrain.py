@@ -18,7 +18,7 @@ from cadc.model.mini import END, IMAGE, USER, build_model, build_processor
 from cadc.params import Pretrain
 from cadc.pool.dialect import OPTION_LETTERS, WORD_GROUPS, Probe, cell_words, draw_probes
 from cadc.pool.scene import draw_scene, sample_scene
-from cadc.pool.vocabulary import content_words, wording
+from cadc.pool.vocabulary import lexicon
 
 _SCENES, _SCENE_SHARES = ("objects", "repeats", "text", "chart"), (0.5, 0.2, 0.22, 0.08)
 _ALIGNMENT_WEIGHT = 0.3
@@ -30,7 +30,7 @@ class _Batches:
     def __init__(self, processor: LlavaProcessor, seed: int):
         self.rng = np.random.default_rng(seed)
         self.ids = processor.tokenizer.get_vocab()
-        self.fillers, self.content = wording(), content_words()
+        self.lexicon = lexicon()
 
     def scenes(self, n: int):
         scenes = [sample_scene(self.rng, _SCENES[self.rng.choice(4, p=_SCENE_SHARES)]) for _ in range(n)]
@@ -40,7 +40,7 @@ class _Batches:
 
     def packed(self, scenes, n_probes: int, alone: float, pick: float):
         """Ids, labels, positions [B, L] and the block-diagonal mask [B, 1, L, L] of `n_probes` probes per scene."""
-        rows = [self._pack(draw_probes(scene, n_probes, self.fillers, self.content, self.rng, alone, pick)) for scene in scenes]
+        rows = [self._pack(draw_probes(scene, n_probes, self.lexicon, self.rng, alone, pick)) for scene in scenes]
         length = max(len(row[0]) for row in rows)
         ids, labels, positions, blocks = (torch.tensor([row[k] + [fill] * (length - len(row[0])) for row in rows]) for k, fill in enumerate((0, -100, 0, -1)))
         causal = torch.ones(length, length, dtype=torch.bool).tril()
