@@ -25,6 +25,8 @@ from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
 from cadc.params import Params, load_params
 from cadc.report import testbed
+from cadc.selectors import random
+from cadc.selectors.signal import Signal
 from cadc.stage import run_stage
 from cadc.training.finetune import finetune
 from cadc.training.schedule import epochs_for, static_schedule
@@ -41,7 +43,7 @@ def trials(params: Params) -> list[Trial]:
     else:
         arms = [("random", budget) for budget in params.gate.random] + [("oracle", params.gate.oracle), ("full", 1.0)]
         made = [Trial(arm, budget, epochs_for(budget, params.finetune.epochs), seed) for arm, budget in arms for seed in params.gate.seeds]
-        made += [Trial(arm, 0.0, 0.0, params.gate.seeds[0]) for arm in ("blind", "base")]
+        made.append(Trial("base", 0.0, 0.0, params.gate.seeds[0]))
     return sorted(made, key=lambda trial: -trial.budget * trial.epochs)
 
 
@@ -52,6 +54,7 @@ class Bench:
         self.params = params
         self.pool, self.labels = artifacts.load_pool(), pq.read_table(artifacts.LABELS).to_pylist()
         self.processor = load_processor(params.model.path)
+        self.signal = Signal(self.pool.num_rows, np.array(self.pool["source"].to_pylist()))
         self.rows = EncodedRows(self.pool, self.processor, params.model.max_length)
         self.tasks = load_tasks(ROOT, params.gate.tasks)
         self.chat = ChatModel(self.processor, params.evaluate.batch_size, params.evaluate.max_new_tokens)
@@ -59,10 +62,10 @@ class Bench:
     def draw(self, trial: Trial) -> np.ndarray:
         n = n_selected(trial.budget, self.pool.num_rows)
         rng = np.random.default_rng([trial.seed, n])
-        return oracle(self.labels, n, rng) if trial.arm == "oracle" else rng.permutation(self.pool.num_rows)[:n]
+        return oracle(self.labels, n, rng) if trial.arm == "oracle" else random.select(self.signal, n, random.Params(), rng).row
 
-    def score(self, trial: Trial) -> dict[str, float]:
-        """Tune the base on the trial's rows and measure it. Returns the figures of `statistics.measure`, in percent."""
+    def score(self, trial: Trial) -> Samples:
+        """Tune the base on the trial's rows and ask it every question."""
         params = self.params
         model = add_lora(load_base(params.model), params.model.lora, trial.seed)
         if trial.budget > 0:
@@ -72,20 +75,22 @@ class Bench:
         self.chat.model = model
         samples = run(self.chat, self.tasks)[1]
         rows = [row for task in sorted(samples) for row in sample_rows(task, samples[task])]
-        made = Samples.of_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA))
-        return measure(replace(made, score=made.chance) if trial.arm == "blind" else made)
+        return Samples.of_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA))
 
 
 _bench: Bench | None = None
 
 
 def attempt(name: str, folder: Path) -> None:
-    """One trial, its figures as JSON in `folder`."""
+    """One trial, its figures in percent as JSON in `folder`; the base's questions serve the blind guess too."""
     global _bench
     torch.set_num_threads(1)
     _bench = _bench or Bench(load_params())
     trial = next(trial for trial in trials(_bench.params) if trial.name == name)
-    artifacts.write_json(folder / "figures.json", _bench.score(trial))
+    samples = _bench.score(trial)
+    artifacts.write_json(folder / "figures.json", measure(samples))
+    if trial.arm == "base":
+        artifacts.write_json(folder / "blind.json", measure(replace(samples, score=samples.chance)))
 
 
 def main(params: Params) -> None:
@@ -93,7 +98,8 @@ def main(params: Params) -> None:
     inputs = [params.finetune.model_dump(), params.model.model_dump(), params.gate.tasks, artifacts.POOL, ROOT, Path(params.model.path)]
     folders = shards.run(attempt, [trial.name for trial in runs], WHAT, inputs, WHAT)
     figures = {trial: artifacts.read_json(folders[trial.name] / "figures.json") for trial in runs}
-    testbed.write_plateau(figures) if WHAT == "plateau" else testbed.write_gate(figures)
+    figures |= {replace(trial, arm="blind"): artifacts.read_json(folders[trial.name] / "blind.json") for trial in runs if trial.arm == "base"}
+    testbed.write_plateau(figures) if WHAT == "plateau" else testbed.write_gate(figures, params.gate.oracle)
     shards.forget(WHAT)
 
 

@@ -172,6 +172,12 @@ class Gate(Section):
     oracle: Fraction
     tasks: list[str] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _oracle_is_compared(self) -> Gate:
+        if self.oracle not in self.random:
+            raise ValueError(f"gate.oracle is {self.oracle:g}: gate.random needs a draw of that size to compare it with, and has {self.random}")
+        return self
+
 
 class Plateau(Section):
     seed: Seed

@@ -20,7 +20,7 @@ PASSING = {
 
 def failing(**changed) -> list[str]:
     scores = {cell: np.array(changed.get(cell.replace(" ", "_").rstrip("%"), values)) for cell, values in PASSING.items()}
-    return [condition.text for condition in conditions(scores, CURVE) if not condition.holds]
+    return [condition.text for condition in conditions(scores, CURVE, 0.05) if not condition.holds]
 
 
 def test_every_condition_can_fail_alone():

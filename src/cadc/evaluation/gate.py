@@ -14,18 +14,23 @@ import numpy as np
 from cadc.budgets import capped_shares
 from cadc.params import budget_key
 
-#: What the gate is judged on: figure -> its name in tables.
-JUDGED = {"corrected_open": "open", "corrected_mean": "mean of forms"}
-FORMS = ("corrected_open", "corrected_yesno", "corrected_choice", "corrected_mean")
+#: The figures shown, with their names in tables, and those that the gate is judged on.
+FORMS = {"corrected_open": "open", "corrected_yesno": "yes/no", "corrected_choice": "multiple choice", "corrected_mean": "mean of forms"}
+JUDGED = ("corrected_open", "corrected_mean")
 #: The forms that the oracle draws from: those of the benchmarks.
 _ASKED = ("open", "yesno", "choice")
+
+
+def cell_of(arm: str, budget: float) -> str:
+    """The name under which the seeds of one arm and size are averaged: `random 5%`, `base`."""
+    return arm if budget == 0 else f"{arm} {100 * budget:g}%"
 
 
 @dataclass(frozen=True)
 class Trial:
     """One tuning and scoring: rows drawn by `arm` (random, oracle, full), trained on for `epochs` passes.
 
-    `base` is not tuned at all; `blind` answers each subtask's commonest answer (or guesses an option) unseen.
+    `base` is not tuned at all. `blind` is no run: it gives each subtask's commonest answer, or guesses an option.
     """
 
     arm: str
@@ -35,8 +40,7 @@ class Trial:
 
     @property
     def cell(self) -> str:
-        """Arm and size: what seeds are averaged over."""
-        return self.arm if self.budget == 0 else f"{self.arm} {100 * self.budget:g}%"
+        return cell_of(self.arm, self.budget)
 
     @property
     def name(self) -> str:
@@ -71,20 +75,21 @@ def oracle(labels: list[dict], n: int, rng: np.random.Generator) -> np.ndarray:
     return rng.permutation(np.concatenate([rng.permutation(groups[name])[:share] for name, share in zip(names, shares, strict=True)]))
 
 
-def conditions(scores: dict[str, np.ndarray], random_cells: list[str]) -> list[Condition]:
+def conditions(scores: dict[str, np.ndarray], random_cells: list[str], budget: float) -> list[Condition]:
     """The gate's conditions for one figure.
 
     `scores`: cell -> float [n_seeds] (seeds in the same order everywhere, base may have one); `random_cells` from the
-    smallest random draw to `full 100%`. Cells needed beside those: base, random 5%, oracle 5%.
+    smallest random draw to `full 100%`; `budget` the oracle's, at which there must be a random cell too.
     """
     mean = {cell: float(np.mean(values)) for cell, values in scores.items()}
-    lead = scores["oracle 5%"] - scores["random 5%"]
+    random, best = cell_of("random", budget), cell_of("oracle", budget)
+    lead = scores[best] - scores[random]
     rises = [mean[after] - mean[before] for before, after in pairwise(random_cells)]
     return [
         Condition("base < 10", mean["base"], 10, below=True),
-        Condition("random 5% > 25", mean["random 5%"], 25),
+        Condition(f"{random} > 25", mean[random], 25),
         Condition("full >= 70", mean["full 100%"], 70 - 1e-9),
-        Condition("full - random 5% >= 20", mean["full 100%"] - mean["random 5%"], 20 - 1e-9),
-        Condition("oracle 5% - random 5% > 2 sd of the difference", float(lead.mean()), 2 * float(lead.std(ddof=1))),
+        Condition(f"full - {random} >= 20", mean["full 100%"] - mean[random], 20 - 1e-9),
+        Condition(f"{best} - {random} > 2 sd of the difference", float(lead.mean()), 2 * float(lead.std(ddof=1))),
         Condition("least rise of random " + ", ".join(cell.split()[1] for cell in random_cells) + " > 0", min(rises), 0),
     ]

@@ -23,7 +23,6 @@ from cadc.report.figures import STYLE, save
 from cadc.report.leaderboard import REPORTS, markdown
 
 FOLDER = REPORTS / "testbed"
-_TITLES = {"corrected_open": "open", "corrected_yesno": "yes/no", "corrected_choice": "multiple choice", "corrected_mean": "mean of forms"}
 _RAW = {"vqa_accuracy": "mini VQA %", "pope_accuracy": "POPE %", "mmt_accuracy": "MMT-Bench %"}
 
 
@@ -35,12 +34,12 @@ def _by_cell(figures: dict[Trial, dict[str, float]]) -> dict[str, list[tuple[Tri
     return dict(cells)
 
 
-def write_gate(figures: dict[Trial, dict[str, float]]) -> None:
-    """gate.json (every seed's figures, conditions), gate.md (table and verdict) and gate.png (the learning curve)."""
+def write_gate(figures: dict[Trial, dict[str, float]], budget: float) -> None:
+    """gate.json (every seed's figures, conditions at `budget`), gate.md (table and verdict), gate.png (the learning curve)."""
     cells = _by_cell(figures)
     scores = {name: {cell: np.array([made[name] for _, made in runs]) for cell, runs in cells.items()} for name in (*FORMS, *_RAW)}
     curve = [cell for cell in cells if cell.startswith(("random", "full"))]
-    verdicts = {title: conditions(scores[name], curve) for name, title in JUDGED.items()}
+    verdicts = {FORMS[name]: conditions(scores[name], curve, budget) for name in JUDGED}
     artifacts.write_json(
         FOLDER / "gate.json",
         {
@@ -79,9 +78,9 @@ def _spread(values: list[float]) -> str:
 def gate_table() -> tuple[list[str], list[list[str]]]:
     """Header and rows of the committed gate's scores, a blind guess first."""
     made = artifacts.read_json(FOLDER / "gate.json")
-    header = ["rows", "passes", *_TITLES.values(), *_RAW.values()]
+    header = ["rows", "passes", *FORMS.values(), *_RAW.values()]
     order = sorted(made["scores"], key=lambda cell: (made["share"][cell], cell != "blind", cell))
-    body = [[cell, f"{made['epochs'][cell]:g}", *(_spread(made["scores"][cell][name]) for name in (*_TITLES, *_RAW))] for cell in order]
+    body = [[cell, f"{made['epochs'][cell]:g}", *(_spread(made["scores"][cell][name]) for name in (*FORMS, *_RAW))] for cell in order]
     return header, body
 
 
@@ -98,8 +97,8 @@ def condition_table() -> tuple[list[str], list[list[str]]]:
 
 @matplotlib.rc_context(STYLE)
 def _draw_curve(path: Path, cells: dict, scores: dict) -> None:
-    figure, axes = plt.subplots(1, len(_TITLES), figsize=(3.1 * len(_TITLES), 2.9), sharey=True)
-    for axis, (name, title) in zip(axes, _TITLES.items(), strict=True):
+    figure, axes = plt.subplots(1, len(FORMS), figsize=(3.1 * len(FORMS), 2.9), sharey=True)
+    for axis, (name, title) in zip(axes, FORMS.items(), strict=True):
         for arm, marker, color in (("random", "o-", "C0"), ("oracle", "D", "C1")):
             own = [cell for cell in cells if cell.startswith(arm) or (arm == "random" and cell.startswith("full"))]
             x = [100 * cells[cell][0][0].budget for cell in own]
@@ -127,8 +126,8 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
     )
     figure, axes = plt.subplots(1, len(cells), figsize=(2.6 * len(cells), 2.6), sharey=True)
     for axis, (cell, runs) in zip(np.atleast_1d(axes), cells.items(), strict=True):
-        for name in ("corrected_open", "corrected_mean"):
-            axis.plot([trial.epochs for trial, _ in runs], [made[name] for _, made in runs], "o-", label=_TITLES[name])
+        for name in JUDGED:
+            axis.plot([trial.epochs for trial, _ in runs], [made[name] for _, made in runs], "o-", label=FORMS[name])
         axis.set_title(cell)
         axis.set_xlabel("passes")
     np.atleast_1d(axes)[0].set_ylabel("chance-corrected, probe split")
@@ -137,7 +136,7 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
     body = [[cell, f"{trial.epochs:g}", *(f"{made[name]:.1f}" for name in FORMS)] for cell, runs in cells.items() for trial, made in runs]
     (FOLDER / "plateau.md").write_text(
         "# How many passes\n\nChance-corrected scores on the probe split, one seed (`make plateau`); the scoring split has no say in it.\n\n"
-        + markdown(["rows", "passes", *_TITLES.values()], body)
+        + markdown(["rows", "passes", *FORMS.values()], body)
         + "\n![plateau](plateau.png)\n"
     )
 
