@@ -130,6 +130,7 @@ class Proxy(Optimizer):
 
 class Capture(Section):
     update: Literal["adamw", "adamw_own", "sgd"]
+    sketch: Literal["count", "rademacher"]
     projection: Annotated[int, Field(ge=0)]
     projection_seed: Seed
     batch_tokens: Positive

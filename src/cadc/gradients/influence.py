@@ -15,7 +15,7 @@ from peft import PeftModel
 
 from cadc.gradients.adamw import Direction
 from cadc.gradients.per_sample import PerSampleGradients
-from cadc.gradients.sketch import CountSketch
+from cadc.gradients.sketch import make_sketch
 from cadc.model.encode import EncodedRows, collate
 from cadc.params import Capture
 from cadc.training.snapshots import Snapshot, restore
@@ -28,7 +28,7 @@ class SketchedDirections:
         self.model, self.capture, self.pad_id = model, capture, pad_id
         self.device = next(model.parameters()).device
         self.gradients = PerSampleGradients(model)
-        self.sketch = CountSketch(self.gradients.names, self.gradients.sizes, capture.projection, capture.projection_seed, self.device)
+        self.sketch = make_sketch(capture.sketch, self.gradients.names, self.gradients.sizes, capture.projection, capture.projection_seed, self.device)
 
     def batches(self, rows: EncodedRows, which: np.ndarray, snapshot: Snapshot) -> Iterator[tuple[np.ndarray, torch.Tensor, np.ndarray, np.ndarray]]:
         """Yields (positions in `which`, sketches float32 [B, width], squared gradient norms [B], losses [B]).
@@ -45,7 +45,7 @@ class SketchedDirections:
                 squared = torch.zeros(len(at), device=self.device)
 
                 def consume(name: str, made: torch.Tensor, sketches=sketches, squared=squared) -> None:
-                    squared.add_((made * made).sum(1))
+                    squared.add_(torch.linalg.vector_norm(made, dim=1).square_())
                     self.sketch.add_direction(name, made, direction, sketches)
 
                 losses = gradients(collate([rows[int(which[i])] for i in at], self.pad_id), consume)

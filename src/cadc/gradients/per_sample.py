@@ -14,7 +14,7 @@ import torch
 from peft import PeftModel
 from torch.nn import functional as F
 
-from cadc.gradients.sketch import CountSketch
+from cadc.gradients.sketch import Exact
 from cadc.model.encode import IGNORE, model_inputs
 from cadc.model.load import trainable
 
@@ -108,7 +108,7 @@ class PerSampleGradients:
     def dense(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """All gradients at once, parameters side by side: float32 [B, sum(sizes)], and losses float32 [B]."""
         device = next(self.model.parameters()).device
-        everything = CountSketch(self.names, self.sizes, 0, 0, device)
+        everything = Exact(self.names, self.sizes, device)
         out = everything.zeros(len(batch["input_ids"]))
         losses = self(batch, lambda name, gradients: everything.add(name, gradients, out))
         return out, losses

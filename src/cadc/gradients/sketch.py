@@ -1,7 +1,7 @@
-"""CountSketch of the LoRA gradient: each coordinate goes to one bucket with one sign.
+"""Random projections of the LoRA gradient, parameter by parameter: inner products survive, the size does not.
 
-Bucket and sign come from a hash of (parameter name, seed), so the sketch is the same on every device, thread count and
-batch composition. Signs have mean zero, hence E<Px, Py> = <x, y> (Charikar, Chen, Farach-Colton 2002).
+Signs and places come from a hash of (parameter name, seed), so the projection is the same on every device, thread count
+and batch composition. For both kinds E<Px, Py> = <x, y> and Var<Px, Py> is at most (|x|^2 |y|^2 + <x, y>^2) / width.
 """
 
 from __future__ import annotations
@@ -11,67 +11,105 @@ import hashlib
 import numba
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from cadc.gradients.adamw import Direction
 
+_BLOCK = 1024  # coordinates whose signs a Rademacher projection holds at a time
 
-def hashed_generator(name: str, seed: int) -> np.random.Generator:
-    """A counter-based generator (Philox) keyed by a parameter's name and a seed."""
-    key = hashlib.blake2b(f"{name}\0{seed}".encode(), digest_size=16).digest()
+
+def hashed_generator(name: str, *keys: int) -> np.random.Generator:
+    """A counter-based generator (Philox) keyed by a parameter's name and numbers."""
+    key = hashlib.blake2b("\0".join([name, *map(str, keys)]).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=np.frombuffer(key, "<u8")))
 
 
-@numba.njit(error_model="numpy", cache=True)
-def _add_adamw(gradients, bucket, sign, momentum, variance, own, square, epsilon, out):
-    """out[b, bucket[i]] += sign[i] * direction of gradients[b, i]: one pass, one row's worth of temporaries."""
-    n = gradients.shape[1]
-    moved = np.empty(n, np.float32)
-    for b in range(gradients.shape[0]):
-        for i in range(n):
-            g = gradients[b, i]
-            moved[i] = sign[i] * ((own * g + momentum[i]) / (np.sqrt(square * (g * g) + variance[i]) + epsilon))
-        for i in range(n):
-            out[b, bucket[i]] += moved[i]
+def _signs(rng: np.random.Generator, *shape: int) -> torch.Tensor:
+    """float32 of the given shape, each +1 or -1."""
+    bits = np.unpackbits(np.frombuffer(rng.bytes(-(-int(np.prod(shape)) // 8)), np.uint8), count=int(np.prod(shape)))
+    return torch.from_numpy(bits.astype(np.float32) * 2 - 1).reshape(shape)
 
 
-@numba.njit(error_model="numpy", cache=True)
-def _add(values, bucket, sign, out):
-    for b in range(values.shape[0]):
-        for i in range(values.shape[1]):
-            out[b, bucket[i]] += sign[i] * values[b, i]
+class Exact:
+    """No projection: every coordinate in a place of its own."""
 
-
-class CountSketch:
-    """Projects values of named parameters to float32 [B, width]; `projection=0` keeps every coordinate, exactly."""
-
-    def __init__(self, names: list[str], sizes: list[int], projection: int, seed: int, device: torch.device):
-        self.device, self.projection = device, projection
-        self.width = projection or sum(sizes)
-        self.offset = dict(zip(names, np.cumsum([0, *sizes]).tolist(), strict=False))
-        self.bucket, self.sign = {}, {}
-        for name, size in zip(names, sizes, strict=True) if projection else ():
-            rng = hashed_generator(name, seed)
-            self.bucket[name] = torch.from_numpy(rng.integers(projection, size=size)).to(device)
-            self.sign[name] = (torch.from_numpy(rng.integers(2, size=size)).float() * 2 - 1).to(device)
+    def __init__(self, names: list[str], sizes: list[int], device: torch.device):
+        self.device, self.width = device, sum(sizes)
+        self._start = dict(zip(names, np.cumsum([0, *sizes]).tolist(), strict=False))
 
     def zeros(self, n_rows: int) -> torch.Tensor:
         """Empty sketches to add to: float32 [n_rows, width]."""
         return torch.zeros(n_rows, self.width, device=self.device)
 
     def add(self, name: str, values: torch.Tensor, out: torch.Tensor) -> None:
-        """Add float32 [B, size] values of parameter `name` to the sketches `out`."""
-        if not self.projection:
-            out[:, self.offset[name] : self.offset[name] + values.shape[1]] += values
-        elif self.device.type == "cpu":
-            _add(values.contiguous().numpy(), self.bucket[name].numpy(), self.sign[name].numpy(), out.numpy())
-        else:
-            out.index_add_(1, self.bucket[name], values * self.sign[name])
+        """Add the projection of values float32 [B, size] of parameter `name` to sketches `out` float32 [B, width]."""
+        out[:, self._start[name] : self._start[name] + values.shape[1]] += values
 
     def add_direction(self, name: str, gradients: torch.Tensor, direction: Direction, out: torch.Tensor) -> None:
-        """Add the update directions of row gradients float32 [B, size] to the sketches, direction and sketch in one pass on CPU."""
-        if not self.projection or self.device.type != "cpu" or direction.update == "sgd":
-            self.add(name, direction(name, gradients), out)
+        """Add the projected update directions of row gradients float32 [B, size] of parameter `name`."""
+        self.add(name, direction(name, gradients), out)
+
+
+class CountSketch(Exact):
+    """Each coordinate goes to one bucket with one sign (Charikar, Chen, Farach-Colton 2002; SJLT with one nonzero).
+
+    The buckets of a run of `width` coordinates are 0 .. width - 1, rotated by a random shift (ours): any two coordinates
+    meet with probability at most 1 / width, which is all that the variance depends on, and a run is added in two straight
+    pieces, where scattered buckets would pull the whole sketch through the cache for every parameter.
+    """
+
+    def __init__(self, names: list[str], sizes: list[int], width: int, seed: int, device: torch.device):
+        self.device, self.width = device, width
+        self.shift, self.sign = {}, {}
+        for name, size in zip(names, sizes, strict=True):
+            rng = hashed_generator(name, seed)
+            self.shift[name] = rng.integers(width, size=-(-size // width))
+            self.sign[name] = _signs(rng, size).to(device)
+
+    def add(self, name: str, values: torch.Tensor, out: torch.Tensor) -> None:
+        shift = torch.from_numpy(self.shift[name]).to(self.device)
+        runs = F.pad(values * self.sign[name], (0, len(shift) * self.width - values.shape[1])).unflatten(1, (len(shift), self.width))
+        source = (torch.arange(self.width, device=self.device) - shift[:, None]) % self.width
+        out += runs.gather(2, source.expand_as(runs)).sum(1)  # no scattered add: the same order of sums on every device
+
+    def add_direction(self, name: str, gradients: torch.Tensor, direction: Direction, out: torch.Tensor) -> None:
+        if self.device.type != "cpu" or direction.update == "sgd":
+            super().add_direction(name, gradients, direction, out)
             return
-        state = (self.bucket[name], self.sign[name], direction.momentum[name], direction.variance[name])
+        state = (x.numpy() for x in (self.sign[name], direction.momentum[name], direction.variance[name]))
         constants = (np.float32(x) for x in (direction.own, direction.square, direction.epsilon))
-        _add_adamw(gradients.contiguous().numpy(), *(x.numpy() for x in state), *constants, out.numpy())
+        _add_adamw(gradients.contiguous().numpy(), self.shift[name], *state, *constants, out.numpy())
+
+
+class Rademacher(Exact):
+    """Dense signs / sqrt(width), as TRAK and LESS project; made block by block and dropped, so memory stays bounded."""
+
+    def __init__(self, names: list[str], sizes: list[int], width: int, seed: int, device: torch.device):
+        self.device, self.width, self.seed = device, width, seed
+
+    def add(self, name: str, values: torch.Tensor, out: torch.Tensor) -> None:
+        for block, part in enumerate(values.split(_BLOCK, 1)):
+            signs = _signs(hashed_generator(name, self.seed, block), part.shape[1], self.width).to(self.device)
+            out.addmm_(part, signs, alpha=self.width**-0.5)
+
+
+def make_sketch(kind: str, names: list[str], sizes: list[int], width: int, seed: int, device: torch.device) -> Exact:
+    """The projection named `kind` (count, rademacher); width 0 keeps every coordinate."""
+    if not width:
+        return Exact(names, sizes, device)
+    return {"count": CountSketch, "rademacher": Rademacher}[kind](names, sizes, width, seed, device)
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _add_adamw(gradients, shift, sign, momentum, variance, own, square, epsilon, out):
+    """Direction, sign and sum in one pass over gradients [B, size], without a temporary; out float32 [B, width]."""
+    size, width = gradients.shape[1], out.shape[1]
+    for b in range(gradients.shape[0]):
+        for run in range(len(shift)):
+            lo, hi = run * width, min((run + 1) * width, size)
+            cut = min(hi, lo + width - shift[run])
+            for start, stop, at in ((lo, cut, shift[run]), (cut, hi, 0)):
+                bucket, g, s = out[b, at : at + stop - start], gradients[b, start:stop], sign[start:stop]
+                m, v = momentum[start:stop], variance[start:stop]
+                for i in range(len(g)):
+                    bucket[i] += s[i] * ((own * g[i] + m[i]) / (np.sqrt(square * (g[i] * g[i]) + v[i]) + epsilon))
