@@ -77,10 +77,11 @@ class PerSampleGradients:
         output.register_hook(lambda gradient: self._on_backward(name, x, gradient))
 
     def _on_backward(self, name: str, x: torch.Tensor, gradient: torch.Tensor) -> None:
-        x, gradient = x.flatten(1, -2).float(), gradient.detach().flatten(1, -2).float()
-        rows = torch.bmm(gradient.transpose(1, 2), x).flatten(1)  # [items, out * in]
-        if not any(part in name for part in _TEXT_MODULES):  # vision tower and connector see images, of which a row has any number
-            rows = torch.zeros(self._n_rows, rows.shape[1], device=rows.device).index_add_(0, self._image_row, rows)
+        x, gradient = x.float(), gradient.detach().float()
+        if any(part in name for part in _TEXT_MODULES):
+            rows = torch.bmm(gradient.flatten(1, -2).transpose(1, 2), x.flatten(1, -2)).flatten(1)  # [B, out * in]
+        else:  # vision tower and connector see images, of which a row has any number
+            rows = self._over_images(x.flatten(0, -2), gradient.flatten(0, -2))
         self._calls[name] -= 1
         if name in self._waiting:
             rows += self._waiting.pop(name)
@@ -89,6 +90,19 @@ class PerSampleGradients:
         else:
             self._consume(name, rows)
 
+    def _over_images(self, x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+        """Row gradients [B, out * in] of a layer that sees all images' positions [positions, in] one after the other.
+
+        Images have positions in proportion to their patches: equally many, but in Qwen2-VL, whose merger also joins four.
+        """
+        if len(self._image_size.unique()) == 1:
+            apart = (-1, len(x) // len(self._image_row))
+            images = torch.bmm(gradient.unflatten(0, apart).transpose(1, 2), x.unflatten(0, apart)).flatten(1)
+        else:
+            counts = (self._image_size * len(x) // self._image_size.sum()).tolist()
+            images = torch.stack([(g.T @ part).flatten() for g, part in zip(gradient.split(counts), x.split(counts), strict=True)])
+        return torch.zeros(self._n_rows, images.shape[1], device=x.device).index_add_(0, self._image_row, images)
+
     def __call__(self, batch: dict[str, torch.Tensor], consume: Consume) -> torch.Tensor:
         """One forward and backward pass over a collated batch.
 
@@ -96,7 +110,7 @@ class PerSampleGradients:
         backward pass, so that no more than one parameter's gradients exist at a time. Returns losses float32 [B].
         """
         device = next(self.model.parameters()).device
-        self._image_row, self._n_rows = batch["image_row"].to(device), len(batch["input_ids"])
+        self._image_row, self._image_size, self._n_rows = batch["image_row"].to(device), batch["image_size"], len(batch["input_ids"])
         self._consume, self._calls, self._waiting = consume, Counter(), {}
         inputs = model_inputs(batch, device)
         labels = inputs.pop("labels")

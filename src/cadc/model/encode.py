@@ -19,6 +19,9 @@ IGNORE = -100
 #: Tensors whose first axis counts images or patches of the whole batch; others are per row.
 _PER_IMAGE = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask")
 
+#: What some processors say of every token (Qwen2-VL: text 0, image 1), beside its id.
+_TOKEN_TYPES = "mm_token_type_ids"
+
 
 def open_image(image: dict) -> Image.Image:
     """The RGB picture of a pool or benchmark cell {bytes, path}."""
@@ -79,6 +82,7 @@ def _tokenize(pieces: list[tuple[str, bool]], images: list[Image.Image], process
     """input_ids, labels and image tensors of rendered pieces, images used up in order."""
     ids: list[int] = []
     labels: list[int] = []
+    types: list[int] = []
     extra: dict[str, torch.Tensor] = {}
     used = 0
     for text, is_answer in pieces:
@@ -86,22 +90,26 @@ def _tokenize(pieces: list[tuple[str, bool]], images: list[Image.Image], process
         if count:
             made = processor(text=[text], images=images[used : used + count], add_special_tokens=False, return_tensors="pt")
             piece = made["input_ids"][0].tolist()
+            types += [0] * (len(ids) - len(types)) + (made[_TOKEN_TYPES][0].tolist() if _TOKEN_TYPES in made else [])
             for name in _PER_IMAGE:
                 if name in made:
-                    extra[name] = torch.cat([extra[name], made[name]]) if name in extra else made[name]
+                    extra[name] = torch.cat([extra[name], made[name]], int(_tiled(name, made[name]))) if name in extra else made[name]
             used += count
         else:
             piece = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
         ids += piece
         labels += piece if is_answer else [IGNORE] * len(piece)
+    if any(types):
+        extra[_TOKEN_TYPES] = torch.tensor(types + [0] * (len(ids) - len(types)))
     return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels), **extra}
 
 
 def collate(encoded: Sequence[dict[str, Any]], pad_id: int, left: bool = False) -> dict[str, torch.Tensor]:
     """Pad and stack encoded rows.
 
-    Returns input_ids, labels, attention_mask [batch, length], `row` [batch], `image_row` [images] (which row of the
-    batch an image belongs to) and the image tensors, concatenated over images.
+    Returns input_ids, labels, attention_mask [batch, length], `row` [batch], `image_row` and `image_size` [images]
+    (which row of the batch an image belongs to, and its number of patches, or 1 where all have the same) and the image
+    tensors.
     """
     length = max(len(e["input_ids"]) for e in encoded)
 
@@ -109,7 +117,8 @@ def collate(encoded: Sequence[dict[str, Any]], pad_id: int, left: bool = False) 
         out = torch.full((len(encoded), length), fill)
         for i, e in enumerate(encoded):
             n = len(e["input_ids"])
-            out[i, length - n if left else 0 : length if left else n] = e[name]
+            if name in e:
+                out[i, length - n if left else 0 : length if left else n] = e[name]
         return out
 
     lengths = torch.tensor([len(e["input_ids"]) for e in encoded])[:, None]
@@ -119,8 +128,11 @@ def collate(encoded: Sequence[dict[str, Any]], pad_id: int, left: bool = False) 
         "labels": padded("labels", IGNORE),
         "attention_mask": ((places >= length - lengths) if left else (places < lengths)).long(),
         "row": torch.tensor([e["row"] for e in encoded]),
-        "image_row": torch.tensor([i for i, e in enumerate(encoded) for _ in range(len(e.get("pixel_values", ())))], dtype=torch.long),
+        "image_row": torch.tensor([i for i, e in enumerate(encoded) for _ in _image_sizes(e)], dtype=torch.long),
+        "image_size": torch.tensor([size for e in encoded for size in _image_sizes(e)], dtype=torch.long),
     }
+    if any(_TOKEN_TYPES in e for e in encoded):
+        batch[_TOKEN_TYPES] = padded(_TOKEN_TYPES, 0)
     return batch | _image_tensors(encoded)
 
 
@@ -158,13 +170,37 @@ def pack(encoded: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tens
     return batch | _image_tensors(rows)
 
 
+def _tiled(name: str, tensor: torch.Tensor) -> bool:
+    """Whether an image tensor has the axes [row, tile, ...] (Idefics3) and not [image or patch, ...]."""
+    return tensor.ndim == 5 or name == "pixel_attention_mask"
+
+
+def _image_sizes(encoded: dict[str, Any]) -> list[int]:
+    """Patches of each image (Qwen2-VL), or 1 for each image or tile."""
+    if "image_grid_thw" in encoded:
+        return encoded["image_grid_thw"].prod(1).tolist()
+    pixels = encoded.get("pixel_values", torch.empty(0))
+    return [1] * (pixels.shape[1] if pixels.ndim == 5 else len(pixels))
+
+
 def _image_tensors(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    return {name: torch.cat([e[name] for e in rows if name in e]) for name in _PER_IMAGE if any(name in e for e in rows)}
+    """Image tensors one after the other; those with an axis of tiles per row (Idefics3) one row each, padded with zeros."""
+    out = {}
+    for name in _PER_IMAGE:
+        there = [e[name] for e in rows if name in e]
+        if not there:
+            continue
+        if _tiled(name, there[0]):
+            tiles = max(x.shape[1] for x in there)
+            blank = there[0].new_zeros(1, tiles, *there[0].shape[2:])
+            there = [torch.cat([e[name], blank[:, e[name].shape[1] :]], 1) if name in e else blank for e in rows]
+        out[name] = torch.cat(there)
+    return out
 
 
 def model_inputs(batch: dict[str, torch.Tensor], device: torch.device, with_labels: bool = True) -> dict[str, torch.Tensor]:
     """What a model's forward takes of a batch, on `device`."""
-    skip = {"row", "image_row"} | (set() if with_labels else {"labels"})
+    skip = {"row", "image_row", "image_size"} | (set() if with_labels else {"labels"})
     return {name: value.to(device) for name, value in batch.items() if name not in skip}
 
 
