@@ -15,23 +15,28 @@ from cadc.stage import run_stage
 SHARD_ROWS = 2000
 
 
-def shard(index: int, folder: Path) -> None:
-    """Embeddings of one stretch of pool rows, as .npy files in `folder`."""
+def embedding() -> shards.Task:
+    """The embeddings of one stretch of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params()
-    pool, processor = artifacts.load_pool(), load_processor(params.model.path)
-    which = np.arange(index * SHARD_ROWS, min((index + 1) * SHARD_ROWS, pool.num_rows))
-    rows = EncodedRows(pool, processor, params.model.max_length)
-    for name, array in embed_rows(load_base(params.model), processor, rows, which).items():
-        artifacts.save_array(folder / f"{name}.npy", array)
+    pool, processor, model = artifacts.load_pool(), load_processor(params.model.path), load_base(params.model)
+
+    def shard(index: int, folder: Path) -> None:
+        which = np.arange(index * SHARD_ROWS, min((index + 1) * SHARD_ROWS, pool.num_rows))
+        rows = EncodedRows(pool, processor, params.model.max_length)
+        for name, array in embed_rows(model, processor, rows, which).items():
+            artifacts.save_array(folder / f"{name}.npy", array)
+
+    return shard
 
 
 def main(params: Params) -> None:
-    keys = list(range(-(-artifacts.load_pool().num_rows // SHARD_ROWS)))
-    folders = shards.run(shard, keys, "embed", [params.model.model_dump(), artifacts.POOL, Path(params.model.path)], "embed rows")
+    n_rows = artifacts.load_pool().num_rows
+    keys = list(range(-(-n_rows // SHARD_ROWS)))
+    folders = shards.run(embedding, keys, "embed", [params.model.model_dump(), artifacts.POOL, Path(params.model.path)], "embed rows")
     artifacts.fresh(artifacts.EMBEDDINGS)
     for name in ("image", "text"):
-        artifacts.save_array(artifacts.EMBEDDINGS / f"{name}.npy", np.concatenate([artifacts.load_array(folders[key] / f"{name}.npy") for key in keys]))
+        shards.join(folders, f"{name}.npy", artifacts.EMBEDDINGS / f"{name}.npy", n_rows)
     shards.forget("embed")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from cadc import artifacts, shards
+from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor, save_adapter
 from cadc.params import Params, load_params
 from cadc.runs import runs_of
@@ -16,23 +17,29 @@ from cadc.training.schedule import epochs_for, static_schedule
 METHOD = sys.argv[1]
 
 
-def tune(name: str, folder: Path) -> None:
-    """Train the adapter of one run into `folder`."""
+def tuning() -> shards.Task:
+    """The adapter of one run, trained into a folder."""
     torch.set_num_threads(1)
     params = load_params()
-    run = next(run for run in runs_of(METHOD, params) if run.name == name)
-    pool, selection = artifacts.load_pool(), artifacts.load_selection(artifacts.selection_path(METHOD, name))
-    n_examples = round(epochs_for(selection.n_unique / pool.num_rows, params.finetune.epochs) * selection.n_unique)
-    model, processor = add_lora(load_base(params.model), params.model.lora, run.seed), load_processor(params.model.path)
-    losses = finetune(model, processor, pool, static_schedule(selection, n_examples), params.finetune, params.model)
-    save_adapter(model, folder)
-    artifacts.save_array(folder / "loss.npy", losses)
+    pool, processor = artifacts.load_pool(), load_processor(params.model.path)
+    rows = EncodedRows(pool, processor, params.model.max_length)
+    seed_of = {run.name: run.seed for run in runs_of(METHOD, params)}
+
+    def tune(name: str, folder: Path) -> None:
+        selection = artifacts.load_selection(artifacts.selection_path(METHOD, name))
+        n_examples = round(epochs_for(selection.n_unique / pool.num_rows, params.finetune.epochs) * selection.n_unique)
+        model = add_lora(load_base(params.model), params.model.lora, seed_of[name])
+        losses = finetune(model, rows, static_schedule(selection, n_examples), params.finetune, params.model)
+        save_adapter(model, folder)
+        artifacts.save_array(folder / "loss.npy", losses)
+
+    return tune
 
 
 def main(params: Params) -> None:
     names = [run.name for run in runs_of(METHOD, params)]
     inputs = [params.finetune.model_dump(), params.model.model_dump(), artifacts.SELECTIONS / METHOD, artifacts.POOL, Path(params.model.path)]
-    folders = shards.run(tune, names, f"finetune_{METHOD}", inputs, f"fine-tune {METHOD}")
+    folders = shards.run(tuning, names, f"finetune_{METHOD}", inputs, f"fine-tune {METHOD}")
     artifacts.fresh(artifacts.ADAPTERS / METHOD)
     for name in names:
         folders[name].rename(artifacts.ADAPTERS / METHOD / name)

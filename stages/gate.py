@@ -71,32 +71,32 @@ class Bench:
         if trial.budget > 0:
             rows = artifacts.Selection.of_rows(self.draw(trial))
             order = static_schedule(rows, round(trial.epochs * len(rows)))
-            finetune(model, self.processor, self.pool, order, params.finetune, params.model, rows=self.rows)
+            finetune(model, self.rows, order, params.finetune, params.model)
         self.chat.model = model
         samples = run(self.chat, self.tasks)[1]
         rows = [row for task in sorted(samples) for row in sample_rows(task, samples[task])]
         return Samples.of_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA))
 
 
-_bench: Bench | None = None
-
-
-def attempt(name: str, folder: Path) -> None:
-    """One trial, its figures in percent as JSON in `folder`; the base's questions serve the blind guess too."""
-    global _bench
+def attempts() -> shards.Task:
+    """One trial, its figures in percent as JSON in a folder; the base's questions serve the blind guess too."""
     torch.set_num_threads(1)
-    _bench = _bench or Bench(load_params())
-    trial = next(trial for trial in trials(_bench.params) if trial.name == name)
-    samples = _bench.score(trial)
-    artifacts.write_json(folder / "figures.json", measure(samples))
-    if trial.arm == "base":
-        artifacts.write_json(folder / "blind.json", measure(replace(samples, score=samples.chance)))
+    bench = Bench(load_params())
+    by_name = {trial.name: trial for trial in trials(bench.params)}
+
+    def attempt(name: str, folder: Path) -> None:
+        samples = bench.score(by_name[name])
+        artifacts.write_json(folder / "figures.json", measure(samples))
+        if by_name[name].arm == "base":
+            artifacts.write_json(folder / "blind.json", measure(replace(samples, score=samples.chance)))
+
+    return attempt
 
 
 def main(params: Params) -> None:
     runs = trials(params)
     inputs = [params.finetune.model_dump(), params.model.model_dump(), params.gate.tasks, artifacts.POOL, ROOT, Path(params.model.path)]
-    folders = shards.run(attempt, [trial.name for trial in runs], WHAT, inputs, WHAT)
+    folders = shards.run(attempts, [trial.name for trial in runs], WHAT, inputs, WHAT)
     figures = {trial: artifacts.read_json(folders[trial.name] / "figures.json") for trial in runs}
     figures |= {replace(trial, arm="blind"): artifacts.read_json(folders[trial.name] / "blind.json") for trial in runs if trial.arm == "base"}
     testbed.write_plateau(figures) if WHAT == "plateau" else testbed.write_gate(figures, params.gate.oracle)

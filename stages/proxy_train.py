@@ -5,6 +5,7 @@ import torch
 
 from cadc import artifacts, console
 from cadc.budgets import n_selected
+from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
 from cadc.params import Params
 from cadc.stage import run_stage
@@ -20,13 +21,14 @@ def main(params: Params) -> None:
     order = np.resize(rows, round(proxy.epochs * len(rows)))
     n_steps = -(-len(order) // proxy.batch_size)
     steps = snapshot_steps(n_steps, proxy.snapshots)
-    model, processor = add_lora(load_base(params.model), params.model.lora, proxy.seed), load_processor(params.model.path)
+    model = add_lora(load_base(params.model), params.model.lora, proxy.seed)
+    encoded = EncodedRows(pool, load_processor(params.model.path), params.model.max_length)
     folder, entries = artifacts.fresh(artifacts.PROXY), []
 
     def take(step, optimizer, lr):
         entries.append(save_snapshot(folder, len(entries), step, lr, model, optimizer))
 
-    losses = finetune(model, processor, pool, order, proxy, params.model, set(steps), take)
+    losses = finetune(model, encoded, order, proxy, params.model, set(steps), take)
     artifacts.write_json(folder / "snapshots.json", entries)
     artifacts.save_array(folder / "loss.npy", losses)
     console.line(

@@ -10,7 +10,8 @@
     capture/gram.npy             float64 [n_snapshots, n_subtasks, n_subtasks]; capture/trajectories.npy float32
                                  [n_snapshots, n_subtasks, width]; capture/subtasks.json
     influence/influence.npy      float32 [n_snapshots, n_rows, n_subtasks]; self_influence.npy, norm.npy, loss.npy
-                                 float32 [n_snapshots, n_rows]
+                                 float32 [n_snapshots, n_rows]; with capture.keep_sketches also sketches.npy float32
+                                 [n_snapshots, n_rows, width]
     capabilities/                capabilities.json; influence.npy float32 [n_rows, n_capabilities] (cosines summed over
                                  snapshots); self_influence.npy float32 [n_snapshots, n_rows]
     selections/METHOD/bBB_sS.parquet   row, rank, weight, capability, stage

@@ -129,11 +129,12 @@ class Proxy(Optimizer):
 
 
 class Capture(Section):
-    update: Literal["adamw", "adamw_own", "sgd"]
+    update: Literal["adamw", "adamw_own", "adam_less", "sgd"]
     sketch: Literal["count", "rademacher"]
     projection: Annotated[int, Field(ge=0)]
     projection_seed: Seed
     batch_tokens: Positive
+    keep_sketches: bool
     shard_rows: Positive
 
 

@@ -1,27 +1,24 @@
 """Work in shards: each is computed once, written whole and renamed into place, so a killed stage goes on where it was.
 
-The launcher is chosen by the machine (`CADC_WORKERS`, else one process a core), never by params: shards are cut by
-params alone, so their number of workers can't change a byte.
+Who computes them is chosen by the machine (`launch.py`), never by params: shards are cut by params alone and know
+nothing of each other, so neither the launcher nor the number of workers can change a byte.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
 import shutil
-import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 
-from cadc import artifacts, console
+import numpy as np
 
+from cadc import artifacts, console, launch
 
-def n_workers() -> int:
-    """Worker processes: CADC_WORKERS, else one a core this process may use."""
-    return max(1, int(os.environ.get("CADC_WORKERS") or len(os.sched_getaffinity(0))))
+Task = Callable[[object, Path], None]
+_made: dict[tuple[str, Path], Task] = {}  # this process's task, for the stage it works on
 
 
 def digest(*parts) -> str:
@@ -43,57 +40,72 @@ def source_digest() -> list[Path]:
     return sorted(Path(__file__).parent.rglob("*.py"))
 
 
-def _run(task: Callable[[object, Path], None], key: object, folder: Path) -> None:
-    """Compute one shard into a temporary folder, then rename it into place."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    task(key, partial)
-    partial.rename(folder)
+@dataclass(frozen=True)
+class Shards:
+    """What there is to compute: `make()(key, folder)` for each key. Picklable, if `make` is."""
+
+    make: Callable[[], Task]
+    root: Path
+    folders: dict[object, Path]
+
+    def todo(self) -> list:
+        """The keys whose shard is not whole yet, in order."""
+        return [key for key, folder in self.folders.items() if not folder.exists()]
+
+    def compute(self, key: object) -> None:
+        """Compute one shard into a temporary folder, then rename it into place; nothing if it is there already."""
+        folder = self.folders[key]
+        if folder.exists():
+            return
+        partial = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        made = (self.make.__qualname__, self.root)
+        if made not in _made:
+            _made.clear()
+            _made[made] = self.make()
+        _made[made](key, partial)
+        partial.rename(folder)
+
+    def run(self, rank: int, world: int, label: str = "") -> None:
+        """Compute every `world`-th shard that is missing, from the `rank`-th on."""
+        for key in console.track(list(self.folders)[rank::world], label):
+            self.compute(key)
 
 
-def run(task: Callable[[object, Path], None], keys: list, stage: str, inputs: list, label: str) -> dict[object, Path]:
-    """Run `task(key, folder)` once per key, in worker processes, skipping shards already whole.
+def run(make: Callable[[], Task], keys: list, stage: str, inputs: list, label: str) -> dict[object, Path]:
+    """Have `make()(key, folder)` computed once per key, by whom `launch.py` finds, skipping shards already whole.
 
-    `inputs` (values and paths) name the scratch folder: shards made from other inputs are not taken up. `task` must be
-    picklable. Returns each key's folder. An error in a shard stops the stage with that error; whole shards are kept.
+    `make` loads what all shards need (a model, the pool); every process calls it once, before its first shard. `inputs` (values and paths) name the scratch folder: shards made from other inputs are not taken up. Returns each
+    key's folder. An error in a shard stops the stage with that error; whole shards are kept.
     """
     root = artifacts.SCRATCH / stage / digest(*inputs, *source_digest())
-    for stale in (artifacts.SCRATCH / stage).glob("*"):
-        if stale != root:
-            shutil.rmtree(stale)
-    root.mkdir(parents=True, exist_ok=True)
-    folders = {key: root / (key if isinstance(key, str) else f"{key:05d}") for key in keys}
-    todo = [key for key in keys if not folders[key].exists()]
-    if len(todo) < len(keys):
-        console.line(f"{stage}: {len(keys) - len(todo)} of {len(keys)} parts are there already")
-    workers = min(n_workers(), len(todo))
-    if workers > 1 and len(todo) < 2 * workers:
-        workers = len(todo)  # three long parts on two cores: side by side, not two and then one beside an idle core
-    if workers <= 1:
-        for key in console.track(todo, label):
-            _run(task, key, folders[key])
-        return folders
-    sys.stdout.flush()
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(_start_method()), initializer=_quiet) as pool:
-        jobs = [pool.submit(_run, task, key, folders[key]) for key in todo]
-        try:
-            for job in console.track(as_completed(jobs), label, total=len(jobs)):
-                job.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return folders
+    shards = Shards(make, root, {key: root / (key if isinstance(key, str) else f"{key:05d}") for key in keys})
+    if launch.rank() == 0:
+        for stale in (artifacts.SCRATCH / stage).glob("*"):
+            if stale != root:
+                shutil.rmtree(stale)
+        root.mkdir(parents=True, exist_ok=True)
+        artifacts.write_json(root / "manifest.json", {"stage": stage, "shards": [folder.name for folder in shards.folders.values()]})
+        if len(shards.todo()) < len(keys):
+            console.line(f"{stage}: {len(keys) - len(shards.todo())} of {len(keys)} parts are there already")
+    launch.launch(shards, label)
+    return shards.folders
 
 
-def _start_method() -> str:
-    """`fork` saves every worker its imports (seconds of torch and transformers); CUDA does not survive it."""
-    torch = sys.modules.get("torch")
-    return "spawn" if torch is not None and torch.cuda.is_available() else "fork"
-
-
-def _quiet() -> None:
-    console.mute()
+def join(folders: dict[object, Path], name: str, path: Path, n_rows: int, axis: int = 0) -> None:
+    """One memory-mapped array `path` out of every shard's `name`, in the order of the shards, `n_rows` long on `axis`."""
+    parts = [artifacts.load_array(folder / name) for folder in folders.values()]
+    shape = (*parts[0].shape[:axis], n_rows, *parts[0].shape[axis + 1 :])
+    out = np.lib.format.open_memmap(path, "w+", parts[0].dtype, shape)
+    start = 0
+    for part in parts:
+        stop = start + part.shape[axis]
+        out[(slice(None),) * axis + (slice(start, stop),)] = part
+        start = stop
+    if start != n_rows:
+        raise ValueError(f"{path}: the shards hold {start} rows where there are {n_rows}; remove {artifacts.SCRATCH} and run again")
+    out.flush()
 
 
 def forget(stage: str) -> None:

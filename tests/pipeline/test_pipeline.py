@@ -30,8 +30,8 @@ SMALL = {
 }
 
 
-def run(folder, *command, workers="2", check=True):
-    env = os.environ | {"CADC_WORKERS": workers, "PYTHONPATH": str(folder / "src"), "DVC_NO_ANALYTICS": "1"}
+def run(folder, *command, workers="2", check=True, **more):
+    env = os.environ | more | {"CADC_WORKERS": workers, "PYTHONPATH": str(folder / "src"), "DVC_NO_ANALYTICS": "1"}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
@@ -115,6 +115,13 @@ def test_forced_again_with_other_workers_every_byte_is_the_same(repository):
         "report",
         workers="1",
     )
+    assert (repository / "dvc.lock").read_text() == before
+
+
+@pytest.mark.parametrize("launcher", ["torchrun --nproc-per-node 2 --rdzv-backend c10d --rdzv-endpoint localhost:0", "ray"])
+def test_two_ranks_and_two_ray_workers_give_the_same_influence(repository, launcher):
+    before = (repository / "dvc.lock").read_text()
+    run(repository, "dvc", "repro", "-f", "-s", "attribute", CADC_LAUNCHER=launcher)
     assert (repository / "dvc.lock").read_text() == before
 
 

@@ -206,7 +206,7 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
     for state in states:
         for name in state.weights:
             state.weights[name].mul_(0.2)
-    capture = Capture(update="adamw", sketch="count", projection=0, projection_seed=0, batch_tokens=150, shard_rows=10)
+    capture = Capture(update="adamw", sketch="count", projection=0, projection_seed=0, batch_tokens=150, keep_sketches=True, shard_rows=10)
     engine = SketchedDirections(lora_model, capture, 0)
     subtask = np.array([0, 1, 1, 0, 2, 2, 2])
     probe = EncodedRows(pool.slice(0, 7), rows.processor, 256)
@@ -226,5 +226,6 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
         rows_g, probe_g = direction(raw.clone()), direction(by_loop(lora_model, rows, range(7), 0))
         means = torch.stack([probe_g[subtask == s].mean(0) for s in range(3)])
         np.testing.assert_allclose(made["influence"][t], (rows_g @ means.T).numpy(), rtol=2e-3, atol=1e-3 * float(means.norm() * rows_g.norm(dim=1).mean()))
+        np.testing.assert_allclose(made["sketches"][t] @ trajectories[t].T, made["influence"][t], rtol=1e-4, atol=1e-3)
         np.testing.assert_allclose(made["norm"][t], rows_g.norm(dim=1).numpy(), rtol=1e-4)
         np.testing.assert_allclose(made["self_influence"][t], state.lr * raw.square().sum(1).numpy(), rtol=1e-4)

@@ -1,6 +1,8 @@
 """Shards: killed in the middle, a stage goes on where it was; other inputs or workers change nothing else."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,25 +19,33 @@ from pathlib import Path
 import numpy as np
 from cadc import shards
 
-def task(key, folder):
-    Path(f"ran_{key}_{time.time_ns()}").touch()
-    time.sleep(0.2)
-    np.save(folder / "x.npy", np.full(3, key))
+def make():
+    Path(f"made_{time.time_ns()}").touch()
+
+    def task(key, folder):
+        Path(f"ran_{key}_{time.time_ns()}").touch()
+        time.sleep(0.2)
+        np.save(folder / "x.npy", np.full(3, key))
+
+    return task
 
 if __name__ == "__main__":
-    shards.run(task, list(range(12)), "slow", ["inputs"], "slow")
+    folders = shards.run(make, list(range(12)), "slow", ["inputs"], "slow")
+    shards.join(folders, "x.npy", Path("joined.npy"), 36)
     print("done")
 """
 
 
-def write(key, folder):
-    np.save(folder / "x.npy", np.full(3, key))
+def writing():
+    return lambda key, folder: np.save(folder / "x.npy", np.full(3, key))
 
 
-def fail(key, folder):
-    write(key, folder)
-    if key == 2:
-        raise ValueError("row 17 is bad")
+def failing():
+    def fail(key, folder):
+        if key == 2:
+            raise ValueError("row 17 is bad")
+
+    return fail
 
 
 def test_killed_in_the_middle_it_continues_and_repeats_nothing(tmp_path):
@@ -46,21 +56,82 @@ def test_killed_in_the_middle_it_continues_and_repeats_nothing(tmp_path):
         time.sleep(0.02)
     process.kill()
     process.wait()
-    whole = {p.name for p in (tmp_path / "artifacts/scratch/slow").glob("*/*") if not p.name.endswith(".partial")}
+    whole = {p.name for p in (tmp_path / "artifacts/scratch/slow").glob("*/0*") if not p.name.endswith(".partial")}
     assert 2 <= len(whole) < 12
     done = subprocess.run([sys.executable, "slow.py"], cwd=tmp_path, env=env | {"CADC_WORKERS": "2"}, capture_output=True, text=True, check=True)
     assert f"{len(whole)} of 12 parts are there already" in done.stdout and "done" in done.stdout
     runs = [int(p.name.split("_")[1]) for p in tmp_path.glob("ran_*")]
     assert all(runs.count(int(name)) == 1 for name in whole) and set(runs) == set(range(12))
-    arrays = sorted((tmp_path / "artifacts/scratch/slow").glob("*/*/x.npy"))
-    assert [int(np.load(path)[0]) for path in arrays] == list(range(12))
+    assert np.load(tmp_path / "joined.npy").tolist() == np.repeat(np.arange(12), 3).tolist()
+    manifest = json.loads(next((tmp_path / "artifacts/scratch/slow").glob("*/manifest.json")).read_text())
+    assert manifest == {"stage": "slow", "shards": [f"{key:05d}" for key in range(12)]}
+
+
+LAUNCHERS = {
+    "processes": ([sys.executable], {"CADC_WORKERS": "2"}),
+    "torchrun": ([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"], {}),
+    "torchrun, by the stage": ([sys.executable], {"CADC_LAUNCHER": "torchrun --nproc-per-node 2 --rdzv-backend c10d --rdzv-endpoint localhost:0"}),
+    "ray": ([sys.executable], {"CADC_LAUNCHER": "ray", "CADC_WORKERS": "2"}),
+}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_every_launcher_computes_each_shard_once_in_two_workers(tmp_path, launcher):
+    (tmp_path / "slow.py").write_text(SLOW)
+    command, env = LAUNCHERS[launcher]
+    done = subprocess.run([*command, "slow.py"], cwd=tmp_path, env=os.environ | env, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.count("done") == 1, done.stdout + done.stderr
+    assert np.load(tmp_path / "joined.npy").tolist() == np.repeat(np.arange(12), 3).tolist()
+    assert sorted(int(p.name.split("_")[1]) for p in tmp_path.glob("ran_*")) == list(range(12)) and len(list(tmp_path.glob("made_*"))) == 2
+
+
+MORTAL = """
+import os, signal
+from pathlib import Path
+import numpy as np
+from cadc import shards
+
+def make():
+    def task(key, folder):
+        if key == 1 and not Path("died").exists():
+            Path("died").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if key == 2 and Path("bad").exists():
+            raise ValueError("row 17 is bad")
+        np.save(folder / "x.npy", np.full(3, key))
+    return task
+
+if __name__ == "__main__":
+    try:
+        shards.run(make, list(range(4)), "mortal", [], "")
+    except ValueError as error:
+        print("said:", error)
+"""
+
+
+def test_a_lost_ray_worker_s_shard_is_done_again_and_an_error_is_not(tmp_path):
+    (tmp_path / "mortal.py").write_text(MORTAL)
+    run = dict(cwd=tmp_path, env=os.environ | {"CADC_LAUNCHER": "ray", "CADC_WORKERS": "2"}, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "mortal.py"], **run)
+    assert done.returncode == 0 and (tmp_path / "died").exists(), done.stderr
+    assert len(list((tmp_path / "artifacts/scratch/mortal").glob("*/0000?/x.npy"))) == 4
+    (tmp_path / "bad").touch()
+    shutil.rmtree(next((tmp_path / "artifacts/scratch/mortal").glob("*/00002")))
+    assert "said: row 17 is bad" in subprocess.run([sys.executable, "mortal.py"], **run).stdout
+
+
+def test_an_unknown_launcher_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CADC_LAUNCHER", "slurm")
+    with pytest.raises(ValueError, match="'slurm'.*torchrun"):
+        shards.run(writing, [0], "s", [1], "")
 
 
 def test_shards_of_other_inputs_are_not_taken_up(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CADC_WORKERS", "1")
-    first = shards.run(write, [0, 1], "s", [1], "")
-    second = shards.run(write, [0, 1], "s", [2], "")
+    first = shards.run(writing, [0, 1], "s", [1], "")
+    second = shards.run(writing, [0, 1], "s", [2], "")
     assert first[0] != second[0] and not first[0].exists() and second[1].exists()
 
 
@@ -69,6 +140,6 @@ def test_an_error_stops_the_stage_and_keeps_whole_shards(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CADC_WORKERS", workers)
     with pytest.raises(ValueError, match="row 17 is bad"):
-        shards.run(fail, [0, 1, 2], "s", [1], "")
+        shards.run(failing, [0, 1, 2], "s", [1], "")
     assert not any(Path("artifacts/scratch/s").glob("*/00002"))
     assert any(Path("artifacts/scratch/s").glob("*/00000"))

@@ -36,7 +36,7 @@ def fresh_lora(tiny_model, model_params, seed=0):
 def test_rows_are_trained_on_in_the_order_given(tiny_model, model_params, processor, pool, small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows, order = Watched(pool, processor, 256), np.array([5, 3, 3, 60, 1, 0, 7, 9, 2, 4])
-    losses = finetune(fresh_lora(tiny_model, model_params), processor, pool, order, small, model_params, rows=rows)
+    losses = finetune(fresh_lora(tiny_model, model_params), rows, order, small, model_params)
     assert rows.seen == order.tolist() and len(losses) == 3
 
 
@@ -48,7 +48,7 @@ def test_two_runs_give_the_same_bytes(processor, model_params, pool, small, tmp_
     def adapter(name, seed):
         torch.manual_seed(0)
         model = add_lora(build_model(processor, 32, 32, 2).requires_grad_(False).eval(), model_params.lora, seed)
-        finetune(model, processor, pool, np.arange(24), small, model_params)
+        finetune(model, EncodedRows(pool, processor, 256), np.arange(24), small, model_params)
         save_adapter(model, tmp_path / name)
         return {p.name: p.read_bytes() for p in sorted((tmp_path / name).iterdir())}
 
@@ -61,7 +61,7 @@ def test_a_loss_that_is_not_finite_names_step_and_rows(tiny_model, model_params,
     poisoned = next(i for i in range(4, 8) if pool["images"][i].as_py())
     rows[poisoned]["pixel_values"].fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="step 2") as error:
-        finetune(model, processor, pool, np.arange(12), small, model_params, rows=rows)
+        finetune(model, rows, np.arange(12), small, model_params)
     assert pool["id"][poisoned].as_py() in str(error.value)
 
 
@@ -73,7 +73,7 @@ def test_snapshots_hold_weights_and_adamw_state(tiny_model, model_params, proces
         entries.append(save_snapshot(tmp_path / "proxy", len(entries), step, lr, model, optimizer))
         seen[step] = {name: p.detach().clone() for name, p in trainable(model).items()}
 
-    finetune(model, processor, pool, np.arange(32), small, model_params, {2, 5}, take)
+    finetune(model, EncodedRows(pool, processor, 256), np.arange(32), small, model_params, {2, 5}, take)
     write_json(tmp_path / "proxy" / "snapshots.json", entries)
     first, second = load_snapshots(tmp_path / "proxy")
     assert (first.step, second.step) == (2, 5) and first.lr > second.lr > 0

@@ -8,24 +8,31 @@ import torch
 
 from cadc.training.snapshots import Snapshot
 
-Update = Literal["adamw", "adamw_own", "sgd"]
+Update = Literal["adamw", "adamw_own", "adam_less", "sgd"]
+
+_EPSILON_LESS = 1e-8  # inside the root, where torch adds it outside
 
 
 class Direction:
     """Row gradients of one parameter -> update directions at one snapshot (CADC, methods: discovery, step 1).
 
     `adamw`: m' = b1 m + (1 - b1) g, v' = b2 v + (1 - b2) g^2, G = m'/(1 - b1^(k+1)) / (sqrt(v'/(1 - b2^(k+1))) + eps)
-    with k the steps taken. `adamw_own` leaves out b1 m, which every row shares (ours). `sgd` is the gradient itself.
+    with k the steps taken. `adamw_own` leaves out b1 m, which every row shares (ours). `adam_less` is what LESS released:
+    m' / sqrt(v' + 1e-8), no bias correction, so that directions of small v are momentum. `sgd` is the gradient itself.
     With `momentum` = b1 m / c1 and `variance` = b2 v / c2 that is (own g + momentum) / (sqrt(square g^2 + variance) + eps).
     """
 
     def __init__(self, snapshot: Snapshot, update: Update, device: torch.device):
         self.update, self.epsilon = update, snapshot.epsilon
-        correction1, correction2 = (1 - beta ** (snapshot.step + 1) for beta in (snapshot.beta1, snapshot.beta2))
+        less = update == "adam_less"
+        correction1, correction2 = (1.0 if less else 1 - beta ** (snapshot.step + 1) for beta in (snapshot.beta1, snapshot.beta2))
         self.own, self.square = (1 - snapshot.beta1) / correction1, (1 - snapshot.beta2) / correction2
         keep = 0.0 if update == "adamw_own" else snapshot.beta1 / correction1
         self.momentum = {name: (keep * m).flatten().to(device) for name, m in snapshot.exp_avg.items()}
         self.variance = {name: (snapshot.beta2 / correction2 * v).flatten().to(device) for name, v in snapshot.exp_avg_sq.items()}
+        if less:
+            self.epsilon = 0.0
+            self.variance = {name: v + _EPSILON_LESS for name, v in self.variance.items()}
 
     def __call__(self, name: str, gradients: torch.Tensor) -> torch.Tensor:
         """Gradients float32 [B, size] of parameter `name`, flattened row-major, as directions of the same shape."""

@@ -81,11 +81,14 @@ def row_influence(
 
     Returns influence float32 [n_snapshots, n, n_subtasks], the inner products <G_t(z), T_t(s)>; norm float32
     [n_snapshots, n], |G_t(z)| of the sketched direction; self_influence float32 [n_snapshots, n], lr_t |g_t(z)|^2 of
-    the raw gradient (CADC, curation); loss float32 [n_snapshots, n].
+    the raw gradient (CADC, curation); loss float32 [n_snapshots, n]. With `capture.keep_sketches` also sketches float32
+    [n_snapshots, n, width].
     """
     n, n_subtasks = len(which), trajectories.shape[1]
     out = {"influence": np.zeros((len(snapshots), n, n_subtasks), np.float32)}
     out |= {name: np.zeros((len(snapshots), n), np.float32) for name in ("norm", "self_influence", "loss")}
+    if engine.capture.keep_sketches:
+        out["sketches"] = np.zeros((len(snapshots), n, engine.sketch.width), np.float32)
     for t, snapshot in enumerate(snapshots):
         targets = torch.tensor(trajectories[t]).to(engine.device)
         for at, sketches, norms, losses in engine.batches(rows, which, snapshot):
@@ -93,4 +96,6 @@ def row_influence(
             out["norm"][t, at] = sketches.norm(dim=1).cpu().numpy()
             out["self_influence"][t, at] = snapshot.lr * norms
             out["loss"][t, at] = losses
+            if "sketches" in out:
+                out["sketches"][t, at] = sketches.cpu().numpy()
     return out

@@ -1,0 +1,134 @@
+"""Who computes a stage's shards: processes of this machine, the ranks of torchrun, or the workers of a Ray cluster.
+
+    dvc repro attribute                                          a process a GPU, or one a core (CADC_WORKERS=n for n)
+    CADC_LAUNCHER="torchrun --nproc-per-node 8" dvc repro attribute
+    torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29400 stages/attribute.py
+                                                                 on each machine, in the same shared checkout
+    CADC_LAUNCHER=ray RAY_ADDRESS=HOST:6379 dvc repro attribute  elastic: lost workers' shards are done again
+
+Several machines need the checkout, with its `artifacts/`, on a shared file system at the same path.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import shlex
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from cadc import console
+
+if TYPE_CHECKING:
+    from cadc.shards import Shards
+
+_RETRIES = 3  # how often a shard may lose its Ray worker before the stage gives up
+
+
+def rank() -> int:
+    """This process's rank under torchrun; 0 elsewhere."""
+    return int(os.environ.get("RANK", 0))
+
+
+def n_gpus() -> int:
+    """GPUs that this process sees; 0 where torch was never imported."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.device_count() if torch is not None else 0
+
+
+def n_workers() -> int:
+    """Worker processes on this machine: CADC_WORKERS, else one a GPU, else one a core this process may use."""
+    return max(1, int(os.environ.get("CADC_WORKERS") or n_gpus() or len(os.sched_getaffinity(0))))
+
+
+def launch(shards: Shards, label: str) -> None:
+    """Compute all missing shards; returns once every one is there. Under torchrun only rank 0 returns."""
+    launcher = shlex.split(os.environ.get("CADC_LAUNCHER", "processes"))
+    if "RANK" in os.environ:
+        _as_rank(shards, label)
+    elif launcher == ["processes"]:
+        _processes(shards, label)
+    elif launcher[0] == "torchrun":
+        os.execv(sys.executable, [sys.executable, "-m", "torch.distributed.run", *launcher[1:], *sys.argv])
+    elif launcher == ["ray"]:
+        _ray(shards, label)
+    else:
+        raise ValueError(f"CADC_LAUNCHER is {' '.join(launcher)!r}; it may be processes, ray, or torchrun with its options")
+
+
+def _processes(shards: Shards, label: str) -> None:
+    todo = shards.todo()
+    workers = min(n_workers(), len(todo))
+    if workers > 1 and len(todo) < 2 * workers:
+        workers = len(todo)  # three long parts on two cores: side by side, not two and then one beside an idle core
+    if workers <= 1:
+        shards.run(0, 1, label)
+        return
+    sys.stdout.flush()
+    # `fork` saves every worker its imports (seconds of torch and transformers); CUDA does not survive it.
+    context = multiprocessing.get_context("spawn" if n_gpus() else "fork")
+    numbers = context.Value("i", 0)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(numbers,)) as pool:
+        jobs = [pool.submit(shards.compute, key) for key in todo]
+        try:
+            for job in console.track(as_completed(jobs), label, total=len(jobs)):
+                job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker(numbers) -> None:
+    """Quiet, and on a GPU of its own as far as there are enough."""
+    console.mute()
+    with numbers.get_lock():
+        os.environ["LOCAL_RANK"] = str(numbers.value)
+        numbers.value += 1
+
+
+def _as_rank(shards: Shards, label: str) -> None:
+    """This rank's share. The last word is rank 0's: the others leave once all shards are there."""
+    from torch import distributed
+
+    distributed.init_process_group("gloo", timeout=timedelta(days=7))  # a barrier waits for the slowest rank
+    distributed.barrier()  # rank 0 has cleared the scratch folder
+    if rank():
+        console.mute()
+    shards.run(rank(), int(os.environ["WORLD_SIZE"]), label)
+    distributed.barrier()
+    distributed.destroy_process_group()
+    if rank():
+        raise SystemExit(0)
+
+
+def _ray(shards: Shards, label: str) -> None:
+    try:
+        import ray
+    except ImportError as error:
+        raise ValueError("CADC_LAUNCHER=ray needs the package ray: uv pip install 'cadc[ray]'") from error
+    workers = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": n_workers()}
+    ray.init(log_to_driver=False, include_dashboard=False, logging_level="error", **workers)
+    task = ray.remote(num_gpus=int(bool(n_gpus())), num_cpus=1, max_retries=_RETRIES)(_as_ray_task)
+    try:
+        reference, waiting = ray.put(shards), []
+        for key in shards.todo():
+            waiting.append(task.remote(reference, key, os.getcwd()))
+        for _ in console.track(itertools.count(), label, total=len(waiting)):
+            if not waiting:
+                break
+            done, waiting = ray.wait(waiting)
+            try:
+                ray.get(done)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from error
+    finally:
+        ray.shutdown()
+
+
+def _as_ray_task(shards: Shards, key: object, folder: str) -> None:
+    os.chdir(folder)
+    console.mute()
+    shards.compute(key)

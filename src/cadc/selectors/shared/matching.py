@@ -1,0 +1,23 @@
+"""Gradient matching: how well a row's update serves the subtask that it serves best (LESS, Xia et al. 2024, eq. 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def matching_scores(influence: np.ndarray, row_norm: np.ndarray, subtask_norm: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """max over subtasks of sum_t rate_t * cosine: float64 [n_rows].
+
+    influence [n_snapshots, n_rows, n_subtasks] are inner products of row and subtask directions, row_norm
+    [n_snapshots, n_rows] and subtask_norm [n_snapshots, n_subtasks] their norms (ones where a direction is a mean of
+    unit vectors, as in LESS's released code); rates [n_snapshots] the learning rates, taken as shares. A zero gradient
+    matches nothing: 0.
+    """
+    scale = row_norm.astype(np.float64)[:, :, None] * subtask_norm.astype(np.float64)[:, None, :]
+    cosine = np.divide(influence, scale, out=np.zeros(influence.shape), where=scale > 0)
+    return np.einsum("t,tns->ns", rates / rates.sum(), cosine).max(1)
+
+
+def top(scores: np.ndarray, n: int) -> np.ndarray:
+    """The `n` rows of highest score, ties by row order: int64 [n]."""
+    return np.argsort(-scores, kind="stable")[:n]
