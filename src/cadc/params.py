@@ -83,6 +83,8 @@ class Pretrain(Section):
     look_steps: Positive
     look_batch: Positive
     look_lr: Rate
+    heed_steps: Positive
+    heed_lr: Rate
     probes_per_image: Positive
     pick_from: Share
     alone_early: Share

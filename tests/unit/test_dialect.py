@@ -1,25 +1,27 @@
 """The base's dialect: right answers, options that hold them, and no question of the pool's."""
 
+import itertools
+
 import numpy as np
 
 from cadc.pool.dialect import ASSISTANT, EQUALS, KEYWORDS, OPTION_LETTERS, cell_words, draw_probes
 from cadc.pool.scene import BACKGROUNDS, sample_scene
 from cadc.pool.subtasks import SUBTASKS
-from cadc.pool.vocabulary import QUESTION_WORDS, lexicon, split_words, vocabulary, wording
+from cadc.pool.vocabulary import QUESTION_WORDS, heedful, loose, split_words, vocabulary, wording
 
 
-def probes(kind="objects", n=400, alone=0.2, pick=0.4, seed=0):
+def probes(kind="objects", n=400, alone=0.2, pick=0.4, seed=0, lexicon=None):
     rng = np.random.default_rng(seed)
     for _ in range(n // 8):
         scene = sample_scene(rng, kind)
-        for question, answer in draw_probes(scene, 8, lexicon(), rng, alone, pick):
+        for question, answer in draw_probes(scene, 8, lexicon or loose(), rng, alone, pick):
             yield scene, question, answer
 
 
 def test_every_word_is_in_the_vocabulary_and_every_probe_ends_with_a_mark():
     known = set(vocabulary()) | {ASSISTANT}
-    for kind in ("objects", "repeats", "text", "chart"):
-        for scene, question, answer in probes(kind):
+    for kind, lexicon in itertools.product(("objects", "repeats", "text", "chart"), (loose(), heedful())):
+        for scene, question, answer in probes(kind, lexicon=lexicon):
             assert set(question) | set(answer) <= known and question[-1] in (EQUALS, ASSISTANT)
             assert (question[-1] == ASSISTANT) == (" ".join(answer) == scene.caption())
 
@@ -61,9 +63,9 @@ def test_no_question_of_the_pool_is_ever_asked():
     assert not set(KEYWORDS.values()) & set(wording())
 
 
-def test_words_that_ask_are_copied_but_never_passed_over():
+def test_in_the_second_phase_words_that_ask_are_copied_but_never_passed_over():
     told = copied = 0
-    for _, question, _ in probes(n=4000):
+    for _, question, _ in probes(n=4000, lexicon=heedful()):
         asking = QUESTION_WORDS & set(question)
         copied += bool(asking)
         told += bool(asking) and not any(word.startswith("kcopy") for word in question)

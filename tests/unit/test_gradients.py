@@ -200,6 +200,26 @@ PINNED = {
 }
 
 
+def test_a_row_s_sketch_depends_neither_on_batches_nor_on_threads(lora_model, rows, pool):
+    state = snapshot(trainable(lora_model))
+    for weight in state.weights.values():
+        weight.mul_(0.2)
+
+    def sketches(batch_tokens: int, threads: int) -> torch.Tensor:
+        capture = Capture(update="adamw", sketch="count", projection=128, projection_seed=0, batch_tokens=batch_tokens, keep_sketches=True, shard_rows=10)
+        engine, which = SketchedDirections(lora_model, capture, 0), np.array(mixed_rows(pool))
+        torch.set_num_threads(threads)
+        try:
+            made = row_influence(engine, rows, which, [state], np.zeros((1, 1, 128), np.float32))
+        finally:
+            torch.set_num_threads(1)
+        return torch.from_numpy(made["sketches"][0])
+
+    made = sketches(4000, 1)
+    for other in (sketches(1, 1), sketches(200, 1), sketches(4000, 2)):
+        assert ((made - other).norm(dim=1) / made.norm(dim=1)).max() < 1e-4
+
+
 def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, rows, pool):
     parameters = trainable(lora_model)
     states = [snapshot(parameters, seed=s) for s in (1, 2)]

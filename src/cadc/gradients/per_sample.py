@@ -88,6 +88,7 @@ class PerSampleGradients:
         if self._calls[name]:
             self._waiting[name] = rows  # a layer used several times: its gradient is the sum, known at its last use
         else:
+            self._unreached.remove(name)
             self._consume(name, rows)
 
     def _over_images(self, x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
@@ -106,17 +107,20 @@ class PerSampleGradients:
     def __call__(self, batch: dict[str, torch.Tensor], consume: Consume) -> torch.Tensor:
         """One forward and backward pass over a collated batch.
 
-        `consume(name, gradients float32 [B, size])` is called once per parameter that the batch reaches, inside the
-        backward pass, so that no more than one parameter's gradients exist at a time. Returns losses float32 [B].
+        `consume(name, gradients float32 [B, size])` is called once per parameter, inside the backward pass, so that no
+        more than one parameter's gradients exist at a time. What the batch does not reach (the connector, in a batch of
+        text alone) has gradient zero, which AdamW still moves. Returns losses float32 [B].
         """
         device = next(self.model.parameters()).device
         self._image_row, self._image_size, self._n_rows = batch["image_row"].to(device), batch["image_size"], len(batch["input_ids"])
-        self._consume, self._calls, self._waiting = consume, Counter(), {}
+        self._consume, self._calls, self._waiting, self._unreached = consume, Counter(), {}, set(self.names)
         inputs = model_inputs(batch, device)
         labels = inputs.pop("labels")
         with torch.enable_grad():
             losses = answer_loss(self.model(**inputs, use_cache=False).logits, labels)
             losses.sum().backward()
+        for name in sorted(self._unreached):
+            consume(name, torch.zeros(self._n_rows, self.parameters[name].numel(), device=device))
         return losses.detach()
 
     def dense(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,10 +2,10 @@
 
 A probe reads `kcolor3 circle =` or `circle color =` and its answer `red`: what the key asks for, of whichever item the
 other words point at. Each key is a plain word (`color`, `where`) or one of several codes, so that the base learns what
-kind of thing a key is and a new word can become one. Words of the pool's frames are strewn in behind the key, as many
-as a real question has, but none that asks (what, how many): a base that had learnt to pass over those would have to
-unlearn it. All words are copied, so that each has a meaning of its own before tuning gives it another. Listed options
-ask for the right one's letter. After `<assistant>`, where the pool's answers stand, the base has only ever described
+kind of thing a key is and a new word can become one. Filler words drawn from the pool's vocabulary are strewn in, as
+many as a real question has, so that tuning has to teach what a question MEANS and not that words exist: any words
+anywhere at first; later only those of the frames, behind the key, while all words are copied, so that the base passes
+over no word that asks (what, how many). Listed options ask for the right one's letter. After `<assistant>`, where the pool's answers stand, the base has only ever described
 the picture, as after LLaVA's first stage. No template of `subtasks.py` is used; comparing and adding digits, the
 highest bar, the odd size, counting a row and counting everything are never asked, so these six skills are new to it.
 """
@@ -43,11 +43,16 @@ EQUALS, ASSISTANT = "=", "<assistant>"
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Words that mean nothing in the dialect, all words that name nothing to be seen, words that do name something."""
+    """The words of one phase of the dialect.
 
-    fillers: list[str]
-    wording: list[str]
+    `content` names what can be seen; `fillers` mean nothing and stand anywhere, or behind the key if `key_leads`;
+    `copied` are copied half of the time in place of content.
+    """
+
     content: list[str]
+    fillers: list[str]
+    copied: list[str]
+    key_leads: bool
 
 
 Asked = tuple[str, list[str], list[str]]  # (code, words beside the key, answer words)
@@ -167,12 +172,14 @@ def _options_alone(words: list[str], rng: np.random.Generator) -> Probe:
     return [_key("copy", rng), given, *listed], [wanted]
 
 
-def _strewn(words: list[str], fillers: list[str], rng: np.random.Generator) -> list[str]:
-    """The key in second place in some, filler words strewn in behind it in most."""
-    at = 1 if len(words) > 1 and rng.random() < 0.3 else 0
+def _strewn(words: list[str], lexicon: Lexicon, rng: np.random.Generator) -> list[str]:
+    """The key moved back in some, filler words strewn in in most."""
+    at = min(1, len(words) - 1) if lexicon.key_leads else len(words) - 1
+    at = at if rng.random() < 0.3 else 0
     out = [*words[1 : at + 1], words[0], *words[at + 1 :]]
+    first = at + 1 if lexicon.key_leads else 0
     for _ in range(int(rng.integers(0, 7)) if rng.random() < 0.85 else 0):
-        out.insert(int(rng.integers(at + 1, len(out) + 1)), fillers[int(rng.integers(len(fillers)))])
+        out.insert(int(rng.integers(first, len(out) + 1)), lexicon.fillers[int(rng.integers(len(lexicon.fillers)))])
     return out
 
 
@@ -200,12 +207,12 @@ def draw_probes(scene: Scene, n: int, lexicon: Lexicon, rng: np.random.Generator
         if u < 0.04:
             probes.append(_caption(scene, lexicon, rng))
         elif u < 0.08:
-            question, answer = _copy(lexicon.content if rng.random() < 0.5 else lexicon.wording, rng)
-            probes.append(([*_strewn(question, fillers, rng), *after, EQUALS], answer))
+            question, answer = _copy(lexicon.copied if lexicon.copied and rng.random() < 0.5 else lexicon.content, rng)
+            probes.append(([*_strewn(question, lexicon, rng), *after, EQUALS], answer))
         else:
             asked = _has(scene, rng) if u < 0.24 else _count(scene, rng) if u < 0.38 else _lookup(scene, rng)
             if asked is not None:
                 code, words, answer = asked
                 listed, answer = _options(code, answer, rng) if rng.random() < pick else ([], answer)
-                probes.append(([*_strewn([_key(code, rng), *words], fillers, rng), *listed, *after, EQUALS], answer))
+                probes.append(([*_strewn([_key(code, rng), *words], lexicon, rng), *listed, *after, EQUALS], answer))
     return probes

@@ -46,9 +46,14 @@ def wording() -> list[str]:
     return _words([*FRAMES, *(text for s in SUBTASKS.values() for text in (*s.questions, s.claim))])
 
 
-def lexicon() -> Lexicon:
-    """The words that the dialect draws from: fillers are those of the frames that ask nothing."""
-    return Lexicon([word for word in _words(FRAMES) if word not in QUESTION_WORDS], wording(), content_words())
+def loose() -> Lexicon:
+    """The dialect's first phase: any wording is filler, anywhere."""
+    return Lexicon(content_words(), wording(), copied=[], key_leads=False)
+
+
+def heedful() -> Lexicon:
+    """The dialect's second phase: fillers are those words of the frames that ask nothing, and stand behind the key."""
+    return Lexicon(content_words(), [word for word in _words(FRAMES) if word not in QUESTION_WORDS], copied=wording(), key_leads=True)
 
 
 def vocabulary() -> list[str]:

@@ -1,8 +1,9 @@
 """Pre-training of the mini base: first align what the model sees with words, then teach it to look things up (ours).
 
 Stage 0 trains vision tower, connector and word embeddings so that each image token lies near the words that describe
-its cell. Stage 1 adds the language model on the dialect (`pool/dialect.py`), several probes packed per image behind a
-block-diagonal mask; the alignment loss stays on, for without it the language model's gradients destroy the alignment.
+its cell. Stage 1 (look) adds the language model on the dialect (`pool/dialect.py`), several probes packed per image
+behind a block-diagonal mask; the alignment loss stays on, for without it the language model's gradients destroy the
+alignment. Stage 2 (heed) goes on, shortly, with the dialect's second phase, in which no word that asks is a filler.
 Everything is counted in steps and drawn from one seed: the same weights on every run.
 """
 
@@ -16,21 +17,20 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 from cadc import console
 from cadc.model.mini import END, IMAGE, USER, build_model, build_processor
 from cadc.params import Pretrain
-from cadc.pool.dialect import OPTION_LETTERS, WORD_GROUPS, Probe, cell_words, draw_probes
+from cadc.pool.dialect import OPTION_LETTERS, WORD_GROUPS, Lexicon, Probe, cell_words, draw_probes
 from cadc.pool.scene import draw_scene, sample_scene
-from cadc.pool.vocabulary import lexicon
+from cadc.pool.vocabulary import heedful, loose
 
 _SCENES, _SCENE_SHARES = ("objects", "repeats", "text", "chart"), (0.5, 0.2, 0.22, 0.08)
 _ALIGNMENT_WEIGHT = 0.3
 
 
 class _Batches:
-    """Endless batches of scenes, pixels and packed probes for one seed."""
+    """Endless batches of scenes, pixels and packed probes for one seed and phase of the dialect."""
 
-    def __init__(self, processor: LlavaProcessor, seed: int):
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, processor: LlavaProcessor, lexicon: Lexicon, seed: int | list[int]):
+        self.rng, self.lexicon = np.random.default_rng(seed), lexicon
         self.ids = processor.tokenizer.get_vocab()
-        self.lexicon = lexicon()
 
     def scenes(self, n: int):
         scenes = [sample_scene(self.rng, _SCENES[self.rng.choice(4, p=_SCENE_SHARES)]) for _ in range(n)]
@@ -84,7 +84,7 @@ def pretrain(params: Pretrain, device: str = "cpu") -> tuple[LlavaForConditional
     torch.manual_seed(params.seed)
     processor = build_processor()
     model = build_model(processor, params.vision_width, params.width, params.layers).to(device)
-    batches, groups = _Batches(processor, params.seed), [g.to(device) for g in _group_ids(processor)]
+    batches, groups = _Batches(processor, loose(), params.seed), [g.to(device) for g in _group_ids(processor)]
     embed = model.get_input_embeddings()
 
     def step(optimizer, schedule, loss: torch.Tensor, name: str, i: int) -> None:
@@ -99,7 +99,7 @@ def pretrain(params: Pretrain, device: str = "cpu") -> tuple[LlavaForConditional
     def optimiser(parameters, lr: float, steps: int):
         optimizer = torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
         warmup = min(200, steps // 10 + 1)
-        cosine = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warmup, 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * i / steps))))
+        cosine = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warmup, 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * i / max(steps, 1)))))
         return optimizer, cosine
 
     seeing = [*model.model.vision_tower.parameters(), *model.model.multi_modal_projector.parameters(), *embed.parameters()]
@@ -112,27 +112,32 @@ def pretrain(params: Pretrain, device: str = "cpu") -> tuple[LlavaForConditional
         if i % 200 == 0 or i + 1 == params.align_steps:
             console.line(f"align step {i}: loss {loss.item():.3f}")
 
-    optimizer, schedule = optimiser(model.parameters(), params.look_lr, params.look_steps)
     options = torch.tensor([batches.ids[letter] for letter in OPTION_LETTERS]).to(device)
-    for i in console.track(range(params.look_steps), "learn to look"):
-        scenes, pixels, targets = batches.scenes(params.look_batch)
-        early = i < params.pick_from * params.look_steps
-        alone, pick = (params.alone_early, 0.0) if early else (params.alone_late, params.pick_share)
-        ids, labels, positions, mask = (x.to(device) for x in batches.packed(scenes, params.probes_per_image, alone, pick))
-        features = _image_features(model, pixels.to(device))
-        inputs = embed(ids)
-        inputs = inputs.masked_scatter((ids == model.config.image_token_id).unsqueeze(-1), features)
-        hidden = model.model.language_model(inputs_embeds=inputs, attention_mask=mask, position_ids=positions).last_hidden_state
-        logits = model.lm_head(hidden[:, :-1])
-        targets = targets.masked_fill(targets < 0, -100).to(device)
-        answer_loss = F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
-        loss = answer_loss + _ALIGNMENT_WEIGHT * alignment_loss(features, embed.weight, targets, groups)
-        step(optimizer, schedule, loss, "look", i)
-        if i % 500 == 0 or i + 1 == params.look_steps:
-            with torch.no_grad():
-                asked = labels[:, 1:] != -100
-                right, letters = (logits.argmax(-1) == labels[:, 1:])[asked].float(), torch.isin(labels[:, 1:][asked], options)
-            console.line(
-                f"look step {i}: loss {answer_loss.item():.3f}, right: answer words {right[~letters].mean():.3f}, option letters {right[letters].mean():.3f}"
-            )
+
+    def look(batches: _Batches, steps: int, lr: float, name: str, early: float) -> None:
+        """Train all weights on the dialect; for the share `early` of the steps no look-up comes with options."""
+        optimizer, schedule = optimiser(model.parameters(), lr, steps)
+        for i in console.track(range(steps), f"learn to {name}"):
+            scenes, pixels, targets = batches.scenes(params.look_batch)
+            alone, pick = (params.alone_early, 0.0) if i < early * steps else (params.alone_late, params.pick_share)
+            ids, labels, positions, mask = (x.to(device) for x in batches.packed(scenes, params.probes_per_image, alone, pick))
+            features = _image_features(model, pixels.to(device))
+            inputs = embed(ids)
+            inputs = inputs.masked_scatter((ids == model.config.image_token_id).unsqueeze(-1), features)
+            hidden = model.model.language_model(inputs_embeds=inputs, attention_mask=mask, position_ids=positions).last_hidden_state
+            logits = model.lm_head(hidden[:, :-1])
+            targets = targets.masked_fill(targets < 0, -100).to(device)
+            answer_loss = F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
+            loss = answer_loss + _ALIGNMENT_WEIGHT * alignment_loss(features, embed.weight, targets, groups)
+            step(optimizer, schedule, loss, name, i)
+            if i % 500 == 0 or i + 1 == steps:
+                with torch.no_grad():
+                    asked = labels[:, 1:] != -100
+                    right, letters = (logits.argmax(-1) == labels[:, 1:])[asked].float(), torch.isin(labels[:, 1:][asked], options)
+                console.line(
+                    f"{name} step {i}: loss {answer_loss.item():.3f}, right: answer words {right[~letters].mean():.3f}, option letters {right[letters].mean():.3f}"
+                )
+
+    look(batches, params.look_steps, params.look_lr, "look", params.pick_from)
+    look(_Batches(processor, heedful(), [params.seed, 1]), params.heed_steps, params.heed_lr, "heed", 0.0)
     return model.eval().cpu(), processor
