@@ -1,109 +1,241 @@
-"""What per-sample gradients cost beside a plain LoRA forward and backward pass: `python benchmarks/gradients.py`.
+"""What per-sample gradients cost and how exact they are: `python benchmarks/gradients.py` writes reports/benchmarks/gradients.md.
 
-Everything runs in one process on the same model, rows and batches, in turns, so that a busy machine slows all alike;
-the ratio to the plain pass is the median over turns. Needs `dvc repro prepare proxy_train` for the pool and a snapshot.
+Speed: everything runs in one process on the same model, rows and batches, in turns, so that a busy machine slows all
+alike; ratios to the plain forward and backward pass are medians over turns. Memory: each way in a process of its own.
+Peers that are not installed are left out (`uv pip install bergson opacus traker dattri`); they are no dependency.
+Needs `dvc repro capture` for the pool, the proxy's snapshots and the subtask trajectories' rows.
 """
+
+from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
+from peers import peers
 
 from cadc import artifacts
 from cadc.gradients.adamw import Direction
-from cadc.gradients.influence import token_batches
+from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories, token_batches
 from cadc.gradients.per_sample import PerSampleGradients, answer_loss
 from cadc.gradients.sketch import make_sketch
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import add_lora, load_base, load_processor, trainable
 from cadc.params import Lora, load_params
-from cadc.training.snapshots import Snapshot
+from cadc.pool.probe import load_probe
+from cadc.report.leaderboard import markdown
+from cadc.training.snapshots import Snapshot, load_snapshots
+
+REPORT = Path("reports/benchmarks/gradients.md")
+LANGUAGE_MODEL = r".*language_model.*_proj"
+PLAIN, OURS = "plain LoRA forward + backward", "ours: AdamW + norms + sketch, d=8192"
 
 
-def random_snapshot(model) -> Snapshot:
-    """Weights, first and second moments of plausible sizes: timing needs no more, for any LoRA rank."""
-    generator = torch.Generator().manual_seed(0)
-    draw = [{name: torch.randn(p.shape, generator=generator).to(p.device) * 1e-3 for name, p in trainable(model).items()} for _ in range(3)]
-    return Snapshot(100, 1e-3, 0.9, 0.999, 1e-8, draw[0], draw[1], {name: m.square() for name, m in draw[2].items()})
+class Bench:
+    """A model of one LoRA rank, its batches, and every way of going through one."""
 
+    def __init__(self, rank: int, n_rows: int, targets: str = LANGUAGE_MODEL):
+        self.params = load_params()
+        self.processor = load_processor(self.params.model.path)
+        self.model = add_lora(load_base(self.params.model), Lora(rank=rank, alpha=2 * rank, targets=targets), seed=0)
+        self.parameters = trainable(self.model)
+        self.device = next(self.model.parameters()).device
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in self.parameters.values():  # with B = 0 half of the gradients would be zero
+                parameter += 0.05 * torch.randn(parameter.shape, generator=generator).to(self.device)
+        self.rows = EncodedRows(artifacts.load_pool(), self.processor, self.params.model.max_length)
+        which = np.random.default_rng(0).choice(len(self.rows), n_rows, replace=False)
+        lengths = np.array([len(self.rows[int(i)]["input_ids"]) for i in which])
+        pad = self.processor.tokenizer.pad_token_id
+        self.batches = [collate([self.rows[int(which[i])] for i in at], pad) for at in token_batches(lengths, self.params.capture.batch_tokens)]
+        self.n_rows, self.n_parameters = n_rows, sum(p.numel() for p in self.parameters.values())
 
-def variants(model, capture) -> dict[str, Callable[[dict], object]]:
-    """Name -> what is done with one collated batch."""
-    parameters, device = list(trainable(model).values()), next(model.parameters()).device
-    direction = Direction(random_snapshot(model), "adamw", device)
+    def snapshot(self) -> Snapshot:
+        """Moments of plausible sizes: timing needs no more, for any LoRA rank."""
+        generator = torch.Generator().manual_seed(1)
+        moments = {name: torch.randn(p.shape, generator=generator).to(self.device) * 1e-3 for name, p in self.parameters.items()}
+        return Snapshot(100, 1e-3, 0.9, 0.999, 1e-8, {}, moments, {name: m.square() for name, m in moments.items()})
 
-    def plain(batch):
-        inputs = model_inputs(batch, device)
-        labels = inputs.pop("labels")
-        answer_loss(model(**inputs, use_cache=False).logits, labels).sum().backward()
-        for parameter in parameters:
-            parameter.grad = None
+    def ways(self) -> dict[str, Callable[[dict], object]]:
+        """Name -> what is done with one collated batch."""
+        direction = Direction(self.snapshot(), "adamw", self.device)
+        gradients = PerSampleGradients(self.model)
 
-    def engine(consume_of):
-        gradients = PerSampleGradients(model)
+        def plain(batch):
+            inputs = model_inputs(batch, self.device)
+            labels = inputs.pop("labels")
+            answer_loss(self.model(**inputs, use_cache=False).logits, labels).sum().backward()
+            self.model.zero_grad(set_to_none=True)
 
-        def run(batch):
+        def raw(batch):
             with gradients:
-                gradients(batch, consume_of(len(batch["input_ids"])))
+                return gradients.dense(batch)[0]
 
-        return gradients, run
+        def dropped(batch):
+            with gradients:
+                gradients(batch, lambda name, rows: None)
 
-    made: dict[str, Callable] = {"plain forward + backward": plain}
-    gradients, made["per-sample gradients"] = engine(lambda n: lambda name, rows: None)
+        def into(width: int):
+            sketch = make_sketch("count", gradients.names, gradients.sizes, width, 0, self.device)
 
-    def separate(n):
-        sketch = make_sketch("count", gradients.names, gradients.sizes, 0, 0, device)
-        out = sketch.zeros(n)
-        return lambda name, rows: sketch.add_direction(name, rows, direction, out)
+            def run(batch):
+                n = len(batch["input_ids"])
+                out, squared = sketch.zeros(n), torch.zeros(n, device=self.device)
 
-    made["+ AdamW direction, kept whole"] = engine(separate)[1]
+                def consume(name, rows):
+                    squared.add_(torch.linalg.vector_norm(rows, dim=1).square_())
+                    sketch.add_direction(name, rows, direction, out)
+
+                with gradients:
+                    gradients(batch, consume)
+
+            return run
+
+        return {
+            PLAIN: plain,
+            "ours: gradients, dropped": dropped,
+            "ours: gradients, kept whole": raw,
+            "ours: AdamW + norms, kept whole": into(0),
+            "ours: AdamW + norms + sketch, d=1024": into(1024),
+            OURS: into(8192),
+            **peers(self.model),
+        }
+
+    def run(self, way: Callable[[dict], object], batches: list[dict]) -> float:
+        """Seconds that one way takes for some batches."""
+        start = time.perf_counter()
+        for batch in batches:
+            way(batch)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+
+def speed(rank: int, n_rows: int, turns: int, names: list[str] | None = None) -> tuple[str, list[list[str]]]:
+    """Caption and rows (way, rows/s, ratio to plain, peak memory, error) of one LoRA rank.
+
+    A way that takes more than ten times as long as the plain pass is timed once, on the smallest batch alone.
+    """
+    bench = Bench(rank, n_rows)
+    ways = {name: way for name, way in bench.ways().items() if names is None or name in names}
+    batch = min(bench.batches, key=lambda batch: batch["input_ids"].numel())
+    first = {name: [bench.run(way, [batch]) for _ in range(2)][1] for name, way in ways.items()}
+    slow = [name for name in ways if first[name] > 10 * first[PLAIN]]
+    ratios: dict[str, list[float]] = {name: [first[name] / first[PLAIN]] if name in slow else [] for name in ways}
+    limit = []
+    for _ in range(turns):
+        taken = {name: bench.run(way, bench.batches) for name, way in ways.items() if name not in slow}
+        limit.append(taken[PLAIN])
+        for name, seconds in taken.items():
+            ratios[name].append(seconds / taken[PLAIN])
+    exact = ways["naive loop"](batch) if "naive loop" in ways else None
+    body = []
+    for name, way in ways.items():
+        made = way(batch) if exact is not None and name != PLAIN else None
+        error = f"{float(((made - exact).norm(dim=1) / exact.norm(dim=1)).max()):.0e}" if isinstance(made, torch.Tensor) and name != "naive loop" else ""
+        ratio = statistics.median(ratios[name])
+        body.append([name, f"{n_rows / statistics.median(limit) / ratio:.0f}", f"{ratio:.2f}", f"{peak(rank, name)}", error])
+    return f"{bench.n_parameters:,} LoRA parameters (rank {rank}), {n_rows} rows in {len(bench.batches)} batches, median of {turns} turns", body
+
+
+def high_water_mb() -> float:
+    """This process's peak memory since `forget_high_water`, in MB."""
+    return next(int(line.split()[1]) / 1024 for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+
+
+def forget_high_water() -> float:
+    """Start a new peak; returns the memory held now, in MB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return high_water_mb()
+
+
+def peak(rank: int, name: str) -> int:
+    """Peak memory of one way above the loaded model and batches, in MB, measured in a process of its own."""
+    done = subprocess.run([sys.executable, __file__, "--peak", name, "--rank", str(rank)], capture_output=True, text=True, check=True)
+    return round(float(done.stdout.split()[-1]))
+
+
+def print_peak(rank: int, name: str) -> None:
+    bench = Bench(rank, 512)
+    way = bench.ways()[name]
+    before = forget_high_water()
+    bench.run(way, [max(bench.batches, key=lambda batch: batch["input_ids"].numel())])
+    print(high_water_mb() - before)
+
+
+def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> list[list[str]]:
+    """Rows (rows, snapshots, seconds, rows * snapshots / s, peak memory) of the whole attribution, shard by shard."""
+    params, body = load_params(), []
+    pool, processor, snapshots = artifacts.load_pool(), load_processor(params.model.path), load_snapshots(artifacts.PROXY)
+    engine = SketchedDirections(add_lora(load_base(params.model), params.model.lora, 0), params.capture, processor.tokenizer.pad_token_id)
+    trajectories = artifacts.load_array(artifacts.CAPTURE / "trajectories.npy")
+    row_influence(engine, EncodedRows(pool, processor, params.model.max_length), np.arange(200), snapshots[:1], trajectories[:1])
+    for n, m in [*((n, 1) for n in sizes), (sizes[0], len(snapshots))]:
+        before, start = forget_high_water(), time.perf_counter()
+        for which in np.split(np.resize(np.random.default_rng(0).permutation(pool.num_rows), n), n // params.capture.shard_rows):
+            row_influence(engine, EncodedRows(pool, processor, params.model.max_length), which, snapshots[:m], trajectories[:m])
+        taken = time.perf_counter() - start
+        body.append([f"{n:,}", str(m), f"{taken:.1f}", f"{n * m / taken:.0f}", f"{high_water_mb() - before:.0f}"])
+    return body
+
+
+def fidelity(n_rows: int = 400, seeds: int = 5) -> list[list[str]]:
+    """Rows (d, correlation of sketched with exact influence: least and mean over seeds, mean over seeds of the bias)."""
+    params = load_params()
+    pool, processor, snapshot = artifacts.load_pool(), load_processor(params.model.path), load_snapshots(artifacts.PROXY)[-1:]
+    probe, subtask, _ = load_probe(artifacts.PROBE)
+    index = np.unique(subtask, return_inverse=True)[1]
+    which = np.random.default_rng(1).choice(pool.num_rows, n_rows, replace=False)
+    model = add_lora(load_base(params.model), params.model.lora, 0)
+
+    def influence(width: int, seed: int) -> np.ndarray:
+        capture = params.capture.model_copy(update={"projection": width, "projection_seed": seed})
+        engine = SketchedDirections(model, capture, processor.tokenizer.pad_token_id)
+        probe_rows, rows = (EncodedRows(table, processor, params.model.max_length) for table in (probe, pool))
+        trajectories = subtask_trajectories(engine, probe_rows, index, index.max() + 1, snapshot)
+        return row_influence(engine, rows, which, snapshot, trajectories)["influence"][0].astype(np.float64)
+
+    exact, body = influence(0, 0), []
     for width in (1024, 8192):
-        sketch = make_sketch("count", gradients.names, gradients.sizes, width, 0, device)
-
-        def fused(n, sketch=sketch):
-            out, squared = sketch.zeros(n), torch.zeros(n, device=device)
-
-            def consume(name, rows):
-                squared.add_(torch.linalg.vector_norm(rows, dim=1).square_())
-                sketch.add_direction(name, rows, direction, out)
-
-            return consume
-
-        made[f"+ AdamW + norms + CountSketch {width}"] = engine(fused)[1]
-    return made
+        made = [influence(width, seed) for seed in range(seeds)]
+        within = [np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(one.T, exact.T, strict=True)]) for one in made]
+        overall = [np.corrcoef(one.ravel(), exact.ravel())[0, 1] for one in made]
+        bias = np.mean([one.sum() / exact.sum() - 1 for one in made])
+        body.append([str(width), f"{min(overall):.4f}", f"{np.mean(overall):.4f}", f"{np.mean(within):.4f}", f"{100 * bias:+.2f}%"])
+    return body
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--rows", type=int, default=512)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--targets", default=r".*language_model.*_proj")
+    parser.add_argument("--rank", type=int)
+    parser.add_argument("--peak", metavar="WAY", help="print one way's peak memory and stop")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    params = load_params()
-    processor = load_processor(params.model.path)
-    model = add_lora(load_base(params.model), Lora(rank=args.rank, alpha=2 * args.rank, targets=args.targets), seed=0)
-    rows = EncodedRows(artifacts.load_pool(), processor, params.model.max_length)
-    which = np.random.default_rng(0).choice(len(rows), args.rows, replace=False)
-    lengths = np.array([len(rows[int(i)]["input_ids"]) for i in which])
-    batches = [collate([rows[int(which[i])] for i in at], processor.tokenizer.pad_token_id) for at in token_batches(lengths, params.capture.batch_tokens)]
-    todo = variants(model, params.capture)
-    print(f"{args.rows} rows of {lengths.mean():.0f} tokens in {len(batches)} batches, {sum(p.numel() for p in trainable(model).values()):,} LoRA parameters")
-    seconds = {name: [] for name in todo}
-    for turn in range(args.turns + 1):
-        for name, run in todo.items():
-            start = time.perf_counter()
-            for batch in batches:
-                run(batch)
-            if turn:  # the first warms up
-                seconds[name].append(time.perf_counter() - start)
-    limit = seconds["plain forward + backward"]
-    for name, taken in seconds.items():
-        print(f"{name:40s} {args.rows / statistics.median(taken):7.0f} rows/s  x{statistics.median(t / p for t, p in zip(taken, limit, strict=True)):.3f}")
+    if args.peak:
+        print_peak(args.rank, args.peak)
+        return
+    parts = [
+        f"# Per-sample gradients: cost and exactness\n\nMade by `python benchmarks/gradients.py` on {torch.get_num_threads()} thread: the mini base, rows of its pool.\n"
+    ]
+    for rank in [args.rank] if args.rank else [8, 80]:
+        caption, body = speed(rank, args.rows, args.turns)
+        parts.append(f"## {caption}\n\n" + markdown(["", "rows/s", "x plain", "peak MB", "error"], body))
+    header = ["rows", "snapshots", "seconds", "rows * snapshots / s", "peak MB"]
+    parts.append("## The whole attribution, shard by shard\n\n" + markdown(header, scaling()))
+    header = ["d", "least r", "mean r", "mean r within a subtask", "bias"]
+    parts.append("## Sketched against exact influence\n\n" + markdown(header, fidelity()))
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text("\n".join(parts))
+    print("\n".join(parts))
 
 
 if __name__ == "__main__":
