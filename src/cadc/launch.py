@@ -85,7 +85,7 @@ def _start_worker(numbers) -> None:
     """Quiet, and on a GPU of its own as far as there are enough."""
     console.mute()
     with numbers.get_lock():
-        os.environ["LOCAL_RANK"] = str(numbers.value)
+        os.environ["CADC_GPU"] = str(numbers.value)  # not LOCAL_RANK, by which accelerate would take it for torchrun's
         numbers.value += 1
 
 

@@ -22,7 +22,7 @@ def device() -> torch.device:
     """This process's GPU if there is one, else the CPU: chosen by the machine, never by params."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
+    return torch.device("cuda", int(os.environ.get("CADC_GPU") or os.environ.get("LOCAL_RANK") or 0) % torch.cuda.device_count())
 
 
 def load_processor(path: str) -> ProcessorMixin:
