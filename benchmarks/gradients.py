@@ -190,7 +190,7 @@ def fidelity(n_rows: int = 400, seeds: int = 5) -> list[list[str]]:
     """Rows (d, correlation of sketched with exact influence: least and mean over seeds, mean over seeds of the bias)."""
     params = load_params()
     pool, processor, snapshot = artifacts.load_pool(), load_processor(params.model.path), load_snapshots(artifacts.PROXY)[-1:]
-    probe, subtask, _ = load_probe(artifacts.PROBE)
+    probe, subtask, _ = load_probe(artifacts.PROBE, params.capture.targets)
     index = np.unique(subtask, return_inverse=True)[1]
     which = np.random.default_rng(1).choice(pool.num_rows, n_rows, replace=False)
     model = add_lora(load_base(params.model), params.model.lora, 0)

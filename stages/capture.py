@@ -15,7 +15,7 @@ from cadc.training.snapshots import load_snapshots
 
 def main(params: Params) -> None:
     torch.set_num_threads(1)
-    probe, subtasks, metas = load_probe(artifacts.PROBE)
+    probe, subtasks, metas = load_probe(artifacts.PROBE, params.capture.targets)
     names = sorted(set(subtasks))
     processor = load_processor(params.model.path)
     model = add_lora(load_base(params.model), params.model.lora, seed=0)

@@ -17,10 +17,13 @@ def main(params: Params) -> None:
     cosine = cosine_similarity(centered(gram) if discover.center else gram, rates)
     capability = communities(cosine, discover.tau, discover.resolution, discover.seed)
     arrays = {name: artifacts.load_array(artifacts.INFLUENCE / f"{name}.npy") for name in ("influence", "norm", "self_influence")}
-    influence = capability_influence(arrays["influence"], arrays["norm"], gram, rates, capability, discover.center)
+    on = {"influence": capability, "profile": np.arange(len(subtasks))}  # each subtask a capability of its own
+    folded = {name: capability_influence(arrays["influence"], arrays["norm"], gram, rates, members, discover.center) for name, members in on.items()}
     artifacts.fresh(artifacts.CAPABILITIES)
     artifacts.save_array(artifacts.CAPABILITIES / "cosine.npy", cosine)
-    artifacts.save_array(artifacts.CAPABILITIES / "influence.npy", influence)
+    artifacts.save_array(artifacts.CAPABILITIES / "capability.npy", capability)
+    for name, array in folded.items():
+        artifacts.save_array(artifacts.CAPABILITIES / f"{name}.npy", array)
     artifacts.save_array(artifacts.CAPABILITIES / "self_influence.npy", np.asarray(arrays["self_influence"]))
     named = [{**subtask, "capability": int(c)} for subtask, c in zip(subtasks, capability, strict=True)]
     artifacts.write_json(artifacts.CAPABILITIES / "capabilities.json", named)

@@ -131,6 +131,7 @@ class Proxy(Optimizer):
 
 
 class Capture(Section):
+    targets: list[Literal["mmt_val", "mini_vqa", "pope"]] = Field(min_length=1)
     update: Literal["adamw", "adamw_own", "adam_less", "sgd"]
     sketch: Literal["count", "rademacher"]
     projection: Annotated[int, Field(ge=0)]
