@@ -4,7 +4,8 @@ import numpy as np
 
 from cadc import artifacts, console
 from cadc.capabilities.attribution import capability_influence
-from cadc.capabilities.graph import centered, communities, cosine_similarity
+from cadc.capabilities.graph import centered, cosine_similarity
+from cadc.capabilities.stability import consensus, most_stable
 from cadc.params import Params
 from cadc.stage import run_stage
 
@@ -14,8 +15,11 @@ def main(params: Params) -> None:
     gram = np.asarray(artifacts.load_array(artifacts.CAPTURE / "gram.npy"))
     subtasks = artifacts.read_json(artifacts.CAPTURE / "subtasks.json")
     rates = np.array([entry["lr"] for entry in artifacts.read_json(artifacts.PROXY / "snapshots.json")])
-    cosine = cosine_similarity(centered(gram) if discover.center else gram, rates)
-    capability = communities(cosine, discover.tau, discover.resolution, discover.seed)
+    row_gram, subtask = (artifacts.load_array(artifacts.CAPTURE / f"{name}.npy") for name in ("row_gram", "row_subtask"))
+    how = (rates, discover.center, discover.tau, discover.resolutions, discover.level, discover.bootstrap, discover.seed)
+    candidates = consensus(row_gram, np.asarray(subtask), *how)
+    chosen = most_stable(candidates)
+    capability, cosine = chosen.partition, cosine_similarity(centered(gram) if discover.center else gram, rates)
     arrays = {name: artifacts.load_array(artifacts.INFLUENCE / f"{name}.npy") for name in ("influence", "norm", "self_influence")}
     on = {"influence": capability, "profile": np.arange(len(subtasks))}  # each subtask a capability of its own
     folded = {name: capability_influence(arrays["influence"], arrays["norm"], gram, rates, members, discover.center) for name, members in on.items()}
@@ -27,6 +31,11 @@ def main(params: Params) -> None:
     artifacts.save_array(artifacts.CAPABILITIES / "self_influence.npy", np.asarray(arrays["self_influence"]))
     named = [{**subtask, "capability": int(c)} for subtask, c in zip(subtasks, capability, strict=True)]
     artifacts.write_json(artifacts.CAPABILITIES / "capabilities.json", named)
+    artifacts.save_array(artifacts.CAPABILITIES / "together.npy", chosen.together)
+    stability = [{"resolution": c.resolution, "capabilities": c.n_capabilities, "ari": round(c.agreement, 4), "chosen": c is chosen} for c in candidates]
+    artifacts.write_json(artifacts.CAPABILITIES / "stability.json", stability)
+    for entry in stability:
+        console.line(f"resolution {entry['resolution']}: {entry['capabilities']} capabilities, ARI over draws {entry['ari']}")
     for c in range(capability.max() + 1):
         console.line(f"capability {c}: {', '.join(s['name'] for s in named if s['capability'] == c)}")
 

@@ -144,7 +144,9 @@ class Capture(Section):
 class Discover(Section):
     center: bool
     tau: Annotated[float, Field(ge=0, lt=1)]
-    resolution: Rate
+    resolutions: list[Rate] = Field(min_length=1)
+    level: Literal[1, 2]
+    bootstrap: Annotated[int, Field(ge=1)]
     seed: Seed
 
 

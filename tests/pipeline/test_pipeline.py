@@ -88,7 +88,7 @@ def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(repository)
     assert planned(repository) == set()
     text = (repository / "params.yaml").read_text()
     try:
-        (repository / "params.yaml").write_text(text.replace("resolution: 1.0", "resolution: 0.8"))
+        (repository / "params.yaml").write_text(text.replace("tau: 0.0", "tau: 0.1"))
         out = run(repository, "dvc", "repro").stdout
         ran = {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")}
         assert "discover" in ran and ran <= {"discover", "curate@cadc", "finetune@cadc", "evaluate@cadc", "report"}
