@@ -15,7 +15,7 @@ from cadc.training.snapshots import load_snapshots
 
 def main(params: Params) -> None:
     torch.set_num_threads(1)
-    probe, subtasks, metas = load_probe(artifacts.PROBE, params.capture.targets)
+    probe, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
     names = sorted(set(subtasks))
     processor = load_processor(params.model.path)
     model = add_lora(load_base(params.model), params.model.lora, seed=0)
@@ -30,8 +30,7 @@ def main(params: Params) -> None:
     artifacts.save_array(artifacts.CAPTURE / "row_gram.npy", row_gram)
     artifacts.save_array(artifacts.CAPTURE / "row_subtask.npy", subtask)
     artifacts.save_array(artifacts.CAPTURE / "gram.npy", np.einsum("msd,mtd->mst", wide, wide))
-    meta = dict(zip(subtasks, metas, strict=True))
-    artifacts.write_json(artifacts.CAPTURE / "subtasks.json", [{"name": name, "meta_task": meta[name], "rows": subtasks.count(name)} for name in names])
+    artifacts.write_json(artifacts.CAPTURE / "subtasks.json", [{"name": name, **known[name], "rows": subtasks.count(name)} for name in names])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ def main(params: Params) -> None:
     arrays = {}
     if params.methods[METHOD].signal == "capabilities":
         arrays = {
-            name: np.asarray(artifacts.load_array(artifacts.CAPABILITIES / f"{name}.npy")) for name in ("influence", "profile", "capability", "self_influence")
+            name: np.asarray(artifacts.load_array(artifacts.CAPABILITIES / f"{name}.npy"))
+            for name in ("influence", "profile", "capability", "weight", "self_influence")
         }
     signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()), **arrays)
     artifacts.fresh(artifacts.SELECTIONS / METHOD)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cadc import artifacts, console
-from cadc.capabilities.attribution import capability_influence
+from cadc.capabilities.attribution import capability_influence, subtask_profile
 from cadc.capabilities.graph import centered, cosine_similarity
 from cadc.capabilities.stability import consensus, most_stable
 from cadc.params import Params
@@ -21,13 +21,15 @@ def main(params: Params) -> None:
     chosen = most_stable(candidates)
     capability, cosine = chosen.partition, cosine_similarity(centered(gram) if discover.center else gram, rates)
     arrays = {name: artifacts.load_array(artifacts.INFLUENCE / f"{name}.npy") for name in ("influence", "norm", "self_influence")}
-    on = {"influence": capability, "profile": np.arange(len(subtasks))}  # each subtask a capability of its own
-    folded = {name: capability_influence(arrays["influence"], arrays["norm"], gram, rates, members, discover.center) for name, members in on.items()}
+    influence = capability_influence(arrays["influence"], arrays["norm"], gram, rates, capability, discover.center)
+    targets = [subtask["target"] for subtask in subtasks]
+    weight = np.array([1 / (len(set(targets)) * targets.count(target)) for target in targets])  # every benchmark counts alike
     artifacts.fresh(artifacts.CAPABILITIES)
     artifacts.save_array(artifacts.CAPABILITIES / "cosine.npy", cosine)
     artifacts.save_array(artifacts.CAPABILITIES / "capability.npy", capability)
-    for name, array in folded.items():
-        artifacts.save_array(artifacts.CAPABILITIES / f"{name}.npy", array)
+    artifacts.save_array(artifacts.CAPABILITIES / "weight.npy", weight)
+    artifacts.save_array(artifacts.CAPABILITIES / "influence.npy", influence)
+    artifacts.save_array(artifacts.CAPABILITIES / "profile.npy", subtask_profile(arrays["influence"], arrays["norm"], gram, rates))
     artifacts.save_array(artifacts.CAPABILITIES / "self_influence.npy", np.asarray(arrays["self_influence"]))
     named = [{**subtask, "capability": int(c)} for subtask, c in zip(subtasks, capability, strict=True)]
     artifacts.write_json(artifacts.CAPABILITIES / "capabilities.json", named)

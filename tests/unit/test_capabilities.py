@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cadc.capabilities.attribution import capability_influence
+from cadc.capabilities.attribution import capability_influence, subtask_profile
 from cadc.capabilities.graph import capabilities, centered, communities, cosine_similarity
 from cadc.capabilities.stability import consensus, drawn_gram, most_stable
 
@@ -119,3 +119,16 @@ def test_the_second_level_parts_each_capability_and_crosses_none():
     assert first.max() == 2 and second.max() >= 5
     assert len(set(zip(second.tolist(), first.tolist(), strict=True))) == second.max() + 1
     assert len(set(zip(second.tolist(), halves.tolist(), strict=True))) == second.max() + 1
+
+
+def test_a_profile_is_standardised_and_a_row_against_the_course_suits_nothing():
+    trajectories, groups = planted(3, 1, shared=3.0, seed=7)
+    rng = np.random.default_rng(8)
+    own = np.repeat([0, 1, 2], 40)
+    directions = trajectories[:, own] + 2.0 * rng.normal(size=(2, 120, trajectories.shape[2]))
+    directions[:, ::4] *= -1  # these rows' answers are wrong
+    influence, norm = np.einsum("mnd,msd->mns", directions, trajectories), np.linalg.norm(directions, axis=2)
+    made = subtask_profile(influence, norm, gram_of(trajectories), np.ones(2))
+    np.testing.assert_allclose(made.mean(0), 0, atol=1e-5)
+    right = np.arange(120) % 4 != 0
+    assert np.array_equal(made.argmax(1)[right], own[right]) and made[~right].max() < made[right].max(1).min()

@@ -22,7 +22,7 @@ def signal(n=200, k=3, seed=0, constant=False):
     influence = np.zeros((n, k), np.float32) if constant else rng.normal(size=(n, k)).astype(np.float32)
     profile = np.repeat(influence, 2, axis=1) + rng.normal(size=(n, 2 * k)).astype(np.float32) * (not constant)
     capability = np.repeat(np.arange(k, dtype=np.int32), 2)
-    return Signal(n, rng.choice(["a", "a", "a", "b", "c"], size=n), influence, profile, capability, rng.uniform(size=(4, n)).astype(np.float32))
+    return Signal(n, rng.choice(["a", "a", "a", "b", "c"], size=n), influence, profile, capability, np.ones(2 * k), rng.uniform(size=(4, n)).astype(np.float32))
 
 
 def select(method, given, n, seed=0, **changes):
@@ -64,7 +64,7 @@ def test_budgets_follow_self_influence():
     trends = np.array([[1.0, 3.0], [1.0, 1.0]])
     assert capability_budgets(trends, np.array([50, 50]), np.array([3, 2]), 30, "self_influence").tolist() == [10, 20]
     assert capability_budgets(trends, np.array([50, 50]), np.array([3, 2]), 30, "equal").tolist() == [15, 15]
-    assert capability_budgets(trends, np.array([50, 50]), np.array([4, 1]), 30, "subtasks").tolist() == [24, 6]
+    assert capability_budgets(trends, np.array([50, 50]), np.array([4, 1]), 30, "targets").tolist() == [24, 6]
     assert capability_budgets(trends, np.array([50, 12]), np.array([3, 2]), 30, "self_influence").tolist() == [18, 12]
     assert capability_budgets(trends, np.array([50, 0]), np.array([3, 2]), 30, "self_influence").tolist() == [30, 0]
 
@@ -130,14 +130,14 @@ def test_every_pick_fills_the_budget_exactly(pick, n, k, constant, delta):
 @pytest.mark.parametrize("pick", ["top", "diverse"])
 def test_permuting_the_pool_permutes_the_selection_and_nothing_else(pick):
     given, order = signal(), np.random.default_rng(5).permutation(200)
-    moved = Signal(200, given.task[order], given.influence[order], given.profile[order], given.capability, given.self_influence[:, order])
+    moved = Signal(200, given.task[order], given.influence[order], given.profile[order], given.capability, given.weight, given.self_influence[:, order])
     rows, again = (set(select("cadc", g, 60, pick=pick, sequence="shuffled").row.tolist()) for g in (given, moved))
     assert rows == {int(order[row]) for row in again}
 
 
 def test_scaling_all_gradients_changes_nothing_but_budgets_by_self_influence():
     given = signal()
-    scaled = Signal(200, given.task, given.influence, given.profile, given.capability, 9 * given.self_influence)  # cosines know no scale
+    scaled = Signal(200, given.task, given.influence, given.profile, given.capability, given.weight, 9 * given.self_influence)  # cosines know no scale
     assert np.array_equal(select("cadc", given, 60).row, select("cadc", scaled, 60).row)
 
 
@@ -147,12 +147,14 @@ def test_a_diverse_pick_serves_every_subtask_and_takes_no_near_duplicate():
     profile[0, 0] += 9
     profile[1:40, 0] += 5  # most rows serve the first subtask
     profile[40:50, 1] += 3
-    profile[50:, 2] += 1
+    profile[50:, 2] += 3
     profile[1:20] = profile[0] * np.linspace(1.1, 1.2, 19)[:, None]  # twenty times the same row
-    rows = diverse(profile, np.arange(3), np.arange(60), 12)
+    rows = diverse(profile, np.ones(3), np.arange(60), 12)
     assert len(set(rows.tolist())) == 12 and sum(row < 20 for row in rows) == 1
     assert [int(((rows >= low) & (rows < high)).sum()) for low, high in ((0, 40), (40, 50), (50, 60))] == [4, 4, 4]
-    assert len(set(diverse(profile, np.arange(3), np.arange(60), 60).tolist())) == 60  # what is alike comes last, it is not lost
+    rows = diverse(profile, np.array([4.0, 1.0, 1.0]), np.arange(60), 12)
+    assert [int(((rows >= low) & (rows < high)).sum()) for low, high in ((0, 40), (40, 50), (50, 60))] == [8, 2, 2]
+    assert len(set(diverse(profile, np.ones(3), np.arange(60), 60).tolist())) == 60  # what is alike comes last, it is not lost
 
 
 def test_a_weighted_pick_prefers_influence_without_being_bound_to_it():

@@ -53,7 +53,8 @@ def test_probe_rows_are_asked_as_lmms_eval_asks(here, processor, task_name, targ
 def test_a_skill_in_two_forms_is_two_subtasks(here):
     write_mmt(here / "probe", 1, 1, np.random.default_rng(0))
     write_mini_vqa(here / "probe", 1, 1, np.random.default_rng(0))
-    rows, subtasks, _ = load_probe(here / "probe", ["mmt_val", "mini_vqa"])
+    rows, subtasks, known = load_probe(here / "probe", ["mmt_val", "mini_vqa"])
     assert len(set(subtasks)) == rows.num_rows == 62 and len(set(rows["id"].to_pylist())) == 62
+    assert known["business (open)"]["target"] == "mini_vqa" and known["business"]["target"] == "mmt_val"
     with pytest.raises(FileNotFoundError, match=r"capture\.targets"):
         load_probe(here / "probe", ["pope"])

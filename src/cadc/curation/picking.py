@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cadc.budgets import largest_remainder
+
 _ALIKE = 0.995  # cosine of influence profiles from which two rows are near-duplicates: they would move all subtasks alike
 
 
@@ -22,28 +24,27 @@ def weighted(influence: np.ndarray, candidates: np.ndarray, n: int, rng: np.rand
     return candidates[np.argsort(-keys, kind="stable")[:n]]
 
 
-def diverse(profile: np.ndarray, subtasks: np.ndarray, candidates: np.ndarray, n: int) -> np.ndarray:
+def diverse(profile: np.ndarray, weight: np.ndarray, candidates: np.ndarray, n: int) -> np.ndarray:
     """`n` candidates spread over a capability's subtasks, near-duplicates out (ours): int64 [<= n].
 
-    profile float32 [N, S] is every row's influence on every subtask. The subtasks take turns, each time the row of
-    highest influence on the subtask among those that serve it best and are unlike all that it took before; when these
-    are used up, among all that are left.
+    profile float32 [N, S] says how well every row suits each of the capability's subtasks, weight [S] how much each
+    counts. The subtasks take turns until each has its share, every time the row that suits it best among those not taken
+    and unlike all that it took before; what then is missing is filled with the rows that suit any subtask best.
     """
     unit = profile / np.maximum(np.linalg.norm(profile, axis=1, keepdims=True), 1e-12)
-    best = subtasks[profile[candidates][:, subtasks].argmax(1)] if len(candidates) else candidates
-    queues = {s: candidates[best == s][np.argsort(-profile[candidates[best == s], s], kind="stable")] for s in subtasks}
-    taken: dict[int, list[int]] = {int(s): [] for s in subtasks}
-    at = dict.fromkeys(taken, 0)
-    left = n
-    while left and any(at[s] < len(queues[s]) for s in at):
-        for s in at:
-            while left and at[s] < len(queues[s]):
-                row = int(queues[s][at[s]])
-                at[s] += 1
-                if not taken[s] or (unit[taken[s]] @ unit[row]).max() < _ALIKE:
-                    taken[s].append(row)
-                    left -= 1
-                    break
-    chosen = np.array([row for rows in taken.values() for row in rows], np.int64)
-    rest = np.setdiff1d(candidates, chosen)
-    return np.concatenate([chosen, rest[np.argsort(-profile[rest][:, subtasks].max(1), kind="stable")[:left]]]) if left and len(rest) else chosen
+    shares = largest_remainder(weight, n)
+    queues = [iter(candidates[np.argsort(-profile[candidates, s], kind="stable")].tolist()) for s in range(len(weight))]
+    taken: list[list[int]] = [[] for _ in weight]
+    chosen: dict[int, None] = {}
+    waiting = [s for s in range(len(weight)) if shares[s]]
+    while waiting:
+        for s in list(waiting):
+            row = next((row for row in queues[s] if row not in chosen and (not taken[s] or (unit[taken[s]] @ unit[row]).max() < _ALIKE)), None)
+            if row is not None:
+                taken[s].append(row)
+                chosen[row] = None
+            if row is None or len(taken[s]) == shares[s]:
+                waiting.remove(s)
+    rest = np.setdiff1d(candidates, list(chosen))
+    fill = rest[np.argsort(-profile[rest].max(1), kind="stable")[: n - len(chosen)]] if len(rest) else rest
+    return np.concatenate([np.array(list(chosen), np.int64), fill])

@@ -60,18 +60,18 @@ def _pope(root: Path) -> Iterator[Probed]:
 TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope}
 
 
-def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], list[str]]:
-    """Probe rows of the `targets` as a pool table, with each row's subtask and meta-task.
+def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:
+    """Probe rows of the `targets` as a pool table, each row's subtask, and every subtask's target and meta-task.
 
     Each is asked as lmms-eval asks it; a benchmark's subtasks are its own, so that the same skill in two forms of
     question counts as two. Raises FileNotFoundError where `root` lacks a target's split, ValueError on an answer that
     is no option.
     """
-    rows, subtasks, metas = [], [], []
+    rows, subtasks, known = [], [], {}
     for target in targets:
         for name, prompt, answer, image, subtask, meta in TARGETS[target](root):
             turns = [{"role": "user", "text": prompt}, {"role": "assistant", "text": answer}]
             rows.append({"id": name, "source": meta, "images": [image], "turns": turns})
             subtasks.append(subtask)
-            metas.append(meta)
-    return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema), subtasks, metas
+            known[subtask] = {"target": target, "meta_task": meta}
+    return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema), subtasks, known

@@ -20,15 +20,15 @@ class Params(Section):
     """What the paper leaves open; see params.yaml for each default's reason."""
 
     delta: Annotated[float, Field(ge=0)]
-    budget_rule: Literal["self_influence", "subtasks", "equal"]
+    budget_rule: Literal["self_influence", "targets", "equal"]
     pick: Literal["top", "weighted", "diverse"]
     sequence: Literal["trend", "reversed", "mean", "none", "shuffled"]
     replay: Share
 
 
 def capability_budgets(trends: np.ndarray, counts: np.ndarray, sizes: np.ndarray, n: int, rule: str) -> np.ndarray:
-    """Rows of the budget per capability, exact, within `counts`: by mean self-influence (CADC), by number of subtasks, or alike."""
-    weights = {"self_influence": trends.mean(0), "subtasks": sizes, "equal": np.ones(len(counts))}[rule]
+    """Rows of the budget per capability, exact, within `counts`: by mean self-influence (CADC), by the subtasks' weights, or alike."""
+    weights = {"self_influence": trends.mean(0), "targets": sizes, "equal": np.ones(len(counts))}[rule]
     return capped_shares(np.where(counts > 0, weights, 0), counts, n)
 
 
@@ -44,7 +44,8 @@ def assign(signal: Signal, serves: np.ndarray, budgets: np.ndarray, order: np.nd
         wanted = int(budgets[c]) + open_
         candidates, influence = np.flatnonzero(serves[:, c] & ~taken), signal.influence[:, c]
         if pick == "diverse":
-            own = diverse(signal.profile, np.flatnonzero(signal.capability == c), candidates, wanted)
+            members = signal.capability == c
+            own = diverse(signal.profile[:, members], signal.weight[members], candidates, wanted)
         elif pick == "weighted":
             own = weighted(influence, candidates, wanted, rng)
         else:
@@ -64,7 +65,7 @@ def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> 
     """
     serves = attribute(signal.influence, params.delta)
     trends = trend(signal.self_influence, serves)
-    sizes = np.bincount(signal.capability, minlength=signal.influence.shape[1])
+    sizes = np.bincount(signal.capability, signal.weight, minlength=signal.influence.shape[1])
     budgets = capability_budgets(trends, serves.sum(0), sizes, n, params.budget_rule)
     order = stage_order(trends, "none" if params.sequence == "shuffled" else params.sequence)
     own = assign(signal, serves, budgets, order, params.pick, rng)
