@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
-from cadc.report.readme import README, block, leaderboard
+from cadc.report import testbed
+from cadc.report.leaderboard import markdown
+from cadc.report.readme import README, benchmark, block, leaderboard
 
 
-def test_the_leaderboard_in_the_readme_is_the_committed_one():
-    assert block(README.read_text(), "leaderboard") == leaderboard()
+def test_tables_in_the_readme_are_the_committed_ones():
+    for name, committed in {"leaderboard": leaderboard(), "gate": markdown(*testbed.gate_table()), "gradients": benchmark()}.items():
+        assert block(README.read_text(), name) == committed, name
 
 
 def test_links_lead_somewhere():

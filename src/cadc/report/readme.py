@@ -1,4 +1,4 @@
-"""Put the committed run's leaderboard, the gate and the DAG into README.md: `python -m cadc.report.readme`."""
+"""Put the committed leaderboard, gate, gradient benchmark and DAG into README.md: `python -m cadc.report.readme`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def leaderboard() -> str:
     return markdown(*rows(summary_of(artifacts.read_json(REPORTS / "metrics.json"))))
 
 
+def benchmark(path: Path = REPORTS / "benchmarks" / "gradients.md") -> str:
+    """The first section of a benchmark's report: its caption and its table."""
+    return path.read_text().split("\n## ")[1] + "\n"
+
+
 def block(text: str, name: str) -> str:
     """What stands between the markers of `name`."""
     return re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, flags=re.DOTALL)[1]
@@ -31,7 +36,8 @@ def with_block(text: str, name: str, content: str) -> str:
 def main() -> None:
     dag = subprocess.run(["dvc", "dag", "--collapse-foreach-matrix", "--md", "report"], capture_output=True, text=True, check=True).stdout
     text = README.read_text()
-    for name, content in (("dag", dag.strip() + "\n"), ("leaderboard", leaderboard()), ("gate", markdown(*testbed.gate_table()))):
+    blocks = {"dag": dag.strip() + "\n", "leaderboard": leaderboard(), "gate": markdown(*testbed.gate_table()), "gradients": benchmark()}
+    for name, content in blocks.items():
         text = with_block(text, name, content)
     README.write_text(text)
 
