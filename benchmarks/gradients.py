@@ -194,7 +194,7 @@ def fidelity(n_rows: int = 400, seeds: int = 5) -> list[list[str]]:
     """Rows (d, correlation of sketched with exact influence: least and mean over seeds, mean over seeds of the bias)."""
     params = load_params()
     pool, processor, snapshot = artifacts.load_pool(), load_processor(params.model.path), load_snapshots(artifacts.PROXY)[-1:]
-    probe, subtask, _ = load_probe(artifacts.PROBE)
+    probe, subtask, _ = load_probe(artifacts.PROBE, params.capture.targets)
     index = np.unique(subtask, return_inverse=True)[1]
     which = np.random.default_rng(1).choice(pool.num_rows, n_rows, replace=False)
     model = add_lora(load_base(params.model), params.model.lora, 0)
@@ -203,7 +203,7 @@ def fidelity(n_rows: int = 400, seeds: int = 5) -> list[list[str]]:
         capture = params.capture.model_copy(update={"projection": width, "projection_seed": seed})
         engine = SketchedDirections(model, capture, processor.tokenizer.pad_token_id)
         probe_rows, rows = (EncodedRows(table, processor, params.model.max_length) for table in (probe, pool))
-        trajectories = subtask_trajectories(engine, probe_rows, index, index.max() + 1, snapshot)
+        trajectories, _ = subtask_trajectories(engine, probe_rows, index, index.max() + 1, snapshot)
         return row_influence(engine, rows, which, snapshot, trajectories)["influence"][0].astype(np.float64)
 
     exact, body = influence(0, 0), []

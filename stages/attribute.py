@@ -38,7 +38,14 @@ def attribution() -> shards.Task:
 def main(params: Params) -> None:
     n_rows = artifacts.load_pool().num_rows
     keys = list(range(-(-n_rows // params.capture.shard_rows)))
-    inputs = [params.capture.model_dump(), params.model.model_dump(), artifacts.POOL, artifacts.PROXY, artifacts.CAPTURE, Path(params.model.path)]
+    inputs = [
+        params.capture.model_dump(),
+        params.model.model_dump(),
+        artifacts.POOL,
+        artifacts.PROXY,
+        artifacts.CAPTURE / "trajectories.npy",
+        Path(params.model.path),
+    ]
     folders = shards.run(attribution, keys, "attribute", inputs, "influence of pool rows")
     artifacts.fresh(artifacts.INFLUENCE)
     for name in (*ARRAYS, *(["sketches"] if params.capture.keep_sketches else [])):

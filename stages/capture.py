@@ -15,20 +15,22 @@ from cadc.training.snapshots import load_snapshots
 
 def main(params: Params) -> None:
     torch.set_num_threads(1)
-    probe, subtasks, metas = load_probe(artifacts.PROBE)
+    probe, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
     names = sorted(set(subtasks))
     processor = load_processor(params.model.path)
     model = add_lora(load_base(params.model), params.model.lora, seed=0)
     engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
     snapshots = load_snapshots(artifacts.PROXY)
     rows = EncodedRows(probe, processor, params.model.max_length)
-    trajectories = subtask_trajectories(engine, rows, np.array([names.index(s) for s in subtasks]), len(names), snapshots)
+    subtask = np.array([names.index(s) for s in subtasks], np.int32)
+    trajectories, row_gram = subtask_trajectories(engine, rows, subtask, len(names), snapshots)
     wide = trajectories.astype(np.float64)
     artifacts.fresh(artifacts.CAPTURE)
     artifacts.save_array(artifacts.CAPTURE / "trajectories.npy", trajectories)
+    artifacts.save_array(artifacts.CAPTURE / "row_gram.npy", row_gram)
+    artifacts.save_array(artifacts.CAPTURE / "row_subtask.npy", subtask)
     artifacts.save_array(artifacts.CAPTURE / "gram.npy", np.einsum("msd,mtd->mst", wide, wide))
-    meta = dict(zip(subtasks, metas, strict=True))
-    artifacts.write_json(artifacts.CAPTURE / "subtasks.json", [{"name": name, "meta_task": meta[name], "rows": subtasks.count(name)} for name in names])
+    artifacts.write_json(artifacts.CAPTURE / "subtasks.json", [{"name": name, **known[name], "rows": subtasks.count(name)} for name in names])
 
 
 if __name__ == "__main__":

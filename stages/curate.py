@@ -20,7 +20,10 @@ def main(params: Params) -> None:
     pool = artifacts.load_pool()
     arrays = {}
     if params.methods[METHOD].signal == "capabilities":
-        arrays = {name: np.asarray(artifacts.load_array(artifacts.CAPABILITIES / f"{name}.npy")) for name in ("influence", "self_influence")}
+        arrays = {
+            name: np.asarray(artifacts.load_array(artifacts.CAPABILITIES / f"{name}.npy"))
+            for name in ("influence", "profile", "capability", "weight", "self_influence")
+        }
     signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()), **arrays)
     artifacts.fresh(artifacts.SELECTIONS / METHOD)
     for run in runs_of(METHOD, params):

@@ -3,8 +3,9 @@
 import numpy as np
 
 from cadc import artifacts, console
-from cadc.capabilities.attribution import capability_influence
-from cadc.capabilities.graph import centered, communities, cosine_similarity
+from cadc.capabilities.attribution import capability_influence, subtask_profile
+from cadc.capabilities.graph import centered, cosine_similarity
+from cadc.capabilities.stability import consensus, most_stable
 from cadc.params import Params
 from cadc.stage import run_stage
 
@@ -14,16 +15,29 @@ def main(params: Params) -> None:
     gram = np.asarray(artifacts.load_array(artifacts.CAPTURE / "gram.npy"))
     subtasks = artifacts.read_json(artifacts.CAPTURE / "subtasks.json")
     rates = np.array([entry["lr"] for entry in artifacts.read_json(artifacts.PROXY / "snapshots.json")])
-    cosine = cosine_similarity(centered(gram) if discover.center else gram, rates)
-    capability = communities(cosine, discover.tau, discover.resolution, discover.seed)
+    row_gram, subtask = (artifacts.load_array(artifacts.CAPTURE / f"{name}.npy") for name in ("row_gram", "row_subtask"))
+    how = (rates, discover.center, discover.tau, discover.resolutions, discover.level, discover.bootstrap, discover.seed)
+    candidates = consensus(row_gram, np.asarray(subtask), *how)
+    chosen = most_stable(candidates)
+    capability, cosine = chosen.partition, cosine_similarity(centered(gram) if discover.center else gram, rates)
     arrays = {name: artifacts.load_array(artifacts.INFLUENCE / f"{name}.npy") for name in ("influence", "norm", "self_influence")}
     influence = capability_influence(arrays["influence"], arrays["norm"], gram, rates, capability, discover.center)
+    targets = [subtask["target"] for subtask in subtasks]
+    weight = np.array([1 / (len(set(targets)) * targets.count(target)) for target in targets])  # every benchmark counts alike
     artifacts.fresh(artifacts.CAPABILITIES)
     artifacts.save_array(artifacts.CAPABILITIES / "cosine.npy", cosine)
+    artifacts.save_array(artifacts.CAPABILITIES / "capability.npy", capability)
+    artifacts.save_array(artifacts.CAPABILITIES / "weight.npy", weight)
     artifacts.save_array(artifacts.CAPABILITIES / "influence.npy", influence)
+    artifacts.save_array(artifacts.CAPABILITIES / "profile.npy", subtask_profile(arrays["influence"], arrays["norm"], gram, rates))
     artifacts.save_array(artifacts.CAPABILITIES / "self_influence.npy", np.asarray(arrays["self_influence"]))
     named = [{**subtask, "capability": int(c)} for subtask, c in zip(subtasks, capability, strict=True)]
     artifacts.write_json(artifacts.CAPABILITIES / "capabilities.json", named)
+    artifacts.save_array(artifacts.CAPABILITIES / "together.npy", chosen.together)
+    stability = [{"resolution": c.resolution, "capabilities": c.n_capabilities, "ari": round(c.agreement, 4), "chosen": c is chosen} for c in candidates]
+    artifacts.write_json(artifacts.CAPABILITIES / "stability.json", stability)
+    for entry in stability:
+        console.line(f"resolution {entry['resolution']}: {entry['capabilities']} capabilities, ARI over draws {entry['ari']}")
     for c in range(capability.max() + 1):
         console.line(f"capability {c}: {', '.join(s['name'] for s in named if s['capability'] == c)}")
 

@@ -12,7 +12,7 @@ from cadc import artifacts, console
 from cadc.curation.attribution import attribute, trend
 from cadc.evaluation.statistics import BENCHMARKS, Samples, group_means, summarise
 from cadc.params import Params
-from cadc.report import figures, leaderboard
+from cadc.report import capabilities, figures, leaderboard
 from cadc.report.leaderboard import REPORTS
 from cadc.runs import runs_of
 from cadc.stage import run_stage
@@ -89,6 +89,15 @@ def draw_capabilities(params: Params, folder: Path) -> None:
         figures.stages(folder / "stages.png", counts)
 
 
+def write_capabilities(plots: Path) -> None:
+    """reports/capabilities.md and its pictures."""
+    named, stability = (artifacts.read_json(artifacts.CAPABILITIES / f"{name}.json") for name in ("capabilities", "stability"))
+    influence = np.asarray(artifacts.load_array(artifacts.CAPABILITIES / "influence.npy"))
+    text, rows = capabilities.describe(named, influence, stability, artifacts.load_pool())
+    (REPORTS / "capabilities.md").write_text(text)
+    capabilities.draw(plots / "capabilities.png", rows)
+
+
 def costs() -> str:
     """What each stage cost here. It varies from run to run, so it is neither in git nor a DVC output."""
     made = {path.stem: artifacts.read_json(path) for path in sorted(artifacts.COSTS.glob("*.json"))}
@@ -120,6 +129,7 @@ def main(params: Params) -> None:
     titles = {name: title for name, title in {**BENCHMARKS, "relative": "Rel. %"}.items() if name in labelled[0][1]}
     figures.leaderboard(plots / "leaderboard.png", labelled, titles)
     draw_capabilities(params, plots)
+    write_capabilities(plots)
     parts = [
         "# Leaderboard\n",
         f"Mean ± sd over {len(params.seeds)} seeds; 95% interval of Rel. % by bootstrap over scoring rows. Made by `dvc repro`.\n",
@@ -136,6 +146,7 @@ def main(params: Params) -> None:
         "## The testbed\n",
         "Whether it matters in this world which rows are chosen, with the learning curve of random rows: [testbed/gate.md](testbed/gate.md) (`make gate`).\n",
         "## Capabilities\n",
+        "What they are, how stable, and which rows serve them most: [capabilities.md](capabilities.md).\n",
         "![similarity of subtasks](plots/similarity.png)\n",
         "![self-influence](plots/self_influence.png)\n",
         "![stages](plots/stages.png)\n" if "cadc" in params.methods else "",

@@ -8,12 +8,14 @@
     clusters/assignment.npy      int32 [n_rows];  clusters/centroids.npy float32 [n_clusters, width]
     proxy/snapshot_K.safetensors <name>, <name>.exp_avg, <name>.exp_avg_sq per LoRA parameter; proxy/snapshots.json
     capture/gram.npy             float64 [n_snapshots, n_subtasks, n_subtasks]; capture/trajectories.npy float32
-                                 [n_snapshots, n_subtasks, width]; capture/subtasks.json
+                                 [n_snapshots, n_subtasks, width]; capture/subtasks.json; of the probe rows
+                                 capture/row_gram.npy float32 [n_snapshots, n, n], capture/row_subtask.npy int32 [n]
     influence/influence.npy      float32 [n_snapshots, n_rows, n_subtasks]; self_influence.npy, norm.npy, loss.npy
                                  float32 [n_snapshots, n_rows]; with capture.keep_sketches also sketches.npy float32
                                  [n_snapshots, n_rows, width]
-    capabilities/                capabilities.json; influence.npy float32 [n_rows, n_capabilities] (cosines summed over
-                                 snapshots); self_influence.npy float32 [n_snapshots, n_rows]
+    capabilities/                capabilities.json; stability.json; together.npy float64 [n_subtasks, n_subtasks]; capability.npy int32, weight.npy float64 [n_subtasks]; influence.npy float32 [n_rows,
+                                 n_capabilities], (cosines summed over snapshots), profile.npy float32
+                                 [n_rows, n_subtasks] (standardised); self_influence.npy float32 [n_snapshots, n_rows]
     selections/METHOD/bBB_sS.parquet   row, rank, weight, capability, stage
     adapters/METHOD/bBB_sS/      a PEFT adapter; loss.npy float32 [n_steps]
     results/METHOD/samples.parquet     budget, seed, task, doc, group, meta, score, chance, prediction

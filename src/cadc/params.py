@@ -131,6 +131,7 @@ class Proxy(Optimizer):
 
 
 class Capture(Section):
+    targets: list[Literal["mmt_val", "mini_vqa", "pope"]] = Field(min_length=1)
     update: Literal["adamw", "adamw_own", "adam_less", "sgd"]
     sketch: Literal["count", "rademacher"]
     projection: Annotated[int, Field(ge=0)]
@@ -143,7 +144,9 @@ class Capture(Section):
 class Discover(Section):
     center: bool
     tau: Annotated[float, Field(ge=0, lt=1)]
-    resolution: Rate
+    resolutions: list[Rate] = Field(min_length=1)
+    level: Literal[1, 2]
+    bootstrap: Annotated[int, Field(ge=1)]
     seed: Seed
 
 

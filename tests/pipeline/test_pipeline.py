@@ -71,7 +71,13 @@ def test_every_method_is_scored_on_every_benchmark(repository):
     assert {"pope_f1", "pope_yes_ratio", "mmt_accuracy", "mmt_meta_mean", "llava_wild", "vqa_accuracy", "corrected_mean", "relative"} <= set(figures)
     assert metrics["full"]["b100"]["relative"]["mean"] == 100
     assert "| full 100% |" in (repository / "reports/leaderboard.md").read_text()
-    assert {p.name for p in (repository / "reports/plots").iterdir()} == {"leaderboard.png", "similarity.png", "self_influence.png", "stages.png"}
+    assert {p.name for p in (repository / "reports/plots").iterdir()} == {
+        "leaderboard.png",
+        "capabilities.png",
+        "similarity.png",
+        "self_influence.png",
+        "stages.png",
+    }
 
 
 def test_our_figures_agree_with_lmms_eval_s_own(repository):
@@ -88,7 +94,7 @@ def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(repository)
     assert planned(repository) == set()
     text = (repository / "params.yaml").read_text()
     try:
-        (repository / "params.yaml").write_text(text.replace("resolution: 1.0", "resolution: 0.8"))
+        (repository / "params.yaml").write_text(text.replace("tau: 0.0", "tau: 0.1"))
         out = run(repository, "dvc", "repro").stdout
         ran = {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")}
         assert "discover" in ran and ran <= {"discover", "curate@cadc", "finetune@cadc", "evaluate@cadc", "report"}

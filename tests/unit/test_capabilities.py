@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from cadc.capabilities.attribution import capability_influence
-from cadc.capabilities.graph import centered, communities, cosine_similarity
+from cadc.capabilities.attribution import capability_influence, subtask_profile
+from cadc.capabilities.graph import capabilities, centered, communities, cosine_similarity
+from cadc.capabilities.stability import consensus, drawn_gram, most_stable
 
 
 def planted(n_groups=3, size=6, width=400, shared=3.0, seed=0):
@@ -76,3 +77,58 @@ def test_capability_influence_equals_the_formula_on_explicit_directions(center):
             expected[:, c] += rates[t] * np.nan_to_num(cosine)
     np.testing.assert_allclose(made, expected, atol=1e-6)
     assert (made[3] == 0).all()
+
+
+def probe_rows(n_groups=3, size=4, per_subtask=6, noise=1.0, seed=0):
+    """Inner products [2, n, n] of probe rows, their subtasks, the subtasks' planted groups."""
+    trajectories, groups = planted(n_groups, size, shared=1.0, seed=seed)
+    subtask = np.repeat(np.arange(len(groups)), per_subtask)
+    rows = trajectories[:, subtask] + noise * np.random.default_rng(seed).normal(size=(2, len(subtask), trajectories.shape[2]))
+    return gram_of(rows).astype(np.float32), subtask, groups, rows
+
+
+def test_the_gram_of_all_rows_is_that_of_their_means():
+    row_gram, subtask, _, rows = probe_rows()
+    means = np.stack([rows[:, subtask == s].mean(1) for s in range(subtask.max() + 1)], axis=1)
+    np.testing.assert_allclose(drawn_gram(row_gram, subtask, None), gram_of(means), rtol=1e-4)
+
+
+def test_the_most_stable_partition_is_the_planted_one():
+    row_gram, subtask, groups, _ = probe_rows(noise=2.0)
+    candidates = consensus(row_gram, subtask, np.ones(2), False, 0.0, [0.05, 1.0, 6.0], 1, 8, 0)
+    chosen = most_stable(candidates)
+    assert chosen.resolution == 1.0 and chosen.n_capabilities == 3 and chosen.agreement == 1.0
+    assert len(set(zip(chosen.partition.tolist(), groups.tolist(), strict=True))) == 3
+    assert np.array_equal(chosen.together, groups[:, None] == groups[None])
+    again = consensus(row_gram, subtask, np.ones(2), False, 0.0, [0.05, 1.0, 6.0], 1, 8, 0)
+    assert all(np.array_equal(a.draws, b.draws) for a, b in zip(candidates, again, strict=True))
+
+
+def test_a_subtask_with_one_row_and_a_single_draw_are_no_trouble():
+    row_gram, subtask, _, _ = probe_rows()
+    keep = (subtask != 0) | (np.arange(len(subtask)) == 0)
+    made = consensus(row_gram[:, keep][:, :, keep], subtask[keep], np.ones(2), True, 0.0, [1.0], 1, 1, 0)
+    assert made[0].agreement == 1.0 and len(made[0].partition) == subtask.max() + 1
+
+
+def test_the_second_level_parts_each_capability_and_crosses_none():
+    trajectories, groups = planted(3, 8, shared=1.0, seed=5)
+    halves = groups * 2 + np.tile(np.repeat([0, 1], 4), 3)
+    trajectories = trajectories + 0.7 * np.random.default_rng(6).normal(size=(6, trajectories.shape[2]))[halves]
+    first, second = (capabilities(gram_of(trajectories), np.ones(2), True, 0.0, 1.0, level, 0) for level in (1, 2))
+    assert first.max() == 2 and second.max() >= 5
+    assert len(set(zip(second.tolist(), first.tolist(), strict=True))) == second.max() + 1
+    assert len(set(zip(second.tolist(), halves.tolist(), strict=True))) == second.max() + 1
+
+
+def test_a_profile_is_standardised_and_a_row_against_the_course_suits_nothing():
+    trajectories, groups = planted(3, 1, shared=3.0, seed=7)
+    rng = np.random.default_rng(8)
+    own = np.repeat([0, 1, 2], 40)
+    directions = trajectories[:, own] + 2.0 * rng.normal(size=(2, 120, trajectories.shape[2]))
+    directions[:, ::4] *= -1  # these rows' answers are wrong
+    influence, norm = np.einsum("mnd,msd->mns", directions, trajectories), np.linalg.norm(directions, axis=2)
+    made = subtask_profile(influence, norm, gram_of(trajectories), np.ones(2))
+    np.testing.assert_allclose(made.mean(0), 0, atol=1e-5)
+    right = np.arange(120) % 4 != 0
+    assert np.array_equal(made.argmax(1)[right], own[right]) and made[~right].max() < made[right].max(1).min()

@@ -230,7 +230,7 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
     engine = SketchedDirections(lora_model, capture, 0)
     subtask = np.array([0, 1, 1, 0, 2, 2, 2])
     probe = EncodedRows(pool.slice(0, 7), rows.processor, 256)
-    trajectories = subtask_trajectories(engine, probe, subtask, 3, states)
+    trajectories, row_gram = subtask_trajectories(engine, probe, subtask, 3, states)
     which = np.array([9, 30, 4, 17, 50])
     made = row_influence(engine, rows, which, states, trajectories)
     for t, state in enumerate(states):
@@ -245,6 +245,7 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
         raw = by_loop(lora_model, rows, which, 0)
         rows_g, probe_g = direction(raw.clone()), direction(by_loop(lora_model, rows, range(7), 0))
         means = torch.stack([probe_g[subtask == s].mean(0) for s in range(3)])
+        np.testing.assert_allclose(row_gram[t], (probe_g @ probe_g.T).numpy(), rtol=2e-3, atol=1e-3 * float(probe_g.square().sum(1).mean()))
         np.testing.assert_allclose(made["influence"][t], (rows_g @ means.T).numpy(), rtol=2e-3, atol=1e-3 * float(means.norm() * rows_g.norm(dim=1).mean()))
         np.testing.assert_allclose(made["sketches"][t] @ trajectories[t].T, made["influence"][t], rtol=1e-4, atol=1e-3)
         np.testing.assert_allclose(made["norm"][t], rows_g.norm(dim=1).numpy(), rtol=1e-4)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cadc.artifacts import load_selection, save_selection
 from cadc.curation.attribution import attribute, trend
 from cadc.curation.ordering import relative_slope, replayed, stage_order
+from cadc.curation.picking import diverse, top, weighted
 from cadc.selectors.cadc import Params, assign, capability_budgets
 from cadc.selectors.signal import Signal
 
@@ -19,12 +20,14 @@ METHODS = ("cadc", "random", "task_budget_random", "full")
 def signal(n=200, k=3, seed=0, constant=False):
     rng = np.random.default_rng(seed)
     influence = np.zeros((n, k), np.float32) if constant else rng.normal(size=(n, k)).astype(np.float32)
-    return Signal(n, rng.choice(["a", "a", "a", "b", "c"], size=n), influence, rng.uniform(size=(4, n)).astype(np.float32))
+    profile = np.repeat(influence, 2, axis=1) + rng.normal(size=(n, 2 * k)).astype(np.float32) * (not constant)
+    capability = np.repeat(np.arange(k, dtype=np.int32), 2)
+    return Signal(n, rng.choice(["a", "a", "a", "b", "c"], size=n), influence, profile, capability, np.ones(2 * k), rng.uniform(size=(4, n)).astype(np.float32))
 
 
 def select(method, given, n, seed=0, **changes):
     module = importlib.import_module(f"cadc.selectors.{method}")
-    defaults = {"delta": 0.1, "budget_rule": "self_influence", "sequence": "trend", "replay": 0.5} if method == "cadc" else {}
+    defaults = {"delta": 0.1, "budget_rule": "self_influence", "pick": "top", "sequence": "trend", "replay": 0.5} if method == "cadc" else {}
     return module.select(given, n, module.Params(**(defaults | changes)), np.random.default_rng(seed))
 
 
@@ -59,15 +62,17 @@ def test_attribution_with_tolerance():
 
 def test_budgets_follow_self_influence():
     trends = np.array([[1.0, 3.0], [1.0, 1.0]])
-    assert capability_budgets(trends, np.array([50, 50]), 30, "self_influence").tolist() == [10, 20]
-    assert capability_budgets(trends, np.array([50, 50]), 30, "equal").tolist() == [15, 15]
-    assert capability_budgets(trends, np.array([50, 12]), 30, "self_influence").tolist() == [18, 12]
-    assert capability_budgets(trends, np.array([50, 0]), 30, "self_influence").tolist() == [30, 0]
+    assert capability_budgets(trends, np.array([50, 50]), np.array([3, 2]), 30, "self_influence").tolist() == [10, 20]
+    assert capability_budgets(trends, np.array([50, 50]), np.array([3, 2]), 30, "equal").tolist() == [15, 15]
+    assert capability_budgets(trends, np.array([50, 50]), np.array([4, 1]), 30, "targets").tolist() == [24, 6]
+    assert capability_budgets(trends, np.array([50, 12]), np.array([3, 2]), 30, "self_influence").tolist() == [18, 12]
+    assert capability_budgets(trends, np.array([50, 0]), np.array([3, 2]), 30, "self_influence").tolist() == [30, 0]
 
 
 def test_rows_are_the_most_influential_and_ties_go_by_row():
     influence = np.array([[5, 0], [4, 0], [5, 0], [0, 2], [0, 3], [0, 3]], np.float32)
-    first, second = assign(influence, attribute(influence, 0.0), np.array([2, 2]), np.array([1, 0]))
+    given = Signal(6, np.array(["a"] * 6), influence)
+    first, second = assign(given, attribute(influence, 0.0), np.array([2, 2]), np.array([1, 0]), "top", np.random.default_rng(0))
     assert first.tolist() == [4, 5] and second.tolist() == [0, 2]
 
 
@@ -77,8 +82,8 @@ def test_falling_self_influence_comes_first():
     assert stage_order(moves, "trend").tolist() == [1, 2, 0]
     assert stage_order(moves, "none").tolist() == [0, 1, 2]
     assert relative_slope(np.zeros((1, 2))).tolist() == [0, 0]
-    with pytest.raises(ValueError, match="is not one of"):
-        stage_order(moves, "up")
+    assert stage_order(moves, "reversed").tolist() == [0, 2, 1]
+    assert stage_order(np.array([[3.0, 1.0, 2.0]]), "mean").tolist() == [1, 2, 0]
 
 
 def test_trend_is_the_mean_over_a_capability_s_rows():
@@ -108,6 +113,51 @@ def test_cadc_stages_hold_their_capability_and_replay(tmp_path):
 
 
 def test_values_out_of_range_are_refused():
-    for change in ({"delta": -1}, {"replay": 1.5}, {"sequence": "random"}, {"tau": 1}):
+    for change in ({"delta": -1}, {"replay": 1.5}, {"sequence": "random"}, {"pick": "best"}, {"tau": 1}):
         with pytest.raises(ValueError):
-            Params(**({"delta": 0, "budget_rule": "equal", "sequence": "none", "replay": 0} | change))
+            Params(**({"delta": 0, "budget_rule": "equal", "pick": "top", "sequence": "none", "replay": 0} | change))
+
+
+@pytest.mark.parametrize("pick", ["top", "weighted", "diverse"])
+@settings(max_examples=25, deadline=None)
+@given(n=st.integers(1, 200), k=st.integers(1, 6), constant=st.booleans(), delta=st.sampled_from([0.0, 0.1, 100.0]))
+def test_every_pick_fills_the_budget_exactly(pick, n, k, constant, delta):
+    for sequence in ("trend", "shuffled"):
+        made = select("cadc", signal(k=k, constant=constant), n, pick=pick, delta=delta, sequence=sequence)
+        assert made.n_unique == n and (sequence == "trend" or (len(made) == n and made.stage.max() == 0))
+
+
+@pytest.mark.parametrize("pick", ["top", "diverse"])
+def test_permuting_the_pool_permutes_the_selection_and_nothing_else(pick):
+    given, order = signal(), np.random.default_rng(5).permutation(200)
+    moved = Signal(200, given.task[order], given.influence[order], given.profile[order], given.capability, given.weight, given.self_influence[:, order])
+    rows, again = (set(select("cadc", g, 60, pick=pick, sequence="shuffled").row.tolist()) for g in (given, moved))
+    assert rows == {int(order[row]) for row in again}
+
+
+def test_scaling_all_gradients_changes_nothing_but_budgets_by_self_influence():
+    given = signal()
+    scaled = Signal(200, given.task, given.influence, given.profile, given.capability, given.weight, 9 * given.self_influence)  # cosines know no scale
+    assert np.array_equal(select("cadc", given, 60).row, select("cadc", scaled, 60).row)
+
+
+def test_a_diverse_pick_serves_every_subtask_and_takes_no_near_duplicate():
+    rng = np.random.default_rng(0)
+    profile = np.abs(rng.normal(size=(60, 3))).astype(np.float32) * 1.5
+    profile[0, 0] += 9
+    profile[1:40, 0] += 5  # most rows serve the first subtask
+    profile[40:50, 1] += 3
+    profile[50:, 2] += 3
+    profile[1:20] = profile[0] * np.linspace(1.1, 1.2, 19)[:, None]  # twenty times the same row
+    rows = diverse(profile, np.ones(3), np.arange(60), 12)
+    assert len(set(rows.tolist())) == 12 and sum(row < 20 for row in rows) == 1
+    assert [int(((rows >= low) & (rows < high)).sum()) for low, high in ((0, 40), (40, 50), (50, 60))] == [4, 4, 4]
+    rows = diverse(profile, np.array([4.0, 1.0, 1.0]), np.arange(60), 12)
+    assert [int(((rows >= low) & (rows < high)).sum()) for low, high in ((0, 40), (40, 50), (50, 60))] == [8, 2, 2]
+    assert len(set(diverse(profile, np.ones(3), np.arange(60), 60).tolist())) == 60  # what is alike comes last, it is not lost
+
+
+def test_a_weighted_pick_prefers_influence_without_being_bound_to_it():
+    influence = np.linspace(-1, 1, 400).astype(np.float32)
+    rows = weighted(influence, np.arange(400), 100, np.random.default_rng(0))
+    assert len(set(rows.tolist())) == 100 and influence[rows].mean() > 0.2 and set(rows.tolist()) != set(top(influence, np.arange(400), 100).tolist())

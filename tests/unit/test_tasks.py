@@ -9,7 +9,7 @@ import pytest
 
 from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import load_tasks
-from cadc.pool.benchmarks import write_mini_vqa, write_mmt
+from cadc.pool.benchmarks import write_mini_vqa, write_mmt, write_pope
 from cadc.pool.probe import load_probe
 
 
@@ -33,15 +33,28 @@ def test_another_world_in_the_same_folder_is_not_served_from_a_cache(here):
     assert made[0] != made[1]
 
 
-def test_probe_rows_are_asked_as_lmms_eval_asks(here, processor):
+@pytest.mark.parametrize("task_name, target", [("mmt_val", "mmt_val"), ("mini_vqa", "mini_vqa"), ("pope_adv", "pope")])
+def test_probe_rows_are_asked_as_lmms_eval_asks(here, processor, task_name, target):
     write_mmt(here / "probe", 1, 1, np.random.default_rng(0))
-    rows, _, _ = load_probe(here / "probe")
-    task = load_tasks(here / "probe", ["mmt_val"]).tasks[0]
+    write_mini_vqa(here / "probe", 1, 1, np.random.default_rng(0))
+    write_pope(here / "probe", 1, np.random.default_rng(0))
+    rows, _, _ = load_probe(here / "probe", [target])
+    task = load_tasks(here / "probe", [task_name]).tasks[0]
     chat = ChatModel(processor, 4, 8)
     task.build_all_requests(limit=3, rank=0, world_size=1)
-    chat.task_dict = {"mmt_val": task.dataset}
+    chat.task_dict = {task_name: task.dataset}
     for request in task.instances:
         asked, _ = chat._prompt(request)
         expected = processor.tokenizer(rows.slice(request.doc_id, 1).to_pylist()[0]["turns"][0]["text"].replace("<image>", ""))
         words = [i for i in asked["input_ids"].tolist() if i >= 6]
         assert words == expected["input_ids"]
+
+
+def test_a_skill_in_two_forms_is_two_subtasks(here):
+    write_mmt(here / "probe", 1, 1, np.random.default_rng(0))
+    write_mini_vqa(here / "probe", 1, 1, np.random.default_rng(0))
+    rows, subtasks, known = load_probe(here / "probe", ["mmt_val", "mini_vqa"])
+    assert len(set(subtasks)) == rows.num_rows == 62 and len(set(rows["id"].to_pylist())) == 62
+    assert known["business (open)"]["target"] == "mini_vqa" and known["business"]["target"] == "mmt_val"
+    with pytest.raises(FileNotFoundError, match=r"capture\.targets"):
+        load_probe(here / "probe", ["pope"])

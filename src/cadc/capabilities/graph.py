@@ -26,6 +26,21 @@ def cosine_similarity(gram: np.ndarray, rates: np.ndarray) -> np.ndarray:
     return (cosine + cosine.T) / 2
 
 
+def capabilities(gram: np.ndarray, rates: np.ndarray, center: bool, tau: float, resolution: float, level: int, seed: int) -> np.ndarray:
+    """Subtasks into capabilities from gram [M, S, S]: int32 [S]. Level 2 parts every capability of level 1 once more,
+    by what sets its own subtasks apart (ours)."""
+    first = communities(cosine_similarity(centered(gram) if center else gram, rates), tau, resolution, seed)
+    if level == 1:
+        return first
+    out, start = np.zeros_like(first), 0
+    for c in range(first.max() + 1):
+        at = np.flatnonzero(first == c)
+        inside = capabilities(gram[:, at[:, None], at], rates, center, tau, resolution, 1, seed)
+        out[at] = start + inside
+        start += inside.max() + 1
+    return out
+
+
 def communities(cosine: np.ndarray, tau: float, resolution: float, seed: int) -> np.ndarray:
     """Leiden on the graph whose edges are cosines >= tau, weighted by them (RBConfiguration): int32 [S].
 

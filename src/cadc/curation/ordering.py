@@ -20,13 +20,12 @@ def relative_slope(trend: np.ndarray) -> np.ndarray:
 def stage_order(trend: np.ndarray, rule: str) -> np.ndarray:
     """Capabilities in the order they are taught: int64 [K].
 
-    `trend`: falling self-influence (learnt early) first, rising last; ties by capability. `none`: as numbered.
+    `trend`: falling self-influence (learnt early) first, rising last (CADC); `reversed`: the other way round; `mean`:
+    least self-influence first; `none`: as numbered. Ties by capability.
     """
-    if rule == "none":
-        return np.arange(trend.shape[1])
-    if rule == "trend":
-        return np.argsort(relative_slope(trend), kind="stable")
-    raise ValueError(f"select.cadc.sequence: {rule!r} is not one of trend, none")
+    slope = relative_slope(trend)
+    keys = {"trend": slope, "reversed": -slope, "mean": trend.mean(0), "none": np.zeros(trend.shape[1])}
+    return np.argsort(keys[rule], kind="stable")
 
 
 def replayed(stages: list[np.ndarray], fraction: float, rng: np.random.Generator) -> list[np.ndarray]:

@@ -63,15 +63,22 @@ def token_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
     return [*batches, np.array(batch)] if batch else batches
 
 
-def subtask_trajectories(engine: SketchedDirections, rows: EncodedRows, subtask: np.ndarray, n_subtasks: int, snapshots: list[Snapshot]) -> np.ndarray:
-    """Mean sketched direction of each subtask's probe rows: float32 [n_snapshots, n_subtasks, width] (CADC, discovery)."""
+def subtask_trajectories(
+    engine: SketchedDirections, rows: EncodedRows, subtask: np.ndarray, n_subtasks: int, snapshots: list[Snapshot]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean sketched direction of each subtask's probe rows: float32 [n_snapshots, n_subtasks, width] (CADC, discovery),
+    and the inner products of the rows' own directions: float32 [n_snapshots, n, n]."""
     out = np.zeros((len(snapshots), n_subtasks, engine.sketch.width), np.float64)
+    products = np.zeros((len(snapshots), len(subtask), len(subtask)), np.float32)
     counts = np.bincount(subtask, minlength=n_subtasks)
     for t, snapshot in enumerate(snapshots):
+        own = np.zeros((len(subtask), engine.sketch.width), np.float32)
         for at, sketches, _, _ in engine.batches(rows, np.arange(len(subtask)), snapshot):
-            np.add.at(out[t], subtask[at], sketches.cpu().numpy())
+            own[at] = sketches.cpu().numpy()
+        np.add.at(out[t], subtask, own)
         out[t] /= counts[:, None]
-    return out.astype(np.float32)
+        np.matmul(own, own.T, out=products[t])
+    return out.astype(np.float32), products
 
 
 def row_influence(

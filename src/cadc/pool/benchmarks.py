@@ -19,11 +19,11 @@ from PIL import Image
 
 from cadc.params import Benchmarks
 from cadc.pool.mini_world import choices, find_question
-from cadc.pool.probe import MMT
+from cadc.pool.probe import MINI_VQA, MMT, POPE
 from cadc.pool.scene import OBJECT_NOUNS, Scene, draw_scene, sample_scene
 from cadc.pool.subtasks import SUBTASKS, draw_question
 
-POPE, LLAVA_W, MINI_VQA = "lmms-lab-encoder/POPE", "lmms-lab-encoder/llava-bench-in-the-wild", "cadc/mini-vqa"
+LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
 _OPTIONS = tuple("ABCDEFGHI")
 
 

@@ -1,7 +1,8 @@
-"""MMT-Bench's validation split as rows: the probe set on which capabilities are discovered."""
+"""The probe splits of benchmarks as rows: the target set on which capabilities are discovered."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,9 +10,12 @@ import pyarrow.parquet as pq
 
 from cadc.pool.reader import POOL_FEATURES
 
-MMT = "lmms-lab-encoder/MMT-Benchmark"
+MMT, POPE, MINI_VQA = "lmms-lab-encoder/MMT-Benchmark", "lmms-lab-encoder/POPE", "cadc/mini-vqa"
 MMT_LETTER = "Answer the question using a single character from the given options."
+SHORT_ANSWER = "Answer the question using a single word or phrase."
 _OPTIONS = tuple("ABCDEFGHI")
+
+Probed = tuple[str, str, str, dict, str, str]  # (id, prompt, answer, image, subtask, meta-task)
 
 
 def mmt_prompt(doc: dict) -> str:
@@ -20,21 +24,55 @@ def mmt_prompt(doc: dict) -> str:
     return f"<image>\nQuestion: {doc['question'].strip()}\n{options}\n{MMT_LETTER}"
 
 
-def load_probe(root: Path) -> tuple[pa.Table, list[str], list[str]]:
-    """Probe rows as a pool table, with each row's subtask and meta-task.
+def _short(doc: dict) -> str:
+    """The user turn of an open or yes/no question, as POPE's and mini_vqa's tasks put it."""
+    return f"<image>\n{doc['question'].strip()}\n{SHORT_ANSWER}"
 
-    Raises FileNotFoundError where `root` holds no validation split, ValueError on an answer that is no option.
-    """
-    files = sorted((root / MMT).rglob("val-*.parquet"))
+
+def _docs(folder: Path, pattern: str) -> Iterator[tuple[Path, dict]]:
+    """The documents of a split, with their file."""
+    files = sorted(folder.rglob(pattern))
     if not files:
-        raise FileNotFoundError(f"no MMT-Bench validation split under {root / MMT}; run `dvc repro prepare` or set benchmarks.probe_root")
-    rows, subtasks, metas = [], [], []
+        raise FileNotFoundError(f"no {pattern} under {folder}; run `dvc repro prepare`, set benchmarks.probe_root, or shorten capture.targets")
     for file in files:
         for doc in pq.read_table(file).to_pylist():
-            if not doc.get(doc["answer"]):
-                raise ValueError(f"{file}, index {doc['index']}: the answer {doc['answer']!r} is none of its options; repair the row")
-            turns = [{"role": "user", "text": mmt_prompt(doc)}, {"role": "assistant", "text": doc["answer"]}]
-            rows.append({"id": str(doc["index"]), "source": doc["l2-category"], "images": [doc["image"]], "turns": turns})
-            subtasks.append(doc["category"])
-            metas.append(doc["l2-category"])
-    return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema), subtasks, metas
+            yield file, doc
+
+
+def _mmt(root: Path) -> Iterator[Probed]:
+    for file, doc in _docs(root / MMT, "val-*.parquet"):
+        if not doc.get(doc["answer"]):
+            raise ValueError(f"{file}, index {doc['index']}: the answer {doc['answer']!r} is none of its options; repair the row")
+        yield str(doc["index"]), mmt_prompt(doc), doc["answer"], doc["image"], doc["category"], doc["l2-category"]
+
+
+def _mini_vqa(root: Path) -> Iterator[Probed]:
+    for _, doc in _docs(root / MINI_VQA, "test-*.parquet"):
+        yield f"mini_vqa {doc['question_id']}", _short(doc), doc["answer"], doc["image"], f"{doc['category']} (open)", doc["l2-category"]
+
+
+def _pope(root: Path) -> Iterator[Probed]:
+    """POPE's questions are all alike but for their answer: as one subtask, influence on its mean picked nine `no` for a `yes`."""
+    for _, doc in _docs(root / POPE, "*.parquet"):
+        yield f"pope {doc['category']} {doc['id']}", _short(doc), doc["answer"], doc["image"], f"presence ({doc['answer']})", "pope"
+
+
+#: Benchmarks that can be aimed at, by the names of their tasks in lmms-eval (POPE has three).
+TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope}
+
+
+def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:
+    """Probe rows of the `targets` as a pool table, each row's subtask, and every subtask's target and meta-task.
+
+    Each is asked as lmms-eval asks it; a benchmark's subtasks are its own, so that the same skill in two forms of
+    question counts as two. Raises FileNotFoundError where `root` lacks a target's split, ValueError on an answer that
+    is no option.
+    """
+    rows, subtasks, known = [], [], {}
+    for target in targets:
+        for name, prompt, answer, image, subtask, meta in TARGETS[target](root):
+            turns = [{"role": "user", "text": prompt}, {"role": "assistant", "text": answer}]
+            rows.append({"id": name, "source": meta, "images": [image], "turns": turns})
+            subtasks.append(subtask)
+            known[subtask] = {"target": target, "meta_task": meta}
+    return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema), subtasks, known
