@@ -206,7 +206,9 @@ def test_a_row_s_sketch_depends_neither_on_batches_nor_on_threads(lora_model, ro
         weight.mul_(0.2)
 
     def sketches(batch_tokens: int, threads: int) -> torch.Tensor:
-        capture = Capture(update="adamw", sketch="count", projection=128, projection_seed=0, batch_tokens=batch_tokens, keep_sketches=True, shard_rows=10)
+        capture = Capture(
+            targets=["mmt_val"], update="adamw", sketch="count", projection=128, projection_seed=0, batch_tokens=batch_tokens, keep_sketches=True, shard_rows=10
+        )
         engine, which = SketchedDirections(lora_model, capture, 0), np.array(mixed_rows(pool))
         torch.set_num_threads(threads)
         try:
@@ -226,7 +228,7 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
     for state in states:
         for name in state.weights:
             state.weights[name].mul_(0.2)
-    capture = Capture(update="adamw", sketch="count", projection=0, projection_seed=0, batch_tokens=150, keep_sketches=True, shard_rows=10)
+    capture = Capture(targets=["mmt_val"], update="adamw", sketch="count", projection=0, projection_seed=0, batch_tokens=150, keep_sketches=True, shard_rows=10)
     engine = SketchedDirections(lora_model, capture, 0)
     subtask = np.array([0, 1, 1, 0, 2, 2, 2])
     probe = EncodedRows(pool.slice(0, 7), rows.processor, 256)
