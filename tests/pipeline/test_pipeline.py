@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -129,6 +131,20 @@ def test_two_ranks_and_two_ray_workers_give_the_same_influence(repository, launc
     before = (repository / "dvc.lock").read_text()
     run(repository, "dvc", "repro", "-f", "-s", "attribute", CADC_LAUNCHER=launcher)
     assert (repository / "dvc.lock").read_text() == before
+
+
+def test_a_killed_attribution_goes_on_and_ends_with_the_same_bytes(repository):
+    before = (repository / "dvc.lock").read_text()
+    env = os.environ | {"CADC_WORKERS": "1", "PYTHONPATH": str(repository / "src")}
+    process = subprocess.Popen([sys.executable, "stages/attribute.py"], cwd=repository, env=env, stdout=subprocess.DEVNULL)
+    scratch = repository / "artifacts/scratch/attribute"
+    while process.poll() is None and not list(scratch.glob("*/0000[0-9]")):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert 1 <= len(list(scratch.glob("*/0000[0-9]"))) < 4  # 200 rows in shards of 60
+    out = run(repository, "dvc", "repro", "-f", "-s", "attribute").stdout
+    assert "of 4 parts are there already" in out and (repository / "dvc.lock").read_text() == before
 
 
 def test_selections_hold_the_budget_and_adapters_differ_by_seed(repository):

@@ -1,5 +1,7 @@
 """Gradients: exact for every row, whatever its batch; AdamW's own direction; an unbiased sketch."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -135,6 +137,21 @@ def test_the_fused_pass_is_direction_then_sketch():
         sketch.add_direction("w", gradients, direction, fused)
         apart = sketched(sketch, {"w": direction("w", gradients)})
         assert torch.allclose(fused, apart, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on CPU")
+def test_the_compiled_pass_for_gpus_is_the_fused_one():
+    """On the CPU, for want of a GPU: what is compiled for one gives what numba gives here."""
+    from cadc.gradients.sketch import _adamw_sketch, _compiled
+
+    sketch, direction = CountSketch(["w"], [700], 64, 1, CPU), Direction(snapshot({"w": torch.zeros(700)}), "adamw", CPU)
+    state = (torch.from_numpy(sketch.shift["w"]), sketch.sign["w"], direction.momentum["w"], direction.variance["w"])
+    for n in (5, 3):
+        gradients, fused = torch.randn(n, 700), sketch.zeros(n)
+        sketch.add_direction("w", gradients, direction, fused)
+        for way in (_adamw_sketch, _compiled()):
+            made = way(gradients, *state, direction.own, direction.square, direction.epsilon, 64)
+            assert torch.allclose(made, fused, rtol=1e-4, atol=1e-4)
 
 
 def test_a_layer_used_twice_has_the_sum_of_both_uses(lora_model, rows):

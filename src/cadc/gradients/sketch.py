@@ -6,6 +6,7 @@ and batch composition. For both kinds E<Px, Py> = <x, y> and Var<Px, Py> is at m
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 import numba
@@ -67,18 +68,19 @@ class CountSketch(Exact):
             self.sign[name] = _signs(rng, size).to(device)
 
     def add(self, name: str, values: torch.Tensor, out: torch.Tensor) -> None:
-        shift = torch.from_numpy(self.shift[name]).to(self.device)
-        runs = F.pad(values * self.sign[name], (0, len(shift) * self.width - values.shape[1])).unflatten(1, (len(shift), self.width))
-        source = (torch.arange(self.width, device=self.device) - shift[:, None]) % self.width
-        out += runs.gather(2, source.expand_as(runs)).sum(1)  # no scattered add: the same order of sums on every device
+        out += _rotated_sum(values * self.sign[name], torch.from_numpy(self.shift[name]).to(self.device), self.width)
 
     def add_direction(self, name: str, gradients: torch.Tensor, direction: Direction, out: torch.Tensor) -> None:
-        if self.device.type != "cpu" or direction.update == "sgd":
+        if direction.update == "sgd":
             super().add_direction(name, gradients, direction, out)
             return
-        state = (x.numpy() for x in (self.sign[name], direction.momentum[name], direction.variance[name]))
-        constants = (np.float32(x) for x in (direction.own, direction.square, direction.epsilon))
-        _add_adamw(gradients.contiguous().numpy(), self.shift[name], *state, *constants, out.numpy())
+        state = (self.sign[name], direction.momentum[name], direction.variance[name])
+        constants = (direction.own, direction.square, direction.epsilon)
+        if self.device.type == "cpu":
+            arrays = (gradients.contiguous().numpy(), self.shift[name], *(x.numpy() for x in state))
+            _add_adamw(*arrays, *(np.float32(x) for x in constants), out.numpy())
+        else:
+            out += _compiled()(gradients, torch.from_numpy(self.shift[name]).to(self.device), *state, *constants, self.width)
 
 
 class Rademacher(Exact):
@@ -98,6 +100,28 @@ def make_sketch(kind: str, names: list[str], sizes: list[int], width: int, seed:
     if not width:
         return Exact(names, sizes, device)
     return {"count": CountSketch, "rademacher": Rademacher}[kind](names, sizes, width, seed, device)
+
+
+def _rotated_sum(signed: torch.Tensor, shift: torch.Tensor, width: int) -> torch.Tensor:
+    """Runs of `width` signed coordinates [B, size], each rotated by its shift, summed: [B, width].
+
+    Gathered and not scattered: the same order of sums on every device.
+    """
+    runs = F.pad(signed, (0, len(shift) * width - signed.shape[1])).unflatten(1, (len(shift), width))
+    source = (torch.arange(width, device=signed.device) - shift[:, None]) % width
+    return runs.gather(2, source.expand_as(runs)).sum(1)
+
+
+def _adamw_sketch(gradients, shift, sign, momentum, variance, own: float, square: float, epsilon: float, width: int) -> torch.Tensor:
+    """What `_add_adamw` adds, in tensor operations: float32 [B, width]."""
+    moved = (own * gradients + momentum) / ((square * (gradients * gradients) + variance).sqrt() + epsilon)
+    return _rotated_sum(sign * moved, shift, width)
+
+
+@functools.cache
+def _compiled():
+    """`_adamw_sketch` as one kernel per shape of parameter, for GPUs; batches vary in size."""
+    return torch.compile(_adamw_sketch, dynamic=True)
 
 
 @numba.njit(error_model="numpy", cache=True)
