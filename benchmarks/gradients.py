@@ -31,7 +31,8 @@ from cadc.pool.probe import load_probe
 from cadc.report.leaderboard import markdown
 from cadc.training.snapshots import Snapshot, load_snapshots
 
-REPORT = Path("reports/benchmarks/gradients.md")
+REPORT, RESULTS = Path("reports/benchmarks/gradients.md"), Path("reports/benchmarks/gradients.json")
+Section = tuple[str, list[str], list[list[str]]]  # title, header, rows of a table
 LANGUAGE_MODEL = r".*language_model.*_proj"
 HEADING = """# Per-sample gradients: cost and exactness
 
@@ -120,13 +121,15 @@ class Bench:
         return time.perf_counter() - start
 
 
-def speed(rank: int, n_rows: int, turns: int) -> tuple[str, list[list[str]]]:
-    """Caption and rows (way, rows/s, ratio to plain, peak memory, error) of one LoRA rank.
+def speed(rank: int, n_rows: int, turns: int) -> Section:
+    """Every way at one LoRA rank: rows/s, ratio to plain, peak memory, error.
 
     A way that takes more than four times as long as the plain pass is timed once, on the smallest batch alone.
     """
     bench = Bench(rank, n_rows)
     ways = bench.ways() | peers(bench.model)
+    if rank > 8:  # a dense projection of so many parameters takes minutes a batch
+        ways = {name: way for name, way in ways.items() if "projected" not in name}
     batch = min(bench.batches, key=lambda batch: batch["input_ids"].numel())
     first = {name: min(bench.run(way, [batch]) for _ in range(3)) for name, way in ways.items()}
     slow = [name for name in ways if first[name] > 4 * first[PLAIN]]
@@ -142,7 +145,8 @@ def speed(rank: int, n_rows: int, turns: int) -> tuple[str, list[list[str]]]:
         error = f"{float(((made - exact).norm(dim=1) / exact.norm(dim=1)).max()):.0e}" if isinstance(made, torch.Tensor) and name != "naive loop" else ""
         ratio = first[name] / first[PLAIN] if name in slow else min(seconds[name]) / limit
         body.append([name, f"{n_rows / limit / ratio:.0f}", f"{ratio:.2f}", str(peak(rank, name)) if name in (PLAIN, OURS) else "", error])
-    return f"{bench.n_parameters:,} LoRA parameters (rank {rank}), {n_rows} rows in {len(bench.batches)} batches, best of {turns} turns", body
+    title = f"{bench.n_parameters:,} LoRA parameters (rank {rank}), {n_rows} rows in {len(bench.batches)} batches, best of {turns} turns"
+    return title, ["", "rows/s", "x plain", "peak MB", "error"], body
 
 
 def high_water_mb() -> float:
@@ -170,8 +174,8 @@ def print_peak(rank: int, name: str) -> None:
     print(high_water_mb() - before)
 
 
-def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> list[list[str]]:
-    """Rows (rows, snapshots, seconds, rows * snapshots / s, peak memory) of the whole attribution, shard by shard."""
+def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> Section:
+    """Time and memory of the whole attribution against the number of rows and snapshots."""
     params, body = load_params(), []
     pool, processor, snapshots = artifacts.load_pool(), load_processor(params.model.path), load_snapshots(artifacts.PROXY)
     engine = SketchedDirections(add_lora(load_base(params.model), params.model.lora, 0), params.capture, processor.tokenizer.pad_token_id)
@@ -183,11 +187,11 @@ def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> list[list[str]]:
             row_influence(engine, EncodedRows(pool, processor, params.model.max_length), which, snapshots[:m], trajectories[:m])
         taken = time.perf_counter() - start
         body.append([f"{n:,}", str(m), f"{taken:.1f}", f"{n * m / taken:.0f}", f"{high_water_mb() - before:.0f}"])
-    return body
+    return "The whole attribution, shard by shard", ["rows", "snapshots", "seconds", "rows * snapshots / s", "peak MB"], body
 
 
-def fidelity(n_rows: int = 400, seeds: int = 5) -> list[list[str]]:
-    """Rows (d, correlation of sketched with exact influence: least and mean over seeds, mean over seeds of the bias)."""
+def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
+    """Correlation of sketched with exact influence, least and mean over sketch seeds, and the mean relative error."""
     params = load_params()
     pool, processor, snapshot = artifacts.load_pool(), load_processor(params.model.path), load_snapshots(artifacts.PROXY)[-1:]
     probe, subtask, _ = load_probe(artifacts.PROBE, params.capture.targets)
@@ -209,33 +213,36 @@ def fidelity(n_rows: int = 400, seeds: int = 5) -> list[list[str]]:
         overall = [np.corrcoef(one.ravel(), exact.ravel())[0, 1] for one in made]
         bias = np.mean([one.sum() / exact.sum() - 1 for one in made])
         body.append([str(width), f"{min(overall):.4f}", f"{np.mean(overall):.4f}", f"{np.mean(within):.4f}", f"{100 * bias:+.2f}%"])
-    return body
+    return f"Sketched against exact influence, {n_rows} rows, {seeds} seeds", ["d", "least r", "mean r", "mean r within a subtask", "bias"], body
+
+
+SECTIONS: dict[str, Callable[[argparse.Namespace], Section]] = {
+    "speed": lambda args: speed(8, args.rows, args.turns),
+    "speed_large": lambda args: speed(80, args.rows, args.turns),
+    "scaling": lambda args: scaling(),
+    "fidelity": lambda args: fidelity(),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=512)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--rank", type=int)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="measure these alone; the report keeps the others")
+    parser.add_argument("--rank", type=int, help="with --peak")
     parser.add_argument("--peak", metavar="WAY", help="print one way's peak memory and stop")
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.peak:
         print_peak(args.rank, args.peak)
         return
-    parts: list[str] = []
-
-    def add(title: str, header: list[str], body: list[list[str]]) -> None:
-        parts.append(f"## {title}\n\n" + markdown(header, body))
-        print(parts[-1], flush=True)
-
-    for rank in [args.rank] if args.rank else [8, 80]:
-        caption, body = speed(rank, args.rows, args.turns)
-        add(caption, ["", "rows/s", "x plain", "peak MB", "error"], body)
-    add("The whole attribution, shard by shard", ["rows", "snapshots", "seconds", "rows * snapshots / s", "peak MB"], scaling())
-    add("Sketched against exact influence", ["d", "least r", "mean r", "mean r within a subtask", "bias"], fidelity())
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text("\n".join([HEADING, *parts]))
+    for name in args.only or SECTIONS:
+        section = SECTIONS[name](args)
+        made = (artifacts.read_json(RESULTS) if RESULTS.exists() else {}) | {name: section}
+        artifacts.write_json(RESULTS, made)
+        done = [made[name] for name in SECTIONS if name in made]
+        REPORT.write_text("\n".join([HEADING, *(f"## {title}\n\n{markdown(header, body)}" for title, header, body in done)]))
+        print(REPORT.read_text(), flush=True)
 
 
 if __name__ == "__main__":
