@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from cadc.curation.picking import top
 from cadc.gradients.adamw import Direction
-from cadc.selectors.shared.matching import matching_scores, top
+from cadc.selectors.shared.matching import matching_scores
 from cadc.training.snapshots import Snapshot
 
 FOLDER = Path(__file__).parent / "less"
@@ -56,10 +57,10 @@ def test_influence_and_chosen_rows(golden, task):
     scores = matching_scores(np.stack(influence), np.stack(norms), np.ones((4, n_subtasks)), golden["checkpoint_lr"])
     np.testing.assert_allclose(scores, golden[f"influence_{task}"], rtol=1e-3, atol=1e-4)
     n = int(float(golden["percentage"]) * len(scores))
-    assert top(scores, n).tolist() == golden[f"top_indices_{task}"].tolist()
+    assert top(scores, np.arange(len(scores)), n).tolist() == golden[f"top_indices_{task}"].tolist()
 
 
 def test_a_zero_gradient_matches_nothing_and_ties_go_by_row():
     influence = np.array([[[0.0], [2.0], [2.0], [1.0]]])
     scores = matching_scores(influence, np.array([[0.0, 2.0, 2.0, 2.0]]), np.ones((1, 1)), np.array([1.0]))
-    assert scores.tolist() == [0.0, 1.0, 1.0, 0.5] and top(scores, 2).tolist() == [1, 2]
+    assert scores.tolist() == [0.0, 1.0, 1.0, 0.5] and top(scores, np.arange(len(scores)), 2).tolist() == [1, 2]

@@ -99,7 +99,7 @@ def pretrain(params: Pretrain, device: str = "cpu") -> tuple[LlavaForConditional
     def optimiser(parameters, lr: float, steps: int):
         optimizer = torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
         warmup = min(200, steps // 10 + 1)
-        cosine = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warmup, 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * i / max(steps, 1)))))
+        cosine = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / warmup, 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * i / steps))))
         return optimizer, cosine
 
     seeing = [*model.model.vision_tower.parameters(), *model.model.multi_modal_projector.parameters(), *embed.parameters()]

@@ -16,8 +16,3 @@ def matching_scores(influence: np.ndarray, row_norm: np.ndarray, subtask_norm: n
     scale = row_norm.astype(np.float64)[:, :, None] * subtask_norm.astype(np.float64)[:, None, :]
     cosine = np.divide(influence, scale, out=np.zeros(influence.shape), where=scale > 0)
     return np.einsum("t,tns->ns", rates / rates.sum(), cosine).max(1)
-
-
-def top(scores: np.ndarray, n: int) -> np.ndarray:
-    """The `n` rows of highest score, ties by row order: int64 [n]."""
-    return np.argsort(-scores, kind="stable")[:n]
