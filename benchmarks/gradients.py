@@ -1,7 +1,7 @@
 """What per-sample gradients cost and how exact they are: `python benchmarks/gradients.py` writes reports/benchmarks/gradients.md.
 
 Speed: everything runs in one process on the same model, rows and batches, in turns, so that a busy machine slows all
-alike, and each way's best turn counts. Memory: each way in a process of its own.
+alike, and each way's best turn counts. Memory: the tensors that live at once, model and batches apart.
 Peers that are not installed are left out (`uv pip install bergson opacus traker dattri`); they are no dependency.
 Needs `dvc repro capture` for the pool, the proxy's snapshots and the subtask trajectories' rows.
 """
@@ -9,8 +9,6 @@ Needs `dvc repro capture` for the pool, the proxy's snapshots and the subtask tr
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +34,7 @@ Section = tuple[str, list[str], list[list[str]]]  # title, header, rows of a tab
 LANGUAGE_MODEL = r".*language_model.*_proj"
 HEADING = """# Per-sample gradients: cost and exactness
 
-Made by `python benchmarks/gradients.py` on one CPU thread: the mini base, rows of its pool. *x plain*: time over that of the plain pass; *peak*: memory of the largest batch above the loaded model; *error*: the largest over rows, relative to the naive loop.
+Made by `python benchmarks/gradients.py` on one CPU thread: the mini base, rows of its pool. *x plain*: time over that of the plain pass; *peak*: the most that tensors hold at once on the largest batch, beside model and batch; *error*: the largest over rows, relative to the naive loop.
 """
 PLAIN, OURS = "plain LoRA forward + backward", "ours: AdamW + norms + sketch, d=8192"
 
@@ -130,7 +128,7 @@ def speed(rank: int, n_rows: int, turns: int) -> Section:
     ways = bench.ways() | peers(bench.model)
     if rank > 8:  # a dense projection of so many parameters takes minutes a batch
         ways = {name: way for name, way in ways.items() if "projected" not in name}
-    batch = min(bench.batches, key=lambda batch: batch["input_ids"].numel())
+    batch, largest = (choose(bench.batches, key=lambda batch: batch["input_ids"].numel()) for choose in (min, max))
     first = {name: min(bench.run(way, [batch]) for _ in range(3)) for name, way in ways.items()}
     slow = [name for name in ways if first[name] > 4 * first[PLAIN]]
     seconds: dict[str, list[float]] = {name: [] for name in ways if name not in slow}
@@ -144,7 +142,7 @@ def speed(rank: int, n_rows: int, turns: int) -> Section:
         made = way(batch) if exact is not None and name != PLAIN else None
         error = f"{float(((made - exact).norm(dim=1) / exact.norm(dim=1)).max()):.0e}" if isinstance(made, torch.Tensor) and name != "naive loop" else ""
         ratio = first[name] / first[PLAIN] if name in slow else min(seconds[name]) / limit
-        body.append([name, f"{n_rows / limit / ratio:.0f}", f"{ratio:.2f}", str(peak(rank, name)) if name in (PLAIN, OURS) else "", error])
+        body.append([name, f"{n_rows / limit / ratio:.0f}", f"{ratio:.2f}", f"{live_mb(lambda way=way: way(largest)):.0f}" if name not in slow else "", error])
     title = f"{bench.n_parameters:,} LoRA parameters (rank {rank}), {n_rows} rows in {len(bench.batches)} batches, best of {turns} turns"
     return title, ["", "rows/s", "x plain", "peak MB", "error"], body
 
@@ -160,18 +158,12 @@ def forget_high_water() -> float:
     return high_water_mb()
 
 
-def peak(rank: int, name: str) -> int:
-    """Peak memory of one way above the loaded model and batches, in MB, measured in a process of its own."""
-    done = subprocess.run([sys.executable, __file__, "--peak", name, "--rank", str(rank)], capture_output=True, text=True, check=True)
-    return round(float(done.stdout.split()[-1]))
-
-
-def print_peak(rank: int, name: str) -> None:
-    bench = Bench(rank, 512)
-    way = bench.ways()[name]
-    before = forget_high_water()
-    bench.run(way, [max(bench.batches, key=lambda batch: batch["input_ids"].numel())])
-    print(high_water_mb() - before)
+def live_mb(work: Callable[[], object]) -> float:
+    """Peak of the tensors that live during `work`, in MB, from the allocator's own events: no noise, unlike the process's."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    events = sorted((event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"), key=lambda event: event.start_ns())
+    return float(np.cumsum([event.nbytes() for event in events]).max()) / 2**20
 
 
 def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> Section:
@@ -207,7 +199,7 @@ def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
         return row_influence(engine, rows, which, snapshot, trajectories)["influence"][0].astype(np.float64)
 
     exact, body = influence(0, 0), []
-    for width in (1024, 8192):
+    for width in (1024, 8192, 16384):
         made = [influence(width, seed) for seed in range(seeds)]
         within = [np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(one.T, exact.T, strict=True)]) for one in made]
         overall = [np.corrcoef(one.ravel(), exact.ravel())[0, 1] for one in made]
@@ -229,13 +221,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=512)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, help="measure these alone; the report keeps the others")
-    parser.add_argument("--rank", type=int, help="with --peak")
-    parser.add_argument("--peak", metavar="WAY", help="print one way's peak memory and stop")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    if args.peak:
-        print_peak(args.rank, args.peak)
-        return
     for name in args.only or SECTIONS:
         section = SECTIONS[name](args)
         made = (artifacts.read_json(RESULTS) if RESULTS.exists() else {}) | {name: section}
