@@ -35,7 +35,7 @@ def attribution() -> shards.Task:
     return shard
 
 
-def main(params: Params) -> None:
+def main(params: Params) -> int:
     n_rows = artifacts.load_pool().num_rows
     keys = list(range(-(-n_rows // params.capture.shard_rows)))
     inputs = [
@@ -51,6 +51,7 @@ def main(params: Params) -> None:
     for name in (*ARRAYS, *(["sketches"] if params.capture.keep_sketches else [])):
         shards.join(folders, f"{name}.npy", artifacts.INFLUENCE / f"{name}.npy", n_rows, axis=1)
     shards.forget("attribute")
+    return n_rows * params.proxy.snapshots
 
 
 if __name__ == "__main__":

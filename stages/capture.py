@@ -13,7 +13,7 @@ from cadc.stage import run_stage
 from cadc.training.snapshots import load_snapshots
 
 
-def main(params: Params) -> None:
+def main(params: Params) -> int:
     torch.set_num_threads(1)
     probe, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
     names = sorted(set(subtasks))
@@ -31,6 +31,7 @@ def main(params: Params) -> None:
     artifacts.save_array(artifacts.CAPTURE / "row_subtask.npy", subtask)
     artifacts.save_array(artifacts.CAPTURE / "gram.npy", np.einsum("msd,mtd->mst", wide, wide))
     artifacts.write_json(artifacts.CAPTURE / "subtasks.json", [{"name": name, **known[name], "rows": subtasks.count(name)} for name in names])
+    return len(subtasks) * len(snapshots)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cadc import artifacts, console
-from cadc.capabilities.attribution import capability_influence, subtask_profile
+from cadc.capabilities.attribution import affinity, capability_influence, purity, snapshot_weights
 from cadc.capabilities.graph import centered, cosine_similarity
 from cadc.capabilities.stability import consensus, most_stable
 from cadc.params import Params
@@ -16,12 +16,12 @@ def main(params: Params) -> None:
     subtasks = artifacts.read_json(artifacts.CAPTURE / "subtasks.json")
     rates = np.array([entry["lr"] for entry in artifacts.read_json(artifacts.PROXY / "snapshots.json")])
     row_gram, subtask = (artifacts.load_array(artifacts.CAPTURE / f"{name}.npy") for name in ("row_gram", "row_subtask"))
-    how = (rates, discover.center, discover.tau, discover.resolutions, discover.level, discover.bootstrap, discover.seed)
-    candidates = consensus(row_gram, np.asarray(subtask), *how)
+    weights = snapshot_weights(rates, discover.snapshot_weights)
+    candidates = consensus(row_gram, np.asarray(subtask), weights, discover)
     chosen = most_stable(candidates)
-    capability, cosine = chosen.partition, cosine_similarity(centered(gram) if discover.center else gram, rates)
+    capability, cosine = chosen.partition, cosine_similarity(centered(gram) if discover.center else gram, weights)
     arrays = {name: artifacts.load_array(artifacts.INFLUENCE / f"{name}.npy") for name in ("influence", "norm", "self_influence")}
-    influence = capability_influence(arrays["influence"], arrays["norm"], gram, rates, capability, discover.center)
+    influence = capability_influence(arrays["influence"], arrays["norm"], gram, weights, capability, discover.center)
     targets = [subtask["target"] for subtask in subtasks]
     weight = np.array([1 / (len(set(targets)) * targets.count(target)) for target in targets])  # every benchmark counts alike
     artifacts.fresh(artifacts.CAPABILITIES)
@@ -29,15 +29,18 @@ def main(params: Params) -> None:
     artifacts.save_array(artifacts.CAPABILITIES / "capability.npy", capability)
     artifacts.save_array(artifacts.CAPABILITIES / "weight.npy", weight)
     artifacts.save_array(artifacts.CAPABILITIES / "influence.npy", influence)
-    artifacts.save_array(artifacts.CAPABILITIES / "profile.npy", subtask_profile(arrays["influence"], arrays["norm"], gram, rates))
+    artifacts.save_array(artifacts.CAPABILITIES / "affinity.npy", affinity(arrays["influence"], arrays["norm"], gram, weights))
+    artifacts.save_array(artifacts.CAPABILITIES / "purity.npy", purity(arrays["influence"], arrays["norm"], gram))
     artifacts.save_array(artifacts.CAPABILITIES / "self_influence.npy", np.asarray(arrays["self_influence"]))
     named = [{**subtask, "capability": int(c)} for subtask, c in zip(subtasks, capability, strict=True)]
     artifacts.write_json(artifacts.CAPABILITIES / "capabilities.json", named)
     artifacts.save_array(artifacts.CAPABILITIES / "together.npy", chosen.together)
-    stability = [{"resolution": c.resolution, "capabilities": c.n_capabilities, "ari": round(c.agreement, 4), "chosen": c is chosen} for c in candidates]
+    stability = [
+        {"tau": c.tau, "resolution": c.resolution, "capabilities": c.n_capabilities, "ari": round(c.agreement, 4), "chosen": c is chosen} for c in candidates
+    ]
     artifacts.write_json(artifacts.CAPABILITIES / "stability.json", stability)
     for entry in stability:
-        console.line(f"resolution {entry['resolution']}: {entry['capabilities']} capabilities, ARI over draws {entry['ari']}")
+        console.line(f"tau {entry['tau']}, resolution {entry['resolution']}: {entry['capabilities']} capabilities, ARI over draws {entry['ari']}")
     for c in range(capability.max() + 1):
         console.line(f"capability {c}: {', '.join(s['name'] for s in named if s['capability'] == c)}")
 

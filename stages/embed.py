@@ -30,7 +30,7 @@ def embedding() -> shards.Task:
     return shard
 
 
-def main(params: Params) -> None:
+def main(params: Params) -> int:
     n_rows = artifacts.load_pool().num_rows
     keys = list(range(-(-n_rows // SHARD_ROWS)))
     folders = shards.run(embedding, keys, "embed", [params.model.model_dump(), artifacts.POOL, Path(params.model.path)], "embed rows")
@@ -38,6 +38,7 @@ def main(params: Params) -> None:
     for name in ("image", "text"):
         shards.join(folders, f"{name}.npy", artifacts.EMBEDDINGS / f"{name}.npy", n_rows)
     shards.forget("embed")
+    return n_rows
 
 
 if __name__ == "__main__":

@@ -21,29 +21,30 @@ def tuning() -> shards.Task:
     """The adapter of one run, trained into a folder."""
     torch.set_num_threads(1)
     params = load_params()
-    pool, processor = artifacts.load_pool(), load_processor(params.model.path)
-    rows = EncodedRows(pool, processor, params.model.max_length)
+    pool, processor = artifacts.load_pool(), load_processor(params.tuned.path)
+    rows = EncodedRows(pool, processor, params.tuned.max_length)
     seed_of = {run.name: run.seed for run in runs_of(METHOD, params)}
 
     def tune(name: str, folder: Path) -> None:
         selection = artifacts.load_selection(artifacts.selection_path(METHOD, name))
         n_examples = round(epochs_for(selection.n_unique / pool.num_rows, params.finetune.epochs) * selection.n_unique)
-        model = add_lora(load_base(params.model), params.model.lora, seed_of[name])
-        losses = finetune(model, rows, static_schedule(selection, n_examples), params.finetune, params.model)
+        model = add_lora(load_base(params.tuned), params.tuned.lora, seed_of[name])
+        losses = finetune(model, rows, static_schedule(selection, n_examples), params.finetune, params.tuned)
         save_adapter(model, folder)
         artifacts.save_array(folder / "loss.npy", losses)
 
     return tune
 
 
-def main(params: Params) -> None:
+def main(params: Params) -> int:
     names = [run.name for run in runs_of(METHOD, params)]
-    inputs = [params.finetune.model_dump(), params.model.model_dump(), artifacts.SELECTIONS / METHOD, artifacts.POOL, Path(params.model.path)]
+    inputs = [params.finetune.model_dump(), params.tuned.model_dump(), artifacts.SELECTIONS / METHOD, artifacts.POOL, Path(params.tuned.path)]
     folders = shards.run(tuning, names, f"finetune_{METHOD}", inputs, f"fine-tune {METHOD}")
     artifacts.fresh(artifacts.ADAPTERS / METHOD)
     for name in names:
         folders[name].rename(artifacts.ADAPTERS / METHOD / name)
     shards.forget(f"finetune_{METHOD}")
+    return sum(len(artifacts.load_array(artifacts.ADAPTERS / METHOD / name / "loss.npy")) for name in names) * params.finetune.batch_size
 
 
 if __name__ == "__main__":

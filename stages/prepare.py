@@ -37,7 +37,7 @@ def main(params: Params) -> None:
     console.line(f"pool: {table.num_rows} rows, {len(skipped)} skipped")
 
     if params.benchmarks.root is None:
-        seeds = np.random.SeedSequence(params.benchmarks.seed).spawn(7)
+        seeds = np.random.SeedSequence(params.benchmarks.seed).spawn(8)
         rngs = [np.random.default_rng(seed) for seed in seeds]
         write_benchmarks(artifacts.fresh(artifacts.PROBE), artifacts.fresh(artifacts.SCORE), params.benchmarks, params.world.paraphrases, rngs)
         return

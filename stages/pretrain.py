@@ -1,5 +1,6 @@
-"""pretrain (frozen): the mini base from nothing but a seed. Its output is in git; `make pretrain` makes it again."""
+"""pretrain BASE (frozen): a base from nothing but a seed. Its output is in git; `make pretrain` makes it again."""
 
+import sys
 from pathlib import Path
 
 import torch
@@ -9,14 +10,16 @@ from cadc.params import Params
 from cadc.stage import run_stage
 from cadc.training.pretrain import pretrain
 
+BASE = sys.argv[1]
+
 
 def main(params: Params) -> None:
     torch.set_num_threads(1)
-    model, processor = pretrain(params.pretrain)
-    folder = artifacts.fresh(Path("models/mini"))
+    model, processor = pretrain(params.pretrain, params.bases[BASE])
+    folder = artifacts.fresh(Path("models") / BASE)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
 
 if __name__ == "__main__":
-    run_stage("pretrain", main)
+    run_stage(f"pretrain@{BASE}", main)

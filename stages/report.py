@@ -12,7 +12,7 @@ from cadc import artifacts, console
 from cadc.curation.attribution import attribute, trend
 from cadc.evaluation.statistics import BENCHMARKS, Samples, group_means, summarise
 from cadc.params import Params
-from cadc.report import capabilities, figures, leaderboard
+from cadc.report import capabilities, costs, figures, leaderboard
 from cadc.report.leaderboard import REPORTS
 from cadc.runs import runs_of
 from cadc.stage import run_stage
@@ -89,6 +89,24 @@ def draw_capabilities(params: Params, folder: Path) -> None:
         figures.stages(folder / "stages.png", counts)
 
 
+def cost_table(params: Params, summary: leaderboard.Summary, plots: Path) -> str:
+    """Operations of every method's selection and tuning beside its score, and the picture of the two."""
+    per_row = costs.operations(params)
+    points, body = [], []
+    full = costs.tuning_cost(1.0, params, per_row)
+    judged = "relative" if "relative" in next(iter(summary.values())) else "corrected_mean"
+    for method, key in leaderboard.ranked(summary):
+        budget = next(run.budget for run in runs_of(method, params) if run.key == key)
+        parts = [costs.selection_cost(params.methods[method].signal, params, per_row), costs.tuning_cost(budget, params, per_row)]
+        figure = summary[method, key][judged]
+        label = f"{method} {leaderboard.percent(key)}"
+        points.append((label, sum(parts), figure))
+        body.append([label, *(f"{part / 1e12:.1f}" for part in (*parts, sum(parts))), f"{sum(parts) / full:.2f}", f"{figure['mean']:.1f}"])
+    figures.pareto(plots / "pareto.png", points, {"relative": "Rel. %", "corrected_mean": "corrected"}[judged])
+    said = f"A row takes {per_row['forward'] / 1e6:.0f} MFLOP forward, {per_row['training'] / 1e6:.0f} in training, {per_row['gradients'] / 1e6:.0f} in the gradient engine.\n"
+    return leaderboard.markdown(["", "selection, TFLOP", "tuning", "together", "of tuning on all rows", "Rel. %"], body) + "\n" + said
+
+
 def write_capabilities(plots: Path) -> None:
     """reports/capabilities.md and its pictures."""
     named, stability = (artifacts.read_json(artifacts.CAPABILITIES / f"{name}.json") for name in ("capabilities", "stability"))
@@ -98,18 +116,28 @@ def write_capabilities(plots: Path) -> None:
     capabilities.draw(plots / "capabilities.png", rows)
 
 
-def costs() -> str:
+def measured() -> str:
     """What each stage cost here. It varies from run to run, so it is neither in git nor a DVC output."""
     made = {path.stem: artifacts.read_json(path) for path in sorted(artifacts.COSTS.glob("*.json"))}
-    body = [[name, f"{cost['seconds']:.1f}", f"{cost['cpu_seconds']:.1f}", str(cost["peak_memory_mb"])] for name, cost in made.items()]
+    body = [
+        [
+            name,
+            f"{cost['seconds']:.1f}",
+            f"{cost['cpu_seconds']:.1f}",
+            str(cost["peak_memory_mb"]),
+            f"{cost['rows'] / cost['seconds']:.0f}" if cost.get("rows") else "",
+        ]
+        for name, cost in made.items()
+    ]
     body.append(
         [
             "all",
             *(f"{sum(cost[key] for cost in made.values()):.1f}" for key in ("seconds", "cpu_seconds")),
             str(max((c["peak_memory_mb"] for c in made.values()), default=0)),
+            "",
         ]
     )
-    return "# What each stage cost on this machine\n\n" + leaderboard.markdown(["stage", "seconds", "CPU seconds", "peak memory, MB"], body)
+    return "# What each stage cost on this machine\n\n" + leaderboard.markdown(["stage", "seconds", "CPU seconds", "peak memory, MB", "rows/s"], body)
 
 
 def main(params: Params) -> None:
@@ -143,6 +171,11 @@ def main(params: Params) -> None:
         "## What was selected\n",
         composition(params),
         f"Pool: {pool_rows} rows; skipped: {sum(skipped.values())}" + "".join(f"\n- {count} x {reason}" for reason, count in sorted(skipped.items())) + "\n",
+        "## What it costs\n",
+        "Counted, not timed: what selects (proxy run, trajectories and influence of the whole pool, shared by all budgets and methods of the same signal) and one\n"
+        "tuning. Seconds and memory of each stage on the machine at hand: `reports/costs.md`, written by every run.\n",
+        cost_table(params, summary, plots),
+        "![score against cost](plots/pareto.png)\n",
         "## The testbed\n",
         "Whether it matters in this world which rows are chosen, with the learning curve of random rows: [testbed/gate.md](testbed/gate.md) (`make gate`).\n",
         "## Capabilities\n",
@@ -152,7 +185,7 @@ def main(params: Params) -> None:
         "![stages](plots/stages.png)\n" if "cadc" in params.methods else "",
     ]
     (REPORTS / "leaderboard.md").write_text("\n".join(part for part in parts if part))
-    (REPORTS / "costs.md").write_text(costs())
+    (REPORTS / "costs.md").write_text(measured())
     console.line("leaderboard: reports/leaderboard.md")
 
 

@@ -14,8 +14,8 @@
                                  float32 [n_snapshots, n_rows]; with capture.keep_sketches also sketches.npy float32
                                  [n_snapshots, n_rows, width]
     capabilities/                capabilities.json; stability.json; together.npy float64 [n_subtasks, n_subtasks]; capability.npy int32, weight.npy float64 [n_subtasks]; influence.npy float32 [n_rows,
-                                 n_capabilities], (cosines summed over snapshots), profile.npy float32
-                                 [n_rows, n_subtasks] (standardised); self_influence.npy float32 [n_snapshots, n_rows]
+                                 n_capabilities], (cosines summed over snapshots), affinity.npy and purity.npy
+                                 float32 [n_rows, n_subtasks]; self_influence.npy float32 [n_snapshots, n_rows]
     selections/METHOD/bBB_sS.parquet   row, rank, weight, capability, stage
     adapters/METHOD/bBB_sS/      a PEFT adapter; loss.npy float32 [n_steps]
     results/METHOD/samples.parquet     budget, seed, task, doc, group, meta, score, chance, prediction
@@ -38,7 +38,8 @@ import pyarrow.parquet as pq
 
 ROOT = Path("artifacts")
 POOL, LABELS = ROOT / "pool", ROOT / "labels.parquet"
-PROBE, SCORE = ROOT / "benchmarks" / "probe", ROOT / "benchmarks" / "score"
+BENCHMARKS = ROOT / "benchmarks"
+PROBE, SCORE = BENCHMARKS / "probe", BENCHMARKS / "score"
 EMBEDDINGS, CLUSTERS = ROOT / "embeddings", ROOT / "clusters"
 PROXY, CAPTURE, INFLUENCE = ROOT / "proxy", ROOT / "capture", ROOT / "influence"
 CAPABILITIES, SELECTIONS = ROOT / "capabilities", ROOT / "selections"

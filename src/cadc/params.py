@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+Sequence = Literal["none", "trend", "reversed", "mean", "shuffled"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
+OneOrMany = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 
 
 class Section(BaseModel):
@@ -68,15 +70,19 @@ class Benchmarks(Section):
     probe_per_subtask: Positive
     probe_pope_images: Positive
     score_per_subtask: Positive
+    probe_llava_wild_images: Positive
     pope_images: Positive
     llava_wild_images: Positive
 
 
-class Pretrain(Section):
-    seed: Seed
+class Base(Section):
     vision_width: Positive
     width: Positive
     layers: Positive
+
+
+class Pretrain(Section):
+    seed: Seed
     align_steps: Positive
     align_batch: Positive
     align_lr: Rate
@@ -131,7 +137,7 @@ class Proxy(Optimizer):
 
 
 class Capture(Section):
-    targets: list[Literal["mmt_val", "mini_vqa", "pope"]] = Field(min_length=1)
+    targets: list[Literal["mmt_val", "mini_vqa", "pope", "llava_in_the_wild"]] = Field(min_length=1)
     update: Literal["adamw", "adamw_own", "adam_less", "sgd"]
     sketch: Literal["count", "rademacher"]
     projection: Annotated[int, Field(ge=0)]
@@ -142,21 +148,19 @@ class Capture(Section):
 
 
 class Discover(Section):
+    snapshot_weights: Literal["lr", "equal"]
     center: bool
-    tau: Annotated[float, Field(ge=0, lt=1)]
-    resolutions: list[Rate] = Field(min_length=1)
+    tau: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], OneOrMany] = Field(min_length=1)
+    resolutions: Annotated[list[Rate], OneOrMany] = Field(min_length=1)
     level: Literal[1, 2]
     bootstrap: Annotated[int, Field(ge=1)]
     seed: Seed
 
 
 class Curate(Section):
-    budget: list[Fraction]
-
-    @field_validator("budget", mode="before")
-    @classmethod
-    def _one_or_many(cls, value):
-        return value if isinstance(value, list) else [value]
+    budget: Annotated[list[Fraction], OneOrMany]
+    sequence: Sequence
+    replay: Share
 
     @field_validator("budget")
     @classmethod
@@ -196,7 +200,12 @@ class Judge(Section):
     model: str
 
 
+class Transfer(Section):
+    path: str | None
+
+
 class Evaluate(Section):
+    split: Literal["score", "probe"]
     tasks: list[str] = Field(min_length=1)
     batch_size: Positive
     max_new_tokens: Positive
@@ -215,6 +224,7 @@ class Params(Section):
     pool: Pool
     world: World
     benchmarks: Benchmarks
+    bases: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Base]
     pretrain: Pretrain
     model: Model
     cluster: Cluster
@@ -223,6 +233,7 @@ class Params(Section):
     discover: Discover
     curate: Curate
     finetune: Finetune
+    transfer: Transfer
     evaluate: Evaluate
     gate: Gate
     plateau: Plateau
@@ -234,6 +245,11 @@ class Params(Section):
         for name in self.methods:
             self.selector(name)
         return self
+
+    @property
+    def tuned(self) -> Model:
+        """The model that is tuned and scored: `model`, or another one of the same LoRA (CADC-T)."""
+        return self.model.model_copy(update={"path": self.transfer.path or self.model.path})
 
     def selector(self, name: str):
         """The checked parameters of method `name`, as that selector's own `Params`."""

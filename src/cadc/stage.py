@@ -16,12 +16,12 @@ from cadc.params import Params, load_params
 _FOR_PEOPLE = (ValueError, FloatingPointError, FileNotFoundError, KeyError)
 
 
-def run_stage(name: str, main: Callable[[Params], None]) -> None:
-    """Run `main(params)` as the stage `name`; its seconds and peak memory go to artifacts/costs, which DVC ignores."""
+def run_stage(name: str, main: Callable[[Params], int | None]) -> None:
+    """Run `main(params)` as the stage `name`; its seconds, peak memory and the rows it says it went through go to artifacts/costs, which DVC ignores."""
     started = time.perf_counter()
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)  # transformers' own call
     try:
-        main(load_params())
+        rows = main(load_params())
     except _FOR_PEOPLE as error:
         raise SystemExit(f"{name}: {error.args[0] if error.args else error}") from (error if "--debug" in sys.argv else None)
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -29,6 +29,7 @@ def run_stage(name: str, main: Callable[[Params], None]) -> None:
         "seconds": round(time.perf_counter() - started, 1),
         "cpu_seconds": round(sum(u.ru_utime + u.ru_stime for u in usage), 1),
         "peak_memory_mb": round(max(u.ru_maxrss for u in usage) / 1024),
+        **({"rows": rows} if rows else {}),
     }
     artifacts.write_json(artifacts.COSTS / f"{name}.json", cost)
     console.line(f"{name}: {cost['seconds']} s, {cost['peak_memory_mb']} MB")

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
-from cadc.capabilities.attribution import capability_influence, subtask_profile
+from cadc.capabilities.attribution import affinity, capability_influence, purity, snapshot_weights
 from cadc.capabilities.graph import capabilities, centered, communities, cosine_similarity
 from cadc.capabilities.stability import consensus, drawn_gram, most_stable
 
@@ -93,21 +94,37 @@ def test_the_gram_of_all_rows_is_that_of_their_means():
     np.testing.assert_allclose(drawn_gram(row_gram, subtask, None), gram_of(means), rtol=1e-4)
 
 
-def test_the_most_stable_partition_is_the_planted_one():
+def settings(params, **changes):
+    return params.discover.model_copy(update={"center": False, "tau": [0.0], "resolutions": [1.0], "level": 1, "bootstrap": 8, "seed": 0} | changes)
+
+
+def test_the_most_stable_partition_is_the_planted_one(params):
     row_gram, subtask, groups, _ = probe_rows(noise=2.0)
-    candidates = consensus(row_gram, subtask, np.ones(2), False, 0.0, [0.05, 1.0, 6.0], 1, 8, 0)
+    candidates, again = (consensus(row_gram, subtask, np.ones(2), settings(params, resolutions=[0.05, 1.0, 6.0])) for _ in range(2))
     chosen = most_stable(candidates)
     assert chosen.resolution == 1.0 and chosen.n_capabilities == 3 and chosen.agreement == 1.0
     assert len(set(zip(chosen.partition.tolist(), groups.tolist(), strict=True))) == 3
     assert np.array_equal(chosen.together, groups[:, None] == groups[None])
-    again = consensus(row_gram, subtask, np.ones(2), False, 0.0, [0.05, 1.0, 6.0], 1, 8, 0)
     assert all(np.array_equal(a.draws, b.draws) for a, b in zip(candidates, again, strict=True))
 
 
-def test_a_subtask_with_one_row_and_a_single_draw_are_no_trouble():
+def test_the_consensus_finds_what_most_draws_miss(params):
+    row_gram, subtask, groups, _ = probe_rows(per_subtask=4, noise=12.0)
+    made = consensus(row_gram, subtask, np.ones(2), settings(params, bootstrap=30))[0]
+    single = np.mean([adjusted_rand_score(draw, groups) for draw in made.draws])
+    assert made.agreement < 0.9 and adjusted_rand_score(made.partition, groups) > single
+
+
+def test_every_tau_is_tried_with_every_resolution(params):
+    row_gram, subtask, _, _ = probe_rows()
+    made = consensus(row_gram, subtask, np.ones(2), settings(params, tau=[0.0, 0.3], resolutions=[0.6, 1.0], bootstrap=2))
+    assert [(one.tau, one.resolution) for one in made] == [(0.0, 0.6), (0.0, 1.0), (0.3, 0.6), (0.3, 1.0)]
+
+
+def test_a_subtask_with_one_row_and_a_single_draw_are_no_trouble(params):
     row_gram, subtask, _, _ = probe_rows()
     keep = (subtask != 0) | (np.arange(len(subtask)) == 0)
-    made = consensus(row_gram[:, keep][:, :, keep], subtask[keep], np.ones(2), True, 0.0, [1.0], 1, 1, 0)
+    made = consensus(row_gram[:, keep][:, :, keep], subtask[keep], np.ones(2), settings(params, center=True, bootstrap=1))
     assert made[0].agreement == 1.0 and len(made[0].partition) == subtask.max() + 1
 
 
@@ -121,14 +138,18 @@ def test_the_second_level_parts_each_capability_and_crosses_none():
     assert len(set(zip(second.tolist(), halves.tolist(), strict=True))) == second.max() + 1
 
 
-def test_a_profile_is_standardised_and_a_row_against_the_course_suits_nothing():
+def test_affinity_tells_what_a_row_is_about_and_purity_whether_it_goes_against_the_course():
     trajectories, groups = planted(3, 1, shared=3.0, seed=7)
     rng = np.random.default_rng(8)
     own = np.repeat([0, 1, 2], 40)
+    wrong = np.arange(120) % 4 == 0
     directions = trajectories[:, own] + 2.0 * rng.normal(size=(2, 120, trajectories.shape[2]))
-    directions[:, ::4] *= -1  # these rows' answers are wrong
-    influence, norm = np.einsum("mnd,msd->mns", directions, trajectories), np.linalg.norm(directions, axis=2)
-    made = subtask_profile(influence, norm, gram_of(trajectories), np.ones(2))
-    np.testing.assert_allclose(made.mean(0), 0, atol=1e-5)
-    right = np.arange(120) % 4 != 0
-    assert np.array_equal(made.argmax(1)[right], own[right]) and made[~right].max() < made[right].max(1).min()
+    directions[1, wrong] *= -1  # the first snapshot knows too little to be contradicted
+    influence, norm, gram = np.einsum("mnd,msd->mns", directions, trajectories), np.linalg.norm(directions, axis=2), gram_of(trajectories)
+    about = affinity(influence, norm, gram, np.ones(2))
+    np.testing.assert_allclose(about.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(about.std(0), 1, atol=1e-5)
+    assert np.array_equal(about.argmax(1)[~wrong], own[~wrong])
+    clean = purity(influence, norm, gram)[np.arange(120), own]
+    assert clean[wrong].max() < 0 < clean[~wrong].min()
+    assert np.array_equal(snapshot_weights([0.3, 0.1], "lr"), [0.3, 0.1]) and np.array_equal(snapshot_weights([0.3, 0.1], "equal"), [1, 1])

@@ -17,7 +17,7 @@ from cadc.params import ParamsError, budget_key, load_params
         (("pool", "on_bad_row"), "ignore", ["pool.on_bad_row", "'ignore'"]),
         (("pool", "annotations"), "x.json", ["pool", "set annotations and images together"]),
         (("discover", "gamma"), 1, ["discover.gamma", "Extra inputs are not permitted"]),
-        (("select", "cadc", "replay"), 2, ["replay", "less than or equal to 1"]),
+        (("curate", "replay"), 2, ["replay", "less than or equal to 1"]),
         (("methods", "lesss"), {"signal": "pool"}, ["no file src/cadc/selectors/lesss.py"]),
         (("seeds",), [], ["seeds", "at least 1"]),
         (("world", "form_shares", "open"), 0.9, ["world.form_shares", "summing to 1"]),

@@ -1,6 +1,7 @@
 """Selectors: exact budgets, stable order, no row twice but in replay, and CADC's three rules."""
 
 import importlib
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from cadc.artifacts import load_selection, save_selection
 from cadc.curation.attribution import attribute, trend
-from cadc.curation.ordering import relative_slope, replayed, stage_order
-from cadc.curation.picking import diverse, top, weighted
+from cadc.curation.ordering import relative_slope, replayed, sequenced, stage_order
+from cadc.curation.picking import diverse, facility_location, top, weighted
 from cadc.selectors.cadc import Params, assign, capability_budgets
 from cadc.selectors.signal import Signal
 
@@ -20,14 +21,17 @@ METHODS = ("cadc", "random", "task_budget_random", "full")
 def signal(n=200, k=3, seed=0, constant=False):
     rng = np.random.default_rng(seed)
     influence = np.zeros((n, k), np.float32) if constant else rng.normal(size=(n, k)).astype(np.float32)
-    profile = np.repeat(influence, 2, axis=1) + rng.normal(size=(n, 2 * k)).astype(np.float32) * (not constant)
+    affinity = np.repeat(influence, 2, axis=1) + rng.normal(size=(n, 2 * k)).astype(np.float32) * (not constant)
+    purity = rng.normal(size=(n, 2 * k)).astype(np.float32) * (not constant)
     capability = np.repeat(np.arange(k, dtype=np.int32), 2)
-    return Signal(n, rng.choice(["a", "a", "a", "b", "c"], size=n), influence, profile, capability, np.ones(2 * k), rng.uniform(size=(4, n)).astype(np.float32))
+    return Signal(
+        n, rng.choice(["a", "a", "a", "b", "c"], size=n), influence, affinity, purity, capability, np.ones(2 * k), rng.uniform(size=(4, n)).astype(np.float32)
+    )
 
 
 def select(method, given, n, seed=0, **changes):
     module = importlib.import_module(f"cadc.selectors.{method}")
-    defaults = {"delta": 0.1, "budget_rule": "self_influence", "pick": "top", "sequence": "trend", "replay": 0.5} if method == "cadc" else {}
+    defaults = {"delta": 0.1, "budget_rule": "self_influence", "pick": "top", "keep": 0.3} if method == "cadc" else {}
     return module.select(given, n, module.Params(**(defaults | changes)), np.random.default_rng(seed))
 
 
@@ -65,6 +69,7 @@ def test_budgets_follow_self_influence():
     assert capability_budgets(trends, np.array([50, 50]), np.array([3, 2]), 30, "self_influence").tolist() == [10, 20]
     assert capability_budgets(trends, np.array([50, 50]), np.array([3, 2]), 30, "equal").tolist() == [15, 15]
     assert capability_budgets(trends, np.array([50, 50]), np.array([4, 1]), 30, "targets").tolist() == [24, 6]
+    assert capability_budgets(trends, np.array([20, 40]), np.array([4, 1]), 30, "pool").tolist() == [10, 20]
     assert capability_budgets(trends, np.array([50, 12]), np.array([3, 2]), 30, "self_influence").tolist() == [18, 12]
     assert capability_budgets(trends, np.array([50, 0]), np.array([3, 2]), 30, "self_influence").tolist() == [30, 0]
 
@@ -72,18 +77,21 @@ def test_budgets_follow_self_influence():
 def test_rows_are_the_most_influential_and_ties_go_by_row():
     influence = np.array([[5, 0], [4, 0], [5, 0], [0, 2], [0, 3], [0, 3]], np.float32)
     given = Signal(6, np.array(["a"] * 6), influence)
-    first, second = assign(given, attribute(influence, 0.0), np.array([2, 2]), np.array([1, 0]), "top", np.random.default_rng(0))
-    assert first.tolist() == [4, 5] and second.tolist() == [0, 2]
+    first, second = assign(
+        given, attribute(influence, 0.0), np.array([2, 2]), Params(delta=0, budget_rule="equal", pick="top", keep=1), np.random.default_rng(0)
+    )
+    assert first.tolist() == [0, 2] and second.tolist() == [4, 5]
 
 
 def test_falling_self_influence_comes_first():
     moves = np.array([[1.0, 3.0, 2.0], [2.0, 2.0, 2.0], [3.0, 1.0, 2.0]])
     np.testing.assert_allclose(relative_slope(moves), [0.5, -0.5, 0.0])
-    assert stage_order(moves, "trend").tolist() == [1, 2, 0]
-    assert stage_order(moves, "none").tolist() == [0, 1, 2]
+    rng = np.random.default_rng(0)
+    assert stage_order(moves, "trend", rng).tolist() == [1, 2, 0]
     assert relative_slope(np.zeros((1, 2))).tolist() == [0, 0]
-    assert stage_order(moves, "reversed").tolist() == [0, 2, 1]
-    assert stage_order(np.array([[3.0, 1.0, 2.0]]), "mean").tolist() == [1, 2, 0]
+    assert stage_order(moves, "reversed", rng).tolist() == [0, 2, 1]
+    assert stage_order(np.array([[3.0, 1.0, 2.0]]), "mean", rng).tolist() == [1, 2, 0]
+    assert {tuple(stage_order(moves, "shuffled", rng).tolist()) for _ in range(50)} == set(permutations(range(3)))
 
 
 def test_trend_is_the_mean_over_a_capability_s_rows():
@@ -100,61 +108,96 @@ def test_each_later_stage_replays_a_fraction_of_the_earlier_rows():
     assert [len(s) for s in replayed(stages, 0.0, np.random.default_rng(0))] == [10, 20, 4]
 
 
-def test_cadc_stages_hold_their_capability_and_replay(tmp_path):
-    made = select("cadc", signal(), 60, replay=0.5)
-    assert len(made) > made.n_unique == 60
+@pytest.mark.parametrize("method", ["cadc", "random"])
+def test_any_method_s_rows_can_be_put_in_stages_with_replay(method, tmp_path):
+    given, chosen = signal(), select(method, signal(), 60)
+    best, moves = given.influence.argmax(1), trend(given.self_influence, attribute(given.influence, 0.0))
+    assert sequenced(chosen, best, moves, "none", 0.5, np.random.default_rng(0)) is chosen
+    made = sequenced(chosen, best, moves, "trend", 0.5, np.random.default_rng(0))
+    assert len(made) > made.n_unique == 60 and set(made.row.tolist()) == set(chosen.row.tolist())
+    assert (made.capability == best[made.row]).all() or method == "cadc"
+    order = stage_order(moves, "trend", np.random.default_rng(0))
     for stage in range(made.stage.max() + 1):
         earlier = set(made.row[made.stage < stage])
         fresh = [c for row, c, s in zip(made.row, made.capability, made.stage, strict=True) if s == stage and row not in earlier]
-        assert len(set(fresh)) <= 1
+        assert set(fresh) == {order[stage]}
     save_selection(tmp_path / "s.parquet", made)
     loaded = load_selection(tmp_path / "s.parquet")
     assert np.array_equal(loaded.row, made.row) and np.array_equal(loaded.stage, made.stage)
 
 
 def test_values_out_of_range_are_refused():
-    for change in ({"delta": -1}, {"replay": 1.5}, {"sequence": "random"}, {"pick": "best"}, {"tau": 1}):
+    for change in ({"delta": -1}, {"budget_rule": "random"}, {"pick": "best"}, {"keep": 0}, {"tau": 1}):
         with pytest.raises(ValueError):
-            Params(**({"delta": 0, "budget_rule": "equal", "pick": "top", "sequence": "none", "replay": 0} | change))
+            Params(**({"delta": 0, "budget_rule": "equal", "pick": "top", "keep": 0.5} | change))
 
 
 @pytest.mark.parametrize("pick", ["top", "weighted", "diverse"])
 @settings(max_examples=25, deadline=None)
 @given(n=st.integers(1, 200), k=st.integers(1, 6), constant=st.booleans(), delta=st.sampled_from([0.0, 0.1, 100.0]))
 def test_every_pick_fills_the_budget_exactly(pick, n, k, constant, delta):
-    for sequence in ("trend", "shuffled"):
-        made = select("cadc", signal(k=k, constant=constant), n, pick=pick, delta=delta, sequence=sequence)
-        assert made.n_unique == n and (sequence == "trend" or (len(made) == n and made.stage.max() == 0))
+    given = signal(k=k, constant=constant)
+    made = select("cadc", given, n, pick=pick, delta=delta)
+    assert len(made) == made.n_unique == n and made.stage.max() == 0
+    moves = trend(given.self_influence, attribute(given.influence, 0.0))
+    for sequence in ("trend", "reversed", "mean", "shuffled"):
+        assert sequenced(made, given.influence.argmax(1), moves, sequence, 0.2, np.random.default_rng(0)).n_unique == n
 
 
 @pytest.mark.parametrize("pick", ["top", "diverse"])
 def test_permuting_the_pool_permutes_the_selection_and_nothing_else(pick):
     given, order = signal(), np.random.default_rng(5).permutation(200)
-    moved = Signal(200, given.task[order], given.influence[order], given.profile[order], given.capability, given.weight, given.self_influence[:, order])
-    rows, again = (set(select("cadc", g, 60, pick=pick, sequence="shuffled").row.tolist()) for g in (given, moved))
+    arrays = (array[order] for array in (given.influence, given.affinity, given.purity))
+    moved = Signal(200, given.task[order], *arrays, given.capability, given.weight, given.self_influence[:, order])
+    rows, again = (set(select("cadc", g, 60, pick=pick).row.tolist()) for g in (given, moved))
     assert rows == {int(order[row]) for row in again}
 
 
 def test_scaling_all_gradients_changes_nothing_but_budgets_by_self_influence():
     given = signal()
-    scaled = Signal(200, given.task, given.influence, given.profile, given.capability, given.weight, 9 * given.self_influence)  # cosines know no scale
+    scaled = Signal(
+        200, given.task, given.influence, given.affinity, given.purity, given.capability, given.weight, 9 * given.self_influence
+    )  # cosines know no scale
     assert np.array_equal(select("cadc", given, 60).row, select("cadc", scaled, 60).row)
 
 
-def test_a_diverse_pick_serves_every_subtask_and_takes_no_near_duplicate():
+def test_a_diverse_pick_serves_every_subtask_and_leaves_the_doubtful_out():
     rng = np.random.default_rng(0)
-    profile = np.abs(rng.normal(size=(60, 3))).astype(np.float32) * 1.5
-    profile[0, 0] += 9
-    profile[1:40, 0] += 5  # most rows serve the first subtask
-    profile[40:50, 1] += 3
-    profile[50:, 2] += 3
-    profile[1:20] = profile[0] * np.linspace(1.1, 1.2, 19)[:, None]  # twenty times the same row
-    rows = diverse(profile, np.ones(3), np.arange(60), 12)
-    assert len(set(rows.tolist())) == 12 and sum(row < 20 for row in rows) == 1
-    assert [int(((rows >= low) & (rows < high)).sum()) for low, high in ((0, 40), (40, 50), (50, 60))] == [4, 4, 4]
-    rows = diverse(profile, np.array([4.0, 1.0, 1.0]), np.arange(60), 12)
-    assert [int(((rows >= low) & (rows < high)).sum()) for low, high in ((0, 40), (40, 50), (50, 60))] == [8, 2, 2]
-    assert len(set(diverse(profile, np.ones(3), np.arange(60), 60).tolist())) == 60  # what is alike comes last, it is not lost
+    own = np.repeat([0, 1, 2], [120, 40, 20])
+    affinity = rng.normal(size=(180, 3)).astype(np.float32)
+    affinity[np.arange(180), own] += 9
+    purity = rng.normal(size=(180, 3)).astype(np.float32)
+    doubtful = np.arange(180) % 2 == 0
+    purity[doubtful] -= 9
+    everything = np.arange(180)
+    rows = diverse(affinity, purity, np.ones(3), 0.5, everything, 30)
+    assert np.bincount(own[rows]).tolist() == [10, 10, 10] and len(set(rows.tolist())) == 30 and not doubtful[rows].any()
+    assert np.bincount(own[diverse(affinity, purity, np.array([4.0, 1.0, 1.0]), 0.5, everything, 30)]).tolist() == [20, 5, 5]
+    assert np.bincount(own[diverse(affinity, purity, np.ones(3), 0.1, everything, 90)]).tolist() == [35, 35, 20]  # what a small one can't fill, others do
+    assert np.bincount(own[diverse(affinity, purity, None, 0.5, everything, 36)]).tolist() == [24, 8, 4]
+    assert sorted(diverse(affinity, purity, np.ones(3), 0.5, everything, 180).tolist()) == everything.tolist()
+    assert doubtful[diverse(affinity, purity, np.ones(3), 1.0, everything, 90)].any()
+
+
+def test_facility_location_takes_one_of_each_kind_before_a_second():
+    rng = np.random.default_rng(1)
+    kind = np.repeat(np.arange(5), [40, 20, 10, 5, 3])
+    features = 9 * np.eye(5)[kind] + 0.01 * rng.normal(size=(78, 5))
+    assert sorted(kind[facility_location(features, 5)].tolist()) == [0, 1, 2, 3, 4]
+    assert kind[facility_location(features, 1)].tolist() == [0]
+    assert sorted(facility_location(features, 78).tolist()) == list(range(78))
+    assert facility_location(np.zeros((4, 2)), 2).tolist() == [0, 1]
+
+
+def test_facility_location_is_greedy_s_own_choice():
+    features = np.random.default_rng(2).normal(size=(30, 6))
+    unit = features - features.mean(0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    similar, chosen = np.clip(unit @ unit.T, 0, None), []
+    for _ in range(8):  # the plain greedy algorithm, every gain computed anew
+        worth = [similar[:, [*chosen, i]].max(1).sum() if i not in chosen else -1.0 for i in range(30)]
+        chosen.append(int(np.argmax(worth)))
+    assert facility_location(features, 8).tolist() == chosen
 
 
 def test_a_weighted_pick_prefers_influence_without_being_bound_to_it():

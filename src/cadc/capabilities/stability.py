@@ -1,21 +1,25 @@
-"""Which number of capabilities? The partition that other draws of the probe rows would have given too (ours)."""
+"""Which capabilities? The partition that other draws of the probe rows would have given too (ours)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
-from cadc.capabilities.graph import capabilities
+from cadc.capabilities.graph import capabilities, communities
+from cadc.params import Discover
+
+_TOGETHER = 0.5  # share of the draws in which two subtasks must fall together to be held together by the consensus
 
 
 @dataclass(frozen=True)
 class Consensus:
-    """What one resolution gives: the partition of all probe rows int32 [S], those of the bootstrap draws int32 [B, S],
+    """What one tau and resolution give: the consensus partition int32 [S], those of the bootstrap draws int32 [B, S],
     their mean pairwise adjusted Rand index, and how often two subtasks fall together float64 [S, S]."""
 
+    tau: float
     resolution: float
     partition: np.ndarray
     draws: np.ndarray
@@ -40,18 +44,25 @@ def drawn_gram(row_gram: np.ndarray, subtask: np.ndarray, rng: np.random.Generat
     return np.stack([weights @ products.astype(np.float64) @ weights.T for products in row_gram])
 
 
-def consensus(
-    row_gram: np.ndarray, subtask: np.ndarray, rates: np.ndarray, center: bool, tau: float, resolutions: list[float], level: int, n_draws: int, seed: int
-) -> list[Consensus]:
-    """The consensus at every resolution, over `n_draws` bootstrap draws of the probe rows (the same for all)."""
-    whole = drawn_gram(row_gram, subtask, None)
-    draws = [drawn_gram(row_gram, subtask, np.random.default_rng([seed, b])) for b in range(n_draws)]
+def mean_agreement(partitions: np.ndarray) -> float:
+    """Mean pairwise adjusted Rand index of partitions int [n, S]; 1 for a single one."""
+    return float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(partitions, 2)])) if len(partitions) > 1 else 1.0
+
+
+def consensus(row_gram: np.ndarray, subtask: np.ndarray, weights: np.ndarray, discover: Discover) -> list[Consensus]:
+    """The consensus at every tau and resolution, over bootstrap draws of the probe rows (the same for all).
+
+    row_gram and subtask as in `drawn_gram`, weights [M] of the snapshots. The consensus partition is Leiden's on the
+    graph of how often two subtasks fall together (Lancichinetti and Fortunato 2012): it is steadier than that of any
+    one draw, or of all rows.
+    """
+    grams = [drawn_gram(row_gram, subtask, np.random.default_rng([discover.seed, b])) for b in range(discover.bootstrap)]
     made = []
-    for resolution in resolutions:
-        partitions = np.stack([capabilities(gram, rates, center, tau, resolution, level, seed) for gram in draws])
-        agreement = np.mean([adjusted_rand_score(a, b) for a, b in combinations(partitions, 2)]) if n_draws > 1 else 1.0
-        together = (partitions[:, :, None] == partitions[:, None]).mean(0)
-        made.append(Consensus(resolution, capabilities(whole, rates, center, tau, resolution, level, seed), partitions, float(agreement), together))
+    for tau, resolution in product(discover.tau, discover.resolutions):
+        draws = np.stack([capabilities(gram, weights, discover.center, tau, resolution, discover.level, discover.seed) for gram in grams])
+        together = (draws[:, :, None] == draws[:, None]).mean(0)
+        partition = communities(together, _TOGETHER, 1.0, discover.seed)
+        made.append(Consensus(tau, resolution, partition, draws, mean_agreement(draws), together))
     return made
 
 

@@ -1,8 +1,11 @@
-"""Order of the capabilities and replay: the staged curriculum (CADC, curation)."""
+"""Order of the capabilities and replay: the staged curriculum (CADC, curation), for any method's rows."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from cadc.artifacts import Selection
+from cadc.params import Sequence
 
 
 def relative_slope(trend: np.ndarray) -> np.ndarray:
@@ -17,14 +20,14 @@ def relative_slope(trend: np.ndarray) -> np.ndarray:
     return np.divide(slope, mean, out=np.zeros_like(slope), where=mean > 0)
 
 
-def stage_order(trend: np.ndarray, rule: str) -> np.ndarray:
+def stage_order(trend: np.ndarray, rule: Sequence, rng: np.random.Generator) -> np.ndarray:
     """Capabilities in the order they are taught: int64 [K].
 
     `trend`: falling self-influence (learnt early) first, rising last (CADC); `reversed`: the other way round; `mean`:
-    least self-influence first; `none`: as numbered. Ties by capability.
+    least self-influence first; `shuffled`: any order. Ties by capability.
     """
     slope = relative_slope(trend)
-    keys = {"trend": slope, "reversed": -slope, "mean": trend.mean(0), "none": np.zeros(trend.shape[1])}
+    keys = {"trend": slope, "reversed": -slope, "mean": trend.mean(0), "shuffled": rng.random(trend.shape[1])}
     return np.argsort(keys[rule], kind="stable")
 
 
@@ -36,3 +39,21 @@ def replayed(stages: list[np.ndarray], fraction: float, rng: np.random.Generator
         again = rng.choice(earlier, size=round(fraction * len(earlier)), replace=False) if k else earlier
         out.append(rng.permutation(np.concatenate([own, again])) if k else np.asarray(own, np.int64))
     return out
+
+
+def sequenced(selection: Selection, best: np.ndarray, trend: np.ndarray, rule: Sequence, replay: float, rng: np.random.Generator) -> Selection:
+    """The selection's rows in stages, one a capability, later ones with a share of the earlier ones' rows (CADC, curation).
+
+    A row that the method gave no capability goes to `best[row]`, int [N]; trend float64 [M, K]. `none` leaves the
+    method's own order. The same rows stay selected, replayed ones stand twice.
+    """
+    if rule == "none":
+        return selection
+    capability = np.where(selection.capability < 0, best[selection.row], selection.capability).astype(np.int32)
+    order = [c for c in stage_order(trend, rule, rng) if (capability == c).any()]
+    of_row = dict(zip(selection.row.tolist(), capability.tolist(), strict=True))
+    stages = replayed([selection.row[capability == c] for c in order], replay, rng)
+    row = np.concatenate(stages)
+    stage = np.repeat(np.arange(len(stages), dtype=np.int32), [len(rows) for rows in stages])
+    weight = dict(zip(selection.row.tolist(), selection.weight.tolist(), strict=True))
+    return Selection(row, np.array([weight[z] for z in row.tolist()], np.float32), np.array([of_row[z] for z in row.tolist()], np.int32), stage)

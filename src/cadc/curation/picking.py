@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
+
 import numpy as np
 
-from cadc.budgets import largest_remainder
-
-_ALIKE = 0.995  # cosine of influence profiles from which two rows are near-duplicates: they would move all subtasks alike
+from cadc.budgets import capped_shares
 
 
 def top(influence: np.ndarray, candidates: np.ndarray, n: int) -> np.ndarray:
@@ -24,27 +24,46 @@ def weighted(influence: np.ndarray, candidates: np.ndarray, n: int, rng: np.rand
     return candidates[np.argsort(-keys, kind="stable")[:n]]
 
 
-def diverse(profile: np.ndarray, weight: np.ndarray, candidates: np.ndarray, n: int) -> np.ndarray:
-    """`n` candidates spread over a capability's subtasks, near-duplicates out (ours): int64 [<= n].
+def diverse(affinity: np.ndarray, purity: np.ndarray, weight: np.ndarray | None, keep: float, candidates: np.ndarray, n: int) -> np.ndarray:
+    """`n` candidates spread over a capability's subtasks, the doubtful left out (ours): int64 [<= n].
 
-    profile float32 [N, S] says how well every row suits each of the capability's subtasks, weight [S] how much each
-    counts. The subtasks take turns until each has its share, every time the row that suits it best among those not taken
-    and unlike all that it took before; what then is missing is filled with the rows that suit any subtask best.
+    affinity and purity float32 [N, S] on the capability's subtasks, weight [S] how much each counts (None: by its number of rows). A row belongs to
+    the subtask of its highest affinity. Of a subtask's rows the share `keep` of highest purity is eligible (more, if its
+    budget asks for more), and of these the budget is filled so that every eligible row has one like it among the chosen
+    (facility location on affinities), which leaves near-duplicates for last.
     """
-    unit = profile / np.maximum(np.linalg.norm(profile, axis=1, keepdims=True), 1e-12)
-    shares = largest_remainder(weight, n)
-    queues = [iter(candidates[np.argsort(-profile[candidates, s], kind="stable")].tolist()) for s in range(len(weight))]
-    taken: list[list[int]] = [[] for _ in weight]
-    chosen: dict[int, None] = {}
-    waiting = [s for s in range(len(weight)) if shares[s]]
-    while waiting:
-        for s in list(waiting):
-            row = next((row for row in queues[s] if row not in chosen and (not taken[s] or (unit[taken[s]] @ unit[row]).max() < _ALIKE)), None)
-            if row is not None:
-                taken[s].append(row)
-                chosen[row] = None
-            if row is None or len(taken[s]) == shares[s]:
-                waiting.remove(s)
-    rest = np.setdiff1d(candidates, list(chosen))
-    fill = rest[np.argsort(-profile[rest].max(1), kind="stable")[: n - len(chosen)]] if len(rest) else rest
-    return np.concatenate([np.array(list(chosen), np.int64), fill])
+    own = affinity[candidates].argmax(1)
+    counts = np.bincount(own, minlength=affinity.shape[1])
+    n = min(n, len(candidates))
+    shares = capped_shares(counts if weight is None or not weight[counts > 0].any() else weight, counts, n)
+    chosen = [np.empty(0, np.int64)]
+    for s in np.flatnonzero(shares):
+        group = candidates[own == s]
+        n_eligible = max(int(np.ceil(keep * len(group))), shares[s])
+        eligible = group[np.argsort(-purity[group, s], kind="stable")[:n_eligible]]
+        chosen.append(eligible[facility_location(affinity[eligible], shares[s])])
+    return np.concatenate(chosen)
+
+
+def facility_location(features: np.ndarray, n: int) -> np.ndarray:
+    """Positions of `n` rows that stand for all of them: greedy maximum of sum_z max_{s chosen} cos(z, s), int64 [n].
+
+    features float [m, d], taken less their mean. Lazy greedy (Minoux 1978): gains only fall, so a row is looked at again
+    only when it heads the queue. Memory m^2; ties by position.
+    """
+    unit = features - features.mean(0)
+    unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    similar = np.clip(np.rint(1e6 * (unit @ unit.T)), 0, None).astype(np.int64)  # whole numbers: no order of sums decides a tie
+    covered = np.zeros(len(unit), np.int64)
+    waiting = [(-gain, i) for i, gain in enumerate(similar.sum(1).tolist())]
+    heapq.heapify(waiting)
+    chosen: list[int] = []
+    while len(chosen) < n:
+        _, i = heapq.heappop(waiting)
+        gain = int(np.maximum(similar[i] - covered, 0).sum())
+        if waiting and (-gain, i) > waiting[0]:
+            heapq.heappush(waiting, (-gain, i))
+            continue
+        chosen.append(i)
+        np.maximum(covered, similar[i], out=covered)
+    return np.array(chosen, np.int64)

@@ -1,7 +1,7 @@
 """The mini world's benchmarks, in the hub layout and schema of lmms-eval's own tasks (ours).
 
 `probe` holds what methods and choices of ours may see, `score` what only evaluation reads: other draws of the same
-POPE, MMT-Bench and mini_vqa, and LLaVA-in-the-Wild.
+POPE, MMT-Bench, mini_vqa and LLaVA-in-the-Wild (which has no such split on the hub: ask it of 60 images of your own).
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from PIL import Image
 
 from cadc.params import Benchmarks
 from cadc.pool.mini_world import choices, find_question
-from cadc.pool.probe import MINI_VQA, MMT, POPE
+from cadc.pool.probe import LLAVA_W, MINI_VQA, MMT, POPE
 from cadc.pool.scene import OBJECT_NOUNS, Scene, draw_scene, sample_scene
 from cadc.pool.subtasks import SUBTASKS, draw_question
 
-LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
 _OPTIONS = tuple("ABCDEFGHI")
 
 
@@ -148,11 +147,11 @@ def write_llava_wild(root: Path, n_images: int, paraphrases: int, rng: np.random
 
 def write_benchmarks(probe: Path, score: Path, params: Benchmarks, paraphrases: int, rngs: list[np.random.Generator]) -> None:
     """Write the probe root and the scoring root, each benchmark from its own generator, in the pool's wordings."""
-    for root, per_subtask, pope_images, own in (
-        (probe, params.probe_per_subtask, params.probe_pope_images, rngs[:3]),
-        (score, params.score_per_subtask, params.pope_images, rngs[3:]),
+    for root, per_subtask, pope_images, wild_images, own in (
+        (probe, params.probe_per_subtask, params.probe_pope_images, params.probe_llava_wild_images, [*rngs[:3], rngs[7]]),
+        (score, params.score_per_subtask, params.pope_images, params.llava_wild_images, rngs[3:7]),
     ):
         write_mmt(root, per_subtask, paraphrases, own[0])
         write_mini_vqa(root, per_subtask, paraphrases, own[1])
         write_pope(root, pope_images, own[2])
-    write_llava_wild(score, params.llava_wild_images, paraphrases, rngs[6])
+        write_llava_wild(root, wild_images, paraphrases, own[3])

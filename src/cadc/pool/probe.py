@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from cadc.pool.reader import POOL_FEATURES
 
 MMT, POPE, MINI_VQA = "lmms-lab-encoder/MMT-Benchmark", "lmms-lab-encoder/POPE", "cadc/mini-vqa"
+LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
 MMT_LETTER = "Answer the question using a single character from the given options."
 SHORT_ANSWER = "Answer the question using a single word or phrase."
 _OPTIONS = tuple("ABCDEFGHI")
@@ -57,8 +58,15 @@ def _pope(root: Path) -> Iterator[Probed]:
         yield f"pope {doc['category']} {doc['id']}", _short(doc), doc["answer"], doc["image"], f"presence ({doc['answer']})", "pope"
 
 
+def _llava_wild(root: Path) -> Iterator[Probed]:
+    """A question stands alone here, as in lmms-eval; the reference answer is what the judge compares with."""
+    for _, doc in _docs(root / LLAVA_W, "train-*.parquet"):
+        name = f"wild ({doc['category']})"
+        yield f"llava_wild {doc['question_id']}", f"<image>\n{doc['question'].strip()}", doc["gpt_answer"], doc["image"], name, "wild"
+
+
 #: Benchmarks that can be aimed at, by the names of their tasks in lmms-eval (POPE has three).
-TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope}
+TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope, "llava_in_the_wild": _llava_wild}
 
 
 def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:

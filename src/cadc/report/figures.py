@@ -85,3 +85,21 @@ def stages(path: Path, counts: np.ndarray) -> None:
     axis.set_xlabel("rows, replay included")
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, path)
+
+
+@matplotlib.rc_context(STYLE)
+def pareto(path: Path, points: list[tuple[str, float, dict[str, float]]], title: str) -> None:
+    """Score against the operations that selection and tuning take: points of (label, operations, figure), best ones joined."""
+    figure, axis = plt.subplots(figsize=(5.5, 3.2))
+    best, front = -np.inf, []
+    for label, cost, value in sorted(points, key=lambda point: (point[1], -point[2]["mean"])):
+        axis.errorbar(cost / 1e12, value["mean"], yerr=value["sd"], fmt="o", color="C0", capsize=2)
+        axis.annotate(label, (cost / 1e12, value["mean"]), xytext=(5, 4), textcoords="offset points", fontsize=7)
+        if value["mean"] > best:
+            best = value["mean"]
+            front.append((cost / 1e12, best))
+    axis.plot(*np.array(front).T, color="0.6", lw=1, zorder=0)
+    axis.set_xscale("log")
+    axis.set_xlabel("selection + one tuning, 10$^{12}$ floating-point operations")
+    axis.set_ylabel(title)
+    save(figure, path)

@@ -1,4 +1,4 @@
-"""Pre-training of the mini base: first align what the model sees with words, then teach it to look things up (ours).
+"""Pre-training of a mini base: first align what the model sees with words, then teach it to look things up (ours).
 
 Stage 0 trains vision tower, connector and word embeddings so that each image token lies near the words that describe
 its cell. Stage 1 (look) adds the language model on the dialect (`pool/dialect.py`), several probes packed per image
@@ -16,7 +16,7 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from cadc import console
 from cadc.model.mini import END, IMAGE, USER, build_model, build_processor
-from cadc.params import Pretrain
+from cadc.params import Base, Pretrain
 from cadc.pool.dialect import OPTION_LETTERS, WORD_GROUPS, Lexicon, Probe, cell_words, draw_probes
 from cadc.pool.scene import draw_scene, sample_scene
 from cadc.pool.vocabulary import heedful, loose
@@ -76,14 +76,14 @@ def _image_features(model: LlavaForConditionalGeneration, pixel_values: torch.Te
     return torch.stack(list(model.get_image_features(pixel_values=pixel_values, return_dict=True).pooler_output))
 
 
-def pretrain(params: Pretrain, device: str = "cpu") -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
-    """Make the mini base from nothing but a seed.
+def pretrain(params: Pretrain, base: Base, device: str = "cpu") -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
+    """Make a mini base from nothing but a seed.
 
     Returns the model and its processor. Raises FloatingPointError, naming the step, if a loss is not finite.
     """
     torch.manual_seed(params.seed)
     processor = build_processor()
-    model = build_model(processor, params.vision_width, params.width, params.layers).to(device)
+    model = build_model(processor, base.vision_width, base.width, base.layers).to(device)
     batches, groups = _Batches(processor, loose(), params.seed), [g.to(device) for g in _group_ids(processor)]
     embed = model.get_input_embeddings()
 

@@ -1,0 +1,98 @@
+"""Are capabilities the model's or the run's? `python benchmarks/stability.py` writes reports/benchmarks/stability.md.
+
+Proxy runs that differ in seed alone (LoRA initialisation, rows, order), the trajectories of each, the partition that each rule finds
+in them, and how well these agree (mean pairwise adjusted Rand index). Needs `dvc repro prepare`; runs are kept in artifacts/scratch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cadc import artifacts, shards
+from cadc.capabilities.attribution import snapshot_weights
+from cadc.capabilities.graph import capabilities
+from cadc.capabilities.stability import consensus, drawn_gram, mean_agreement, most_stable
+from cadc.gradients.influence import SketchedDirections, subtask_trajectories
+from cadc.model.encode import EncodedRows
+from cadc.model.load import add_lora, load_base, load_processor
+from cadc.params import Params, load_params
+from cadc.pool.probe import load_probe
+from cadc.report.leaderboard import markdown
+from cadc.training.proxy import proxy_run
+from cadc.training.snapshots import load_snapshots
+
+REPORT = Path("reports/benchmarks/stability.md")
+
+
+def probe_subtasks(params: Params):
+    probe, names, _ = load_probe(artifacts.PROBE, params.capture.targets)
+    return probe, np.unique(names, return_inverse=True)[1]
+
+
+def proxies() -> shards.Task:
+    """A proxy run of one seed, and the inner products of the probe rows' directions at its snapshots."""
+    torch.set_num_threads(1)
+    params = load_params()
+    pool, processor = artifacts.load_pool(), load_processor(params.model.path)
+    probe, subtask = probe_subtasks(params)
+
+    def run(seed: int, folder: Path) -> None:
+        proxy_run(folder, pool, processor, params.model_copy(update={"proxy": params.proxy.model_copy(update={"seed": seed})}))
+        model = add_lora(load_base(params.model), params.model.lora, 0)
+        engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
+        rows, snapshots = EncodedRows(probe, processor, params.model.max_length), load_snapshots(folder)
+        artifacts.save_array(folder / "row_gram.npy", subtask_trajectories(engine, rows, subtask, int(subtask.max()) + 1, snapshots)[1])
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=4)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    params = load_params()
+    inputs = [params.proxy.model_dump(), params.capture.model_dump(), params.model.model_dump(), artifacts.POOL, artifacts.PROBE, Path(params.model.path)]
+    folders = list(shards.run(proxies, list(range(args.seeds)), "stability", inputs, "proxy runs").values())
+    subtask, discover = probe_subtasks(params)[1], params.discover
+    rates = np.array([entry["lr"] for entry in artifacts.read_json(folders[0] / "snapshots.json")])
+    row_grams = [artifacts.load_array(folder / "row_gram.npy") for folder in folders]
+    grams, body = [drawn_gram(np.asarray(row_gram), subtask, None) for row_gram in row_grams], []
+    for rule, center, tau, resolution in product(("equal", "lr"), (True, False), (0.0, 0.1, 0.3), (0.6, 0.8, 1.0, 1.2)):
+        made = [capabilities(gram, snapshot_weights(rates, rule), center, tau, resolution, 1, discover.seed) for gram in grams]
+        counts = [int(partition.max()) + 1 for partition in made]
+        body.append(
+            [
+                f"{rule}, {'centred' if center else 'as they are'}",
+                f"{tau:g}",
+                f"{resolution:g}",
+                f"{min(counts)} to {max(counts)}",
+                f"{mean_agreement(np.stack(made)):.2f}",
+            ]
+        )
+    chosen = []
+    for row_gram in row_grams:
+        chosen.append(most_stable(consensus(np.asarray(row_gram), subtask, snapshot_weights(rates, discover.snapshot_weights), discover)))
+    counts = [one.n_capabilities for one in chosen]
+    text = f"""# Are capabilities the model's or the run's?
+
+Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} proxy runs that differ in seed alone. ARI: mean pairwise adjusted Rand index of their partitions of
+{int(subtask.max()) + 1} subtasks; 1 is the same partition every time, 0 what chance gives.
+
+**The consensus of the default** (`discover` in params.yaml): {min(counts)} to {max(counts)} capabilities, ARI over proxy seeds **{mean_agreement(np.stack([one.partition for one in chosen])):.2f}**.
+Over the draws inside a seed: {", ".join(f"{one.agreement:.2f}" for one in chosen)}.
+
+One partition of all probe rows, by rule:
+
+"""
+    REPORT.write_text(text + markdown(["snapshots, trajectories", "tau", "resolution", "capabilities", "ARI"], body))
+    print(REPORT.read_text())
+
+
+if __name__ == "__main__":
+    main()
