@@ -3,7 +3,7 @@
 import numpy as np
 
 from cadc import artifacts, console
-from cadc.capabilities.attribution import affinity, capability_influence, purity, snapshot_weights
+from cadc.capabilities.attribution import affinity, best_influence, capability_influence, purity, snapshot_weights
 from cadc.capabilities.graph import centered, cosine_similarity
 from cadc.capabilities.stability import consensus, most_stable
 from cadc.params import Params
@@ -21,7 +21,9 @@ def main(params: Params) -> None:
     chosen = most_stable(candidates)
     capability, cosine = chosen.partition, cosine_similarity(centered(gram) if discover.center else gram, weights)
     arrays = {name: artifacts.load_array(artifacts.INFLUENCE / f"{name}.npy") for name in ("influence", "norm", "self_influence")}
+    about = affinity(arrays["influence"], arrays["norm"], gram, weights)
     influence = capability_influence(arrays["influence"], arrays["norm"], gram, weights, capability, discover.center)
+    influence = best_influence(about, capability) if discover.attribution == "best" else influence
     targets = [subtask["target"] for subtask in subtasks]
     weight = np.array([1 / (len(set(targets)) * targets.count(target)) for target in targets])  # every benchmark counts alike
     artifacts.fresh(artifacts.CAPABILITIES)
@@ -29,7 +31,7 @@ def main(params: Params) -> None:
     artifacts.save_array(artifacts.CAPABILITIES / "capability.npy", capability)
     artifacts.save_array(artifacts.CAPABILITIES / "weight.npy", weight)
     artifacts.save_array(artifacts.CAPABILITIES / "influence.npy", influence)
-    artifacts.save_array(artifacts.CAPABILITIES / "affinity.npy", affinity(arrays["influence"], arrays["norm"], gram, weights))
+    artifacts.save_array(artifacts.CAPABILITIES / "affinity.npy", about)
     artifacts.save_array(artifacts.CAPABILITIES / "purity.npy", purity(arrays["influence"], arrays["norm"], gram))
     artifacts.save_array(artifacts.CAPABILITIES / "self_influence.npy", np.asarray(arrays["self_influence"]))
     named = [{**subtask, "capability": int(c)} for subtask, c in zip(subtasks, capability, strict=True)]

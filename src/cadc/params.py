@@ -153,6 +153,7 @@ class Discover(Section):
     tau: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], OneOrMany] = Field(min_length=1)
     resolutions: Annotated[list[Rate], OneOrMany] = Field(min_length=1)
     level: Literal[1, 2]
+    attribution: Literal["mean", "best"]
     bootstrap: Annotated[int, Field(ge=1)]
     seed: Seed
 

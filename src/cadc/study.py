@@ -25,7 +25,7 @@ from pydantic import Field
 from cadc import artifacts, console
 from cadc.evaluation.statistics import Samples, mean_over, measure, relative
 from cadc.params import Section, Seed, load_params
-from cadc.report.leaderboard import markdown
+from cadc.report.leaderboard import REPORTS, markdown
 
 LANES = Path(".study")
 Figures = dict[str, dict[str, dict[str, float]]]  # budget -> seed -> figure
@@ -157,8 +157,8 @@ def tabulated(table: Question, made: dict[str, Figures]) -> str:
 
 
 def write(study: Study, name: str, made: dict[str, Figures]) -> None:
-    """reports/studies/NAME.json and .md, with every table as far as it is made."""
-    artifacts.write_json(Path("reports/studies") / f"{name}.json", made)
+    """reports/NAME.json and .md, with every table as far as it is made."""
+    artifacts.write_json(REPORTS / f"{name}.json", made)
     parts = [f"# {study.title}\n", study.about.strip() + f"\n\nMade by `python -m cadc.study studies/{name}.yaml`.\n"]
     for table in study.tables:
         parts += [
@@ -166,7 +166,7 @@ def write(study: Study, name: str, made: dict[str, Figures]) -> None:
             table.about.strip() + f" {table.split.capitalize()} split, seeds {', '.join(map(str, table.seeds))}.\n",
             tabulated(table, made),
         ]
-    (Path("reports/studies") / f"{name}.md").write_text("\n".join(parts))
+    (REPORTS / f"{name}.md").write_text("\n".join(parts))
 
 
 def main(path: Path, only: list[str]) -> None:
@@ -175,7 +175,7 @@ def main(path: Path, only: list[str]) -> None:
     cells = {named(v.method, t.changes(v)): (v.method, t.changes(v)) for t in tables for v in t.variants}
     for _, changes in cells.values():
         changed(yaml.safe_load(Path("params.yaml").read_text()), changes)  # a typo is said before anything runs
-    saved = Path("reports/studies") / f"{path.stem}.json"
+    saved = REPORTS / f"{path.stem}.json"
     every = {named(v.method, t.changes(v)) for t in study.tables for v in t.variants}
     made = {cell: figures for cell, figures in (artifacts.read_json(saved) if saved.exists() else {}).items() if cell in every}
     n_lanes = min(int(os.environ.get("CADC_WORKERS") or os.cpu_count()), len(cells))

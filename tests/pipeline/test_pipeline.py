@@ -18,6 +18,7 @@ SMALL = {
     ("world", "rows"): 200,
     ("benchmarks", "probe_per_subtask"): 2,
     ("benchmarks", "probe_pope_images"): 2,
+    ("benchmarks", "probe_llava_wild_images"): 2,
     ("benchmarks", "score_per_subtask"): 2,
     ("benchmarks", "pope_images"): 3,
     ("benchmarks", "llava_wild_images"): 2,
@@ -79,6 +80,7 @@ def test_every_method_is_scored_on_every_benchmark(repository):
         "similarity.png",
         "self_influence.png",
         "stages.png",
+        "pareto.png",
     }
 
 
@@ -153,6 +155,38 @@ def test_selections_hold_the_budget_and_adapters_differ_by_seed(repository):
         assert len(set(rows)) == 20 < len(rows) + 1
     weights = [(repository / f"artifacts/adapters/random/b10_s{s}/adapter_model.safetensors").read_bytes() for s in (0, 1)]
     assert weights[0] != weights[1]
+
+
+def test_stages_need_capabilities_and_then_any_method_has_them(repository):
+    text = (repository / "params.yaml").read_text()
+    try:
+        staged = text.replace("sequence: none", "sequence: trend")
+        (repository / "params.yaml").write_text(staged)
+        failed = run(repository, "dvc", "repro", "-s", "curate@random", check=False)
+        assert failed.returncode and "set methods.random.signal to capabilities" in failed.stdout + failed.stderr
+        (repository / "params.yaml").write_text(staged.replace("random:\n    signal: pool", "random:\n    signal: capabilities"))
+        run(repository, "dvc", "repro", "curate@random")
+        table = pq.read_table(repository / "artifacts/selections/random/b10_s0.parquet")
+        assert len(set(table["row"].to_pylist())) == 20 and max(table["stage"].to_pylist()) >= 1 and min(table["capability"].to_pylist()) >= 0
+    finally:
+        (repository / "params.yaml").write_text(text)
+        run(repository, "dvc", "repro")
+
+
+def test_a_selection_tunes_another_model_and_is_scored_on_either_split(repository):
+    text = (repository / "params.yaml").read_text()
+    before = pq.read_table(repository / "artifacts/results/random/samples.parquet").num_rows
+    try:
+        (repository / "params.yaml").write_text(
+            text.replace("transfer:\n  path: null", "transfer:\n  path: models/small").replace("split: score", "split: probe")
+        )
+        run(repository, "dvc", "repro", "evaluate@random")
+        assert pq.read_table(repository / "artifacts/results/random/samples.parquet").num_rows != before
+        config = json.loads((repository / "artifacts/adapters/random/b10_s0/adapter_config.json").read_text())
+        assert config["base_model_name_or_path"] == "models/small"
+    finally:
+        (repository / "params.yaml").write_text(text)
+        run(repository, "dvc", "repro")
 
 
 def test_an_unknown_parameter_stops_before_anything_runs(repository):

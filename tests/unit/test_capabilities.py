@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from cadc.capabilities.attribution import affinity, capability_influence, purity, snapshot_weights
+from cadc.capabilities.attribution import affinity, best_influence, capability_influence, purity, snapshot_weights
 from cadc.capabilities.graph import capabilities, centered, communities, cosine_similarity
 from cadc.capabilities.stability import consensus, drawn_gram, most_stable
 
@@ -78,6 +78,13 @@ def test_capability_influence_equals_the_formula_on_explicit_directions(center):
             expected[:, c] += rates[t] * np.nan_to_num(cosine)
     np.testing.assert_allclose(made, expected, atol=1e-6)
     assert (made[3] == 0).all()
+
+
+def test_the_best_subtask_decides_where_the_mean_of_many_hides_it():
+    about = np.array([[3.0, -1.0, -1.0, 0.5], [0.0, 0.1, 0.2, 2.0]], np.float32)
+    capability = np.array([0, 0, 0, 1])
+    assert best_influence(about, capability).tolist() == [[3.0, 0.5], [np.float32(0.2), 2.0]]
+    assert about[0, capability == 0].mean() < about[0, 3] < best_influence(about, capability)[0, 0]
 
 
 def probe_rows(n_groups=3, size=4, per_subtask=6, noise=1.0, seed=0):

@@ -9,7 +9,7 @@ import pytest
 
 from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import load_tasks
-from cadc.pool.benchmarks import write_mini_vqa, write_mmt, write_pope
+from cadc.pool.benchmarks import write_llava_wild, write_mini_vqa, write_mmt, write_pope
 from cadc.pool.probe import load_probe
 
 
@@ -33,11 +33,14 @@ def test_another_world_in_the_same_folder_is_not_served_from_a_cache(here):
     assert made[0] != made[1]
 
 
-@pytest.mark.parametrize("task_name, target", [("mmt_val", "mmt_val"), ("mini_vqa", "mini_vqa"), ("pope_adv", "pope")])
+@pytest.mark.parametrize(
+    "task_name, target", [("mmt_val", "mmt_val"), ("mini_vqa", "mini_vqa"), ("pope_adv", "pope"), ("llava_in_the_wild", "llava_in_the_wild")]
+)
 def test_probe_rows_are_asked_as_lmms_eval_asks(here, processor, task_name, target):
     write_mmt(here / "probe", 1, 1, np.random.default_rng(0))
     write_mini_vqa(here / "probe", 1, 1, np.random.default_rng(0))
     write_pope(here / "probe", 1, np.random.default_rng(0))
+    write_llava_wild(here / "probe", 1, 1, np.random.default_rng(0))
     rows, _, _ = load_probe(here / "probe", [target])
     task = load_tasks(here / "probe", [task_name]).tasks[0]
     chat = ChatModel(processor, 4, 8)

@@ -55,3 +55,12 @@ def capability_influence(influence: np.ndarray, norm: np.ndarray, gram: np.ndarr
         scale = np.asarray(norm[t], np.float64)[:, None] * target[None]
         total += weight * np.divide(inner @ members, scale, out=np.zeros_like(total), where=scale > 0)
     return total.astype(np.float32)
+
+
+def best_influence(affinity: np.ndarray, capability: np.ndarray) -> np.ndarray:
+    """A row serves a capability as well as the one of its subtasks that it serves best (ours): float32 [N, K].
+
+    affinity float32 [N, S], capability [S]. Beside the mean trajectory of a capability of many kinds of subtasks, a row
+    of just one kind looks like none of them.
+    """
+    return np.stack([affinity[:, capability == c].max(1) for c in range(int(capability.max()) + 1)], axis=1)
