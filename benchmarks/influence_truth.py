@@ -26,7 +26,7 @@ from cadc.training.finetune import finetune
 from cadc.training.snapshots import load_snapshots
 
 REPORT = Path("reports/benchmarks/influence_truth.md")
-N_ROWS, PASSES, TRAK_WIDTH = 4000, 3, 2048
+N_ROWS, PASSES, TRAK_WIDTH = 4000, 2, 2048
 _DAMPING = 0.1  # of TRAK's kernel, times its mean eigenvalue
 
 

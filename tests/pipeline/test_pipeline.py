@@ -74,6 +74,8 @@ def test_every_method_is_scored_on_every_benchmark(repository):
     assert {"pope_f1", "pope_yes_ratio", "mmt_accuracy", "mmt_meta_mean", "llava_wild", "vqa_accuracy", "corrected_mean", "relative"} <= set(figures)
     assert metrics["full"]["b100"]["relative"]["mean"] == 100
     assert "| full 100% |" in (repository / "reports/leaderboard.md").read_text()
+    costs = {line.split(" | ")[0]: line.split(" | ")[1:] for line in (repository / "reports/leaderboard.md").read_text().split("## What it costs")[1].splitlines()}
+    assert costs["| full 100%"][0] == costs["| random 10%"][0] == "0.0" and costs["| full 100%"][3] == "1.00" and float(costs["| cadc 10%"][3]) > 2
     assert {p.name for p in (repository / "reports/plots").iterdir()} == {
         "leaderboard.png",
         "capabilities.png",
