@@ -64,9 +64,9 @@ def halves() -> shards.Task:
         loss = np.zeros(len(lengths))
         with torch.no_grad():
             for at in token_batches(lengths, 12000):
-                inputs = model_inputs(collate([setting.probe[int(i)] for i in at], setting.pad_id), "cpu")
+                inputs = model_inputs(collate([setting.probe[int(i)] for i in at], setting.pad_id), next(model.parameters()).device)
                 labels = inputs.pop("labels")
-                loss[at] = answer_loss(model(**inputs, use_cache=False).logits, labels).numpy()
+                loss[at] = answer_loss(model(**inputs, use_cache=False).logits, labels).cpu().numpy()
         artifacts.save_array(folder / "loss.npy", np.bincount(setting.subtask, loss) / np.bincount(setting.subtask))
 
     return tune
@@ -101,7 +101,10 @@ def attributions(setting: Setting) -> dict[str, np.ndarray]:
         out[f"{update}, cosine, subtasks centred"] = (rates * apart).sum(0)
         out[f"{update}, inner product"] = (rates * made["influence"]).sum(0)
         out[f"{update}, cosine, last snapshot"] = near[-1]
-        out[f"{update}, raw probe gradients, inner product"] = (rates * row_influence(of, setting.rows, setting.part, snapshots, raw)["influence"]).sum(0)
+        if update != "sgd":
+            out[f"{update} against raw probe gradients, inner product"] = (
+                rates * row_influence(of, setting.rows, setting.part, snapshots, raw)["influence"]
+            ).sum(0)
     less = row_influence(engine("adam_less"), setting.rows, setting.part, snapshots, raw)
     out["LESS (Adam against raw, cosine)"] = (rates * cosines(less["influence"], less["norm"], raw)).sum(0)
     narrow = engine("sgd", projection=TRAK_WIDTH, keep_sketches=True)
@@ -138,7 +141,16 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     params = load_params()
-    inputs = [params.finetune.model_dump(), params.model.model_dump(), N_ROWS, PASSES, artifacts.POOL, artifacts.PROBE, Path(params.model.path)]
+    inputs = [
+        params.finetune.model_dump(),
+        params.model.model_dump(),
+        params.capture.targets,
+        N_ROWS,
+        PASSES,
+        artifacts.POOL,
+        artifacts.PROBE,
+        Path(params.model.path),
+    ]
     folders = shards.run(halves, list(range(args.halves)), "influence_truth", inputs, "tune on halves")
     lowered = -np.stack([artifacts.load_array(folder / "loss.npy") for folder in folders.values()])
     setting = Setting(params)

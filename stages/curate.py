@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from cadc import artifacts
+from cadc import artifacts, console
 from cadc.budgets import n_selected
 from cadc.curation.attribution import attribute, trend
 from cadc.curation.ordering import sequenced
@@ -31,7 +31,7 @@ def main(params: Params) -> None:
     if arrays:
         best, trends = signal.influence.argmax(1), trend(signal.self_influence, attribute(signal.influence, 0.0))
     elif params.curate.sequence != "none":
-        raise ValueError(f"curate.sequence is {params.curate.sequence}, which needs capabilities: also set methods.{METHOD}.signal to capabilities")
+        console.line(f"{METHOD} has no capabilities and keeps its own order; for stages also set methods.{METHOD}.signal=capabilities")
     artifacts.fresh(artifacts.SELECTIONS / METHOD)
     for run in runs_of(METHOD, params):
         n = n_selected(run.budget, pool.num_rows)
@@ -39,7 +39,7 @@ def main(params: Params) -> None:
         if selection.n_unique != n:
             raise ValueError(f"{METHOD} chose {selection.n_unique} different rows where the budget is {n}; a selector must return exactly n")
         rng = np.random.default_rng([run.seed, n, 1])
-        staged = sequenced(selection, best, trends, params.curate.sequence, params.curate.replay, rng)
+        staged = sequenced(selection, best, trends, params.curate.sequence if arrays else "none", params.curate.replay, rng)
         artifacts.save_selection(artifacts.selection_path(METHOD, run.name), staged)
 
 

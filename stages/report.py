@@ -104,7 +104,11 @@ def cost_table(params: Params, summary: leaderboard.Summary, plots: Path) -> str
         body.append([label, *(f"{part / 1e12:.1f}" for part in (*parts, sum(parts))), f"{sum(parts) / full:.2f}", f"{figure['mean']:.1f}"])
     figures.pareto(plots / "pareto.png", points, {"relative": "Rel. %", "corrected_mean": "corrected"}[judged])
     said = f"A row takes {per_row['forward'] / 1e6:.0f} MFLOP forward, {per_row['training'] / 1e6:.0f} in training, {per_row['gradients'] / 1e6:.0f} in the gradient engine.\n"
-    return leaderboard.markdown(["", "selection, TFLOP", "tuning", "together", "of tuning on all rows", "Rel. %"], body) + "\n" + said
+    return (
+        leaderboard.markdown(["", "selection, TFLOP", "tuning", "together", "of tuning on all rows", {"relative": "Rel. %"}.get(judged, "corrected")], body)
+        + "\n"
+        + said
+    )
 
 
 def write_capabilities(plots: Path) -> None:
@@ -125,7 +129,7 @@ def measured() -> str:
             f"{cost['seconds']:.1f}",
             f"{cost['cpu_seconds']:.1f}",
             str(cost["peak_memory_mb"]),
-            f"{cost['rows'] / cost['seconds']:.0f}" if cost.get("rows") else "",
+            f"{cost['rows'] / cost['seconds']:.0f}" if cost.get("rows") and cost["seconds"] else "",
         ]
         for name, cost in made.items()
     ]
@@ -160,7 +164,7 @@ def main(params: Params) -> None:
     write_capabilities(plots)
     parts = [
         "# Leaderboard\n",
-        f"Mean ± sd over {len(params.seeds)} seeds; 95% interval of Rel. % by bootstrap over scoring rows. Made by `dvc repro`.\n",
+        f"Mean ± sd over {len(params.seeds)} seeds; 95% interval of Rel. % by bootstrap over scoring rows. Scored on the {params.evaluate.split} split. Made by `dvc repro`.\n",
         leaderboard.markdown(header, body),
         "![leaderboard](plots/leaderboard.png)\n",
         "POPE F1 is the mean of its three splits; LLaVA-Wild is the model's points over the reference's; *corrected* is the mean over\n"

@@ -13,8 +13,8 @@
     influence/influence.npy      float32 [n_snapshots, n_rows, n_subtasks]; self_influence.npy, norm.npy, loss.npy
                                  float32 [n_snapshots, n_rows]; with capture.keep_sketches also sketches.npy float32
                                  [n_snapshots, n_rows, width]
-    capabilities/                capabilities.json; stability.json; together.npy float64 [n_subtasks, n_subtasks]; capability.npy int32, weight.npy float64 [n_subtasks]; influence.npy float32 [n_rows,
-                                 n_capabilities], (cosines summed over snapshots), affinity.npy and purity.npy
+    capabilities/                capabilities.json; stability.json; cosine.npy float64 [n_subtasks, n_subtasks]; together.npy float64 [n_subtasks, n_subtasks]; capability.npy int32, weight.npy float64 [n_subtasks]; influence.npy float32 [n_rows,
+                                 n_capabilities], (cosines, or standard deviations: `discover.attribution`), affinity.npy and purity.npy
                                  float32 [n_rows, n_subtasks]; self_influence.npy float32 [n_snapshots, n_rows]
     selections/METHOD/bBB_sS.parquet   row, rank, weight, capability, stage
     adapters/METHOD/bBB_sS/      a PEFT adapter; loss.npy float32 [n_steps]

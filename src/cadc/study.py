@@ -1,18 +1,22 @@
 """Run a study: many variants of the pipeline, each scored with the same seeds, as tables: `python -m cadc.study studies/cadc.yaml`.
 
 A variant is a method and changed parameters, the same that `dvc exp run -S` takes. Each is one `dvc repro evaluate@METHOD` of the
-committed code in a clone of its own that shares this repository's cache: only what a change touches is computed, a study that
-was killed goes on where it was, and one that was finished is finished again in seconds a variant. As many variants run side by
-side as `CADC_WORKERS` says (default: the number of cores), one process each.
+commit in a clone of its own that shares this repository's cache: only what a change touches is computed, a study that was killed
+goes on where it was, and one that was finished is finished again in seconds a variant. As many variants run side by side as
+`CADC_WORKERS` says (default: the number of cores), one process each. Titles of tables behind the file's name run these alone.
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import json
 import os
 import queue
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,15 +24,15 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cadc import artifacts, console
 from cadc.evaluation.statistics import Samples, mean_over, measure, relative
-from cadc.params import Section, Seed, load_params
-from cadc.report.leaderboard import REPORTS, markdown
+from cadc.params import Params, Section, Seed
+from cadc.report.leaderboard import REPORTS, markdown, percent
 
 LANES = Path(".study")
-Figures = dict[str, dict[str, dict[str, float]]]  # budget -> seed -> figure
+CODE = ("src", "stages", "models", "dvc.yaml")  # what figures depend on, beside parameters
 COLUMNS = {
     "corrected_open": "open",
     "corrected_yesno": "yes/no",
@@ -37,6 +41,7 @@ COLUMNS = {
     "llava_wild": "LLaVA-Wild",
     "relative": "Rel. %",
 }
+Figures = dict[str, dict[str, dict[str, float]]]  # budget -> seed -> figure, in percent
 
 
 class Variant(Section):
@@ -56,6 +61,13 @@ class Question(Section):
     seeds: list[Seed] = Field(min_length=2)
     set: dict[str, Any] = Field(default_factory=dict)
     variants: list[Variant] = Field(min_length=1)
+
+    @field_validator("set")
+    @classmethod
+    def _one_split(cls, changes):
+        if {"evaluate.split", "seeds"} & set(changes):
+            raise ValueError("a table's split and seeds have keys of their own")
+        return changes
 
     def changes(self, variant: Variant) -> dict[str, Any]:
         return {"evaluate.split": self.split, "seeds": self.seeds, **self.set, **variant.set}
@@ -82,30 +94,70 @@ def changed(params: dict, changes: dict[str, Any]) -> dict:
     return params
 
 
+def named(method: str, changes: dict[str, Any]) -> str:
+    """The cell under which a variant's figures are kept: tables that share it compute it once."""
+    return " ".join([method, *(f"{key}={value}" for key, value in sorted(changes.items()))])
+
+
+def git(*command: str, at: Path = Path()) -> str:
+    return subprocess.run(["git", *command], cwd=at, capture_output=True, text=True, check=True).stdout
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant, whole: its method and all its parameters at one commit."""
+
+    method: str
+    params: dict
+    commit: str
+    code: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Figures made with other parameters or code are not taken up."""
+        return hashlib.blake2b(json.dumps([self.method, self.params, self.code], sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def cells_of(tables: list[Question]) -> dict[str, Cell]:
+    """Every variant by name, at HEAD. Raises KeyError, ValueError (pydantic's) naming a parameter that is unknown or out of range."""
+    commit, text = git("rev-parse", "HEAD").strip(), git("show", "HEAD:params.yaml")
+    code = git("rev-parse", *(f"HEAD:{path}" for path in CODE))
+    cells = {}
+    for table in tables:
+        for variant in table.variants:
+            params = changed(yaml.safe_load(text), table.changes(variant))
+            if variant.method not in Params.model_validate(params).methods:
+                raise KeyError(f"{variant.label}: {variant.method} is not among the methods of params.yaml")
+            cells[named(variant.method, table.changes(variant))] = Cell(variant.method, params, commit, code)
+    return cells
+
+
 class Lane:
-    """A clone in which one variant after the other is made."""
+    """A clone in which one variant after the other is made; locked, for what a killed study left running still writes there."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+        LANES.mkdir(exist_ok=True)
+        self._lock = folder.with_suffix(".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"{folder}: another study, or a variant that a killed one left running, is at work there; wait for it or stop it") from None
         if not (folder / ".git").is_dir():
-            self._run(["git", "clone", "-q", ".", str(folder)], Path())
-            (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {Path('.dvc/cache').resolve()}\n")
-        self._run(["git", "fetch", "-q"], folder)
-        self._run(["git", "reset", "-q", "--hard", "origin/HEAD"], folder)
+            git("clone", "-q", ".", str(folder))
+        (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {Path('.dvc/cache').resolve()}\n")
 
-    def _run(self, command: list[str], at: Path) -> None:
+    def figures(self, cell: Cell) -> Figures:
+        """Every figure of one variant. Raises RuntimeError with the end of DVC's output where it fails."""
+        git("fetch", "-q", "origin", cell.commit, at=self.folder)
+        git("reset", "-q", "--hard", cell.commit, at=self.folder)
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(cell.params, sort_keys=False))
         env = os.environ | {"PYTHONPATH": str((self.folder / "src").resolve()), "CADC_WORKERS": "1"}
-        done = subprocess.run(command, cwd=at, env=env, capture_output=True, text=True)
+        command = ["dvc", "repro", f"evaluate@{cell.method}"]
+        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, pass_fds=[self._lock.fileno()])
         if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} in {at}:\n{(done.stdout + done.stderr)[-3000:]}")
-
-    def figures(self, method: str, changes: dict[str, Any]) -> Figures:
-        """Every figure of one variant: budget -> seed -> figure, in percent; with `capabilities` where the method has some."""
-        params = changed(yaml.safe_load(Path("params.yaml").read_text()), changes)
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-        self._run(["dvc", "repro", "-q", f"evaluate@{method}"], self.folder)
-        root = self.folder / "artifacts"
-        table = pq.read_table(root / artifacts.RESULTS.relative_to(artifacts.ROOT) / method / "samples.parquet")
+            raise RuntimeError((done.stdout + done.stderr)[-1500:])
+        table = pq.read_table(self.folder / artifacts.RESULTS / cell.method / "samples.parquet")
         out: Figures = {}
         for budget, seed in sorted(set(zip(table["budget"].to_pylist(), table["seed"].to_pylist(), strict=True))):
             mask = pc.and_(pc.equal(table["budget"], budget), pc.equal(table["seed"], seed))
@@ -113,92 +165,112 @@ class Lane:
         return out
 
 
-def named(method: str, changes: dict[str, Any]) -> str:
-    """The cell under which a variant's figures are kept: tables that share it compute it once."""
-    return " ".join([method, *(f"{key}={value}" for key, value in sorted(changes.items()))])
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: figures by seed at one budget."""
+
+    variant: Variant
+    budget: str
+    runs: dict[str, dict[str, float]]
+
+    def values(self, name: str) -> list[float]:
+        return [run[name] for run in self.runs.values()]
 
 
-def rows_of(table: Question, made: dict[str, Figures]) -> list[tuple[str, dict[str, list[float]]]]:
-    """Label and figures over seeds of every variant made so far; `full`, if the table has it, is what Rel. % divides by."""
-    cells = []
+def rows_of(table: Question, made: dict[str, Figures]) -> list[Row]:
+    """The rows made so far, budgets ascending; `full`, if the table has it, is what Rel. % divides by."""
+    rows = []
     for variant in table.variants:
         budgets = made.get(named(variant.method, table.changes(variant)), {})
-        for budget, runs in sorted(budgets.items()):
-            label = variant.label if len(budgets) == 1 else f"{variant.label} {int(budget[1 : 3 + (budget == 'b100')])}%"
-            cells.append((variant, label, list(runs.values())))
-    full = next((mean_over(runs) for variant, _, runs in cells if variant.method == "full"), None)
-    out = []
-    for _, label, runs in cells:
-        every = [run | ({"relative": relative(run, full)} if full else {}) for run in runs]
-        out.append((label, {name: [run[name] for run in every] for name in every[0]}))
-    return out
+        rows += [Row(variant, budget, runs) for budget, runs in sorted(budgets.items(), key=lambda item: float(percent(item[0])[:-1]))]
+    full = next((mean_over(list(row.runs.values())) for row in rows if row.variant.method == "full"), None)
+    if full is None:
+        return rows
+    return [Row(row.variant, row.budget, {seed: run | {"relative": relative(run, full)} for seed, run in row.runs.items()}) for row in rows]
+
+
+def difference(row: Row, first: Row, name: str) -> str:
+    """Mean difference over the seeds that both have, and twice its standard deviation; unpaired where they share fewer than two."""
+    shared = [seed for seed in row.runs if seed in first.runs]
+    if len(shared) > 1:
+        apart = np.array([row.runs[seed][name] - first.runs[seed][name] for seed in shared])
+        return f"{apart.mean():+.1f} ({2 * apart.std(ddof=1):.1f})"
+    spread = np.sqrt(np.var(row.values(name), ddof=1) + np.var(first.values(name), ddof=1))
+    return f"{np.mean(row.values(name)) - np.mean(first.values(name)):+.1f} ({2 * spread:.1f})"
 
 
 def tabulated(table: Question, made: dict[str, Figures]) -> str:
-    """The table in Markdown: mean ± sd over seeds, and the difference to the first row beside twice its sd."""
+    """The table in Markdown: mean ± sd over seeds; differences to the first variant at the same budget."""
     rows = rows_of(table, made)
     if not rows:
         return "Not run yet.\n"
-    names = [name for name in COLUMNS if all(name in figures for _, figures in rows)]
+    names = [name for name in COLUMNS if all(name in run for row in rows for run in row.runs.values())]
     judged = "relative" if "relative" in names else "corrected_mean"
-
-    def said(values: list[float]) -> str:
-        return f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"
-
-    def difference(values: list[float], first: list[float]) -> str:
-        spread = 2 * np.sqrt(np.var(values, ddof=1) + np.var(first, ddof=1))
-        return f"{np.mean(values) - np.mean(first):+.1f} ({spread:.1f})"
-
-    body = [
-        [label, *(said(figures[name]) for name in names), difference(figures[judged], rows[0][1][judged]) if i else ""]
-        for i, (label, figures) in enumerate(rows)
-    ]
+    first = {row.budget: row for row in rows if row.variant == table.variants[0]}
+    body = []
+    for row in rows:
+        said = [f"{np.mean(row.values(name)):.1f} ± {np.std(row.values(name), ddof=1):.1f}" for name in names]
+        versus = first.get(row.budget)
+        label = row.variant.label if row.variant.method == "full" else f"{row.variant.label}, {percent(row.budget)}"
+        body.append([label, *said, difference(row, versus, judged) if versus and versus is not row else ""])
     return markdown(["", *(COLUMNS[name] for name in names), f"difference in {COLUMNS[judged]} (2 sd)"], body)
 
 
-def write(study: Study, name: str, made: dict[str, Figures]) -> None:
+def write(study: Study, name: str, made: dict[str, dict]) -> None:
     """reports/NAME.json and .md, with every table as far as it is made."""
     artifacts.write_json(REPORTS / f"{name}.json", made)
+    figures = {cell: entry["figures"] for cell, entry in made.items()}
     parts = [f"# {study.title}\n", study.about.strip() + f"\n\nMade by `python -m cadc.study studies/{name}.yaml`.\n"]
     for table in study.tables:
-        parts += [
-            f"## {table.title}\n",
-            table.about.strip() + f" {table.split.capitalize()} split, seeds {', '.join(map(str, table.seeds))}.\n",
-            tabulated(table, made),
-        ]
+        about = f"{table.about.strip()} {table.split.capitalize()} split, seeds {', '.join(map(str, table.seeds))}.\n"
+        parts += [f"## {table.title}\n", about, tabulated(table, figures)]
     (REPORTS / f"{name}.md").write_text("\n".join(parts))
 
 
 def main(path: Path, only: list[str]) -> None:
     study = Study.model_validate(yaml.safe_load(path.read_text()))
-    tables = [table for table in study.tables if not only or table.title in only]
-    cells = {named(v.method, t.changes(v)): (v.method, t.changes(v)) for t in tables for v in t.variants}
-    for _, changes in cells.values():
-        changed(yaml.safe_load(Path("params.yaml").read_text()), changes)  # a typo is said before anything runs
+    if missing := set(only) - {table.title for table in study.tables}:
+        raise KeyError(f"{path} has no table {', '.join(sorted(missing))}; it has {', '.join(table.title for table in study.tables)}")
+    every = cells_of(study.tables)
+    todo = cells_of([table for table in study.tables if not only or table.title in only])
     saved = REPORTS / f"{path.stem}.json"
-    every = {named(v.method, t.changes(v)) for t in study.tables for v in t.variants}
-    made = {cell: figures for cell, figures in (artifacts.read_json(saved) if saved.exists() else {}).items() if cell in every}
-    n_lanes = min(int(os.environ.get("CADC_WORKERS") or os.cpu_count()), len(cells))
+    made = artifacts.read_json(saved) if saved.exists() else {}
+    made = {name: entry for name, entry in made.items() if name in every and entry["fingerprint"] == every[name].fingerprint}
+    n_lanes = min(int(os.environ.get("CADC_WORKERS") or os.cpu_count()), len(todo))
     lanes: queue.Queue[Lane] = queue.Queue()
     for i in range(n_lanes):
         lanes.put(Lane(LANES / f"{i}"))
 
-    def attempt(cell: str) -> Figures:
+    def attempt(name: str) -> Figures:
         lane = lanes.get()
         try:
-            return lane.figures(*cells[cell])
+            return lane.figures(todo[name])
         finally:
             lanes.put(lane)
 
+    failed = {}
     with ThreadPoolExecutor(n_lanes) as pool:
-        waiting = {pool.submit(attempt, cell): cell for cell in cells}
-        for done in as_completed(waiting):
-            made[waiting[done]] = done.result()
-            write(study, path.stem, made)
-            figures = [run for runs in done.result().values() for run in runs.values()]
-            console.line(f"{waiting[done]}: corrected {np.mean([run['corrected_mean'] for run in figures]):.1f}")
+        waiting = {pool.submit(attempt, name): name for name in todo}
+        try:
+            for done in as_completed(waiting):
+                name = waiting[done]
+                if done.exception():
+                    failed[name] = done.exception()
+                    console.line(f"{name}: FAILED")
+                    continue
+                made[name] = {"fingerprint": todo[name].fingerprint, "figures": done.result()}
+                write(study, path.stem, made)
+                runs = [run for runs in done.result().values() for run in runs.values()]
+                console.line(f"{name}: corrected {np.mean([run['corrected_mean'] for run in runs]):.1f}")
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
+    if failed:
+        raise SystemExit("\n\n".join(f"{name}:\n{error}" for name, error in failed.items()))
 
 
 if __name__ == "__main__":
-    load_params()
-    main(Path(sys.argv[1]), sys.argv[2:])
+    try:
+        main(Path(sys.argv[1]), sys.argv[2:])
+    except (KeyError, ValueError) as error:
+        raise SystemExit(f"study: {error.args[0] if error.args else error}") from None

@@ -170,13 +170,26 @@ def test_a_diverse_pick_serves_every_subtask_and_leaves_the_doubtful_out():
     doubtful = np.arange(180) % 2 == 0
     purity[doubtful] -= 9
     everything = np.arange(180)
-    rows = diverse(affinity, purity, np.ones(3), 0.5, everything, 30)
+    rows = diverse(affinity, purity, affinity, np.ones(3), 0.5, everything, 30)
     assert np.bincount(own[rows]).tolist() == [10, 10, 10] and len(set(rows.tolist())) == 30 and not doubtful[rows].any()
-    assert np.bincount(own[diverse(affinity, purity, np.array([4.0, 1.0, 1.0]), 0.5, everything, 30)]).tolist() == [20, 5, 5]
-    assert np.bincount(own[diverse(affinity, purity, np.ones(3), 0.1, everything, 90)]).tolist() == [35, 35, 20]  # what a small one can't fill, others do
-    assert np.bincount(own[diverse(affinity, purity, None, 0.5, everything, 36)]).tolist() == [24, 8, 4]
-    assert sorted(diverse(affinity, purity, np.ones(3), 0.5, everything, 180).tolist()) == everything.tolist()
-    assert doubtful[diverse(affinity, purity, np.ones(3), 1.0, everything, 90)].any()
+    assert np.bincount(own[diverse(affinity, purity, affinity, np.array([4.0, 1.0, 1.0]), 0.5, everything, 30)]).tolist() == [20, 5, 5]
+    assert np.bincount(own[diverse(affinity, purity, affinity, np.ones(3), 0.1, everything, 90)]).tolist() == [
+        35,
+        35,
+        20,
+    ]  # what a small one can't fill, others do
+    assert np.bincount(own[diverse(affinity, purity, affinity, None, 0.5, everything, 36)]).tolist() == [24, 8, 4]
+    assert sorted(diverse(affinity, purity, affinity, np.ones(3), 0.5, everything, 180).tolist()) == everything.tolist()
+    assert doubtful[diverse(affinity, purity, affinity, np.ones(3), 1.0, everything, 90)].any()
+
+
+def test_a_capability_of_one_subtask_is_spread_too():
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(60, 6)).astype(np.float32)
+    features[:20] = features[0]  # twenty times the same row
+    one = features[:, :1]
+    rows = diverse(one, np.zeros((60, 1), np.float32), features, np.ones(1), 1.0, np.arange(60), 12)
+    assert len(set(rows.tolist())) == 12 and (rows < 20).sum() <= 1
 
 
 def test_facility_location_takes_one_of_each_kind_before_a_second():

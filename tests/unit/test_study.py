@@ -1,10 +1,12 @@
-"""Studies: variants are changed parameters, and tables compare them seed by seed."""
+"""Studies: variants are changed parameters, and tables compare them seed by seed, at the same budget."""
+
+import subprocess
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from cadc.study import Question, Study, Variant, changed, named, rows_of, tabulated
+from cadc.study import Lane, Question, Row, Study, Variant, cells_of, changed, difference, named, rows_of, tabulated
 
 TABLE = Question(
     title="t", about="a", split="probe", seeds=[1, 2], set={"a.b": 1},
@@ -35,24 +37,54 @@ def test_a_variant_outranks_its_table_and_both_name_the_split_and_the_seeds():
 
 
 def test_a_table_has_a_row_a_budget_and_says_what_full_data_makes_of_it():
-    rows = dict(rows_of(TABLE, made()))
-    assert list(rows) == ["first", "second 5%", "second 100%", "all"]
-    assert rows["first"]["relative"] == pytest.approx([100 * (10 / 60 + 0.5) / 2, 100 * (14 / 60 + 0.5) / 2])
-    assert rows["all"]["relative"] == [100, 100]
+    rows = rows_of(TABLE, made())
+    assert [(row.variant.label, row.budget) for row in rows] == [("first", "b05"), ("second", "b05"), ("second", "b100"), ("all", "b100")]
+    assert rows[0].values("relative") == pytest.approx([100 * (10 / 60 + 0.5) / 2, 100 * (14 / 60 + 0.5) / 2])
+    assert rows[-1].values("relative") == [100, 100]
 
 
-def test_differences_are_to_the_first_row_beside_two_standard_deviations():
-    text = tabulated(TABLE.model_copy(update={"variants": TABLE.variants[:2]}), made())
-    lines = text.splitlines()
-    assert lines[2].startswith("| first | 12.0 ± 2.8 |") and lines[2].endswith("|  |")
-    assert lines[3].endswith("| +20.0 (8.0) |")  # sqrt(8 + 8) * 2
+def test_differences_are_paired_by_seed_and_taken_at_the_same_budget():
+    lines = tabulated(TABLE.model_copy(update={"variants": TABLE.variants[:2]}), made()).splitlines()
+    assert lines[2].startswith("| first, 5% | 12.0 ± 2.8 |") and lines[2].endswith("|  |")
+    assert lines[3].startswith("| second, 5% |") and lines[3].endswith("| +20.0 (0.0) |")
+    assert lines[4].startswith("| second, 100% |") and lines[4].endswith("|  |")
+    half = made()
+    del half[named("cadc", TABLE.changes(TABLE.variants[0]))]
+    assert all(line.endswith("|  |") for line in tabulated(TABLE, half).splitlines()[2:])  # nothing to compare with yet
     assert tabulated(TABLE, {}) == "Not run yet.\n"
 
 
-def test_the_committed_studies_name_parameters_that_there_are():
+def test_runs_of_other_seeds_are_compared_unpaired():
+    rows = rows_of(TABLE, made())
+    other = Row(rows[1].variant, "b05", {"s8": {"x": 10.0}, "s9": {"x": 14.0}})
+    assert difference(other, Row(rows[0].variant, "b05", {"s1": {"x": 0.0}, "s2": {"x": 4.0}}), "x") == "+10.0 (8.0)"
+
+
+def test_the_committed_study_can_be_run():
     study = Study.model_validate(yaml.safe_load(open("studies/cadc.yaml")))
-    for table in study.tables:
-        for variant in table.variants:
-            changed(yaml.safe_load(open("params.yaml")), table.changes(variant))
-    with pytest.raises(ValidationError, match="splt"):
-        Question.model_validate({**TABLE.model_dump(), "splt": "probe"})
+    cells = cells_of(study.tables)
+    assert len({cell.fingerprint for cell in cells.values()}) > 10
+    broken = [TABLE.model_copy(update={"set": {}, "variants": [Variant(label="x", set={"select.cadc.keep": 7})]})]
+    with pytest.raises(ValueError, match="keep"):
+        cells_of(broken)
+    with pytest.raises(KeyError, match="lesss"):
+        cells_of([TABLE.model_copy(update={"set": {}, "variants": [Variant(label="x", method="lesss")]})])
+    for key in ({"splt": "probe"}, {"set": {"seeds": [1]}}):
+        with pytest.raises(ValidationError):
+            Question.model_validate(TABLE.model_dump() | key)
+
+
+def test_a_lane_that_a_killed_study_still_writes_to_is_not_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr("cadc.study.LANES", tmp_path)
+    (tmp_path / "0" / ".git").mkdir(parents=True)
+    (tmp_path / "0" / ".dvc").mkdir()
+    first = Lane(tmp_path / "0")
+    child = subprocess.Popen(["sleep", "60"], pass_fds=[first._lock.fileno()])
+    first._lock.close()
+    try:
+        with pytest.raises(ValueError, match="left running"):
+            Lane(tmp_path / "0")
+    finally:
+        child.kill()
+        child.wait()
+    Lane(tmp_path / "0")

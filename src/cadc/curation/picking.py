@@ -24,13 +24,16 @@ def weighted(influence: np.ndarray, candidates: np.ndarray, n: int, rng: np.rand
     return candidates[np.argsort(-keys, kind="stable")[:n]]
 
 
-def diverse(affinity: np.ndarray, purity: np.ndarray, weight: np.ndarray | None, keep: float, candidates: np.ndarray, n: int) -> np.ndarray:
+def diverse(
+    affinity: np.ndarray, purity: np.ndarray, features: np.ndarray, weight: np.ndarray | None, keep: float, candidates: np.ndarray, n: int
+) -> np.ndarray:
     """`n` candidates spread over a capability's subtasks, the doubtful left out (ours): int64 [<= n].
 
-    affinity and purity float32 [N, S] on the capability's subtasks, weight [S] how much each counts (None: by its number of rows). A row belongs to
-    the subtask of its highest affinity. Of a subtask's rows the share `keep` of highest purity is eligible (more, if its
-    budget asks for more), and of these the budget is filled so that every eligible row has one like it among the chosen
-    (facility location on affinities), which leaves near-duplicates for last.
+    affinity and purity float32 [N, S] on the capability's subtasks, features float32 [N, d] by which rows are compared,
+    weight [S] how much each subtask counts (None: by its number of rows). A row belongs to the subtask of its highest
+    affinity. Of a subtask's rows the share `keep` of highest purity is eligible (more, if its budget asks for more), and
+    of these the budget is filled so that every eligible row has one like it among the chosen (facility location), which
+    leaves near-duplicates for last.
     """
     own = affinity[candidates].argmax(1)
     counts = np.bincount(own, minlength=affinity.shape[1])
@@ -41,7 +44,7 @@ def diverse(affinity: np.ndarray, purity: np.ndarray, weight: np.ndarray | None,
         group = candidates[own == s]
         n_eligible = max(int(np.ceil(keep * len(group))), shares[s])
         eligible = group[np.argsort(-purity[group, s], kind="stable")[:n_eligible]]
-        chosen.append(eligible[facility_location(affinity[eligible], shares[s])])
+        chosen.append(eligible[facility_location(features[eligible], shares[s])])
     return np.concatenate(chosen)
 
 

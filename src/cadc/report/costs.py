@@ -24,8 +24,7 @@ _SAMPLE = 256  # pool rows on which operations are counted
 def operations(params: Params) -> dict[str, float]:
     """Mean floating-point operations a pool row: a `forward` pass, a `training` step, the engine's `gradients`.
 
-    As torch counts them (matrix products and convolutions, two each multiply-add), with the padding of real batches, on
-    one GPU or core. The sketch's products with the trajectories are counted, its element-wise additions are not.
+    As torch counts them (matrix products and convolutions, two each multiply-add), in the batches of `capture`. The sketch's products with the trajectories are counted, its element-wise additions are not.
     """
     pool, processor = artifacts.load_pool(), load_processor(params.model.path)
     model = add_lora(load_base(params.model), params.model.lora, 0)
@@ -34,10 +33,11 @@ def operations(params: Params) -> dict[str, float]:
     lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
     batches = [collate([rows[int(which[i])] for i in at], pad_id) for at in token_batches(lengths, params.capture.batch_tokens)]
     n_subtasks = len(artifacts.read_json(artifacts.CAPABILITIES / "capabilities.json"))
+    device = next(model.parameters()).device
 
     def forward(training: bool) -> None:
         for batch in batches:
-            inputs = model_inputs(batch, "cpu")
+            inputs = model_inputs(batch, device)
             labels = inputs.pop("labels")
             loss = answer_loss(model(**inputs, use_cache=False).logits, labels).sum()
             if training:
@@ -45,7 +45,7 @@ def operations(params: Params) -> dict[str, float]:
 
     def gradients() -> None:
         engine = SketchedDirections(model, params.capture, pad_id)
-        targets = torch.zeros(n_subtasks, engine.sketch.width)
+        targets = torch.zeros(n_subtasks, engine.sketch.width, device=device)
         for _, sketches, _, _ in engine.batches(rows, which, load_snapshots(artifacts.PROXY)[0]):
             sketches @ targets.T
 

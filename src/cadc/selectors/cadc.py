@@ -35,7 +35,7 @@ def capability_budgets(trends: np.ndarray, counts: np.ndarray, sizes: np.ndarray
 
 
 def assign(signal: Signal, serves: np.ndarray, budgets: np.ndarray, params: Params, rng: np.random.Generator) -> list[np.ndarray]:
-    """Rows of each capability, no row twice; larger capabilities choose first (ours), ties by row.
+    """Rows of each capability, no row twice; capabilities choose in their order (ours), ties by row.
 
     A capability whose rows are taken passes what it can't fill on to the next; what the last leaves open is filled
     with the remaining rows of highest influence on any capability, so that the total is exact.
@@ -48,7 +48,7 @@ def assign(signal: Signal, serves: np.ndarray, budgets: np.ndarray, params: Para
         if params.pick == "diverse":
             members = signal.capability == c
             weight = None if params.budget_rule == "pool" else signal.weight[members]
-            own = diverse(signal.affinity[:, members], signal.purity[:, members], weight, params.keep, candidates, wanted)
+            own = diverse(signal.affinity[:, members], signal.purity[:, members], signal.affinity, weight, params.keep, candidates, wanted)
         elif params.pick == "weighted":
             own = weighted(influence, candidates, wanted, rng)
         else:
