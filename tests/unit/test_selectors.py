@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadc.artifacts import load_selection, save_selection
+from cadc.capabilities.attribution import affinity, capability_influence, purity
 from cadc.curation.attribution import attribute, trend
 from cadc.curation.ordering import relative_slope, replayed, sequenced, stage_order
 from cadc.curation.picking import diverse, facility_location, top, weighted
@@ -153,12 +154,19 @@ def test_permuting_the_pool_permutes_the_selection_and_nothing_else(pick):
     assert rows == {int(order[row]) for row in again}
 
 
-def test_scaling_all_gradients_changes_nothing_but_budgets_by_self_influence():
-    given = signal()
-    scaled = Signal(
-        200, given.task, given.influence, given.affinity, given.purity, given.capability, given.weight, 9 * given.self_influence
-    )  # cosines know no scale
-    assert np.array_equal(select("cadc", given, 60).row, select("cadc", scaled, 60).row)
+def test_scaling_all_gradients_changes_no_selection():
+    rng, gram = np.random.default_rng(9), np.repeat(np.eye(6)[None], 2, 0)
+    influence, norm, self_influence = rng.normal(size=(2, 200, 6)), rng.uniform(1, 2, size=(2, 200)), rng.uniform(size=(2, 200))
+    capability = np.array([0, 0, 0, 1, 1, 2], np.int32)
+
+    def rows(scale):
+        about = affinity(scale * influence, scale * norm, gram, np.ones(2))
+        clean = purity(scale * influence, scale * norm, gram)
+        on = capability_influence(scale * influence, scale * norm, gram, np.ones(2), capability, True)
+        given = Signal(200, np.array(["a"] * 200), on, about, clean, capability, np.ones(6), (scale**2 * self_influence).astype(np.float32))
+        return {pick: select("cadc", given, 60, pick=pick).row.tolist() for pick in ("top", "diverse")}
+
+    assert rows(1.0) == rows(8.0)
 
 
 def test_a_diverse_pick_serves_every_subtask_and_leaves_the_doubtful_out():
