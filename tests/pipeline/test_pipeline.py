@@ -175,7 +175,6 @@ def test_stages_need_capabilities_and_then_any_method_has_them(repository):
         assert len(set(table["row"].to_pylist())) == 20 and max(table["stage"].to_pylist()) >= 1 and min(table["capability"].to_pylist()) >= 0
     finally:
         (repository / "params.yaml").write_text(text)
-        run(repository, "dvc", "repro")
 
 
 def test_a_selection_tunes_another_model_and_is_scored_on_either_split(repository):
@@ -191,7 +190,6 @@ def test_a_selection_tunes_another_model_and_is_scored_on_either_split(repositor
         assert config["base_model_name_or_path"] == "models/small"
     finally:
         (repository / "params.yaml").write_text(text)
-        run(repository, "dvc", "repro")
 
 
 def test_an_unknown_parameter_stops_before_anything_runs(repository):
