@@ -15,6 +15,7 @@ import torch
 from scipy.stats import rankdata
 
 from cadc import artifacts, shards
+from cadc.capabilities.attribution import capability_influence
 from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories, token_batches
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.encode import EncodedRows, collate, model_inputs
@@ -72,15 +73,17 @@ def halves() -> shards.Task:
     return tune
 
 
-def cosines(influence: np.ndarray, norm: np.ndarray, trajectories: np.ndarray) -> np.ndarray:
-    """Inner products [M, N, S] over the lengths of rows [M, N] and trajectories [M, S, d]."""
-    return influence / np.maximum(norm[..., None] * np.linalg.norm(trajectories, axis=2)[:, None], 1e-12)
+def cosines(made: dict[str, np.ndarray], trajectories: np.ndarray, weights: np.ndarray, center: bool = False) -> np.ndarray:
+    """Weighted sum over snapshots of the rows' cosines with every subtask's trajectory: float32 [N, S]."""
+    wide = trajectories.astype(np.float64)
+    gram = np.einsum("msd,mtd->mst", wide, wide)
+    return capability_influence(made["influence"], made["norm"], gram, weights, np.arange(trajectories.shape[1]), center)
 
 
 def attributions(setting: Setting) -> dict[str, np.ndarray]:
     """Every way of attributing: name -> how far a row lowers a subtask's loss, float [N_ROWS, S], in any unit."""
     params, model, snapshots = setting.params, setting.model(), load_snapshots(artifacts.PROXY)
-    rates = np.array([snapshot.lr for snapshot in snapshots])[:, None, None]
+    rates = np.array([snapshot.lr for snapshot in snapshots])
 
     def engine(update: str, **more) -> SketchedDirections:
         return SketchedDirections(model, params.capture.model_copy(update={"update": update, "keep_sketches": False, **more}), setting.pad_id)
@@ -88,25 +91,22 @@ def attributions(setting: Setting) -> dict[str, np.ndarray]:
     def aims(of: SketchedDirections) -> np.ndarray:
         return subtask_trajectories(of, setting.probe, setting.subtask, setting.n_subtasks, snapshots)[0]
 
+    last = np.eye(len(snapshots))[-1]
     out = {}
     raw = aims(engine("sgd"))
     for update in ("adamw", "adamw_own", "sgd"):
         of = engine(update)
         targets = raw if update == "sgd" else aims(of)
         made = row_influence(of, setting.rows, setting.part, snapshots, targets)
-        near = cosines(made["influence"], made["norm"], targets)
-        centred = targets - targets.mean(1, keepdims=True)
-        apart = cosines(made["influence"] - made["influence"].mean(2, keepdims=True), made["norm"], centred)
-        out[f"{update}, cosine (CADC's rule)" if update == "adamw" else f"{update}, cosine"] = (rates * near).sum(0)
-        out[f"{update}, cosine, subtasks centred"] = (rates * apart).sum(0)
-        out[f"{update}, inner product"] = (rates * made["influence"]).sum(0)
-        out[f"{update}, cosine, last snapshot"] = near[-1]
+        out[f"{update}, cosine (CADC's rule)" if update == "adamw" else f"{update}, cosine"] = cosines(made, targets, rates)
+        out[f"{update}, cosine, subtasks centred"] = cosines(made, targets, rates, center=True)
+        out[f"{update}, inner product"] = np.tensordot(rates, made["influence"], 1)
+        out[f"{update}, cosine, last snapshot"] = cosines(made, targets, last)
         if update != "sgd":
-            out[f"{update} against raw probe gradients, inner product"] = (
-                rates * row_influence(of, setting.rows, setting.part, snapshots, raw)["influence"]
-            ).sum(0)
+            against = row_influence(of, setting.rows, setting.part, snapshots, raw)
+            out[f"{update} against raw probe gradients, inner product"] = np.tensordot(rates, against["influence"], 1)
     less = row_influence(engine("adam_less"), setting.rows, setting.part, snapshots, raw)
-    out["LESS (Adam against raw, cosine)"] = (rates * cosines(less["influence"], less["norm"], raw)).sum(0)
+    out["LESS (Adam against raw, cosine)"] = cosines(less, raw, rates)
     narrow = engine("sgd", projection=TRAK_WIDTH, keep_sketches=True)
     targets = subtask_trajectories(narrow, setting.probe, setting.subtask, setting.n_subtasks, snapshots[-1:])[0][0].astype(np.float64)
     sketches = row_influence(narrow, setting.rows, setting.part, snapshots[-1:], targets[None].astype(np.float32))["sketches"][0].astype(np.float64)

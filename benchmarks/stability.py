@@ -7,6 +7,7 @@ in them, and how well these agree (mean pairwise adjusted Rand index). Needs `dv
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from itertools import product
 from pathlib import Path
 
@@ -30,8 +31,10 @@ REPORT = Path("reports/benchmarks/stability.md")
 
 
 def probe_subtasks(params: Params):
-    probe, names, _ = load_probe(artifacts.PROBE, params.capture.targets)
-    return probe, np.unique(names, return_inverse=True)[1]
+    """The probe rows, each one's subtask int [n], and each subtask's benchmark."""
+    probe, names, known = load_probe(artifacts.PROBE, params.capture.targets)
+    unique, subtask = np.unique(names, return_inverse=True)
+    return probe, subtask, [known[name]["target"] for name in unique]
 
 
 def proxies() -> shards.Task:
@@ -39,7 +42,7 @@ def proxies() -> shards.Task:
     torch.set_num_threads(1)
     params = load_params()
     pool, processor = artifacts.load_pool(), load_processor(params.model.path)
-    probe, subtask = probe_subtasks(params)
+    probe, subtask, _ = probe_subtasks(params)
 
     def run(seed: int, folder: Path) -> None:
         proxy_run(folder, pool, processor, params.model_copy(update={"proxy": params.proxy.model_copy(update={"seed": seed})}))
@@ -51,6 +54,11 @@ def proxies() -> shards.Task:
     return run
 
 
+def members(partition: np.ndarray, targets: list[str]) -> list[Counter]:
+    """How many subtasks of each benchmark every capability has."""
+    return [Counter(target for target, own in zip(targets, partition, strict=True) if own == c) for c in range(int(partition.max()) + 1)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=4)
@@ -59,7 +67,7 @@ def main() -> None:
     params = load_params()
     inputs = [params.proxy.model_dump(), params.capture.model_dump(), params.model.model_dump(), artifacts.POOL, artifacts.PROBE, Path(params.model.path)]
     folders = list(shards.run(proxies, list(range(args.seeds)), "stability", inputs, "proxy runs").values())
-    subtask, discover = probe_subtasks(params)[1], params.discover
+    (_, subtask, targets), discover = probe_subtasks(params), params.discover
     rates = np.array([entry["lr"] for entry in artifacts.read_json(folders[0] / "snapshots.json")])
     row_grams = [artifacts.load_array(folder / "row_gram.npy") for folder in folders]
     grams, body = [drawn_gram(np.asarray(row_gram), subtask, None) for row_gram in row_grams], []
@@ -79,6 +87,7 @@ def main() -> None:
     for row_gram in row_grams:
         chosen.append(most_stable(consensus(np.asarray(row_gram), subtask, snapshot_weights(rates, discover.snapshot_weights), discover)))
     counts = [one.n_capabilities for one in chosen]
+    made_of = [[str(seed), *(str(c[target]) for target in sorted(set(targets)))] for seed, one in enumerate(chosen) for c in members(one.partition, targets)]
     text = f"""# Are capabilities the model's or the run's?
 
 Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} proxy runs that differ in seed alone. ARI: mean pairwise adjusted Rand index of their partitions of
@@ -87,6 +96,9 @@ Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} prox
 **The consensus of the default** (`discover` in params.yaml): {min(counts)} to {max(counts)} capabilities, ARI over proxy seeds **{mean_agreement(np.stack([one.partition for one in chosen])):.2f}**.
 Over the draws inside a seed: {", ".join(f"{one.agreement:.2f}" for one in chosen)}.
 
+Subtasks of each benchmark in each capability:
+
+{markdown(["proxy seed", *sorted(set(targets))], made_of)}
 One partition of all probe rows, by rule:
 
 """
