@@ -87,7 +87,7 @@ def describe(named: list[dict], influence: np.ndarray, stability: list[dict], po
             "Communities of subtasks whose probe rows would move the model alike (Leiden on the trajectories' cosines). *Rows* is the share of the pool",
             "that serves a capability best; *words* set these rows' questions apart (log-odds with a Dirichlet prior). Made by `dvc repro`.\n",
             markdown(["capability", "rows", "subtasks", "words"], body),
-            "How stable: partitions of bootstrap draws of the probe rows, mean pairwise adjusted Rand index (1: always the same). The capabilities above are the\n",
+            "How stable: partitions of bootstrap draws of the probe rows, mean pairwise adjusted Rand index (1: always the same). The capabilities above are the",
             "consensus of these draws at the chosen tau and resolution. Over proxy seeds: [benchmarks/stability.md](benchmarks/stability.md).\n",
             markdown(["tau", "resolution", "capabilities", "ARI", "chosen"], chosen),
             "The rows of highest influence on each, no question twice:\n",

@@ -24,7 +24,8 @@ _SAMPLE = 256  # pool rows on which operations are counted
 def operations(params: Params) -> dict[str, float]:
     """Mean floating-point operations a pool row: a `forward` pass, a `training` step, the engine's `gradients`.
 
-    As torch counts them (matrix products and convolutions, two each multiply-add), in the batches of `capture`. The sketch's products with the trajectories are counted, its element-wise additions are not.
+    As torch counts them (matrix products and convolutions, two each multiply-add), in the batches of
+    `capture`. The sketch's products with the trajectories are counted, its element-wise additions are not.
     """
     pool, processor = artifacts.load_pool(), load_processor(params.model.path)
     model = add_lora(load_base(params.model), params.model.lora, 0)
