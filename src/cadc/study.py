@@ -32,7 +32,8 @@ from cadc.params import Params, Section, Seed
 from cadc.report.leaderboard import REPORTS, markdown, percent
 
 LANES = Path(".study")
-CODE = ("src", "stages", "models", "dvc.yaml")  # what figures depend on, beside parameters
+LIBRARY = ("pool", "model", "training", "gradients", "capabilities", "curation", "selectors", "evaluation")  # not report: words change no figure
+CODE = ("stages", "models", "dvc.yaml", *(f"src/cadc/{package}" for package in LIBRARY))  # what figures depend on, beside parameters
 COLUMNS = {
     "corrected_open": "open",
     "corrected_yesno": "yes/no",
