@@ -19,27 +19,25 @@ METHOD = sys.argv[1]
 
 def main(params: Params) -> None:
     selector = importlib.import_module(f"cadc.selectors.{METHOD}")
-    pool = artifacts.load_pool()
-    arrays = {}
-    if params.methods[METHOD].signal == "capabilities":
-        arrays = {
-            name: np.asarray(artifacts.load_array(artifacts.CAPABILITIES / f"{name}.npy"))
-            for name in ("influence", "affinity", "purity", "capability", "weight", "self_influence")
-        }
-    signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()), **arrays)
+    pool, has_capabilities = artifacts.load_pool(), params.methods[METHOD].signal == "capabilities"
+    arrays = artifacts.load_arrays(artifacts.ROOT / params.methods[METHOD].signal)
+    arrays["words"] = np.array([sum(len(turn["text"].split()) for turn in turns if turn["role"] == "assistant") for turns in pool["turns"].to_pylist()])
+    signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()), arrays)
     best, trends = np.full(pool.num_rows, -1), np.empty((0, 0))
-    if arrays:
-        best, trends = signal.influence.argmax(1), trend(signal.self_influence, attribute(signal.influence, 0.0))
+    if has_capabilities:
+        best, trends = signal["influence"].argmax(1), trend(signal["self_influence"], attribute(signal["influence"], 0.0))
     elif params.curate.sequence != "none":
         console.line(f"{METHOD} has no capabilities and keeps its own order; for stages also set methods.{METHOD}.signal=capabilities")
+    settings = params.selector(METHOD)
+    measured = selector.measure(signal, settings) if hasattr(selector, "measure") else signal
     artifacts.fresh(artifacts.SELECTIONS / METHOD)
     for run in runs_of(METHOD, params):
         n = n_selected(run.budget, pool.num_rows)
-        selection = selector.select(signal, n, params.selector(METHOD), np.random.default_rng([run.seed, n]))
+        selection = selector.select(measured, n, settings, np.random.default_rng([run.seed, n]))
         if selection.n_unique != n:
             raise ValueError(f"{METHOD} chose {selection.n_unique} different rows where the budget is {n}; a selector must return exactly n")
         rng = np.random.default_rng([run.seed, n, 1])
-        staged = sequenced(selection, best, trends, params.curate.sequence if arrays else "none", params.curate.replay, rng)
+        staged = sequenced(selection, best, trends, params.curate.sequence if has_capabilities else "none", params.curate.replay, rng)
         artifacts.save_selection(artifacts.selection_path(METHOD, run.name), staged)
 
 

@@ -102,6 +102,11 @@ def load_array(path: Path) -> np.ndarray:
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
+def load_arrays(folder: Path) -> dict[str, np.ndarray]:
+    """Every array of an artifact, by the name of its file."""
+    return {path.stem: load_array(path) for path in sorted(folder.glob("*.npy"))}
+
+
 def load_pool() -> pa.Table:
     """The pool: columns id, source, images, turns, in row order."""
     return pq.read_table(POOL / "rows.parquet", memory_map=True)

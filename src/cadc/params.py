@@ -18,6 +18,7 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
+MethodName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 OneOrMany = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 
 
@@ -215,7 +216,7 @@ class Evaluate(Section):
 
 
 class Method(Section):
-    signal: Literal["pool", "capabilities", "influence", "embeddings"]
+    signal: Literal["pool", "embeddings", "features", "influence", "capabilities", "score_net"]
 
 
 class Params(Section):
@@ -238,12 +239,13 @@ class Params(Section):
     evaluate: Evaluate
     gate: Gate
     plateau: Plateau
-    methods: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Method]
+    methods: dict[MethodName, Method]
+    baselines: dict[MethodName, Method]
     select: dict[str, dict]
 
     @model_validator(mode="after")
     def _selectors(self):
-        for name in self.methods:
+        for name in (*self.methods, *self.baselines):
             self.selector(name)
         return self
 

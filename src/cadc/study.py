@@ -24,6 +24,8 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
 from pydantic import Field, field_validator
 
 from cadc import artifacts, console
@@ -32,8 +34,6 @@ from cadc.params import Params, Section, Seed
 from cadc.report.leaderboard import REPORTS, markdown, percent
 
 LANES = Path(".study")
-LIBRARY = ("pool", "model", "training", "gradients", "capabilities", "curation", "selectors", "evaluation")  # not report: words change no figure
-CODE = ("stages", "models", "dvc.yaml", *(f"src/cadc/{package}" for package in LIBRARY))  # what figures depend on, beside parameters
 COLUMNS = {
     "corrected_open": "open",
     "corrected_yesno": "yes/no",
@@ -111,25 +111,21 @@ class Cell:
     method: str
     params: dict
     commit: str
-    code: str
-
-    @property
-    def fingerprint(self) -> str:
-        """Figures made with other parameters or code are not taken up."""
-        return hashlib.blake2b(json.dumps([self.method, self.params, self.code], sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def cells_of(tables: list[Question]) -> dict[str, Cell]:
     """Every variant by name, at HEAD. Raises KeyError, ValueError (pydantic's) naming a parameter that is unknown or out of range."""
     commit, text = git("rev-parse", "HEAD").strip(), git("show", "HEAD:params.yaml")
-    code = git("rev-parse", *(f"HEAD:{path}" for path in CODE))
     cells = {}
     for table in tables:
         for variant in table.variants:
-            params = changed(yaml.safe_load(text), table.changes(variant))
-            if variant.method not in Params.model_validate(params).methods:
-                raise KeyError(f"{variant.label}: {variant.method} is not among the methods of params.yaml")
-            cells[named(variant.method, table.changes(variant))] = Cell(variant.method, params, commit, code)
+            params = yaml.safe_load(text)
+            known = params["methods"] | params.pop("baselines")
+            if variant.method not in known:
+                raise KeyError(f"{variant.label}: {variant.method} is not among the methods and baselines of params.yaml")
+            params["methods"] = {variant.method: known[variant.method]}  # a variant is judged alone: no other cell is of account
+            Params.model_validate(changed(params, table.changes(variant)) | {"baselines": {}})
+            cells[named(variant.method, table.changes(variant))] = Cell(variant.method, params | {"baselines": {}}, commit)
     return cells
 
 
@@ -148,11 +144,33 @@ class Lane:
             git("clone", "-q", ".", str(folder))
         (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {Path('.dvc/cache').resolve()}\n")
 
-    def figures(self, cell: Cell) -> Figures:
-        """Every figure of one variant. Raises RuntimeError with the end of DVC's output where it fails."""
+    def check_out(self, cell: Cell) -> None:
         git("fetch", "-q", "origin", cell.commit, at=self.folder)
         git("reset", "-q", "--hard", cell.commit, at=self.folder)
         (self.folder / "params.yaml").write_text(yaml.safe_dump(cell.params, sort_keys=False))
+
+    def fingerprint(self, cell: Cell) -> str:
+        """What a variant's figures depend on, as DVC sees it: the code and parameters of every stage that leads to them.
+
+        Figures made with others are not taken up.
+        """
+        self.check_out(cell)
+        stages = [stage for stage in Repo(str(self.folder)).stage.collect(f"evaluate@{cell.method}", with_deps=True) if not stage.frozen]
+        made = {out.def_path for stage in stages for out in stage.outs}
+        code, values = set(), {}
+        for stage in stages:
+            for dep in stage.deps:
+                if isinstance(dep, ParamsDependency):
+                    values |= dep.read_params()
+                elif not any(dep.def_path == path or dep.def_path.startswith(f"{path}/") for path in made):
+                    code.add(dep.def_path)
+        sources = {path: git("rev-parse", f"HEAD:{path}", at=self.folder).strip() for path in sorted(code)}
+        commands = sorted(stage.cmd for stage in stages)
+        return hashlib.blake2b(json.dumps([commands, values, sources], sort_keys=True).encode(), digest_size=8).hexdigest()
+
+    def figures(self, cell: Cell) -> Figures:
+        """Every figure of one variant. Raises RuntimeError with the end of DVC's output where it fails."""
+        self.check_out(cell)
         env = os.environ | {"PYTHONPATH": str((self.folder / "src").resolve()), "CADC_WORKERS": "1"}
         command = ["dvc", "repro", f"evaluate@{cell.method}"]
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, pass_fds=[self._lock.fileno()])
@@ -236,11 +254,12 @@ def main(path: Path, only: list[str]) -> None:
     todo = cells_of([table for table in study.tables if not only or table.title in only])
     saved = REPORTS / f"{path.stem}.json"
     made = artifacts.read_json(saved) if saved.exists() else {}
-    made = {name: entry for name, entry in made.items() if name in every and entry["fingerprint"] == every[name].fingerprint}
     n_lanes = min(int(os.environ.get("CADC_WORKERS") or os.cpu_count()), len(todo))
     lanes: queue.Queue[Lane] = queue.Queue()
     for i in range(n_lanes):
-        lanes.put(Lane(LANES / f"{i}"))
+        lanes.put(lane := Lane(LANES / f"{i}"))
+    fingerprints = {name: lane.fingerprint(cell) for name, cell in every.items()}
+    made = {name: entry for name, entry in made.items() if fingerprints.get(name) == entry["fingerprint"]}
 
     def attempt(name: str) -> Figures:
         lane = lanes.get()
@@ -259,7 +278,7 @@ def main(path: Path, only: list[str]) -> None:
                     failed[name] = done.exception()
                     console.line(f"{name}: FAILED")
                     continue
-                made[name] = {"fingerprint": todo[name].fingerprint, "figures": done.result()}
+                made[name] = {"fingerprint": fingerprints[name], "figures": done.result()}
                 write(study, path.stem, made)
                 runs = [run for runs in done.result().values() for run in runs.values()]
                 console.line(f"{name}: corrected {np.mean([run['corrected_mean'] for run in runs]):.1f}")

@@ -25,9 +25,9 @@ def signal(n=200, k=3, seed=0, constant=False):
     affinity = np.repeat(influence, 2, axis=1) + rng.normal(size=(n, 2 * k)).astype(np.float32) * (not constant)
     purity = rng.normal(size=(n, 2 * k)).astype(np.float32) * (not constant)
     capability = np.repeat(np.arange(k, dtype=np.int32), 2)
-    return Signal(
-        n, rng.choice(["a", "a", "a", "b", "c"], size=n), influence, affinity, purity, capability, np.ones(2 * k), rng.uniform(size=(4, n)).astype(np.float32)
-    )
+    arrays = {"influence": influence, "affinity": affinity, "purity": purity, "capability": capability, "weight": np.ones(2 * k)}
+    task = rng.choice(["a", "a", "a", "b", "c"], size=n)
+    return Signal(n, task, arrays | {"self_influence": rng.uniform(size=(4, n)).astype(np.float32)})
 
 
 def select(method, given, n, seed=0, **changes):
@@ -77,7 +77,7 @@ def test_budgets_follow_self_influence():
 
 def test_rows_are_the_most_influential_and_ties_go_by_row():
     influence = np.array([[5, 0], [4, 0], [5, 0], [0, 2], [0, 3], [0, 3]], np.float32)
-    given = Signal(6, np.array(["a"] * 6), influence)
+    given = Signal(6, np.array(["a"] * 6), {"influence": influence})
     first, second = assign(
         given, attribute(influence, 0.0), np.array([2, 2]), Params(delta=0, budget_rule="equal", pick="top", keep=1), np.random.default_rng(0)
     )
@@ -112,7 +112,7 @@ def test_each_later_stage_replays_a_fraction_of_the_earlier_rows():
 @pytest.mark.parametrize("method", ["cadc", "random"])
 def test_any_method_s_rows_can_be_put_in_stages_with_replay(method, tmp_path):
     given, chosen = signal(), select(method, signal(), 60)
-    best, moves = given.influence.argmax(1), trend(given.self_influence, attribute(given.influence, 0.0))
+    best, moves = given["influence"].argmax(1), trend(given["self_influence"], attribute(given["influence"], 0.0))
     assert sequenced(chosen, best, moves, "none", 0.5, np.random.default_rng(0)) is chosen
     made = sequenced(chosen, best, moves, "trend", 0.5, np.random.default_rng(0))
     assert len(made) > made.n_unique == 60 and set(made.row.tolist()) == set(chosen.row.tolist())
@@ -140,16 +140,16 @@ def test_every_pick_fills_the_budget_exactly(pick, n, k, constant, delta):
     given = signal(k=k, constant=constant)
     made = select("cadc", given, n, pick=pick, delta=delta)
     assert len(made) == made.n_unique == n and made.stage.max() == 0
-    moves = trend(given.self_influence, attribute(given.influence, 0.0))
+    moves = trend(given["self_influence"], attribute(given["influence"], 0.0))
     for sequence in ("trend", "reversed", "mean", "shuffled"):
-        assert sequenced(made, given.influence.argmax(1), moves, sequence, 0.2, np.random.default_rng(0)).n_unique == n
+        assert sequenced(made, given["influence"].argmax(1), moves, sequence, 0.2, np.random.default_rng(0)).n_unique == n
 
 
 @pytest.mark.parametrize("pick", ["top", "diverse"])
 def test_permuting_the_pool_permutes_the_selection_and_nothing_else(pick):
     given, order = signal(), np.random.default_rng(5).permutation(200)
-    arrays = (array[order] for array in (given.influence, given.affinity, given.purity))
-    moved = Signal(200, given.task[order], *arrays, given.capability, given.weight, given.self_influence[:, order])
+    by_row = {name: given[name][order] for name in ("influence", "affinity", "purity")} | {"self_influence": given["self_influence"][:, order]}
+    moved = Signal(200, given.task[order], {**given.arrays, **by_row})
     rows, again = (set(select("cadc", g, 60, pick=pick).row.tolist()) for g in (given, moved))
     assert rows == {int(order[row]) for row in again}
 
@@ -163,7 +163,8 @@ def test_scaling_all_gradients_changes_no_selection():
         about = affinity(scale * influence, scale * norm, gram, np.ones(2))
         clean = purity(scale * influence, scale * norm, gram)
         on = capability_influence(scale * influence, scale * norm, gram, np.ones(2), capability, True)
-        given = Signal(200, np.array(["a"] * 200), on, about, clean, capability, np.ones(6), (scale**2 * self_influence).astype(np.float32))
+        arrays = {"influence": on, "affinity": about, "purity": clean, "capability": capability, "weight": np.ones(6)}
+        given = Signal(200, np.array(["a"] * 200), arrays | {"self_influence": (scale**2 * self_influence).astype(np.float32)})
         return {pick: select("cadc", given, 60, pick=pick).row.tolist() for pick in ("top", "diverse")}
 
     assert rows(1.0) == rows(8.0)

@@ -1,6 +1,7 @@
 """Studies: variants are changed parameters, and tables compare them seed by seed, at the same budget."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -60,10 +61,13 @@ def test_runs_of_other_seeds_are_compared_unpaired():
     assert difference(other, Row(rows[0].variant, "b05", {"s1": {"x": 0.0}, "s2": {"x": 4.0}}), "x") == "+10.0 (8.0)"
 
 
-def test_the_committed_study_can_be_run():
-    study = Study.model_validate(yaml.safe_load(open("studies/cadc.yaml")))
-    cells = cells_of(study.tables)
-    assert len({cell.fingerprint for cell in cells.values()}) > 10
+@pytest.mark.parametrize("path", sorted(Path("studies").glob("*.yaml")))
+def test_the_committed_studies_can_be_run(path):
+    study = Study.model_validate(yaml.safe_load(path.read_text()))
+    assert len(cells_of(study.tables)) > 10
+
+
+def test_unknown_methods_and_parameters_are_named():
     broken = [TABLE.model_copy(update={"set": {}, "variants": [Variant(label="x", set={"select.cadc.keep": 7})]})]
     with pytest.raises(ValueError, match="keep"):
         cells_of(broken)
@@ -88,3 +92,20 @@ def test_a_lane_that_a_killed_study_still_writes_to_is_not_taken(tmp_path, monke
         child.kill()
         child.wait()
     Lane(tmp_path / "0")
+
+
+def test_figures_are_known_by_the_code_and_parameters_of_the_stages_that_lead_to_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("cadc.study.LANES", tmp_path)
+    lane = Lane(tmp_path / "0")
+
+    def fingerprint(method="random", **changes):
+        table = TABLE.model_copy(
+            update={"set": {}, "variants": [Variant(label="x", method=method, set={key.replace("__", "."): v for key, v in changes.items()})]}
+        )
+        return lane.fingerprint(next(iter(cells_of([table]).values())))
+
+    plain = fingerprint()
+    assert fingerprint() == plain
+    assert plain == fingerprint(discover__tau=0.3)  # random rows know no capabilities
+    assert len({plain, fingerprint(finetune__batch_size=8), fingerprint("task_budget_random"), fingerprint(methods__random__signal="capabilities")}) == 4
+    assert fingerprint("cadc") != fingerprint("cadc", discover__tau=0.3)

@@ -44,11 +44,11 @@ def assign(signal: Signal, serves: np.ndarray, budgets: np.ndarray, params: Para
     stages, open_ = [], 0
     for c in range(len(budgets)):
         wanted = int(budgets[c]) + open_
-        candidates, influence = np.flatnonzero(serves[:, c] & ~taken), signal.influence[:, c]
+        candidates, influence = np.flatnonzero(serves[:, c] & ~taken), signal["influence"][:, c]
         if params.pick == "diverse":
-            members = signal.capability == c
-            weight = None if params.budget_rule == "pool" else signal.weight[members]
-            own = diverse(signal.affinity[:, members], signal.purity[:, members], signal.affinity, weight, params.keep, candidates, wanted)
+            members = signal["capability"] == c
+            weight = None if params.budget_rule == "pool" else signal["weight"][members]
+            own = diverse(signal["affinity"][:, members], signal["purity"][:, members], signal["affinity"], weight, params.keep, candidates, wanted)
         elif params.pick == "weighted":
             own = weighted(influence, candidates, wanted, rng)
         else:
@@ -57,15 +57,15 @@ def assign(signal: Signal, serves: np.ndarray, budgets: np.ndarray, params: Para
         stages.append(own)
         open_ = wanted - len(own)
     if open_:
-        stages[-1] = np.concatenate([stages[-1], top(signal.influence.max(1), np.flatnonzero(~taken), open_)])
+        stages[-1] = np.concatenate([stages[-1], top(signal["influence"].max(1), np.flatnonzero(~taken), open_)])
     return stages
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
     """`n` different rows with their capabilities, in random order."""
-    serves = attribute(signal.influence, params.delta)
-    trends = trend(signal.self_influence, serves)
-    sizes = np.bincount(signal.capability, signal.weight, minlength=signal.influence.shape[1])
+    serves = attribute(signal["influence"], params.delta)
+    trends = trend(signal["self_influence"], serves)
+    sizes = np.bincount(signal["capability"], signal["weight"], minlength=signal["influence"].shape[1])
     budgets = capability_budgets(trends, serves.sum(0), sizes, n, params.budget_rule)
     own = assign(signal, serves, budgets, params, rng)
     capability = np.repeat(np.arange(len(own), dtype=np.int32), [len(rows) for rows in own])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,18 +10,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Signal:
-    """The pool as a selector sees it.
+    """The pool as a selector sees it: `signal["name"]` is an array of the artifact that the method declares.
 
-    n_rows: pool size. task str [n_rows]: the source a row comes from. For methods whose signal is `capabilities`:
-    influence float32 [n_rows, n_capabilities] on capabilities, affinity and purity float32 [n_rows,
-    n_subtasks] (what a row is about, and whether it is of use there), capability int32 and weight float64 [n_subtasks], self_influence float32 [n_snapshots, n_rows].
+    n_rows: pool size. task str [n_rows]: the source a row comes from. Of every row there is `words` int64 [n_rows], the
+    words in its answers; the other arrays' names, shapes and dtypes stand in artifacts.py, under the folder that `signal` names.
     """
 
     n_rows: int
     task: np.ndarray
-    influence: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    affinity: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    purity: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    capability: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
-    weight: np.ndarray = field(default_factory=lambda: np.empty(0))
-    self_influence: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.arrays:
+            raise KeyError(f"a method asks for the array {name}, and its signal has {', '.join(sorted(self.arrays)) or 'none'}: see `methods` in params.yaml")
+        return self.arrays[name]
