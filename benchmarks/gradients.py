@@ -195,7 +195,7 @@ def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
         capture = params.capture.model_copy(update={"projection": width, "projection_seed": seed})
         engine = SketchedDirections(model, capture, processor.tokenizer.pad_token_id)
         probe_rows, rows = (EncodedRows(table, processor, params.model.max_length) for table in (probe, pool))
-        trajectories, _ = subtask_trajectories(engine, probe_rows, index, index.max() + 1, snapshot)
+        trajectories = subtask_trajectories(engine, probe_rows, index, index.max() + 1, snapshot)["trajectories"]
         return row_influence(engine, rows, which, snapshot, trajectories)["influence"][0].astype(np.float64)
 
     exact, body = influence(0, 0), []

@@ -89,7 +89,7 @@ def attributions(setting: Setting) -> dict[str, np.ndarray]:
         return SketchedDirections(model, params.capture.model_copy(update={"update": update, "keep_sketches": False, **more}), setting.pad_id)
 
     def aims(of: SketchedDirections) -> np.ndarray:
-        return subtask_trajectories(of, setting.probe, setting.subtask, setting.n_subtasks, snapshots)[0]
+        return subtask_trajectories(of, setting.probe, setting.subtask, setting.n_subtasks, snapshots)["trajectories"]
 
     last = np.eye(len(snapshots))[-1]
     out = {}
@@ -108,7 +108,7 @@ def attributions(setting: Setting) -> dict[str, np.ndarray]:
     less = row_influence(engine("adam_less"), setting.rows, setting.part, snapshots, raw)
     out["LESS (Adam against raw, cosine)"] = cosines(less, raw, rates)
     narrow = engine("sgd", projection=TRAK_WIDTH, keep_sketches=True)
-    targets = subtask_trajectories(narrow, setting.probe, setting.subtask, setting.n_subtasks, snapshots[-1:])[0][0].astype(np.float64)
+    targets = subtask_trajectories(narrow, setting.probe, setting.subtask, setting.n_subtasks, snapshots[-1:])["trajectories"][0].astype(np.float64)
     sketches = row_influence(narrow, setting.rows, setting.part, snapshots[-1:], targets[None].astype(np.float32))["sketches"][0].astype(np.float64)
     kernel = sketches.T @ sketches
     kernel[np.diag_indices(TRAK_WIDTH)] += _DAMPING * np.trace(kernel) / TRAK_WIDTH

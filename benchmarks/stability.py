@@ -49,7 +49,7 @@ def proxies() -> shards.Task:
         model = add_lora(load_base(params.model), params.model.lora, 0)
         engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
         rows, snapshots = EncodedRows(probe, processor, params.model.max_length), load_snapshots(folder)
-        artifacts.save_array(folder / "row_gram.npy", subtask_trajectories(engine, rows, subtask, int(subtask.max()) + 1, snapshots)[1])
+        artifacts.save_array(folder / "row_gram.npy", subtask_trajectories(engine, rows, subtask, int(subtask.max()) + 1, snapshots)["row_gram"])
 
     return run
 

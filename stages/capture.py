@@ -1,4 +1,4 @@
-"""capture: update trajectories of the probe set's subtasks at every proxy snapshot, and their Gram matrices."""
+"""capture: update trajectories and gradients of the probe set's subtasks at every proxy snapshot, and their Gram matrices."""
 
 import numpy as np
 import torch
@@ -23,11 +23,11 @@ def main(params: Params) -> int:
     snapshots = load_snapshots(artifacts.PROXY)
     rows = EncodedRows(probe, processor, params.model.max_length)
     subtask = np.array([names.index(s) for s in subtasks], np.int32)
-    trajectories, row_gram = subtask_trajectories(engine, rows, subtask, len(names), snapshots)
-    wide = trajectories.astype(np.float64)
+    arrays = subtask_trajectories(engine, rows, subtask, len(names), snapshots)
+    wide = arrays["trajectories"].astype(np.float64)
     artifacts.fresh(artifacts.CAPTURE)
-    artifacts.save_array(artifacts.CAPTURE / "trajectories.npy", trajectories)
-    artifacts.save_array(artifacts.CAPTURE / "row_gram.npy", row_gram)
+    for name, array in arrays.items():
+        artifacts.save_array(artifacts.CAPTURE / f"{name}.npy", array)
     artifacts.save_array(artifacts.CAPTURE / "row_subtask.npy", subtask)
     artifacts.save_array(artifacts.CAPTURE / "gram.npy", np.einsum("msd,mtd->mst", wide, wide))
     artifacts.write_json(artifacts.CAPTURE / "subtasks.json", [{"name": name, **known[name], "rows": subtasks.count(name)} for name in names])

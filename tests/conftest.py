@@ -6,6 +6,8 @@ import pytest
 import torch
 
 import cadc  # noqa: F401  pins threads and instruction sets before torch is imported
+from cadc.model.encode import EncodedRows
+from cadc.model.load import add_lora, trainable
 from cadc.model.mini import build_model, build_processor
 from cadc.params import Lora, Model, World, load_params
 from cadc.pool.mini_world import write_pool
@@ -13,6 +15,7 @@ from cadc.pool.reader import read_pool
 
 torch.set_num_threads(1)
 TARGETS = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]"
+EVERYWHERE = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]|.*vision_tower.*(q|v)_proj"
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +50,18 @@ def pool(world, tmp_path_factory) -> pa.Table:
     folder = tmp_path_factory.mktemp("world")
     write_pool(folder, world, np.random.default_rng(3))
     return read_pool(folder / "pool.json", folder / "images")[0]
+
+
+@pytest.fixture
+def lora_model(tiny_model):
+    model = add_lora(tiny_model, Lora(rank=2, alpha=4, targets=EVERYWHERE), seed=1)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in trainable(model).values():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
+    return model
+
+
+@pytest.fixture
+def rows(pool, processor):
+    return EncodedRows(pool, processor, 256)

@@ -8,30 +8,15 @@ import torch
 
 from cadc.gradients.adamw import Direction
 from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories, token_batches
+from cadc.gradients.matching import row_matching
 from cadc.gradients.per_sample import PerSampleGradients, answer_loss
 from cadc.gradients.sketch import CountSketch, make_sketch
 from cadc.model.encode import EncodedRows, collate, model_inputs
-from cadc.model.load import add_lora, trainable
-from cadc.params import Capture, Lora
+from cadc.model.load import trainable
+from cadc.params import Capture, Match
 from cadc.training.snapshots import Snapshot
 
 CPU = torch.device("cpu")
-EVERYWHERE = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]|.*vision_tower.*(q|v)_proj"
-
-
-@pytest.fixture
-def lora_model(tiny_model):
-    model = add_lora(tiny_model, Lora(rank=2, alpha=4, targets=EVERYWHERE), seed=1)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in trainable(model).values():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return model
-
-
-@pytest.fixture
-def rows(pool, processor):
-    return EncodedRows(pool, processor, 256)
 
 
 def by_loop(model, rows, which, pad_id):
@@ -249,9 +234,11 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
     engine = SketchedDirections(lora_model, capture, 0)
     subtask = np.array([0, 1, 1, 0, 2, 2, 2])
     probe = EncodedRows(pool.slice(0, 7), rows.processor, 256)
-    trajectories, row_gram = subtask_trajectories(engine, probe, subtask, 3, states)
+    targets = subtask_trajectories(engine, probe, subtask, 3, states)
+    trajectories, row_gram = targets["trajectories"], targets["row_gram"]
     which = np.array([9, 30, 4, 17, 50])
     made = row_influence(engine, rows, which, states, trajectories)
+    matched = row_matching(engine, rows, which, states, targets, Match(update="adamw", keep_width=engine.sketch.width, keep_snapshot=1))
     for t, state in enumerate(states):
         from cadc.training.snapshots import restore
 
@@ -262,10 +249,42 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
             return torch.cat([per_parameter(name, part) for name, part in zip(parameters, dense.split(sizes, 1), strict=True)], 1)
 
         raw = by_loop(lora_model, rows, which, 0)
-        rows_g, probe_g = direction(raw.clone()), direction(by_loop(lora_model, rows, range(7), 0))
+        probe_raw = by_loop(lora_model, rows, range(7), 0)
+        rows_g, probe_g = direction(raw.clone()), direction(probe_raw.clone())
         means = torch.stack([probe_g[subtask == s].mean(0) for s in range(3)])
         np.testing.assert_allclose(row_gram[t], (probe_g @ probe_g.T).numpy(), rtol=2e-3, atol=1e-3 * float(probe_g.square().sum(1).mean()))
         np.testing.assert_allclose(made["influence"][t], (rows_g @ means.T).numpy(), rtol=2e-3, atol=1e-3 * float(means.norm() * rows_g.norm(dim=1).mean()))
         np.testing.assert_allclose(made["sketches"][t] @ trajectories[t].T, made["influence"][t], rtol=1e-4, atol=1e-3)
         np.testing.assert_allclose(made["norm"][t], rows_g.norm(dim=1).numpy(), rtol=1e-4)
         np.testing.assert_allclose(made["self_influence"][t], state.lr * raw.square().sum(1).numpy(), rtol=1e-4)
+        units = probe_raw / probe_raw.norm(dim=1, keepdim=True)
+        on = {"mean": [probe_raw[subtask == s].mean(0) for s in range(3)], "units": [units[subtask == s].mean(0) for s in range(3)]}
+        for name, side in (("update_on_mean", rows_g), ("update_on_units", rows_g), ("gradient_on_units", raw)):
+            aims = torch.stack(on[name.split("_on_")[1]])
+            expected = (side @ aims.T).numpy()
+            np.testing.assert_allclose(matched[name][t], expected, rtol=2e-3, atol=1e-3 * float(aims.norm() * side.norm(dim=1).mean()))
+        np.testing.assert_allclose(matched["update_norm"][t], made["norm"][t], rtol=1e-6)
+        np.testing.assert_allclose(matched["gradient_norm"][t], raw.norm(dim=1).numpy(), rtol=1e-4)
+    cosines = matched["gradient"].astype(np.float64) @ matched["gradient"].T.astype(np.float64)
+    kept = (raw / raw.norm(dim=1, keepdim=True)).double()  # of the last state: keep_snapshot 1
+    np.testing.assert_allclose(cosines, (kept @ kept.T).numpy(), atol=2e-3)
+
+
+def test_a_folded_sketch_keeps_cosines(lora_model, rows):
+    state = snapshot(trainable(lora_model))
+    capture = Capture(
+        targets=["mmt_val"], update="adamw", sketch="count", projection=4096, projection_seed=0, batch_tokens=400, keep_sketches=False, shard_rows=10
+    )
+    engine, which = SketchedDirections(lora_model, capture, 0), np.arange(20)
+    nothing = {name: np.zeros((1, 1, 4096), np.float32) for name in ("gradients", "unit_gradients")}
+
+    def cosines(width):
+        kept = row_matching(engine, rows, which, [state], nothing, Match(update="adamw", keep_width=width, keep_snapshot=0))["gradient"].astype(np.float64)
+        np.testing.assert_allclose(np.linalg.norm(kept, axis=1), 1, atol=1e-3)
+        return kept @ kept.T
+
+    made = cosines(1024)
+    exact = by_loop(lora_model, rows, which, 0).double()
+    exact = exact / exact.norm(dim=1, keepdim=True)
+    apart = made - (exact @ exact.T).numpy()
+    assert 0 < apart.std() < 1.5 / np.sqrt(1024) and abs(apart.mean()) < 0.01

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from peft import PeftModel
 
-from cadc.gradients.adamw import Direction
+from cadc.gradients.adamw import Direction, Update
 from cadc.gradients.per_sample import PerSampleGradients
 from cadc.gradients.sketch import make_sketch
 from cadc.model.encode import EncodedRows, collate
@@ -31,22 +31,30 @@ class SketchedDirections:
         self.sketch = make_sketch(capture.sketch, self.gradients.names, self.gradients.sizes, capture.projection, capture.projection_seed, self.device)
 
     def batches(self, rows: EncodedRows, which: np.ndarray, snapshot: Snapshot) -> Iterator[tuple[np.ndarray, torch.Tensor, np.ndarray, np.ndarray]]:
-        """Yields (positions in `which`, sketches float32 [B, width], squared gradient norms [B], losses [B]).
+        """Yields (positions in `which`, sketches float32 [B, width], squared gradient norms [B], losses [B])."""
+        for at, (sketches,), norms, losses in self.views(rows, which, snapshot, (self.capture.update,)):
+            yield at, sketches, norms, losses
+
+    def views(
+        self, rows: EncodedRows, which: np.ndarray, snapshot: Snapshot, updates: tuple[Update, ...]
+    ) -> Iterator[tuple[np.ndarray, list[torch.Tensor], np.ndarray, np.ndarray]]:
+        """`batches` with one sketch of the rows' directions for each of several updates, all from one backward pass.
 
         Rows are batched by length, as many as `capture.batch_tokens` holds, so that little is padded and memory does
         not grow with the longest row; positions tell where each belongs.
         """
         restore(self.model, snapshot)
-        direction = Direction(snapshot, self.capture.update, self.device)
+        directions = [Direction(snapshot, update, self.device) for update in updates]
         lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
         with self.gradients as gradients:
             for at in token_batches(lengths, self.capture.batch_tokens):
-                sketches = self.sketch.zeros(len(at))
+                sketches = [self.sketch.zeros(len(at)) for _ in updates]
                 squared = torch.zeros(len(at), device=self.device)
 
                 def consume(name: str, made: torch.Tensor, sketches=sketches, squared=squared) -> None:
                     squared.add_(torch.linalg.vector_norm(made, dim=1).square_())
-                    self.sketch.add_direction(name, made, direction, sketches)
+                    for direction, out in zip(directions, sketches, strict=True):
+                        self.sketch.add_direction(name, made, direction, out)
 
                 losses = gradients(collate([rows[int(which[i])] for i in at], self.pad_id), consume)
                 yield at, sketches, squared.cpu().numpy(), losses.cpu().numpy()
@@ -65,20 +73,32 @@ def token_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
 
 def subtask_trajectories(
     engine: SketchedDirections, rows: EncodedRows, subtask: np.ndarray, n_subtasks: int, snapshots: list[Snapshot]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean sketched direction of each subtask's probe rows: float32 [n_snapshots, n_subtasks, width] (CADC, discovery),
-    and the inner products of the rows' own directions: float32 [n_snapshots, n, n]."""
-    out = np.zeros((len(snapshots), n_subtasks, engine.sketch.width), np.float64)
+) -> dict[str, np.ndarray]:
+    """What the probe rows of each subtask ask for, subtask int [n]; all float32.
+
+    trajectories [n_snapshots, n_subtasks, width]: their mean sketched update direction (CADC, discovery); row_gram
+    [n_snapshots, n, n]: inner products of the rows' own directions; gradients and unit_gradients [n_snapshots, n_subtasks, width]:
+    their mean raw gradient, and the mean of their unit gradients (LESS, ICONS), a row without gradient adding zero.
+    """
+    shape = (len(snapshots), n_subtasks, engine.sketch.width)
+    means = {name: np.zeros(shape, np.float64) for name in ("trajectories", "gradients", "unit_gradients")}
     products = np.zeros((len(snapshots), len(subtask), len(subtask)), np.float32)
-    counts = np.bincount(subtask, minlength=n_subtasks)
+    counts = np.bincount(subtask, minlength=n_subtasks)[:, None]
     for t, snapshot in enumerate(snapshots):
-        own = np.zeros((len(subtask), engine.sketch.width), np.float32)
-        for at, sketches, _, _ in engine.batches(rows, np.arange(len(subtask)), snapshot):
-            own[at] = sketches.cpu().numpy()
-        np.add.at(out[t], subtask, own)
-        out[t] /= counts[:, None]
+        own, raw = (np.zeros((len(subtask), engine.sketch.width), np.float32) for _ in range(2))
+        for at, (updates, gradients), _, _ in engine.views(rows, np.arange(len(subtask)), snapshot, (engine.capture.update, "sgd")):
+            own[at], raw[at] = updates.cpu().numpy(), gradients.cpu().numpy()
+        for name, vectors in {"trajectories": own, "gradients": raw, "unit_gradients": unit(raw)}.items():
+            np.add.at(means[name][t], subtask, vectors)
+            means[name][t] /= counts
         np.matmul(own, own.T, out=products[t])
-    return out.astype(np.float32), products
+    return {name: mean.astype(np.float32) for name, mean in means.items()} | {"row_gram": products}
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows [n, width] at length 1; a zero row stays zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms > 0, norms, 1)
 
 
 def row_influence(

@@ -1,0 +1,50 @@
+"""How well pool rows match validation rows' own gradients: what LESS, ICONS and TIVE choose by, in one pass.
+
+CADC compares update directions with update directions (`influence.py`). Here the validation side is the raw gradient,
+and either the mean gradient of a subtask or the mean of its rows' unit gradients; the pool side is a row's update
+direction (LESS) or its raw gradient (ICONS, TIVE).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from cadc.gradients.influence import SketchedDirections, unit
+from cadc.model.encode import EncodedRows
+from cadc.params import Match
+from cadc.training.snapshots import Snapshot
+
+
+def row_matching(
+    engine: SketchedDirections,
+    rows: EncodedRows,
+    which: np.ndarray,
+    snapshots: list[Snapshot],
+    targets: dict[str, np.ndarray],
+    match: Match,
+) -> dict[str, np.ndarray]:
+    """Pool rows `which` against `targets`: subtask_trajectories' gradients (mean) and unit_gradients (units).
+
+    Returns, all float32: update_on_mean and update_on_units [n_snapshots, n, n_subtasks], inner products of the rows' update
+    directions with them, and update_norm [n_snapshots, n]; gradient_on_units [n_snapshots, n, n_subtasks] of the rows' raw
+    gradients, and gradient_norm [n_snapshots, n]; and float16 gradient [n, match.keep_width], each row's unit raw gradient at
+    snapshot `match.keep_snapshot`, its sketch folded to `match.keep_width` places (which leaves inner products unbiased), with its
+    norm before, kept_norm [n].
+    """
+    n, n_subtasks = len(which), targets["gradients"].shape[1]
+    out = {name: np.zeros((len(snapshots), n, n_subtasks), np.float32) for name in ("update_on_mean", "update_on_units", "gradient_on_units")}
+    out |= {name: np.zeros((len(snapshots), n), np.float32) for name in ("update_norm", "gradient_norm")}
+    out |= {"gradient": np.zeros((n, match.keep_width), np.float16), "kept_norm": np.zeros(n, np.float32)}
+    for t, snapshot in enumerate(snapshots):
+        on_mean, on_units = (torch.tensor(targets[name][t]).to(engine.device).T for name in ("gradients", "unit_gradients"))
+        for at, (updates, gradients), _, _ in engine.views(rows, which, snapshot, (match.update, "sgd")):
+            out["update_on_mean"][t, at] = (updates @ on_mean).cpu().numpy()
+            out["update_on_units"][t, at] = (updates @ on_units).cpu().numpy()
+            out["gradient_on_units"][t, at] = (gradients @ on_units).cpu().numpy()
+            out["update_norm"][t, at] = updates.norm(dim=1).cpu().numpy()
+            out["gradient_norm"][t, at] = gradients.norm(dim=1).cpu().numpy()
+            if t == match.keep_snapshot:
+                out["kept_norm"][at] = out["gradient_norm"][t, at]
+                out["gradient"][at] = unit(gradients.unflatten(1, (-1, match.keep_width)).sum(1).cpu().numpy())
+    return out

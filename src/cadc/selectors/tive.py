@@ -1,0 +1,71 @@
+"""TIVE: budgets by a task's mean gradient norm, and inside a task a draw by agreement with its mean gradient (Liu et al. 2024, arXiv 2403.09559)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from cadc.artifacts import Selection
+from cadc.budgets import capped_shares
+from cadc.params import Section
+from cadc.selectors.signal import Signal
+
+_BLOCK = 65536  # rows at a time
+
+
+class Params(Section):
+    """q: how much a row's value counts in the draw; released: 0.001, at which it does not count at all."""
+
+    q: Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """task int64 [n_rows], value float64 [n_tasks] (mean gradient norm), instance float64 [n_rows] (mean cosine with the task's rows)."""
+
+    task: np.ndarray
+    value: np.ndarray
+    instance: np.ndarray
+
+
+def instance_values(unit: np.ndarray, task: np.ndarray, n_tasks: int) -> np.ndarray:
+    """<g^, mean of g^ over the row's task>, unit gradients [n_rows, width], task int [n_rows]: float64 [n_rows] (TIVE, eq. 5)."""
+    means, out = np.zeros((n_tasks, unit.shape[1]), np.float64), np.empty(len(unit))
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(unit), _BLOCK)]
+    for rows in blocks:
+        part = np.asarray(unit[rows], np.float32)
+        for k in np.unique(task[rows]):
+            means[k] += part[task[rows] == k].sum(0, dtype=np.float64)
+    means /= np.maximum(np.bincount(task, minlength=n_tasks), 1)[:, None]
+    for rows in blocks:
+        out[rows] = np.einsum("nd,nd->n", np.asarray(unit[rows], np.float32), means[task[rows]].astype(np.float32), dtype=np.float64)
+    return out
+
+
+def measure(signal: Signal, params: Params) -> Tasks:
+    """A task is a row's source."""
+    tasks, task = np.unique(signal.task, return_inverse=True)
+    counts = np.bincount(task, minlength=len(tasks))
+    value = np.bincount(task, np.asarray(signal["kept_norm"], np.float64), minlength=len(tasks)) / counts
+    return Tasks(task, value, instance_values(signal["gradient"], task, len(tasks)))
+
+
+def weights(instance: np.ndarray, q: float) -> np.ndarray:
+    """Softmax of q * instance value over a task's rows, float64, without overflow."""
+    exponent = q * (instance - instance.max())
+    return np.exp(exponent) / np.exp(exponent).sum()
+
+
+def select(tasks: Tasks, n: int, params: Params, rng: np.random.Generator) -> Selection:
+    """`n` rows: a task's share is value / sum of values, whatever its size (what it can't fill, others do); rows are drawn
+    without replacement with p ~ exp(q * instance value), in random order."""
+    shares = capped_shares(tasks.value, np.bincount(tasks.task, minlength=len(tasks.value)), n)
+    keys = params.q * tasks.instance + rng.gumbel(size=len(tasks.task))  # the largest of a softmax draw without replacement
+    chosen = [np.empty(0, np.int64)]
+    for k in np.flatnonzero(shares):
+        members = np.flatnonzero(tasks.task == k)
+        chosen.append(members[np.argsort(-keys[members], kind="stable")[: shares[k]]])
+    return Selection.of_rows(rng.permutation(np.concatenate(chosen)))
