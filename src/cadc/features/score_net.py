@@ -1,0 +1,52 @@
+"""The score-net of Self-Filter (Chen et al. 2024, stage 1): it learns which rows are easy while the model learns from them.
+
+A linear layer scores each row by its image and text embeddings; the softmax of the scores over a batch weighs the rows' losses.
+Both are trained on the weighted loss, so weight moves to rows of low loss: the negative score is a row's difficulty.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from peft import PeftModel
+from transformers import get_cosine_schedule_with_warmup
+
+from cadc import console
+from cadc.gradients.per_sample import answer_loss
+from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.model.load import trainable
+from cadc.params import Optimizer
+
+
+def train_score_net(model: PeftModel, rows: EncodedRows, features: np.ndarray, order: np.ndarray, settings: Optimizer, learning_rate: float) -> np.ndarray:
+    """Train `model` in place with a score-net on the rows of `order`, int64 [n_examples]; returns the difficulty of all rows, float32 [n_rows].
+
+    features float32 [n_rows, width]. `settings` are the model's optimizer, batch size and schedule; the net starts at zero, where all
+    rows of a batch weigh alike, and has AdamW of its own at `learning_rate`. Raises FloatingPointError at a loss that is not finite.
+    """
+    parameters, device = list(trainable(model).values()), next(model.parameters()).device
+    net = torch.nn.Linear(features.shape[1], 1, device=device)
+    torch.nn.init.zeros_(net.weight)
+    torch.nn.init.zeros_(net.bias)
+    n_steps = -(-len(order) // settings.batch_size)
+    own = {"params": parameters, "lr": settings.learning_rate, "betas": (settings.beta1, settings.beta2), "eps": settings.epsilon}
+    optimizer = torch.optim.AdamW([own, {"params": net.parameters(), "lr": learning_rate}], weight_decay=0.0)
+    schedule = get_cosine_schedule_with_warmup(optimizer, round(settings.warmup_share * n_steps), n_steps)
+    model.train()
+    for i in console.track(range(n_steps), "score-net"):
+        which = order[i * settings.batch_size : (i + 1) * settings.batch_size]
+        inputs = model_inputs(collate([rows[int(row)] for row in which], rows.processor.tokenizer.pad_token_id), device)
+        labels = inputs.pop("labels")
+        losses = answer_loss(model(**inputs, use_cache=False).logits, labels)
+        weights = net(torch.tensor(features[which], device=device))[:, 0].softmax(0)
+        loss = (weights * losses).sum()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss.item()} at step {i + 1}; lower proxy.learning_rate or score_net.learning_rate")
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    model.eval()
+    with torch.inference_mode():
+        return -net(torch.tensor(features, device=device))[:, 0].cpu().numpy()

@@ -1,0 +1,27 @@
+"""pretrain_tower (frozen): the mini world's contrastive tower. Its output is in git; `make pretrain` makes it again."""
+
+from pathlib import Path
+
+import torch
+
+from cadc import artifacts
+from cadc.model.load import load_base, load_processor
+from cadc.params import Params
+from cadc.stage import run_stage
+from cadc.training.tower import train_tower
+
+BASE, TOWER = Path("models/mini"), Path("towers/mini")
+
+
+def main(params: Params) -> None:
+    torch.set_num_threads(1)
+    processor = load_processor(str(BASE))
+    model = train_tower(load_base(params.model.model_copy(update={"path": str(BASE), "dtype": "float32"})).cpu(), processor, params.tower)
+    folder = artifacts.fresh(TOWER)
+    model.save_pretrained(folder)
+    processor.tokenizer.save_pretrained(folder)
+    processor.image_processor.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    run_stage("pretrain_tower", main)

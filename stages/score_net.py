@@ -1,0 +1,29 @@
+"""score_net: Self-Filter's score-net, trained together with a model of its own; every row's difficulty and what it was told from."""
+
+import numpy as np
+import torch
+
+from cadc import artifacts
+from cadc.features.score_net import train_score_net
+from cadc.model.encode import EncodedRows
+from cadc.model.load import add_lora, load_base, load_processor
+from cadc.params import Params
+from cadc.stage import run_stage
+
+
+def main(params: Params) -> int:
+    torch.set_num_threads(1)
+    settings, pool, processor = params.score_net, artifacts.load_pool(), load_processor(params.model.path)
+    features = np.concatenate([artifacts.load_array(artifacts.EMBEDDINGS / f"{name}.npy") for name in ("image", "sentence")], axis=1)
+    order = np.resize(np.random.default_rng(settings.seed).permutation(pool.num_rows), round(settings.epochs * pool.num_rows))
+    model = add_lora(load_base(params.model), params.model.lora, settings.seed)
+    rows = EncodedRows(pool, processor, params.model.max_length)
+    difficulty = train_score_net(model, rows, features, order, params.proxy, settings.learning_rate)
+    out = artifacts.fresh(artifacts.SCORE_NET)
+    artifacts.save_array(out / "features.npy", features)
+    artifacts.save_array(out / "difficulty.npy", difficulty)
+    return len(order)
+
+
+if __name__ == "__main__":
+    run_stage("score_net", main)

@@ -1,0 +1,78 @@
+"""Features of rows: each belongs to its row alone, and scores are what their formulas say."""
+
+import numpy as np
+import pytest
+import torch
+from test_gradients import mixed_rows, snapshot
+from torch.nn import functional as F
+
+from cadc.features.forward import answer_scores, attention_outputs, row_features
+from cadc.model.encode import IGNORE, collate, model_inputs
+from cadc.model.load import trainable
+
+
+def test_scores_of_an_answer_by_hand():
+    p = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.2, 0.6]])
+    labels = torch.tensor([[IGNORE, 0, 2, IGNORE], [IGNORE, IGNORE, IGNORE, IGNORE]])
+    made = answer_scores(torch.log(p[[0, 1, 2, 2]]).expand(2, 4, 3), labels)
+    first, second = np.array([0.7, 0.2, 0.1]) - [1, 0, 0], np.array([0.1, 0.6, 0.3]) - [0, 0, 1]
+    assert made["el2n"].tolist() == pytest.approx([(np.linalg.norm(first) + np.linalg.norm(second)) / 2, 0])
+    assert made["nll"].tolist() == pytest.approx([-(np.log(0.7) + np.log(0.3)) / 2, 0])
+    assert made["margin"].tolist() == pytest.approx([(0.7 - 0.2 + 0.3 - 0.6) / 2, 0])
+
+
+def test_a_certain_model_scores_without_nan():
+    logits = torch.tensor([[[1e4, -1e4], [0.0, 0.0]]])
+    for token, expected in ((0, {"nll": 0.0, "el2n": 0.0, "margin": 1.0}), (1, {"nll": 2e4, "el2n": 2**0.5, "margin": -1.0})):
+        made = answer_scores(logits, torch.tensor([[IGNORE, token]]))
+        assert {name: values.item() for name, values in made.items()} == pytest.approx(expected)
+
+
+def features(model, rows, which, states, batch_tokens):
+    image_token = rows.processor.tokenizer.convert_tokens_to_ids("<image>")
+    return row_features(model, rows, which, states, image_token, 0, 2, batch_tokens)
+
+
+def test_features_depend_on_no_other_row_and_text_alone_has_no_image(lora_model, rows, pool):
+    states = [snapshot(trainable(lora_model), seed=s) for s in (1, 2)]
+    for state in states:
+        for weight in state.weights.values():
+            weight.mul_(0.2)
+    which = np.array(mixed_rows(pool))
+    together, alone = (features(lora_model, rows, which, states, tokens) for tokens in (4000, 1))
+    for name, array in together.items():
+        np.testing.assert_allclose(array, alone[name], rtol=2e-3, atol=2e-3, err_msg=name)
+    assert together["activations"].shape[:3] == (len(which), 2, 2) and together["nll"].shape == (2, len(which))
+    assert np.abs(together["nll"][0] - together["nll"][1]).max() > 1e-3  # every snapshot has its own
+    lengths = np.linalg.norm(together["activations"].astype(np.float32), axis=3)
+    has_image = np.array([len(pool["images"][int(row)]) > 0 for row in which])
+    assert has_image.any() and not has_image.all()
+    np.testing.assert_allclose(lengths[:, :, 1], 1, atol=2e-3)
+    np.testing.assert_allclose(lengths[:, :, 0], np.repeat(has_image[:, None], 2, 1), atol=2e-3)
+
+
+def test_means_leave_image_tokens_and_padding_where_they_belong(lora_model, rows, pool):
+    state = snapshot(trainable(lora_model))
+    which = np.array(mixed_rows(pool))[:4]
+    made = features(lora_model, rows, which, [state], 4000)
+    module = attention_outputs(lora_model, 2)[-1]
+    for k, row in enumerate(which):
+        seen = {}
+        handle = module.register_forward_hook(lambda m, i, o, seen=seen: seen.update(o=o))
+        batch = collate([rows[int(row)]], 0)
+        with torch.inference_mode():
+            hidden = lora_model(**model_inputs(batch, torch.device("cpu"), with_labels=False), output_hidden_states=True).hidden_states[-1][0]
+        handle.remove()
+        is_image = batch["input_ids"][0] == rows.processor.tokenizer.convert_tokens_to_ids("<image>")
+        expected = F.normalize(seen["o"][0][~is_image].mean(0).tanh(), dim=0)
+        np.testing.assert_allclose(made["activations"][k, -1, 1], expected.numpy(), atol=2e-3)
+        np.testing.assert_allclose(made["hidden"][k], hidden.mean(0).numpy(), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(made["last"][k], hidden[-1].numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_layers_are_spread_and_end_with_the_last(lora_model):
+    names = {id(module): name for name, module in lora_model.named_modules()}
+    layers = {n: [int(names[id(m)].split("layers.")[1].split(".")[0]) for m in attention_outputs(lora_model, n)] for n in (1, 2, 99)}
+    assert layers == {1: [1], 2: [0, 1], 99: [0, 1]}
+    with pytest.raises(TypeError, match="o_proj"):
+        attention_outputs(torch.nn.Linear(2, 2), 3)

@@ -1,0 +1,29 @@
+"""Self-Filter's score-net: rows whose loss stays high become difficult, and what cannot be told apart stays alike."""
+
+import numpy as np
+import pytest
+
+from cadc.features.score_net import train_score_net
+from cadc.params import Optimizer
+
+
+@pytest.fixture
+def settings():
+    return Optimizer(learning_rate=1e-3, batch_size=8, warmup_share=0.0, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, max_grad_norm=1.0)
+
+
+def test_rows_of_high_loss_become_difficult(lora_model, rows, pool, settings):
+    long_answer = np.array([len(record["turns"][-1]["text"].split()) > 4 for record in pool.to_pylist()])
+    assert 5 < long_answer.sum() < len(long_answer) - 5
+    features = np.where(long_answer[:, None], [[1.0, 0.0]], [[0.0, 1.0]]).astype(np.float32)
+    order = np.random.default_rng(0).permutation(len(long_answer))
+    difficulty = train_score_net(lora_model, rows, features, order, settings, 0.05)
+    assert difficulty.shape == (len(long_answer),) and difficulty.dtype == np.float32
+    of_long, of_short = set(difficulty[long_answer].tolist()), set(difficulty[~long_answer].tolist())
+    assert len(of_long) == len(of_short) == 1  # equal features, equal difficulty
+    assert of_long != of_short
+
+
+def test_without_features_no_row_is_more_difficult(lora_model, rows, pool, settings):
+    difficulty = train_score_net(lora_model, rows, np.zeros((pool.num_rows, 3), np.float32), np.arange(32), settings, 0.05)
+    assert np.ptp(difficulty) == 0
