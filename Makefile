@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro test stale verify gate plateau study readme pretrain lock clean
+.PHONY: repro test stale verify gate plateau study leaderboard readme pretrain lock clean
 
 repro: .venv/.installed       ## run whatever is out of date, then print the leaderboard
 	$(RUN) dvc repro && $(RUN) python -m cadc.report
@@ -30,11 +30,15 @@ plateau: .venv/.installed     ## how many passes pay at each size, on the probe 
 study: .venv/.installed       ## the tables of studies/cadc.yaml: CADC part by part, its controls, its curve (hours; goes on where it was)
 	$(RUN) python -m cadc.study studies/cadc.yaml
 
+leaderboard: .venv/.installed ## every method and baseline at 5% and 20%, as reports/methods.md (45 minutes; goes on where it was)
+	$(RUN) python -m cadc.study studies/methods.yaml
+
 readme: .venv/.installed      ## put the committed leaderboard and the DAG into README.md
 	$(RUN) python -m cadc.report.readme
 
 pretrain: .venv/.installed    ## make the mini bases again (the frozen stages) and record them in dvc.lock
 	for base in mini small; do $(RUN) python stages/pretrain.py $$base && $(RUN) dvc commit -f pretrain@$$base || exit 1; done
+	$(RUN) python stages/pretrain_tower.py && $(RUN) dvc commit -f pretrain_tower
 
 lock: .uv/bin/uv              ## pin what pyproject.toml asks for, with hashes
 	.uv/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock

@@ -91,7 +91,7 @@ def draw_capabilities(params: Params, folder: Path) -> None:
 
 def cost_table(params: Params, summary: leaderboard.Summary, plots: Path) -> str:
     """Operations of every method's selection and tuning beside its score, and the picture of the two."""
-    per_row = costs.operations(params)
+    per_row = costs.Operations(params)
     points, body = [], []
     full = costs.tuning_cost(1.0, params, per_row)
     judged = "relative" if "relative" in next(iter(summary.values())) else "corrected_mean"
@@ -103,7 +103,7 @@ def cost_table(params: Params, summary: leaderboard.Summary, plots: Path) -> str
         points.append((label, sum(parts), figure))
         body.append([label, *(f"{part / 1e12:.1f}" for part in (*parts, sum(parts))), f"{sum(parts) / full:.2f}", f"{figure['mean']:.1f}"])
     figures.pareto(plots / "pareto.png", points, {"relative": "Rel. %", "corrected_mean": "corrected"}[judged])
-    said = f"A row takes {per_row['forward'] / 1e6:.0f} MFLOP forward, {per_row['training'] / 1e6:.0f} in training, {per_row['gradients'] / 1e6:.0f} in the gradient engine.\n"
+    said = f"A row takes {per_row.forward / 1e6:.0f} MFLOP forward, {per_row.training / 1e6:.0f} in training, {per_row.gradients / 1e6:.0f} in the gradient engine.\n"
     return (
         leaderboard.markdown(["", "selection, TFLOP", "tuning", "together", "of tuning on all rows", {"relative": "Rel. %"}.get(judged, "corrected")], body)
         + "\n"

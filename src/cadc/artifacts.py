@@ -4,15 +4,23 @@
     pool/skipped.json            [{id, reason}] of rows left out under pool.on_bad_row: skip
     labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (mini world; reports and oracle only)
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score
-    embeddings/{image,text}.npy  float32 [n_rows, width], unit rows, zero where a row has no image
+    embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space, sentence.npy float32 [n_rows, 384]: unit
+                                 rows, image zero where a row has none
+    features/                    activations.npy float16 [n_rows, n_layers, 2, width], hidden.npy, last.npy float32 [n_rows, width];
+                                 nll.npy, el2n.npy, margin.npy float32 [n_snapshots, n_rows]
+    score_net/                   features.npy float32 [n_rows, width], difficulty.npy float32 [n_rows]
     clusters/assignment.npy      int32 [n_rows];  clusters/centroids.npy float32 [n_clusters, width]
     proxy/snapshot_K.safetensors <name>, <name>.exp_avg, <name>.exp_avg_sq per LoRA parameter; proxy/snapshots.json
-    capture/gram.npy             float64 [n_snapshots, n_subtasks, n_subtasks]; capture/trajectories.npy float32
-                                 [n_snapshots, n_subtasks, width]; capture/subtasks.json; of the probe rows
+    capture/gram.npy             float64 [n_snapshots, n_subtasks, n_subtasks]; capture/trajectories.npy, gradients.npy, unit_gradients.npy
+                                 float32 [n_snapshots, n_subtasks, width]; capture/subtasks.json; of the probe rows
                                  capture/row_gram.npy float32 [n_snapshots, n, n], capture/row_subtask.npy int32 [n]
     influence/influence.npy      float32 [n_snapshots, n_rows, n_subtasks]; self_influence.npy, norm.npy, loss.npy
                                  float32 [n_snapshots, n_rows]; with capture.keep_sketches also sketches.npy float32
                                  [n_snapshots, n_rows, width]
+    matching/                    update_on_mean.npy, update_on_units.npy, gradient_on_units.npy float32 [n_snapshots, n_rows, n_subtasks];
+                                 update_norm.npy, gradient_norm.npy float32 [n_snapshots, n_rows]; mean_norm.npy float32 [n_snapshots,
+                                 n_subtasks]; gradient.npy float16 [n_rows, match.keep_width], kept_norm.npy float32 [n_rows]; benchmark.npy int32, probe_rows.npy int64
+                                 [n_subtasks]; rate.npy float64 [n_snapshots]
     capabilities/                capabilities.json; stability.json; cosine.npy float64 [n_subtasks, n_subtasks]; together.npy float64 [n_subtasks, n_subtasks]; capability.npy int32, weight.npy float64 [n_subtasks]; influence.npy float32 [n_rows,
                                  n_capabilities], (cosines, or standard deviations: `discover.attribution`), affinity.npy and purity.npy
                                  float32 [n_rows, n_subtasks]; self_influence.npy float32 [n_snapshots, n_rows]
@@ -42,6 +50,7 @@ BENCHMARKS = ROOT / "benchmarks"
 PROBE, SCORE = BENCHMARKS / "probe", BENCHMARKS / "score"
 EMBEDDINGS, CLUSTERS = ROOT / "embeddings", ROOT / "clusters"
 PROXY, CAPTURE, INFLUENCE = ROOT / "proxy", ROOT / "capture", ROOT / "influence"
+MATCHING, FEATURES, SCORE_NET = ROOT / "matching", ROOT / "features", ROOT / "score_net"
 CAPABILITIES, SELECTIONS = ROOT / "capabilities", ROOT / "selections"
 ADAPTERS, RESULTS = ROOT / "adapters", ROOT / "results"
 SCRATCH, COSTS = ROOT / "scratch", ROOT / "costs"

@@ -18,6 +18,7 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
+Signal = Literal["pool", "embeddings", "features", "score_net", "influence", "matching", "capabilities"]
 MethodName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 OneOrMany = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 
@@ -99,6 +100,13 @@ class Pretrain(Section):
     pick_share: Share
 
 
+class Tower(Section):
+    seed: Seed
+    steps: Positive
+    batch: Annotated[int, Field(ge=2)]
+    learning_rate: Rate
+
+
 class Lora(Section):
     rank: Positive
     alpha: Positive
@@ -111,6 +119,11 @@ class Model(Section):
     max_length: Positive
     packing: bool
     lora: Lora
+
+
+class Embed(Section):
+    tower: str | None
+    sentences: str
 
 
 class Cluster(Section):
@@ -146,6 +159,22 @@ class Capture(Section):
     batch_tokens: Positive
     keep_sketches: bool
     shard_rows: Positive
+
+
+class Features(Section):
+    layers: Positive
+
+
+class ScoreNet(Section):
+    seed: Seed
+    epochs: Rate
+    learning_rate: Rate
+
+
+class Match(Section):
+    update: Literal["adamw", "adamw_own", "adam_less"]
+    keep_width: Positive
+    keep_snapshot: Annotated[int, Field(ge=0)]
 
 
 class Discover(Section):
@@ -216,7 +245,7 @@ class Evaluate(Section):
 
 
 class Method(Section):
-    signal: Literal["pool", "embeddings", "features", "influence", "capabilities", "score_net"]
+    signal: Signal
 
 
 class Params(Section):
@@ -228,10 +257,15 @@ class Params(Section):
     benchmarks: Benchmarks
     bases: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Base]
     pretrain: Pretrain
+    tower: Tower
     model: Model
+    embed: Embed
     cluster: Cluster
     proxy: Proxy
     capture: Capture
+    features: Features
+    match: Match
+    score_net: ScoreNet
     discover: Discover
     curate: Curate
     finetune: Finetune

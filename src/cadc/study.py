@@ -16,7 +16,7 @@ import queue
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -168,14 +168,21 @@ class Lane:
         commands = sorted(stage.cmd for stage in stages)
         return hashlib.blake2b(json.dumps([commands, values, sources], sort_keys=True).encode(), digest_size=8).hexdigest()
 
-    def figures(self, cell: Cell) -> Figures:
-        """Every figure of one variant. Raises RuntimeError with the end of DVC's output where it fails."""
-        self.check_out(cell)
+    def _run(self, *command: str) -> str:
         env = os.environ | {"PYTHONPATH": str((self.folder / "src").resolve()), "CADC_WORKERS": "1"}
-        command = ["dvc", "repro", f"evaluate@{cell.method}"]
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, pass_fds=[self._lock.fileno()])
         if done.returncode:
             raise RuntimeError((done.stdout + done.stderr)[-1500:])
+        return done.stdout
+
+    def costs(self, cell: Cell) -> dict[str, list[float]]:
+        """Operations of the variant's selection and of one fine-tuning, by budget; after `figures`, in the same lane."""
+        return json.loads(self._run(sys.executable, "-m", "cadc.report.costs", cell.method).splitlines()[-1])
+
+    def figures(self, cell: Cell) -> Figures:
+        """Every figure of one variant. Raises RuntimeError with the end of DVC's output where it fails."""
+        self.check_out(cell)
+        self._run("dvc", "repro", f"evaluate@{cell.method}")
         table = pq.read_table(self.folder / artifacts.RESULTS / cell.method / "samples.parquet")
         out: Figures = {}
         for budget, seed in sorted(set(zip(table["budget"].to_pylist(), table["seed"].to_pylist(), strict=True))):
@@ -186,26 +193,28 @@ class Lane:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: figures by seed at one budget."""
+    """One row of a table: figures by seed at one budget, and what they cost: operations of selection and of one tuning."""
 
     variant: Variant
     budget: str
     runs: dict[str, dict[str, float]]
+    flops: list[float] | None = None
 
     def values(self, name: str) -> list[float]:
         return [run[name] for run in self.runs.values()]
 
 
-def rows_of(table: Question, made: dict[str, Figures]) -> list[Row]:
+def rows_of(table: Question, made: dict[str, dict]) -> list[Row]:
     """The rows made so far, budgets ascending; `full`, if the table has it, is what Rel. % divides by."""
     rows = []
     for variant in table.variants:
-        budgets = made.get(named(variant.method, table.changes(variant)), {})
-        rows += [Row(variant, budget, runs) for budget, runs in sorted(budgets.items(), key=lambda item: float(percent(item[0])[:-1]))]
+        entry = made.get(named(variant.method, table.changes(variant)), {"figures": {}})
+        budgets = sorted(entry["figures"].items(), key=lambda item: float(percent(item[0])[:-1]))
+        rows += [Row(variant, budget, runs, entry.get("flops", {}).get(budget)) for budget, runs in budgets]
     full = next((mean_over(list(row.runs.values())) for row in rows if row.variant.method == "full"), None)
     if full is None:
         return rows
-    return [Row(row.variant, row.budget, {seed: run | {"relative": relative(run, full)} for seed, run in row.runs.items()}) for row in rows]
+    return [replace(row, runs={seed: run | {"relative": relative(run, full)} for seed, run in row.runs.items()}) for row in rows]
 
 
 def difference(row: Row, first: Row, name: str) -> str:
@@ -218,31 +227,33 @@ def difference(row: Row, first: Row, name: str) -> str:
     return f"{np.mean(row.values(name)) - np.mean(first.values(name)):+.1f} ({2 * spread:.1f})"
 
 
-def tabulated(table: Question, made: dict[str, Figures]) -> str:
+def tabulated(table: Question, made: dict[str, dict]) -> str:
     """The table in Markdown: mean ± sd over seeds; differences to the first variant at the same budget."""
     rows = rows_of(table, made)
     if not rows:
         return "Not run yet.\n"
     names = [name for name in COLUMNS if all(name in run for row in rows for run in row.runs.values())]
     judged = "relative" if "relative" in names else "corrected_mean"
+    counted = all(row.flops for row in rows)
     first = {row.budget: row for row in rows if row.variant == table.variants[0]}
     body = []
     for row in rows:
         said = [f"{np.mean(row.values(name)):.1f} ± {np.std(row.values(name), ddof=1):.1f}" for name in names]
         versus = first.get(row.budget)
         label = row.variant.label if row.variant.method == "full" else f"{row.variant.label}, {percent(row.budget)}"
-        body.append([label, *said, difference(row, versus, judged) if versus and versus is not row else ""])
-    return markdown(["", *(COLUMNS[name] for name in names), f"difference in {COLUMNS[judged]} (2 sd)"], body)
+        cost = [f"{row.flops[0] / 1e12:.1f}", f"{sum(row.flops) / 1e12:.1f}"] if counted else []
+        body.append([label, *said, difference(row, versus, judged) if versus and versus is not row else "", *cost])
+    header = ["", *(COLUMNS[name] for name in names), f"difference in {COLUMNS[judged]} (2 sd)", *(["selection, TFLOP", "with tuning"] if counted else [])]
+    return markdown(header, body)
 
 
 def write(study: Study, name: str, made: dict[str, dict]) -> None:
     """reports/NAME.json and .md, with every table as far as it is made."""
     artifacts.write_json(REPORTS / f"{name}.json", made)
-    figures = {cell: entry["figures"] for cell, entry in made.items()}
     parts = [f"# {study.title}\n", study.about.strip() + f"\n\nMade by `python -m cadc.study studies/{name}.yaml`.\n"]
     for table in study.tables:
         about = f"{table.about.strip()} {table.split.capitalize()} split, seeds {', '.join(map(str, table.seeds))}.\n"
-        parts += [f"## {table.title}\n", about, tabulated(table, figures)]
+        parts += [f"## {table.title}\n", about, tabulated(table, made)]
     (REPORTS / f"{name}.md").write_text("\n".join(parts))
 
 
@@ -261,10 +272,10 @@ def main(path: Path, only: list[str]) -> None:
     fingerprints = {name: lane.fingerprint(cell) for name, cell in every.items()}
     made = {name: entry for name, entry in made.items() if fingerprints.get(name) == entry["fingerprint"]}
 
-    def attempt(name: str) -> Figures:
+    def attempt(name: str) -> dict:
         lane = lanes.get()
         try:
-            return lane.figures(todo[name])
+            return {"fingerprint": fingerprints[name], "figures": lane.figures(todo[name]), "flops": lane.costs(todo[name])}
         finally:
             lanes.put(lane)
 
@@ -278,9 +289,9 @@ def main(path: Path, only: list[str]) -> None:
                     failed[name] = done.exception()
                     console.line(f"{name}: FAILED")
                     continue
-                made[name] = {"fingerprint": fingerprints[name], "figures": done.result()}
+                made[name] = done.result()
                 write(study, path.stem, made)
-                runs = [run for runs in done.result().values() for run in runs.values()]
+                runs = [run for runs in made[name]["figures"].values() for run in runs.values()]
                 console.line(f"{name}: corrected {np.mean([run['corrected_mean'] for run in runs]):.1f}")
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)

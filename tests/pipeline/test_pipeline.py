@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ SMALL = {
     ("proxy", "snapshots"): 2,
     ("capture", "shard_rows"): 60,
     ("capture", "projection"): 512,
+    ("match", "keep_width"): 128,
     ("curate", "budget"): 0.1,
     ("finetune", "epochs"): {"b10": 2.0, "b100": 1.0},
     ("evaluate", "bootstrap"): 5,
@@ -47,7 +49,7 @@ def repository(tmp_path_factory):
     for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    for name in ("src", "stages", "models"):
+    for name in ("src", "stages", "models", "towers"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for path, value in SMALL.items():
@@ -174,6 +176,36 @@ def test_stages_need_capabilities_and_then_any_method_has_them(repository):
         table = pq.read_table(repository / "artifacts/selections/random/b10_s0.parquet")
         assert len(set(table["row"].to_pylist())) == 20 and max(table["stage"].to_pylist()) >= 1 and min(table["capability"].to_pylist()) >= 0
     finally:
+        (repository / "params.yaml").write_text(text)
+
+
+def test_every_baseline_and_the_documented_example_take_their_place_in_the_dag(repository):
+    """docs/add_a_method.md, word by word: one file, one name, one section."""
+    text = (repository / "params.yaml").read_text()
+    code, section = (re.search(rf"```{kind}\n(.*?)```", (ROOT / "docs/add_a_method.md").read_text(), re.S)[1] for kind in ("python", "yaml"))
+    assert len([line for line in code.splitlines() if line.strip()]) <= 20
+    example, params = repository / "src/cadc/selectors/plain_words.py", yaml.safe_load(text)
+    try:
+        example.write_text(code)
+        for name, more in yaml.safe_load(section).items():
+            params[name] |= more
+        params["methods"] |= params["baselines"]
+        (repository / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        run(repository, "dvc", "repro", "curate")
+        chosen = {}
+        for method in params["methods"]:
+            for seed in (0, 1):
+                table = pq.read_table(repository / f"artifacts/selections/{method}/{'b100' if method == 'full' else 'b10'}_s{seed}.parquet")
+                chosen[method, seed] = table["row"].to_pylist()
+                assert len(set(chosen[method, seed])) == (200 if method == "full" else 20), method
+        assert len({frozenset(rows) for (method, seed), rows in chosen.items() if seed == 0}) == len(params["methods"])  # each its own rows
+        run(repository, "dvc", "repro", "evaluate@plain_words")
+        assert pq.read_table(repository / "artifacts/results/plain_words/samples.parquet").num_rows > 100
+        before = (repository / "dvc.lock").read_text()
+        run(repository, "dvc", "repro", "-f", "-s", "embed", "score_net", "features", "match", workers="1")
+        assert (repository / "dvc.lock").read_text() == before
+    finally:
+        example.unlink(missing_ok=True)
         (repository / "params.yaml").write_text(text)
 
 

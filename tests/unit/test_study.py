@@ -21,7 +21,8 @@ def figures(corrected, wild=50.0):
 
 def made():
     cells = [named(v.method, TABLE.changes(v)) for v in TABLE.variants]
-    return dict(zip(cells, [{"b05": figures([10, 14])}, {"b05": figures([30, 34]), "b100": figures([40, 40])}, {"b100": figures([60, 60], 100)}], strict=True))
+    budgets = [{"b05": figures([10, 14])}, {"b05": figures([30, 34]), "b100": figures([40, 40])}, {"b100": figures([60, 60], 100)}]
+    return {cell: {"figures": each} for cell, each in zip(cells, budgets, strict=True)}
 
 
 def test_a_change_replaces_one_value_and_a_typo_is_named():
@@ -53,6 +54,15 @@ def test_differences_are_paired_by_seed_and_taken_at_the_same_budget():
     del half[named("cadc", TABLE.changes(TABLE.variants[0]))]
     assert all(line.endswith("|  |") for line in tabulated(TABLE, half).splitlines()[2:])  # nothing to compare with yet
     assert tabulated(TABLE, {}) == "Not run yet.\n"
+
+
+def test_what_a_row_costs_is_told_once_all_rows_know_it():
+    counted = made()
+    assert "TFLOP" not in tabulated(TABLE, counted)
+    for entry in counted.values():
+        entry["flops"] = {budget: [2e12, 1e12] for budget in entry["figures"]}
+    table = tabulated(TABLE, counted).splitlines()
+    assert table[0].endswith("| selection, TFLOP | with tuning |") and all(line.endswith("| 2.0 | 3.0 |") for line in table[2:])
 
 
 def test_runs_of_other_seeds_are_compared_unpaired():

@@ -1,77 +1,127 @@
-"""What a method costs, counted and not timed: rows passed through the model, and floating-point operations (ours).
+"""What a method costs, counted and not timed: rows passed through models, and floating-point operations (ours).
 
 Seconds differ from machine to machine (they are in reports/costs.md); these figures don't, so they can stand in a DVC output.
 """
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Callable
+from functools import cached_property
+
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cadc import artifacts
+from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_text, tower_embeddings
 from cadc.gradients.influence import SketchedDirections, token_batches
 from cadc.gradients.per_sample import answer_loss
+from cadc.model.embed import embed_rows
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import add_lora, load_base, load_processor
-from cadc.params import Params
+from cadc.params import Params, Signal, load_params
+from cadc.runs import runs_of
 from cadc.training.schedule import epochs_for
 from cadc.training.snapshots import load_snapshots
 
 _SAMPLE = 256  # pool rows on which operations are counted
 
 
-def operations(params: Params) -> dict[str, float]:
-    """Mean floating-point operations a pool row: a `forward` pass, a `training` step, the engine's `gradients`.
+class Operations:
+    """Mean floating-point operations a pool row, each kind counted when it is first asked for.
 
-    As torch counts them (matrix products and convolutions, two each multiply-add), in the batches of
-    `capture`. The sketch's products with the trajectories are counted, its element-wise additions are not.
+    As torch counts them (matrix products and convolutions, two each multiply-add), in the batches of `capture`. The
+    sketch's products with the trajectories are counted, its element-wise additions are not.
     """
-    pool, processor = artifacts.load_pool(), load_processor(params.model.path)
-    model = add_lora(load_base(params.model), params.model.lora, 0)
-    rows, pad_id = EncodedRows(pool, processor, params.model.max_length), processor.tokenizer.pad_token_id
-    which = np.linspace(0, pool.num_rows - 1, min(_SAMPLE, pool.num_rows)).astype(int)
-    lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
-    batches = [collate([rows[int(which[i])] for i in at], pad_id) for at in token_batches(lengths, params.capture.batch_tokens)]
-    n_subtasks = len(artifacts.read_json(artifacts.CAPABILITIES / "capabilities.json"))
-    device = next(model.parameters()).device
 
-    def forward(training: bool) -> None:
-        for batch in batches:
-            inputs = model_inputs(batch, device)
-            labels = inputs.pop("labels")
-            loss = answer_loss(model(**inputs, use_cache=False).logits, labels).sum()
-            if training:
-                loss.backward()
+    def __init__(self, params: Params):
+        self.params, self.pool = params, artifacts.load_pool()
+        self.processor = load_processor(params.model.path)
+        self.model = add_lora(load_base(params.model), params.model.lora, 0)
+        self.rows, self.pad_id = EncodedRows(self.pool, self.processor, params.model.max_length), self.processor.tokenizer.pad_token_id
+        self.which = np.linspace(0, self.pool.num_rows - 1, min(_SAMPLE, self.pool.num_rows)).astype(int)
 
-    def gradients() -> None:
-        engine = SketchedDirections(model, params.capture, pad_id)
-        targets = torch.zeros(n_subtasks, engine.sketch.width, device=device)
-        for _, sketches, _, _ in engine.batches(rows, which, load_snapshots(artifacts.PROXY)[0]):
-            sketches @ targets.T
-
-    def counted(work) -> float:
+    def _counted(self, work: Callable[[], object]) -> float:
         with FlopCounterMode(display=False) as counter:
             work()
-        return counter.get_total_flops() / len(which)
+        return counter.get_total_flops() / len(self.which)
 
-    with torch.no_grad():
-        made = {"forward": counted(lambda: forward(False))}
-    return made | {"training": counted(lambda: forward(True)), "gradients": counted(gradients)}
+    def _losses(self):
+        lengths = np.array([len(self.rows[int(row)]["input_ids"]) for row in self.which])
+        for at in token_batches(lengths, self.params.capture.batch_tokens):
+            inputs = model_inputs(collate([self.rows[int(self.which[i])] for i in at], self.pad_id), next(self.model.parameters()).device)
+            labels = inputs.pop("labels")
+            yield answer_loss(self.model(**inputs, use_cache=False).logits, labels).sum()
+
+    @cached_property
+    def forward(self) -> float:
+        """A forward pass."""
+        with torch.no_grad():
+            return self._counted(lambda: list(self._losses()))
+
+    @cached_property
+    def training(self) -> float:
+        """A step of LoRA training."""
+        return self._counted(lambda: [loss.backward() for loss in self._losses()])
+
+    @cached_property
+    def gradients(self) -> float:
+        """The gradient engine at one snapshot, with the products against all subtasks."""
+        n_subtasks = len(artifacts.read_json(artifacts.CAPTURE / "subtasks.json"))
+
+        def work() -> None:
+            engine = SketchedDirections(self.model, self.params.capture, self.pad_id)
+            targets = torch.zeros(n_subtasks, engine.sketch.width, device=engine.device)
+            for _, sketches, _, _ in engine.batches(self.rows, self.which, load_snapshots(artifacts.PROXY)[0]):
+                sketches @ targets.T
+
+        return self._counted(work)
+
+    @cached_property
+    def embedding(self) -> float:
+        """Image, text and sentence embeddings."""
+        records = self.pool.take(self.which).to_pylist()
+
+        def work() -> None:
+            if self.params.embed.tower:
+                tower_embeddings(ContrastiveTower(self.params.embed.tower), records)
+            else:
+                embed_rows(load_base(self.params.model), self.processor, self.rows, self.which)
+            load_sentence_encoder(self.params.embed.sentences).encode([row_text(record["turns"], answers=False) for record in records], show_progress_bar=False)
+
+        return self._counted(work)
 
 
-def selection_cost(signal: str, params: Params, per_row: dict[str, float]) -> float:
-    """Operations that a signal takes before any row is chosen: proxy run, trajectories and influence, or embeddings."""
-    n_rows = artifacts.load_pool().num_rows
+def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float:
+    """Operations that a signal takes before any row is chosen: proxy run, trajectories and influence, features, embeddings."""
+    n_rows = per_row.pool.num_rows
     if signal == "pool":
         return 0.0
     if signal == "embeddings":
-        return n_rows * per_row["forward"]
+        return n_rows * per_row.embedding
+    if signal == "score_net":
+        return n_rows * (per_row.embedding + params.score_net.epochs * per_row.training)
+    proxy = round(n_rows * params.proxy.pool_fraction) * params.proxy.epochs * per_row.training
+    if signal == "features":
+        return proxy + params.proxy.snapshots * n_rows * per_row.forward
     n_probe = sum(entry["rows"] for entry in artifacts.read_json(artifacts.CAPTURE / "subtasks.json"))
-    proxy = round(n_rows * params.proxy.pool_fraction) * params.proxy.epochs
-    return proxy * per_row["training"] + params.proxy.snapshots * (n_rows + n_probe) * per_row["gradients"]
+    return proxy + params.proxy.snapshots * (n_rows + n_probe) * per_row.gradients
 
 
-def tuning_cost(budget: float, params: Params, per_row: dict[str, float]) -> float:
+def tuning_cost(budget: float, params: Params, per_row: Operations) -> float:
     """Operations of one fine-tuning at a share of the pool, its passes included."""
-    return budget * artifacts.load_pool().num_rows * epochs_for(budget, params.finetune.epochs) * per_row["training"]
+    return budget * per_row.pool.num_rows * epochs_for(budget, params.finetune.epochs) * per_row.training
+
+
+def flops(method: str, params: Params) -> dict[str, list[float]]:
+    """Operations of a method's selection and of one fine-tuning, by budget."""
+    per_row = Operations(params)
+    selection = selection_cost(params.methods[method].signal, params, per_row)
+    return {run.key: [selection, tuning_cost(run.budget, params, per_row)] for run in runs_of(method, params)}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    print(json.dumps(flops(sys.argv[1], load_params())))

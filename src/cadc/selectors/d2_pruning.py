@@ -1,0 +1,157 @@
+"""D2-Pruning: hard rows, spread over a nearest-neighbour graph by messages (Maharana, Yadav, Bansal 2024, arXiv 2310.07931).
+
+A row's score is AUM, its margin (probability of the true token less the best other one) as a mean over snapshots. Rows
+with a low AUM are hard. `important: hard` scores max(AUM) - AUM >= 0, D2-Pruning's difficulty; `easy` scores AUM itself, as
+COINCIDE ran this baseline on LLaVA-665K ("higher the value, easier the sample", the highest first). The authors' own code
+has both signs, each marked as to be checked.
+
+    variant   graph                          forward message                                 next row
+    paper     symmetric, distance d          s_i + sum_j exp(-d_ij) max(s_j, 1e-7)            the highest score
+    released  each row's own k, d squared    max(s_i, 1e-7) + the same                       by a queue that nearly is that
+
+paper agrees with the authors' GraphDensitySampler (sum, weighted), released with COINCIDE's d2_prune.py, whose queue is
+that of the authors' DataComp script. Both: the row picked takes exp(-gamma d_ij) times its score from its neighbours. Late
+picks have negative scores and thereby lift their neighbours, though never above 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numba
+import numpy as np
+from pydantic import Field
+
+from cadc.artifacts import Selection
+from cadc.params import Positive, Section
+from cadc.selectors.shared.knn import knock_out, nearest, settle, unit_rows
+from cadc.selectors.signal import Signal
+
+_LEAST = 1e-7  # of a score in a message, as in both released codes
+
+
+class Params(Section):
+    """See params.yaml."""
+
+    neighbors: Positive
+    gamma: Annotated[float, Field(ge=0)]
+    variant: Literal["paper", "released"]
+    important: Literal["hard", "easy"]
+    unit_rows: bool
+    exact_rows: Positive
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Row i's neighbours are neighbour[start[i] : start[i + 1]].
+
+    start int64 [n + 1]; neighbour int32 [e]; distance float64 [e] (squared in variant released).
+    """
+
+    start: np.ndarray
+    neighbour: np.ndarray
+    distance: np.ndarray
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What no budget changes: the graph, each row's score after the forward messages float64 [n], and how the reverse
+    ones decay, float64 [e]."""
+
+    graph: Graph
+    score: np.ndarray
+    decay: np.ndarray
+    variant: str
+
+
+def importance(margin: np.ndarray, important: str) -> np.ndarray:
+    """Scores float64 [n_rows] from margins [n_snapshots, n_rows]. Raises ValueError where one is not finite."""
+    aum = np.asarray(margin, np.float64).mean(0)
+    if len(bad := np.flatnonzero(~np.isfinite(aum))):
+        raise ValueError(f"row {bad[0]} has no finite margin ({len(bad)} such rows): has it an answer token?")
+    return aum.max() - aum if important == "hard" else aum
+
+
+def neighbour_graph(rows: np.ndarray, k: int, variant: str, exact_rows: int) -> Graph:
+    """Each row's k nearest by Euclidean distance, and under `paper` the rows it is one of the k nearest of."""
+    index, distance = nearest(rows, k, "euclidean", exact_rows)
+    n, k = index.shape
+    if variant == "released":
+        return Graph(np.arange(n + 1) * k, index.ravel(), distance.ravel().astype(np.float64) ** 2)
+    here, there = np.repeat(np.arange(n), k), index.ravel().astype(np.int64)
+    edge, first = np.unique(np.concatenate([here * n + there, there * n + here]), return_index=True)
+    start = np.searchsorted(edge, np.arange(n + 1) * n)
+    return Graph(start, (edge % n).astype(np.int32), np.tile(distance.ravel(), 2)[first].astype(np.float64))
+
+
+def forward(graph: Graph, score: np.ndarray, variant: str) -> np.ndarray:
+    """Scores float64 [n] after each row's neighbours have sent theirs."""
+    heard = np.exp(-graph.distance) * np.maximum(score, _LEAST)[graph.neighbour]
+    to = np.repeat(np.arange(len(score)), np.diff(graph.start))
+    own = np.maximum(score, _LEAST) if variant == "released" else score
+    return own + np.bincount(to, heard, minlength=len(score))
+
+
+# Not cached on disk: numba would not notice a change in knn.py.
+@numba.njit
+def pick_order(score, start, neighbour, decay, n):
+    """The n rows in the order they are picked, int64 [n].
+
+    `score` float64 [n_rows] is left as the reverse messages make it; a row picked keeps what it had then.
+    """
+    tree = knock_out(score, np.ones(len(score), np.bool_))
+    size, order = len(tree) // 2, np.empty(n, np.int64)
+    for t in range(n):
+        best = tree[1]
+        order[t] = best
+        settle(tree, score, best, False)
+        for e in range(start[best], start[best + 1]):
+            if tree[size + neighbour[e]] >= 0:
+                score[neighbour[e]] -= decay[e] * score[best]
+                settle(tree, score, neighbour[e], True)
+    return order
+
+
+@numba.njit
+def queue_order(score, start, neighbour, decay, n):
+    """As `pick_order`, by the released queue.
+
+    Rows are sorted once, by their scores before any pick. A row whose score has fallen below that of the next in line
+    stands by; of those standing by the highest is picked as soon as the head of the line is no higher.
+    """
+    line = np.argsort(-score, kind="mergesort")
+    tree = knock_out(score, np.zeros(len(score), np.bool_))
+    size, order, t, head = len(tree) // 2, np.empty(n, np.int64), 0, 0
+    while t < n:
+        if tree[1] >= 0 and (head == len(line) or score[tree[1]] >= score[line[head]]):
+            best = np.int64(tree[1])
+            settle(tree, score, best, False)
+        else:
+            best = line[head]
+            head += 1
+            if head < len(line) and score[best] < score[line[head]]:
+                settle(tree, score, best, True)
+                continue
+        order[t] = best
+        t += 1
+        for e in range(start[best], start[best + 1]):
+            score[neighbour[e]] -= decay[e] * score[best]
+            if tree[size + neighbour[e]] >= 0:
+                settle(tree, score, neighbour[e], True)
+    return order
+
+
+def measure(signal: Signal, params: Params) -> Messages:
+    """The graph over `hidden` float32 [n_rows, width] and the forward messages from `margin` float32 [n_snapshots, n_rows]."""
+    rows = unit_rows(signal["hidden"]) if params.unit_rows else signal["hidden"]
+    graph = neighbour_graph(rows, params.neighbors, params.variant, params.exact_rows)
+    score = forward(graph, importance(signal["margin"], params.important), params.variant)
+    return Messages(graph, score, np.exp(-params.gamma * graph.distance), params.variant)
+
+
+def select(measured: Messages, n: int, params: Params, rng: np.random.Generator) -> Selection:
+    """`n` rows by reverse message passing, in random order."""
+    order = queue_order if measured.variant == "released" else pick_order
+    graph = measured.graph
+    return Selection.of_rows(rng.permutation(order(measured.score.copy(), graph.start, graph.neighbour, measured.decay, n)))

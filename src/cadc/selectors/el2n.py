@@ -1,0 +1,22 @@
+"""EL2N: rows by the length of the error vector, softmax less one-hot, mean over answer tokens (Paul et al. 2021)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cadc.artifacts import Selection
+from cadc.params import Section
+from cadc.selectors.shared.band import Band, rows_in_band
+from cadc.selectors.signal import Signal
+
+
+class Params(Section):
+    """See params.yaml."""
+
+    snapshot: int
+    band: Band
+
+
+def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
+    """`n` rows of a band of `el2n` float32 [n_snapshots, n_rows], at one snapshot, in random order."""
+    return Selection.of_rows(rng.permutation(rows_in_band(signal["el2n"][params.snapshot], n, params.band)))

@@ -1,0 +1,41 @@
+"""Self-Sup: the most prototypical rows, those closest to the centroid of their cluster (Sorscher et al. 2022).
+
+The paper keeps those where data are scarce and the farthest where they abound; the baseline is the former.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cadc.artifacts import Selection
+from cadc.params import Positive, Section, Seed
+from cadc.selectors.shared.kmeans import centroid_cosine, spherical_kmeans
+from cadc.selectors.signal import Signal
+
+
+class Params(Section):
+    """k-means on the unit rows."""
+
+    clusters: Positive
+    iterations: Positive
+    seed: Seed
+    points_per_cluster: Positive
+
+
+def measure(signal: Signal, params: Params) -> np.ndarray:
+    """Cosine of each row with its centroid, float64 [n_rows], from `hidden` float32 [n_rows, width]: means over a row's
+    tokens in the final layer."""
+    hidden = np.array(signal["hidden"], np.float32)
+    hidden /= np.maximum(np.linalg.norm(hidden, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    assignment, centroids = spherical_kmeans(hidden, params.clusters, params.iterations, params.seed, params.points_per_cluster)
+    return centroid_cosine(hidden, assignment, centroids)
+
+
+def closest(cosine: np.ndarray, n: int) -> np.ndarray:
+    """The `n` rows of highest cosine, ties by row: int64 [n]."""
+    return np.argsort(-cosine, kind="stable")[:n]
+
+
+def select(cosine: np.ndarray, n: int, params: Params, rng: np.random.Generator) -> Selection:
+    """`n` different rows in random order."""
+    return Selection.of_rows(rng.permutation(closest(cosine, n)))

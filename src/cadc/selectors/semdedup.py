@@ -1,0 +1,115 @@
+"""SemDeDup: of rows that say the same, one stays (Abbas et al. 2023).
+
+Reference code: facebookresearch/SemDeDup. There eps is found by hand, and what is kept too many is cut off the last
+clusters (COINCIDE_code); here eps follows from the budget, and the cut is even.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cadc.artifacts import Selection
+from cadc.budgets import capped_shares
+from cadc.params import Positive, Section, Seed
+from cadc.selectors.shared.kmeans import centroid_cosine, members, spherical_kmeans
+from cadc.selectors.signal import Signal
+
+TILE = 2048  # rows of a cluster compared at a time
+
+
+class Params(Section):
+    """k-means, what is compared, and which of several alike is kept."""
+
+    clusters: Positive
+    iterations: Positive
+    seed: Seed
+    points_per_cluster: Positive
+    view: Literal["image", "text", "both"]
+    keep: Literal["hard", "easy", "random"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What all budgets and seeds share.
+
+    order: rows of each cluster, those to be kept first in front. nearest float64 [n_rows]: a row's highest cosine with one
+    in front of it.
+    """
+
+    order: list[np.ndarray]
+    nearest: np.ndarray
+
+
+def unit_rows(image: np.ndarray, text: np.ndarray, view: str) -> np.ndarray:
+    """Unit rows of what is compared, float32 [n_rows, d]: with `both`, image and text side by side; a row without an image is
+    just its text. Zero where a row has nothing of the view."""
+    rows = np.concatenate([image, text], axis=1) if view == "both" else np.array(image if view == "image" else text)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return rows
+
+
+def keeping_order(assignment: np.ndarray, n_clusters: int, cosine: np.ndarray, keep: str, rng: np.random.Generator) -> list[np.ndarray]:
+    """Rows of each cluster by distance to its centroid, farthest first (`hard`, the paper) or nearest first (`easy`), ties by
+    row, or in `random` order. cosine float [n_rows] with the centroid."""
+    key = {"hard": cosine, "easy": -cosine, "random": rng.random(len(cosine))}[keep]
+    return [rows[np.argsort(key[rows], kind="stable")] for rows in members(assignment, n_clusters)]
+
+
+def nearest_in_front(features: np.ndarray) -> np.ndarray:
+    """Highest cosine of each row of a cluster with one in front of it: unit rows float [s, d] -> float64 [s].
+
+    0 for the first and where all are negative, as released. Rounded to 1e-6: copies have cosine 1 exactly, so that none is
+    preferred for the last bit of a sum. Time s^2 d, memory TILE^2 + s d.
+    """
+    nearest = np.zeros(len(features))
+    for at in range(0, len(features), TILE):
+        tile = features[at : at + TILE].astype(np.float64)
+        for front in range(0, at + 1, TILE):
+            cosine = tile @ features[front : front + TILE].astype(np.float64).T
+            if front == at:
+                cosine = np.tril(cosine, -1)
+            np.maximum(nearest[at : at + TILE], cosine.max(1), out=nearest[at : at + TILE])
+    return np.round(nearest, 6)
+
+
+def survivors(nearest: np.ndarray, eps: float) -> np.ndarray:
+    """Rows that stay, in pool order: those whose cosine with each in front of them is at most 1 - eps."""
+    return np.flatnonzero(nearest <= 1 - eps)
+
+
+def within_budget(measured: Measured, n: int, rng: np.random.Generator) -> np.ndarray:
+    """`n` rows: the survivors of the largest eps that leaves at least `n`, the surplus trimmed evenly over clusters (ours).
+
+    Trimmed are rows that would go next, all at the same cosine; those of each cluster that stand last, in proportion to how
+    many it has; `rng` says which clusters lose the odd ones.
+    """
+    if n == 0:
+        return np.empty(0, np.int64)
+    limit = np.partition(measured.nearest, n - 1)[n - 1]
+    safe = np.flatnonzero(measured.nearest < limit)
+    tied = [rows[measured.nearest[rows] == limit] for rows in measured.order]
+    counts, lots = np.array([len(rows) for rows in tied]), rng.permutation(len(tied))
+    shares = np.empty_like(counts)
+    shares[lots] = capped_shares(counts[lots], counts[lots], n - len(safe))
+    return np.concatenate([safe, *(rows[:share] for rows, share in zip(tied, shares, strict=True))])
+
+
+def measure(signal: Signal, params: Params) -> Measured:
+    """Cluster the pool by `image` and `text`, float32 [n_rows, width], unit rows, zero where a row has none; a row with nothing of
+    the view is like no other and survives."""
+    features = unit_rows(signal["image"], signal["text"], params.view)
+    assignment, centroids = spherical_kmeans(features, params.clusters, params.iterations, params.seed, params.points_per_cluster)
+    cosine = centroid_cosine(features, assignment, centroids)
+    order = keeping_order(assignment, len(centroids), cosine, params.keep, np.random.default_rng(params.seed))
+    nearest = np.zeros(len(features))
+    for rows in order:
+        nearest[rows] = nearest_in_front(features[rows])
+    return Measured(order, nearest)
+
+
+def select(measured: Measured, n: int, params: Params, rng: np.random.Generator) -> Selection:
+    """`n` different rows in random order."""
+    return Selection.of_rows(rng.permutation(within_budget(measured, n, rng)))

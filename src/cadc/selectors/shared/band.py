@@ -1,0 +1,24 @@
+"""Which part of the rows, sorted by a score, fills a budget."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+Band = Literal["middle", "top", "bottom"]
+
+
+def rows_in_band(scores: np.ndarray, n: int, band: Band) -> np.ndarray:
+    """`n` rows int64 [n] by `scores` [n_rows]: the highest, the lowest, or those in the middle of the ascending order.
+
+    The middle starts at n_rows // 2 - n // 2, which leaves room for every n up to n_rows. Of equal scores the lower row
+    comes first, in every band. Raises ValueError on NaN, which would sort as the highest.
+    """
+    scores = np.asarray(scores)
+    if len(bad := np.flatnonzero(np.isnan(scores))):
+        raise ValueError(f"row {bad[0]} has no score ({len(bad)} such rows): has it an answer token?")
+    if band == "top":
+        return np.argsort(-scores, kind="stable")[:n]
+    start = len(scores) // 2 - n // 2 if band == "middle" else 0
+    return np.argsort(scores, kind="stable")[start : start + n]

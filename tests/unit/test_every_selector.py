@@ -1,0 +1,120 @@
+"""What holds for every method: exact budgets, no row twice, the same result again, and no harm from degenerate signals."""
+
+import importlib
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cadc.params import load_params
+from cadc.selectors.signal import Signal
+
+PARAMS = load_params("params.yaml")
+METHODS = sorted({*PARAMS.methods, *PARAMS.baselines})
+DETERMINISTIC = ("length", "clip_score", "el2n", "perplexity", "d2_pruning", "self_filter", "less", "icons")  # no draw, no k-means
+N, M, S = 60, 2, 5
+KINDS = ("generic", "constant", "duplicates", "zero", "text_only")
+SMALL = {"clusters": 7, "exact_rows": 1000}
+
+
+def unit(rows):
+    return (rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
+    """Every array that any method asks for; by `kind` all rows alike, in copies, zero, or without images."""
+    rng = np.random.default_rng(seed)
+    by_row = {
+        name: rng.normal(size=(n, width))
+        for name, width in {"hidden": 6, "features": 6, "image": 4, "text": 4, "gradient": 8, "affinity": S, "purity": S}.items()
+    }
+    by_row |= {
+        "difficulty": rng.normal(size=n),
+        "kept_norm": rng.uniform(1, 2, n),
+        "words": rng.integers(1, 99, n).astype(float),
+        "influence": rng.normal(size=(n, 2)),
+    }
+    by_snapshot = {name: rng.normal(size=(M, n, S)) for name in ("update_on_mean", "update_on_units", "gradient_on_units")}
+    by_snapshot |= {name: rng.uniform(size=(M, n)) for name in ("nll", "el2n", "margin", "update_norm", "gradient_norm", "self_influence")}
+    by_row["activations"] = rng.normal(size=(n, 3, 2, 4))
+    source = {"constant": np.zeros(n, int), "duplicates": np.arange(n) % 4}.get(kind, np.arange(n))
+    scale = 0.0 if kind == "zero" else 1.0
+    arrays = {name: scale * array[source] for name, array in by_row.items()} | {name: scale * array[:, source] for name, array in by_snapshot.items()}
+    if kind == "text_only":
+        arrays["image"][:], arrays["activations"][:, :, 0] = 0, 0
+    arrays |= {name: unit(arrays[name]) for name in ("image", "text", "gradient", "activations")}
+    arrays = {
+        name: array.astype(np.float16 if name in ("activations", "gradient") else np.int64 if name == "words" else np.float32) for name, array in arrays.items()
+    }
+    subtasks = {
+        "capability": np.array([0, 0, 1, 1, 1], np.int32),
+        "weight": np.ones(S),
+        "mean_norm": np.ones((M, S)),
+        "benchmark": np.array([0, 0, 1, 1, 1], np.int32),
+    }
+    subtasks |= {"probe_rows": np.array([3, 1, 2, 2, 2]), "rate": np.array([2e-3, 1e-3])}
+    return Signal(n, np.array(["a", "b", "c"])[source % 3], arrays | subtasks)
+
+
+def settings_of(method: str, **changes):
+    section = PARAMS.select.get(method) or {}
+    return PARAMS.model_copy(update={"select": {method: section | {k: v for k, v in SMALL.items() if k in section} | changes}}).selector(method)
+
+
+def choose(method: str, signal: Signal, n: int, seed: int = 0, **changes):
+    module, params = importlib.import_module(f"cadc.selectors.{method}"), settings_of(method, **changes)
+    measured = module.measure(signal, params) if hasattr(module, "measure") else signal
+    return module.select(measured, n, params, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(n=st.one_of(st.sampled_from([0, 1, N]), st.integers(0, N)), kind=st.sampled_from(KINDS), seed=st.integers(0, 3))
+def test_budgets_are_exact_and_results_repeat(method, n, kind, seed):
+    with np.errstate(invalid="raise", divide="raise"):
+        made, again = (choose(method, make_signal(kind, seed), n, seed) for _ in range(2))
+    assert len(made) == made.n_unique == n and (n == 0 or 0 <= made.row.min() <= made.row.max() < N)
+    assert all(np.array_equal(getattr(made, f), getattr(again, f)) for f in ("row", "weight", "capability", "stage"))
+    assert np.isfinite(made.weight).all() and (np.diff(made.stage) >= 0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pool_of_one_row_and_one_cluster(method):
+    assert choose(method, make_signal("generic", n=1), 1).row.tolist() == [0]
+    one = {"clusters": 1} if "clusters" in (PARAMS.select[method] or {}) else {}
+    assert choose(method, make_signal("generic"), 20, **one).n_unique == 20
+
+
+@pytest.mark.parametrize("method", DETERMINISTIC)
+@pytest.mark.parametrize("n", [1, 8, 20])
+def test_permuting_the_pool_permutes_the_selection(method, n):
+    signal, order = make_signal("generic", 7), np.random.default_rng(1).permutation(N)
+    moved = {}
+    for name, array in signal.arrays.items():
+        axis = next((axis for axis in (0, 1) if array.ndim > axis and array.shape[axis] == N), None)
+        moved[name] = array if axis is None else np.take(array, order, axis)
+    rows = set(choose(method, signal, n).row.tolist())
+    again = set(order[choose(method, Signal(N, signal.task[order], moved), n).row].tolist())
+    if method == "length":  # whole numbers tie
+        assert sorted(signal["words"][list(rows)]) == sorted(signal["words"][list(again)])
+    else:
+        assert rows == again
+
+
+@pytest.mark.parametrize("method", ["length", "clip_score", "less", "icons", "self_sup", "d2_pruning", "self_filter"])
+def test_a_small_selection_is_not_what_any_rows_would_be(method):
+    """A method reads its signal: other arrays, other rows."""
+    first, second = (set(choose(method, make_signal("generic", seed), 15).row.tolist()) for seed in (1, 2))
+    assert first != second and set(choose(method, make_signal("generic", 1), 15, seed=9).row.tolist()) == first
+
+
+@pytest.mark.parametrize("extreme", [1e-12, 1e12])
+def test_temperatures_at_their_ends(extreme):
+    assert choose("coincide", make_signal("generic"), 20, temperature=extreme).n_unique == 20
+    assert choose("tive", make_signal("generic"), 20, q=extreme).n_unique == 20
+
+
+def test_an_array_that_the_signal_lacks_is_named():
+    with pytest.raises(KeyError, match="hidden"):
+        choose("self_sup", Signal(3, np.array(["a"] * 3), {"words": np.ones(3)}), 1)
