@@ -155,7 +155,8 @@ class Lane:
         Figures made with others are not taken up.
         """
         self.check_out(cell)
-        stages = [stage for stage in Repo(str(self.folder)).stage.collect(f"evaluate@{cell.method}", with_deps=True) if not stage.frozen]
+        target = f"{self.folder.resolve() / 'dvc.yaml'}:evaluate@{cell.method}"
+        stages = [stage for stage in Repo(str(self.folder)).stage.collect(target, with_deps=True) if not stage.frozen]
         made = {out.def_path for stage in stages for out in stage.outs}
         code, values = set(), {}
         for stage in stages:

@@ -1,7 +1,7 @@
 """COINCIDE: rows spread over clusters of a reference model's activations, more from what transfers and is sparse (Lee et al. 2024).
 
-Reference code: G-JWLee/COINCIDE_code. `paper` fills the budget exactly, with shares by largest remainder; `released`
-rounds one cluster after another, as its code does. The text leaves the first open; nothing else differs between them.
+Reference code: G-JWLee/COINCIDE_code. The variants differ in how shares become whole rows, and in nothing else: `paper` keeps
+all shares in proportion, by largest remainder; `released` rounds one cluster after another, as the code does.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 
 from cadc.artifacts import Selection
 from cadc.params import Positive, Section, Seed
-from cadc.selectors.shared.kmeans import centroid_cosine, spherical_kmeans
+from cadc.selectors.shared.kmeans import centroid_cosine, normalise, spherical_kmeans
 from cadc.selectors.signal import Signal
 
 
@@ -25,8 +25,7 @@ class Params(Section):
 def measure(signal: Signal, params: Params) -> np.ndarray:
     """Cosine of each row with its centroid, float64 [n_rows], from `hidden` float32 [n_rows, width]: means over a row's
     tokens in the final layer."""
-    hidden = np.array(signal["hidden"], np.float32)
-    hidden /= np.maximum(np.linalg.norm(hidden, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    hidden = normalise(np.array(signal["hidden"], np.float32))
     assignment, centroids = spherical_kmeans(hidden, params.clusters, params.iterations, params.seed, params.points_per_cluster)
     return centroid_cosine(hidden, assignment, centroids)
 

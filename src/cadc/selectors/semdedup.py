@@ -14,7 +14,7 @@ import numpy as np
 from cadc.artifacts import Selection
 from cadc.budgets import capped_shares
 from cadc.params import Positive, Section, Seed
-from cadc.selectors.shared.kmeans import centroid_cosine, members, spherical_kmeans
+from cadc.selectors.shared.kmeans import centroid_cosine, members, normalise, spherical_kmeans
 from cadc.selectors.signal import Signal
 
 TILE = 2048  # rows of a cluster compared at a time
@@ -46,9 +46,7 @@ class Measured:
 def unit_rows(image: np.ndarray, text: np.ndarray, view: str) -> np.ndarray:
     """Unit rows of what is compared, float32 [n_rows, d]: with `both`, image and text side by side; a row without an image is
     just its text. Zero where a row has nothing of the view."""
-    rows = np.concatenate([image, text], axis=1) if view == "both" else np.array(image if view == "image" else text)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return rows
+    return normalise(np.concatenate([image, text], axis=1) if view == "both" else np.array(image if view == "image" else text))
 
 
 def keeping_order(assignment: np.ndarray, n_clusters: int, cosine: np.ndarray, keep: str, rng: np.random.Generator) -> list[np.ndarray]:
