@@ -29,9 +29,10 @@ def nearest(rows: np.ndarray, k: int, metric: Literal["euclidean", "cosine"], ex
     euclidean: values are distances, ascending. cosine: rows are unit or zero, values are cosines, descending. Of two
     equals the lower row comes first, and a duplicate of a row is its neighbour at distance 0. Up to `exact_rows` rows
     every pair is looked at. Beyond, rows fall into 4 * sqrt(n) lists by k-means (IVF, faiss) and 16 lists are searched a
-    row: of 50,000 rows in 300 groups it finds RECALL. faiss computes in float32 from norms and products, which
-    blurs near-duplicates, so distances of its candidates are taken again from differences, in float64, in one order of
-    sums: the bytes depend on no thread. CADC_WORKERS (default 1) blocks are searched at a time.
+    row: of 50,000 rows in 300 groups that finds 99.5% of the 5 nearest and 94% of the 50 nearest in 64 dimensions, all
+    in 512 (a shapeless Gaussian cloud in 64: 30% of 5). faiss computes in float32 from norms and products, which blurs
+    near-duplicates, so distances of its candidates are taken again from differences, in float64, in one order of sums.
+    CADC_WORKERS (default 1) blocks are searched at a time, each on one thread: their number changes no byte.
     Raises ValueError where a feature is not finite.
     """
     rows = np.ascontiguousarray(rows, np.float32)

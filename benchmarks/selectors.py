@@ -1,0 +1,230 @@
+"""Do the selectors scale to LLaVA-665K? Time and memory of each on synthetic arrays, and of plain dense code beside them.
+
+    python benchmarks/selectors.py                                    # 50k, 200k and 665k rows: about an hour on two cores
+    python benchmarks/selectors.py --methods coincide less --rows 50000
+
+Every measurement is a process of its own. Rows are drawn around centres, one in ten a near-copy of another; a budget of 5% is
+chosen. Arrays lie in artifacts/scratch (7 GB at 665k rows) and are memory-mapped, as in the pipeline; k-means has
+clusters by the square root of the rows, COINCIDE 10,000 at 665k, and learns from 8 rows a cluster. Writes reports/benchmarks/selectors.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from cadc import artifacts, console
+from cadc.params import load_params
+from cadc.report.leaderboard import markdown
+from cadc.selectors.signal import Signal
+
+REPORT, SCRATCH = Path("reports/benchmarks/selectors.md"), artifacts.SCRATCH / "selectors"
+WORKERS, DENSE_ROWS, BUDGET = 2, 20_000, 0.05
+POINTS = 8  # a cluster, from which k-means learns
+N_SUBTASKS, N_SNAPSHOTS, CENTRES = 162, 3, 2000
+METHODS = {  # method -> (arrays [axes before the rows, axes behind them, dtype], minutes it may take at 665,000 rows)
+    "coincide": ({"activations": ((), (4, 2, 64), np.float16)}, 10),
+    "semdedup": ({"image": ((), (128,), np.float32), "text": ((), (128,), np.float32)}, 10),
+    "d2_pruning": ({"hidden": ((), (256,), np.float32), "margin": ((N_SNAPSHOTS,), (), np.float32)}, 10),
+    "self_filter": ({"features": ((), (256,), np.float32), "difficulty": ((), (), np.float32)}, None),
+    "self_sup": ({"hidden": ((), (256,), np.float32)}, 2),
+    "less": ({"update_on_mean": ((N_SNAPSHOTS,), (N_SUBTASKS,), np.float32), "update_norm": ((N_SNAPSHOTS,), (), np.float32)}, 2),
+    "icons": ({"gradient_on_units": ((N_SNAPSHOTS,), (N_SUBTASKS,), np.float32), "gradient_norm": ((N_SNAPSHOTS,), (), np.float32)}, 2),
+    "tive": ({"gradient": ((), (1024,), np.float16), "kept_norm": ((), (), np.float32)}, 2),
+}
+
+
+def write_array(path: Path, n_rows: int, before: tuple, behind: tuple, dtype) -> None:
+    """One array [*before, n_rows, *behind]: unit rows around centres with near-copies, or positive numbers where a row has but one."""
+    rng = np.random.default_rng([n_rows, *map(ord, path.stem)])
+    out = np.lib.format.open_memmap(path, "w+", dtype, (*before, n_rows, *behind))
+    width = int(np.prod(behind, dtype=int))
+    centres = rng.normal(size=(CENTRES, width)).astype(np.float32)
+    for layer in out if before else [out]:
+        for start in range(0, n_rows, 8192):
+            n = min(8192, n_rows - start)
+            if not behind:
+                layer[start : start + n] = rng.uniform(0.5, 1.5, n)
+                continue
+            rows = centres[rng.integers(CENTRES, size=n)] + 0.7 * rng.normal(size=(n, width)).astype(np.float32)
+            copies = rng.integers(n, size=n // 10)
+            rows[rng.integers(n, size=n // 10)] = rows[copies] + 0.01 * rng.normal(size=(n // 10, width)).astype(np.float32)
+            parts = rows.reshape(n, *behind)
+            layer[start : start + n] = parts / np.linalg.norm(parts, axis=-1, keepdims=True)
+    out.flush()
+
+
+def make_signal(method: str, n_rows: int) -> Signal:
+    """The method's arrays at `n_rows`, written at first use."""
+    folder = SCRATCH / str(n_rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {}
+    for name, spec in METHODS[method][0].items():
+        if not (folder / f"{name}.npy").exists():
+            write_array(folder / f"{name}.partial.npy", n_rows, *spec)
+            (folder / f"{name}.partial.npy").rename(folder / f"{name}.npy")
+        arrays[name] = artifacts.load_array(folder / f"{name}.npy")
+    subtask = np.arange(N_SUBTASKS)
+    arrays |= {"mean_norm": np.ones((N_SNAPSHOTS, N_SUBTASKS)), "benchmark": (subtask % 10).astype(np.int32), "probe_rows": np.full(N_SUBTASKS, 20)}
+    arrays["rate"] = np.linspace(1, 0.2, N_SNAPSHOTS)
+    return Signal(n_rows, np.array([f"task {i}" for i in range(10)])[np.random.default_rng(0).integers(10, size=n_rows)], arrays)
+
+
+def settings(method: str, n_rows: int):
+    """The default parameters, with clusters for so many rows."""
+    params = load_params()
+    section, clusters = params.select[method], {"coincide": 10_000 * (n_rows / 665_000) ** 0.5}.get(method, n_rows**0.5)
+    changed = section | ({"clusters": round(clusters), "points_per_cluster": POINTS} if "clusters" in section else {})
+    return params.model_copy(update={"select": {method: changed}}).selector(method)
+
+
+def ours(method: str, n_rows: int) -> None:
+    """Choose 5% once; prints seconds of `measure` and `select`."""
+    signal, params, n = make_signal(method, n_rows), settings(method, n_rows), round(BUDGET * n_rows)
+    module = importlib.import_module(f"cadc.selectors.{method}")
+    if n_rows > DENSE_ROWS and hasattr(module, "measure"):  # numba compiles at first use; a user pays that once, whatever the rows
+        warm = Signal(500, signal.task[:500], {name: array if array.shape[0] != n_rows and array.shape[-1:] != (n_rows,) and n_rows not in array.shape else
+                      np.take(array, range(500), array.shape.index(n_rows)) for name, array in signal.arrays.items()})  # fmt: skip
+        module.select(module.measure(warm, settings(method, 500)), 20, settings(method, 500), np.random.default_rng(0))
+    started = time.perf_counter()
+    measured = module.measure(signal, params) if hasattr(module, "measure") else signal
+    between = time.perf_counter()
+    rows = module.select(measured, n, params, np.random.default_rng(0)).row
+    report([between - started, time.perf_counter() - between], len(np.unique(rows)) == n)
+
+
+def report(seconds: list[float], is_exact: bool) -> None:
+    print(json.dumps({"seconds": seconds, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "exact": is_exact}))
+
+
+def dense(method: str, n_rows: int) -> None:
+    """The method as one would write it down: whole matrices, and a search over all rows for every pick."""
+    signal, n = make_signal(method, n_rows), round(BUDGET * n_rows)
+    started = time.perf_counter()
+    if method == "coincide":
+        chosen = dense_coincide(signal, n, settings(method, n_rows))
+    elif method == "semdedup":
+        features = np.concatenate([signal["image"], signal["text"]], 1) / np.sqrt(2).astype(np.float32)
+        nearest = np.tril(features @ features.T, -1).max(1)  # one cluster
+        chosen = np.argsort(nearest, kind="stable")[:n]
+    elif method == "d2_pruning":
+        chosen = dense_d2(np.array(signal["hidden"]), np.asarray(signal["margin"], np.float64).mean(0), n)
+    else:
+        chosen = dense_self_filter(np.array(signal["features"]), np.asarray(signal["difficulty"], np.float64), n)
+    report([time.perf_counter() - started], len(set(np.asarray(chosen).tolist())) == n)
+
+
+def dense_coincide(signal: Signal, n: int, params) -> np.ndarray:
+    """COINCIDE's clusters and shares, but MMD over whole kernels, summed anew for every candidate of every pick."""
+    from cadc.selectors import coincide
+
+    measured = coincide.measure(signal, params)
+    shares = coincide.cluster_shares(measured.score, np.array([len(rows) for rows in measured.rows]), n, params.temperature, params.variant)
+    chosen = []
+    for rows, share in zip(measured.rows, shares, strict=True):
+        x = np.asarray(measured.features[rows], np.float64)
+        kernel = np.exp(-((x[:, None] - x[None]) ** 2).sum(2) / (2 * measured.gamma**2)) if len(x) < 200 else np.exp(
+            -np.maximum((x**2).sum(1)[:, None] + (x**2).sum(1) - 2 * x @ x.T, 0) / (2 * measured.gamma**2)
+        )  # fmt: skip
+        picked: list[int] = []
+        for k in range(share):
+            losses = [np.inf if i in picked else kernel[np.ix_([*picked, i], [*picked, i])].mean() - 2 * kernel[[*picked, i]].mean() for i in range(len(rows))]
+            picked.append(int(np.argmin(losses)))
+        chosen.append(rows[picked])
+    return np.concatenate(chosen)
+
+
+def _dense_neighbours(cosine: np.ndarray, k: int) -> np.ndarray:
+    np.fill_diagonal(cosine, -np.inf)
+    return np.argpartition(-cosine, k, axis=1)[:, :k]
+
+
+def dense_d2(hidden: np.ndarray, score: np.ndarray, n: int) -> np.ndarray:
+    cosine = hidden @ hidden.T
+    near = _dense_neighbours(cosine, 5)
+    distance = np.sqrt(np.maximum(2 - 2 * np.take_along_axis(cosine, near, 1), 0))
+    score = score + (np.exp(-distance) * score[near]).sum(1)
+    chosen = []
+    for _ in range(n):
+        best = int(score.argmax())
+        chosen.append(best)
+        score[near[best]] -= np.exp(-0.4 * distance[best]) * score[best]
+        score[best] = -np.inf
+    return np.array(chosen)
+
+
+def dense_self_filter(features: np.ndarray, difficulty: np.ndarray, n: int) -> np.ndarray:
+    cosine, left, chosen = features @ features.T, np.ones(len(features), bool), []
+    for _ in range(n):
+        best = int(np.where(left, difficulty, -np.inf).argmax())
+        chosen.append(best)
+        left[best] = False
+        near = np.argsort(-np.where(left, cosine[best], -np.inf))[:10]
+        difficulty[near] -= difficulty[best] * cosine[best, near] ** 2
+    return np.array(chosen)
+
+
+def in_a_process(kind: str, method: str, n_rows: int) -> dict | None:
+    """What a measurement printed; None where it failed or needs more memory than there is."""
+    env = os.environ | {"CADC_WORKERS": str(WORKERS)}
+    make_signal(method, n_rows)  # written out here, so that memory is the method's alone
+    done = subprocess.run([sys.executable, __file__, "--one", kind, method, str(n_rows)], env=env, capture_output=True, text=True)
+    if done.returncode:
+        console.line(f"{kind} {method}, {n_rows} rows: failed\n{done.stderr[-600:]}")
+        return None
+    made = json.loads(done.stdout.splitlines()[-1])
+    console.line(f"{kind} {method}, {n_rows} rows: {sum(made['seconds']):.1f} s, {made['peak_gb']:.1f} GB, budget exact: {made['exact']}")
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--rows", nargs="+", type=int, default=[50_000, 200_000, 665_000])
+    parser.add_argument("--one", nargs=3, metavar=("KIND", "METHOD", "ROWS"), help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.one:
+        return {"ours": ours, "dense": dense}[asked.one[0]](asked.one[1], int(asked.one[2]))
+    made = {(method, n): in_a_process("ours", method, n) for n in [DENSE_ROWS, *asked.rows] for method in asked.methods}
+    plain = {method: in_a_process("dense", method, DENSE_ROWS) for method in asked.methods if method in ("coincide", "semdedup", "d2_pruning", "self_filter")}
+    header = ["", *(f"{n // 1000}k rows, s" for n in (DENSE_ROWS, *asked.rows)), "of it choosing", "µs a row", "peak, GB", "aimed at, min"]
+    body = []
+    for method in asked.methods:
+        runs = [made[method, n] for n in (DENSE_ROWS, *asked.rows)]
+        last, n = runs[-1], asked.rows[-1]
+        cells = [f"{sum(run['seconds']):.1f}" if run else "failed" for run in runs]
+        said = [f"{last['seconds'][1]:.1f}", f"{1e6 * sum(last['seconds']) / n:.0f}", f"{last['peak_gb']:.1f}"] if last else ["", "", ""]
+        body.append([method, *cells, *said, str(METHODS[method][1] or "")])
+    beside = [
+        [
+            method,
+            f"{sum(made[method, DENSE_ROWS]['seconds']):.1f}",
+            f"{sum(run['seconds']):.1f}",
+            f"{made[method, DENSE_ROWS]['peak_gb']:.1f}",
+            f"{run['peak_gb']:.1f}",
+        ]
+        for method, run in plain.items()
+        if run and made[method, DENSE_ROWS]
+    ]
+    text = "# Selectors at scale\n\nMade by `python benchmarks/selectors.py`. " + __doc__.split("\n\n")[2].replace("\n", " ") + "\n\n"
+    text += f"k-means runs on one thread, neighbours on {WORKERS}; *peak* counts what is mapped of the arrays, too.\n\n" + markdown(header, body)
+    text += f"\n## Beside plain dense code, {DENSE_ROWS // 1000}k rows\n\nWhole matrices, and a search over all rows for every pick; the first run of ours compiles.\n\n"
+    text += markdown(["", "ours, s", "dense, s", "ours, GB", "dense, GB"], beside)
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(text)
+    shutil.rmtree(SCRATCH)
+    console.line(f"selectors: {REPORT}")
+
+
+if __name__ == "__main__":
+    main()
