@@ -137,7 +137,7 @@ def dense_coincide(signal: Signal, n: int, params) -> np.ndarray:
             -np.maximum((x**2).sum(1)[:, None] + (x**2).sum(1) - 2 * x @ x.T, 0) / (2 * measured.gamma**2)
         )  # fmt: skip
         picked: list[int] = []
-        for k in range(share):
+        for _ in range(share):
             losses = [np.inf if i in picked else kernel[np.ix_([*picked, i], [*picked, i])].mean() - 2 * kernel[[*picked, i]].mean() for i in range(len(rows))]
             picked.append(int(np.argmin(losses)))
         chosen.append(rows[picked])

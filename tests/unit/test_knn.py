@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cadc.selectors.shared.knn import knock_out, nearest, settle, unit_rows
+from cadc.selectors.shared.knn import nearest, unit_rows
+from cadc.selectors.shared.knock_out import knock_out, settle
 
 
 def clustered(n=600, d=16, seed=0):

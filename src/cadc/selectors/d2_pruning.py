@@ -25,7 +25,8 @@ from pydantic import Field
 
 from cadc.artifacts import Selection
 from cadc.params import Positive, Section
-from cadc.selectors.shared.knn import knock_out, nearest, settle, unit_rows
+from cadc.selectors.shared.knn import nearest, unit_rows
+from cadc.selectors.shared.knock_out import knock_out, settle
 from cadc.selectors.signal import Signal
 
 _LEAST = 1e-7  # of a score in a message, as in both released codes
@@ -93,7 +94,7 @@ def forward(graph: Graph, score: np.ndarray, variant: str) -> np.ndarray:
     return own + np.bincount(to, heard, minlength=len(score))
 
 
-# Not cached on disk: numba would not notice a change in knn.py.
+# Not cached on disk: numba would not notice a change in knock_out.py.
 @numba.njit
 def pick_order(score, start, neighbour, decay, n):
     """The n rows in the order they are picked, int64 [n].

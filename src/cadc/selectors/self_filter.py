@@ -15,7 +15,8 @@ from pydantic import Field
 
 from cadc.artifacts import Selection
 from cadc.params import Positive, Section
-from cadc.selectors.shared.knn import knock_out, nearest, product, settle, unit_rows
+from cadc.selectors.shared.knn import nearest, product, unit_rows
+from cadc.selectors.shared.knock_out import knock_out, settle
 from cadc.selectors.signal import Signal
 
 _AHEAD = 5  # times k neighbours are listed, so that k of them mostly remain
@@ -59,7 +60,7 @@ def _nearest_left(unit, tree, row, k):
     return index, cosine
 
 
-# Not cached on disk: numba would not notice a change in knn.py.
+# Not cached on disk: numba would not notice a change in knock_out.py.
 @numba.njit
 def pick_order(difficulty, unit, index, cosine, k, gamma, n):
     """The n rows in the order they are picked, int64 [n]; `difficulty` float64 is left as the picks make it.

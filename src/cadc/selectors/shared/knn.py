@@ -1,4 +1,4 @@
-"""Nearest neighbours by faiss, and the knock-out tree by which a greedy pick over them finds its next row."""
+"""Nearest neighbours by faiss, exact or by lists."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def nearest(rows: np.ndarray, k: int, metric: Literal["euclidean", "cosine"], ex
     equals the lower row comes first, and a duplicate of a row is its neighbour at distance 0. Up to `exact_rows` rows
     every pair is looked at. Beyond, rows fall into 4 * sqrt(n) lists by k-means (IVF, faiss) and 16 lists are searched a
     row: of 50,000 rows in 300 groups that finds 99.5% of the 5 nearest and 94% of the 50 nearest in 64 dimensions, all
-    in 512 (a shapeless Gaussian cloud in 64: 30% of 5). faiss computes in float32 from norms and products, which blurs
+    in 512 (a Gaussian cloud without groups, in 64: 29% of 5). faiss computes in float32 from norms and products, which blurs
     near-duplicates, so distances of its candidates are taken again from differences, in float64, in one order of sums.
     CADC_WORKERS (default 1) blocks are searched at a time, each on one thread: their number changes no byte.
     Raises ValueError where a feature is not finite.
@@ -110,43 +110,3 @@ def _sorted_candidates(rows, start, found, k, cosine):
         index[i] = who[:k]
         value[i] = -apart[:k] if cosine else apart[:k]
     return index, value
-
-
-@numba.njit
-def knock_out(scores, taking_part):
-    """A tree of winners int32 [2 * size], size a power of 2: tree[1] is the row of highest score, of equals the lowest.
-
-    scores float64 [n]; taking_part bool [n]. Row i stands at leaf tree[size + i], which is -1 where i takes no part, as
-    is tree[1] where none does. After a score has changed, `settle` plays the row's log2(n) games again.
-    """
-    size = 1
-    while size < len(scores):
-        size *= 2
-    tree = np.full(2 * size, -1, np.int32)
-    for i in range(len(scores)):
-        if taking_part[i]:
-            tree[size + i] = i
-    for node in range(size - 1, 0, -1):
-        tree[node] = _winner(tree[2 * node], tree[2 * node + 1], scores)
-    return tree
-
-
-@numba.njit
-def settle(tree, scores, i, takes_part):
-    """Row i of a `knock_out` tree, whose score has changed, stays (or comes) in or goes out."""
-    node = len(tree) // 2 + i
-    tree[node] = i if takes_part else -1
-    node //= 2
-    while node:
-        before, tree[node] = tree[node], _winner(tree[2 * node], tree[2 * node + 1], scores)
-        if tree[node] == before and before != i:
-            break
-        node //= 2
-
-
-@numba.njit
-def _winner(left, right, scores):
-    """Of two rows, or -1 for none, the one of higher score; of equals the left, lower one."""
-    if left < 0 or (right >= 0 and scores[right] > scores[left]):
-        return right
-    return left
