@@ -6,16 +6,20 @@ import re
 import subprocess
 from pathlib import Path
 
+import yaml
+
 from cadc import artifacts
 from cadc.report import testbed
-from cadc.report.leaderboard import REPORTS, markdown, rows, summary_of
+from cadc.report.leaderboard import REPORTS, markdown
+from cadc.study import Study, tabulated
 
 README = Path("README.md")
 
 
 def leaderboard() -> str:
-    """The table of reports/metrics.json."""
-    return markdown(*rows(summary_of(artifacts.read_json(REPORTS / "metrics.json"))))
+    """Every method's table, as `make leaderboard` last made it."""
+    study = Study.model_validate(yaml.safe_load(Path("studies/methods.yaml").read_text()))
+    return tabulated(study.tables[0], artifacts.read_json(REPORTS / "methods.json"))
 
 
 def benchmark(path: Path = REPORTS / "benchmarks" / "gradients.md") -> str:
