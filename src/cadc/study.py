@@ -8,12 +8,8 @@ goes on where it was, and one that was finished is finished again in seconds a v
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
 import os
 import queue
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -21,19 +17,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import yaml
-from dvc.dependency import ParamsDependency
-from dvc.repo import Repo
 from pydantic import Field, field_validator
 
 from cadc import artifacts, console
-from cadc.evaluation.statistics import Samples, mean_over, measure, relative
+from cadc.evaluation.statistics import mean_over, relative
+from cadc.lanes import LANES, Cell, Lane, git
 from cadc.params import Params, Section, Seed
 from cadc.report.leaderboard import REPORTS, markdown, percent
 
-LANES = Path(".study")
 COLUMNS = {
     "corrected_open": "open",
     "corrected_yesno": "yes/no",
@@ -42,7 +34,6 @@ COLUMNS = {
     "llava_wild": "LLaVA-Wild",
     "relative": "Rel. %",
 }
-Figures = dict[str, dict[str, dict[str, float]]]  # budget -> seed -> figure, in percent
 
 
 class Variant(Section):
@@ -100,19 +91,6 @@ def named(method: str, changes: dict[str, Any]) -> str:
     return " ".join([method, *(f"{key}={value}" for key, value in sorted(changes.items()))])
 
 
-def git(*command: str, at: Path = Path()) -> str:
-    return subprocess.run(["git", *command], cwd=at, capture_output=True, text=True, check=True).stdout
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One variant, whole: its method and all its parameters at one commit."""
-
-    method: str
-    params: dict
-    commit: str
-
-
 def cells_of(tables: list[Question]) -> dict[str, Cell]:
     """Every variant by name, at HEAD. Raises KeyError, ValueError (pydantic's) naming a parameter that is unknown or out of range."""
     commit, text = git("rev-parse", "HEAD").strip(), git("show", "HEAD:params.yaml")
@@ -127,69 +105,6 @@ def cells_of(tables: list[Question]) -> dict[str, Cell]:
             Params.model_validate(changed(params, table.changes(variant)) | {"baselines": {}})
             cells[named(variant.method, table.changes(variant))] = Cell(variant.method, params | {"baselines": {}}, commit)
     return cells
-
-
-class Lane:
-    """A clone in which one variant after the other is made; locked, for what a killed study left running still writes there."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        LANES.mkdir(exist_ok=True)
-        self._lock = folder.with_suffix(".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"{folder}: another study, or a variant that a killed one left running, is at work there; wait for it or stop it") from None
-        if not (folder / ".git").is_dir():
-            git("clone", "-q", ".", str(folder))
-        (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {Path('.dvc/cache').resolve()}\n")
-
-    def check_out(self, cell: Cell) -> None:
-        git("fetch", "-q", "origin", cell.commit, at=self.folder)
-        git("reset", "-q", "--hard", cell.commit, at=self.folder)
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(cell.params, sort_keys=False))
-
-    def fingerprint(self, cell: Cell) -> str:
-        """What a variant's figures depend on, as DVC sees it: the code and parameters of every stage that leads to them.
-
-        Figures made with others are not taken up.
-        """
-        self.check_out(cell)
-        target = f"{self.folder.resolve() / 'dvc.yaml'}:evaluate@{cell.method}"
-        stages = [stage for stage in Repo(str(self.folder)).stage.collect(target, with_deps=True) if not stage.frozen]
-        made = {out.def_path for stage in stages for out in stage.outs}
-        code, values = set(), {}
-        for stage in stages:
-            for dep in stage.deps:
-                if isinstance(dep, ParamsDependency):
-                    values |= dep.read_params()
-                elif not any(dep.def_path == path or dep.def_path.startswith(f"{path}/") for path in made):
-                    code.add(dep.def_path)
-        sources = {path: git("rev-parse", f"HEAD:{path}", at=self.folder).strip() for path in sorted(code)}
-        commands = sorted(stage.cmd for stage in stages)
-        return hashlib.blake2b(json.dumps([commands, values, sources], sort_keys=True).encode(), digest_size=8).hexdigest()
-
-    def _run(self, *command: str) -> str:
-        env = os.environ | {"PYTHONPATH": str((self.folder / "src").resolve()), "CADC_WORKERS": "1"}
-        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, pass_fds=[self._lock.fileno()])
-        if done.returncode:
-            raise RuntimeError((done.stdout + done.stderr)[-1500:])
-        return done.stdout
-
-    def costs(self, cell: Cell) -> dict[str, list[float]]:
-        """Operations of the variant's selection and of one fine-tuning, by budget; after `figures`, in the same lane."""
-        return json.loads(self._run(sys.executable, "-m", "cadc.report.costs", cell.method).splitlines()[-1])
-
-    def figures(self, cell: Cell) -> Figures:
-        """Every figure of one variant. Raises RuntimeError with the end of DVC's output where it fails."""
-        self.check_out(cell)
-        self._run("dvc", "repro", f"evaluate@{cell.method}")
-        table = pq.read_table(self.folder / artifacts.RESULTS / cell.method / "samples.parquet")
-        out: Figures = {}
-        for budget, seed in sorted(set(zip(table["budget"].to_pylist(), table["seed"].to_pylist(), strict=True))):
-            mask = pc.and_(pc.equal(table["budget"], budget), pc.equal(table["seed"], seed))
-            out.setdefault(budget, {})[f"s{seed}"] = measure(Samples.of_table(table.filter(mask)))
-        return out
 
 
 @dataclass(frozen=True)

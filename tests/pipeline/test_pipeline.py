@@ -201,7 +201,9 @@ def test_every_baseline_and_the_documented_example_take_their_place_in_the_dag(r
         assert len({frozenset(rows) for (method, seed), rows in chosen.items() if seed == 0}) == len(params["methods"])  # each its own rows
         run(repository, "dvc", "repro", "evaluate@plain_words")
         assert pq.read_table(repository / "artifacts/results/plain_words/samples.parquet").num_rows > 100
-        embedded, learnt = (json.loads(run(repository, sys.executable, "-m", "cadc.report.costs", method).stdout)["b10"] for method in ("semdedup", "self_filter"))
+        embedded, learnt = (
+            json.loads(run(repository, sys.executable, "-m", "cadc.report.costs", method).stdout)["b10"] for method in ("semdedup", "self_filter")
+        )
         assert 0 < embedded[0] < learnt[0] and embedded[1] == learnt[1] > 0  # the score-net trains on what is embedded
         before = (repository / "dvc.lock").read_text()
         run(repository, "dvc", "repro", "-f", "-s", "embed", "score_net", "features", "match", workers="1")

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from cadc.study import Lane, Question, Row, Study, Variant, cells_of, changed, difference, named, rows_of, tabulated
+from cadc.lanes import Lane
+from cadc.study import Question, Row, Study, Variant, cells_of, changed, difference, named, rows_of, tabulated
 
 TABLE = Question(
     title="t", about="a", split="probe", seeds=[1, 2], set={"a.b": 1},
@@ -89,7 +90,7 @@ def test_unknown_methods_and_parameters_are_named():
 
 
 def test_a_lane_that_a_killed_study_still_writes_to_is_not_taken(tmp_path, monkeypatch):
-    monkeypatch.setattr("cadc.study.LANES", tmp_path)
+    monkeypatch.setattr("cadc.lanes.LANES", tmp_path)
     (tmp_path / "0" / ".git").mkdir(parents=True)
     (tmp_path / "0" / ".dvc").mkdir()
     first = Lane(tmp_path / "0")
@@ -105,7 +106,7 @@ def test_a_lane_that_a_killed_study_still_writes_to_is_not_taken(tmp_path, monke
 
 
 def test_figures_are_known_by_the_code_and_parameters_of_the_stages_that_lead_to_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("cadc.study.LANES", tmp_path)
+    monkeypatch.setattr("cadc.lanes.LANES", tmp_path)
     lane = Lane(tmp_path / "0")
 
     def fingerprint(method="random", **changes):
