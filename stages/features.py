@@ -13,7 +13,7 @@ from cadc.params import Params, load_params
 from cadc.stage import run_stage
 from cadc.training.snapshots import load_snapshots
 
-BY_ROW, BY_SNAPSHOT = ("activations", "hidden", "last"), ("nll", "el2n", "margin")
+BY_ROW, BY_SNAPSHOT = ("activations", "hidden"), ("nll", "el2n", "margin")
 
 
 def observation() -> shards.Task:
@@ -21,13 +21,13 @@ def observation() -> shards.Task:
     torch.set_num_threads(1)
     params = load_params()
     pool, processor, base = artifacts.load_pool(), load_processor(params.model.path), load_base(params.model)
-    image_token, pad_id = base.config.image_token_id, processor.tokenizer.pad_token_id
+    image_token = base.config.image_token_id
     model, snapshots = add_lora(base, params.model.lora, seed=0), load_snapshots(artifacts.PROXY)
 
     def shard(index: int, folder: Path) -> None:
         which = np.arange(index * params.capture.shard_rows, min((index + 1) * params.capture.shard_rows, pool.num_rows))
         rows = EncodedRows(pool, processor, params.model.max_length)
-        made = row_features(model, rows, which, snapshots, image_token, pad_id, params.features.layers, params.capture.batch_tokens)
+        made = row_features(model, rows, which, snapshots, image_token, params.features.layers, params.capture.batch_tokens)
         for name, array in made.items():
             artifacts.save_array(folder / f"{name}.npy", array)
 

@@ -43,6 +43,8 @@ def main(params: Params) -> int:
     width = artifacts.load_array(artifacts.CAPTURE / "gradients.npy").shape[2]
     if params.match.keep_snapshot >= len(snapshots):
         raise ValueError(f"match.keep_snapshot is {params.match.keep_snapshot}, and proxy.snapshots {len(snapshots)}: it counts from 0")
+    if not params.capture.projection:
+        raise ValueError("match needs sketches: with capture.projection: 0 coordinates keep their sign, and folded ones would add up; set a width")
     if width % params.match.keep_width:
         raise ValueError(f"match.keep_width is {params.match.keep_width}, which does not divide the sketch's width {width} (capture.projection)")
     keys = list(range(-(-n_rows // params.capture.shard_rows)))

@@ -1,7 +1,7 @@
 """CADC: data curation for vision-language instruction tuning, reproducible end to end.
 
 Importing the package pins what would let two x86-64 machines disagree on the last bit of a float: the instruction
-set of ATen, oneDNN and MKL, and one thread per process. It must therefore be imported before torch; every stage does.
+set of ATen, oneDNN, MKL, OpenBLAS and faiss, and one thread per process. It must therefore be imported before torch, numpy and faiss; every stage does.
 A value that the user has set in the environment is kept.
 """
 
@@ -11,6 +11,8 @@ for _name, _value in {
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_CBWR": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "FAISS_SIMD_LEVEL": "AVX2",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",

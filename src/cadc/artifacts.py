@@ -6,7 +6,7 @@
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score
     embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space, sentence.npy float32 [n_rows, 384]: unit
                                  rows, image zero where a row has none
-    features/                    activations.npy float16 [n_rows, n_layers, 2, width], hidden.npy, last.npy float32 [n_rows, width];
+    features/                    activations.npy float16 [n_rows, n_layers, 2, width], hidden.npy float32 [n_rows, width];
                                  nll.npy, el2n.npy, margin.npy float32 [n_snapshots, n_rows]
     score_net/                   features.npy float32 [n_rows, width], difficulty.npy float32 [n_rows]
     clusters/assignment.npy      int32 [n_rows];  clusters/centroids.npy float32 [n_clusters, width]

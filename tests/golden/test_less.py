@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from cadc.curation.picking import top
 from cadc.gradients.adamw import Direction
+from cadc.selectors import less
+from cadc.selectors.shared.band import rows_in_band
 from cadc.selectors.shared.matching import matching_scores
+from cadc.selectors.signal import Signal
 from cadc.training.snapshots import Snapshot
 
 FOLDER = Path(__file__).parent / "less"
@@ -54,13 +56,16 @@ def test_influence_and_chosen_rows(golden, task):
         means = torch.stack([part.mean(0) for part in validation.chunk(n_subtasks)])
         influence.append((rows @ means.T).numpy())
         norms.append(rows.norm(dim=1).numpy())
-    scores = matching_scores(np.stack(influence), np.stack(norms), np.ones((4, n_subtasks)), golden["checkpoint_lr"])
+    arrays = {"update_on_units": np.stack(influence), "update_norm": np.stack(norms), "mean_norm": np.ones((4, n_subtasks)), "rate": golden["checkpoint_lr"]}
+    released = less.Params(variant="released")
+    scores = less.measure(Signal(len(norms[0]), np.array([]), arrays), released)
     np.testing.assert_allclose(scores, golden[f"influence_{task}"], rtol=1e-3, atol=1e-4)
     n = int(float(golden["percentage"]) * len(scores))
-    assert top(scores, np.arange(len(scores)), n).tolist() == golden[f"top_indices_{task}"].tolist()
+    assert rows_in_band(scores, n, "top").tolist() == golden[f"top_indices_{task}"].tolist()
+    assert set(less.select(scores, n, released, np.random.default_rng(0)).row) == set(golden[f"top_indices_{task}"])
 
 
 def test_a_zero_gradient_matches_nothing_and_ties_go_by_row():
     influence = np.array([[[0.0], [2.0], [2.0], [1.0]]])
     scores = matching_scores(influence, np.array([[0.0, 2.0, 2.0, 2.0]]), np.ones((1, 1)), np.array([1.0]))
-    assert scores.tolist() == [0.0, 1.0, 1.0, 0.5] and top(scores, np.arange(len(scores)), 2).tolist() == [1, 2]
+    assert scores.tolist() == [0.0, 1.0, 1.0, 0.5] and rows_in_band(scores, 2, "top").tolist() == [1, 2]

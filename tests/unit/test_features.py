@@ -6,7 +6,7 @@ import torch
 from test_gradients import mixed_rows, snapshot
 from torch.nn import functional as F
 
-from cadc.features.forward import answer_scores, attention_outputs, row_features
+from cadc.features.forward import answer_scores, attention_outputs, row_features, text_tokens
 from cadc.model.encode import IGNORE, collate, model_inputs
 from cadc.model.load import trainable
 
@@ -30,7 +30,7 @@ def test_a_certain_model_scores_without_nan():
 
 def features(model, rows, which, states, batch_tokens):
     image_token = rows.processor.tokenizer.convert_tokens_to_ids("<image>")
-    return row_features(model, rows, which, states, image_token, 0, 2, batch_tokens)
+    return row_features(model, rows, which, states, image_token, 2, batch_tokens)
 
 
 def test_features_depend_on_no_other_row_and_text_alone_has_no_image(lora_model, rows, pool):
@@ -64,15 +64,29 @@ def test_means_leave_image_tokens_and_padding_where_they_belong(lora_model, rows
             hidden = lora_model(**model_inputs(batch, torch.device("cpu"), with_labels=False), output_hidden_states=True).hidden_states[-1][0]
         handle.remove()
         is_image = batch["input_ids"][0] == rows.processor.tokenizer.convert_tokens_to_ids("<image>")
-        expected = F.normalize(seen["o"][0][~is_image].mean(0).tanh(), dim=0)
+        special = torch.tensor([rows.processor.tokenizer.convert_tokens_to_ids(t) for t in ("<user>", "<assistant>", "<end>", "<image>")])
+        said = ~torch.isin(batch["input_ids"][0], special) & ((is_image.cumsum(0) > 0) | ~is_image.any())
+        assert said.sum() < (~is_image).sum()
+        expected = F.normalize(seen["o"][0][said].mean(0).tanh(), dim=0)
         np.testing.assert_allclose(made["activations"][k, -1, 1], expected.numpy(), atol=2e-3)
         np.testing.assert_allclose(made["hidden"][k], hidden.mean(0).numpy(), rtol=1e-3, atol=1e-4)
-        np.testing.assert_allclose(made["last"][k], hidden[-1].numpy(), rtol=1e-3, atol=1e-4)
 
 
-def test_layers_are_spread_and_end_with_the_last(lora_model):
+def test_text_is_what_stands_behind_the_image_and_is_no_mark():
+    ids = torch.tensor([[9, 5, 1, 1, 5, 6, 9], [9, 5, 6, 9, 5, 0, 0]])  # 9 and 0: special; 1: an image
+    assert text_tokens(ids, ids == 1, torch.tensor([0, 9])).int().tolist() == [[0, 0, 0, 0, 1, 1, 0], [0, 1, 1, 0, 1, 0, 0]]
+
+
+def test_layers_are_spread_as_coincide_has_them(lora_model):
     names = {id(module): name for name, module in lora_model.named_modules()}
     layers = {n: [int(names[id(m)].split("layers.")[1].split(".")[0]) for m in attention_outputs(lora_model, n)] for n in (1, 2, 99)}
-    assert layers == {1: [1], 2: [0, 1], 99: [0, 1]}
+    assert layers == {1: [0], 2: [0, 1], 99: [0, 1]}
+    deep = torch.nn.Module()
+    deep.language_model = torch.nn.Module()
+    deep.language_model.layers = torch.nn.ModuleList(
+        [torch.nn.ModuleDict({"self_attn": torch.nn.ModuleDict({"o_proj": torch.nn.Linear(1, 1)})}) for _ in range(24)]
+    )
+    every = [layer["self_attn"]["o_proj"] for layer in deep.language_model.layers]
+    assert [every.index(module) for module in attention_outputs(deep, 5)] == [3, 7, 11, 15, 19]  # of TinyLLaVA's 24
     with pytest.raises(TypeError, match="o_proj"):
         attention_outputs(torch.nn.Linear(2, 2), 3)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from cadc.selectors.shared.knn import nearest, unit_rows
+from cadc.selectors.shared.knn import nearest
 from cadc.selectors.shared.knock_out import knock_out, settle
+from cadc.selectors.shared.unit import unit_rows
 
 
 def clustered(n=600, d=16, seed=0):

@@ -1,9 +1,14 @@
 """Self-Filter's score-net: rows whose loss stays high become difficult, and what cannot be told apart stays alike."""
 
+import copy
+
 import numpy as np
 import pytest
+import torch
 
 from cadc.features.score_net import train_score_net
+from cadc.gradients.per_sample import answer_loss
+from cadc.model.encode import collate, model_inputs
 from cadc.params import Optimizer
 
 
@@ -17,11 +22,18 @@ def test_rows_of_high_loss_become_difficult(lora_model, rows, pool, settings):
     assert 5 < long_answer.sum() < len(long_answer) - 5
     features = np.where(long_answer[:, None], [[1.0, 0.0]], [[0.0, 1.0]]).astype(np.float32)
     order = np.random.default_rng(0).permutation(len(long_answer))
+    untrained = copy.deepcopy(lora_model)
     difficulty = train_score_net(lora_model, rows, features, order, settings, 0.05)
     assert difficulty.shape == (len(long_answer),) and difficulty.dtype == np.float32
     of_long, of_short = set(difficulty[long_answer].tolist()), set(difficulty[~long_answer].tolist())
     assert len(of_long) == len(of_short) == 1  # equal features, equal difficulty
-    assert of_long != of_short
+    with torch.inference_mode():  # what the model made of them before it learnt anything
+        batch = collate([rows[i] for i in range(len(long_answer))], 0)
+        inputs = model_inputs(batch, torch.device("cpu"))
+        labels = inputs.pop("labels")
+        losses = answer_loss(untrained(**inputs).logits, labels).numpy()
+    of_longer_loss = of_long if losses[long_answer].mean() > losses[~long_answer].mean() else of_short
+    assert of_longer_loss == {difficulty.max()}
 
 
 def test_without_features_no_row_is_more_difficult(lora_model, rows, pool, settings):

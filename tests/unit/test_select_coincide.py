@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cadc.selectors import self_sup
 from cadc.selectors.coincide import Params, cluster_shares, describe, measure, released_shares, select, transferability
+from cadc.selectors.shared.band import rows_in_band
 from cadc.selectors.shared.kmeans import centroid_cosine, members, spherical_kmeans
 from cadc.selectors.shared.mmd import greedy_mmd, kernel_sums, rbf_kernel
 from cadc.selectors.signal import Signal
@@ -247,7 +248,7 @@ def test_self_sup_keeps_the_rows_closest_to_their_centroid_whatever_their_length
         assert rows.tolist() == again.tolist()
     chosen = self_sup.select(cosine, 60, params, np.random.default_rng(0)).row % 100
     assert sorted(away[chosen]) == sorted(np.repeat(np.sort(np.delete(away, 99))[:30], 2))
-    assert self_sup.closest(np.array([0.5, 0.9, 0.5, 0.9, 0.5]), 4).tolist() == [1, 3, 0, 2]
+    assert rows_in_band(np.array([0.5, 0.9, 0.5, 0.9, 0.5]), 4, "top").tolist() == [1, 3, 0, 2]
 
 
 def test_self_sup_on_several_clusters_of_rows_with_copies():

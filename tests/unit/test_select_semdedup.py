@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cadc.selectors import semdedup
-from cadc.selectors.semdedup import Measured, Params, keeping_order, measure, nearest_in_front, select, survivors, unit_rows, within_budget
+from cadc.selectors.semdedup import Measured, Params, compared_rows, keeping_order, measure, nearest_in_front, select, survivors, within_budget
 from cadc.selectors.shared.kmeans import centroid_cosine, spherical_kmeans
 from cadc.selectors.signal import Signal
 
@@ -112,10 +112,10 @@ def test_order_of_keeping():
 def test_views_and_rows_without_an_image():
     given = signal()
     image, text = given["image"], given["text"]
-    both = unit_rows(image, text, "both")
+    both = compared_rows(image, text, "both")
     np.testing.assert_allclose(np.linalg.norm(both, axis=1), 1, rtol=1e-6)
-    np.testing.assert_array_equal(both[:30, 16:], unit_rows(image, text, "text")[:30])
-    assert not both[:30, :16].any() and not unit_rows(image, text, "image")[:30].any()
+    np.testing.assert_array_equal(both[:30, 16:], compared_rows(image, text, "text")[:30])
+    assert not both[:30, :16].any() and not compared_rows(image, text, "image")[:30].any()
     np.testing.assert_allclose(both[30:] @ both[30:].T, (image[30:] @ image[30:].T + text[30:] @ text[30:].T) / 2, atol=1e-6)
     assert image[30].any() and np.array_equal(signal()["image"], image)  # inputs are left as they are
     measured = measure(given, PARAMS.model_copy(update={"view": "image"}))

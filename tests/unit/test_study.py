@@ -1,13 +1,14 @@
 """Studies: variants are changed parameters, and tables compare them seed by seed, at the same budget."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from cadc.lanes import Lane
+from cadc.lanes import Lane, git
 from cadc.study import Question, Row, Study, Variant, cells_of, changed, difference, named, rows_of, tabulated
 
 TABLE = Question(
@@ -78,6 +79,12 @@ def test_the_committed_studies_can_be_run(path):
     assert len(cells_of(study.tables)) > 10
 
 
+def test_every_method_is_in_the_leaderboard_s_table():
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    variants = yaml.safe_load(Path("studies/methods.yaml").read_text())["tables"][0]["variants"]
+    assert {variant["method"] for variant in variants} == {*params["methods"], *params["baselines"]}
+
+
 def test_unknown_methods_and_parameters_are_named():
     broken = [TABLE.model_copy(update={"set": {}, "variants": [Variant(label="x", set={"select.cadc.keep": 7})]})]
     with pytest.raises(ValueError, match="keep"):
@@ -120,3 +127,17 @@ def test_figures_are_known_by_the_code_and_parameters_of_the_stages_that_lead_to
     assert plain == fingerprint(discover__tau=0.3)  # random rows know no capabilities
     assert len({plain, fingerprint(finetune__batch_size=8), fingerprint("task_budget_random"), fingerprint(methods__random__signal="capabilities")}) == 4
     assert fingerprint("cadc") != fingerprint("cadc", discover__tau=0.3)
+
+    def committed(path):
+        """A cell at a commit that changes one file, made in a clone of its own."""
+        (origin / path).write_text((origin / path).read_text() + "\n")
+        git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qam", "change", at=origin)
+        return replace(cell, commit=git("rev-parse", "HEAD", at=origin).strip())
+
+    origin = tmp_path / "origin"
+    git("clone", "-q", ".", str(origin))
+    git("remote", "set-url", "origin", str(origin), at=lane.folder)
+    cell = next(iter(cells_of([TABLE.model_copy(update={"set": {}, "variants": [Variant(label="x", method="random")]})]).values()))
+    assert lane.fingerprint(committed("src/cadc/report/leaderboard.py")) == plain  # words change no figure
+    assert lane.fingerprint(committed("src/cadc/selectors/cadc.py")) == plain  # nor does another method
+    assert lane.fingerprint(committed("src/cadc/training/finetune.py")) != plain

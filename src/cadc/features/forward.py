@@ -40,14 +40,16 @@ def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch
 
 
 def attention_outputs(model: PeftModel, n_layers: int) -> list[torch.nn.Module]:
-    """The attention output projections of `n_layers` language-model layers, spread evenly, the last among them (COINCIDE, section 3.2).
+    """The attention output projections of `n_layers` language-model layers, spread evenly: 3, 7, 11, 15, 19 of 24, as COINCIDE's code has them.
 
     Raises TypeError where the model names none.
     """
     found = {int(match[2]): module for name, module in model.named_modules() if (match := _ATTENTION_OUTPUT.search(name))}
     if not found:
         raise TypeError("no attention output projection (layers.N.self_attn.o_proj) was found in the language model; name it in cadc.features.forward")
-    spread = np.unique(np.linspace(len(found) - 1, 0, min(n_layers, len(found))).round().astype(int))
+    n = min(n_layers, len(found))
+    last = n_layers >= len(found)  # a model with no more layers than are asked for gives all
+    spread = range(n) if last else [(i + 1) * len(found) // (n + 1) - 1 for i in range(n)]
     return [found[sorted(found)[i]] for i in spread]
 
 
@@ -74,14 +76,16 @@ def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def row_features(
-    model: PeftModel, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot], image_token: int, pad_id: int, n_layers: int, batch_tokens: int
+    model: PeftModel, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot], image_token: int, n_layers: int, batch_tokens: int
 ) -> dict[str, np.ndarray]:
     """Features of pool rows `which`.
 
     Of the last snapshot: activations float16 [n, n_layers, 2, width], tanh of the attention outputs' mean over image tokens and
-    over text tokens, each of length 1 (zero where a row has none; padding is neither); hidden and last float32 [n, width], the
-    mean final hidden state over all tokens and that of the last. Of every snapshot: nll, el2n, margin float32 [n_snapshots, n].
+    over `text_tokens`, each of length 1 (zero where a row has none); hidden float32 [n, width], the mean final hidden state over
+    all tokens. Of every snapshot: nll, el2n, margin float32 [n_snapshots, n].
     """
+    tokenizer = rows.processor.tokenizer
+    special = torch.tensor(sorted(i for i, token in tokenizer.added_tokens_decoder.items() if token.special))
     modules, device = attention_outputs(model, n_layers), next(model.parameters()).device
     lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
     out = {name: np.zeros((len(snapshots), len(which)), np.float32) for name in ("nll", "el2n", "margin")}
@@ -90,25 +94,33 @@ def row_features(
         is_last = t == len(snapshots) - 1
         with watched(modules if is_last else []) as seen:
             for at in token_batches(lengths, batch_tokens):
-                batch = collate([rows[int(which[i])] for i in at], pad_id)
+                batch = collate([rows[int(which[i])] for i in at], tokenizer.pad_token_id)
                 inputs = model_inputs(batch, device)
                 labels = inputs.pop("labels")
                 made = model(**inputs, use_cache=False, output_hidden_states=is_last)
                 for name, values in answer_scores(made.logits, labels).items():
                     out[name][t, at] = values.cpu().numpy()
                 if is_last:
-                    there = inputs["attention_mask"] == 1
-                    is_image = there & (inputs["input_ids"] == image_token)
-                    for name, array in _representations(made.hidden_states[-1], seen, there, is_image).items():
+                    there, is_image = inputs["attention_mask"] == 1, inputs["input_ids"] == image_token
+                    is_text = there & text_tokens(inputs["input_ids"], is_image, special.to(device))
+                    for name, array in _representations(made.hidden_states[-1], seen, there, is_image, is_text).items():
                         out.setdefault(name, np.zeros((len(which), *array.shape[1:]), array.dtype))[at] = array
     return out
 
 
-def _representations(hidden: torch.Tensor, outputs: list[torch.Tensor], there: torch.Tensor, is_image: torch.Tensor) -> dict[str, np.ndarray]:
-    blocks = [[F.normalize(masked_mean(layer, mask).tanh(), dim=1) for mask in (is_image, there & ~is_image)] for layer in outputs]
-    end = there.sum(1) - 1  # padded on the right
-    return {
-        "activations": torch.stack([torch.stack(pair, 1) for pair in blocks], 1).half().cpu().numpy(),
-        "hidden": masked_mean(hidden, there).cpu().numpy(),
-        "last": hidden[torch.arange(len(end)), end].float().cpu().numpy(),
-    }
+def text_tokens(ids: torch.Tensor, is_image: torch.Tensor, special: torch.Tensor) -> torch.Tensor:
+    """Where what a row says stands: bool [B, L], for ids and is_image [B, L].
+
+    Behind the first image token, where there is one, and no special token: what stands before the image is the same in all
+    rows and, under a causal mask, has the same activations; special are role marks, padding and the marks of an image's tiles.
+    """
+    behind = (is_image.cumsum(1) > 0) | ~is_image.any(1, keepdim=True)
+    return behind & ~is_image & ~torch.isin(ids, special)
+
+
+def _representations(
+    hidden: torch.Tensor, outputs: list[torch.Tensor], there: torch.Tensor, is_image: torch.Tensor, is_text: torch.Tensor
+) -> dict[str, np.ndarray]:
+    blocks = [[F.normalize(masked_mean(layer, mask).tanh(), dim=1) for mask in (is_image, is_text)] for layer in outputs]
+    activations = torch.stack([torch.stack(pair, 1) for pair in blocks], 1).half().cpu().numpy()
+    return {"activations": activations, "hidden": masked_mean(hidden, there).cpu().numpy()}

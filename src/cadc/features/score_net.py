@@ -29,8 +29,14 @@ def train_score_net(model: PeftModel, rows: EncodedRows, features: np.ndarray, o
     torch.nn.init.zeros_(net.weight)
     torch.nn.init.zeros_(net.bias)
     n_steps = -(-len(order) // settings.batch_size)
-    own = {"params": parameters, "lr": settings.learning_rate, "betas": (settings.beta1, settings.beta2), "eps": settings.epsilon}
-    optimizer = torch.optim.AdamW([own, {"params": net.parameters(), "lr": learning_rate}], weight_decay=0.0)
+    own = {
+        "params": parameters,
+        "lr": settings.learning_rate,
+        "betas": (settings.beta1, settings.beta2),
+        "eps": settings.epsilon,
+        "weight_decay": settings.weight_decay,
+    }
+    optimizer = torch.optim.AdamW([own, {"params": net.parameters(), "lr": learning_rate, "weight_decay": 0.0}])
     schedule = get_cosine_schedule_with_warmup(optimizer, round(settings.warmup_share * n_steps), n_steps)
     model.train()
     for i in console.track(range(n_steps), "score-net"):

@@ -15,7 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cadc import artifacts
-from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_text, tower_embeddings
+from cadc.features.embeddings import ContrastiveTower, tower_embeddings
 from cadc.gradients.influence import SketchedDirections, token_batches
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.embed import embed_rows
@@ -81,7 +81,7 @@ class Operations:
 
     @cached_property
     def embedding(self) -> float:
-        """Image, text and sentence embeddings."""
+        """Image and text embeddings; the sentences' are read by no method that is counted here."""
         records = self.pool.take(self.which).to_pylist()
 
         def work() -> None:
@@ -89,13 +89,15 @@ class Operations:
                 tower_embeddings(ContrastiveTower(self.params.embed.tower), records)
             else:
                 embed_rows(load_base(self.params.model), self.processor, self.rows, self.which)
-            load_sentence_encoder(self.params.embed.sentences).encode([row_text(record["turns"], answers=False) for record in records], show_progress_bar=False)
 
         return self._counted(work)
 
 
 def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float:
-    """Operations that a signal takes before any row is chosen: proxy run, trajectories and influence, features, embeddings."""
+    """Operations that a signal takes before any row is chosen: proxy run, trajectories and influence, features, embeddings.
+
+    Of the whole artifact: a method that reads one of its snapshots (ICONS, EL2N) could do with less.
+    """
     n_rows = per_row.pool.num_rows
     if signal == "pool":
         return 0.0

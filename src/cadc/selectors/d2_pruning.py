@@ -1,4 +1,4 @@
-"""D2-Pruning: hard rows, spread over a nearest-neighbour graph by messages (Maharana, Yadav, Bansal 2024, arXiv 2310.07931).
+"""D2-Pruning: rows important by their margin, spread over a nearest-neighbour graph by messages (Maharana, Yadav, Bansal 2024, arXiv 2310.07931).
 
 A row's score is AUM, its margin (probability of the true token less the best other one) as a mean over snapshots. Rows
 with a low AUM are hard. `important: hard` scores max(AUM) - AUM >= 0, D2-Pruning's difficulty; `easy` scores AUM itself, as
@@ -25,8 +25,9 @@ from pydantic import Field
 
 from cadc.artifacts import Selection
 from cadc.params import Positive, Section
-from cadc.selectors.shared.knn import nearest, unit_rows
+from cadc.selectors.shared.knn import nearest
 from cadc.selectors.shared.knock_out import knock_out, settle
+from cadc.selectors.shared.unit import unit_rows
 from cadc.selectors.signal import Signal
 
 _LEAST = 1e-7  # of a score in a message, as in both released codes

@@ -15,8 +15,9 @@ from pydantic import Field
 
 from cadc.artifacts import Selection
 from cadc.params import Positive, Section
-from cadc.selectors.shared.knn import nearest, product, unit_rows
+from cadc.selectors.shared.knn import nearest, product
 from cadc.selectors.shared.knock_out import knock_out, settle
+from cadc.selectors.shared.unit import unit_rows
 from cadc.selectors.signal import Signal
 
 _AHEAD = 5  # times k neighbours are listed, so that k of them mostly remain

@@ -9,7 +9,9 @@ import numpy as np
 
 from cadc.artifacts import Selection
 from cadc.params import Positive, Section, Seed
-from cadc.selectors.shared.kmeans import centroid_cosine, normalise, spherical_kmeans
+from cadc.selectors.shared.band import rows_in_band
+from cadc.selectors.shared.kmeans import centroid_cosine, spherical_kmeans
+from cadc.selectors.shared.unit import unit_rows
 from cadc.selectors.signal import Signal
 
 
@@ -25,16 +27,11 @@ class Params(Section):
 def measure(signal: Signal, params: Params) -> np.ndarray:
     """Cosine of each row with its centroid, float64 [n_rows], from `hidden` float32 [n_rows, width]: means over a row's
     tokens in the final layer."""
-    hidden = normalise(np.array(signal["hidden"], np.float32))
+    hidden = unit_rows(signal["hidden"])
     assignment, centroids = spherical_kmeans(hidden, params.clusters, params.iterations, params.seed, params.points_per_cluster)
     return centroid_cosine(hidden, assignment, centroids)
 
 
-def closest(cosine: np.ndarray, n: int) -> np.ndarray:
-    """The `n` rows of highest cosine, ties by row: int64 [n]."""
-    return np.argsort(-cosine, kind="stable")[:n]
-
-
 def select(cosine: np.ndarray, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` different rows in random order."""
-    return Selection.of_rows(rng.permutation(closest(cosine, n)))
+    """The `n` rows closest to their centroid, ties by row, in random order."""
+    return Selection.of_rows(rng.permutation(rows_in_band(cosine, n, "top")))

@@ -14,7 +14,8 @@ import numpy as np
 from cadc.artifacts import Selection
 from cadc.budgets import capped_shares
 from cadc.params import Positive, Section, Seed
-from cadc.selectors.shared.kmeans import centroid_cosine, members, normalise, spherical_kmeans
+from cadc.selectors.shared.kmeans import centroid_cosine, members, spherical_kmeans
+from cadc.selectors.shared.unit import unit_rows
 from cadc.selectors.signal import Signal
 
 TILE = 2048  # rows of a cluster compared at a time
@@ -43,10 +44,10 @@ class Measured:
     nearest: np.ndarray
 
 
-def unit_rows(image: np.ndarray, text: np.ndarray, view: str) -> np.ndarray:
+def compared_rows(image: np.ndarray, text: np.ndarray, view: str) -> np.ndarray:
     """Unit rows of what is compared, float32 [n_rows, d]: with `both`, image and text side by side; a row without an image is
     just its text. Zero where a row has nothing of the view."""
-    return normalise(np.concatenate([image, text], axis=1) if view == "both" else np.array(image if view == "image" else text))
+    return unit_rows(np.concatenate([image, text], axis=1) if view == "both" else image if view == "image" else text)
 
 
 def keeping_order(assignment: np.ndarray, n_clusters: int, cosine: np.ndarray, keep: str, rng: np.random.Generator) -> list[np.ndarray]:
@@ -98,7 +99,7 @@ def within_budget(measured: Measured, n: int, rng: np.random.Generator) -> np.nd
 def measure(signal: Signal, params: Params) -> Measured:
     """Cluster the pool by `image` and `text`, float32 [n_rows, width], unit rows, zero where a row has none; a row with nothing of
     the view is like no other and survives."""
-    features = unit_rows(signal["image"], signal["text"], params.view)
+    features = compared_rows(signal["image"], signal["text"], params.view)
     assignment, centroids = spherical_kmeans(features, params.clusters, params.iterations, params.seed, params.points_per_cluster)
     cosine = centroid_cosine(features, assignment, centroids)
     order = keeping_order(assignment, len(centroids), cosine, params.keep, np.random.default_rng(params.seed))

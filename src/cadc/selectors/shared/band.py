@@ -22,3 +22,10 @@ def rows_in_band(scores: np.ndarray, n: int, band: Band) -> np.ndarray:
         return np.argsort(-scores, kind="stable")[:n]
     start = len(scores) // 2 - n // 2 if band == "middle" else 0
     return np.argsort(scores, kind="stable")[start : start + n]
+
+
+def at_snapshot(scores: np.ndarray, snapshot: int, method: str) -> np.ndarray:
+    """One snapshot's scores of [n_snapshots, n_rows]; -1 is the last. Raises ValueError at one that was not taken."""
+    if not -len(scores) <= snapshot < len(scores):
+        raise ValueError(f"select.{method}.snapshot is {snapshot}, and proxy.snapshots {len(scores)}: it counts from 0, -1 is the last")
+    return scores[snapshot]

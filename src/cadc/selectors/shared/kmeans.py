@@ -40,12 +40,6 @@ def spherical_kmeans(
     return np.concatenate(nearest)[:, 0].astype(np.int32), means.centroids.astype(np.float32)
 
 
-def normalise(rows: np.ndarray) -> np.ndarray:
-    """`rows` float32 [n, d] divided by their lengths, in place; zero rows stay zero."""
-    rows /= np.maximum(np.sqrt(np.einsum("nd,nd->n", rows, rows)), np.finfo(np.float32).tiny)[:, None]
-    return rows
-
-
 def members(assignment: np.ndarray, n_clusters: int) -> list[np.ndarray]:
     """The rows of each cluster in pool order, int64; an empty array where a cluster has none."""
     order = np.argsort(assignment, kind="stable")

@@ -16,13 +16,6 @@ _LISTS_PROBED = 16  # of 4 * sqrt(rows)
 _SEED = 0
 
 
-def unit_rows(features: np.ndarray) -> np.ndarray:
-    """Rows of norm 1, float32 [n, d]; a zero row stays zero."""
-    features = np.asarray(features, np.float32)
-    norm = np.sqrt(np.einsum("nd,nd->n", features, features, dtype=np.float64)).astype(np.float32)
-    return features / np.where(norm > 0, norm, 1)[:, None]
-
-
 def nearest(rows: np.ndarray, k: int, metric: Literal["euclidean", "cosine"], exact_rows: int) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest of `rows` float32 [n, d] to each, itself left out: (index int32, value float32), both [n, min(k, n - 1)].
 
