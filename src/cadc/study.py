@@ -12,65 +12,17 @@ import os
 import queue
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import yaml
-from pydantic import Field, field_validator
 
 from cadc import artifacts, console
-from cadc.evaluation.statistics import mean_over, relative
 from cadc.lanes import LANES, Cell, Lane, git
-from cadc.params import Params, Section, Seed
-from cadc.report.leaderboard import REPORTS, markdown, percent
-
-COLUMNS = {
-    "corrected_open": "open",
-    "corrected_yesno": "yes/no",
-    "corrected_choice": "choice",
-    "corrected_mean": "corrected",
-    "llava_wild": "LLaVA-Wild",
-    "relative": "Rel. %",
-}
-
-
-class Variant(Section):
-    """One row of a table (one a budget): a method, and the parameters that differ from params.yaml."""
-
-    label: str
-    method: str = "cadc"
-    set: dict[str, Any] = Field(default_factory=dict)
-
-
-class Question(Section):
-    """A table. Differences are to its first variant; a variant's `set` outranks the table's."""
-
-    title: str
-    about: str
-    split: Literal["probe", "score"]
-    seeds: list[Seed] = Field(min_length=2)
-    set: dict[str, Any] = Field(default_factory=dict)
-    variants: list[Variant] = Field(min_length=1)
-
-    @field_validator("set")
-    @classmethod
-    def _one_split(cls, changes):
-        if {"evaluate.split", "seeds"} & set(changes):
-            raise ValueError("a table's split and seeds have keys of their own")
-        return changes
-
-    def changes(self, variant: Variant) -> dict[str, Any]:
-        return {"evaluate.split": self.split, "seeds": self.seeds, **self.set, **variant.set}
-
-
-class Study(Section):
-    """A file of studies/: what it is about, and its tables."""
-
-    title: str
-    about: str
-    tables: list[Question] = Field(min_length=1)
+from cadc.params import Params
+from cadc.report.leaderboard import REPORTS
+from cadc.report.tables import Question, Study, named, write
 
 
 def changed(params: dict, changes: dict[str, Any]) -> dict:
@@ -84,11 +36,6 @@ def changed(params: dict, changes: dict[str, Any]) -> dict:
             raise KeyError(f"{key}: no such parameter in params.yaml")
         section[last] = value
     return params
-
-
-def named(method: str, changes: dict[str, Any]) -> str:
-    """The cell under which a variant's figures are kept: tables that share it compute it once."""
-    return " ".join([method, *(f"{key}={value}" for key, value in sorted(changes.items()))])
 
 
 def cells_of(tables: list[Question]) -> dict[str, Cell]:
@@ -105,72 +52,6 @@ def cells_of(tables: list[Question]) -> dict[str, Cell]:
             Params.model_validate(changed(params, table.changes(variant)) | {"baselines": {}})
             cells[named(variant.method, table.changes(variant))] = Cell(variant.method, params | {"baselines": {}}, commit)
     return cells
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a table: figures by seed at one budget, and what they cost: operations of selection and of one tuning."""
-
-    variant: Variant
-    budget: str
-    runs: dict[str, dict[str, float]]
-    flops: list[float] | None = None
-
-    def values(self, name: str) -> list[float]:
-        return [run[name] for run in self.runs.values()]
-
-
-def rows_of(table: Question, made: dict[str, dict]) -> list[Row]:
-    """The rows made so far, budgets ascending; `full`, if the table has it, is what Rel. % divides by."""
-    rows = []
-    for variant in table.variants:
-        entry = made.get(named(variant.method, table.changes(variant)), {"figures": {}})
-        budgets = sorted(entry["figures"].items(), key=lambda item: float(percent(item[0])[:-1]))
-        rows += [Row(variant, budget, runs, entry.get("flops", {}).get(budget)) for budget, runs in budgets]
-    full = next((mean_over(list(row.runs.values())) for row in rows if row.variant.method == "full"), None)
-    if full is None:
-        return rows
-    return [replace(row, runs={seed: run | {"relative": relative(run, full)} for seed, run in row.runs.items()}) for row in rows]
-
-
-def difference(row: Row, first: Row, name: str) -> str:
-    """Mean difference over the seeds that both have, and twice its standard deviation; unpaired where they share fewer than two."""
-    shared = [seed for seed in row.runs if seed in first.runs]
-    if len(shared) > 1:
-        apart = np.array([row.runs[seed][name] - first.runs[seed][name] for seed in shared])
-        return f"{apart.mean():+.1f} ({2 * apart.std(ddof=1):.1f})"
-    spread = np.sqrt(np.var(row.values(name), ddof=1) + np.var(first.values(name), ddof=1))
-    return f"{np.mean(row.values(name)) - np.mean(first.values(name)):+.1f} ({2 * spread:.1f})"
-
-
-def tabulated(table: Question, made: dict[str, dict]) -> str:
-    """The table in Markdown: mean ± sd over seeds; differences to the first variant at the same budget."""
-    rows = rows_of(table, made)
-    if not rows:
-        return "Not run yet.\n"
-    names = [name for name in COLUMNS if all(name in run for row in rows for run in row.runs.values())]
-    judged = "relative" if "relative" in names else "corrected_mean"
-    counted = all(row.flops for row in rows)
-    first = {row.budget: row for row in rows if row.variant == table.variants[0]}
-    body = []
-    for row in rows:
-        said = [f"{np.mean(row.values(name)):.1f} ± {np.std(row.values(name), ddof=1):.1f}" for name in names]
-        versus = first.get(row.budget)
-        label = row.variant.label if row.variant.method == "full" else f"{row.variant.label}, {percent(row.budget)}"
-        cost = [f"{row.flops[0] / 1e12:.1f}", f"{sum(row.flops) / 1e12:.1f}"] if counted else []
-        body.append([label, *said, difference(row, versus, judged) if versus and versus is not row else "", *cost])
-    header = ["", *(COLUMNS[name] for name in names), f"difference in {COLUMNS[judged]} (2 sd)", *(["selection, TFLOP", "with tuning"] if counted else [])]
-    return markdown(header, body)
-
-
-def write(study: Study, name: str, made: dict[str, dict]) -> None:
-    """reports/NAME.json and .md, with every table as far as it is made."""
-    artifacts.write_json(REPORTS / f"{name}.json", made)
-    parts = [f"# {study.title}\n", study.about.strip() + f"\n\nMade by `python -m cadc.study studies/{name}.yaml`.\n"]
-    for table in study.tables:
-        about = f"{table.about.strip()} {table.split.capitalize()} split, seeds {', '.join(map(str, table.seeds))}.\n"
-        parts += [f"## {table.title}\n", about, tabulated(table, made)]
-    (REPORTS / f"{name}.md").write_text("\n".join(parts))
 
 
 def main(path: Path, only: list[str]) -> None:

@@ -9,7 +9,8 @@ import yaml
 from pydantic import ValidationError
 
 from cadc.lanes import Lane, git
-from cadc.study import Question, Row, Study, Variant, cells_of, changed, difference, named, rows_of, tabulated
+from cadc.report.tables import Question, Row, Study, Variant, difference, named, rows_of, tabulated
+from cadc.study import cells_of, changed
 
 TABLE = Question(
     title="t", about="a", split="probe", seeds=[1, 2], set={"a.b": 1},

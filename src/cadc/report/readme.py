@@ -11,7 +11,7 @@ import yaml
 from cadc import artifacts
 from cadc.report import testbed
 from cadc.report.leaderboard import REPORTS, markdown
-from cadc.study import Study, tabulated
+from cadc.report.tables import Study, tabulated
 
 README = Path("README.md")
 
