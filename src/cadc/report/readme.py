@@ -38,7 +38,7 @@ def with_block(text: str, name: str, content: str) -> str:
 
 
 def main() -> None:
-    dag = subprocess.run(["dvc", "dag", "--collapse-foreach-matrix", "--md", "report"], capture_output=True, text=True, check=True).stdout
+    dag = subprocess.run(["dvc", "dag", "--collapse-foreach-matrix", "--md"], capture_output=True, text=True, check=True).stdout
     text = README.read_text()
     blocks = {"dag": dag.strip() + "\n", "leaderboard": leaderboard(), "gate": markdown(*testbed.gate_table()), "gradients": benchmark()}
     for name, content in blocks.items():
