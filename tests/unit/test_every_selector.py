@@ -69,7 +69,7 @@ def choose(method: str, signal: Signal, n: int, seed: int = 0, **changes):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(n=st.one_of(st.sampled_from([0, 1, N]), st.integers(0, N)), kind=st.sampled_from(KINDS), seed=st.integers(0, 3))
 def test_budgets_are_exact_and_results_repeat(method, n, kind, seed):
     with np.errstate(invalid="raise", divide="raise"):
