@@ -30,7 +30,7 @@ plateau: .venv/.installed     ## how many passes pay at each size, on the probe 
 study: .venv/.installed       ## the tables of studies/cadc.yaml: CADC part by part, its controls, its curve (hours; goes on where it was)
 	$(RUN) python -m cadc.study studies/cadc.yaml
 
-leaderboard: .venv/.installed ## every method and baseline at 5% and 20%, as reports/methods.md (45 minutes; goes on where it was)
+leaderboard: .venv/.installed ## every method and baseline at 5% and 20%, as reports/methods.md (an hour or so; goes on where it was)
 	$(RUN) python -m cadc.study studies/methods.yaml
 
 readme: .venv/.installed      ## put the committed leaderboard and the DAG into README.md

@@ -1,6 +1,6 @@
 """Do the selectors scale to LLaVA-665K? Time and memory of each on synthetic arrays, and of plain dense code beside them.
 
-    python benchmarks/selector_scale.py                                    # 50k, 200k and 665k rows: about an hour on two cores
+    python benchmarks/selector_scale.py                                    # 50k, 200k and 665k rows: about half an hour on two cores
     python benchmarks/selector_scale.py --methods coincide less --rows 50000
 
 Every measurement is a process of its own. Rows are drawn around centres, one in ten a near-copy of another; a budget of 5% is
