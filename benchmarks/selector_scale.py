@@ -126,9 +126,10 @@ def dense(method: str, n_rows: int) -> None:
 def dense_coincide(signal: Signal, n: int, params) -> np.ndarray:
     """COINCIDE's clusters and shares, but MMD over whole kernels, summed anew for every candidate of every pick."""
     from cadc.selectors import coincide
+    from cadc.selectors.shared.transfer_density import cluster_shares
 
     measured = coincide.measure(signal, params)
-    shares = coincide.cluster_shares(measured.score, np.array([len(rows) for rows in measured.rows]), n, params.temperature, params.variant)
+    shares = cluster_shares(measured.score, np.array([len(rows) for rows in measured.rows]), n, params.temperature, params.variant)
     chosen = []
     for rows, share in zip(measured.rows, shares, strict=True):
         x = np.asarray(measured.features[rows], np.float64)

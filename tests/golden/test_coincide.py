@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cadc.selectors.coincide import Measured, cluster_shares, densities, log_softmax, pick, transferability, visit_order
 from cadc.selectors.shared.kmeans import members
 from cadc.selectors.shared.mmd import greedy_mmd, kernel_sums, rbf_kernel
+from cadc.selectors.shared.transfer_density import Measured, cluster_shares, densities, log_softmax, pick, transferability, visit_order
 
 FOLDER = Path(__file__).parent / "coincide"
 RUNS = ("prune_f0.2_g1_t0.1", "prune_f0.9_g1_t0.05")
@@ -33,7 +33,9 @@ def released_shares(golden, measured):
 
 def test_transferability():
     golden = np.load(FOLDER / "transferability_64d.npz")
-    made = transferability(golden["centroids"], int(golden["n_layers"]), float(golden["threshold"]))
+    centroids = golden["centroids"]
+    language = centroids.reshape(len(centroids), int(golden["n_layers"]), 2, -1)[:, :, 1].reshape(len(centroids), -1)
+    made = transferability(language, float(golden["threshold"]))
     np.testing.assert_allclose(made, golden["transferability"], rtol=1e-5)
 
 

@@ -1,25 +1,20 @@
 """COINCIDE: rows spread over clusters of a reference model's activations, more from what transfers and is sparse (Lee et al. 2024).
 
-Reference code: G-JWLee/COINCIDE_code. The variants differ in how shares become whole rows, and in nothing else: `paper` keeps
-all shares in proportion, by largest remainder; `released` rounds one cluster after another, as the code does.
+Reference code: G-JWLee/COINCIDE_code; its rule and the two variants stand in `shared/transfer_density.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.budgets import capped_shares, largest_remainder
 from cadc.params import Positive, Rate, Section, Seed
-from cadc.selectors.shared.kmeans import members, spherical_kmeans
-from cadc.selectors.shared.mmd import greedy_mmd, kernel_sums
+from cadc.selectors.shared.kmeans import spherical_kmeans
+from cadc.selectors.shared.transfer_density import Measured, scored, spread
 from cadc.selectors.signal import Signal
-
-BLOCK = 2**24  # cosines of centroids at a time: 64 MiB
 
 
 class Params(Section):
@@ -35,121 +30,14 @@ class Params(Section):
     variant: Literal["paper", "released"]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """The pool's clusters: what all budgets and seeds share.
+def describe(features: np.ndarray, assignment: np.ndarray, centroids: np.ndarray, n_layers: int, params: Params) -> Measured:
+    """Score the clusters of `features` float [n_rows, n_layers * 2 * width], in each layer first the visual, then the language
+    half, given their assignment and centroids.
 
-    features float [n_rows, d]; rows: those of each cluster in pool order, none of them empty; score float64 [n_clusters]:
-    transferability over density; sums: of each cluster `kernel_sums`; gamma: width of the kernel on `features`.
-    """
-
-    features: np.ndarray
-    rows: list[np.ndarray]
-    score: np.ndarray
-    sums: list[np.ndarray]
-    gamma: float
-
-
-def transferability(centroids: np.ndarray, n_layers: int, threshold: float) -> np.ndarray:
-    """Mean cosine of a cluster's language half to those of the other clusters: float64 [n_clusters].
-
-    centroids float [n_clusters, n_layers * 2 * width], in each layer first the visual, then the language half. Clusters
-    whose cosine is above `threshold` say the same thing twice and are left out; 0 where that leaves none (ours: the released
-    code divides by zero), and a cosine with a zero centroid is 0.
+    The released code divides rows by sqrt(n_layers * 2), so that all with an image are unit; a kernel that much wider is the same.
     """
     language = centroids.reshape(len(centroids), n_layers, 2, -1)[:, :, 1].reshape(len(centroids), -1)
-    language = language / np.maximum(np.linalg.norm(language, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    mean = np.zeros(len(centroids))
-    step = max(1, BLOCK // len(centroids))
-    for at in range(0, len(centroids), step):
-        cosine = language[at : at + step] @ language.T
-        other = cosine <= threshold
-        other[np.arange(len(cosine)), np.arange(at, at + len(cosine))] = False
-        mean[at : at + step] = np.where(other, cosine, 0).sum(1, dtype=np.float64) / np.maximum(other.sum(1), 1)
-    return mean
-
-
-def densities(sums: list[np.ndarray]) -> np.ndarray:
-    """Mean kernel over all pairs of a cluster's rows, each with itself included, from its `kernel_sums`: float64 [n_clusters]."""
-    return np.array([s.sum() / len(s) ** 2 for s in sums])
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Logarithms of the shares of the whole: float64, finite for any finite logits."""
-    shifted = logits - logits.max()
-    return shifted - np.log(np.exp(shifted).sum())
-
-
-def visit_order(score: np.ndarray) -> np.ndarray:
-    """Clusters from the largest share on, ties by number: int64 [n_clusters]."""
-    return np.argsort(-score, kind="stable")
-
-
-def released_shares(score: np.ndarray, sizes: np.ndarray, n: int, temperature: float) -> np.ndarray:
-    """As released: visited from the largest share on, each takes round(what is left * its share among those not yet visited).
-
-    A cluster with fewer rows gives all and what it can't fill goes to those after it. So what the last can't fill stays
-    open, and the sum may be below `n`.
-    """
-    order = visit_order(score)
-    logits = score[order] / temperature
-    share = np.exp(logits - np.logaddexp.accumulate(logits[::-1])[::-1])
-    shares = np.zeros(len(sizes), np.int64)
-    left = n
-    for cluster, part in zip(order, share, strict=True):
-        shares[cluster] = min(round(left * float(part)), int(sizes[cluster]))
-        left -= shares[cluster]
-    return shares
-
-
-def cluster_shares(score: np.ndarray, sizes: np.ndarray, n: int, temperature: float, variant: str) -> np.ndarray:
-    """Rows to take of each cluster, by softmax(score / temperature): int64 [n_clusters], at most `sizes`, summing to `n`.
-
-    score float64, sizes int64 [n_clusters]. `paper`: clusters whose share exceeds them are taken whole and the rest is
-    shared anew by all others, until none exceeds; then largest remainders. `released`: see `released_shares`; what it
-    leaves open goes to whichever clusters have room, by their share (ours). Raises ValueError if there are fewer than `n`.
-    """
-    if n > sizes.sum():
-        raise ValueError(f"a budget of {n} rows exceeds the {sizes.sum()} rows in clusters")
-    if variant == "released":
-        shares = released_shares(score, sizes, n, temperature)
-        return shares + capped_shares(np.exp(log_softmax(score / temperature)), sizes - shares, n - int(shares.sum()))
-    shares = np.zeros(len(sizes), np.int64)
-    open_ = np.flatnonzero(sizes > 0)
-    while (left := n - int(shares.sum())) > 0:
-        share = np.exp(log_softmax(score[open_] / temperature))
-        full = share * left >= sizes[open_]
-        if not full.any():
-            shares[open_] = largest_remainder(share, left)
-            break
-        shares[open_[full]] = sizes[open_[full]]
-        open_ = open_[~full]
-    return shares
-
-
-def pick(measured: Measured, shares: np.ndarray) -> list[np.ndarray]:
-    """Of each cluster as many rows as its share, in the order of picking: whole clusters in pool order, others by greedy MMD^2."""
-    chosen = []
-    for rows, sums, share in zip(measured.rows, measured.sums, shares, strict=True):
-        if 0 < share < len(rows):
-            rows = rows[greedy_mmd(measured.features[rows], sums, int(share), measured.gamma)]
-        chosen.append(rows[:share])
-    return chosen
-
-
-def describe(features: np.ndarray, assignment: np.ndarray, centroids: np.ndarray, n_layers: int, params: Params) -> Measured:
-    """Score the clusters of `features` float [n_rows, n_layers * 2 * width], given their assignment and centroids.
-
-    A cluster without rows is none, for the others' transferability too (ours). The released code divides rows by
-    sqrt(n_layers * 2), so that all with an image are unit; a kernel that much wider is the same.
-    """
-    rows = members(assignment, len(centroids))
-    some = [c for c in range(len(rows)) if len(rows[c])]
-    gamma = params.gamma * np.sqrt(2 * n_layers)
-    rows = [rows[c] for c in some]
-    sums = [kernel_sums(features[r], gamma) for r in rows]
-    score = transferability(centroids[some], n_layers, params.neighbor_threshold) / densities(sums)
-    return Measured(features, rows, score, sums, gamma)
+    return scored(features, assignment, language, params.gamma * np.sqrt(2 * n_layers), params.neighbor_threshold)
 
 
 def measure(signal: Signal, params: Params) -> Measured:
@@ -166,6 +54,4 @@ def measure(signal: Signal, params: Params) -> Measured:
 
 def select(measured: Measured, n: int, params: Params, rng: np.random.Generator) -> Selection:
     """`n` different rows in random order."""
-    sizes = np.array([len(rows) for rows in measured.rows])
-    chosen = pick(measured, cluster_shares(measured.score, sizes, n, params.temperature, params.variant))
-    return Selection.of_rows(rng.permutation(np.concatenate(chosen)))
+    return Selection.of_rows(rng.permutation(spread(measured, n, params.temperature, params.variant)))
