@@ -1,9 +1,10 @@
-"""curate METHOD: one Selection per budget and seed, by the method's own `select`."""
+"""curate METHOD: one Selection per budget and seed, by the method's own `select`; its `plan` where it goes on choosing in training."""
 
 import importlib
 import sys
 
 import numpy as np
+import pyarrow as pa
 
 from cadc import artifacts, console
 from cadc.budgets import n_selected
@@ -17,11 +18,17 @@ from cadc.stage import run_stage
 METHOD = sys.argv[1]
 
 
+def answer_words(pool: pa.Table) -> np.ndarray:
+    """Words in each row's answers, all turns together: int64 [n_rows]."""
+    return np.array([sum(len(turn["text"].split()) for turn in turns if turn["role"] == "assistant") for turns in pool["turns"].to_pylist()])
+
+
 def main(params: Params) -> None:
     selector = importlib.import_module(f"cadc.selectors.{METHOD}")
     pool, has_capabilities = artifacts.load_pool(), params.methods[METHOD].signal == "capabilities"
     arrays = artifacts.load_arrays(artifacts.ROOT / params.methods[METHOD].signal)
-    arrays["words"] = np.array([sum(len(turn["text"].split()) for turn in turns if turn["role"] == "assistant") for turns in pool["turns"].to_pylist()])
+    if params.methods[METHOD].signal == "pool":  # others don't read the answers again
+        arrays["words"] = answer_words(pool)
     signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()), arrays)
     best, trends = np.full(pool.num_rows, -1), np.empty((0, 0))
     if has_capabilities:
@@ -30,11 +37,15 @@ def main(params: Params) -> None:
         console.line(f"{METHOD} has no capabilities and keeps its own order; for stages also set methods.{METHOD}.signal=capabilities")
     settings = params.selector(METHOD)
     measured = selector.measure(signal, settings) if hasattr(selector, "measure") else signal
-    artifacts.fresh(artifacts.SELECTIONS / METHOD)
+    folder, goes_on = artifacts.fresh(artifacts.SELECTIONS / METHOD), hasattr(selector, "plan")
+    if goes_on:
+        plan, cluster = selector.plan(measured, settings)
+        artifacts.write_json(folder / "plan.json", plan.model_dump())
+        artifacts.save_array(folder / "cluster.npy", cluster)
     for run in runs_of(METHOD, params):
         n = n_selected(run.budget, pool.num_rows)
         selection = selector.select(measured, n, settings, np.random.default_rng([run.seed, n]))
-        if selection.n_unique != n:
+        if selection.n_unique != n and not (goes_on and len(selection) == selection.n_unique < n):
             raise ValueError(f"{METHOD} chose {selection.n_unique} different rows where the budget is {n}; a selector must return exactly n")
         rng = np.random.default_rng([run.seed, n, 1])
         staged = sequenced(selection, best, trends, params.curate.sequence if has_capabilities else "none", params.curate.replay, rng)

@@ -1,37 +1,84 @@
-"""finetune METHOD: a LoRA adapter per budget and seed, trained on the selection in its own order."""
+"""finetune METHOD: a LoRA adapter per budget and seed, trained on the selection in its own order, or on what its plan goes on to choose."""
 
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from cadc import artifacts, shards
+from cadc.budgets import n_selected
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor, save_adapter
 from cadc.params import Params, load_params
-from cadc.runs import runs_of
+from cadc.runs import Run, runs_of
 from cadc.stage import run_stage
+from cadc.training.adaptive import Adaptive, BoughtRows, Plan
+from cadc.training.answers import measured
+from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.schedule import epochs_for, static_schedule
 
 METHOD = sys.argv[1]
+PLAN = artifacts.SELECTIONS / METHOD / "plan.json"
+
+
+class Tuner:
+    """What all runs of a process share: the pool, encoded rows, params."""
+
+    def __init__(self, params: Params):
+        self.params, self.pool, self.processor = params, artifacts.load_pool(), load_processor(params.tuned.path)
+        self.rows = EncodedRows(self.pool, self.processor, params.tuned.max_length)
+
+    def fresh_model(self, run: Run):
+        return add_lora(load_base(self.params.tuned), self.params.tuned.lora, run.seed)
+
+    def static(self, run: Run, selection: artifacts.Selection, folder: Path) -> None:
+        n_examples = round(epochs_for(selection.n_unique / self.pool.num_rows, self.params.finetune.epochs) * selection.n_unique)
+        model = self.fresh_model(run)
+        losses = finetune(model, self.rows, static_schedule(selection, n_examples), self.params.finetune, self.params.tuned)
+        save_adapter(model, folder)
+        artifacts.save_array(folder / "loss.npy", losses)
+
+    def adaptive(self, run: Run, warm_up: artifacts.Selection, plan: Plan, folder: Path) -> None:
+        settings, tuned = self.params.finetune, self.params.tuned
+        n = n_selected(run.budget, self.pool.num_rows)
+        n_examples = round(epochs_for(n / self.pool.num_rows, settings.epochs) * n)
+        rows, model = BoughtRows(self.pool, self.processor, tuned.max_length), self.fresh_model(run)
+
+        def measure(which: np.ndarray) -> np.ndarray:
+            return measured(model, rows, which, plan.objective, settings.batch_size)
+
+        cluster = artifacts.load_array(PLAN.with_name("cluster.npy"))
+        schedule = Adaptive(plan, cluster, warm_up.row, n, n_examples, run.seed, measure, rows.buy)
+        steps = frozenset(mark // settings.batch_size for mark in schedule.marks)
+        checkpoint = Checkpoint(folder.with_name(f"{run.name}.checkpoint"), steps, schedule)
+        losses = finetune(model, rows, schedule, settings, tuned, checkpoint=checkpoint)
+        bought = schedule.selection()
+        if plan.shuffled:
+            bought = artifacts.Selection.of_rows(np.random.default_rng([run.seed, n, 2]).permutation(bought.row))
+            self.static(run, bought, folder)
+        else:
+            save_adapter(model, folder)
+            artifacts.save_array(folder / "loss.npy", losses)
+        artifacts.save_selection(folder / "selection.parquet", bought)
+        artifacts.save_array(folder / "rounds.npy", schedule.history())
+        checkpoint.path.unlink(missing_ok=True)
 
 
 def tuning() -> shards.Task:
     """The adapter of one run, trained into a folder."""
     torch.set_num_threads(1)
     params = load_params()
-    pool, processor = artifacts.load_pool(), load_processor(params.tuned.path)
-    rows = EncodedRows(pool, processor, params.tuned.max_length)
-    seed_of = {run.name: run.seed for run in runs_of(METHOD, params)}
+    tuner = Tuner(params)
+    run_of = {run.name: run for run in runs_of(METHOD, params)}
 
     def tune(name: str, folder: Path) -> None:
         selection = artifacts.load_selection(artifacts.selection_path(METHOD, name))
-        n_examples = round(epochs_for(selection.n_unique / pool.num_rows, params.finetune.epochs) * selection.n_unique)
-        model = add_lora(load_base(params.tuned), params.tuned.lora, seed_of[name])
-        losses = finetune(model, rows, static_schedule(selection, n_examples), params.finetune, params.tuned)
-        save_adapter(model, folder)
-        artifacts.save_array(folder / "loss.npy", losses)
+        if PLAN.exists():
+            tuner.adaptive(run_of[name], selection, Plan(**artifacts.read_json(PLAN)), folder)
+        else:
+            tuner.static(run_of[name], selection, folder)
 
     return tune
 

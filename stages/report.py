@@ -56,7 +56,7 @@ def composition(params: Params) -> str:
         for key in sorted({run.key for run in runs_of(method, params)}):
             shares = []
             for run in (run for run in runs_of(method, params) if run.key == key):
-                rows = np.unique(artifacts.load_selection(artifacts.selection_path(method, run.name)).row)
+                rows = np.unique(artifacts.realised_selection(method, run.name).row)
                 share = [len(np.unique(clusters[rows])) / (clusters.max() + 1)]
                 share += (
                     [np.mean(noise[rows] == kind) for kind in ("wrong", "mismatch")] + [np.mean(copies[rows]), np.mean(form[rows] == "choice")]

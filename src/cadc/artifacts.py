@@ -24,8 +24,11 @@
     capabilities/                capabilities.json; stability.json; cosine.npy float64 [n_subtasks, n_subtasks]; together.npy float64 [n_subtasks, n_subtasks]; capability.npy int32, weight.npy float64 [n_subtasks]; influence.npy float32 [n_rows,
                                  n_capabilities], (cosines, or standard deviations: `discover.attribution`), affinity.npy and purity.npy
                                  float32 [n_rows, n_subtasks]; self_influence.npy float32 [n_snapshots, n_rows]
-    selections/METHOD/bBB_sS.parquet   row, rank, weight, capability, stage
-    adapters/METHOD/bBB_sS/      a PEFT adapter; loss.npy float32 [n_steps]
+    selections/METHOD/bBB_sS.parquet   row, rank, weight, capability, stage; of a method that goes on choosing in training the warm-up
+                                 alone, with plan.json and cluster.npy int32 [n_rows] for what follows
+    adapters/METHOD/bBB_sS/      a PEFT adapter; loss.npy float32 [n_steps]; where training chose rows also selection.parquet, all of them
+                                 with their round as stage and their cluster as capability, and rounds.npy float64 [n_measurements,
+                                 n_clusters, 4]: value, relative change, share, rows bought before
     results/METHOD/samples.parquet     budget, seed, task, doc, group, meta, score, chance, prediction
                                  metrics.json: budget key -> seed -> benchmark's own figures
 
@@ -123,6 +126,12 @@ def load_pool() -> pa.Table:
 
 def selection_path(method: str, run: str) -> Path:
     return SELECTIONS / method / f"{run}.parquet"
+
+
+def realised_selection(method: str, run: str) -> Selection:
+    """The rows that a run was trained on: what the method selected or, where training went on choosing, what it bought."""
+    bought = ADAPTERS / method / run / "selection.parquet"
+    return load_selection(bought if bought.exists() else selection_path(method, run))
 
 
 def save_selection(path: Path, selection: Selection) -> None:

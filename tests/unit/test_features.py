@@ -6,9 +6,10 @@ import torch
 from test_gradients import mixed_rows, snapshot
 from torch.nn import functional as F
 
-from cadc.features.forward import answer_scores, attention_outputs, row_features, text_tokens
+from cadc.features.forward import attention_outputs, row_features, text_tokens
 from cadc.model.encode import IGNORE, collate, model_inputs
 from cadc.model.load import trainable
+from cadc.training.answers import answer_scores
 
 
 def test_scores_of_an_answer_by_hand():

@@ -16,27 +16,11 @@ from peft import PeftModel
 from torch.nn import functional as F
 
 from cadc.gradients.influence import token_batches
-from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
+from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.training.answers import answer_scores
 from cadc.training.snapshots import Snapshot, restore
 
 _ATTENTION_OUTPUT = re.compile(r"(language_model|text_model)\..*layers\.(\d+)\.(self_attn|attention)\.(o_proj|out_proj|wo)$")
-
-
-def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-    """How well each row's answer tokens were foretold: logits [B, L, V], labels [B, L] -> float32 [B] each, means over them.
-
-    nll: -log p; el2n: |p - onehot|_2 (Paul et al. 2021, eq. 2); margin: p of the token minus the highest other p, whose mean over
-    snapshots is the area under the margin (Pleiss et al. 2020). A row without answer tokens scores 0.
-    """
-    targets = labels[:, 1:]
-    row, position = torch.nonzero(targets != IGNORE, as_tuple=True)
-    p = logits[row, position].float().softmax(-1)  # position i foretells token i + 1
-    own = p.gather(1, targets[row, position][:, None])[:, 0]
-    others = p.scatter(1, targets[row, position][:, None], -1.0).amax(1)
-    nll = F.cross_entropy(logits[row, position].float(), targets[row, position], reduction="none")
-    tokens = {"nll": nll, "el2n": (p.square().sum(1) - 2 * own + 1).clamp(min=0).sqrt(), "margin": own - others}
-    counts = torch.bincount(row, minlength=len(labels)).clamp(min=1)
-    return {name: torch.zeros(len(labels), device=p.device).index_add_(0, row, values) / counts for name, values in tokens.items()}
 
 
 def attention_outputs(model: PeftModel, n_layers: int) -> list[torch.nn.Module]:

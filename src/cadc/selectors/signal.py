@@ -12,8 +12,8 @@ import numpy as np
 class Signal:
     """The pool as a selector sees it: `signal["name"]` is an array of the artifact that the method declares.
 
-    n_rows: pool size. task str [n_rows]: the source a row comes from. Of every row there is `words` int64 [n_rows], the
-    words in its answers; the other arrays' names, shapes and dtypes stand in artifacts.py, under the folder that `signal` names.
+    n_rows: pool size. task str [n_rows]: the source a row comes from. The arrays' names, shapes and dtypes
+    stand in artifacts.py, under the folder that `signal` names; of the pool itself there is `words` int64 [n_rows], the words in answers.
     """
 
     n_rows: int

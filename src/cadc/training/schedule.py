@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from cadc.artifacts import Selection
 from cadc.budgets import largest_remainder
+
+
+class Schedule(Protocol):
+    """Row numbers, one an example, sliced from the front on as training comes to them: an array, or one that is `Adaptive`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, examples: slice, /) -> np.ndarray: ...
 
 
 def epochs_for(fraction: float, plan: dict[str, float]) -> float:

@@ -1,0 +1,205 @@
+"""PROGRESS (Chandhok et al. 2025, arXiv 2506.01085): which rows come next is decided while the model learns.
+
+After a warm-up, rounds: measure every cluster that has rows bought, compare with the measurement before, turn the relative
+changes into shares, buy `gap` rows, train on them. No code was released; what its paper leaves open is decided here:
+
+- *Which rows measure a cluster*: the first `rows_per_cluster` bought of it. They were trained on in an early round and never
+  again, so what moves between two rounds is the skill and not the memory of a row.
+- *The first round* needs a change: the clusters are also measured half-way through the warm-up. Without a warm-up the first two
+  rounds are drawn uniformly.
+- *Clusters not seen yet* have no change and no share: exploration reaches them.
+- *Exhausted clusters* leave their share to the others in proportion; where no cluster with a share has room, exploration goes on.
+- *Loss falls*: its relative decrease is the change.
+- *Several passes* over a row (the budget's, as for every method): a round's rows are passed over again and again before the next
+  round, as `static_schedule` does with stages. A realised selection trained on statically gives the same adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from cadc.artifacts import Selection
+from cadc.budgets import capped_shares, largest_remainder
+from cadc.model.encode import EncodedRows
+from cadc.section import Fraction, Positive, Rate, Section, Share
+
+Measure = Callable[[np.ndarray], np.ndarray]
+
+
+class BoughtRows(EncodedRows):
+    """Pool rows whose answers are locked until they are bought: reading any other is an error, so that none is read in silence."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.bought: set[int] = set()
+
+    def buy(self, which: np.ndarray) -> None:
+        self.bought.update(which.tolist())
+
+    def __getitem__(self, row: int):
+        if row not in self.bought:
+            raise PermissionError(f"row {self.table['id'][row].as_py()}: its answer was asked for and has not been bought")
+        return super().__getitem__(row)
+
+
+class Plan(Section):
+    """How a schedule goes on after its warm-up.
+
+    objective: what is measured. order: `change` is PROGRESS; `easiest`, `medium`, `hardest` are controls, which draw alike from the
+    third of the clusters that is measured so (ours). gap: rows bought a round, as a share of the budget. temperature: of the softmax
+    over changes. exploration: share of a round drawn uniformly from all rows left. rows_per_cluster: that measure it, at most.
+    epsilon: in the relative change's denominator. shuffled: a control; the rows are chosen as ever, then a fresh adapter is trained
+    on all of them in random order.
+    """
+
+    objective: Literal["loss", "accuracy"]
+    order: Literal["change", "easiest", "medium", "hardest"]
+    gap: Fraction
+    temperature: Rate
+    exploration: Share
+    rows_per_cluster: Positive
+    epsilon: Rate
+    shuffled: bool
+
+
+def relative_change(now: np.ndarray, before: np.ndarray, epsilon: float, objective: str) -> np.ndarray:
+    """(now - before) / (before + epsilon), for a loss the decrease (before - now) / (before + epsilon): float64 [n_clusters].
+
+    NaN where a cluster was not measured both times.
+    """
+    sign = -1.0 if objective == "loss" else 1.0
+    return sign * (now - before) / (before + epsilon)
+
+
+def priorities(change: np.ndarray, temperature: float) -> np.ndarray:
+    """Softmax of `change` / `temperature` over the clusters that have one: float64 [n_clusters], zero elsewhere, or all zero."""
+    p, known = np.zeros(len(change)), np.isfinite(change)
+    if known.any():
+        logits = change[known] / temperature
+        weights = np.exp(logits - logits.max())
+        p[known] = weights / weights.sum()
+    return p
+
+
+def tercile(value: np.ndarray, which: str, objective: str) -> np.ndarray:
+    """Equal shares in the easiest, medium or hardest third of the measured clusters: float64 [n_clusters]."""
+    p, known = np.zeros(len(value)), np.flatnonzero(np.isfinite(value))
+    if len(known):
+        easiest_first = known[np.argsort(value[known] if objective == "loss" else -value[known], kind="stable")]
+        third = np.array_split(easiest_first, 3)[("easiest", "medium", "hardest").index(which)]
+        p[third if len(third) else easiest_first] = 1
+    return p / max(p.sum(), 1)
+
+
+def draw(p: np.ndarray, cluster: np.ndarray, left: np.ndarray, n: int, exploration: float, rng: np.random.Generator) -> np.ndarray:
+    """`n` rows not bought yet, in random order: int64 [n].
+
+    round((1 - exploration) * n) of them by `p` float64 [n_clusters] (whole rows by largest remainder, what a cluster lacks goes to the
+    others), uniform inside a cluster; the rest uniform over all that are left. cluster int [n_rows], left bool [n_rows].
+    """
+    room = np.bincount(cluster[left], minlength=len(p)) * (p > 0)
+    shares = capped_shares(p, room, min(round((1 - exploration) * n), int(room.sum())))
+    by_priority = [rng.choice(np.flatnonzero(left & (cluster == k)), shares[k], replace=False) for k in np.flatnonzero(shares)]
+    chosen = np.concatenate([*by_priority, np.empty(0, np.int64)]).astype(np.int64)
+    others = left.copy()
+    others[chosen] = False
+    return rng.permutation(np.concatenate([chosen, rng.choice(np.flatnonzero(others), n - len(chosen), replace=False)]))
+
+
+class Adaptive:
+    """A schedule of `n_examples` examples on `n` rows that chooses them round by round. Slice it from the front on, as an array.
+
+    cluster int32 [n_rows]; warm_up int64 [n_warm_up], the first rows bought; measure(rows) -> float64 [len(rows)]: loss or accuracy of
+    bought rows by the model as it is; buy(rows) is told of every row before it is measured or handed out. All draws follow
+    from `seed` and the round. Raises ValueError where the pool has fewer than `n` rows or the warm-up more.
+    """
+
+    def __init__(
+        self, plan: Plan, cluster: np.ndarray, warm_up: np.ndarray, n: int, n_examples: int, seed: int, measure: Measure, buy: Callable[[np.ndarray], None]
+    ):
+        if not len(warm_up) <= n <= len(cluster):
+            raise ValueError(f"a warm-up of {len(warm_up)} rows, a budget of {n} and a pool of {len(cluster)} don't fit into each other")
+        self.plan, self.cluster, self.seed, self._measure, self._ledger = plan, np.asarray(cluster), seed, measure, buy
+        self.n_clusters = int(self.cluster.max()) + 1
+        gap = max(1, round(plan.gap * n))
+        sizes = [len(warm_up), *np.diff([*range(len(warm_up), n, gap), n]).tolist()]
+        self._sizes, self._examples = np.array(sizes), largest_remainder(np.array(sizes, float), max(n_examples, n))
+        starts = np.cumsum(self._examples)[:-1].tolist()
+        half = [int(self._examples[0]) // 2] if len(warm_up) and starts else []
+        #: Numbers of examples after which the model is measured; after all but `half`, a round begins.
+        self.marks: list[int] = [*half, *starts]
+        self._n_halves = len(half)
+        self._row, self._stage, self._p = np.asarray(warm_up, np.int64), np.zeros(len(warm_up), np.int32), np.ones(len(warm_up), np.float32)
+        self._order = np.resize(self._row, int(self._examples[0]))
+        self._passed = 0
+        self._values = np.full(len(self.cluster), np.nan)  # each measured row's value, when it was measured last
+        self._history: list[np.ndarray] = []
+        self._ledger(self._row)
+
+    def __len__(self) -> int:
+        return int(self._examples.sum())
+
+    def __getitem__(self, examples: slice) -> np.ndarray:
+        stop = min(examples.stop, len(self))
+        while self._passed < len(self.marks) and self.marks[self._passed] < stop:
+            self._pass_mark()
+        return self._order[examples]
+
+    def selection(self) -> Selection:
+        """What was bought: stage is the round (0: warm-up), capability the cluster, weight the cluster's share in that round (warm-up: 1)."""
+        return Selection(self._row, self._p, self.cluster[self._row].astype(np.int32), self._stage)
+
+    def history(self) -> np.ndarray:
+        """Per mark and cluster: value, relative change, share, rows bought of it before: float64 [n_marks, n_clusters, 4]."""
+        return np.stack([*self._history, np.empty((self.n_clusters, 4))])[:-1]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that later rounds depend on, as arrays; `load` takes it up again."""
+        return {"row": self._row, "stage": self._stage, "p": self._p, "values": self._values, "passed": np.array([self._passed]), "history": self.history()}
+
+    def load(self, state: dict[str, np.ndarray]) -> None:
+        self._row, self._stage, self._p, self._values = (state[name] for name in ("row", "stage", "p", "values"))
+        self._passed, self._history = int(state["passed"][0]), list(state["history"])
+        self._ledger(self._row)
+        rounds = [self._row[self._stage == k] for k in range(max(self._passed - self._n_halves, 0) + 1)]
+        self._order = np.concatenate([np.resize(rows, n) for rows, n in zip(rounds, self._examples, strict=False)])
+
+    def _tracked(self) -> np.ndarray:
+        """The rows that measure their clusters now: int64, in the order in which they were bought."""
+        kept, count = [], np.zeros(self.n_clusters, np.int64)
+        for row in self._row:
+            k = self.cluster[row]
+            if count[k] < self.plan.rows_per_cluster:
+                kept.append(row)
+                count[k] += 1
+        return np.array(kept, np.int64)
+
+    def _means(self, values: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """Mean of `values` float64 [n_rows] over the rows `which` of each cluster: float64 [n_clusters], NaN where there is none."""
+        sums, counts = (np.bincount(self.cluster[which], weights, self.n_clusters) for weights in (values[which], np.ones(len(which))))
+        return np.divide(sums, counts, out=np.full(self.n_clusters, np.nan), where=counts > 0)
+
+    def _pass_mark(self) -> None:
+        tracked, before = self._tracked(), self._values
+        self._values = before.copy()
+        self._values[tracked] = self._measure(tracked) if len(tracked) else 0.0
+        both = tracked[np.isfinite(before[tracked])]
+        value = self._means(self._values, tracked)
+        change = relative_change(self._means(self._values, both), self._means(before, both), self.plan.epsilon, self.plan.objective)
+        p = priorities(change, self.plan.temperature) if self.plan.order == "change" else tercile(value, self.plan.order, self.plan.objective)
+        self._history.append(np.stack([value, change, p, np.bincount(self.cluster[self._row], minlength=self.n_clusters)], 1))
+        self._passed += 1
+        if self._passed > self._n_halves:
+            self._buy(self._passed - self._n_halves, p)
+
+    def _buy(self, stage: int, p: np.ndarray) -> None:
+        rng = np.random.default_rng([self.seed, int(self._sizes.sum()), stage])
+        left = ~np.isin(np.arange(len(self.cluster)), self._row)
+        rows = draw(p, self.cluster, left, int(self._sizes[stage]), self.plan.exploration, rng)
+        self._ledger(rows)
+        self._row, self._stage = np.append(self._row, rows), np.append(self._stage, np.full(len(rows), stage, np.int32))
+        self._p = np.append(self._p, p[self.cluster[rows]].astype(np.float32))
+        self._order = np.append(self._order, np.resize(rows, int(self._examples[stage])))

@@ -1,0 +1,64 @@
+"""How well a model knows the answers of rows: what is measured while it is trained, and of which features are made."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from peft import PeftModel
+from torch.nn import functional as F
+
+from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
+
+
+def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """How well each row's answer tokens were foretold: logits [B, L, V], labels [B, L] -> float32 [B] each, means over them.
+
+    nll: -log p; el2n: |p - onehot|_2 (Paul et al. 2021, eq. 2); margin: p of the token minus the highest other p, whose mean over
+    snapshots is the area under the margin (Pleiss et al. 2020). A row without answer tokens scores 0.
+    """
+    targets = labels[:, 1:]
+    row, position = torch.nonzero(targets != IGNORE, as_tuple=True)
+    p = logits[row, position].float().softmax(-1)  # position i foretells token i + 1
+    own = p.gather(1, targets[row, position][:, None])[:, 0]
+    others = p.scatter(1, targets[row, position][:, None], -1.0).amax(1)
+    nll = F.cross_entropy(logits[row, position].float(), targets[row, position], reduction="none")
+    tokens = {"nll": nll, "el2n": (p.square().sum(1) - 2 * own + 1).clamp(min=0).sqrt(), "margin": own - others}
+    counts = torch.bincount(row, minlength=len(labels)).clamp(min=1)
+    return {name: torch.zeros(len(labels), device=p.device).index_add_(0, row, values) / counts for name, values in tokens.items()}
+
+
+def exact_matches(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Share of each row's answers that greedy decoding would give exactly: logits [B, L, V], labels [B, L] -> float32 [B].
+
+    Greedy decoding gives an answer exactly when each of its tokens is the likeliest behind those before it, the end of the turn
+    included: one forward pass tells, and nothing has to be generated. Answers of a row with several turns count alike.
+    """
+    wrong = (logits[:, :-1].argmax(-1) != labels[:, 1:]) & (labels[:, 1:] != IGNORE)
+    answer = labels != IGNORE
+    begins = answer & ~F.pad(answer, (1, 0))[:, :-1]
+    number = begins.cumsum(1)[:, 1:]  # of the answer that a token belongs to, from 1
+    missed = torch.zeros(len(labels), int(number.max()) + 1 if number.numel() else 1, device=labels.device)
+    missed.scatter_add_(1, number, wrong.float())
+    n_answers = begins.sum(1)
+    there = torch.arange(1, missed.shape[1], device=labels.device)[None] <= n_answers[:, None]
+    return ((missed[:, 1:] == 0) & there).sum(1) / n_answers.clamp(min=1)
+
+
+@torch.inference_mode()
+def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, objective: str, batch_size: int) -> np.ndarray:
+    """Mean loss of the answer tokens (`loss`) or share of exact answers (`accuracy`) of each row in `which`: float64 [len(which)].
+
+    The model is left in the mode it was in. Rows are batched by length, so that the batches depend on `which` alone.
+    """
+    device, was_training = next(model.parameters()).device, model.training
+    model.eval()
+    values = np.empty(len(which))
+    order = np.argsort([len(rows[int(row)]["input_ids"]) for row in which], kind="stable")
+    for start in range(0, len(order), batch_size):
+        at = order[start : start + batch_size]
+        inputs = model_inputs(collate([rows[int(which[i])] for i in at], rows.processor.tokenizer.pad_token_id), device)
+        labels = inputs.pop("labels")
+        logits = model(**inputs, use_cache=False).logits
+        values[at] = (answer_scores(logits, labels)["nll"] if objective == "loss" else exact_matches(logits, labels)).double().cpu().numpy()
+    model.train(was_training)
+    return values

@@ -1,0 +1,64 @@
+"""Checkpoints: a run that was killed goes on where it was, and ends with the bytes it would have had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+
+from cadc.model.load import trainable
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Stateful(Protocol):
+    """A schedule that has more to remember than how far it was followed."""
+
+    def state(self) -> dict[str, np.ndarray]: ...
+
+    def load(self, state: dict[str, np.ndarray]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run's state is kept, and after which numbers of steps it is written; the last one stands, whole or not at all.
+
+    It holds LoRA weights, AdamW's moments, torch's random state, the losses so far and the schedule's own state.
+    """
+
+    path: Path
+    steps: frozenset[int]
+    schedule: Stateful
+
+    def save(self, model: PeftModel, optimizer: torch.optim.Optimizer, losses: np.ndarray) -> None:
+        """losses: float32, one of each step done."""
+        tensors = {"random": torch.get_rng_state(), "losses": torch.from_numpy(losses.copy())}
+        for name, parameter in trainable(model).items():
+            tensors[f"weight.{name}"] = parameter.detach().cpu().contiguous()
+            tensors |= {f"{moment}.{name}": optimizer.state[parameter][moment].detach().cpu().contiguous() for moment in _MOMENTS if len(losses)}
+        tensors |= {f"schedule.{name}": torch.from_numpy(np.ascontiguousarray(array)) for name, array in self.schedule.state().items()}
+        partial = self.path.with_name(f"{self.path.name}.new")
+        save_file(tensors, partial)
+        partial.replace(self.path)
+
+    def load(self, model: PeftModel, optimizer: torch.optim.Optimizer) -> np.ndarray:
+        """Put the state back; returns the losses of the steps done, float32, none where there is no checkpoint."""
+        if not self.path.exists():
+            return np.empty(0, np.float32)
+        tensors = load_file(self.path)
+        losses = tensors["losses"].numpy()
+        with torch.no_grad():
+            for name, parameter in trainable(model).items():
+                parameter.copy_(tensors[f"weight.{name}"])
+                if len(losses):
+                    moments = {moment: tensors[f"{moment}.{name}"].to(parameter.device) for moment in _MOMENTS}
+                    optimizer.state[parameter] = {"step": torch.tensor(float(len(losses)), device=parameter.device), **moments}
+        torch.set_rng_state(tensors["random"])
+        prefix = "schedule."
+        self.schedule.load({name.removeprefix(prefix): tensor.numpy() for name, tensor in tensors.items() if name.startswith(prefix)})
+        return losses

@@ -1,0 +1,318 @@
+"""PROGRESS's schedule on a simulated learner whose clusters improve fast, slowly or never; its training cell with a real model."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.model.load import add_lora, save_adapter
+from cadc.model.mini import build_model
+from cadc.training.adaptive import Adaptive, BoughtRows, Plan, draw, priorities, relative_change, tercile
+from cadc.training.answers import answer_scores, exact_matches, measured
+from cadc.training.checkpoint import Checkpoint
+from cadc.training.finetune import finetune
+from cadc.training.schedule import static_schedule
+
+PLAN = Plan(
+    objective="accuracy", order="change", gap=0.1, temperature=0.5, exploration=0.1, rows_per_cluster=4, epsilon=0.05, shuffled=False
+)  # fmt: skip
+CLUSTER = np.arange(400) % 4  # 100 rows each: fast, slow, never, unseen
+FAST, SLOW, NEVER, UNSEEN = range(4)
+
+
+@dataclass
+class Learner:
+    """Accuracy 1 - exp(-rate * rows trained on of the cluster); knows which rows it was asked for."""
+
+    rates: tuple = (0.05, 0.01, 0.0, 0.02)
+    loss: bool = False
+    trained: np.ndarray = field(default_factory=lambda: np.zeros(4))
+    bought: set = field(default_factory=set)
+    asked: list = field(default_factory=list)
+
+    def measure(self, rows):
+        assert set(rows.tolist()) <= self.bought
+        self.asked.append(rows)
+        known = 1 - np.exp(-np.array(self.rates) * self.trained)
+        return (1 - known if self.loss else known)[CLUSTER[rows]]
+
+    def buy(self, rows):
+        assert not self.bought & set(rows.tolist())
+        self.bought |= set(rows.tolist())
+
+    def train(self, schedule, step=10):
+        out = []
+        for start in range(0, len(schedule), step):
+            rows = schedule[start : start + step]
+            self.trained += np.bincount(CLUSTER[rows], minlength=4)
+            out.append(rows)
+        return np.concatenate(out)
+
+
+def scheduled(n=200, n_examples=400, warm_up=90, seed=0, learner=None, **changes):
+    learner = learner or Learner(loss=changes.get("objective") == "loss")
+    first = np.random.default_rng(7).permutation(np.flatnonzero(CLUSTER != UNSEEN))[:warm_up]
+    return Adaptive(PLAN.model_copy(update=changes), CLUSTER, first, n, n_examples, seed, learner.measure, learner.buy), learner
+
+
+def test_relative_changes_and_shares_by_hand():
+    before, now = np.array([0.5, 0.5, 0.0, np.nan]), np.array([0.6, 0.4, 0.1, 0.3])
+    change = relative_change(now, before, 0.1, "accuracy")
+    np.testing.assert_allclose(change, [1 / 6, -1 / 6, 1.0, np.nan])
+    np.testing.assert_allclose(relative_change(now, before, 0.1, "loss"), [-1 / 6, 1 / 6, -1.0, np.nan])
+    weights = np.exp(change[:3] / 0.5)
+    np.testing.assert_allclose(priorities(change, 0.5), [*(weights / weights.sum()), 0])
+    assert priorities(change, 1e-12).tolist() == [0, 0, 1, 0]
+    np.testing.assert_allclose(priorities(change, 1e12), [1 / 3, 1 / 3, 1 / 3, 0])
+    assert priorities(np.full(3, np.nan), 1.0).tolist() == [0, 0, 0]
+
+
+def test_terciles_of_what_is_measured():
+    loss = np.array([0.1, 0.5, np.nan, 0.3, 0.9, 0.2, 0.8])
+    assert np.flatnonzero(tercile(loss, "easiest", "loss")).tolist() == [0, 5]
+    assert np.flatnonzero(tercile(loss, "medium", "loss")).tolist() == [1, 3]
+    assert np.flatnonzero(tercile(loss, "hardest", "loss")).tolist() == [4, 6]
+    assert np.flatnonzero(tercile(loss, "easiest", "accuracy")).tolist() == [4, 6]
+    assert tercile(np.full(2, np.nan), "easiest", "loss").sum() == 0 and tercile(np.array([0.3]), "hardest", "loss").tolist() == [1]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    weights=st.lists(st.floats(0, 1), min_size=4, max_size=4),
+    n=st.integers(0, 60),
+    exploration=st.floats(0, 1),
+    gone=st.floats(0, 0.8),
+    seed=st.integers(0, 99),
+)
+def test_draws_are_exact_new_and_by_share(weights, n, exploration, gone, seed):
+    rng = np.random.default_rng(seed)
+    left, p = rng.random(400) >= gone, np.array(weights) / max(sum(weights), 1e-9)
+    left[CLUSTER == SLOW] = False  # exhausted
+    rows = draw(p, CLUSTER, left, n, exploration, rng)
+    assert len(rows) == len(set(rows.tolist())) == n and left[rows].all()
+    if exploration == 0 and p[[FAST, NEVER, UNSEEN]].min() > 0 and n:
+        room = np.bincount(CLUSTER[left], minlength=4)
+        counts, open_ = np.bincount(CLUSTER[rows], minlength=4), [FAST, NEVER, UNSEEN]
+        assert counts[SLOW] == 0
+        if (counts < room)[open_].all():  # nothing else full: in proportion, to the row
+            assert np.abs(counts[open_] - n * p[open_] / p[open_].sum()).max() < 1
+
+
+def test_where_no_cluster_with_a_share_has_room_the_rest_is_explored():
+    left = np.ones(400, bool)
+    left[np.flatnonzero(CLUSTER == FAST)[5:]] = False
+    rows = draw(np.array([1.0, 0, 0, 0]), CLUSTER, left, 50, 0.1, np.random.default_rng(0))
+    assert np.bincount(CLUSTER[rows], minlength=4)[FAST] == 5 and len(set(rows.tolist())) == 50
+
+
+def test_rounds_follow_the_formula_on_known_learning_curves():
+    schedule, learner = scheduled(exploration=0.0)
+    order = learner.train(schedule)
+    made, rounds = schedule.selection(), schedule.history()
+    assert made.n_unique == len(made) == 200 and learner.bought == set(made.row.tolist())
+    assert np.bincount(made.stage).tolist() == [90, 20, 20, 20, 20, 20, 10]
+    np.testing.assert_array_equal(order, static_schedule(made, 400))  # the same as its realised selection, trained on statically
+    value, change, p, _ = np.moveaxis(rounds, 2, 0)
+    assert len(rounds) == 7 and np.isnan(change[0]).all()  # half-way through the warm-up, then before each of six rounds
+    for t in range(1, 7):
+        expected = (value[t, :3] - value[t - 1, :3]) / (value[t - 1, :3] + 0.05)
+        np.testing.assert_allclose(change[t, :3], expected)
+        assert np.isnan(change[t, UNSEEN]) or t > 1
+        weights = np.exp(expected / 0.5)
+        if np.isnan(change[t, UNSEEN]):
+            np.testing.assert_allclose(p[t, :3], weights / weights.sum())
+            counts = np.bincount(CLUSTER[made.row[made.stage == t]], minlength=4)
+            assert counts[UNSEEN] == 0 and np.abs(counts[:3] - counts.sum() * p[t, :3]).max() < 1
+        np.testing.assert_allclose(made.weight[made.stage == t], p[t][CLUSTER[made.row[made.stage == t]]], rtol=1e-6)
+    first = np.bincount(CLUSTER[made.row[made.stage == 1]], minlength=4)
+    assert first[FAST] > first[SLOW] > 0 or first[SLOW] > first[FAST] > first[NEVER]
+
+
+def test_loss_falls_where_accuracy_rises():
+    (by_accuracy, a), (by_loss, b) = scheduled(exploration=0.0), scheduled(exploration=0.0, objective="loss")
+    a.train(by_accuracy), b.train(by_loss)
+    change = by_loss.history()[1, :, 1]
+    assert change[FAST] > change[SLOW] > 0 == change[NEVER]
+
+
+def test_a_round_explores_its_share():
+    schedule, learner = scheduled(n=300, n_examples=300, warm_up=100, gap=0.5, exploration=0.3)
+    learner.train(schedule)
+    made = schedule.selection()
+    counts = np.bincount(CLUSTER[made.row[made.stage == 1]], minlength=4)
+    assert counts.sum() == 150 and 0 < counts[UNSEEN] <= 45  # it has no share: only what is explored reaches it
+
+
+@pytest.mark.parametrize("order", ["easiest", "medium", "hardest"])
+def test_controls_draw_from_one_cluster_in_three(order):
+    schedule, learner = scheduled(order=order, exploration=0.0)
+    learner.train(schedule)
+    made = schedule.selection()
+    expected = {"easiest": FAST, "medium": SLOW, "hardest": NEVER}[order]
+    assert set(CLUSTER[made.row[made.stage == 1]].tolist()) == {expected}
+
+
+def test_exhausted_clusters_and_whole_pools():
+    schedule, learner = scheduled(n=400, n_examples=400, exploration=0.0, temperature=0.01)
+    learner.train(schedule)
+    assert sorted(schedule.selection().row.tolist()) == list(range(400))
+
+
+def test_a_budget_that_is_all_warm_up_measures_nothing():
+    schedule, learner = scheduled(n=90, n_examples=180)
+    learner.train(schedule)
+    assert learner.asked == [] and schedule.marks == [] and set(schedule.selection().stage.tolist()) == {0}
+
+
+def test_without_a_warm_up_the_first_two_rounds_are_uniform():
+    schedule, learner = scheduled(warm_up=0)
+    learner.train(schedule)
+    p = schedule.history()[:, :, 2]
+    assert (p[:2] == 0).all() and p[2:].any(1).all() and schedule.selection().n_unique == 200
+
+
+def test_measuring_is_bounded_and_of_rows_from_an_early_round():
+    schedule, learner = scheduled()
+    learner.train(schedule)
+    for rows in learner.asked:
+        assert np.bincount(CLUSTER[rows], minlength=4).max() <= 4
+    assert all(set(a.tolist()) <= set(b.tolist()) for a, b in zip(learner.asked, learner.asked[1:]))
+
+
+def test_same_seed_same_rows_and_another_seed_others():
+    a, b, c = (scheduled(seed=seed) for seed in (0, 0, 1))
+    rows = [learner.train(schedule) for schedule, learner in (a, b, c)]
+    np.testing.assert_array_equal(rows[0], rows[1])
+    assert not np.array_equal(rows[0], rows[2])
+
+
+def test_budgets_that_do_not_fit_are_refused():
+    for n, warm_up in ((50, 90), (401, 90)):
+        with pytest.raises(ValueError, match=str(n)):
+            scheduled(n=n, warm_up=warm_up)
+
+
+@pytest.mark.parametrize("stop", range(1, 8))
+def test_state_taken_up_at_any_mark_gives_the_same_rows(stop):
+    whole, learner = scheduled()
+    expected = learner.train(whole)
+    first, learner = scheduled()
+    upto = [0, *(mark // 10 * 10 for mark in first.marks), 400][stop]
+    for start in range(0, upto, 10):
+        learner.trained += np.bincount(CLUSTER[first[start : start + 10]], minlength=4)
+    second, other = scheduled(learner=Learner(trained=learner.trained.copy()))
+    other.bought.clear()
+    second.load({name: array.copy() for name, array in first.state().items()})
+    rest = [second[start : start + 10] for start in range(upto, upto)]
+    for start in range(upto, 400, 10):
+        rest.append(second[start : start + 10])
+        other.trained += np.bincount(CLUSTER[rest[-1]], minlength=4)
+    np.testing.assert_array_equal(np.concatenate([np.empty(0, int), *rest]), expected[upto:])
+    np.testing.assert_array_equal(second.history(), whole.history())
+
+
+# With a real model
+
+
+@pytest.fixture
+def few(params):
+    return params.finetune.model_copy(update={"batch_size": 4})
+
+
+class LockedPool:
+    """A pool that raises when the answers of a row are read that has not been bought."""
+
+    def __init__(self, table, bought):
+        self.table, self.bought = table, bought
+
+    def slice(self, row, length):
+        assert length == 1 and row in self.bought, f"row {row} was read before it was bought"
+        return self.table.slice(row, length)
+
+    def __getitem__(self, name):
+        assert name == "id"
+        return self.table[name]
+
+
+def run(pool, processor, model_params, few, path=None, die_at=None):
+    torch.manual_seed(0)
+    model = add_lora(build_model(processor, 32, 32, 2).requires_grad_(False).eval(), model_params.lora, 1)
+    rows = BoughtRows(pool, processor, 256)
+    rows.table = LockedPool(pool, rows.bought)
+    cluster = np.arange(pool.num_rows) % 5
+    plan = PLAN.model_copy(update={"objective": "loss", "gap": 0.25})
+    asked = []
+
+    def measure(which):
+        asked.append(which)
+        if die_at == len(asked):
+            raise KeyboardInterrupt
+        return measured(model, rows, which, "loss", 4)
+
+    schedule = Adaptive(plan, cluster, np.arange(0, 60, 3), 40, 70, 3, measure, rows.buy)
+    checkpoint = Checkpoint(path, frozenset(mark // 4 for mark in schedule.marks), schedule) if path else None
+    losses = finetune(model, rows, schedule, few, model_params, checkpoint=checkpoint)
+    return model, losses, schedule, rows, asked
+
+
+def test_no_answer_is_read_before_it_is_bought(pool, processor, model_params, few):
+    _, _, schedule, rows, _ = run(pool, processor, model_params, few)
+    assert rows.bought == set(schedule.selection().row.tolist()) and len(rows.bought) == 40
+    with pytest.raises(PermissionError, match=pool["id"][1].as_py()):
+        BoughtRows(pool, processor, 256)[1]
+
+
+@pytest.mark.parametrize("die_at", [1, 2, 3])
+def test_a_run_killed_between_rounds_ends_with_the_same_bytes(pool, processor, model_params, few, tmp_path, die_at):
+    def files(model, name):
+        save_adapter(model, tmp_path / name)
+        return {path.name: path.read_bytes() for path in sorted((tmp_path / name).iterdir())}
+
+    model, losses, schedule, _, asked = run(pool, processor, model_params, few)
+    with pytest.raises(KeyboardInterrupt):
+        run(pool, processor, model_params, few, tmp_path / "checkpoint", die_at)
+    again, their_losses, theirs, _, asked_again = run(pool, processor, model_params, few, tmp_path / "checkpoint")
+    assert len(asked) == 3 and len(asked_again) == 3 - die_at + 1  # what was measured before is not measured again
+    assert files(model, "a") == files(again, "b")
+    np.testing.assert_array_equal(losses, their_losses)
+    np.testing.assert_array_equal(schedule.selection().row, theirs.selection().row)
+    np.testing.assert_array_equal(schedule.history(), theirs.history())
+
+
+def test_its_realised_selection_trained_on_statically_gives_the_same_adapter(pool, processor, model_params, few, tmp_path):
+    model, losses, schedule, _, _ = run(pool, processor, model_params, few)
+    torch.manual_seed(0)
+    other = add_lora(build_model(processor, 32, 32, 2).requires_grad_(False).eval(), model_params.lora, 1)
+    np.testing.assert_array_equal(losses, finetune(other, EncodedRows(pool, processor, 256), static_schedule(schedule.selection(), 70), few, model_params))
+
+
+def test_exact_matches_are_what_greedy_decoding_gives(pool, processor, tiny_model, model_params, few):
+    model = add_lora(tiny_model, model_params.lora, 0)
+    rows, which = EncodedRows(pool, processor, 256), np.arange(12)
+    finetune(model, rows, np.resize(which, 1200), few.model_copy(update={"batch_size": 12}), model_params)
+    shares = measured(model, rows, which, "accuracy", 5)
+    assert shares.mean() > 0  # something is known by heart
+    for row, share in zip(which, shares, strict=True):
+        encoded, right, begins = rows[int(row)], [], []
+        labels = encoded["labels"]
+        begins = [i for i in range(1, len(labels)) if labels[i] != -100 and labels[i - 1] == -100]
+        for begin in begins:
+            answer = labels[begin:][: next((j for j in range(len(labels) - begin) if labels[begin + j] == -100), len(labels) - begin)]
+            prompt = {**encoded, "input_ids": encoded["input_ids"][:begin], "labels": labels[:begin]}
+            inputs = model_inputs(collate([prompt], 0), torch.device("cpu"), with_labels=False)
+            made = model.generate(**inputs, max_new_tokens=len(answer), do_sample=False, eos_token_id=None, pad_token_id=0)[0, begin:]
+            right.append(torch.equal(made, answer))
+        assert share == pytest.approx(np.mean(right)), row
+
+
+def test_scores_and_matches_by_hand():
+    labels = torch.tensor([[-100, 1, 2, -100, 0, -100], [-100, -100, 1, 1, -100, -100], [-100] * 6])
+    logits = torch.zeros(3, 6, 3)
+    for row, position, token in ((0, 0, 1), (0, 1, 2), (0, 3, 1), (1, 1, 1), (1, 2, 1)):
+        logits[row, position, token] = 9.0
+    assert exact_matches(logits, labels).tolist() == [0.5, 1.0, 0.0]  # the first of two answers; the only one; no answer
+    assert answer_scores(logits, labels)["nll"][2] == 0
