@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cadc import artifacts, shards
+from cadc import artifacts, console, shards
 from cadc.budgets import n_selected
+from cadc.endpoint import Endpoint
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor, save_adapter
 from cadc.params import Params, load_params
 from cadc.runs import Run, runs_of
 from cadc.stage import run_stage
 from cadc.training.adaptive import Adaptive, BoughtRows, Plan
-from cadc.training.answers import measured
+from cadc.training.answers import judged, measured
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.schedule import epochs_for, static_schedule
@@ -46,7 +47,11 @@ class Tuner:
         n_examples = round(epochs_for(n / self.pool.num_rows, settings.epochs) * n)
         rows, model = BoughtRows(self.pool, self.processor, tuned.max_length), self.fresh_model(run)
 
+        judge = Endpoint(plan.judge_url, plan.judge_model) if plan.judge_url and plan.objective == "accuracy" else None
+
         def measure(which: np.ndarray) -> np.ndarray:
+            if judge:
+                return judged(model, rows, which, judge, settings.batch_size)
             return measured(model, rows, which, plan.objective, settings.batch_size)
 
         cluster = artifacts.load_array(PLAN.with_name("cluster.npy"))
@@ -54,6 +59,8 @@ class Tuner:
         steps = frozenset(mark // settings.batch_size for mark in schedule.marks)
         checkpoint = Checkpoint(folder.with_name(f"{run.name}.checkpoint"), steps, schedule)
         losses = finetune(model, rows, schedule, settings, tuned, checkpoint=checkpoint)
+        if judge:
+            console.line(f"{run.name}: the judge was asked {judge.spent}")
         bought = schedule.selection()
         if plan.shuffled:
             bought = artifacts.Selection.of_rows(np.random.default_rng([run.seed, n, 2]).permutation(bought.row))

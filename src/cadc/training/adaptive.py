@@ -52,7 +52,8 @@ class Plan(Section):
     third of the clusters that is measured so (ours). gap: rows bought a round, as a share of the budget. temperature: of the softmax
     over changes. exploration: share of a round drawn uniformly from all rows left. rows_per_cluster: that measure it, at most.
     epsilon: in the relative change's denominator. shuffled: a control; the rows are chosen as ever, then a fresh adapter is trained
-    on all of them in random order.
+    on all of them in random order. judge_url, judge_model: the OpenAI-compatible endpoint that grades answers, for accuracy; without
+    one an answer is right if greedy decoding gives it exactly.
     """
 
     objective: Literal["loss", "accuracy"]
@@ -63,6 +64,8 @@ class Plan(Section):
     rows_per_cluster: Positive
     epsilon: Rate
     shuffled: bool
+    judge_url: str | None = None
+    judge_model: str = ""
 
 
 def relative_change(now: np.ndarray, before: np.ndarray, epsilon: float, objective: str) -> np.ndarray:

@@ -41,7 +41,7 @@ class Checkpoint:
         for name, parameter in trainable(model).items():
             tensors[f"weight.{name}"] = parameter.detach().cpu().contiguous()
             tensors |= {f"{moment}.{name}": optimizer.state[parameter][moment].detach().cpu().contiguous() for moment in _MOMENTS if len(losses)}
-        tensors |= {f"schedule.{name}": torch.from_numpy(np.ascontiguousarray(array)) for name, array in self.schedule.state().items()}
+        tensors |= {f"schedule.{name}": torch.tensor(array) for name, array in self.schedule.state().items()}
         partial = self.path.with_name(f"{self.path.name}.new")
         save_file(tensors, partial)
         partial.replace(self.path)

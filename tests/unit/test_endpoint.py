@@ -1,0 +1,149 @@
+"""The client of an OpenAI-compatible endpoint, against a server that fails, stalls, limits rates and talks nonsense."""
+
+import json
+import re
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from cadc.endpoint import Endpoint, EndpointError
+from cadc.model.encode import EncodedRows
+from cadc.training.answers import grade, judged
+
+
+class Server:
+    """Answers `echo PROMPT`, but does first what `trouble(prompt, n)` says to the n-th request for a prompt."""
+
+    def __init__(self, trouble=lambda prompt, n: None):
+        self.asked, self.answered, self.keys = Counter(), Counter(), set()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                prompt = request["messages"][-1]["content"]
+                outer.keys.add(self.headers["Authorization"])
+                outer.asked[prompt] += 1
+                what = trouble(prompt, outer.asked[prompt])
+                if what == "stall":
+                    time.sleep(1.5)
+                    return
+                if what == "limit":
+                    return self.send(429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
+                if what == "fail":
+                    return self.send(500, {"error": {"message": "broken"}})
+                if what == "cut":
+                    return self.send(200, None)
+                outer.answered[prompt] += 1
+                content = what if what else f"echo {prompt}"
+                self.send(200, {"id": "x", "object": "chat.completion", "created": 0, "model": "m",
+                                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
+                                "usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}})  # fmt: skip
+
+            def send(self, status, value, headers=None):
+                body = json.dumps(value).encode() if value is not None else b"<html>"
+                self.send_response(status)
+                for name, text in {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}.items():
+                    self.send_header(name, text)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-of-mine")
+    servers = []
+
+    def start(*args):
+        servers.append(Server(*args))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.http.shutdown()
+
+
+def words(text):
+    return " ".join(re.findall(r"\w+", text))
+
+
+def echoed(reply):
+    if not reply.startswith("echo "):
+        raise ValueError(reply)
+    return reply.removeprefix("echo ")
+
+
+def test_every_prompt_is_asked_once_and_kept(serve, tmp_path):
+    server = serve()
+    endpoint = Endpoint(server.url, "m", tmp_path)
+    prompts = ["a", "b", "a", "c"]
+    assert endpoint.ask(prompts, echoed) == prompts and server.asked == {"a": 1, "b": 1, "c": 1}
+    again = Endpoint(server.url, "m", tmp_path)
+    assert again.ask([*prompts, "d"], echoed) == [*prompts, "d"] and sum(server.asked.values()) == 4
+    assert (again.spent.requests, again.spent.cached, again.spent.prompt_tokens, again.spent.completion_tokens) == (1, 3, 10, 2)
+    assert Endpoint(server.url, "another", tmp_path).ask(["a"], echoed) == ["a"] and server.asked["a"] == 2  # another model says something else
+    kept = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
+    assert server.keys == {"Bearer secret-of-mine"} and "secret" not in kept
+
+
+@pytest.mark.parametrize("what", ["stall", "limit", "fail", "nonsense"])
+def test_trouble_is_outlived_and_nothing_is_paid_twice(serve, tmp_path, what):
+    server = serve(lambda prompt, n: what if n == 1 and prompt in "ab" else None)
+    endpoint = Endpoint(server.url, "m", tmp_path, timeout=0.5)
+    assert endpoint.ask(list("abcdef"), echoed) == list("abcdef")
+    assert server.asked == {"a": 2, "b": 2, "c": 1, "d": 1, "e": 1, "f": 1}
+    assert endpoint.spent.requests == sum(server.answered.values()) and endpoint.spent.refused == 2 * (what == "nonsense")
+    assert Endpoint(server.url, "m", tmp_path).ask(list("fedcba"), echoed) == list("fedcba") and sum(server.asked.values()) == 8
+
+
+@pytest.mark.parametrize(("what", "tries"), [("fail", 2), ("nonsense", 3)])
+def test_one_prompt_without_a_usable_reply_costs_no_other(serve, tmp_path, what, tries):
+    server = serve(lambda prompt, n: what if prompt == "b" else None)
+    with pytest.raises(EndpointError, match="1 of 3 prompts.*'b'") as error:
+        Endpoint(server.url, "m", tmp_path, retries=1).ask(list("abc"), echoed)
+    assert server.asked == {"a": 1, "b": tries, "c": 1} and "secret" not in str(error.value)
+    server.asked.clear()
+    with pytest.raises(EndpointError):
+        Endpoint(server.url, "m", tmp_path, retries=1).ask(list("abc"), echoed)
+    assert set(server.asked) == {"b"}  # the others are kept
+
+
+def test_a_reply_that_is_no_json_is_an_error_that_names_the_prompt(serve, tmp_path):
+    server = serve(lambda prompt, n: "cut")
+    with pytest.raises(EndpointError, match="'a'"):
+        Endpoint(server.url, "m", tmp_path, retries=1).ask(["a"], echoed)
+
+
+def test_without_a_key_nothing_is_asked(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(EndpointError, match="OPENAI_API_KEY"):
+        Endpoint("http://127.0.0.1:9/v1", "m", tmp_path)
+
+
+def test_grades():
+    assert [grade(reply) for reply in ("7", "10", "Score: 2.5.", " 0 ")] == [0.7, 1.0, 0.25, 0.0]
+    for reply in ("", "fine", "11", "7 out of 10"):
+        with pytest.raises(ValueError):
+            grade(reply)
+
+
+def test_a_judge_sees_question_reference_and_answer(serve, tmp_path, pool, processor, tiny_model):
+    server = serve(lambda prompt, n: "5")
+    rows, which = EncodedRows(pool, processor, 256), np.arange(6)
+    made = judged(tiny_model, rows, which, Endpoint(server.url, "m", tmp_path), 4)
+    assert made.tolist() == [0.5] * 6
+    asked = [words(prompt) for prompt in server.asked]
+    for turns in pool["turns"].to_pylist()[:6]:
+        question, reference = (words(turn["text"].replace("<image>", "")) for turn in turns[-2:])
+        assert any(question in prompt and f"Reference answer {reference} Answer to grade" in prompt for prompt in asked), reference
