@@ -29,7 +29,8 @@ def proxy_run(folder: Path, pool: pa.Table, processor, params: Params) -> int:
     def take(step, optimizer, lr):
         entries.append(save_snapshot(folder, len(entries), step, lr, model, optimizer))
 
-    losses = finetune(model, EncodedRows(pool, processor, params.model.max_length), order, proxy, params.model, set(steps), take)
+    encoded = EncodedRows(pool, processor, params.model.max_length, keep=proxy.epochs > 1)
+    losses = finetune(model, encoded, order, proxy, params.model, set(steps), take)
     artifacts.write_json(folder / "snapshots.json", entries)
     artifacts.save_array(folder / "loss.npy", losses)
     console.line(
