@@ -24,6 +24,11 @@ def weighted(influence: np.ndarray, candidates: np.ndarray, n: int, rng: np.rand
     return candidates[np.argsort(-keys, kind="stable")[:n]]
 
 
+def eligible(affinity: np.ndarray, candidates: np.ndarray, keep: float) -> np.ndarray:
+    """How many of a capability's candidates are not doubtful, by subtask: ceil(keep * rows whose highest affinity, float [N, S], it is), int64 [S]."""
+    return np.ceil(keep * np.bincount(affinity[candidates].argmax(1), minlength=affinity.shape[1])).astype(np.int64)
+
+
 def diverse(
     affinity: np.ndarray, purity: np.ndarray, features: np.ndarray, weight: np.ndarray | None, keep: float, candidates: np.ndarray, n: int
 ) -> np.ndarray:
@@ -31,20 +36,20 @@ def diverse(
 
     affinity and purity float32 [N, S] on the capability's subtasks, features float32 [N, d] by which rows are compared,
     weight [S] how much each subtask counts (None: by its number of rows). A row belongs to the subtask of its highest
-    affinity. Of a subtask's rows the share `keep` of highest purity is eligible (more, if its budget asks for more), and
-    of these the budget is filled so that every eligible row has one like it among the chosen (facility location), which
-    leaves near-duplicates for last.
+    affinity. Of a subtask's rows the share `keep` of highest purity is `eligible`: none gives more as long as others have
+    some left, and only where all are used up the doubtful are taken, too. Of the eligible the budget is filled so that
+    every one has one like it among the chosen (facility location), which leaves near-duplicates for last.
     """
     own = affinity[candidates].argmax(1)
     counts = np.bincount(own, minlength=affinity.shape[1])
     n = min(n, len(candidates))
-    shares = capped_shares(counts if weight is None or not weight[counts > 0].any() else weight, counts, n)
+    clean = eligible(affinity, candidates, keep)
+    shares = capped_shares(counts if weight is None or not weight[counts > 0].any() else weight, clean if clean.sum() >= n else counts, n)
     chosen = [np.empty(0, np.int64)]
     for s in np.flatnonzero(shares):
         group = candidates[own == s]
-        n_eligible = max(int(np.ceil(keep * len(group))), shares[s])
-        eligible = group[np.argsort(-purity[group, s], kind="stable")[:n_eligible]]
-        chosen.append(eligible[facility_location(features[eligible], shares[s])])
+        purest = group[np.argsort(-purity[group, s], kind="stable")[: max(clean[s], shares[s])]]
+        chosen.append(purest[facility_location(features[purest], shares[s])])
     return np.concatenate(chosen)
 
 

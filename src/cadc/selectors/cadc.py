@@ -13,7 +13,7 @@ from pydantic import Field
 from cadc.artifacts import Selection
 from cadc.budgets import capped_shares
 from cadc.curation.attribution import attribute, trend
-from cadc.curation.picking import diverse, top, weighted
+from cadc.curation.picking import diverse, eligible, top, weighted
 from cadc.params import Fraction, Section
 from cadc.selectors.signal import Signal
 
@@ -27,11 +27,17 @@ class Params(Section):
     keep: Fraction
 
 
-def capability_budgets(trends: np.ndarray, counts: np.ndarray, sizes: np.ndarray, n: int, rule: str) -> np.ndarray:
-    """Rows of the budget per capability, exact, within `counts`: by mean self-influence (CADC), by the subtasks'
-    weights, by the rows that serve them, or alike."""
+def capability_budgets(trends: np.ndarray, counts: np.ndarray, sizes: np.ndarray, n: int, rule: str, capacity: np.ndarray | None = None) -> np.ndarray:
+    """Rows of the budget per capability, exact, within `capacity` (None: `counts`): by mean self-influence (CADC), by the
+    subtasks' weights, by the rows that serve them, or alike."""
     weights = {"self_influence": trends.mean(0), "targets": sizes, "pool": counts, "equal": np.ones(len(counts))}[rule]
-    return capped_shares(np.where(counts > 0, weights, 0), counts, n)
+    return capped_shares(np.where(counts > 0, weights, 0), counts if capacity is None else capacity, n)
+
+
+def clean_rows(signal: Signal, serves: np.ndarray, keep: float) -> np.ndarray:
+    """How many rows each capability has that are not doubtful: int64 [K]."""
+    members = [signal["capability"] == c for c in range(serves.shape[1])]
+    return np.array([eligible(signal["affinity"][:, own], np.flatnonzero(serves[:, c]), keep).sum() for c, own in enumerate(members)])
 
 
 def assign(signal: Signal, serves: np.ndarray, budgets: np.ndarray, params: Params, rng: np.random.Generator) -> list[np.ndarray]:
@@ -66,7 +72,8 @@ def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> 
     serves = attribute(signal["influence"], params.delta)
     trends = trend(signal["self_influence"], serves)
     sizes = np.bincount(signal["capability"], signal["weight"], minlength=signal["influence"].shape[1])
-    budgets = capability_budgets(trends, serves.sum(0), sizes, n, params.budget_rule)
+    capacity = clean_rows(signal, serves, params.keep) if params.pick == "diverse" else serves.sum(0)
+    budgets = capability_budgets(trends, serves.sum(0), sizes, n, params.budget_rule, capacity if capacity.sum() >= n else None)
     own = assign(signal, serves, budgets, params, rng)
     capability = np.repeat(np.arange(len(own), dtype=np.int32), [len(rows) for rows in own])
     order = rng.permutation(n)
