@@ -12,7 +12,7 @@ from cadc import artifacts, console
 from cadc.curation.attribution import attribute, trend
 from cadc.evaluation.statistics import BENCHMARKS, Samples, group_means, summarise
 from cadc.params import Params
-from cadc.report import capabilities, costs, figures, leaderboard
+from cadc.report import capabilities, costs, figures, leaderboard, rounds, selections
 from cadc.report.leaderboard import REPORTS
 from cadc.runs import runs_of
 from cadc.stage import run_stage
@@ -45,34 +45,6 @@ def write_subtasks(path: Path, cells: dict[tuple[str, str], list[Samples]]) -> N
                         writer.writerow([method, budget, task, level, name, f"{100 * value:.2f}"])
 
 
-def composition(params: Params) -> str:
-    """What each method's rows are: clusters covered, shares of noise and duplicates (labels no method has seen)."""
-    clusters = artifacts.load_array(artifacts.CLUSTERS / "assignment.npy")
-    labels = pq.read_table(artifacts.LABELS)
-    noise, form = (np.array(labels[name].to_pylist()) for name in ("noise", "form"))
-    copies = np.array([bool(x) for x in labels["duplicate_of"].to_pylist()])
-    body = []
-    for method in params.methods:
-        for key in sorted({run.key for run in runs_of(method, params)}):
-            shares = []
-            for run in (run for run in runs_of(method, params) if run.key == key):
-                rows = np.unique(artifacts.realised_selection(method, run.name).row)
-                share = [len(np.unique(clusters[rows])) / (clusters.max() + 1)]
-                share += (
-                    [np.mean(noise[rows] == kind) for kind in ("wrong", "mismatch")] + [np.mean(copies[rows]), np.mean(form[rows] == "choice")]
-                    if len(noise)
-                    else []
-                )
-                shares.append(share)
-            body.append([f"{method} {key}", *(f"{100 * x:.1f}" for x in np.mean(shares, axis=0))])
-    header = [
-        "selection",
-        "clusters covered %",
-        *(["wrong answers %", "mismatched images %", "copies of another row %", "multiple choice %"] if len(noise) else []),
-    ]
-    return leaderboard.markdown(header, body)
-
-
 def draw_capabilities(params: Params, folder: Path) -> None:
     """Similarity matrix, self-influence trends and, where cadc is among the methods, its stages."""
     named = artifacts.read_json(artifacts.CAPABILITIES / "capabilities.json")
@@ -97,7 +69,8 @@ def cost_table(params: Params, summary: leaderboard.Summary, plots: Path) -> str
     judged = "relative" if "relative" in next(iter(summary.values())) else "corrected_mean"
     for method, key in leaderboard.ranked(summary):
         budget = next(run.budget for run in runs_of(method, params) if run.key == key)
-        parts = [costs.selection_cost(params.methods[method].signal, params, per_row), costs.tuning_cost(budget, params, per_row)]
+        chosen = costs.selection_cost(params.methods[method].signal, params, per_row) + costs.measuring_cost(method, key, params, per_row)
+        parts = [chosen, costs.tuning_cost(budget, params, per_row)]
         figure = summary[method, key][judged]
         label = f"{method} {leaderboard.percent(key)}"
         points.append((label, sum(parts), figure))
@@ -162,6 +135,7 @@ def main(params: Params) -> None:
     figures.leaderboard(plots / "leaderboard.png", labelled, titles)
     draw_capabilities(params, plots)
     write_capabilities(plots)
+    rounds.write(params, cells, plots)
     parts = [
         "# Leaderboard\n",
         f"Mean ± sd over {len(params.seeds)} seeds; 95% interval of Rel. % by bootstrap over scoring rows. Scored on the {params.evaluate.split} split. Made by `dvc repro`.\n",
@@ -173,13 +147,16 @@ def main(params: Params) -> None:
         leaderboard.secondary(summary),
         "Accuracy in every subtask and meta-task: [subtasks.csv](subtasks.csv).\n",
         "## What was selected\n",
-        composition(params),
+        selections.composition(params),
+        selections.task_shares(params),
         f"Pool: {pool_rows} rows; skipped: {sum(skipped.values())}" + "".join(f"\n- {count} x {reason}" for reason, count in sorted(skipped.items())) + "\n",
         "## What it costs\n",
         "Counted, not timed: what selects (proxy run, trajectories and influence of the whole pool, shared by all budgets and methods of the same signal) and one\n"
         "tuning. Seconds and memory of each stage on the machine at hand: `reports/costs.md`, written by every run.\n",
         cost_table(params, summary, plots),
         "![score against cost](plots/pareto.png)\n",
+        "## Chosen while the model learns\n",
+        "What was bought when, and what came of it: [rounds.md](rounds.md).\n",
         "## The testbed\n",
         "Whether it matters in this world which rows are chosen, with the learning curve of random rows: [testbed/gate.md](testbed/gate.md) (`make gate`).\n",
         "## Capabilities\n",

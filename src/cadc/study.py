@@ -54,6 +54,11 @@ def cells_of(tables: list[Question]) -> dict[str, Cell]:
     return cells
 
 
+def marked(entry: dict, fingerprint: str) -> dict:
+    """An entry that was made with other code or parameters stays until it is made again, but says so: `stale`."""
+    return {name: value for name, value in entry.items() if name != "stale"} | ({} if entry["fingerprint"] == fingerprint else {"stale": True})
+
+
 def main(path: Path, only: list[str]) -> None:
     study = Study.model_validate(yaml.safe_load(path.read_text()))
     if missing := set(only) - {table.title for table in study.tables}:
@@ -67,7 +72,7 @@ def main(path: Path, only: list[str]) -> None:
     for i in range(n_lanes):
         lanes.put(lane := Lane(LANES / f"{i}"))
     fingerprints = {name: lane.fingerprint(cell) for name, cell in every.items()}
-    made = {name: entry for name, entry in made.items() if fingerprints.get(name) == entry["fingerprint"]}
+    made = {name: marked(entry, fingerprints[name]) for name, entry in made.items() if name in fingerprints}
 
     def attempt(name: str) -> dict:
         lane = lanes.get()

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cadc.lanes import Lane, git
 from cadc.report.tables import Question, Row, Study, Variant, difference, named, rows_of, tabulated
-from cadc.study import cells_of, changed
+from cadc.study import cells_of, changed, marked
 
 TABLE = Question(
     title="t", about="a", split="probe", seeds=[1, 2], set={"a.b": 1},
@@ -66,6 +66,14 @@ def test_what_a_row_costs_is_told_once_all_rows_know_it():
         entry["flops"] = {budget: [2e12, 1e12] for budget in entry["figures"]}
     table = tabulated(TABLE, counted).splitlines()
     assert table[0].endswith("| selection, TFLOP | with tuning |") and all(line.endswith("| 2.0 | 3.0 |") for line in table[2:])
+
+
+def test_figures_made_with_other_code_stay_and_say_so():
+    entry = {"fingerprint": "old", "figures": {"b05": {"s0": {"corrected_mean": 50.0}, "s1": {"corrected_mean": 52.0}}}}
+    table = TABLE.model_copy(update={"variants": [Variant(label="x", method="random")]})
+    name = named("random", table.changes(table.variants[0]))
+    assert "x, 5% †" in tabulated(table, {name: marked(entry, "new")}) and "earlier code" in tabulated(table, {name: marked(entry, "new")})
+    assert "†" not in tabulated(table, {name: marked(entry, "old")}) and marked(marked(entry, "new"), "old") == entry
 
 
 def test_runs_of_other_seeds_are_compared_unpaired():

@@ -73,6 +73,7 @@ class Row:
     budget: str
     runs: dict[str, dict[str, float]]
     flops: list[float] | None = None
+    stale: bool = False
 
     def values(self, name: str) -> list[float]:
         return [run[name] for run in self.runs.values()]
@@ -84,7 +85,7 @@ def rows_of(table: Question, made: dict[str, dict]) -> list[Row]:
     for variant in table.variants:
         entry = made.get(named(variant.method, table.changes(variant)), {"figures": {}})
         budgets = sorted(entry["figures"].items(), key=lambda item: float(percent(item[0])[:-1]))
-        rows += [Row(variant, budget, runs, entry.get("flops", {}).get(budget)) for budget, runs in budgets]
+        rows += [Row(variant, budget, runs, entry.get("flops", {}).get(budget), entry.get("stale", False)) for budget, runs in budgets]
     full = next((mean_over(list(row.runs.values())) for row in rows if row.variant.method == "full"), None)
     if full is None:
         return rows
@@ -114,11 +115,12 @@ def tabulated(table: Question, made: dict[str, dict]) -> str:
     for row in rows:
         said = [f"{np.mean(row.values(name)):.1f} ± {np.std(row.values(name), ddof=1):.1f}" for name in names]
         versus = first.get(row.budget)
-        label = row.variant.label if row.variant.method == "full" else f"{row.variant.label}, {percent(row.budget)}"
+        label = (row.variant.label if row.variant.method == "full" else f"{row.variant.label}, {percent(row.budget)}") + " †" * row.stale
         cost = [f"{row.flops[0] / 1e12:.1f}", f"{sum(row.flops) / 1e12:.1f}"] if counted else []
         body.append([label, *said, difference(row, versus, judged) if versus and versus is not row else "", *cost])
     header = ["", *(COLUMNS[name] for name in names), f"difference in {COLUMNS[judged]} (2 sd)", *(["selection, TFLOP", "with tuning"] if counted else [])]
-    return markdown(header, body)
+    note = "\n† made with earlier code or parameters, not made again yet.\n" if any(row.stale for row in rows) else ""
+    return markdown(header, body) + note
 
 
 def write(study: Study, name: str, made: dict[str, dict]) -> None:
