@@ -27,8 +27,7 @@ def main(params: Params) -> None:
     selector = importlib.import_module(f"cadc.selectors.{METHOD}")
     pool, has_capabilities = artifacts.load_pool(), params.methods[METHOD].signal == "capabilities"
     arrays = artifacts.load_arrays(artifacts.ROOT / params.methods[METHOD].signal)
-    if params.methods[METHOD].signal == "pool":  # others don't read the answers again
-        arrays["words"] = answer_words(pool)
+    arrays["words"] = lambda: answer_words(pool)  # not before it is asked for: a method that buys answers reads none here
     signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()), arrays)
     best, trends = np.full(pool.num_rows, -1), np.empty((0, 0))
     if has_capabilities:

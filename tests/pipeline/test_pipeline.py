@@ -31,7 +31,9 @@ SMALL = {
     ("curate", "budget"): 0.1,
     ("finetune", "epochs"): {"b10": 2.0, "b100": 1.0},
     ("evaluate", "bootstrap"): 5,
-    ("methods",): {"cadc": {"signal": "capabilities"}, "random": {"signal": "pool"}, "full": {"signal": "pool"}},
+    ("select", "progress_loss", "clusters"): 5,
+    ("select", "progress_loss", "gap"): 0.25,
+    ("methods",): {"cadc": {"signal": "capabilities"}, "random": {"signal": "pool"}, "full": {"signal": "pool"}, "progress_loss": {"signal": "embeddings"}},
 }
 
 
@@ -71,7 +73,7 @@ def planned(folder) -> set[str]:
 
 def test_every_method_is_scored_on_every_benchmark(repository):
     metrics = json.loads((repository / "reports/metrics.json").read_text())
-    assert set(metrics) == {"cadc", "random", "full"} and set(metrics["cadc"]) == {"b10"} and set(metrics["full"]) == {"b100"}
+    assert set(metrics) == {"cadc", "random", "full", "progress_loss"} and set(metrics["cadc"]) == {"b10"} and set(metrics["full"]) == {"b100"}
     figures = metrics["cadc"]["b10"]
     assert {"pope_f1", "pope_yes_ratio", "mmt_accuracy", "mmt_meta_mean", "llava_wild", "vqa_accuracy", "corrected_mean", "relative"} <= set(figures)
     assert metrics["full"]["b100"]["relative"]["mean"] == 100
@@ -87,7 +89,9 @@ def test_every_method_is_scored_on_every_benchmark(repository):
         "self_influence.png",
         "stages.png",
         "pareto.png",
+        *(f"progress_loss_{name}.png" for name in ("rounds", "terciles", "improvement", "words")),
     }
+    assert "20 answers bought, 9 of them in the warm-up and the others in 3 rounds" in (repository / "reports/rounds.md").read_text()
 
 
 def test_our_figures_agree_with_lmms_eval_s_own(repository):
@@ -127,6 +131,7 @@ def test_forced_again_with_other_workers_every_byte_is_the_same(repository):
         "capture",
         "attribute",
         "finetune@cadc",
+        "finetune@progress_loss",
         "evaluate@cadc",
         "report",
         workers="1",
@@ -153,6 +158,23 @@ def test_a_killed_attribution_goes_on_and_ends_with_the_same_bytes(repository):
     assert 1 <= len(list(scratch.glob("*/0000[0-9]"))) < 4  # 200 rows in shards of 60
     out = run(repository, "dvc", "repro", "-f", "-s", "attribute").stdout
     assert "of 4 parts are there already" in out and (repository / "dvc.lock").read_text() == before
+
+
+def test_a_schedule_killed_between_rounds_goes_on_and_ends_with_the_same_bytes(repository):
+    before = (repository / "dvc.lock").read_text()
+    env = os.environ | {"CADC_WORKERS": "1", "PYTHONPATH": str(repository / "src")}
+    process = subprocess.Popen([sys.executable, "stages/finetune.py", "progress_loss"], cwd=repository, env=env, stdout=subprocess.DEVNULL)
+    scratch = repository / "artifacts/scratch/finetune_progress_loss"
+    while process.poll() is None and not list(scratch.glob("*/*.checkpoint")):
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    assert list(scratch.glob("*/*.checkpoint"))
+    run(repository, "dvc", "repro", "-f", "-s", "finetune@progress_loss")
+    assert (repository / "dvc.lock").read_text() == before
+    bought = pq.read_table(repository / "artifacts/adapters/progress_loss/b10_s0/selection.parquet")
+    assert len(set(bought["row"].to_pylist())) == 20 and sorted(set(bought["stage"].to_pylist())) == [0, 1, 2, 3]
+    assert bought["row"].to_pylist()[:9] == pq.read_table(repository / "artifacts/selections/progress_loss/b10_s0.parquet")["row"].to_pylist()
 
 
 def test_selections_hold_the_budget_and_adapters_differ_by_seed(repository):
@@ -197,8 +219,10 @@ def test_every_baseline_and_the_documented_example_take_their_place_in_the_dag(r
             for seed in (0, 1):
                 table = pq.read_table(repository / f"artifacts/selections/{method}/{'b100' if method == 'full' else 'b10'}_s{seed}.parquet")
                 chosen[method, seed] = table["row"].to_pylist()
-                assert len(set(chosen[method, seed])) == (200 if method == "full" else 20), method
-        assert len({frozenset(rows) for (method, seed), rows in chosen.items() if seed == 0}) == len(params["methods"])  # each its own rows
+                expected = 200 if method == "full" else 9 if method.startswith("progress") else 20
+                assert len(set(chosen[method, seed])) == expected, method
+        different = {frozenset(rows) for (method, seed), rows in chosen.items() if seed == 0}
+        assert len(different) == len(params["methods"]) - 1  # each its own rows, but for PROGRESS's two, whose warm-up is one
         run(repository, "dvc", "repro", "evaluate@plain_words")
         assert pq.read_table(repository / "artifacts/results/plain_words/samples.parquet").num_rows > 100
         embedded, learnt = (

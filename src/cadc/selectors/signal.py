@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,15 +12,16 @@ import numpy as np
 class Signal:
     """The pool as a selector sees it: `signal["name"]` is an array of the artifact that the method declares.
 
-    n_rows: pool size. task str [n_rows]: the source a row comes from. The arrays' names, shapes and dtypes
-    stand in artifacts.py, under the folder that `signal` names; of the pool itself there is `words` int64 [n_rows], the words in answers.
+    n_rows: pool size. task str [n_rows]: the source a row comes from. Of every row there is `words` int64 [n_rows], the words in its
+    answers, counted when it is asked for; the other arrays' names, shapes and dtypes stand in artifacts.py, under the folder that `signal` names.
     """
 
     n_rows: int
     task: np.ndarray
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray | Callable[[], np.ndarray]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.arrays:
             raise KeyError(f"a method asks for the array {name}, and its signal has {', '.join(sorted(self.arrays)) or 'none'}: see `methods` in params.yaml")
-        return self.arrays[name]
+        array = self.arrays[name]
+        return array() if callable(array) else array
