@@ -2,11 +2,12 @@
 
 import importlib
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from cadc import artifacts, console
+from cadc import artifacts, console, shards
 from cadc.budgets import n_selected
 from cadc.curation.attribution import attribute, trend
 from cadc.curation.ordering import sequenced
@@ -16,6 +17,7 @@ from cadc.selectors.signal import Signal
 from cadc.stage import run_stage
 
 METHOD = sys.argv[1]
+SCHEDULE = [Path("src/cadc") / name for name in ("endpoint.py", "training/adaptive.py", "training/answers.py")]
 
 
 def answer_words(pool: pa.Table) -> np.ndarray:
@@ -39,7 +41,8 @@ def main(params: Params) -> None:
     folder, goes_on = artifacts.fresh(artifacts.SELECTIONS / METHOD), hasattr(selector, "plan")
     if goes_on:
         plan, cluster = selector.plan(measured, settings)
-        artifacts.write_json(folder / "plan.json", plan.model_dump())
+        # DVC gives all methods' fine-tunings the same dependencies: the schedule's code is told to those that follow it by their plan.
+        artifacts.write_json(folder / "plan.json", {"settings": plan.model_dump(), "code": shards.digest(*SCHEDULE)})
         artifacts.save_array(folder / "cluster.npy", cluster)
     for run in runs_of(METHOD, params):
         n = n_selected(run.budget, pool.num_rows)

@@ -83,7 +83,7 @@ def tuning() -> shards.Task:
     def tune(name: str, folder: Path) -> None:
         selection = artifacts.load_selection(artifacts.selection_path(METHOD, name))
         if PLAN.exists():
-            tuner.adaptive(run_of[name], selection, Plan(**artifacts.read_json(PLAN)), folder)
+            tuner.adaptive(run_of[name], selection, Plan(**artifacts.read_json(PLAN)["settings"]), folder)
         else:
             tuner.static(run_of[name], selection, folder)
 

@@ -93,9 +93,14 @@ def write_capabilities(plots: Path) -> None:
     capabilities.draw(plots / "capabilities.png", rows)
 
 
-def measured() -> str:
-    """What each stage cost here. It varies from run to run, so it is neither in git nor a DVC output."""
+def measured(params: Params, summary: leaderboard.Summary) -> str:
+    """What each stage and method cost here. It varies from run to run, so it is neither in git nor a DVC output."""
     made = {path.stem: artifacts.read_json(path) for path in sorted(artifacts.COSTS.glob("*.json"))}
+    scores = []
+    for method in params.methods:
+        tuning, choosing = (made.get(f"{stage}@{method}", {}).get("cpu_seconds", 0.0) for stage in ("finetune", "curate"))
+        figures = [figure["relative"]["mean"] for (name, _), figure in summary.items() if name == method and "relative" in figure]
+        scores.append([method, f"{choosing:.1f}", f"{tuning / len(runs_of(method, params)):.1f}", f"{np.mean(figures):.1f}" if figures else ""])
     body = [
         [
             name,
@@ -114,7 +119,9 @@ def measured() -> str:
             "",
         ]
     )
-    return "# What each stage cost on this machine\n\n" + leaderboard.markdown(["stage", "seconds", "CPU seconds", "peak memory, MB", "rows/s"], body)
+    stages = leaderboard.markdown(["stage", "seconds", "CPU seconds", "peak memory, MB", "rows/s"], body)
+    methods = leaderboard.markdown(["method", "CPU seconds of `curate`", "of one fine-tuning, its measurements included", "Rel. %"], scores)
+    return f"# What each stage cost on this machine\n\n{stages}\n## Score against time\n\nMean over budgets; what `curate` reads was made by the stages above.\n\n{methods}"
 
 
 def main(params: Params) -> None:
@@ -166,7 +173,7 @@ def main(params: Params) -> None:
         "![stages](plots/stages.png)\n" if "cadc" in params.methods else "",
     ]
     (REPORTS / "leaderboard.md").write_text("\n".join(part for part in parts if part))
-    (REPORTS / "costs.md").write_text(measured())
+    (REPORTS / "costs.md").write_text(measured(params, summary))
     console.line("leaderboard: reports/leaderboard.md")
 
 

@@ -25,7 +25,8 @@
                                  n_capabilities], (cosines, or standard deviations: `discover.attribution`), affinity.npy and purity.npy
                                  float32 [n_rows, n_subtasks]; self_influence.npy float32 [n_snapshots, n_rows]
     selections/METHOD/bBB_sS.parquet   row, rank, weight, capability, stage; of a method that goes on choosing in training the warm-up
-                                 alone, with plan.json and cluster.npy int32 [n_rows] for what follows
+                                 alone, with plan.json (settings, and the digest of the schedule's code) and cluster.npy
+                                 int32 [n_rows] for what follows
     adapters/METHOD/bBB_sS/      a PEFT adapter; loss.npy float32 [n_steps]; where training chose rows also selection.parquet, all of them
                                  with their round as stage and their cluster as capability, and rounds.npy float64 [n_measurements,
                                  n_clusters, 4]: value, relative change, share, rows bought before

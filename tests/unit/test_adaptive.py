@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cadc.artifacts import Selection
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import add_lora, save_adapter
 from cadc.model.mini import build_model
@@ -18,7 +19,7 @@ from cadc.training.finetune import finetune
 from cadc.training.schedule import static_schedule
 
 PLAN = Plan(
-    objective="accuracy", order="change", gap=0.1, temperature=0.5, exploration=0.1, rows_per_cluster=4, epsilon=0.05, shuffled=False
+    objective="accuracy", order="change", gap=0.1, temperature=0.5, exploration=0.1, rows_per_cluster=4, epsilon=0.05, passes="round", shuffled=False
 )  # fmt: skip
 CLUSTER = np.arange(400) % 4  # 100 rows each: fast, slow, never, unseen
 FAST, SLOW, NEVER, UNSEEN = range(4)
@@ -132,6 +133,15 @@ def test_rounds_follow_the_formula_on_known_learning_curves():
     assert first[FAST] > first[SLOW] > 0 or first[SLOW] > first[FAST] > first[NEVER]
 
 
+def test_rows_chosen_in_the_first_pass_are_all_passed_over_again():
+    schedule, learner = scheduled(n=120, n_examples=420, passes="first")
+    order = learner.train(schedule)
+    made = schedule.selection()
+    assert schedule.marks == [45, 90, 102, 114] and len(order) == 420
+    np.testing.assert_array_equal(order, np.resize(made.row, 420))
+    np.testing.assert_array_equal(order, static_schedule(Selection.of_rows(made.row), 420))
+
+
 def test_loss_falls_where_accuracy_rises():
     (by_accuracy, a), (by_loss, b) = scheduled(exploration=0.0), scheduled(exploration=0.0, objective="loss")
     a.train(by_accuracy), b.train(by_loss)
@@ -196,15 +206,16 @@ def test_budgets_that_do_not_fit_are_refused():
             scheduled(n=n, warm_up=warm_up)
 
 
+@pytest.mark.parametrize("passes", ["first", "round"])
 @pytest.mark.parametrize("stop", range(1, 8))
-def test_state_taken_up_at_any_mark_gives_the_same_rows(stop):
-    whole, learner = scheduled()
+def test_state_taken_up_at_any_mark_gives_the_same_rows(stop, passes):
+    whole, learner = scheduled(passes=passes)
     expected = learner.train(whole)
-    first, learner = scheduled()
+    first, learner = scheduled(passes=passes)
     upto = [0, *(mark // 10 * 10 for mark in first.marks), 400][stop]
     for start in range(0, upto, 10):
         learner.trained += np.bincount(CLUSTER[first[start : start + 10]], minlength=4)
-    second, other = scheduled(learner=Learner(trained=learner.trained.copy()))
+    second, other = scheduled(learner=Learner(trained=learner.trained.copy()), passes=passes)
     other.bought.clear()
     second.load({name: array.copy() for name, array in first.state().items()})
     rest = [second[start : start + 10] for start in range(upto, upto)]

@@ -117,7 +117,7 @@ def measuring_cost(method: str, budget: str, params: Params, per_row: Operations
     plan = artifacts.SELECTIONS / method / "plan.json"
     if not plan.exists():
         return 0.0
-    most = artifacts.read_json(plan)["rows_per_cluster"]
+    most = artifacts.read_json(plan)["settings"]["rows_per_cluster"]
     runs = [run for run in runs_of(method, params) if run.key == budget]
     counts = [artifacts.load_array(artifacts.ADAPTERS / method / run.name / "rounds.npy")[:, :, 3] for run in runs]
     return float(np.mean([np.minimum(count, most).sum() for count in counts])) * per_row.forward

@@ -219,7 +219,7 @@ def write(params: Params, cells: dict[tuple[str, str], list[Samples]], plots: Pa
         questions = [first_exchange(row)[0] for row in artifacts.load_pool().select(["turns"]).to_pylist()]
     for method in adaptive:
         run = runs_of(method, params)[0]
-        plan = Plan(**artifacts.read_json(artifacts.SELECTIONS / method / "plan.json"))
+        plan = Plan(**artifacts.read_json(artifacts.SELECTIONS / method / "plan.json")["settings"])
         cluster = artifacts.load_array(artifacts.SELECTIONS / method / "cluster.npy")
         selection = artifacts.realised_selection(method, run.name)
         history = artifacts.load_array(artifacts.ADAPTERS / method / run.name / "rounds.npy")

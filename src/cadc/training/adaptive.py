@@ -10,8 +10,8 @@ changes into shares, buy `gap` rows, train on them. No code was released; what i
 - *Clusters not seen yet* have no change and no share: exploration reaches them.
 - *Exhausted clusters* leave their share to the others in proportion; where no cluster with a share has room, exploration goes on.
 - *Loss falls*: its relative decrease is the change.
-- *Several passes* over a row (the budget's, as for every method): a round's rows are passed over again and again before the next
-  round, as `static_schedule` does with stages. A realised selection trained on statically gives the same adapter.
+- *Several passes* (the budget's, as for every method; the paper has one): see `Plan.passes`. A realised selection trained on
+  statically gives the same adapter.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Plan(Section):
     objective: what is measured. order: `change` is PROGRESS; `easiest`, `medium`, `hardest` are controls, which draw alike from the
     third of the clusters that is measured so (ours). gap: rows bought a round, as a share of the budget. temperature: of the softmax
     over changes. exploration: share of a round drawn uniformly from all rows left. rows_per_cluster: that measure it, at most.
-    epsilon: in the relative change's denominator. shuffled: a control; the rows are chosen as ever, then a fresh adapter is trained
+    epsilon: in the relative change's denominator. passes: `first`, rows are chosen during the first pass and then all passed over again
+    in the same order, or `round`, a round's rows take all their passes before the next round. shuffled: a control; the rows are chosen as ever, then a fresh adapter is trained
     on all of them in random order. judge_url, judge_model: the OpenAI-compatible endpoint that grades answers, for accuracy; without
     one an answer is right if greedy decoding gives it exactly.
     """
@@ -63,6 +64,7 @@ class Plan(Section):
     exploration: Share
     rows_per_cluster: Positive
     epsilon: Rate
+    passes: Literal["first", "round"]
     shuffled: bool
     judge_url: str | None = None
     judge_model: str = ""
@@ -129,7 +131,8 @@ class Adaptive:
         self.n_clusters = int(self.cluster.max()) + 1
         gap = max(1, round(plan.gap * n))
         sizes = [len(warm_up), *np.diff([*range(len(warm_up), n, gap), n]).tolist()]
-        self._sizes, self._examples = np.array(sizes), largest_remainder(np.array(sizes, float), max(n_examples, n))
+        self._sizes, self._length = np.array(sizes), max(n_examples, n)
+        self._examples = self._sizes if plan.passes == "first" else largest_remainder(self._sizes, self._length)
         starts = np.cumsum(self._examples)[:-1].tolist()
         half = [int(self._examples[0]) // 2] if len(warm_up) and starts else []
         #: Numbers of examples after which the model is measured; after all but `half`, a round begins.
@@ -143,13 +146,13 @@ class Adaptive:
         self._ledger(self._row)
 
     def __len__(self) -> int:
-        return int(self._examples.sum())
+        return self._length
 
     def __getitem__(self, examples: slice) -> np.ndarray:
         stop = min(examples.stop, len(self))
         while self._passed < len(self.marks) and self.marks[self._passed] < stop:
             self._pass_mark()
-        return self._order[examples]
+        return self._order.take(np.arange(examples.start, stop), mode="wrap")
 
     def selection(self) -> Selection:
         """What was bought: stage is the round (0: warm-up), capability the cluster, weight the cluster's share in that round (warm-up: 1)."""
