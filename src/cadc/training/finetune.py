@@ -6,6 +6,7 @@ A Trainer's bookkeeping would cost a fifth of the time on a model this small, an
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from cadc import console
 from cadc.model.encode import EncodedRows, collate, model_inputs, pack
 from cadc.model.load import trainable
 from cadc.params import Model, Optimizer
-from cadc.training.checkpoint import Checkpoint
-from cadc.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from cadc.training.checkpoint import Checkpoint
+    from cadc.training.schedule import Schedule
 
 Snapshot = Callable[[int, torch.optim.Optimizer, float], None]
 
