@@ -17,7 +17,7 @@ from cadc.selectors.signal import Signal
 from cadc.stage import run_stage
 
 METHOD = sys.argv[1]
-SCHEDULE = [Path("src/cadc") / name for name in ("endpoint.py", "training/adaptive.py", "training/answers.py")]
+SCHEDULE = [Path("src/cadc") / name for name in ("endpoint.py", *(f"training/{part}.py" for part in ("adaptive", "answers", "buying", "checkpoint")))]
 
 
 def answer_words(pool: pa.Table) -> np.ndarray:

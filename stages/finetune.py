@@ -3,20 +3,17 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from cadc import artifacts, console, shards
+from cadc import artifacts, shards
 from cadc.budgets import n_selected
-from cadc.endpoint import Endpoint
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor, save_adapter
 from cadc.params import Params, load_params
 from cadc.runs import Run, runs_of
 from cadc.stage import run_stage
-from cadc.training.adaptive import Adaptive, BoughtRows, Plan
-from cadc.training.answers import judged, measured
-from cadc.training.checkpoint import Checkpoint
+from cadc.training import buying
+from cadc.training.adaptive import Plan
 from cadc.training.finetune import finetune
 from cadc.training.schedule import epochs_for, static_schedule
 
@@ -41,36 +38,18 @@ class Tuner:
         save_adapter(model, folder)
         artifacts.save_array(folder / "loss.npy", losses)
 
-    def adaptive(self, run: Run, warm_up: artifacts.Selection, plan: Plan, folder: Path) -> None:
-        settings, tuned = self.params.finetune, self.params.tuned
-        n = n_selected(run.budget, self.pool.num_rows)
+    def adaptive(self, run: Run, warm_up: artifacts.Selection, folder: Path) -> None:
+        n, settings = n_selected(run.budget, self.pool.num_rows), self.params.finetune
         n_examples = round(epochs_for(n / self.pool.num_rows, settings.epochs) * n)
-        rows, model = BoughtRows(self.pool, self.processor, tuned.max_length), self.fresh_model(run)
-
-        judge = Endpoint(plan.judge_url, plan.judge_model) if plan.judge_url and plan.objective == "accuracy" else None
-
-        def measure(which: np.ndarray) -> np.ndarray:
-            if judge:
-                return judged(model, rows, which, judge, settings.batch_size)
-            return measured(model, rows, which, plan.objective, settings.batch_size)
-
-        cluster = artifacts.load_array(PLAN.with_name("cluster.npy"))
-        schedule = Adaptive(plan, cluster, warm_up.row, n, n_examples, run.seed, measure, rows.buy)
-        steps = frozenset(mark // settings.batch_size for mark in schedule.marks)
-        checkpoint = Checkpoint(folder.with_name(f"{run.name}.checkpoint"), steps, schedule)
-        losses = finetune(model, rows, schedule, settings, tuned, checkpoint=checkpoint)
-        if judge:
-            console.line(f"{run.name}: the judge was asked {judge.spent}")
-        bought = schedule.selection()
-        if plan.shuffled:
-            bought = artifacts.Selection.of_rows(np.random.default_rng([run.seed, n, 2]).permutation(bought.row))
-            self.static(run, bought, folder)
-        else:
-            save_adapter(model, folder)
-            artifacts.save_array(folder / "loss.npy", losses)
-        artifacts.save_selection(folder / "selection.parquet", bought)
-        artifacts.save_array(folder / "rounds.npy", schedule.history())
-        checkpoint.path.unlink(missing_ok=True)
+        rows = buying.BoughtRows(self.pool, self.processor, self.params.tuned.max_length)
+        plan, cluster = Plan(**artifacts.read_json(PLAN)["settings"]), artifacts.load_array(PLAN.with_name("cluster.npy"))
+        checkpoint = folder.with_name(f"{run.name}.checkpoint")
+        made = buying.tune(lambda: self.fresh_model(run), rows, plan, cluster, warm_up.row, n, n_examples, run.seed, settings, self.params.tuned, checkpoint)
+        save_adapter(made.model, folder)
+        artifacts.save_array(folder / "loss.npy", made.losses)
+        artifacts.save_selection(folder / "selection.parquet", made.selection)
+        artifacts.save_array(folder / "rounds.npy", made.history)
+        checkpoint.unlink(missing_ok=True)
 
 
 def tuning() -> shards.Task:
@@ -83,7 +62,7 @@ def tuning() -> shards.Task:
     def tune(name: str, folder: Path) -> None:
         selection = artifacts.load_selection(artifacts.selection_path(METHOD, name))
         if PLAN.exists():
-            tuner.adaptive(run_of[name], selection, Plan(**artifacts.read_json(PLAN)["settings"]), folder)
+            tuner.adaptive(run_of[name], selection, folder)
         else:
             tuner.static(run_of[name], selection, folder)
 

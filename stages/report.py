@@ -69,7 +69,7 @@ def cost_table(params: Params, summary: leaderboard.Summary, plots: Path) -> str
     judged = "relative" if "relative" in next(iter(summary.values())) else "corrected_mean"
     for method, key in leaderboard.ranked(summary):
         budget = next(run.budget for run in runs_of(method, params) if run.key == key)
-        chosen = costs.selection_cost(params.methods[method].signal, params, per_row) + costs.measuring_cost(method, key, params, per_row)
+        chosen = costs.selection_cost(params.methods[method].signal, params, per_row) + costs.adaptive_cost(method, key, params, per_row)
         parts = [chosen, costs.tuning_cost(budget, params, per_row)]
         figure = summary[method, key][judged]
         label = f"{method} {leaderboard.percent(key)}"

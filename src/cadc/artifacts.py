@@ -29,7 +29,7 @@
                                  int32 [n_rows] for what follows
     adapters/METHOD/bBB_sS/      a PEFT adapter; loss.npy float32 [n_steps]; where training chose rows also selection.parquet, all of them
                                  with their round as stage and their cluster as capability, and rounds.npy float64 [n_measurements,
-                                 n_clusters, 4]: value, relative change, share, rows bought before
+                                 n_clusters, 6]: loss, accuracy, relative change, share, rows measured, rows bought before
     results/METHOD/samples.parquet     budget, seed, task, doc, group, meta, score, chance, prediction
                                  metrics.json: budget key -> seed -> benchmark's own figures
 

@@ -1,11 +1,17 @@
-"""One client for every question to an OpenAI-compatible endpoint: what was answered is kept, and never asked or paid for again."""
+"""One client for every question to an OpenAI-compatible endpoint: what was answered is kept, with what it cost, and not asked again.
+
+`python -m cadc.endpoint` says what has been spent so far, by model. Replies lie in `.endpoint/` (CADC_ENDPOINT_CACHE names another folder): no
+stage's output, and left alone by `make clean`, for they cost money.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,27 +20,24 @@ from typing import TypeVar
 
 import openai
 
-from cadc import artifacts
+from cadc import artifacts, console
 
 T = TypeVar("T")
+_COUNTS = ("requests", "refused", "prompt_tokens", "completion_tokens")
+
+
+def cache_folder() -> Path:
+    return Path(os.environ.get("CADC_ENDPOINT_CACHE") or ".endpoint")
 
 
 class EndpointError(ValueError):
     """No usable reply; the message says to what, how often it was tried, and what came back. All other replies are kept."""
 
 
-@dataclass
-class Spent:
-    """What was asked and what it cost: requests answered, replies refused as unusable, tokens in and out, replies found in the cache."""
-
-    requests: int = 0
-    refused: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.requests} requests ({self.refused} with unusable replies), {self.prompt_tokens} tokens in, {self.completion_tokens} out; {self.cached} cached"
+def told(spent: Counter) -> str:
+    """What was spent, in words: requests answered, replies that could not be used, tokens, and replies that were there already."""
+    tokens = f"{spent['prompt_tokens']} tokens in, {spent['completion_tokens']} out"
+    return f"{spent['requests']} requests ({spent['refused']} with unusable replies), {tokens}; {spent['cached']} replies were kept from before"
 
 
 @dataclass
@@ -43,18 +46,19 @@ class Endpoint:
 
     The key is read from OPENAI_API_KEY and from nowhere else; it is neither logged nor kept. Lost connections, time-outs, rate limits
     and errors of the server are tried again `retries` times, at growing intervals or as the server says; an unusable reply is
-    asked for anew up to `attempts` times in all. `workers` requests run side by side.
+    answered with why it is, up to `attempts` requests in all. `workers` requests run side by side; a prompt that another
+    process is asking at the moment is waited for. `spent` counts this object's requests, tokens and replies kept from before.
     """
 
     url: str
     model: str
-    cache: Path = artifacts.ROOT / "endpoint"
+    cache: Path = field(default_factory=cache_folder)
     workers: int = 8
     retries: int = 6
     attempts: int = 3
     timeout: float = 120.0
     max_tokens: int = 256
-    spent: Spent = field(default_factory=Spent)
+    spent: Counter = field(default_factory=Counter)
 
     def __post_init__(self):
         key = os.environ.get("OPENAI_API_KEY")
@@ -82,37 +86,66 @@ class Endpoint:
 
     def _reply(self, prompt: str, read: Callable[[str], T]) -> str:
         path = self._path(prompt)
-        if path.exists():
-            with self._lock:
-                self.spent.cached += 1
-            return artifacts.read_json(path)["reply"]
-        said = ""
-        for _ in range(self.attempts):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (path.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of the prompts whose names begin alike: one process asks, others then find the reply
+            record = artifacts.read_json(path) if path.exists() else {"model": self.model, "prompt": prompt, "reply": None} | dict.fromkeys(_COUNTS, 0)
+            if record["reply"] is not None:
+                self._count({"cached": 1})
+                return record["reply"]
             try:
-                made = self._client.chat.completions.create(
-                    model=self.model, messages=[{"role": "user", "content": prompt}], temperature=0.0, max_tokens=self.max_tokens
-                )
-            except json.JSONDecodeError:
-                said = "(no JSON)"
-                with self._lock:
-                    self.spent.refused += 1
-                continue
-            except openai.APIError as error:
-                raise EndpointError(f"{self.url} answered {type(error).__name__} ({error}) to {prompt[:80]!r}, tried {self.retries + 1} times") from error
-            said = (made.choices[0].message.content or "") if made.choices else ""
-            usage = made.usage
-            with self._lock:
-                self.spent.requests += 1
-                self.spent.prompt_tokens += usage.prompt_tokens if usage else 0
-                self.spent.completion_tokens += usage.completion_tokens if usage else 0
+                return self._ask_until_usable(prompt, read, record)
+            finally:
+                partial = path.with_suffix(".new")
+                artifacts.write_json(partial, record)
+                partial.replace(path)
+
+    def _ask_until_usable(self, prompt: str, read: Callable[[str], T], record: dict) -> str:
+        """The first usable reply; `record` is told what every request cost, and the reply."""
+        messages, said = [{"role": "user", "content": prompt}], ""
+        for _ in range(self.attempts):
+            said, cost = self._request(messages, prompt)
             try:
                 read(said)
-            except ValueError:
-                with self._lock:
-                    self.spent.refused += 1
-                continue
-            partial = path.with_name(f"{path.name}.{threading.get_ident()}")
-            artifacts.write_json(partial, {"model": self.model, "prompt": prompt, "reply": said})
-            partial.replace(path)
-            return said
+                record["reply"] = said
+            except ValueError as error:
+                cost["refused"] = 1
+                again = f"That reply can't be used ({error}). Reply again, exactly as asked."
+                messages = [*messages[:1], {"role": "assistant", "content": said}, {"role": "user", "content": again}]
+            for name, count in cost.items():
+                record[name] += count
+            self._count(cost)
+            if record["reply"] is not None:
+                return said
         raise EndpointError(f"{self.model} at {self.url} gave {self.attempts} unusable replies to {prompt[:80]!r}, the last {said[:80]!r}")
+
+    def _request(self, messages: list[dict], prompt: str) -> tuple[str, dict[str, int]]:
+        try:
+            made = self._client.chat.completions.create(model=self.model, messages=messages, temperature=0.0, max_tokens=self.max_tokens)
+            said, usage = (made.choices[0].message.content or "") if made.choices else "", made.usage
+        except (json.JSONDecodeError, AttributeError, TypeError):
+            raise EndpointError(f"{self.url} gave no chat completion to {prompt[:80]!r}; is it the base URL, which mostly ends in /v1?") from None
+        except openai.APIStatusError as error:
+            again = f", tried {self.retries + 1} times" if error.status_code in (408, 409, 429) or error.status_code >= 500 else ""
+            raise EndpointError(f"{self.url} answered HTTP {error.status_code} ({type(error).__name__}) to {prompt[:80]!r}{again}") from None
+        except openai.APIError as error:
+            raise EndpointError(f"{self.url} can't be reached ({type(error).__name__}) with {prompt[:80]!r}, tried {self.retries + 1} times") from None
+        return said, {"requests": 1, "prompt_tokens": usage.prompt_tokens if usage else 0, "completion_tokens": usage.completion_tokens if usage else 0}
+
+    def _count(self, cost: dict[str, int]) -> None:
+        with self._lock:
+            self.spent.update(cost)
+
+
+def spent_so_far(cache: Path) -> dict[str, Counter]:
+    """What all replies under `cache` have cost, by model."""
+    total: dict[str, Counter] = {}
+    for path in sorted(cache.glob("*/*.json")):
+        record = artifacts.read_json(path)
+        total.setdefault(record["model"], Counter()).update({name: record[name] for name in _COUNTS})
+    return total
+
+
+if __name__ == "__main__":
+    for name, spent in spent_so_far(cache_folder()).items() or [(f"{cache_folder()}", Counter())]:
+        console.line(f"{name}: {told(spent)}")

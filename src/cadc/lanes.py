@@ -18,6 +18,7 @@ from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
 from cadc import artifacts
+from cadc.endpoint import cache_folder
 from cadc.evaluation.statistics import Samples, measure
 
 LANES = Path(".study")
@@ -78,7 +79,7 @@ class Lane:
         return hashlib.blake2b(json.dumps([commands, values, sources], sort_keys=True).encode(), digest_size=8).hexdigest()
 
     def _run(self, *command: str) -> str:
-        env = os.environ | {"PYTHONPATH": str((self.folder / "src").resolve()), "CADC_WORKERS": "1"}
+        env = os.environ | {"PYTHONPATH": str((self.folder / "src").resolve()), "CADC_WORKERS": "1", "CADC_ENDPOINT_CACHE": str(cache_folder().resolve())}
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, pass_fds=[self._lock.fileno()])
         if done.returncode:
             raise RuntimeError((done.stdout + done.stderr)[-1500:])

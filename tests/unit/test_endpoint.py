@@ -1,6 +1,7 @@
 """The client of an OpenAI-compatible endpoint, against a server that fails, stalls, limits rates and talks nonsense."""
 
 import json
+import multiprocessing
 import re
 import threading
 import time
@@ -10,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from cadc.endpoint import Endpoint, EndpointError
+from cadc.endpoint import Endpoint, EndpointError, spent_so_far
 from cadc.model.encode import EncodedRows
 from cadc.training.answers import grade, judged
 
@@ -25,7 +26,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                prompt = request["messages"][-1]["content"]
+                prompt = request["messages"][0]["content"]
                 outer.keys.add(self.headers["Authorization"])
                 outer.asked[prompt] += 1
                 what = trouble(prompt, outer.asked[prompt])
@@ -36,8 +37,10 @@ class Server:
                     return self.send(429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
                 if what == "fail":
                     return self.send(500, {"error": {"message": "broken"}})
-                if what == "cut":
-                    return self.send(200, None)
+                if what in ("cut", "page"):
+                    return self.send(200, None, {"Content-Type": "text/html"} if what == "page" else None)
+                if what == "denied":
+                    return self.send(401, {"error": {"message": "wrong key secret-of-mine"}})
                 outer.answered[prompt] += 1
                 content = what if what else f"echo {prompt}"
                 self.send(200, {"id": "x", "object": "chat.completion", "created": 0, "model": "m",
@@ -91,8 +94,10 @@ def test_every_prompt_is_asked_once_and_kept(serve, tmp_path):
     assert endpoint.ask(prompts, echoed) == prompts and server.asked == {"a": 1, "b": 1, "c": 1}
     again = Endpoint(server.url, "m", tmp_path)
     assert again.ask([*prompts, "d"], echoed) == [*prompts, "d"] and sum(server.asked.values()) == 4
-    assert (again.spent.requests, again.spent.cached, again.spent.prompt_tokens, again.spent.completion_tokens) == (1, 3, 10, 2)
+    assert again.spent == {"requests": 1, "cached": 3, "prompt_tokens": 10, "completion_tokens": 2}
     assert Endpoint(server.url, "another", tmp_path).ask(["a"], echoed) == ["a"] and server.asked["a"] == 2  # another model says something else
+    total = {"requests": 4, "refused": 0, "prompt_tokens": 40, "completion_tokens": 8}
+    assert spent_so_far(tmp_path) == {"m": total, "another": {"requests": 1, "refused": 0, "prompt_tokens": 10, "completion_tokens": 2}}
     kept = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
     assert server.keys == {"Bearer secret-of-mine"} and "secret" not in kept
 
@@ -103,7 +108,8 @@ def test_trouble_is_outlived_and_nothing_is_paid_twice(serve, tmp_path, what):
     endpoint = Endpoint(server.url, "m", tmp_path, timeout=0.5)
     assert endpoint.ask(list("abcdef"), echoed) == list("abcdef")
     assert server.asked == {"a": 2, "b": 2, "c": 1, "d": 1, "e": 1, "f": 1}
-    assert endpoint.spent.requests == sum(server.answered.values()) and endpoint.spent.refused == 2 * (what == "nonsense")
+    assert endpoint.spent["requests"] == sum(server.answered.values()) and endpoint.spent["refused"] == 2 * (what == "nonsense")
+    assert spent_so_far(tmp_path)["m"]["requests"] == endpoint.spent["requests"]
     assert Endpoint(server.url, "m", tmp_path).ask(list("fedcba"), echoed) == list("fedcba") and sum(server.asked.values()) == 8
 
 
@@ -119,10 +125,23 @@ def test_one_prompt_without_a_usable_reply_costs_no_other(serve, tmp_path, what,
     assert set(server.asked) == {"b"}  # the others are kept
 
 
-def test_a_reply_that_is_no_json_is_an_error_that_names_the_prompt(serve, tmp_path):
-    server = serve(lambda prompt, n: "cut")
-    with pytest.raises(EndpointError, match="'a'"):
+@pytest.mark.parametrize(("what", "said"), [("cut", "/v1"), ("page", "/v1"), ("denied", "HTTP 401")])
+def test_an_endpoint_that_is_none_is_named_with_what_to_do(serve, tmp_path, what, said):
+    server = serve(lambda prompt, n: what)
+    with pytest.raises(EndpointError, match=f"{server.url}.*{said}.*" if what == "denied" else f"{server.url}.*'a'.*{said}") as error:
         Endpoint(server.url, "m", tmp_path, retries=1).ask(["a"], echoed)
+    assert server.asked["a"] == 1 and "secret" not in str(error.value) and "tried" not in str(error.value)
+
+
+def test_two_processes_ask_a_prompt_once(serve, tmp_path):
+    server = serve(lambda prompt, n: time.sleep(0.2))
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=lambda: Endpoint(server.url, "m", tmp_path).ask(["a", "b"], echoed)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0] and server.asked == {"a": 1, "b": 1}
 
 
 def test_without_a_key_nothing_is_asked(tmp_path, monkeypatch):
@@ -132,8 +151,8 @@ def test_without_a_key_nothing_is_asked(tmp_path, monkeypatch):
 
 
 def test_grades():
-    assert [grade(reply) for reply in ("7", "10", "Score: 2.5.", " 0 ")] == [0.7, 1.0, 0.25, 0.0]
-    for reply in ("", "fine", "11", "7 out of 10"):
+    assert [grade(reply) for reply in ("7", "10", "Score: 2.5.", " 0 ", "8/10", "10 out of 10")] == [0.7, 1.0, 0.25, 0.0, 0.8, 1.0]
+    for reply in ("", "fine", "11", "-3", "7 or 8"):
         with pytest.raises(ValueError):
             grade(reply)
 

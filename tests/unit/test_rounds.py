@@ -24,12 +24,22 @@ def test_shares_of_a_round_are_its_own():
     assert rounds.shares_by_round(selection, group, ["count", "read"]).tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
-@pytest.mark.parametrize(("objective", "first"), [("loss", [1.0, 2.0, 3.0]), ("accuracy", [3.0, 2.0, 1.0])])
-def test_terciles_are_those_of_the_first_measurement(objective, first):
-    history = np.full((2, 4, 4), np.nan)
-    history[0, :3, 0], history[1, :, 0] = [3.0, 1.0, 2.0], [30.0, 10.0, 20.0, 99.0]  # the last cluster was not measured at first
-    made = rounds.terciles(history, objective)
-    assert made[0].tolist() == first and made[1].tolist() == [10 * x for x in first]
+def test_terciles_are_those_of_the_first_measurement_that_knows_a_cluster():
+    history = np.full((3, 4, 6), np.nan)
+    history[1, :3, 0], history[2, :, 0] = [3.0, 1.0, 2.0], [30.0, 10.0, 20.0, 99.0]  # the last cluster was not measured at first
+    history[:, :, 1] = history[:, :, 0] / 100
+    made = rounds.terciles(history)
+    assert made[0, :, 0].tolist() == [1, 2, 3] and made[1, :, 0].tolist() == [10, 20, 30] and made[1, :, 1].tolist() == [0.1, 0.2, 0.3]
+    assert rounds.terciles(history[:0]).size == rounds.terciles(history[:1]).size == 0
+
+
+def test_a_page_says_what_there_is_and_shows_no_picture_that_there_is_not():
+    bought = Selection(np.array([0, 3, 4]), np.ones(3, np.float32), CLUSTER[[0, 3, 4]].astype(np.int32), np.array([1, 1, 2], np.int32))
+    text = rounds.page("x", bought, np.ones((2, 3, 6)), CLUSTER, ["count", "read", ""], {"rounds": "plots/x.png"})
+    assert "3 answers bought, 0 of them in the warm-up and the others in 2 rounds; 2 measurements of 6 rows" in text
+    assert "plots/x.png" in text and "terciles" not in text and "| 1 | read | 2 | 2 | 100.0 |" in text
+    group = np.array(["count", "read", ""])[CLUSTER]
+    assert rounds.shares_by_round(bought, group, ["count", "read"]).tolist() == [[0, 0], [0.5, 0.5], [0, 1]]  # no warm-up: an empty bar, not a round moved
 
 
 def test_a_benchmark_row_is_rare_where_its_cluster_is_small():
@@ -60,7 +70,7 @@ def test_improvements_are_over_random_rows_by_subtask_and_form():
 
 def test_pictures_are_drawn(tmp_path):
     rounds.draw_rounds(tmp_path / "a.png", np.array([[0.5, 0.5], [1, 0]]), ["count", "read"])
-    rounds.draw_terciles(tmp_path / "b.png", np.ones((4, 3)), "loss")
+    rounds.draw_terciles(tmp_path / "b.png", np.ones((4, 3, 2)))
     rounds.draw_improvement(tmp_path / "c.png", np.array([1.0, 2]), {"x": np.array([1.0, 2]), "y": np.array([2.0, 2])})
     questions = ["how many dogs"] * 3 + ["what is written here"] * 3
     for name in ("d", "e"):

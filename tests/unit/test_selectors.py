@@ -12,7 +12,7 @@ from cadc.artifacts import load_selection, save_selection
 from cadc.capabilities.attribution import affinity, capability_influence, purity
 from cadc.curation.attribution import attribute, trend
 from cadc.curation.ordering import relative_slope, replayed, sequenced, stage_order
-from cadc.curation.picking import diverse, facility_location, top, weighted
+from cadc.curation.picking import clean_first, diverse, facility_location, top, weighted
 from cadc.selectors.cadc import Params, assign, capability_budgets
 from cadc.selectors.signal import Signal
 
@@ -170,6 +170,23 @@ def test_scaling_all_gradients_changes_no_selection():
     assert rows(1.0) == rows(8.0)
 
 
+def test_no_doubtful_row_is_taken_while_another_subtask_has_clean_ones():
+    weights, clean, counts = np.array([9.0, 1.0]), np.array([25, 25]), np.array([100, 100])
+    assert clean_first(weights, clean, counts, 20).tolist() == [18, 2]
+    assert clean_first(weights, clean, counts, 40).tolist() == [25, 15]  # held to its clean ones
+    assert clean_first(weights, clean, counts, 60).tolist() == [34, 26]  # all clean ones, and ten more by weight
+    trends = np.array([[1.0, 2.0]])
+    assert capability_budgets(trends, counts, weights, 40, "targets", clean).tolist() == [25, 15]
+    assert capability_budgets(trends, counts, weights, 60, "targets", clean).tolist() == [34, 26]
+    own, purity = np.repeat([0, 1], 100), np.tile(np.arange(100.0), 2)[:, None] * np.ones(2)
+    affinity = np.where(np.arange(2) == own[:, None], 1.0, 0.0) + 1e-3 * np.random.default_rng(0).random((200, 2))
+    for n, expected in ((40, [25, 15]), (60, [34, 26])):
+        rows = diverse(affinity, purity, affinity, weights, 0.25, np.arange(200), n)
+        assert np.bincount(own[rows]).tolist() == expected
+        if n == 40:
+            assert (purity[rows, 0] >= 75).all()
+
+
 def test_a_diverse_pick_serves_every_subtask_and_leaves_the_doubtful_out():
     rng = np.random.default_rng(0)
     own = np.repeat([0, 1, 2], [120, 40, 20])
@@ -183,10 +200,10 @@ def test_a_diverse_pick_serves_every_subtask_and_leaves_the_doubtful_out():
     assert np.bincount(own[rows]).tolist() == [10, 10, 10] and len(set(rows.tolist())) == 30 and not doubtful[rows].any()
     assert np.bincount(own[diverse(affinity, purity, affinity, np.array([4.0, 1.0, 1.0]), 0.5, everything, 30)]).tolist() == [20, 5, 5]
     assert np.bincount(own[diverse(affinity, purity, affinity, np.ones(3), 0.1, everything, 90)]).tolist() == [
-        35,
-        35,
+        39,
+        31,
         20,
-    ]  # what a small one can't fill, others do
+    ]  # all 12, 4 and 2 clean ones, then alike; what a small one can't fill, others do
     assert np.bincount(own[diverse(affinity, purity, affinity, None, 0.5, everything, 36)]).tolist() == [24, 8, 4]
     assert sorted(diverse(affinity, purity, affinity, np.ones(3), 0.5, everything, 180).tolist()) == everything.tolist()
     assert doubtful[diverse(affinity, purity, affinity, np.ones(3), 1.0, everything, 90)].any()

@@ -4,6 +4,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from pydantic import ValidationError
@@ -66,6 +67,20 @@ def test_what_a_row_costs_is_told_once_all_rows_know_it():
         entry["flops"] = {budget: [2e12, 1e12] for budget in entry["figures"]}
     table = tabulated(TABLE, counted).splitlines()
     assert table[0].endswith("| selection, TFLOP | with tuning |") and all(line.endswith("| 2.0 | 3.0 |") for line in table[2:])
+
+
+def test_claims_are_checked_seed_by_seed():
+    entries = made()
+    entries[named("cadc", TABLE.changes(TABLE.variants[0]))]["figures"]["b05"] = figures([10, 11])
+    table = TABLE.model_copy(update={"variants": TABLE.variants[:2], "claims": [("second", "first"), ("first", "second")]})
+    said = [line for line in tabulated(table, entries).splitlines() if ">" in line]
+    half = 12.7062 * np.std([20, 23], ddof=1) / np.sqrt(2)  # Student's t with one degree of freedom
+    low, high = f"{21.5 - half:+.1f}", f"{21.5 + half:+.1f}"
+    assert said == [f"| second > first, 5% | +21.5 | {low} to {high} | holds |", f"| first > second, 5% | -21.5 | -{high[1:]} to -{low[1:]} | reversed |"]
+    entries[named("cadc", TABLE.changes(TABLE.variants[0]))]["figures"]["b05"] = figures([10, 41])
+    assert tabulated(table, entries).splitlines()[-1].endswith("| open, leans against it |")
+    with pytest.raises(ValidationError, match="third"):
+        Question.model_validate(TABLE.model_dump() | {"claims": [["first", "third"]]})
 
 
 def test_figures_made_with_other_code_stay_and_say_so():

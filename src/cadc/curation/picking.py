@@ -29,6 +29,14 @@ def eligible(affinity: np.ndarray, candidates: np.ndarray, keep: float) -> np.nd
     return np.ceil(keep * np.bincount(affinity[candidates].argmax(1), minlength=affinity.shape[1])).astype(np.int64)
 
 
+def clean_first(weights: np.ndarray, clean: np.ndarray, counts: np.ndarray, n: int) -> np.ndarray:
+    """`capped_shares` of `n` rows within the `clean` ones of each group, int64 [S]; where these are too few, all of them and the rest
+    within `counts`, by weight, too (ours)."""
+    if n <= clean.sum():
+        return capped_shares(weights, clean, n)
+    return clean + capped_shares(weights, counts - clean, n - int(clean.sum()))
+
+
 def diverse(
     affinity: np.ndarray, purity: np.ndarray, features: np.ndarray, weight: np.ndarray | None, keep: float, candidates: np.ndarray, n: int
 ) -> np.ndarray:
@@ -44,7 +52,7 @@ def diverse(
     counts = np.bincount(own, minlength=affinity.shape[1])
     n = min(n, len(candidates))
     clean = eligible(affinity, candidates, keep)
-    shares = capped_shares(counts if weight is None or not weight[counts > 0].any() else weight, clean if clean.sum() >= n else counts, n)
+    shares = clean_first(counts if weight is None or not weight[counts > 0].any() else weight, clean, counts, n)
     chosen = [np.empty(0, np.int64)]
     for s in np.flatnonzero(shares):
         group = candidates[own == s]

@@ -112,15 +112,16 @@ def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float
     return proxy + params.proxy.snapshots * (n_rows + n_probe) * per_row.gradients
 
 
-def measuring_cost(method: str, budget: str, params: Params, per_row: Operations) -> float:
-    """Operations of the measurements between rounds, where a method chooses while the model learns; mean over seeds."""
+def adaptive_cost(method: str, budget: str, params: Params, per_row: Operations) -> float:
+    """Operations beside those of one tuning, where a method chooses while the model learns: measurements, and a first training whose rows
+    are then shuffled; mean over seeds."""
     plan = artifacts.SELECTIONS / method / "plan.json"
     if not plan.exists():
         return 0.0
-    most = artifacts.read_json(plan)["settings"]["rows_per_cluster"]
     runs = [run for run in runs_of(method, params) if run.key == budget]
-    counts = [artifacts.load_array(artifacts.ADAPTERS / method / run.name / "rounds.npy")[:, :, 3] for run in runs]
-    return float(np.mean([np.minimum(count, most).sum() for count in counts])) * per_row.forward
+    measured = np.mean([artifacts.load_array(artifacts.ADAPTERS / method / run.name / "rounds.npy")[:, :, 4].sum() for run in runs])
+    first = tuning_cost(runs[0].budget, params, per_row) if artifacts.read_json(plan)["settings"]["shuffled"] else 0.0
+    return float(measured) * per_row.forward + first
 
 
 def tuning_cost(budget: float, params: Params, per_row: Operations) -> float:
@@ -132,9 +133,7 @@ def flops(method: str, params: Params) -> dict[str, list[float]]:
     """Operations of a method's selection and of one fine-tuning, by budget."""
     per_row = Operations(params)
     selection = selection_cost(params.methods[method].signal, params, per_row)
-    return {
-        run.key: [selection + measuring_cost(method, run.key, params, per_row), tuning_cost(run.budget, params, per_row)] for run in runs_of(method, params)
-    }
+    return {run.key: [selection + adaptive_cost(method, run.key, params, per_row), tuning_cost(run.budget, params, per_row)] for run in runs_of(method, params)}
 
 
 if __name__ == "__main__":

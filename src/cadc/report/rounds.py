@@ -23,7 +23,6 @@ from cadc.report.capabilities import first_exchange, telling_words
 from cadc.report.figures import STYLE, save
 from cadc.report.leaderboard import REPORTS, markdown
 from cadc.runs import runs_of
-from cadc.training.adaptive import Plan
 
 LEVELS = ("easy", "medium", "hard")
 
@@ -41,25 +40,31 @@ def abilities(features: np.ndarray, probe: np.ndarray, meta_task: np.ndarray, cl
 
 
 def shares_by_round(selection: Selection, group: np.ndarray, names: list[str]) -> np.ndarray:
-    """Share of each round's rows that is of each group: group str [n_rows] -> float64 [n_rounds, len(names)]."""
+    """Share of each round's rows that is of each group: group str [n_rows] -> float64 [n_rounds, len(names)], zero for a round without rows."""
     of = group[selection.row]
-    return np.array([[np.mean(of[selection.stage == stage] == name) for name in names] for stage in np.unique(selection.stage)])
+    rounds = [of[selection.stage == stage] for stage in range(selection.stage.max() + 1)]
+    return np.array([[np.mean(own == name) if len(own) else 0.0 for name in names] for own in rounds])
 
 
-def terciles(history: np.ndarray, objective: str) -> np.ndarray:
-    """Mean value of the clusters that measured easy, medium and hard at first, at every measurement: float64 [n_marks, 3].
+def terciles(history: np.ndarray) -> np.ndarray:
+    """Mean loss and accuracy of the clusters that were easy, medium and hard at first: float64 [n_marks, 3, 2].
 
-    history float64 [n_marks, n_clusters, 4] as `Adaptive.history` gives it. Only clusters measured from the first to the last count.
+    history float64 [n_marks, n_clusters, 6] as `Adaptive.history` gives it, from the first measurement on that knows a cluster. Easy is
+    what has a low loss then; only clusters measured from there to the last count. Empty where nothing was measured.
     """
-    value = history[:, np.isfinite(history[:, :, 0]).all(0), 0]
-    groups = np.array_split(np.argsort(value[0] if objective == "loss" else -value[0], kind="stable"), 3)
-    return np.stack([value[:, group].mean(1) for group in groups], 1)
+    known = np.isfinite(history[:, :, 0])
+    history = history[known.any(1).argmax() :] if known.any() else history[:0]
+    scores = history[:, np.isfinite(history[:, :, 0]).all(0), :2]
+    if not scores.size:
+        return np.empty((0, 3, 2))
+    groups = np.array_split(np.argsort(scores[0, :, 0], kind="stable"), 3)
+    return np.stack([scores[:, group].mean(1) if len(group) else np.full((len(scores), 2), np.nan) for group in groups], 1)
 
 
 def gaussian_assignment(features: np.ndarray, cluster: np.ndarray, probe: np.ndarray) -> np.ndarray:
     """The cluster under whose Gaussian each benchmark row is likeliest: int64 [n_probe].
 
-    Diagonal covariances of the clusters' rows, each added to the pool's own, for a cluster may have few rows (ours).
+    Diagonal covariances of the clusters' rows, with a tenth of the pool's own added, for a cluster may have few rows (ours).
     """
     width = features.var(0) + 1e-6
     likelihood = np.full((len(probe), cluster.max() + 1), -np.inf)
@@ -105,34 +110,26 @@ def improvements(own: list[Samples], others: list[Samples], rare: dict[str, floa
     }
 
 
-def page(method: str, plan: Plan, selection: Selection, history: np.ndarray, cluster: np.ndarray, names: list[str], pictures: str, versus_random: bool) -> str:
-    """A method's section: what it bought and measured, its clusters, and the pictures, which lie at `pictures`_*.png."""
-    measured = np.minimum(history[:, :, 3], plan.rows_per_cluster).sum()
-    bought = np.bincount(cluster[selection.row[selection.stage > 0]], minlength=len(names))
-    size = np.bincount(cluster, minlength=len(names))
+def page(method: str, selection: Selection, history: np.ndarray, cluster: np.ndarray, names: list[str], pictures: dict[str, str]) -> str:
+    """A method's section: what it bought and measured, its clusters, and those of its pictures that there are, by what they show."""
+    said = {
+        "rounds": "What each round bought, by what its clusters are about (the meta-task of most rows' nearest benchmark row):",
+        "terciles": "Clusters that were easy, medium and hard at first:",
+        "improvement": "Where it helps, by subtask of MMT-Bench and mini VQA, mean over seeds; rarity by the cluster under whose Gaussian a benchmark row is likeliest:",
+        "words": "The clusters from which rounds bought most, in the words that set their questions apart:",
+    }
+    n_warm_up, n_rounds = int(np.sum(selection.stage == 0)), int(selection.stage.max())
+    bought, size = (np.bincount(cluster[rows], minlength=len(names)) for rows in (selection.row[selection.stage > 0], np.arange(len(cluster))))
     body = [[str(k), names[k], str(size[k]), str(bought[k]), f"{100 * bought[k] / max(size[k], 1):.1f}"] for k in np.argsort(-bought, kind="stable")]
-    return "\n".join(
-        [
-            f"## {method}\n",
-            f"Seed by seed the same plan; here its first run: {len(selection)} answers bought, {np.sum(selection.stage == 0)} of them in the warm-up and the others in "
-            f"{selection.stage.max()} rounds; {len(history)} measurements of {measured:.0f} rows in all.\n",
-            "What each round bought, by what its clusters are about (the meta-task of most rows' nearest benchmark row):\n",
-            f"![rounds]({pictures}_rounds.png)\n",
-            f"Clusters that measured easy, medium and hard at first ({plan.objective}):\n",
-            f"![terciles]({pictures}_terciles.png)\n",
-            *(
-                [
-                    "Where it helps, by subtask of MMT-Bench and mini VQA, mean over seeds; rarity by the cluster under whose Gaussian a benchmark row is likeliest:\n",
-                    f"![improvement]({pictures}_improvement.png)\n",
-                ]
-                if versus_random
-                else []
-            ),
-            "The clusters from which rounds bought most, in the words that set their questions apart:\n",
-            f"![words]({pictures}_words.png)\n",
-            markdown(["cluster", "about", "rows", "bought in rounds", "% of them"], [row for row in body if row[3] != "0"]),
-        ]
-    )
+    parts = [
+        f"## {method}\n",
+        f"Its first run: {len(selection)} answers bought, {n_warm_up} of them in the warm-up and the others in {n_rounds} rounds; {len(history)} measurements of "
+        f"{history[:, :, 4].sum():.0f} rows in all.\n",
+    ]
+    parts += [f"{text}\n\n![{name}]({pictures[name]})\n" for name, text in said.items() if name in pictures]
+    if bought.any():
+        parts.append(markdown(["cluster", "about", "rows", "bought in rounds", "% of them"], [row for row in body if row[3] != "0"]))
+    return "\n".join(parts)
 
 
 @matplotlib.rc_context(STYLE)
@@ -151,14 +148,15 @@ def draw_rounds(path: Path, shares: np.ndarray, names: list[str]) -> None:
 
 
 @matplotlib.rc_context(STYLE)
-def draw_terciles(path: Path, values: np.ndarray, ylabel: str) -> None:
-    """Means of the three groups of clusters over the measurements."""
-    figure, axis = plt.subplots(figsize=(4.5, 3))
-    for i, name in enumerate(LEVELS):
-        axis.plot(values[:, i], "o-", label=f"{name} at first")
-    axis.set_xlabel("measurement")
-    axis.set_ylabel(ylabel)
-    axis.legend(frameon=False)
+def draw_terciles(path: Path, scores: np.ndarray) -> None:
+    """Loss and accuracy of the three groups of clusters over the measurements: float64 [n_marks, 3, 2]."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.5, 2.8))
+    for column, (axis, title) in enumerate(zip(axes, ("loss", "accuracy"), strict=True)):
+        for i, name in enumerate(LEVELS):
+            axis.plot(scores[:, i, column], "o-", label=f"{name} at first")
+        axis.set_xlabel("measurement")
+        axis.set_ylabel(title)
+    axes[0].legend(frameon=False)
     save(figure, path)
 
 
@@ -212,26 +210,27 @@ def write(params: Params, cells: dict[tuple[str, str], list[Samples]], plots: Pa
     """reports/rounds.md and its pictures: of every method that chooses while the model learns, what it chose when."""
     parts = ["# Chosen while the model learns\n", "Made by `dvc repro`; with and without its parts: [progress.md](progress.md).\n"]
     adaptive = [method for method in params.methods if (artifacts.SELECTIONS / method / "plan.json").exists()]
-    if not adaptive:
-        parts.append("None of the methods in params.yaml does.\n")
-    else:
+    if adaptive:
         features, probe, subtasks, meta = label_free_views(params)
         questions = [first_exchange(row)[0] for row in artifacts.load_pool().select(["turns"]).to_pylist()]
+    else:
+        parts.append("None of the methods in params.yaml does.\n")
     for method in adaptive:
         run = runs_of(method, params)[0]
-        plan = Plan(**artifacts.read_json(artifacts.SELECTIONS / method / "plan.json")["settings"])
-        cluster = artifacts.load_array(artifacts.SELECTIONS / method / "cluster.npy")
-        selection = artifacts.realised_selection(method, run.name)
+        cluster, selection = artifacts.load_array(artifacts.SELECTIONS / method / "cluster.npy"), artifacts.realised_selection(method, run.name)
         history = artifacts.load_array(artifacts.ADAPTERS / method / run.name / "rounds.npy")
         names = abilities(features, probe, meta, cluster)
-        groups = sorted(set(names) - {""})
-        draw_rounds(plots / f"{method}_rounds.png", shares_by_round(selection, names[cluster], groups), groups)
-        draw_terciles(plots / f"{method}_terciles.png", terciles(history, plan.objective), plan.objective)
-        rare = group_means(rarity(features, cluster, probe), subtasks, np.ones(len(subtasks)))
-        versus_random = ("random", run.key) in cells
-        if versus_random:
-            draw_improvement(plots / f"{method}_improvement.png", *improvements(cells[method, run.key], cells["random", run.key], rare))
-        most = np.argsort(-np.bincount(cluster[selection.row[selection.stage > 0]], minlength=len(names)), kind="stable")[:8].tolist()
-        draw_clouds(plots / f"{method}_words.png", questions, cluster, most, [f"{k}: {names[k]}" for k in most])
-        parts.append(page(method, plan, selection, history, cluster, names.tolist(), f"plots/{method}", versus_random))
+        pictures = {name: f"{method}_{name}.png" for name in ("rounds", "terciles", "improvement", "words")}
+        if ("random", run.key) in cells:
+            rare = group_means(rarity(features, cluster, probe), subtasks, np.ones(len(subtasks)))
+            draw_improvement(plots / pictures["improvement"], *improvements(cells[method, run.key], cells["random", run.key], rare))
+        if (scores := terciles(history)).size:
+            draw_terciles(plots / pictures["terciles"], scores)
+        if selection.stage.any():
+            groups = sorted(set(names) - {""})
+            draw_rounds(plots / pictures["rounds"], shares_by_round(selection, names[cluster], groups), groups)
+            most = np.argsort(-np.bincount(cluster[selection.row[selection.stage > 0]], minlength=len(names)), kind="stable")[:8].tolist()
+            draw_clouds(plots / pictures["words"], questions, cluster, most, [f"{k}: {names[k]}" for k in most])
+        there = {name: f"plots/{file}" for name, file in pictures.items() if (plots / file).exists()}
+        parts.append(page(method, selection, history, cluster, names.tolist(), there))
     (REPORTS / "rounds.md").write_text("\n".join(parts))

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
+from scipy import stats
 
 from cadc import artifacts
 from cadc.evaluation.statistics import mean_over, relative
@@ -40,6 +41,13 @@ class Question(Section):
     seeds: list[Seed] = Field(min_length=2)
     set: dict[str, Any] = Field(default_factory=dict)
     variants: list[Variant] = Field(min_length=1)
+    claims: list[tuple[str, str]] = []  # (better, worse), by label: what is claimed of the variants, checked seed by seed
+
+    @model_validator(mode="after")
+    def _claimed(self):
+        if unknown := {label for pair in self.claims for label in pair} - {variant.label for variant in self.variants}:
+            raise ValueError(f"{self.title}: claims name {', '.join(sorted(unknown))}, which is no variant's label")
+        return self
 
     @field_validator("set")
     @classmethod
@@ -102,6 +110,27 @@ def difference(row: Row, first: Row, name: str) -> str:
     return f"{np.mean(row.values(name)) - np.mean(first.values(name)):+.1f} ({2 * spread:.1f})"
 
 
+def interval(apart: np.ndarray) -> tuple[float, float, float]:
+    """Mean of the seeds' differences float64 [n_seeds] with its 95% interval by Student's t."""
+    half = stats.t.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / np.sqrt(len(apart))
+    return apart.mean(), apart.mean() - half, apart.mean() + half
+
+
+def checked(table: Question, rows: list[Row], judged: str) -> str:
+    """Line by line whether what is claimed holds, at every budget that both variants have: where the interval excludes 0, or else leans."""
+    body = []
+    for better, worse in table.claims:
+        for one in (row for row in rows if row.variant.label == better):
+            for other in (row for row in rows if row.variant.label == worse and row.budget == one.budget):
+                shared = [seed for seed in one.runs if seed in other.runs]
+                if len(shared) < 2:
+                    continue
+                mean, low, high = interval(np.array([one.runs[seed][judged] - other.runs[seed][judged] for seed in shared]))
+                verdict = "holds" if low > 0 else "reversed" if high < 0 else f"open, leans {'to it' if mean > 0 else 'against it'}"
+                body.append([f"{better} > {worse}, {percent(one.budget)}", f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}", verdict])
+    return "\n" + markdown(["claim", f"difference in {COLUMNS[judged]}", "95% interval", "verdict"], body) if body else ""
+
+
 def tabulated(table: Question, made: dict[str, dict]) -> str:
     """The table in Markdown: mean ± sd over seeds; differences to the first variant at the same budget."""
     rows = rows_of(table, made)
@@ -120,7 +149,7 @@ def tabulated(table: Question, made: dict[str, dict]) -> str:
         body.append([label, *said, difference(row, versus, judged) if versus and versus is not row else "", *cost])
     header = ["", *(COLUMNS[name] for name in names), f"difference in {COLUMNS[judged]} (2 sd)", *(["selection, TFLOP", "with tuning"] if counted else [])]
     note = "\n† made with earlier code or parameters, not made again yet.\n" if any(row.stale for row in rows) else ""
-    return markdown(header, body) + note
+    return markdown(header, body) + note + checked(table, rows, judged)
 
 
 def write(study: Study, name: str, made: dict[str, dict]) -> None:

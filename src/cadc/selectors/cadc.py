@@ -11,9 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.budgets import capped_shares
 from cadc.curation.attribution import attribute, trend
-from cadc.curation.picking import diverse, eligible, top, weighted
+from cadc.curation.picking import clean_first, diverse, eligible, top, weighted
 from cadc.params import Fraction, Section
 from cadc.selectors.signal import Signal
 
@@ -27,11 +26,11 @@ class Params(Section):
     keep: Fraction
 
 
-def capability_budgets(trends: np.ndarray, counts: np.ndarray, sizes: np.ndarray, n: int, rule: str, capacity: np.ndarray | None = None) -> np.ndarray:
-    """Rows of the budget per capability, exact, within `capacity` (None: `counts`): by mean self-influence (CADC), by the
-    subtasks' weights, by the rows that serve them, or alike."""
+def capability_budgets(trends: np.ndarray, counts: np.ndarray, sizes: np.ndarray, n: int, rule: str, clean: np.ndarray | None = None) -> np.ndarray:
+    """Rows of the budget per capability, exact, within `counts`, the `clean` ones of each first (None: all are): by mean
+    self-influence (CADC), by the subtasks' weights, by the rows that serve them, or alike."""
     weights = {"self_influence": trends.mean(0), "targets": sizes, "pool": counts, "equal": np.ones(len(counts))}[rule]
-    return capped_shares(np.where(counts > 0, weights, 0), counts if capacity is None else capacity, n)
+    return clean_first(np.where(counts > 0, weights, 0), counts if clean is None else clean, counts, n)
 
 
 def clean_rows(signal: Signal, serves: np.ndarray, keep: float) -> np.ndarray:
@@ -72,8 +71,8 @@ def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> 
     serves = attribute(signal["influence"], params.delta)
     trends = trend(signal["self_influence"], serves)
     sizes = np.bincount(signal["capability"], signal["weight"], minlength=signal["influence"].shape[1])
-    capacity = clean_rows(signal, serves, params.keep) if params.pick == "diverse" else serves.sum(0)
-    budgets = capability_budgets(trends, serves.sum(0), sizes, n, params.budget_rule, capacity if capacity.sum() >= n else None)
+    clean = clean_rows(signal, serves, params.keep) if params.pick == "diverse" else None
+    budgets = capability_budgets(trends, serves.sum(0), sizes, n, params.budget_rule, clean)
     own = assign(signal, serves, budgets, params, rng)
     capability = np.repeat(np.arange(len(own), dtype=np.int32), [len(rows) for rows in own])
     order = rng.permutation(n)

@@ -3,15 +3,17 @@
 After a warm-up, rounds: measure every cluster that has rows bought, compare with the measurement before, turn the relative
 changes into shares, buy `gap` rows, train on them. No code was released; what its paper leaves open is decided here:
 
-- *Which rows measure a cluster*: the first `rows_per_cluster` bought of it. They were trained on in an early round and never
-  again, so what moves between two rounds is the skill and not the memory of a row.
+- *What clusters are made of*: images by the tower of `embed`, questions by MiniLM (PROGRESS: DINO and BERT).
+- *Which rows measure a cluster*: the first of it that were trained on, `rows_per_cluster` at most and fewer where measuring would take
+  more than `measure_share` of training. With `passes: first` each was trained on once, before it is first measured, and is not again while
+  rows are chosen: what moves is what the other rows teach, or make forget.
 - *The first round* needs a change: the clusters are also measured half-way through the warm-up. Without a warm-up the first two
   rounds are drawn uniformly.
 - *Clusters not seen yet* have no change and no share: exploration reaches them.
 - *Exhausted clusters* leave their share to the others in proportion; where no cluster with a share has room, exploration goes on.
 - *Loss falls*: its relative decrease is the change.
-- *Several passes* (the budget's, as for every method; the paper has one): see `Plan.passes`. A realised selection trained on
-  statically gives the same adapter.
+- *Several passes* (the budget's, as for every method; the paper has one): see `Plan.passes`. With `round`, training statically on the
+  realised selection, its rounds as stages, gives the same adapter; with `first` training on it as one stage does.
 """
 
 from __future__ import annotations
@@ -20,29 +22,14 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from cadc.artifacts import Selection
 from cadc.budgets import capped_shares, largest_remainder
-from cadc.model.encode import EncodedRows
 from cadc.section import Fraction, Positive, Rate, Section, Share
 
 Measure = Callable[[np.ndarray], np.ndarray]
-
-
-class BoughtRows(EncodedRows):
-    """Pool rows whose answers are locked until they are bought: reading any other is an error, so that none is read in silence."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.bought: set[int] = set()
-
-    def buy(self, which: np.ndarray) -> None:
-        self.bought.update(which.tolist())
-
-    def __getitem__(self, row: int):
-        if row not in self.bought:
-            raise PermissionError(f"row {self.table['id'][row].as_py()}: its answer was asked for and has not been bought")
-        return super().__getitem__(row)
+ROUNDS = 6  # a stream of random numbers of their own
 
 
 class Plan(Section):
@@ -50,8 +37,8 @@ class Plan(Section):
 
     objective: what is measured. order: `change` is PROGRESS; `easiest`, `medium`, `hardest` are controls, which draw alike from the
     third of the clusters that is measured so (ours). gap: rows bought a round, as a share of the budget. temperature: of the softmax
-    over changes. exploration: share of a round drawn uniformly from all rows left. rows_per_cluster: that measure it, at most.
-    epsilon: in the relative change's denominator. passes: `first`, rows are chosen during the first pass and then all passed over again
+    over changes. exploration: share of a round drawn uniformly from all rows left. rows_per_cluster: that measure it, at most;
+    measure_share: of training's operations that all measurements may take, a forward pass being a third of a training step. epsilon: in the relative change's denominator. passes: `first`, rows are chosen during the first pass and then all passed over again
     in the same order, or `round`, a round's rows take all their passes before the next round. shuffled: a control; the rows are chosen as ever, then a fresh adapter is trained
     on all of them in random order. judge_url, judge_model: the OpenAI-compatible endpoint that grades answers, for accuracy; without
     one an answer is right if greedy decoding gives it exactly.
@@ -63,11 +50,18 @@ class Plan(Section):
     temperature: Rate
     exploration: Share
     rows_per_cluster: Positive
+    measure_share: Rate
     epsilon: Rate
     passes: Literal["first", "round"]
     shuffled: bool
     judge_url: str | None = None
     judge_model: str = ""
+
+    @model_validator(mode="after")
+    def _judge(self):
+        if self.judge_url and (self.objective != "accuracy" or not self.judge_model):
+            raise ValueError("judge_url needs a judge_model, and grades answers: objective accuracy")
+        return self
 
 
 def relative_change(now: np.ndarray, before: np.ndarray, epsilon: float, objective: str) -> np.ndarray:
@@ -117,8 +111,8 @@ def draw(p: np.ndarray, cluster: np.ndarray, left: np.ndarray, n: int, explorati
 class Adaptive:
     """A schedule of `n_examples` examples on `n` rows that chooses them round by round. Slice it from the front on, as an array.
 
-    cluster int32 [n_rows]; warm_up int64 [n_warm_up], the first rows bought; measure(rows) -> float64 [len(rows)]: loss or accuracy of
-    bought rows by the model as it is; buy(rows) is told of every row before it is measured or handed out. All draws follow
+    cluster int32 [n_rows]; warm_up int64 [n_warm_up], the first rows bought; measure(rows) -> float64 [len(rows), 2]: loss and accuracy
+    of bought rows by the model as it is; buy(rows) is told of every row before it is measured or handed out. All draws follow
     from `seed` and the round. Raises ValueError where the pool has fewer than `n` rows or the warm-up more.
     """
 
@@ -135,13 +129,16 @@ class Adaptive:
         self._examples = self._sizes if plan.passes == "first" else largest_remainder(self._sizes, self._length)
         starts = np.cumsum(self._examples)[:-1].tolist()
         half = [int(self._examples[0]) // 2] if len(warm_up) and starts else []
-        #: Numbers of examples after which the model is measured; after all but `half`, a round begins.
+        #: Numbers of examples; the model is measured before the batch that goes beyond one, and behind all but `half` a round begins.
         self.marks: list[int] = [*half, *starts]
         self._n_halves = len(half)
         self._row, self._stage, self._p = np.asarray(warm_up, np.int64), np.zeros(len(warm_up), np.int32), np.ones(len(warm_up), np.float32)
         self._order = np.resize(self._row, int(self._examples[0]))
         self._passed = 0
-        self._values = np.full(len(self.cluster), np.nan)  # each measured row's value, when it was measured last
+        affordable = 3 * plan.measure_share * self._length / max(1, len(self.marks) * self.n_clusters)
+        #: Rows that measure a cluster, at most.
+        self.rows_per_cluster = max(1, min(plan.rows_per_cluster, int(affordable)))
+        self._values = np.full((len(self.cluster), 2), np.nan)  # loss and accuracy of each measured row, when it was measured last
         self._history: list[np.ndarray] = []
         self._ledger(self._row)
 
@@ -159,8 +156,8 @@ class Adaptive:
         return Selection(self._row, self._p, self.cluster[self._row].astype(np.int32), self._stage)
 
     def history(self) -> np.ndarray:
-        """Per mark and cluster: value, relative change, share, rows bought of it before: float64 [n_marks, n_clusters, 4]."""
-        return np.stack([*self._history, np.empty((self.n_clusters, 4))])[:-1]
+        """Per mark and cluster: loss, accuracy, relative change, share, rows measured, rows bought before: float64 [n_marks, n_clusters, 6]."""
+        return np.stack([*self._history, np.empty((self.n_clusters, 6))])[:-1]
 
     def state(self) -> dict[str, np.ndarray]:
         """All that later rounds depend on, as arrays; `load` takes it up again."""
@@ -173,36 +170,41 @@ class Adaptive:
         rounds = [self._row[self._stage == k] for k in range(max(self._passed - self._n_halves, 0) + 1)]
         self._order = np.concatenate([np.resize(rows, n) for rows, n in zip(rounds, self._examples, strict=False)])
 
-    def _tracked(self) -> np.ndarray:
-        """The rows that measure their clusters now: int64, in the order in which they were bought."""
+    def _tracked(self, mark: int) -> np.ndarray:
+        """The rows that measure their clusters when `mark` examples are handed out: int64, in the order in which they were."""
         kept, count = [], np.zeros(self.n_clusters, np.int64)
-        for row in self._row:
+        for row in dict.fromkeys(self._order[:mark].tolist()):
             k = self.cluster[row]
-            if count[k] < self.plan.rows_per_cluster:
+            if count[k] < self.rows_per_cluster:
                 kept.append(row)
                 count[k] += 1
         return np.array(kept, np.int64)
 
     def _means(self, values: np.ndarray, which: np.ndarray) -> np.ndarray:
-        """Mean of `values` float64 [n_rows] over the rows `which` of each cluster: float64 [n_clusters], NaN where there is none."""
-        sums, counts = (np.bincount(self.cluster[which], weights, self.n_clusters) for weights in (values[which], np.ones(len(which))))
-        return np.divide(sums, counts, out=np.full(self.n_clusters, np.nan), where=counts > 0)
+        """Mean of `values` float64 [n_rows, 2] over the rows `which` of each cluster: float64 [n_clusters, 2], NaN where there is none."""
+        counts = np.bincount(self.cluster[which], minlength=self.n_clusters)
+        sums = np.stack([np.bincount(self.cluster[which], values[which, i], self.n_clusters) for i in range(2)], 1)
+        return np.divide(sums, counts[:, None], out=np.full((self.n_clusters, 2), np.nan), where=counts[:, None] > 0)
 
     def _pass_mark(self) -> None:
-        tracked, before = self._tracked(), self._values
+        tracked, before = self._tracked(self.marks[self._passed]), self._values
         self._values = before.copy()
-        self._values[tracked] = self._measure(tracked) if len(tracked) else 0.0
-        both = tracked[np.isfinite(before[tracked])]
+        if len(tracked):
+            self._values[tracked] = self._measure(tracked)
+        column = ("loss", "accuracy").index(self.plan.objective)
+        both = tracked[np.isfinite(before[tracked, column])]
         value = self._means(self._values, tracked)
-        change = relative_change(self._means(self._values, both), self._means(before, both), self.plan.epsilon, self.plan.objective)
-        p = priorities(change, self.plan.temperature) if self.plan.order == "change" else tercile(value, self.plan.order, self.plan.objective)
-        self._history.append(np.stack([value, change, p, np.bincount(self.cluster[self._row], minlength=self.n_clusters)], 1))
+        now, then = (self._means(values, both)[:, column] for values in (self._values, before))
+        change = relative_change(now, then, self.plan.epsilon, self.plan.objective)
+        p = priorities(change, self.plan.temperature) if self.plan.order == "change" else tercile(value[:, column], self.plan.order, self.plan.objective)
+        counts = [np.bincount(self.cluster[rows], minlength=self.n_clusters) for rows in (tracked, self._row)]
+        self._history.append(np.stack([*value.T, change, p, *counts], 1))
         self._passed += 1
         if self._passed > self._n_halves:
             self._buy(self._passed - self._n_halves, p)
 
     def _buy(self, stage: int, p: np.ndarray) -> None:
-        rng = np.random.default_rng([self.seed, int(self._sizes.sum()), stage])
+        rng = np.random.default_rng([self.seed, int(self._sizes.sum()), stage, ROUNDS])
         left = ~np.isin(np.arange(len(self.cluster)), self._row)
         rows = draw(p, self.cluster, left, int(self._sizes[stage]), self.plan.exploration, rng)
         self._ledger(rows)

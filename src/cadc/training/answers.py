@@ -13,6 +13,7 @@ from cadc.endpoint import Endpoint
 from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
 from cadc.model.generate import generate
 
+_PER_TOKEN = ("input_ids", "labels", "mm_token_type_ids")
 _JUDGE = """You grade answers to questions about an image that you can't see.
 
 Conversation:
@@ -62,28 +63,28 @@ def exact_matches(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, objective: str, batch_size: int) -> np.ndarray:
-    """Mean loss of the answer tokens (`loss`) or share of exact answers (`accuracy`) of each row in `which`: float64 [len(which)].
+def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size: int) -> np.ndarray:
+    """Mean loss of the answer tokens and share of exact answers of each row in `which`: float64 [len(which), 2].
 
     The model is left in the mode it was in. Rows are batched by length, so that the batches depend on `which` alone.
     """
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
-    values = np.empty(len(which))
+    values = np.empty((len(which), 2))
     order = np.argsort([len(rows[int(row)]["input_ids"]) for row in which], kind="stable")
     for start in range(0, len(order), batch_size):
         at = order[start : start + batch_size]
         inputs = model_inputs(collate([rows[int(which[i])] for i in at], rows.processor.tokenizer.pad_token_id), device)
         labels = inputs.pop("labels")
         logits = model(**inputs, use_cache=False).logits
-        values[at] = (answer_scores(logits, labels)["nll"] if objective == "loss" else exact_matches(logits, labels)).double().cpu().numpy()
+        values[at] = torch.stack([answer_scores(logits, labels)["nll"], exact_matches(logits, labels)], 1).double().cpu().numpy()
     model.train(was_training)
     return values
 
 
 def grade(reply: str) -> float:
-    """A judge's number from 0 to 10 as a share of 1. Raises ValueError where the reply holds no such number, or several."""
-    numbers = re.findall(r"\d+(?:\.\d+)?", reply)
+    """A judge's number from 0 to 10 as a share of 1: `7`, `Score: 7.5`, `7/10`. Raises ValueError where there is none such, or several."""
+    numbers = re.findall(r"-?\d+(?:\.\d+)?", re.sub(r"(?:/|out of)\s*10\b", "", reply))
     if len(numbers) != 1 or not 0 <= float(numbers[0]) <= 10:
         raise ValueError(f"not one number from 0 to 10: {reply!r}")
     return float(numbers[0]) / 10
@@ -101,7 +102,7 @@ def judged(model: PeftModel, rows: EncodedRows, which: np.ndarray, judge: Endpoi
     for encoded in (rows[int(row)] for row in which):
         answer = encoded["labels"] != IGNORE
         begin = int(torch.nonzero(answer[1:] & ~answer[:-1])[-1]) + 1
-        prompts.append({**encoded, "input_ids": encoded["input_ids"][:begin], "labels": encoded["labels"][:begin]})
+        prompts.append({name: value[:begin] if name in _PER_TOKEN else value for name, value in encoded.items()})
         longest = max(longest, int(answer[begin:].sum()))
         references.append(tokenizer.decode(encoded["labels"][begin:][answer[begin:]], skip_special_tokens=True).strip())
     answers = generate(model, rows.processor, prompts, 2 * longest, batch_size)

@@ -11,6 +11,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
+from cadc import console
 from cadc.model.load import trainable
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -28,7 +29,7 @@ class Stateful(Protocol):
 class Checkpoint:
     """Where a run's state is kept, and after which numbers of steps it is written; the last one stands, whole or not at all.
 
-    It holds LoRA weights, AdamW's moments, torch's random state, the losses so far and the schedule's own state.
+    It holds LoRA weights, AdamW's moments, torch's random states (CPU and the model's GPU), the losses so far and the schedule's own state.
     """
 
     path: Path
@@ -38,6 +39,9 @@ class Checkpoint:
     def save(self, model: PeftModel, optimizer: torch.optim.Optimizer, losses: np.ndarray) -> None:
         """losses: float32, one of each step done."""
         tensors = {"random": torch.get_rng_state(), "losses": torch.from_numpy(losses.copy())}
+        device = next(model.parameters()).device
+        if device.type == "cuda":
+            tensors["random_cuda"] = torch.cuda.get_rng_state(device)
         for name, parameter in trainable(model).items():
             tensors[f"weight.{name}"] = parameter.detach().cpu().contiguous()
             tensors |= {f"{moment}.{name}": optimizer.state[parameter][moment].detach().cpu().contiguous() for moment in _MOMENTS if len(losses)}
@@ -59,6 +63,9 @@ class Checkpoint:
                     moments = {moment: tensors[f"{moment}.{name}"].to(parameter.device) for moment in _MOMENTS}
                     optimizer.state[parameter] = {"step": torch.tensor(float(len(losses)), device=parameter.device), **moments}
         torch.set_rng_state(tensors["random"])
+        if "random_cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random_cuda"], next(model.parameters()).device)
+        console.line(f"goes on behind step {len(losses)}, from {self.path.name}")
         prefix = "schedule."
         self.schedule.load({name.removeprefix(prefix): tensor.numpy() for name, tensor in tensors.items() if name.startswith(prefix)})
         return losses

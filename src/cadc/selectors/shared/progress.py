@@ -51,7 +51,7 @@ def measure(signal: Signal, params: Progress) -> Clustered:
     features = np.concatenate([signal["image"], signal["sentence"]], axis=1)
     fine, centroids = spherical_kmeans(features, params.warm_up_clusters, params.iterations, params.seed, params.points_per_cluster)
     tracked, _ = spherical_kmeans(features, params.clusters, params.iterations, params.seed, params.points_per_cluster)
-    measured = scored(features, fine, centroids[:, width:], params.gamma * np.sqrt(2), params.neighbor_threshold)  # rows have length sqrt(2)
+    measured = scored(features, fine, centroids[:, width:], params.gamma * np.sqrt(2), params.neighbor_threshold)  # rows with an image have length sqrt(2)
     return Clustered(measured, tracked)
 
 
