@@ -8,8 +8,10 @@ RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 repro: .venv/.installed       ## run whatever is out of date, then print the leaderboard
 	$(RUN) dvc repro && $(RUN) python -m cadc.report
 
-test: .venv/.installed        ## all tests, a miniature pipeline run included
-	$(RUN) pytest
+test: .venv/.installed        ## all tests, a miniature pipeline run included; the quick ones beside it
+	@$(RUN) pytest tests/golden tests/unit > .quick.log 2>&1 & quick=$$!; \
+	$(RUN) pytest --durations=5 tests/pipeline; pipeline=$$?; \
+	wait $$quick; quick=$$?; cat .quick.log; rm .quick.log; exit $$((pipeline + quick))
 
 stale: .venv/.installed       ## fail if the committed dvc.lock does not agree with code and params (runs nothing)
 	@$(RUN) dvc repro --dry --allow-missing dvc.yaml testbed/dvc.yaml > .stale.log || { cat .stale.log; rm .stale.log; exit 1; }
