@@ -58,6 +58,6 @@ clean:                        ## forget every artifact; the environment stays
 # Made again only when the lock changes. The package itself is used from src/ (a .pth file, no build).
 .venv/.installed: requirements.lock | .uv/bin/uv
 	.uv/bin/uv venv -q --clear --python $(PYTHON) .venv
-	.uv/bin/uv pip sync -q --python .venv/bin/python --require-hashes requirements.lock
+	.uv/bin/uv pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
 	echo "$(CURDIR)/src" > "$$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/cadc.pth"
 	touch $@
