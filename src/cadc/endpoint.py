@@ -6,19 +6,22 @@ stage's output, and left alone by `make clean`, for they cost money.
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import hashlib
+import io
 import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import openai
+from PIL import Image
 
 from cadc import artifacts, console
 
@@ -32,6 +35,26 @@ def cache_folder() -> Path:
 
 class EndpointError(ValueError):
     """No usable reply; the message says to what, how often it was tried, and what came back. All other replies are kept."""
+
+
+class Prompt(NamedTuple):
+    """What is asked: a text and, before a model that sees, an image file's bytes."""
+
+    text: str
+    image: bytes | None = None
+
+    @property
+    def message(self) -> dict:
+        if self.image is None:
+            return {"role": "user", "content": self.text}
+        kind = Image.open(io.BytesIO(self.image)).get_format_mimetype()
+        url = f"data:{kind};base64,{base64.b64encode(self.image).decode()}"
+        return {"role": "user", "content": [{"type": "text", "text": self.text}, {"type": "image_url", "image_url": {"url": url}}]}
+
+    @property
+    def record(self) -> dict:
+        """What is kept of it beside the reply: of an image, its digest."""
+        return {"prompt": self.text} | ({"image": hashlib.blake2b(self.image, digest_size=16).hexdigest()} if self.image is not None else {})
 
 
 def told(spent: Counter) -> str:
@@ -67,11 +90,12 @@ class Endpoint:
         self._client = openai.OpenAI(base_url=self.url, api_key=key, timeout=self.timeout, max_retries=self.retries)
         self._lock = threading.Lock()
 
-    def ask(self, prompts: list[str], read: Callable[[str], T]) -> list[T]:
+    def ask(self, prompts: Sequence[str | Prompt], read: Callable[[str], T]) -> list[T]:
         """`read(reply)` to each prompt, in order; equal prompts are asked once. `read` raises ValueError at an unusable reply.
 
         Raises EndpointError naming the first prompt without a usable reply, after all others have been asked and kept.
         """
+        prompts = [Prompt(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
         different = list(dict.fromkeys(prompts))
         with ThreadPoolExecutor(self.workers) as pool:
             jobs = {prompt: pool.submit(self._reply, prompt, read) for prompt in different}
@@ -80,16 +104,16 @@ class Endpoint:
             raise EndpointError(f"{len(failed)} of {len(different)} prompts got no usable reply: {failed[0]}") from failed[0]
         return [read(jobs[prompt].result()) for prompt in prompts]
 
-    def _path(self, prompt: str) -> Path:
-        name = hashlib.blake2b(json.dumps([self.model, self.max_tokens, prompt]).encode(), digest_size=16).hexdigest()
+    def _path(self, prompt: Prompt) -> Path:
+        name = hashlib.blake2b(json.dumps([self.model, self.max_tokens, *prompt.record.values()]).encode(), digest_size=16).hexdigest()
         return self.cache / name[:2] / f"{name}.json"
 
-    def _reply(self, prompt: str, read: Callable[[str], T]) -> str:
+    def _reply(self, prompt: Prompt, read: Callable[[str], T]) -> str:
         path = self._path(prompt)
         path.parent.mkdir(parents=True, exist_ok=True)
         with (path.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # of the prompts whose names begin alike: one process asks, others then find the reply
-            record = artifacts.read_json(path) if path.exists() else {"model": self.model, "prompt": prompt, "reply": None} | dict.fromkeys(_COUNTS, 0)
+            record = artifacts.read_json(path) if path.exists() else {"model": self.model, **prompt.record, "reply": None} | dict.fromkeys(_COUNTS, 0)
             if record["reply"] is not None:
                 self._count({"cached": 1})
                 return record["reply"]
@@ -100,11 +124,11 @@ class Endpoint:
                 artifacts.write_json(partial, record)
                 partial.replace(path)
 
-    def _ask_until_usable(self, prompt: str, read: Callable[[str], T], record: dict) -> str:
+    def _ask_until_usable(self, prompt: Prompt, read: Callable[[str], T], record: dict) -> str:
         """The first usable reply; `record` is told what every request cost, and the reply."""
-        messages, said = [{"role": "user", "content": prompt}], ""
+        messages, said = [prompt.message], ""
         for _ in range(self.attempts):
-            said, cost = self._request(messages, prompt)
+            said, cost = self._request(messages, prompt.text)
             try:
                 read(said)
                 record["reply"] = said
@@ -117,7 +141,7 @@ class Endpoint:
             self._count(cost)
             if record["reply"] is not None:
                 return said
-        raise EndpointError(f"{self.model} at {self.url} gave {self.attempts} unusable replies to {prompt[:80]!r}, the last {said[:80]!r}")
+        raise EndpointError(f"{self.model} at {self.url} gave {self.attempts} unusable replies to {prompt.text[:80]!r}, the last {said[:80]!r}")
 
     def _request(self, messages: list[dict], prompt: str) -> tuple[str, dict[str, int]]:
         try:

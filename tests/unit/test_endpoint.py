@@ -1,5 +1,7 @@
 """The client of an OpenAI-compatible endpoint, against a server that fails, stalls, limits rates and talks nonsense."""
 
+import base64
+import io
 import json
 import multiprocessing
 import re
@@ -10,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from cadc.endpoint import Endpoint, EndpointError, spent_so_far
+from cadc.endpoint import Endpoint, EndpointError, Prompt, spent_so_far
 from cadc.model.encode import EncodedRows
 from cadc.training.answers import grade, judged
 
@@ -20,13 +23,18 @@ class Server:
     """Answers `echo PROMPT`, but does first what `trouble(prompt, n)` says to the n-th request for a prompt."""
 
     def __init__(self, trouble=lambda prompt, n: None):
-        self.asked, self.answered, self.keys = Counter(), Counter(), set()
+        self.asked, self.answered, self.keys, self.pictures = Counter(), Counter(), set(), []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 prompt = request["messages"][0]["content"]
+                if isinstance(prompt, list):  # a text and the picture it is about
+                    text, picture = prompt
+                    kind, _, body = picture["image_url"]["url"].partition(";base64,")
+                    outer.pictures.append((kind, base64.b64decode(body)))
+                    prompt = text["text"]
                 outer.keys.add(self.headers["Authorization"])
                 outer.asked[prompt] += 1
                 what = trouble(prompt, outer.asked[prompt])
@@ -100,6 +108,18 @@ def test_every_prompt_is_asked_once_and_kept(serve, tmp_path):
     assert spent_so_far(tmp_path) == {"m": total, "another": {"requests": 1, "refused": 0, "prompt_tokens": 10, "completion_tokens": 2}}
     kept = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
     assert server.keys == {"Bearer secret-of-mine"} and "secret" not in kept
+
+
+def test_a_picture_goes_with_its_question_and_another_picture_is_another_question(serve, tmp_path):
+    server = serve()
+    files = []
+    for color, kind in (("red", "PNG"), ("blue", "JPEG")):
+        Image.new("RGB", (8, 8), color).save(file := io.BytesIO(), kind)
+        files.append(file.getvalue())
+    prompts = [Prompt("what color ?", file) for file in files] + ["what color ?"]
+    for _ in range(2):
+        assert Endpoint(server.url, "m", tmp_path, workers=1).ask([*prompts, prompts[0]], echoed) == ["what color ?"] * 4
+    assert server.pictures == [("data:image/png", files[0]), ("data:image/jpeg", files[1])] and server.asked["what color ?"] == 3
 
 
 @pytest.mark.parametrize("what", ["stall", "limit", "fail", "nonsense"])
