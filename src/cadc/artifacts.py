@@ -6,6 +6,10 @@
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score
     embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space, sentence.npy float32 [n_rows, 384]: unit
                                  rows, image zero where a row has none
+    views/                       concept.npy, skill.npy float32 [n_rows, width] and probe_concept.npy, probe_skill.npy float32 [n_probe, width]:
+                                 unit rows, concept zero where a row has no image; probe_target.npy str [n_probe], BENCHMARK/META-TASK;
+                                 described.npy str [n_targets], described_concept.npy, described_skill.npy float32 [n_targets, width] and
+                                 descriptions.json, of each target's description in words; pool.parquet, probe.parquet: id, skills
     features/                    activations.npy float16 [n_rows, n_layers, 2, width], hidden.npy float32 [n_rows, width];
                                  nll.npy, el2n.npy, margin.npy float32 [n_snapshots, n_rows]
     score_net/                   features.npy float32 [n_rows, width], difficulty.npy float32 [n_rows]
@@ -52,7 +56,7 @@ ROOT = Path("artifacts")
 POOL, LABELS = ROOT / "pool", ROOT / "labels.parquet"
 BENCHMARKS = ROOT / "benchmarks"
 PROBE, SCORE = BENCHMARKS / "probe", BENCHMARKS / "score"
-EMBEDDINGS, CLUSTERS = ROOT / "embeddings", ROOT / "clusters"
+EMBEDDINGS, VIEWS, CLUSTERS = ROOT / "embeddings", ROOT / "views", ROOT / "clusters"
 PROXY, CAPTURE, INFLUENCE = ROOT / "proxy", ROOT / "capture", ROOT / "influence"
 MATCHING, FEATURES, SCORE_NET = ROOT / "matching", ROOT / "features", ROOT / "score_net"
 CAPABILITIES, SELECTIONS = ROOT / "capabilities", ROOT / "selections"

@@ -61,6 +61,20 @@ class Embed(Section):
     sentences: str
 
 
+class Views(Section):
+    url: str | None
+    model: str
+    image: bool
+    top: Positive
+    descriptions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _named(self):
+        if self.url is not None and not self.model:
+            raise ValueError("url names an endpoint; set model, too")
+        return self
+
+
 class Cluster(Section):
     seed: Seed
     clusters: Positive
@@ -177,6 +191,7 @@ class Params(Section):
     tower: Tower
     model: Model
     embed: Embed
+    views: Views
     cluster: Cluster
     proxy: Proxy
     capture: Capture

@@ -12,7 +12,7 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
-Signal = Literal["pool", "embeddings", "features", "score_net", "influence", "matching", "capabilities"]
+Signal = Literal["pool", "embeddings", "views", "features", "score_net", "influence", "matching", "capabilities"]
 MethodName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 OneOrMany = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 

@@ -12,7 +12,8 @@ from cadc.selectors.signal import Signal
 
 PARAMS = load_params("params.yaml")
 METHODS = sorted({*PARAMS.methods, *PARAMS.baselines})
-DETERMINISTIC = ("length", "clip_score", "el2n", "perplexity", "d2_pruning", "self_filter", "less", "icons")  # no draw, no k-means
+TARGETED = tuple(f"targeted_{by}" for by in ("concept", "skill", "sum", "max", "split", "auto"))
+DETERMINISTIC = ("length", "clip_score", "el2n", "perplexity", "d2_pruning", "self_filter", "less", "icons", *TARGETED)  # no draw, no k-means
 N, M, S = 60, 2, 5
 KINDS = ("generic", "constant", "duplicates", "zero", "text_only")
 SMALL = {"clusters": 7, "warm_up_clusters": 9, "exact_rows": 1000}
@@ -27,7 +28,18 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
     rng = np.random.default_rng(seed)
     by_row = {
         name: rng.normal(size=(n, width))
-        for name, width in {"hidden": 6, "features": 6, "image": 4, "text": 4, "sentence": 5, "gradient": 8, "affinity": S, "purity": S}.items()
+        for name, width in {
+            "hidden": 6,
+            "features": 6,
+            "image": 4,
+            "text": 4,
+            "sentence": 5,
+            "gradient": 8,
+            "affinity": S,
+            "purity": S,
+            "concept": 4,
+            "skill": 5,
+        }.items()
     }
     by_row |= {
         "difficulty": rng.normal(size=n),
@@ -42,8 +54,8 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
     scale = 0.0 if kind == "zero" else 1.0
     arrays = {name: scale * array[source] for name, array in by_row.items()} | {name: scale * array[:, source] for name, array in by_snapshot.items()}
     if kind == "text_only":
-        arrays["image"][:], arrays["activations"][:, :, 0] = 0, 0
-    arrays |= {name: unit(arrays[name]) for name in ("image", "text", "sentence", "gradient", "activations")}
+        arrays["image"][:], arrays["concept"][:], arrays["activations"][:, :, 0] = 0, 0, 0
+    arrays |= {name: unit(arrays[name]) for name in ("image", "text", "sentence", "gradient", "activations", "concept", "skill")}
     arrays = {
         name: array.astype(np.float16 if name in ("activations", "gradient") else np.int64 if name == "words" else np.float32) for name, array in arrays.items()
     }
@@ -54,7 +66,9 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
         "benchmark": np.array([0, 0, 1, 1, 1], np.int32),
     }
     subtasks |= {"probe_rows": np.array([3, 1, 2, 2, 2]), "rate": np.array([2e-3, 1e-3])}
-    return Signal(n, np.array(["a", "b", "c"])[source % 3], arrays | subtasks)
+    probe = {"probe_concept": unit(rng.normal(size=(5, 4))), "probe_skill": unit(rng.normal(size=(5, 5)))}
+    probe["probe_target"] = np.array(["mmt_val/counting", "mmt_val/ocr", "mini_vqa/ocr", "pope/pope", "llava_in_the_wild/wild"])
+    return Signal(n, np.array(["a", "b", "c"])[source % 3], arrays | subtasks | probe)
 
 
 def settings_of(method: str, **changes):
@@ -107,7 +121,7 @@ def test_permuting_the_pool_permutes_the_selection(method, n):
         assert rows == again
 
 
-@pytest.mark.parametrize("method", ["length", "clip_score", "less", "icons", "self_sup", "d2_pruning", "self_filter"])
+@pytest.mark.parametrize("method", ["length", "clip_score", "less", "icons", "self_sup", "d2_pruning", "self_filter", *TARGETED])
 def test_a_small_selection_is_not_what_any_rows_would_be(method):
     """A method reads its signal: other arrays, other rows."""
     first, second = (set(choose(method, make_signal("generic", seed), 15).row.tolist()) for seed in (1, 2))

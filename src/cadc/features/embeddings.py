@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedModel
 
-from cadc.model.encode import IMAGE_TOKEN, open_image
-from cadc.model.load import device
+from cadc.model.embed import embed_rows
+from cadc.model.encode import IMAGE_TOKEN, EncodedRows, open_image
+from cadc.model.load import device, load_base, load_processor
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cadc.params import Model
 
 
 def row_text(turns: list[dict[str, str]], answers: bool) -> str:
@@ -57,6 +65,17 @@ def tower_embeddings(tower: ContrastiveTower, records: list[dict], batch_size: i
         np.add.at(image, rows, _in_batches(lambda part: tower.embed_images([open_image(x) for x in part]), [x for _, x in pictures], batch_size))
     norms = np.linalg.norm(image, axis=1, keepdims=True)
     return {"image": image / np.where(norms > 0, norms, 1), "text": text}
+
+
+def row_encoder(model: Model, tower: str | None) -> Callable[[pa.Table], dict[str, np.ndarray]]:
+    """What makes `image` and `text` float32 [n, width] of the rows of a pool table: a contrastive tower or, without one, the model's own
+    final hidden states over image and question tokens.
+    """
+    if tower:
+        encoder = ContrastiveTower(tower)
+        return lambda table: tower_embeddings(encoder, table.to_pylist())
+    base, processor = load_base(model), load_processor(model.path)
+    return lambda table: embed_rows(base, processor, EncodedRows(table, processor, model.max_length), np.arange(table.num_rows))
 
 
 def sentence_embeddings(encoder, texts: list[str], batch_size: int = 64) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -11,6 +12,7 @@ import numba
 import numpy as np
 
 _BLOCK = 4096  # rows a search: a fixed number, so that the count of workers changes nothing that is computed
+_QUERIES = 256  # the same, where queries are few and rows many
 _SPARE = 10  # candidates beyond those asked for, among which distances in float32 may err
 _LISTS_PROBED = 16  # of 4 * sqrt(rows)
 _SEED = 0
@@ -46,10 +48,31 @@ def nearest(rows: np.ndarray, k: int, metric: Literal["euclidean", "cosine"], ex
             found = lists.search(queries, wanted)[1]
             if len(short := np.flatnonzero((found < 0).any(1))):  # 16 lists hold fewer rows than wanted
                 found[short] = faiss.knn(queries[short], rows, wanted, metric=measure)[1]
-        return _sorted_candidates(rows, start, found, k, cosine)
+        return _sorted_candidates(queries, rows, start, found, k, cosine)
 
+    return _blockwise(search, n, _BLOCK)
+
+
+def matches(queries: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k of `rows` float32 [n, d] nearest to each of `queries` float32 [n_queries, d], all unit or zero: (index int32, cosine
+    float32), both [n_queries, min(k, n)], descending, of two equals the lower row first. Every pair is looked at; in float32, and again in
+    float64 for what comes out. Workers as in `nearest`.
+    """
+    queries, rows = np.ascontiguousarray(queries, np.float32), np.ascontiguousarray(rows, np.float32)
+    k = min(k, len(rows))
+
+    def search(start: int) -> tuple[np.ndarray, np.ndarray]:
+        block = queries[start : start + _QUERIES]
+        found = faiss.knn(block, rows, min(k + _SPARE, len(rows)), metric=faiss.METRIC_INNER_PRODUCT)[1]
+        return _sorted_candidates(block, rows, -len(block), found, k, True)
+
+    return _blockwise(search, len(queries), _QUERIES)
+
+
+def _blockwise(search: Callable[[int], tuple[np.ndarray, np.ndarray]], n: int, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """`search(start)` of every block of n queries, CADC_WORKERS at a time, joined in order."""
     with ThreadPoolExecutor(int(os.environ.get("CADC_WORKERS") or 1), initializer=faiss.omp_set_num_threads, initargs=(1,)) as workers:
-        blocks = list(workers.map(search, range(0, n, _BLOCK)))
+        blocks = list(workers.map(search, range(0, n, block)))
     return np.concatenate([index for index, _ in blocks]), np.concatenate([value for _, value in blocks])
 
 
@@ -84,8 +107,8 @@ def _distance(x, y):
 
 
 @numba.njit(nogil=True, cache=True)
-def _sorted_candidates(rows, start, found, k, cosine):
-    """The first k of the candidates `found` int64 [n, m] of rows start, start + 1, ..., by exact value, then by row."""
+def _sorted_candidates(queries, rows, start, found, k, cosine):
+    """The first k of the candidates `found` int64 [n, m] of `queries`, which are rows start, start + 1, ..., by exact value, then by row."""
     index, value = np.empty((len(found), k), np.int32), np.empty((len(found), k), np.float32)
     apart, who = np.empty(found.shape[1], np.float32), np.empty(found.shape[1], np.int32)
     for i in range(len(found)):
@@ -93,7 +116,7 @@ def _sorted_candidates(rows, start, found, k, cosine):
         for j in found[i]:
             if j == start + i:
                 continue
-            new = np.float32(-product(rows[start + i], rows[j]) if cosine else _distance(rows[start + i], rows[j]))
+            new = np.float32(-product(queries[i], rows[j]) if cosine else _distance(queries[i], rows[j]))
             at = size
             while at > 0 and (apart[at - 1] > new or (apart[at - 1] == new and who[at - 1] > j)):
                 apart[at], who[at] = apart[at - 1], who[at - 1]

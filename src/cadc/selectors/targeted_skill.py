@@ -1,0 +1,12 @@
+"""Targeted selection by skill: the pool rows whose instructions need the skills nearest to a benchmark's (arXiv 2508.10339)."""
+
+from cadc.selectors.shared.retrieval import by_view
+from cadc.selectors.shared.targeted import Measured, Params, aimed, select
+from cadc.selectors.signal import Signal
+
+__all__ = ["Params", "measure", "select"]
+
+
+def measure(signal: Signal, params: Params) -> Measured:
+    """Every target's lists by skill."""
+    return aimed(signal, params, lambda aim: [by_view(aim.skill, aim.skill_queries)])

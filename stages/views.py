@@ -1,0 +1,75 @@
+"""views: pool and probe rows as concepts (their images) and as skills (what their instructions need), for targeted selection."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from cadc import artifacts, console
+from cadc.endpoint import Endpoint, told
+from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_encoder, sentence_embeddings
+from cadc.features.skills import asked_lists, inventory_lists, list_text
+from cadc.params import Params
+from cadc.pool.probe import TARGETS, load_probe
+from cadc.stage import run_stage
+
+
+def skill_lists(params: Params, encoder, tables: dict[str, pa.Table]) -> dict[str, list[list[str]]]:
+    """The skills of every row of each table, from the inventory or from the language model that params name."""
+    asked = params.views
+    if asked.url is None:
+        return {name: inventory_lists(encoder, table["turns"].to_pylist(), asked.top) for name, table in tables.items()}
+    endpoint = Endpoint(asked.url, asked.model)
+    try:
+        return {name: list(asked_lists(endpoint, rows_of(table), asked.top, asked.image)) for name, table in tables.items()}
+    finally:
+        console.line(f"skills: {told(endpoint.spent)}")
+
+
+def rows_of(table: pa.Table) -> Iterable[dict]:
+    """The rows one by one: images are not all in memory."""
+    for batch in table.to_batches(max_chunksize=1024):
+        yield from batch.to_pylist()
+
+
+def descriptions(known: dict[str, dict[str, str]], said: dict[str, str]) -> dict[str, str]:
+    """In words what each target, a benchmark's meta-task, asks for: as `said`, or the names of its subtasks."""
+    names: dict[str, list[str]] = {}
+    for subtask, of in sorted(known.items()):
+        names.setdefault(f"{of['target']}/{of['meta_task']}", []).append(subtask.removesuffix(" (open)").replace("_", " "))
+    return {target: said.get(target) or ", ".join(names[target]) for target in sorted(names)}
+
+
+def main(params: Params) -> int:
+    torch.set_num_threads(1)
+    pool = artifacts.load_pool()
+    probe, subtasks, known = load_probe(artifacts.PROBE, list(TARGETS))
+    target = np.array([f"{known[subtask]['target']}/{known[subtask]['meta_task']}" for subtask in subtasks])
+    encoder = load_sentence_encoder(params.embed.sentences)
+    lists = skill_lists(params, encoder, {"pool": pool, "probe": probe})
+    folder = artifacts.fresh(artifacts.VIEWS)
+    arrays = {
+        "concept": artifacts.load_array(artifacts.EMBEDDINGS / "image.npy"),
+        "skill": sentence_embeddings(encoder, [list_text(skills) for skills in lists["pool"]]),
+        "probe_concept": row_encoder(params.model, params.embed.tower)(probe)["image"],
+        "probe_skill": sentence_embeddings(encoder, [list_text(skills) for skills in lists["probe"]]),
+        "probe_target": target,
+    }
+    if params.embed.tower:  # a text alone can be placed among images
+        described = descriptions(known, params.views.descriptions)
+        turns = [[{"role": "user", "text": text}] for text in described.values()]
+        arrays["described"] = np.array(list(described))
+        arrays["described_concept"] = ContrastiveTower(params.embed.tower).embed_texts(list(described.values()))
+        arrays["described_skill"] = sentence_embeddings(encoder, [list_text(skills) for skills in inventory_lists(encoder, turns, params.views.top)])
+        artifacts.write_json(folder / "descriptions.json", described)
+    for name, array in arrays.items():
+        artifacts.save_array(folder / f"{name}.npy", array)
+    for name, table in (("pool", pool), ("probe", probe)):
+        pq.write_table(pa.table({"id": table["id"], "skills": pa.array(lists[name], pa.list_(pa.string()))}), folder / f"{name}.parquet")
+    return pool.num_rows
+
+
+if __name__ == "__main__":
+    run_stage("views", main)
