@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro test stale verify gate plateau study progress leaderboard readme pretrain lock clean
+.PHONY: repro test stale verify gate plateau study progress targeted leaderboard readme pretrain lock clean
 
 repro: .venv/.installed       ## run whatever is out of date, then print the leaderboard
 	$(RUN) dvc repro && $(RUN) python -m cadc.report
@@ -34,6 +34,9 @@ study: .venv/.installed       ## the tables of studies/cadc.yaml: CADC part by p
 
 progress: .venv/.installed    ## the tables of studies/progress.yaml: PROGRESS's published ordering, its controls, its parameters
 	$(RUN) python -m cadc.study studies/progress.yaml
+
+targeted: .venv/.installed    ## targeted selection by concept and by skill: which view each benchmark needs (reports/targeted.md)
+	$(RUN) dvc repro views && $(RUN) python -m cadc.study studies/views.yaml && $(RUN) python -m cadc.report.targets
 
 leaderboard: .venv/.installed ## every method and baseline at 5% and 20%, as reports/methods.md (an hour or so; goes on where it was)
 	$(RUN) python -m cadc.study studies/methods.yaml

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
@@ -19,7 +20,7 @@ from dvc.repo import Repo
 
 from cadc import artifacts
 from cadc.endpoint import cache_folder
-from cadc.evaluation.statistics import Samples, measure
+from cadc.evaluation.statistics import Samples, group_means, measure
 
 LANES = Path(".study")
 Figures = dict[str, dict[str, dict[str, float]]]  # budget -> seed -> figure, in percent
@@ -97,5 +98,14 @@ class Lane:
         out: Figures = {}
         for budget, seed in sorted(set(zip(table["budget"].to_pylist(), table["seed"].to_pylist(), strict=True))):
             mask = pc.and_(pc.equal(table["budget"], budget), pc.equal(table["seed"], seed))
-            out.setdefault(budget, {})[f"s{seed}"] = measure(Samples.of_table(table.filter(mask)))
+            samples = Samples.of_table(table.filter(mask))
+            out.setdefault(budget, {})[f"s{seed}"] = measure(samples) | by_meta_task(samples)
         return out
+
+
+def by_meta_task(samples: Samples) -> dict[str, float]:
+    """Score of every `BENCHMARK/META-TASK`, in percent: accuracy, in LLaVA-Wild points over the reference's. POPE's three splits are one."""
+    benchmark = np.where(np.char.startswith(samples.task, "pope"), "pope", samples.task)
+    meta = np.where(benchmark == "pope", "pope", np.where(benchmark == "llava_in_the_wild", "wild", samples.meta_task))
+    names = np.char.add(np.char.add(benchmark, "/"), meta)
+    return {name: 100 * mean for name, mean in group_means(samples.score / samples.scale, names, samples.scale).items()}
