@@ -11,11 +11,13 @@ from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cadc import artifacts
-from cadc.features.embeddings import ContrastiveTower, tower_embeddings
+from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_text, sentence_embeddings, tower_embeddings
+from cadc.features.skills import instruction_lines, list_text
 from cadc.gradients.influence import SketchedDirections, token_batches
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.embed import embed_rows
@@ -81,7 +83,7 @@ class Operations:
 
     @cached_property
     def embedding(self) -> float:
-        """Image and text embeddings; the sentences' are read by no method that is counted here."""
+        """Image and text embeddings."""
         records = self.pool.take(self.which).to_pylist()
 
         def work() -> None:
@@ -91,6 +93,27 @@ class Operations:
                 embed_rows(load_base(self.params.model), self.processor, self.rows, self.which)
 
         return self._counted(work)
+
+    @cached_property
+    def _reading(self) -> float:
+        """A sentence embedding, a text of the pool."""
+        encoder, texts = load_sentence_encoder(self.params.embed.sentences), self.pool["turns"].take(self.which).to_pylist()
+        different = len({row_text(turns, answers=False) for turns in texts})
+        work = self._counted(lambda: sentence_embeddings(encoder, [row_text(turns, answers=False) for turns in texts]))
+        return work * len(self.which) / different
+
+    @cached_property
+    def questions(self) -> float:
+        """Sentence embeddings of all questions of the pool, each different one once."""
+        return self._reading * len({row_text(turns, answers=False) for turns in self.pool["turns"].to_pylist()})
+
+    @cached_property
+    def skills(self) -> float:
+        """Sentence embeddings of all instructions and their lists of skills, each different text once. What a language model is asked for
+        lists, is counted in tokens by its client."""
+        lists = pq.read_table(artifacts.VIEWS / "pool.parquet")["skills"].to_pylist()
+        lines = set() if self.params.views.url else {line for turns in self.pool["turns"].to_pylist() for line in instruction_lines(turns)}
+        return self._reading * len(lines | {list_text(skills) for skills in lists})
 
 
 def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float:
@@ -103,6 +126,8 @@ def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float
         return 0.0
     if signal == "embeddings":
         return n_rows * per_row.embedding
+    if signal == "views":
+        return n_rows * per_row.embedding + per_row.skills
     if signal == "score_net":
         return n_rows * (per_row.embedding + params.score_net.epochs * per_row.training)
     proxy = round(n_rows * params.proxy.pool_fraction) * params.proxy.epochs * per_row.training
@@ -113,15 +138,15 @@ def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float
 
 
 def adaptive_cost(method: str, budget: str, params: Params, per_row: Operations) -> float:
-    """Operations beside those of one tuning, where a method chooses while the model learns: measurements, and a first training whose rows
-    are then shuffled; mean over seeds."""
+    """Operations beside those of one tuning, where a method chooses while the model learns: clusters by what questions mean, measurements,
+    and a first training whose rows are then shuffled; mean over seeds."""
     plan = artifacts.SELECTIONS / method / "plan.json"
     if not plan.exists():
         return 0.0
     runs = [run for run in runs_of(method, params) if run.key == budget]
     measured = np.mean([artifacts.load_array(artifacts.ADAPTERS / method / run.name / "rounds.npy")[:, :, 4].sum() for run in runs])
     first = tuning_cost(runs[0].budget, params, per_row) if artifacts.read_json(plan)["settings"]["shuffled"] else 0.0
-    return float(measured) * per_row.forward + first
+    return per_row.questions + float(measured) * per_row.forward + first
 
 
 def tuning_cost(budget: float, params: Params, per_row: Operations) -> float:
