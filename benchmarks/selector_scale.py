@@ -4,7 +4,7 @@
     python benchmarks/selector_scale.py --methods coincide less --rows 50000
 
 Every measurement is a process of its own. Rows are drawn around centres, one in ten a near-copy of another; a budget of 5% is
-chosen. Arrays lie in artifacts/scratch (7 GB at 665k rows) and are memory-mapped, as in the pipeline; k-means has
+chosen; targeted ones aim at 5,000 rows of four benchmarks. Arrays lie in artifacts/scratch (7 GB at 665k rows) and are memory-mapped, as in the pipeline; k-means has
 clusters by the square root of the rows, COINCIDE 10,000 at 665k, and learns from 8 rows a cluster.
 """
 
@@ -32,6 +32,7 @@ REPORT, SCRATCH = Path("reports/benchmarks/selector_scale.md"), artifacts.SCRATC
 WORKERS, DENSE_ROWS, BUDGET = 2, 20_000, 0.05
 POINTS = 8  # a cluster, from which k-means learns
 N_SUBTASKS, N_SNAPSHOTS, CENTRES = 162, 3, 2000
+N_QUERIES = 5000  # rows of benchmarks, in four targets
 METHODS = {  # method -> (arrays [axes before the rows, axes behind them, dtype], minutes it may take at 665,000 rows)
     "coincide": ({"activations": ((), (4, 2, 64), np.float16)}, 10),
     "semdedup": ({"image": ((), (128,), np.float32), "text": ((), (128,), np.float32)}, 10),
@@ -40,6 +41,9 @@ METHODS = {  # method -> (arrays [axes before the rows, axes behind them, dtype]
     "self_sup": ({"hidden": ((), (256,), np.float32)}, 2),
     "less": ({"update_on_mean": ((N_SNAPSHOTS,), (N_SUBTASKS,), np.float32), "update_norm": ((N_SNAPSHOTS,), (), np.float32)}, 2),
     "icons": ({"gradient_on_units": ((N_SNAPSHOTS,), (N_SUBTASKS,), np.float32), "gradient_norm": ((N_SNAPSHOTS,), (), np.float32)}, 2),
+    "targeted_concept": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, 3),
+    "targeted_skill": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, 3),
+    "targeted_auto": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, None),
     "tive": ({"gradient": ((), (1024,), np.float16), "kept_norm": ((), (), np.float32)}, 2),
 }
 
@@ -77,6 +81,12 @@ def make_signal(method: str, n_rows: int) -> Signal:
     subtask = np.arange(N_SUBTASKS)
     arrays |= {"mean_norm": np.ones((N_SNAPSHOTS, N_SUBTASKS)), "benchmark": (subtask % 10).astype(np.int32), "probe_rows": np.full(N_SUBTASKS, 20)}
     arrays["rate"] = np.linspace(1, 0.2, N_SNAPSHOTS)
+    if "concept" in arrays:
+        places = np.random.default_rng(1).integers(n_rows, size=N_QUERIES)
+        for name in ("concept", "skill"):  # near some row of the pool each
+            near = arrays[name][places] + np.random.default_rng(2).normal(0, 0.02, (N_QUERIES, arrays[name].shape[1]))
+            arrays[f"probe_{name}"] = (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
+        arrays["probe_target"] = np.array(["mmt_val/all", "mini_vqa/all", "pope/pope", "llava_in_the_wild/wild"])[np.arange(N_QUERIES) % 4]
     return Signal(n_rows, np.array([f"task {i}" for i in range(10)])[np.random.default_rng(0).integers(10, size=n_rows)], arrays)
 
 
@@ -191,6 +201,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--rows", nargs="+", type=int, default=[50_000, 200_000, 665_000])
+    parser.add_argument("--report", type=Path, default=REPORT, help="where the table goes; name another one where not all methods run")
     parser.add_argument("--one", nargs=3, metavar=("KIND", "METHOD", "ROWS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
@@ -216,15 +227,17 @@ def main() -> None:
         for method, run in plain.items()
         if run and made[method, DENSE_ROWS]
     ]
-    text = "# Selectors at scale\n\nMade by `python benchmarks/selector_scale.py`. " + __doc__.split("\n\n")[2].replace("\n", " ") + "\n\n"
+    command = " ".join(["python", "benchmarks/selector_scale.py", *sys.argv[1:]])
+    text = f"# Selectors at scale\n\nMade by `{command}`. " + __doc__.split("\n\n")[2].replace("\n", " ") + "\n\n"
     text += f"k-means runs on one thread, neighbours on {WORKERS}; *peak* counts what is mapped of the arrays, too. Without numba's compiling, one or two seconds.\n\n"
     text += markdown(header, body)
-    text += f"\n## Beside plain dense code, {DENSE_ROWS // 1000}k rows\n\nWhole matrices, and a search over all rows for every pick.\n\n"
-    text += markdown(["", "ours, s", "dense, s", "ours, GB", "dense, GB"], beside)
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(text)
+    if beside:
+        text += f"\n## Beside plain dense code, {DENSE_ROWS // 1000}k rows\n\nWhole matrices, and a search over all rows for every pick.\n\n"
+        text += markdown(["", "ours, s", "dense, s", "ours, GB", "dense, GB"], beside)
+    asked.report.parent.mkdir(parents=True, exist_ok=True)
+    asked.report.write_text(text)
     shutil.rmtree(SCRATCH)
-    console.line(f"selectors: {REPORT}")
+    console.line(f"selectors: {asked.report}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from cadc.endpoint import Endpoint, told
 from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_encoder, sentence_embeddings
 from cadc.features.skills import asked_lists, inventory_lists, list_text
 from cadc.params import Params
-from cadc.pool.probe import TARGETS, load_probe
+from cadc.pool.probe import load_probe
 from cadc.stage import run_stage
 
 
@@ -20,7 +20,7 @@ def skill_lists(params: Params, encoder, tables: dict[str, pa.Table]) -> dict[st
     """The skills of every row of each table, from the inventory or from the language model that params name."""
     asked = params.views
     if asked.url is None:
-        return {name: inventory_lists(encoder, table["turns"].to_pylist(), asked.top) for name, table in tables.items()}
+        return {name: inventory_lists(encoder, (row["turns"] for row in rows_of(table.select(["turns"]))), asked.top) for name, table in tables.items()}
     endpoint = Endpoint(asked.url, asked.model)
     try:
         return {name: list(asked_lists(endpoint, rows_of(table), asked.top, asked.image)) for name, table in tables.items()}
@@ -45,7 +45,7 @@ def descriptions(known: dict[str, dict[str, str]], said: dict[str, str]) -> dict
 def main(params: Params) -> int:
     torch.set_num_threads(1)
     pool = artifacts.load_pool()
-    probe, subtasks, known = load_probe(artifacts.PROBE, list(TARGETS))
+    probe, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
     target = np.array([f"{known[subtask]['target']}/{known[subtask]['meta_task']}" for subtask in subtasks])
     encoder = load_sentence_encoder(params.embed.sentences)
     lists = skill_lists(params, encoder, {"pool": pool, "probe": probe})

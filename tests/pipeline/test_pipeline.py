@@ -221,8 +221,8 @@ def test_every_baseline_and_the_documented_example_take_their_place_in_the_dag(r
                 chosen[method, seed] = table["row"].to_pylist()
                 expected = 200 if method == "full" else 9 if method.startswith("progress") else 20
                 assert len(set(chosen[method, seed])) == expected, method
-        different = {frozenset(rows) for (method, seed), rows in chosen.items() if seed == 0}
-        assert len(different) == len(params["methods"]) - 1  # each its own rows, but for PROGRESS's two, whose warm-up is one
+        different = {frozenset(rows) for (method, seed), rows in chosen.items() if seed == 0 and method not in ("progress_accuracy", "targeted_auto")}
+        assert len(different) == len(params["methods"]) - 2  # each its own rows, but for PROGRESS's two, whose warm-up is one, and what may choose one view
         run(repository, "dvc", "repro", "evaluate@plain_words")
         assert pq.read_table(repository / "artifacts/results/plain_words/samples.parquet").num_rows > 100
         embedded, learnt = (
@@ -234,6 +234,25 @@ def test_every_baseline_and_the_documented_example_take_their_place_in_the_dag(r
         assert (repository / "dvc.lock").read_text() == before
     finally:
         example.unlink(missing_ok=True)
+        (repository / "params.yaml").write_text(text)
+
+
+def test_what_chooses_rows_never_opens_scoring_rows(repository):
+    text = (repository / "params.yaml").read_text()
+    made = {path: path.read_bytes() for folder in ("views", "capture") for path in (repository / "artifacts" / folder).iterdir()}
+    score, away = repository / "artifacts/benchmarks/score", repository / "score"
+    params = yaml.safe_load(text)
+    params["methods"]["targeted_auto"] = params["baselines"].pop("targeted_auto")
+    try:
+        (repository / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        score.rename(away)
+        for stage in (["views"], ["capture"], ["curate", "targeted_auto"], ["curate", "cadc"]):
+            run(repository, sys.executable, f"stages/{stage[0]}.py", *stage[1:])
+        assert all(path.read_bytes() == before for path, before in made.items()) and len(made) > 15
+        table = pq.read_table(repository / "artifacts/selections/targeted_auto/b10_s0.parquet")
+        assert len(set(table["row"].to_pylist())) == 20
+    finally:
+        away.rename(score)
         (repository / "params.yaml").write_text(text)
 
 

@@ -30,9 +30,9 @@ def test_options_and_image_marks_are_no_lines_and_each_line_counts_once():
 
 
 def test_lines_take_turns_to_name_skills():
-    similarity = np.array([[0.1, 0.9, 0.5, 0.4], [0.8, 0.7, 0.0, 0.1]])
-    assert nearest_skills(similarity, 1) == [1] and nearest_skills(similarity, 2) == [0, 1] and nearest_skills(similarity, 3) == [0, 1, 2]
-    assert nearest_skills(similarity, 9) == [0, 1, 2, 3]
+    order = np.array([[1, 2, 3, 0], [0, 1, 3, 2]])
+    assert nearest_skills(order, 1) == [1] and nearest_skills(order, 2) == [0, 1] and nearest_skills(order, 3) == [0, 1, 2]
+    assert nearest_skills(order, 9) == [0, 1, 2, 3]
 
 
 def test_the_inventory_has_mmt_bench_s_subtasks_and_no_skill_twice():

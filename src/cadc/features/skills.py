@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _OPTION = re.compile(r"^\(?[A-Z][.):]\s")
 _LONGEST = 80  # characters of a skill that a language model names
+_LINES_READ = 65536  # whose embeddings are in memory at a time
 _ROWS_ASKED = 1024  # whose prompts, with their images, are in memory at a time
 
 PROMPT = """Below is what a user asks a vision-language assistant about a picture. Which visual skills does a good reply need?
@@ -45,23 +46,28 @@ def instruction_lines(turns: list[dict[str, str]]) -> list[str]:
     return [line for line in dict.fromkeys(lines) if line and not _OPTION.match(line)] or [""]
 
 
-def nearest_skills(similarity: np.ndarray, top: int) -> list[int]:
-    """The `top` skills of an instruction, in the inventory's order, from `similarity` float [n_lines, n_skills].
+def nearest_skills(order: np.ndarray, top: int) -> list[int]:
+    """The `top` skills of an instruction, in the inventory's order, from `order` int [n_lines, >= top or all], each line's nearest first.
 
     Its lines take turns, in their order, to name their next nearest skill: content and format mostly have a line each, and neither
     drowns the other.
     """
-    turns = np.argsort(-similarity, axis=1, kind="stable")[:, :top].T.ravel()  # every line's nearest skill, then every line's second
-    return sorted(list(dict.fromkeys(turns.tolist()))[:top])
+    turns = order.T.ravel().tolist()  # every line's nearest skill, then every line's second
+    return sorted(list(dict.fromkeys(turns))[:top])
 
 
 def inventory_lists(encoder: SentenceTransformer, rows: Iterable[list[dict[str, str]]], top: int) -> list[list[str]]:
-    """For the turns of every row, the `top` entries of the inventory that its lines are nearest to."""
+    """For the turns of every row, `top` entries of the inventory that its lines are nearest to."""
     names = inventory()
+    skills = sentence_embeddings(encoder, names).T
     lines = [instruction_lines(turns) for turns in rows]
-    different = {line: i for i, line in enumerate(dict.fromkeys(line for each in lines for line in each))}
-    similarity = sentence_embeddings(encoder, list(different)) @ sentence_embeddings(encoder, names).T
-    return [[names[skill] for skill in nearest_skills(similarity[[different[line] for line in each]], top)] for each in lines]
+    different = list(dict.fromkeys(line for each in lines for line in each))
+    order = np.empty((len(different), min(top, len(names))), np.int16)
+    for start in range(0, len(different), _LINES_READ):
+        similarity = sentence_embeddings(encoder, different[start : start + _LINES_READ]) @ skills
+        order[start : start + _LINES_READ] = np.argsort(-similarity, axis=1, kind="stable")[:, :top]
+    place = {line: i for i, line in enumerate(different)}
+    return [[names[skill] for skill in nearest_skills(order[[place[line] for line in each]], top)] for each in lines]
 
 
 def read_list(reply: str, top: int) -> list[str]:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numba
 import numpy as np
 
 from cadc.selectors.shared.knn import matches
 
-_ROWS = 65536  # rows against all queries at a time
+_ROWS = 16384  # rows against all queries at a time
 _EQUAL = 1e-6  # cosines that differ by less are ties: sums of float32 products differ by so much with the order they are taken in
 
 
@@ -62,14 +63,24 @@ class View:
 
 def rank_of(view: View, queries: np.ndarray, row: np.ndarray) -> np.ndarray:
     """At which place of a query's list its `row` int64 [n_queries] stands in the view, from 1: float64 [n_queries]; ties share theirs."""
-    score = np.einsum("qd,qd->q", queries, view.different[view.group[row]], dtype=np.float64)[:, None]
-    nearer, equal, size = np.zeros(len(queries)), np.zeros(len(queries)), np.bincount(view.group).astype(np.float64)
+    score = np.einsum("qd,qd->q", queries, view.different[view.group[row]], dtype=np.float64)
+    counts, size = np.zeros((len(queries), 2), np.int64), np.bincount(view.group)
     for start in range(0, len(view.different), _ROWS):
         part = slice(start, start + _ROWS)
-        apart = queries @ view.different[part].T - score
-        nearer += (apart > _EQUAL) @ size[part]
-        equal += (np.abs(apart) <= _EQUAL) @ size[part]
-    return nearer + (equal + 1) / 2
+        _count(queries @ view.different[part].T, score, size[part], counts)
+    return counts[:, 0] + (counts[:, 1] + 1) / 2
+
+
+@numba.njit(cache=True)
+def _count(cosine, score, size, counts):
+    """Add up, for every query, the rows that are nearer than `score` and those that are as near; `size` rows stand for each column."""
+    for i in range(len(cosine)):
+        for j in range(len(size)):
+            apart = cosine[i, j] - score[i]
+            if apart > _EQUAL:
+                counts[i, 0] += size[j]
+            elif apart >= -_EQUAL:
+                counts[i, 1] += size[j]
 
 
 def mutual_ranks(concept: View, skill: View, concept_queries: np.ndarray, skill_queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
