@@ -23,7 +23,7 @@ def skill_lists(params: Params, encoder, tables: dict[str, pa.Table]) -> dict[st
         return {name: inventory_lists(encoder, (row["turns"] for row in rows_of(table.select(["turns"]))), asked.top) for name, table in tables.items()}
     endpoint = Endpoint(asked.url, asked.model)
     try:
-        return {name: list(asked_lists(endpoint, rows_of(table), asked.top, asked.image)) for name, table in tables.items()}
+        return {name: asked_lists(endpoint, rows_of(table), asked.top, asked.image) for name, table in tables.items()}
     finally:
         console.line(f"skills: {told(endpoint.spent)}")
 

@@ -65,7 +65,7 @@ class Views(Section):
     url: str | None
     model: str
     image: bool
-    top: Positive
+    top: Annotated[int, Field(ge=1, le=10)]
     descriptions: dict[str, str]
 
     @model_validator(mode="after")

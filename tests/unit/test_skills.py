@@ -16,7 +16,11 @@ RELIABLE = '["counting objects", "Reading  text"]'
 
 
 def row(text, image=None):
-    return {"turns": [{"role": "user", "text": text}, {"role": "assistant", "text": "yes"}], "images": [image] if image else []}
+    return {
+        "id": "id of " + text.split()[-2],
+        "turns": [{"role": "user", "text": text}, {"role": "assistant", "text": "yes"}],
+        "images": [image] if image else [],
+    }
 
 
 def test_options_and_image_marks_are_no_lines_and_each_line_counts_once():
@@ -27,6 +31,11 @@ def test_options_and_image_marks_are_no_lines_and_each_line_counts_once():
     ]
     assert instruction_lines(turns) == ["What is it ?", "Answer with a letter.", "And this ?"]
     assert instruction_lines([{"role": "user", "text": "<image>"}]) == [""]
+
+
+@pytest.mark.parametrize("text", ["Q: How many cats are there?", "I. Introduction\nII. Methods", "A. is the first letter", "B: a line that no A precedes"])
+def test_a_letter_alone_makes_no_option(text):
+    assert instruction_lines([{"role": "user", "text": text}]) == text.split("\n")
 
 
 def test_lines_take_turns_to_name_skills():
@@ -43,7 +52,7 @@ def test_the_inventory_has_mmt_bench_s_subtasks_and_no_skill_twice():
 def test_what_an_instruction_asks_is_among_its_skills():
     asked = {
         "how many red cubes are there ?": "counting the objects of one category",
-        "what does the sign say ?\nAnswer the question using a single word or phrase.": "understanding a traffic sign",
+        "what words can be read on the sign in the picture ?\nAnswer the question using a single word or phrase.": "reading letters and words in a picture",
         "what time is it on the clock ?": "reading the time from a clock",
         "Describe the image in detail.": "describing a picture in a paragraph, in detail",
         "what animal is in the picture ?\nA: cat\nB: dog\nAnswer with the option's letter from the given choices directly.": "recognizing an animal",
@@ -54,7 +63,9 @@ def test_what_an_instruction_asks_is_among_its_skills():
     assert [expected in skills for expected, skills in zip(asked.values(), lists, strict=True)] == [True] * len(asked), lists
 
 
-@pytest.mark.parametrize("reply", [RELIABLE, f"Sure!\n```json\n{RELIABLE}\n```", '["Counting objects", "reading text", "a third"]'])
+@pytest.mark.parametrize(
+    "reply", [RELIABLE, f"Sure!\n```json\n{RELIABLE}\n```", f"I looked [once]. {RELIABLE} and also [x]", '["Counting objects", "reading text", "a third"]']
+)
 def test_a_list_is_read_out_of_a_reply(reply):
     assert read_list(reply, 2) == ["counting objects", "reading text"]
 
@@ -78,27 +89,39 @@ def trouble_then_skills(prompt, n):
 def test_no_skill_is_lost_or_paid_twice_whatever_the_server_does(serve, tmp_path):
     server = serve(trouble_then_skills)
     rows = [row(f"<image>\n{text} ?") for text in ("plain", "stall", "limit", "fail", "garbage", "plain")]
-    lists = list(asked_lists(Endpoint(server.url, "m", tmp_path, timeout=0.5), rows, 2, with_image=False))
+    lists = asked_lists(Endpoint(server.url, "m", tmp_path, timeout=0.5), rows, 2, with_image=False)
     assert lists == [["counting objects", "reading text"]] * 6
     answered = sum(server.answered.values())
     assert answered == 5 + 1 and spent_so_far(tmp_path)["m"]["requests"] == answered  # five questions, and garbage once
     again = Endpoint(server.url, "m", tmp_path)
-    assert list(asked_lists(again, rows[::-1], 2, with_image=False)) == lists and sum(server.answered.values()) == answered
-    assert again.spent == {"cached": 5}
+    assert asked_lists(again, rows[::-1], 2, with_image=False) == lists and sum(server.answered.values()) == answered
+    assert again.spent == {"cached": 6}
 
 
-def test_a_question_that_gets_no_list_stops_the_stage_and_the_others_are_kept(serve, tmp_path):
+def test_rows_without_a_list_are_named_once_all_others_have_theirs(serve, tmp_path, monkeypatch):
+    monkeypatch.setattr("cadc.features.skills._ROWS_ASKED", 4)
     server = serve(lambda prompt, n: "never a list" if "hopeless" in prompt else RELIABLE)
-    rows = [row(text) for text in ("one", "hopeless", "three")]
-    with pytest.raises(EndpointError, match="1 of 3 prompts"):
-        list(asked_lists(Endpoint(server.url, "m", tmp_path), rows, 2, with_image=False))
+    rows = [row(f"question {text} ?") for text in ("one", "hopeless", "three", "four", "five", "six", "seven")]
+    with pytest.raises(
+        EndpointError, match=r"1 of 7 rows .* no list of skills \(id of hopeless\).*take another views.model.*unusable replies to 'A user asks .*hopeless"
+    ):
+        asked_lists(Endpoint(server.url, "m", tmp_path), rows, 2, with_image=False)
+    assert len(server.answered) == 7
     before = sum(server.answered.values())
-    assert len(list(asked_lists(Endpoint(server.url, "m", tmp_path), [rows[0], rows[2]], 2, with_image=False))) == 2
+    assert len(asked_lists(Endpoint(server.url, "m", tmp_path), [rows[0], *rows[2:]], 2, with_image=False)) == 6
     assert sum(server.answered.values()) == before
 
 
+def test_an_endpoint_that_denies_everything_is_not_asked_for_the_whole_pool(serve, tmp_path, monkeypatch):
+    monkeypatch.setattr("cadc.features.skills._ROWS_ASKED", 4)
+    server = serve(lambda prompt, n: "denied")
+    with pytest.raises(EndpointError, match="4 of 4 rows .*HTTP 401"):
+        asked_lists(Endpoint(server.url, "m", tmp_path), [row(f"question {i} ?") for i in range(40)], 2, with_image=False)
+    assert len(server.asked) == 4
+
+
 def ask_all(url, cache):
-    list(asked_lists(Endpoint(url, "m", cache, workers=1, timeout=30), [row(f"question {i}") for i in range(6)], 2, with_image=False))
+    asked_lists(Endpoint(url, "m", cache, workers=1, timeout=30), [row(f"question {i} ?") for i in range(6)], 2, with_image=False)
 
 
 def test_a_killed_run_goes_on_where_it_was(serve, tmp_path):
@@ -117,8 +140,12 @@ def test_an_image_goes_along_where_it_is_wanted(serve, tmp_path):
     server = serve(lambda prompt, n: RELIABLE)
     Image.new("RGB", (8, 8), "red").save(file := io.BytesIO(), "PNG")
     (tmp_path / "picture.png").write_bytes(file.getvalue())
-    rows = [row("one", {"bytes": file.getvalue(), "path": None}), row("two", {"bytes": None, "path": str(tmp_path / "picture.png")}), row("three")]
-    list(asked_lists(Endpoint(server.url, "m", tmp_path / "cache", workers=1), rows, 2, with_image=True))
+    rows = [
+        row("the one ?", {"bytes": file.getvalue(), "path": None}),
+        row("the two ?", {"bytes": None, "path": str(tmp_path / "picture.png")}),
+        row("the three ?"),
+    ]
+    asked_lists(Endpoint(server.url, "m", tmp_path / "cache", workers=1), rows, 2, with_image=True)
     assert server.pictures == [("data:image/png", file.getvalue())] * 2
     kept = [json.loads(path.read_text()) for path in (tmp_path / "cache").glob("*/*.json")]
     assert len(kept) == 3 and not any("iVBOR" in json.dumps(record) for record in kept)

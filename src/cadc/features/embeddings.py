@@ -80,11 +80,10 @@ def row_encoder(model: Model, tower: str | None) -> Callable[[pa.Table], dict[st
 
 def sentence_embeddings(encoder, texts: list[str], batch_size: int = 64) -> np.ndarray:
     """Unit sentence embeddings float32 [n, width]; each different text is read once."""
-    different, index = np.unique(texts, return_inverse=True)
-    by_length = sorted(different.tolist(), key=lambda text: (len(text), text))
+    by_length = sorted(dict.fromkeys(texts), key=lambda text: (len(text), text))
     made = encoder.encode(by_length, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
     place = {text: i for i, text in enumerate(by_length)}
-    return made[[place[text] for text in different.tolist()]][index].astype(np.float32)
+    return made[[place[text] for text in texts]].astype(np.float32)
 
 
 def load_sentence_encoder(name: str):

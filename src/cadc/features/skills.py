@@ -8,30 +8,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cadc.endpoint import Endpoint, Prompt
+from cadc.endpoint import Endpoint, EndpointError, Prompt
 from cadc.features.embeddings import row_text, sentence_embeddings
 from cadc.model.encode import IMAGE_TOKEN
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_OPTION = re.compile(r"^\(?[A-Z][.):]\s")
+_OPTION = re.compile(r"^\(?([A-Z])[.):]\s")
 _LONGEST = 80  # characters of a skill that a language model names
 _LINES_READ = 65536  # whose embeddings are in memory at a time
 _ROWS_ASKED = 1024  # whose prompts, with their images, are in memory at a time
 
-PROMPT = """Below is what a user asks a vision-language assistant about a picture. Which visual skills does a good reply need?
-Name the {top} most important ones, the most important first, each as a short phrase such as "counting objects of one category" or "reading text in a picture".
-Do not answer the user. Reply with a JSON array of {top} strings and nothing else.
+PROMPT = """A user asks a vision-language assistant:
 
-{question}"""
+{question}
+
+Which visual skills does a good reply need? Name the {top} most important ones, the most important first, each as a short phrase such as "counting objects of one category" or "reading text in a picture".
+Do not answer the user. Reply with a JSON array of {top} strings and nothing else."""
 
 
 def inventory() -> list[str]:
@@ -41,9 +43,27 @@ def inventory() -> list[str]:
 
 
 def instruction_lines(turns: list[dict[str, str]]) -> list[str]:
-    """The lines of a row's questions, lettered options and image marks left out: at least one, if only an empty one."""
-    lines = [" ".join(line.split()) for turn in turns if turn["role"] == "user" for line in turn["text"].replace(IMAGE_TOKEN, "\n").splitlines()]
-    return [line for line in dict.fromkeys(lines) if line and not _OPTION.match(line)] or [""]
+    """The lines of a row's questions, image marks and lists of options (A, B, ... one a line) left out: at least one, if only an empty one."""
+    lines = []
+    for turn in turns:
+        if turn["role"] == "user":
+            said = [line for line in (" ".join(line.split()) for line in turn["text"].replace(IMAGE_TOKEN, "\n").splitlines()) if line]
+            lines += [line for line, is_option in zip(said, options(said), strict=True) if not is_option]
+    return list(dict.fromkeys(lines)) or [""]
+
+
+def options(lines: list[str]) -> list[bool]:
+    """Which lines are lettered options: runs that begin with A and go on with B."""
+    letters = [found[1] if (found := _OPTION.match(line)) else "" for line in lines]
+    out, i = [False] * len(lines), 0
+    while i < len(lines):
+        n = 0
+        while i + n < len(lines) and letters[i + n] == chr(ord("A") + n):
+            n += 1
+        if n > 1:
+            out[i : i + n] = [True] * n
+        i += max(n, 1)
+    return out
 
 
 def nearest_skills(order: np.ndarray, top: int) -> list[int]:
@@ -71,31 +91,47 @@ def inventory_lists(encoder: SentenceTransformer, rows: Iterable[list[dict[str, 
 
 
 def read_list(reply: str, top: int) -> list[str]:
-    """A reply's skills, at most `top`. Raises ValueError where it holds no JSON array of short strings."""
-    found = re.search(r"\[.*\]", reply, re.S)
-    if not found:
-        raise ValueError("no JSON array in it")
-    try:
-        skills = json.loads(found[0])
-    except json.JSONDecodeError as error:
-        raise ValueError(f"its array is no JSON: {error}") from None
-    if not skills or not all(isinstance(skill, str) and skill.strip() and len(skill) <= _LONGEST for skill in skills):
-        raise ValueError(f"not an array of strings of 1 to {_LONGEST} characters")
-    return [" ".join(skill.split()).lower() for skill in skills[:top]]
+    """A reply's skills, at most `top`: the first JSON array of short strings in it. Raises ValueError where it holds none."""
+    for start in (found.start() for found in re.finditer(r"\[", reply)):
+        try:
+            skills = json.JSONDecoder().raw_decode(reply, start)[0]
+        except json.JSONDecodeError:
+            continue
+        if skills and all(isinstance(skill, str) and skill.strip() and len(skill) <= _LONGEST for skill in skills):
+            return [" ".join(skill.split()).lower() for skill in skills[:top]]
+    raise ValueError(f"it holds no JSON array of strings of 1 to {_LONGEST} characters")
 
 
-def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: bool) -> Iterator[list[str]]:
-    """For every row, a dict with `turns` and `images`, the skills that a language model names; `with_image`: shown its first image.
+def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: bool) -> list[list[str]]:
+    """For every row, a dict with `id`, `turns` and `images`, the skills that a language model names; `with_image`: shown its first image.
 
-    Rows are asked in batches, so that images are not all in memory; replies are kept as they come and asked for once.
+    Replies are kept as they come and asked for once. Raises EndpointError naming the rows without a usable reply, once all others have
+    theirs, or at once where a whole batch has none.
     """
-    rows = iter(rows)
-    while batch := list(islice(rows, _ROWS_ASKED)):
-        prompts = []
-        for row in batch:
-            image = row["images"][0] if with_image and row["images"] else None
-            prompts.append(Prompt(PROMPT.format(top=top, question=row_text(row["turns"], answers=False)), image and image_file(image)))
-        yield from endpoint.ask(prompts, lambda reply: read_list(reply, top))
+    rows, made, failed = iter(rows), [], {}
+
+    def asked(row: dict) -> list[str] | EndpointError:
+        image = row["images"][0] if with_image and row["images"] else None
+        prompt = Prompt(PROMPT.format(top=top, question=row_text(row["turns"], answers=False)), image and image_file(image))
+        try:
+            return endpoint.ask([prompt], lambda reply: read_list(reply, top))[0]
+        except EndpointError as error:
+            return error
+
+    with ThreadPoolExecutor(endpoint.workers) as pool:
+        while batch := list(islice(rows, _ROWS_ASKED)):
+            made += pool.map(asked, batch)
+            lost = {row["id"]: answer for row, answer in zip(batch, made[-len(batch) :], strict=True) if isinstance(answer, EndpointError)}
+            failed |= lost
+            if len(lost) == len(batch):
+                break
+    if failed:
+        names, first = ", ".join(list(failed)[:5]) + (", ..." if len(failed) > 5 else ""), next(iter(failed.values()))
+        raise EndpointError(
+            f"views: {len(failed)} of {len(made)} rows asked for have no list of skills ({names}). Run again to ask for these alone, take another "
+            f"views.model, or leave the rows out of the pool. The first: {first}"
+        )
+    return made
 
 
 def image_file(image: dict) -> bytes:

@@ -94,26 +94,24 @@ class Operations:
 
         return self._counted(work)
 
-    @cached_property
-    def _reading(self) -> float:
-        """A sentence embedding, a text of the pool."""
-        encoder, texts = load_sentence_encoder(self.params.embed.sentences), self.pool["turns"].take(self.which).to_pylist()
-        different = len({row_text(turns, answers=False) for turns in texts})
-        work = self._counted(lambda: sentence_embeddings(encoder, [row_text(turns, answers=False) for turns in texts]))
-        return work * len(self.which) / different
+    def _reading(self, texts: set[str]) -> float:
+        """Sentence embeddings of different texts, counted on some of them."""
+        encoder, ordered = load_sentence_encoder(self.params.embed.sentences), sorted(texts)
+        some = [ordered[i] for i in np.linspace(0, len(ordered) - 1, min(_SAMPLE, len(ordered))).astype(int)]
+        return self._counted(lambda: sentence_embeddings(encoder, some)) * len(self.which) / len(some) * len(ordered)
 
     @cached_property
     def questions(self) -> float:
         """Sentence embeddings of all questions of the pool, each different one once."""
-        return self._reading * len({row_text(turns, answers=False) for turns in self.pool["turns"].to_pylist()})
+        return self._reading({row_text(turns, answers=False) for turns in self.pool["turns"].to_pylist()})
 
     @cached_property
     def skills(self) -> float:
-        """Sentence embeddings of all instructions and their lists of skills, each different text once. What a language model is asked for
-        lists, is counted in tokens by its client."""
-        lists = pq.read_table(artifacts.VIEWS / "pool.parquet")["skills"].to_pylist()
+        """Sentence embeddings of the pool's instructions and of their lists of skills, each different text once. What a language model is asked
+        for lists, is counted in tokens by its client."""
+        lists = {list_text(skills) for skills in pq.read_table(artifacts.VIEWS / "pool.parquet")["skills"].to_pylist()}
         lines = set() if self.params.views.url else {line for turns in self.pool["turns"].to_pylist() for line in instruction_lines(turns)}
-        return self._reading * len(lines | {list_text(skills) for skills in lists})
+        return self._reading(lists) + (self._reading(lines) if lines else 0.0)
 
 
 def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float:

@@ -9,4 +9,4 @@ __all__ = ["Params", "measure", "select"]
 
 def measure(signal: Signal, params: Params) -> Measured:
     """Every target's lists by skill."""
-    return aimed(signal, params, lambda aim: [by_view(aim.skill, aim.skill_queries)])
+    return aimed(signal, params, lambda aim: [by_view(aim.pool.skill, aim.skill_queries)])

@@ -9,4 +9,4 @@ __all__ = ["Params", "measure", "select"]
 
 def measure(signal: Signal, params: Params) -> Measured:
     """Every target's lists by the sum."""
-    return aimed(signal, params, lambda aim: [by_sum(aim.concept, aim.skill, aim.concept_queries, aim.skill_queries)])
+    return aimed(signal, params, lambda aim: [by_sum(aim.pool.both, aim.concept_queries, aim.skill_queries)])

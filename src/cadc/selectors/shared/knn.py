@@ -14,6 +14,7 @@ import numpy as np
 _BLOCK = 4096  # rows a search: a fixed number, so that the count of workers changes nothing that is computed
 _QUERIES = 256  # the same, where queries are few and rows many
 _SPARE = 10  # candidates beyond those asked for, among which distances in float32 may err
+_BLUR = 1e-5  # by which faiss's products of two rows of length up to 2, in float32, may err
 _LISTS_PROBED = 16  # of 4 * sqrt(rows)
 _SEED = 0
 
@@ -54,17 +55,30 @@ def nearest(rows: np.ndarray, k: int, metric: Literal["euclidean", "cosine"], ex
 
 
 def matches(queries: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k of `rows` float32 [n, d] nearest to each of `queries` float32 [n_queries, d], all unit or zero: (index int32, cosine
-    float32), both [n_queries, min(k, n)], descending, of two equals the lower row first. Every pair is looked at; in float32, and again in
-    float64 for what comes out. Workers as in `nearest`.
+    """The k of `rows` float32 [n, d] whose inner product with each of `queries` float32 [n_queries, d] is largest: (index int64, product
+    float64), both [n_queries, min(k, n)], descending, of two equals the lower row first.
+
+    Products are float64, in one order of sums; faiss, in float32, only proposes, and is asked for more where it may have left out
+    an equal. Every pair is looked at. Workers as in `nearest`; lengths are to be about 1.
     """
     queries, rows = np.ascontiguousarray(queries, np.float32), np.ascontiguousarray(rows, np.float32)
     k = min(k, len(rows))
 
     def search(start: int) -> tuple[np.ndarray, np.ndarray]:
         block = queries[start : start + _QUERIES]
-        found = faiss.knn(block, rows, min(k + _SPARE, len(rows)), metric=faiss.METRIC_INNER_PRODUCT)[1]
-        return _sorted_candidates(block, rows, -len(block), found, k, True)
+        index, value = np.empty((len(block), k), np.int64), np.empty((len(block), k))
+        index[:], value[:] = np.arange(k), 0.0  # what a query of zeros gets
+        open_, wanted = np.flatnonzero(block.any(1)), min(k + _SPARE, len(rows))
+        while len(open_):
+            near, found = faiss.knn(block[open_], rows, wanted, metric=faiss.METRIC_INNER_PRODUCT)
+            exact = _products(block[open_], rows, found)
+            order = np.stack([np.lexsort((who, -what))[:k] for who, what in zip(found, exact, strict=True)])
+            index[open_], value[open_] = np.take_along_axis(found, order, 1), np.take_along_axis(exact, order, 1)
+            if wanted == len(rows):
+                break
+            open_ = open_[near[:, -1] > value[open_, -1] - _BLUR]
+            wanted = min(4 * wanted, len(rows))
+        return index, value
 
     return _blockwise(search, len(queries), _QUERIES)
 
@@ -72,7 +86,7 @@ def matches(queries: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, 
 def _blockwise(search: Callable[[int], tuple[np.ndarray, np.ndarray]], n: int, block: int) -> tuple[np.ndarray, np.ndarray]:
     """`search(start)` of every block of n queries, CADC_WORKERS at a time, joined in order."""
     with ThreadPoolExecutor(int(os.environ.get("CADC_WORKERS") or 1), initializer=faiss.omp_set_num_threads, initargs=(1,)) as workers:
-        blocks = list(workers.map(search, range(0, n, block)))
+        blocks = list(workers.map(search, range(0, max(n, 1), block)))
     return np.concatenate([index for index, _ in blocks]), np.concatenate([value for _, value in blocks])
 
 
@@ -95,6 +109,16 @@ def product(x, y):
     for i in range(len(x)):
         total += np.float64(x[i]) * y[i]
     return total
+
+
+@numba.njit(nogil=True, cache=True)
+def _products(queries, rows, found):
+    """The products of each query with the rows `found` int64 [n, m]: float64 [n, m]."""
+    out = np.empty(found.shape)
+    for i in range(len(found)):
+        for j in range(found.shape[1]):
+            out[i, j] = product(queries[i], rows[found[i, j]])
+    return out
 
 
 @numba.njit(nogil=True, cache=True)

@@ -6,8 +6,8 @@ and several benchmarks are dealt with is ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numba
@@ -16,155 +16,192 @@ import numpy as np
 from cadc.selectors.shared.knn import matches
 
 _ROWS = 16384  # rows against all queries at a time
+_QUERIES = 256  # queries at a time against all rows
 _EQUAL = 1e-6  # cosines that differ by less are ties: sums of float32 products differ by so much with the order they are taken in
+_DEPTH = 64  # groups that a list begins with
 
 
 def alike(rows: np.ndarray) -> np.ndarray:
     """Which rows float32 [n, d] are the same, bit for bit: int64 [n], groups numbered by their first row.
 
-    By a 64-bit hash: two of 665,000 different rows share one with a probability of 1e-8.
+    By a 64-bit hash: that any two of 665,000 different rows share one has a probability of 1e-8.
     """
-    bits = np.ascontiguousarray(np.asarray(rows, np.float32) + np.float32(0)).view(np.uint32)  # -0 becomes 0
-    weights = np.random.default_rng(0).integers(1, 2**63, bits.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    hashes = np.concatenate([bits[start : start + _ROWS] @ weights for start in range(0, len(bits), _ROWS)])
-    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+    hashes = np.empty(len(rows), np.uint64)
+    for start in range(0, len(rows), _ROWS):
+        part = np.ascontiguousarray(rows[start : start + _ROWS], np.float32) + np.float32(0)  # -0 becomes 0
+        _hash(part.view(np.uint32), hashes[start : start + _ROWS])
+    return numbered(hashes)
+
+
+def numbered(keys: np.ndarray) -> np.ndarray:
+    """Groups of equal keys [n], numbered by their first row: int64 [n]."""
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
     order = np.empty(len(first), np.int64)
     order[np.argsort(first, kind="stable")] = np.arange(len(first))
     return order[group]
 
 
+@numba.njit(cache=True)
+def _hash(bits, out):
+    """A hash of every row uint32 [n, d], into out uint64 [n]: each word is mixed in as MurmurHash3 ends (its 64-bit finaliser)."""
+    for i in range(len(bits)):
+        state = np.uint64(0x9E3779B97F4A7C15)
+        for word in bits[i]:
+            state = (state ^ np.uint64(word)) * np.uint64(0xFF51AFD7ED558CCD)
+            state ^= state >> np.uint64(33)
+            state *= np.uint64(0xC4CEB9FE1A85EC53)
+            state ^= state >> np.uint64(29)
+        out[i] = state
+
+
 @dataclass(frozen=True)
 class View:
-    """Pool rows as one view shows them: float32 [n_rows, width], unit rows, or zero where a row shows nothing.
+    """Pool rows as one view shows them. Rows that are the same are one group and are searched once: images serve several rows, and skill lists
+    from an inventory take few values.
 
-    Rows that are the same are searched once: skill lists from an inventory take few values, and images serve several rows.
+    group int64 [n_rows], numbered by their first rows; different float32 [n_groups, width]: what each shows, zero where nothing.
     """
 
-    rows: np.ndarray
+    group: np.ndarray
+    different: np.ndarray
 
-    @cached_property
-    def group(self) -> np.ndarray:
-        return alike(self.rows)
+    @classmethod
+    def of_rows(cls, rows: np.ndarray) -> View:
+        """A view of rows float32 [n_rows, width], unit or zero. Raises ValueError where a feature is not finite."""
+        group = alike(rows)
+        different = np.asarray(rows[first_rows(group)], np.float32)
+        if len(bad := np.flatnonzero(~np.isfinite(different).all(1))):
+            raise ValueError(f"row {first_rows(group)[bad[0]]} of a view is not finite ({len(bad)} such rows): retrieval needs finite features")
+        return cls(group, different)
+
+    @classmethod
+    def of_both(cls, concept: View, skill: View) -> View:
+        """Both views side by side: what a cosine is in either, an inner product is, summed, in this one."""
+        group = numbered(concept.group * len(skill.different) + skill.group)
+        first = first_rows(group)
+        return cls(group, np.concatenate([concept.different[concept.group[first]], skill.different[skill.group[first]]], 1))
 
     @cached_property
     def members(self) -> list[np.ndarray]:
         """The rows of every group, in row order."""
-        order = np.argsort(self.group, kind="stable")
-        return np.split(order, np.cumsum(np.bincount(self.group))[:-1])
+        return np.split(np.argsort(self.group, kind="stable"), np.cumsum(np.bincount(self.group))[:-1])
 
     @cached_property
-    def different(self) -> np.ndarray:
-        return np.asarray(self.rows[[rows[0] for rows in self.members]], np.float32)
-
-    def groups_for(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest groups to each of `queries` float32 [n_queries, width]: (index, cosine)."""
-        return matches(queries, self.different, k)
+    def size(self) -> np.ndarray:
+        return np.bincount(self.group)
 
 
-def rank_of(view: View, queries: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """At which place of a query's list its `row` int64 [n_queries] stands in the view, from 1: float64 [n_queries]; ties share theirs."""
-    score = np.einsum("qd,qd->q", queries, view.different[view.group[row]], dtype=np.float64)
-    counts, size = np.zeros((len(queries), 2), np.int64), np.bincount(view.group)
-    for start in range(0, len(view.different), _ROWS):
-        part = slice(start, start + _ROWS)
-        _count(queries @ view.different[part].T, score, size[part], counts)
-    return counts[:, 0] + (counts[:, 1] + 1) / 2
+def first_rows(group: np.ndarray) -> np.ndarray:
+    """The first row of every group: int64 [n_groups]."""
+    return np.unique(group, return_index=True)[1]
+
+
+def ranks_of_nearest(by: View, queries: np.ndarray, other: View, other_queries: np.ndarray) -> np.ndarray:
+    """At which place of a benchmark row's list in the view `other`, from 1, the pool row stands that is nearest to it in the view `by`.
+
+    float64 [n_queries]. Ties share their place; where several rows are nearest because they show the same, it is the mean of theirs, so that
+    the pool's order is of no account.
+    """
+    nearest = matches(queries, by.different, 1)[0][:, 0]
+    out = np.empty(len(queries))
+    for start in range(0, len(queries), _QUERIES):
+        part = slice(start, start + _QUERIES)
+        cosine = np.concatenate([other_queries[part] @ other.different[at : at + _ROWS].T for at in range(0, len(other.different), _ROWS)], 1)
+        for i, group in enumerate(nearest[part]):
+            held = np.sort(cosine[i][other.group[by.members[group]]].astype(np.float64))
+            out[start + i] = _mean_place(cosine[i], other.size, held)
+    return out
 
 
 @numba.njit(cache=True)
-def _count(cosine, score, size, counts):
-    """Add up, for every query, the rows that are nearer than `score` and those that are as near; `size` rows stand for each column."""
-    for i in range(len(cosine)):
-        for j in range(len(size)):
-            apart = cosine[i, j] - score[i]
-            if apart > _EQUAL:
-                counts[i, 0] += size[j]
-            elif apart >= -_EQUAL:
-                counts[i, 1] += size[j]
+def _mean_place(cosine, size, held):
+    """The mean place of rows whose cosines are `held` float64 [m], ascending, among all: groups of `size` rows at `cosine`."""
+    total = 0.0
+    for j in range(len(cosine)):
+        below, upto = np.searchsorted(held, cosine[j] - _EQUAL), np.searchsorted(held, cosine[j] + _EQUAL, side="right")
+        total += size[j] * (below + 0.5 * (upto - below))
+    return total / len(held) + 0.5
 
 
-def mutual_ranks(concept: View, skill: View, concept_queries: np.ndarray, skill_queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """R_s|c and R_c|s of every benchmark row: float64 [n_queries] each.
-
-    R_s|c is the place, in the skill view, of the row that is nearest in the concept view, and R_c|s the other way round; of rows that are
-    equally near the first of the pool. Benchmark rows without an image are to be left out.
-    """
-    nearest = [
-        np.array([view.members[group][0] for group in view.groups_for(q, 1)[0][:, 0]]) for view, q in ((concept, concept_queries), (skill, skill_queries))
-    ]
-    return rank_of(skill, skill_queries, nearest[0]), rank_of(concept, concept_queries, nearest[1])
-
-
-@dataclass
 class Lists:
-    """For every benchmark row the groups of pool rows by nearness, as deep as has been asked for.
+    """For every benchmark row, the groups of pool rows by nearness, as deep as they have been asked for.
 
-    search(k) gives the k nearest groups of every query, int [n_queries, min(k, n_groups)]; members are the rows of each group.
+    search(queries int [n], k) gives the k nearest groups of each, int [n, min(k, n_groups)]; members are the rows of each group, in which
+    a row may be twice. queries: a number for every benchmark row; those that ask for the same have one, and one list.
     """
 
-    search: Callable[[int], np.ndarray]
-    members: list[np.ndarray]
-    found: np.ndarray = field(init=False)
+    def __init__(self, search: Callable[[np.ndarray, int], np.ndarray], members: list[np.ndarray], queries: np.ndarray):
+        self.search, self.members, self.queries = search, members, queries
+        self.found = list(search(np.arange(queries.max() + 1), _DEPTH))
 
-    def __post_init__(self):
-        self.found = self.search(64)
+    def deepen(self, which: np.ndarray) -> None:
+        """These lists, all of one length, twice as deep; what they had stays in front."""
+        old = [self.found[query] for query in which]
+        for query, had, new in zip(which, old, self.search(which, 2 * len(old[0])), strict=True):
+            self.found[query] = np.concatenate([had, new[~np.isin(new, had)]])
 
-    def deeper(self) -> bool:
-        """Twice as deep, if there is more."""
-        if self.found.shape[1] == len(self.members):
-            return False
-        self.found = self.search(2 * self.found.shape[1])
-        return True
-
-
-def round_robin(lists: Lists, n: int, taken: np.ndarray) -> np.ndarray:
-    """`n` rows that are not `taken` bool [n_rows], which is marked: benchmark rows take turns, each with its nearest that is left.
-
-    Inside a group rows follow the pool's order. Fewer only where the whole pool is taken.
-    """
-    n = min(n, len(taken) - int(taken.sum()))
-    place, used = np.zeros(len(lists.found), np.int64), np.zeros(len(lists.members), np.int64)
-    chosen: list[int] = []
-
-    def next_row(query: int) -> int:
+    def rows_in_turn(self, taken: np.ndarray) -> Iterator[int]:
+        """Rows that are not `taken` bool [n_rows], as long as there are any: benchmark rows take turns, each with its nearest that is left;
+        inside a group the pool's order."""
+        place, used = np.zeros(len(self.found), np.int64), np.zeros(len(self.members), np.int64)
         while True:
-            while place[query] < lists.found.shape[1]:
-                group = lists.found[query, place[query]]
-                rows = lists.members[group]
-                while used[group] < len(rows) and taken[rows[used[group]]]:
-                    used[group] += 1
-                if used[group] < len(rows):
-                    return rows[used[group]]
-                place[query] += 1
-            lists.deeper()  # never in vain: some row is left, and the whole list holds every row
+            for query in self.queries:
+                yield self._next(query, place, used, taken)
 
-    while len(chosen) < n:
-        for query in range(min(len(place), n - len(chosen))):
-            row = next_row(query)
-            taken[row] = True
-            chosen.append(row)
-    return np.array(chosen, np.int64)
+    def _next(self, query: int, place: np.ndarray, used: np.ndarray, taken: np.ndarray) -> int:
+        while True:
+            depth = len(self.found[query])
+            if place[query] == depth:
+                if depth == len(self.members):
+                    raise IndexError("every row of the pool is taken")
+                alike_deep = np.array([len(found) for found in self.found]) == depth
+                self.deepen(np.flatnonzero(alike_deep & (place >= depth // 2)))  # with those that soon will be as far
+            group = self.found[query][place[query]]
+            rows = self.members[group]
+            while used[group] < len(rows) and taken[rows[used[group]]]:
+                used[group] += 1
+            if used[group] < len(rows):
+                return int(rows[used[group]])
+            place[query] += 1
+
+
+def round_robin(targets: list[list[Lists]], n: int, n_rows: int) -> np.ndarray:
+    """`n` different of `n_rows` rows: targets take turns, inside a target its lists, inside a list its benchmark rows.
+
+    So all have equal shares, up to one row, and none has the first choice of everything.
+    """
+    taken, chosen = np.zeros(n_rows, bool), np.empty(n, np.int64)
+    streams = [[lists.rows_in_turn(taken) for lists in each] for each in targets]
+    for i in range(n):
+        own, turn = streams[i % len(streams)], i // len(streams)
+        chosen[i] = next(own[turn % len(own)])
+        taken[chosen[i]] = True
+    return chosen
 
 
 def by_view(view: View, queries: np.ndarray) -> Lists:
-    """Lists by cosine in one view. Queries that show nothing (zero) take no turn, unless none shows anything."""
+    """Lists by cosine in one view, for queries float32 [n, width]. Those that show nothing (zero) take no turn, unless none shows anything."""
     shown = queries[np.any(queries != 0, 1)] if np.any(queries) else queries[:1]
-    return Lists(lambda k: view.groups_for(shown, k)[0], view.members)
+    number = alike(shown)
+    different = shown[first_rows(number)]
+    return Lists(lambda which, k: matches(different[which], view.different, k)[0], view.members, number)
 
 
-def by_sum(concept: View, skill: View, concept_queries: np.ndarray, skill_queries: np.ndarray) -> Lists:
+def by_sum(both: View, concept_queries: np.ndarray, skill_queries: np.ndarray) -> Lists:
     """Lists by the sum of both cosines."""
-    both = View(np.concatenate([concept.rows, skill.rows], 1))
-    queries = np.concatenate([concept_queries, skill_queries], 1)
-    return Lists(lambda k: both.groups_for(queries, k)[0], both.members)
+    return by_view(both, np.concatenate([concept_queries, skill_queries], 1))
 
 
 def by_max(concept: View, skill: View, concept_queries: np.ndarray, skill_queries: np.ndarray) -> Lists:
     """Lists by the larger of both cosines: those of both views merged, in which a row comes up first where it is nearer."""
+    number = alike(np.concatenate([concept_queries, skill_queries], 1))
+    first = first_rows(number)
+    head = np.concatenate([first_rows(concept.group), first_rows(skill.group)])
 
-    def search(k: int) -> np.ndarray:
-        (one, its), (other, others) = concept.groups_for(concept_queries, k), skill.groups_for(skill_queries, k)
-        groups, cosines = np.concatenate([one, other + len(concept.members)], 1), np.concatenate([its, others], 1)
-        return np.take_along_axis(groups, np.argsort(-cosines, 1, kind="stable"), 1)[:, :k]
+    def search(which: np.ndarray, k: int) -> np.ndarray:
+        (one, its), (other, others) = matches(concept_queries[first[which]], concept.different, k), matches(skill_queries[first[which]], skill.different, k)
+        groups, cosines = np.concatenate([one, other + len(concept.different)], 1), np.concatenate([its, others], 1)
+        order = np.stack([np.lexsort((head[row], -np.round(near / _EQUAL))) for row, near in zip(groups, cosines, strict=True)])
+        return np.take_along_axis(groups, order, 1)[:, :k]
 
-    return Lists(search, [*concept.members, *skill.members])
+    return Lists(search, [*concept.members, *skill.members], number)

@@ -4,38 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cadc.artifacts import Selection
 from cadc.params import Section
-from cadc.selectors.shared.retrieval import Lists, View, mutual_ranks, round_robin
+from cadc.selectors.shared.retrieval import Lists, View, ranks_of_nearest, round_robin
 from cadc.selectors.signal import Signal
 
 Which = Literal["concept", "skill"]
 
 
 class Params(Section):
-    """targets: benchmarks by the names that capture.targets has, or one of their meta-tasks as `mmt_val/counting`."""
+    """targets: benchmarks by the names that capture.targets has, or one of their meta-tasks as `mmt_val/counting`; none is part of another."""
 
     targets: list[str] = Field(min_length=1)
+
+    @field_validator("targets")
+    @classmethod
+    def _apart(cls, targets):
+        for i, one in enumerate(targets):
+            for other in targets[:i] + targets[i + 1 :]:
+                if one == other or one.startswith(f"{other}/"):
+                    raise ValueError(f"{one} is in {other}, which is named, too: its rows would count twice")
+        return targets
 
 
 @dataclass(frozen=True)
 class Aim:
-    """The pool in both views, and one benchmark's rows: float32 [n_queries, width] each."""
+    """The pool in both views, one by one and together, and one benchmark's rows: float32 [n_queries, width] each."""
 
-    concept: View
-    skill: View
+    pool: PoolViews
     concept_queries: np.ndarray
     skill_queries: np.ndarray
 
     def ranks(self) -> tuple[np.ndarray, np.ndarray]:
-        """R_s|c and R_c|s of the benchmark rows that have an image: float64 [n] each."""
+        """R_s|c and R_c|s of the benchmark rows that have an image: float64 [n] each.
+
+        R_s|c is the place by skill, in the pool, of the row nearest by concept, and R_c|s the other way round.
+        """
         shown = np.any(self.concept_queries != 0, 1)
-        return mutual_ranks(self.concept, self.skill, self.concept_queries[shown], self.skill_queries[shown])
+        concept, skill = (self.pool.concept, self.concept_queries[shown]), (self.pool.skill, self.skill_queries[shown])
+        return ranks_of_nearest(*concept, *skill), ranks_of_nearest(*skill, *concept)
+
+
+@dataclass(frozen=True)
+class PoolViews:
+    """The pool's two views; `both`, made when it is asked for."""
+
+    concept: View
+    skill: View
+
+    @classmethod
+    def of(cls, concept: np.ndarray, skill: np.ndarray) -> PoolViews:
+        return cls(View.of_rows(concept), View.of_rows(skill))
+
+    @cached_property
+    def both(self) -> View:
+        return View.of_both(self.concept, self.skill)
 
 
 def predicted(skill_by_concept: np.ndarray, concept_by_skill: np.ndarray, lower: Which) -> Which:
@@ -60,10 +89,10 @@ def rows_of_target(target: np.ndarray, name: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Measured:
-    """Lists that share a budget equally."""
+    """The lists of every target."""
 
     n_rows: int
-    lists: list[Lists]
+    targets: list[list[Lists]]
 
 
 def aimed(signal: Signal, params: Params, lists_of: Callable[[Aim], list[Lists]]) -> Measured:
@@ -71,17 +100,13 @@ def aimed(signal: Signal, params: Params, lists_of: Callable[[Aim], list[Lists]]
 
     Of the signal: `concept`, `skill` float32 [n_rows, width] of pool rows, `probe_concept`, `probe_skill` of benchmark rows, `probe_target` str.
     """
-    concept, skill = View(signal["concept"]), View(signal["skill"])
-    lists = []
+    pool, targets = PoolViews.of(signal["concept"], signal["skill"]), []
     for name in params.targets:
         which = rows_of_target(signal["probe_target"], name)
-        lists += lists_of(Aim(concept, skill, signal["probe_concept"][which], signal["probe_skill"][which]))
-    return Measured(signal.n_rows, lists)
+        targets.append(lists_of(Aim(pool, signal["probe_concept"][which], signal["probe_skill"][which])))
+    return Measured(signal.n_rows, targets)
 
 
 def select(measured: Measured, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` different rows in random order: an equal share by each list, round-robin over its benchmark rows."""
-    taken, rows = np.zeros(measured.n_rows, bool), []
-    for i, lists in enumerate(measured.lists):
-        rows.append(round_robin(lists, n // len(measured.lists) + (i < n % len(measured.lists)), taken))
-    return Selection.of_rows(rng.permutation(np.concatenate(rows)))
+    """`n` different rows in random order, by turns of the targets."""
+    return Selection.of_rows(rng.permutation(round_robin(measured.targets, n, measured.n_rows)))
