@@ -182,14 +182,21 @@ def draw(path: Path, benchmarks: list[Benchmark], results: dict[str, Outcome]) -
     shown = [(each, tuple(float(rank.mean()) for rank in each.ranks)) for each in benchmarks if len(each.ranks[0])]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(7, 6))
-        for each, place in shown:
+        for i, (each, place) in enumerate(sorted(shown, key=lambda pair: pair[1])):  # labels to all four sides by turns: many lie close
             made = results.get(each.name)
             color = colors[made.better if made else "not tuned yet"]
             axes.scatter(*place, edgecolors=color, facecolors=color if made and made.is_clear else "white", s=40, zorder=3)
-            axes.annotate(each.name.split("/")[-1].replace("_", " "), place, xytext=(5, 4), textcoords="offset points", fontsize=7)
-        span = [0.8 * min(min(place) for _, place in shown), 1.25 * max(max(place) for _, place in shown)]
+            axes.annotate(
+                each.name.split("/")[-1].replace("_", " "),
+                place,
+                xytext=((5, -5)[i % 2], (5, -11)[i // 2 % 2]),
+                textcoords="offset points",
+                fontsize=7,
+                ha=("left", "right")[i % 2],
+            )
+        span = [0.0, 1.1 * max(max(place) for _, place in shown)]
         axes.plot(span, span, color="#999999", linewidth=1, zorder=1)
-        axes.set(xscale="log", yscale="log", xlim=span, ylim=span)
+        axes.set(xlim=span, ylim=span)
         axes.set(xlabel="mean R_s|c: place by skill of the row nearest by concept", ylabel="mean R_c|s: place by concept of the row nearest by skill")
         for name in ("concept", "skill"):
             axes.scatter([], [], color=colors[name], label=f"{name} was better (filled: clear)")
