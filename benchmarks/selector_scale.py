@@ -43,6 +43,7 @@ METHODS = {  # method -> (arrays [axes before the rows, axes behind them, dtype]
     "icons": ({"gradient_on_units": ((N_SNAPSHOTS,), (N_SUBTASKS,), np.float32), "gradient_norm": ((N_SNAPSHOTS,), (), np.float32)}, 2),
     "targeted_concept": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, 3),
     "targeted_skill": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, 3),
+    "targeted_sum": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, None),
     "targeted_auto": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, None),
     "tive": ({"gradient": ((), (1024,), np.float16), "kept_norm": ((), (), np.float32)}, 2),
 }
