@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from itertools import combinations, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,8 @@ import torch
 
 from cadc import artifacts, shards
 from cadc.capabilities.attribution import snapshot_weights
-from cadc.capabilities.graph import capabilities, communities
-from cadc.capabilities.stability import Consensus, consensus, drawn_gram, mean_agreement, most_stable
+from cadc.capabilities.graph import capabilities
+from cadc.capabilities.stability import consensus, drawn_gram, mean_agreement, most_stable
 from cadc.gradients.influence import SketchedDirections, subtask_trajectories
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
@@ -59,27 +59,6 @@ def members(partition: np.ndarray, targets: list[str]) -> list[Counter]:
     return [Counter(target for target, own in zip(targets, partition, strict=True) if own == c) for c in range(int(partition.max()) + 1)]
 
 
-def pooled(runs: list[list[Consensus]], seed: int) -> list[Consensus]:
-    """The consensus over several proxy runs, at every tau and resolution: their draws together, each run's counting alike."""
-    made = []
-    for same in zip(*runs, strict=True):
-        together, draws = np.mean([one.together for one in same], 0), np.concatenate([one.draws for one in same])
-        made.append(Consensus(same[0].tau, same[0].resolution, communities(together, 0.5, 1.0, seed), draws, mean_agreement(draws), together))
-    return made
-
-
-def pools(each: list[list[Consensus]], seed: int) -> list[list[str]]:
-    """How well the consensus over k runs agrees with that over k others, over all ways to part 2k of the runs."""
-    body = []
-    for k in range(1, len(each) // 2 + 1):
-        one_of = {group: most_stable(pooled([each[i] for i in group], seed)) for group in combinations(range(len(each)), k)}
-        pairs = [(a, b) for a, b in combinations(one_of, 2) if not set(a) & set(b)]
-        agreement = np.mean([mean_agreement(np.stack([one_of[a].partition, one_of[b].partition])) for a, b in pairs])
-        counts = [one.n_capabilities for one in one_of.values()]
-        body.append([str(k), str(len(pairs)), f"{min(counts)} to {max(counts)}", f"{agreement:.2f}"])
-    return body
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=4)
@@ -104,9 +83,9 @@ def main() -> None:
                 f"{mean_agreement(np.stack(made)):.2f}",
             ]
         )
-    weights = snapshot_weights(rates, discover.snapshot_weights)
-    each = [consensus(np.asarray(row_gram), subtask, weights, discover) for row_gram in row_grams]
-    chosen = [most_stable(candidates) for candidates in each]
+    chosen = []
+    for row_gram in row_grams:
+        chosen.append(most_stable(consensus(np.asarray(row_gram), subtask, snapshot_weights(rates, discover.snapshot_weights), discover)))
     counts = [one.n_capabilities for one in chosen]
     made_of = [[str(seed), *(str(c[target]) for target in sorted(set(targets)))] for seed, one in enumerate(chosen) for c in members(one.partition, targets)]
     text = f"""# Are capabilities the model's or the run's?
@@ -120,9 +99,6 @@ Over the draws inside a seed: {", ".join(f"{one.agreement:.2f}" for one in chose
 Subtasks of each benchmark in each capability:
 
 {markdown(["proxy seed", *sorted(set(targets))], made_of)}
-The consensus over several proxy runs, their draws pooled; ARI between runs of which none is shared:
-
-{markdown(["proxy runs pooled", "pairs of pools", "capabilities", "ARI"], pools(each, discover.seed))}
 One partition of all probe rows, by rule:
 
 """
