@@ -1,0 +1,101 @@
+"""The sections of params.yaml that cleaning reads; units and sources stand there, beside the values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cadc.section import Positive, Rate, Section, Seed, Share
+
+
+class Check(Section):
+    action: Literal["report", "drop"]
+
+
+class Repetition(Check):
+    ngram: Positive
+    repeated: Share
+    ratio: Rate
+
+
+class Abnormal(Check):
+    echo_words: Positive
+    prose_words: Positive
+    letters: Positive
+    margin: Positive
+
+
+class AnswerFormat(Check):
+    phrase_words: Positive
+
+
+class Duplicates(Check):
+    bits: Annotated[int, Field(ge=0, le=256)]
+    difference: Rate
+    shingle: Positive
+    permutations: Positive
+    bands: Positive
+    jaccard: Share
+    short: Annotated[int, Field(ge=0)]
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _bands(self):
+        if self.bands > self.permutations:
+            raise ValueError(f"{self.bands} bands can't be cut from {self.permutations} permutations; lower bands")
+        return self
+
+
+class Mismatch(Check):
+    z: Rate
+
+
+class Hallucination(Check):
+    visual: Rate
+    words: Positive
+    z: Rate
+
+
+class WrongAnswer(Check):
+    rule: Literal["surprise", "confident_joint"]
+    z: Rate
+    consensus: Annotated[int, Field(ge=2)]
+
+
+class Clean(Section):
+    pool: Literal["raw", "cleaned"]
+    evidence: Literal["raw", "crossfit"]
+    repetition: Repetition
+    abnormal: Abnormal
+    answer_format: AnswerFormat
+    duplicates: Duplicates
+    mismatch: Mismatch
+    hallucination: Hallucination
+    wrong_answer: WrongAnswer
+
+    @property
+    def dropping(self) -> list[str]:
+        """The checks whose flagged rows are to be dropped."""
+        return [name for name in CHECKS if getattr(self, name).action == "drop"]
+
+    @model_validator(mode="after")
+    def _carried_out(self):
+        if self.dropping and self.pool == "raw":
+            raise ValueError(f"{self.dropping[0]}.action is drop, but clean.pool is raw, the pool as it was read; set clean.pool: cleaned")
+        blind = [name for name in self.dropping if name in BY_MODEL]
+        if blind and self.evidence == "raw":
+            raise ValueError(f"{blind[0]} needs a model's evidence; set clean.evidence: crossfit")
+        return self
+
+
+CHECKS = tuple(name for name, field in Clean.model_fields.items() if isinstance(field.annotation, type) and issubclass(field.annotation, Check))
+#: Checks that need what `crossfit` makes.
+BY_MODEL = ("mismatch", "hallucination", "wrong_answer")
+
+
+class Crossfit(Section):
+    folds: Annotated[int, Field(ge=2)]
+    epochs: Rate
+    draws: Positive
+    seed: Seed

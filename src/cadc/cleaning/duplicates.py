@@ -1,0 +1,89 @@
+"""Exact and near duplicates of rows: near-duplicate pictures with near-duplicate exchanges."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import pairwise
+
+import numpy as np
+
+from cadc.cleaning.answer_format import INSTRUCTION
+from cadc.cleaning.findings import Findings, questions_and_answers
+from cadc.cleaning.minhash import signatures, similarity
+from cadc.cleaning.near import banded, components, mixed
+
+
+@dataclass(frozen=True)
+class Copies:
+    """keeper int64 [n]: the row that says all that a row says, itself where there is none. exact bool [n]: whether it does so letter by letter, on
+    the same picture. alike float32 [n]: estimated similarity of what was found alike, 0 for keepers.
+    """
+
+    keeper: np.ndarray
+    exact: np.ndarray
+    alike: np.ndarray
+
+
+def _number(value: str) -> int:
+    return int.from_bytes(blake2b(value.encode(), digest_size=8).digest(), "little")
+
+
+def text_prints(turns: list[list[dict[str, str]]], shingle: int, permutations: int, short: int, seed: int) -> dict[str, np.ndarray]:
+    """What is compared of rows' texts.
+
+    Of exchanges, one row's after the other's: signature uint32 [n_exchanges, permutations], of a question, without its instruction on how to answer, and its
+    answer; brief uint64 [n_exchanges], the same for equal answers of `short` words and fewer, 0 for longer ones: there one word makes another answer. Of rows:
+    n_exchanges int64 [n], letters uint8 [n, 16], a digest of all that is said.
+    """
+    pairs = [questions_and_answers(row) for row in turns]
+    briefs = (" ".join(answer.lower().split()) for row in pairs for _, answer in row)
+    letters = [blake2b("\0".join(turn["text"] for turn in row).encode(), digest_size=16).digest() for row in turns]
+    return {
+        "signature": signatures([f"{INSTRUCTION.sub(' ', question)} {answer}" for row in pairs for question, answer in row], shingle, permutations, seed),
+        "brief": np.array([_number(brief) if brief.count(" ") < short else 0 for brief in briefs], np.uint64),
+        "n_exchanges": np.array([len(row) for row in pairs]),
+        "letters": np.frombuffer(b"".join(letters), np.uint8).reshape(-1, 16),
+    }
+
+
+def row_copies(prints: dict[str, np.ndarray], picture: np.ndarray, files: np.ndarray, bands: int, jaccard: float) -> Copies:
+    """Which rows say what another row says, too, about a picture that looks the same.
+
+    prints: `text_prints` of all rows; picture int64 [n]: the group that a row's pictures are in, the same number for all without one; files: a digest of
+    the pictures' files, comparable [n]. A row is a copy if each of its exchanges has its like in the keeper. Of rows that say the same the first is
+    kept, and before it the one that says more.
+    """
+    n, signature = len(picture), prints["signature"]
+    owner = np.repeat(np.arange(n), prints["n_exchanges"])
+    within = mixed(mixed(picture.astype(np.uint64))[owner] + prints["brief"])
+    said = components(banded(signature, bands, within), lambda i, j: (within[i] == within[j]) & (similarity(signature, i, j) >= jaccard))
+    rows_saying = np.bincount(said, minlength=len(said))
+    bounds = np.concatenate([[0], np.cumsum(prints["n_exchanges"])])
+    content = [dict(zip(said[a:b].tolist(), range(a, b), strict=True)) for a, b in pairwise(bounds.tolist())]
+    keeper, alike = np.arange(n), np.zeros(n, np.float32)
+    kept: dict[int, list[int]] = defaultdict(list)  # rows that are kept, by what they say
+    for row in sorted(range(n), key=lambda row: -len(content[row])):
+        own = content[row]
+        rarest = min(own, key=lambda k: (rows_saying[k], k))
+        for other in kept[rarest] if rows_saying[rarest] > 1 else ():
+            if own.keys() <= content[other].keys():
+                keeper[row] = other
+                alike[row] = similarity(signature, np.array(list(own.values())), np.array([content[other][k] for k in own])).mean()
+                break
+        else:
+            for k in own:
+                kept[k].append(row)
+    same = (prints["letters"] == prints["letters"][keeper]).all(1) & (files == files[keeper])
+    return Copies(keeper, same & (keeper != np.arange(n)), alike)
+
+
+def check(copies: Copies, ids: list[str]) -> Findings:
+    """Rows that another row makes superfluous; the score is 2 for the same words on the same picture, else how alike they are, in [0, 1]."""
+    flag = copies.keeper != np.arange(len(copies.keeper))
+    evidence = [
+        f"{'same as' if exact else 'says nothing beyond'} row {ids[k]}" if is_copy else ""
+        for k, exact, is_copy in zip(copies.keeper.tolist(), copies.exact, flag, strict=True)
+    ]
+    return Findings.of(np.where(copies.exact, 2.0, copies.alike), flag, evidence)

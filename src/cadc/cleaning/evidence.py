@@ -1,0 +1,39 @@
+"""What `crossfit` found out about each answer token, by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Arrays of the artifact crossfit/. Row r's answer tokens are those from bounds[r] to bounds[r + 1].
+
+    bounds int64 [n_rows + 1]; similarity float32 [n_rows]; token, likeliest int32, nll, likeliest_nll, entropy, blind_nll float32 [n_tokens], in nats.
+    """
+
+    bounds: np.ndarray
+    fold: np.ndarray
+    similarity: np.ndarray
+    token: np.ndarray
+    likeliest: np.ndarray
+    nll: np.ndarray
+    likeliest_nll: np.ndarray
+    entropy: np.ndarray
+    blind_nll: np.ndarray
+
+    def tokens(self, row: int) -> slice:
+        return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
+
+    def row_mean(self, values: np.ndarray) -> np.ndarray:
+        """Mean over each row's answer tokens: [n_tokens] -> float64 [n_rows]; NaN where one is NaN, or there is none."""
+        sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values, nan=0.0), dtype=np.float64)])
+        counts, missing = np.diff(self.bounds), np.concatenate([[0], np.cumsum(np.isnan(values))])
+        clear = (np.diff(missing[self.bounds]) == 0) & (counts > 0)
+        return np.where(clear, np.diff(sums[self.bounds]) / np.maximum(counts, 1), np.nan)
+
+    def gain(self) -> np.ndarray:
+        """Visual information gain of each answer token: how much likelier its own image makes it than others do, in nats, float32 [n_tokens]."""
+        return self.blind_nll - self.nll

@@ -1,0 +1,52 @@
+"""What every check returns, and where its thresholds come from: the pool's own distribution, never its labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SHOWN = 80  # characters of an answer that stand as evidence
+
+
+@dataclass(frozen=True)
+class Findings:
+    """One check's view of every row.
+
+    score float32 [n], higher is worse, NaN where the check does not apply; flag bool [n]; evidence: n short texts, what a person needs to
+    see why, '' where there is nothing to say.
+    """
+
+    score: np.ndarray
+    flag: np.ndarray
+    evidence: list[str]
+
+    @classmethod
+    def of(cls, score, flag, evidence) -> Findings:
+        return cls(np.asarray(score, np.float32), np.asarray(flag, bool), list(evidence))
+
+
+def shown(text: str) -> str:
+    """The beginning of a text on one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def questions_and_answers(turns: list[dict[str, str]]) -> list[tuple[str, str]]:
+    """The exchanges of a row: [(question, answer)], image marks left out."""
+    texts = [turn["text"].replace("<image>", " ").strip() for turn in turns]
+    return list(zip(texts[::2], texts[1::2], strict=True))
+
+
+def robust_z(values: np.ndarray) -> np.ndarray:
+    """Distance from the median in robust standard deviations, 1.4826 * the median absolute deviation: float64 [n], NaN kept.
+
+    Where more than half of the values are one and the same, the deviations are those of the others.
+    """
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return np.full(len(values), np.nan)
+    middle = np.median(known)
+    away = np.abs(known - middle)
+    spread = np.median(away) or (np.median(away[away > 0]) if away.any() else 1.0)
+    return (values - middle) / (1.4826 * spread)

@@ -1,0 +1,53 @@
+"""Wrong answers: an adapter that never saw the row is sure of another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cadc.cleaning.evidence import Evidence
+from cadc.cleaning.findings import Findings, robust_z, shown
+
+
+def surprise(evidence: Evidence) -> np.ndarray:
+    """How much worse an answer is foretold than the model itself expects: mean over its tokens of -log p minus the entropy, in nats, float64 [n_rows].
+
+    What is hard to tell, and so has a high loss whatever the answer, is not surprising. Tokens whose loss is far from the entropy are the
+    atypical ones of Meister et al. 2023; the mean over tokens is ours.
+    """
+    return evidence.row_mean(evidence.nll - evidence.entropy)
+
+
+def check(evidence: Evidence, keeper: np.ndarray, decode: Callable[[list[int]], str], rule: str, z: float, consensus: int) -> Findings:
+    """Rows with a wrong answer; the score is how many robust standard deviations its surprise is above the pool's median.
+
+    Flagged are by rule `surprise` those with a score above `z`, by `confident_joint` those that cleanlab's rule finds. Neighbours can overrule the model: where
+    `consensus` rows and more say the same of the same picture (keeper int64 [n_rows]: `Copies.keeper`), none of them is judged, score NaN. They all are
+    in one fold, so the model has seen nothing like them and its doubt says little.
+    """
+    agreeing = np.bincount(keeper, minlength=len(keeper))[keeper] >= consensus
+    distance = robust_z(np.where(agreeing, np.nan, surprise(evidence)))
+    flag = distance > z if rule == "surprise" else confident_joint(evidence) & ~agreeing
+    said = [""] * len(flag)
+    for row in np.flatnonzero(flag):
+        at = evidence.tokens(row)
+        worst = at.start + int(np.argmax(evidence.nll[at] - evidence.likeliest_nll[at]))
+        given, expected = (shown(decode([int(ids[worst])])) for ids in (evidence.token, evidence.likeliest))
+        p = np.exp(-np.array([evidence.nll[worst], evidence.likeliest_nll[worst]], np.float64))
+        said[row] = f"{given} ({p[0]:.2f}) where {expected} ({p[1]:.2f}) was foretold"
+    return Findings.of(distance, flag, said)
+
+
+def confident_joint(evidence: Evidence) -> np.ndarray:
+    """Which rows cleanlab's rule finds: bool [n_rows] (Northcutt et al. 2021, eq. 1, each answer token being a label).
+
+    A token is found wrong if another one is likelier than that one is on average where it stands itself.
+    """
+    own = np.exp(-evidence.nll.astype(np.float64))
+    classes, place = np.unique(evidence.token, return_inverse=True)
+    threshold = np.bincount(place, own) / np.bincount(place)
+    at = np.searchsorted(classes, evidence.likeliest).clip(max=len(classes) - 1)
+    known = classes[at] == evidence.likeliest  # a token that no answer holds has no threshold
+    off = (evidence.likeliest != evidence.token) & known & (np.exp(-evidence.likeliest_nll.astype(np.float64)) >= threshold[at])
+    return np.diff(np.concatenate([[0], np.cumsum(off)])[evidence.bounds]) > 0

@@ -1,0 +1,63 @@
+"""Tuning on rows of a pool and asking a benchmark's questions, in one process: what the gate and metabolism try versions and draws with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from peft import PeftModel
+from PIL import Image
+from transformers import ProcessorMixin
+
+from cadc import artifacts
+from cadc.evaluation.adapter import ChatModel
+from cadc.evaluation.benchmarks import Benchmarks, run, sample_rows, sample_schema
+from cadc.model.encode import EncodedRows
+from cadc.model.load import add_lora, load_base, load_processor
+from cadc.params import Params
+from cadc.training.finetune import finetune
+from cadc.training.schedule import static_schedule
+
+_GREY = (128, 128, 128)
+
+
+class BlankPictures:
+    """A processor before whose eyes every picture is grey: what a model then says, it says without looking."""
+
+    def __init__(self, processor: ProcessorMixin):
+        self._processor = processor
+
+    def __getattr__(self, name: str):
+        return getattr(self._processor, name)
+
+    def __call__(self, *args, images=None, **rest):
+        return self._processor(*args, images=images and [Image.new("RGB", image.size, _GREY) for image in images], **rest)
+
+
+class Bench:
+    """A pool and the base, loaded once and shared by all trials of a process."""
+
+    def __init__(self, params: Params, pool: pa.Table):
+        self.params, self.pool = params, pool
+        self.processor = load_processor(params.model)
+        self.rows = EncodedRows(pool, self.processor, params.model.max_length, long_rows=params.model.long_rows)
+
+    def tuned(self, rows: np.ndarray, n_examples: int, seed: int) -> PeftModel:
+        """The base with a fresh adapter, tuned on pool rows int64 [n] in their order, again and again up to `n_examples`; without rows it is left as it is."""
+        params = self.params
+        model = add_lora(load_base(params.model), params.model.lora, seed)
+        if len(rows):
+            finetune(model, self.rows, static_schedule(artifacts.Selection.of_rows(rows), n_examples), params.finetune, params.model)
+        return model
+
+
+def chat_of(params: Params, processor: ProcessorMixin, blank: bool = False) -> ChatModel:
+    """What asks a model; one for each set of tasks, for it keeps their prompts. `blank`: with grey pictures."""
+    return ChatModel(BlankPictures(processor) if blank else processor, params.evaluate.batch_size, params.evaluate.max_new_tokens)
+
+
+def answers(model: PeftModel, chat: ChatModel, tasks: Benchmarks) -> pa.Table:
+    """Every sample of every task as `sample_schema` has it, by task and document."""
+    chat.model = model
+    samples = run(chat, tasks)[1]
+    rows = [row for task in sorted(samples) for row in sample_rows(task, samples[task])]
+    return pa.Table.from_pylist(rows, schema=sample_schema(sorted(samples)))

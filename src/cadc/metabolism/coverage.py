@@ -1,0 +1,49 @@
+"""What a pool holds for the probe rows: which kind of row a row is, how near it lies, and whether its neighbours answer alike (ours)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from cadc.cleaning.findings import Findings
+from cadc.selectors.shared.knn import matches
+
+
+def homes(rows: np.ndarray, probe: np.ndarray, group: np.ndarray, near: float) -> np.ndarray:
+    """The group (int [n_probe], from 0) of the probe row whose question is nearest to each row's: int32 [n], -1 where none has a cosine of `near`.
+
+    rows float32 [n, d], probe float32 [n_probe, d]: unit embeddings of questions.
+    """
+    if not len(rows):
+        return np.empty(0, np.int32)
+    index, cosine = matches(rows, probe, 1)
+    return np.where(cosine[:, 0] >= near, group[index[:, 0]], -1).astype(np.int32)
+
+
+def distances(probe: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """Mean cosine distance of each probe row to the k nearest pool rows, by question and image alike: float64 [n_probe], in [0, 2].
+
+    probe, rows: unit rows that have both views side by side, each of length 1 / sqrt(2).
+    """
+    return 1 - matches(probe, rows, k)[1].mean(1)
+
+
+def conflicts(questions: list[str], answers: list[str], picture: np.ndarray, has_image: np.ndarray) -> Findings:
+    """Rows that are answered otherwise than their neighbours: rows with the same questions whose pictures look the same.
+
+    picture int64 [n]: the group of a row's pictures; has_image bool [n]: rows without one have no neighbours. The score is the share of neighbours that answer otherwise, NaN
+    without any; flagged where more than half of at least two do.
+    """
+    groups: dict[tuple[str, int], list[int]] = {}
+    for row in np.flatnonzero(has_image).tolist():
+        groups.setdefault((questions[row], int(picture[row])), []).append(row)
+    share, evidence = np.full(len(questions), np.nan, np.float32), [""] * len(questions)
+    for members in groups.values():
+        if len(members) > 1:
+            same = Counter(answers[row] for row in members)
+            for row in members:
+                other, n = len(members) - same[answers[row]], len(members) - 1
+                share[row] = other / n
+                evidence[row] = f"{other} of {n} rows with its questions and picture answer otherwise" if n > 1 and other > n / 2 else ""
+    return Findings.of(share, [bool(said) for said in evidence], evidence)

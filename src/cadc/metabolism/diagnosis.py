@@ -1,0 +1,131 @@
+"""Diagnosis: what is wrong with each subtask, and the one thing to do about it (ours).
+
+Evidence is the probe split's, as several tuned models answered it, and the pool's; no scoring row and no noise label is read. The rules, in order, with the
+thresholds of `metabolize.rules`:
+
+    clean       of the pool's rows of this kind at least `flagged` are flagged or at least `conflict` contradicted by rows like them
+    rewrite     the same, but without them there would be fewer than `sparse` times the usual number: mended where a new answer is accepted, copies stay
+    down-sample healthy (score >= `healthy`), with more than `dense` times the usual number of rows
+    leave       healthy
+    collect     fewer than `sparse` times the usual number of rows, or weak (score < `weak`), and the reserve has some
+    up-sample   the same, but the reserve has none; or at least `format` of the wrong answers break the format: rows of the form are seen too seldom
+    leave       otherwise: more of the same would not help
+
+The usual number is the median over subtasks. A recommendation that was tried and rolled back is passed over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Set
+from dataclasses import dataclass
+
+import numpy as np
+
+from cadc.metabolism.errors import OTHER, confusions, error_kind, in_words, options_of
+from cadc.metabolize_params import Rules
+
+
+@dataclass(frozen=True)
+class Replies:
+    """The probe rows as K tuned models answered them: question, answer [n]; chance float [n]; said, with the picture blank `blind` [K][n]; score float [K, n]."""
+
+    question: list[str]
+    answer: list[str]
+    chance: np.ndarray
+    said: list[list[str]]
+    blind: list[list[str]]
+    score: np.ndarray
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What pool and reserve hold for the probe rows. distance float [n_probe]; of pool rows home int [n], conflict float [n] (NaN: no neighbours), flagged
+    bool [n]; of reserve rows that may be added reserve_home int.
+    """
+
+    distance: np.ndarray
+    home: np.ndarray
+    conflict: np.ndarray
+    flagged: np.ndarray
+    reserve_home: np.ndarray
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One subtask or capability. score is chance-corrected, kinds the wrong answers by kind (counts over all models), confused the commonest pairs
+    (right, given, count) among those of the kind `other`; rows, usual: pool rows of this kind and their median over all; reserve: rows there that could be added.
+    """
+
+    name: str
+    n_probe: int
+    accuracy: float
+    chance: float
+    score: float
+    kinds: dict[str, int]
+    confused: list[tuple[str, str, int]]
+    distance: float
+    rows: int
+    usual: float
+    conflict: float
+    flagged: float
+    reserve: int
+    action: str = "leave"
+    reason: str = ""
+
+
+def group_scores(group: np.ndarray, replies: Replies) -> np.ndarray:
+    """Chance-corrected score of every group of probe rows (int [n_probe], from 0), mean over models: float64 [n_groups]."""
+    n = np.bincount(group)
+    accuracy, chance = (np.bincount(group, values) / n for values in (replies.score.mean(0), replies.chance))
+    return (accuracy - chance) / np.maximum(1 - chance, 1e-12)
+
+
+def findings(names: list[str], group: np.ndarray, replies: Replies, holdings: Holdings) -> list[Diagnosis]:
+    """The evidence of every group, names[group[i]] being that of probe row i (int [n_probe]); no recommendation yet."""
+    kinds, pairs = [Counter() for _ in names], [[] for _ in names]
+    for said, blind, score in zip(replies.said, replies.blind, replies.score, strict=True):
+        for i in np.flatnonzero(score < 1):
+            kind = error_kind(replies.question[i], replies.answer[i], said[i], blind[i])
+            kinds[group[i]][kind] += 1
+            if kind == OTHER:
+                options = options_of(replies.question[i])
+                pairs[group[i]].append((in_words(replies.answer[i], options), in_words(said[i], options)))
+    rows = np.bincount(holdings.home[holdings.home >= 0], minlength=len(names))
+    reserve = np.bincount(holdings.reserve_home[holdings.reserve_home >= 0], minlength=len(names))
+    scores, made = group_scores(group, replies), []
+    for g, name in enumerate(names):
+        probe, pool = group == g, holdings.home == g
+        accuracy, chance = float(replies.score[:, probe].mean()), float(replies.chance[probe].mean())
+        made.append(
+            Diagnosis(
+                name, int(probe.sum()), accuracy, chance, float(scores[g]), dict(kinds[g]), confusions(pairs[g]),
+                float(holdings.distance[probe].mean()), int(rows[g]), float(np.median(rows)), float(np.nan_to_num(holdings.conflict[pool]).mean()) if pool.any() else 0.0,
+                float(holdings.flagged[pool].mean()) if pool.any() else 0.0, int(reserve[g]),
+            )
+        )  # fmt: skip
+    return made
+
+
+def recommend(found: Diagnosis, rules: Rules, tried: Set[tuple[str, str]] = frozenset()) -> tuple[str, str]:
+    """The one thing to do about a subtask, and why; `tried`: (subtask, action) that did not help."""
+    clean_rows = found.rows * (1 - found.flagged)
+    few, many = rules.sparse * found.usual, rules.dense * found.usual
+    share = found.kinds.get("format", 0) / max(1, sum(found.kinds.values()))
+    healthy, weak = found.score >= rules.healthy, found.score < rules.weak
+    dirty = found.flagged >= rules.flagged or found.conflict >= rules.conflict
+    spoilt = f"{found.flagged:.0%} of {found.rows} rows flagged, {found.conflict:.0%} contradicted"
+    scarce, low = f"{clean_rows:.0f} rows that are not flagged, {found.usual:.0f} are usual", f"score {100 * found.score:.0f}"
+    wanted = [
+        (dirty and clean_rows < few, "rewrite", f"{spoilt}; without them only {scarce}"),
+        (dirty, "clean", spoilt),
+        (healthy and found.rows > many, "down-sample", f"{low}; {found.rows} rows, {found.usual:.0f} are usual"),
+        (healthy, "leave", low),
+        (clean_rows < few and found.reserve > 0, "collect", f"{scarce}; the reserve has {found.reserve}"),
+        (weak and found.reserve > 0, "collect", f"{low}; the reserve has {found.reserve}"),
+        (clean_rows < few and found.rows > 0, "up-sample", f"{scarce}; the reserve has none"),
+        (share >= rules.format and found.rows > 0, "up-sample", f"{share:.0%} of the wrong answers break the format"),
+        (weak and found.rows > 0, "up-sample", f"{low}; the reserve has none"),
+        (True, "leave", f"{low}; covered and clean"),
+    ]
+    return next((action, why) for holds, action, why in wanted if holds and (action == "leave" or (found.name, action) not in tried))

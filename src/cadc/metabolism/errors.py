@@ -1,0 +1,65 @@
+"""What kind of error a wrong answer is: of form, made without the picture, a near miss, or a confusion (ours)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+FORMAT, BLIND, NEAR, OTHER = KINDS = ("format", "no image", "near miss", "other")
+_OPTION_LINE = re.compile(r"(?m)^([A-I]): (.*)$")
+_LETTER = re.compile(r"^\W*([A-I])(?:\W|$)")
+_PHRASE_WORDS = 5  # an open answer of more words is no word or phrase
+
+
+def options_of(question: str) -> dict[str, str]:
+    """The options that a question lists, by letter: {} for one that lists none."""
+    return {letter: text.strip() for letter, text in _OPTION_LINE.findall(question)}
+
+
+def in_words(answer: str, options: dict[str, str]) -> str:
+    """What an answer means: the option its letter names, else the answer itself; lower case, without a full stop."""
+    letter = _LETTER.match(answer)
+    named = options.get(letter[1]) if letter else None
+    return (answer if named is None else named).strip().rstrip(".").strip().lower()
+
+
+def breaks_format(said: str, options: dict[str, str], wants_yes_no: bool) -> bool:
+    """Whether an answer is of another form than asked for: no option's letter, neither yes nor no, no word or phrase."""
+    if options:
+        letter = _LETTER.match(said)
+        return not letter or letter[1] not in options
+    if wants_yes_no:
+        return not re.match(r"(?i)\W*(yes|no)\b", said)
+    return not 1 <= len(said.split()) <= _PHRASE_WORDS
+
+
+def one_edit(a: str, b: str) -> bool:
+    """Whether one letter put in, left out or changed makes one text of the other (Levenshtein distance 1)."""
+    if abs(len(a) - len(b)) > 1 or a == b:
+        return False
+    at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return a[at + (len(a) >= len(b)) :] == b[at + (len(b) >= len(a)) :]
+
+
+def near_miss(said: str, answer: str) -> bool:
+    """One off in a number, or one edit in a word of three letters or more."""
+    if said.isdigit() and answer.isdigit():
+        return abs(int(said) - int(answer)) == 1
+    return min(len(said), len(answer)) >= 3 and one_edit(said, answer)
+
+
+def error_kind(question: str, answer: str, said: str, blind: str) -> str:
+    """The kind of a wrong answer, the first that fits: `format`; `no image`, where a blank picture gets the same answer; `near miss`; `other`."""
+    options = options_of(question)
+    if breaks_format(said, options, answer.strip().lower() in ("yes", "no")):
+        return FORMAT
+    if said.strip() == blind.strip():
+        return BLIND
+    return NEAR if near_miss(in_words(said, options), in_words(answer, options)) else OTHER
+
+
+def confusions(pairs: Sequence[tuple[str, str]], top: int = 3) -> list[tuple[str, str, int]]:
+    """The commonest pairs (right answer, given answer), with their counts; of equals the first in the alphabet."""
+    counts = sorted(Counter(pairs).items(), key=lambda item: (-item[1], item[0]))
+    return [(*pair, count) for pair, count in counts[:top]]

@@ -1,0 +1,149 @@
+"""Trials of a version: tuned on a random draw of its rows with one seed, asked the probe rows with their pictures and with grey ones, and what it makes of rows it never saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from cadc import artifacts, shards
+from cadc.budgets import n_selected
+from cadc.evaluation.bench import Bench, answers, chat_of
+from cadc.evaluation.benchmarks import load_tasks
+from cadc.metabolism.stock import FOLDER
+from cadc.model.encode import encode_prompt, open_image, to_messages
+from cadc.model.generate import generate
+from cadc.model.load import load_adapter, load_base, load_processor, save_adapter
+from cadc.params import Params, load_params
+from cadc.training.answers import measured
+from cadc.training.schedule import n_examples
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one seed's model of a version said: samples and blind (as `sample_schema` has them), draw int64, measured float64 [n_looked, 2] (loss, share of exact answers), and where its adapter lies."""
+
+    samples: pa.Table
+    blind: pa.Table
+    draw: np.ndarray
+    measured: np.ndarray
+    folder: Path
+
+
+def draw_of(ids: list[str], n: int, seed: int) -> np.ndarray:
+    """`n` rows of a version in random order, or all that it has: int64.
+
+    As `random` draws, but each row's place is a hash of the seed and its id: what two versions share is drawn alike, and a version that lacks one row has the same draw but for
+    that row. Drawn afresh, such a version differed by as much as any other.
+    """
+    place = np.array([int.from_bytes(blake2b(f"{seed} {row}".encode(), digest_size=8).digest()) for row in ids], np.uint64)
+    return np.argsort(place, kind="stable")[:n]
+
+
+def _version(key: str) -> tuple[Path, int]:
+    """The folder of the version that a trial `VERSION_sSEED` is of, and the seed."""
+    name, seed = key.rsplit("_s", 1)
+    return FOLDER / "versions" / name, int(seed)
+
+
+def trying() -> shards.Task:
+    """One trial; the pool table behind it holds the version's rows and then those of the reserve."""
+    torch.set_num_threads(1)
+    params, loaded = load_params(), {}
+    asked, tasks = params.metabolize, load_tasks(artifacts.PROBE, params.metabolize.tasks)
+
+    def attempt(key: str, folder: Path) -> None:
+        version, seed = _version(key)
+        if not loaded:
+            bench = Bench(params, pq.read_table(version / "rows.parquet", memory_map=True))
+            chats = {"samples": chat_of(params, bench.processor), "blind": chat_of(params, bench.processor, blank=True)}
+            loaded.update(bench=bench, chats=chats, plan=artifacts.read_json(version / "plan.json"))
+        bench, plan = loaded["bench"], loaded["plan"]
+        n = n_selected(asked.budget, plan["raw"])  # of rows, and so of steps, as many for every version
+        draw = draw_of(bench.pool["id"].slice(0, plan["rows"]).to_pylist(), n, seed)
+        model = bench.tuned(draw, n_examples(n, plan["raw"], params.finetune.epochs), seed)
+        for name, chat in loaded["chats"].items():
+            pq.write_table(answers(model, chat, tasks), folder / f"{name}.parquet")
+        look = np.load(version / "look.npy")
+        artifacts.save_array(folder / "draw.npy", draw)
+        artifacts.save_array(folder / "measured.npy", measured(model, bench.rows, look, params.evaluate.batch_size))
+        save_adapter(model, folder / "adapter")
+
+    return attempt
+
+
+def try_version(params: Params, name: str, table: pa.Table, reserve: pa.Table, n_raw: int, look: np.ndarray) -> list[Trial]:
+    """One trial a seed of a version called `name`. look int64: rows of the version, behind them the reserve's, that every model is shown."""
+    folder = FOLDER / "versions" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.concat_tables([part.replace_schema_metadata(None) for part in (table, reserve)]), folder / "rows.parquet")
+    artifacts.write_json(folder / "plan.json", {"rows": table.num_rows, "raw": n_raw})
+    artifacts.save_array(folder / "look.npy", look)
+    asked = params.metabolize
+    inputs = [asked.budget, asked.tasks, params.finetune.model_dump(), params.model.model_dump(), params.evaluate.max_new_tokens, artifacts.PROBE]
+    inputs += [folder / file for file in ("rows.parquet", "plan.json", "look.npy")]
+    inputs += params.model.sources
+    made = shards.run(trying, [f"{name}_s{seed}" for seed in asked.seeds], f"metabolize/trials/{name}", inputs, f"try {name}")
+    return [
+        Trial(
+            pq.read_table(at / "samples.parquet"), pq.read_table(at / "blind.parquet"), np.load(at / "draw.npy"), np.load(at / "measured.npy"), at / "adapter"
+        )
+        for at in made.values()
+    ]
+
+
+def answering() -> shards.Task:
+    """The answers of one trial's model to the first questions of the rows that are to be rewritten."""
+    torch.set_num_threads(1)
+    params = load_params()
+    processor = load_processor(params.model)
+
+    def answer(key: str, folder: Path) -> None:
+        version, _ = _version(key)
+        plan = artifacts.read_json(version / "ask.json")
+        rows = pq.read_table(version / "rows.parquet", memory_map=True).take(plan["rows"]).to_pylist()
+        prompts = [encode_prompt(to_messages(row["turns"][:1]), [open_image(image) for image in row["images"]], processor) for row in rows]
+        model = load_adapter(load_base(params.model), Path(plan["adapters"][key]))
+        said = generate(model, processor, prompts, params.evaluate.max_new_tokens, params.evaluate.batch_size)
+        artifacts.write_json(folder / "said.json", said)
+
+    return answer
+
+
+def ask_again(params: Params, name: str, trials: list[Trial], rows: np.ndarray) -> list[list[str]]:
+    """What each trial's model answers to the question of each of a version's `rows`, one exchange each: [n_trials][len(rows)]."""
+    keys = [f"{name}_s{seed}" for seed in params.metabolize.seeds]
+    folder = FOLDER / "versions" / name
+    adapters = {key: str(trial.folder) for key, trial in zip(keys, trials, strict=True)}
+    artifacts.write_json(folder / "ask.json", {"rows": rows.tolist(), "adapters": adapters})
+    inputs = [rows.tolist(), params.model.model_dump(), params.evaluate.max_new_tokens, folder / "rows.parquet", *(trial.folder for trial in trials)]
+    made = shards.run(answering, keys, f"metabolize/answers/{name}", inputs, f"ask {name} again")
+    return [artifacts.read_json(made[key] / "said.json") for key in keys]
+
+
+def scoring() -> shards.Task:
+    """One trial's model on the scoring split: for the report, once the rounds are over."""
+    torch.set_num_threads(1)
+    params, tasks = load_params(), load_tasks(artifacts.SCORE, load_params().metabolize.tasks)
+    chat = chat_of(params, load_processor(params.model))
+    adapters = artifacts.read_json(FOLDER / "score.json")
+
+    def score(key: str, folder: Path) -> None:
+        pq.write_table(answers(load_adapter(load_base(params.model), Path(adapters[key])), chat, tasks), folder / "samples.parquet")
+
+    return score
+
+
+def score_versions(params: Params, versions: dict[str, list[Trial]]) -> dict[str, list[pa.Table]]:
+    """The samples of every version's models on the scoring split."""
+    seeds = params.metabolize.seeds
+    adapters = {f"{name}_s{seed}": str(trial.folder) for name, trials in versions.items() for seed, trial in zip(seeds, trials, strict=True)}
+    artifacts.write_json(FOLDER / "score.json", adapters)
+    inputs = [params.metabolize.tasks, params.model.model_dump(), params.evaluate.max_new_tokens, artifacts.SCORE, *map(Path, adapters.values())]
+    made = shards.run(scoring, list(adapters), "metabolize/score", inputs, "score")
+    return {name: [pq.read_table(made[f"{name}_s{seed}"] / "samples.parquet") for seed in seeds] for name in versions}

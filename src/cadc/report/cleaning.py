@@ -1,0 +1,149 @@
+"""reports/cleaning.md: what the checks found, how right they are where noise was planted, and ten examples each with their pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from matplotlib import pyplot as plt
+from PIL import Image
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from cadc import artifacts
+from cadc.clean_params import Clean
+from cadc.cleaning.answer_format import INSTRUCTION
+from cadc.cleaning.duplicates import Copies
+from cadc.cleaning.findings import Findings, questions_and_answers, shown
+from cadc.model.encode import open_image
+from cadc.report.figures import save
+from cadc.report.leaderboard import markdown
+
+EXAMPLES, SIDE = 10, 96  # rows a check; pixels of a picture in its sheet
+#: Which planted noise a check is meant to find.
+PLANTED = {"mismatch": "mismatch", "hallucination": "mismatch", "wrong_answer": "wrong"}
+
+
+def planted_copies(labels: pa.Table, copies: Copies) -> np.ndarray:
+    """The group of rows that say the same, int64 [n]: planted copies with their original, and rows equal letter by letter (text-only rows repeat by chance)."""
+    place = {name: i for i, name in enumerate(labels["id"].to_pylist())}
+    root = np.array([place[name] if name else i for i, name in enumerate(labels["duplicate_of"].to_pylist())])
+    for row in np.flatnonzero(copies.exact):
+        a, b = root[row], root[copies.keeper[row]]
+        if a != b:
+            root[root == a] = b
+    return root
+
+
+def figures_of(name: str, found: Findings, labels: pa.Table, copies: Copies) -> dict[str, float]:
+    """precision, recall and, where scores rank rows, auc against the planted noise that a check is meant for; {} where none is.
+
+    A copy counts as rightly found if the row that is kept instead is of its planted group: recall is of the rows beyond one a group.
+    """
+    if name == "duplicates":
+        root = planted_copies(labels, copies)
+        right, planted = int((found.flag & (root[copies.keeper] == root)).sum()), len(root) - len(np.unique(root))
+        return {"planted": planted, "precision": right / max(1, found.flag.sum()), "recall": right / max(1, planted)}
+    if name not in PLANTED:
+        return {}
+    noise = np.array(labels["noise"].to_pylist())
+    truth, known = noise == PLANTED[name], np.isfinite(found.score)
+    right = int((truth & found.flag).sum())
+    return {
+        "planted": int(truth.sum()),
+        "precision": right / max(1, found.flag.sum()),
+        "recall": right / max(1, truth.sum()),
+        "noisy": float((noise[found.flag] != "clean").mean()) if found.flag.any() else 0.0,
+        **({"auc": roc_auc_score(truth[known], found.score[known])} if 0 < truth[known].sum() < known.sum() else {}),
+    }
+
+
+def sheet(path: Path, images: list[list[dict]]) -> None:
+    """The first picture of each row side by side, numbered from the left; a grey field where a row has none."""
+    out = Image.new("RGB", (len(images) * (SIDE + 4), SIDE), "white")
+    for k, own in enumerate(images):
+        picture = open_image(own[0]) if own else Image.new("RGB", (SIDE, SIDE), (225, 225, 225))
+        scale = SIDE / max(picture.size)
+        picture = picture.resize(
+            (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+        )
+        out.paste(picture, (k * (SIDE + 4), 0))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    out.save(path, optimize=True)
+
+
+def summary(turns: list[dict[str, str]]) -> str:
+    """A row's first exchange, its answer in sight, and how many more there are."""
+    (question, answer), *more = questions_and_answers(turns)
+    return f"{shown(INSTRUCTION.sub(' ', question))} → {shown(answer)}" + (f" (and {len(more)} more)" if more else "")
+
+
+def examples(folder: Path, name: str, pool: pa.Table, found: Findings, copies: Copies) -> list[str]:
+    """A sheet of pictures and a table of the flagged rows with the highest scores, one of a group of copies; for duplicates every other one its keeper."""
+    flagged = np.flatnonzero(found.flag)
+    worst = flagged[np.argsort(-found.score[flagged], kind="stable")]
+    if name == "duplicates":  # the least alike, which can be wrong
+        worst = np.array([row for copy in worst[::-1][: EXAMPLES // 2] for row in (copy, copies.keeper[copy])], np.int64)
+    else:
+        _, first = np.unique(copies.keeper[worst], return_index=True)
+        worst = worst[np.sort(first)][:EXAMPLES]
+    if not len(worst):
+        return []
+    rows = pool.take(worst).to_pylist()
+    lines = []
+    if any(row["images"] for row in rows):
+        sheet(folder / f"{name}.png", [row["images"] for row in rows])
+        lines = [f"![the rows below, from the left](cleaning/{name}.png)", ""]
+    body = [
+        [str(k), row["id"], *(text.replace("|", "\\|") for text in (summary(row["turns"]), found.evidence[number] or "kept instead"))]
+        for k, (row, number) in enumerate(zip(rows, worst, strict=True), 1)
+    ]
+    return [*lines, markdown(["", "id", "row", "evidence"], body), ""]
+
+
+def roc(path: Path, found: dict[str, Findings], labels: pa.Table) -> None:
+    """ROC curves of the checks whose noise is planted, with the point at which they flag."""
+    noise = np.array(labels["noise"].to_pylist())
+    figure, axis = plt.subplots(figsize=(4, 3.4))
+    for k, (name, kind) in enumerate((name, kind) for name, kind in PLANTED.items() if name in found):
+        known = np.isfinite(found[name].score)
+        truth, flag = noise[known] == kind, found[name].flag[known]
+        if truth.all() or not truth.any():
+            continue
+        x, y, _ = roc_curve(truth, found[name].score[known])
+        axis.plot(x, y, color=f"C{k}", label=name)
+        axis.plot(flag[~truth].mean(), flag[truth].mean(), "o", color=f"C{k}")
+    axis.set_xlabel("share of other rows flagged")
+    axis.set_ylabel("share of planted rows flagged")
+    axis.legend(frameon=False)
+    save(figure, path)
+
+
+def write(folder: Path, pool: pa.Table, found: dict[str, Findings], copies: Copies, labels: pa.Table, settings: Clean, n_dropped: int) -> None:
+    """Write `folder`/cleaning.md and the pictures in `folder`/cleaning/. labels serve the table's right half alone."""
+    pictures = artifacts.fresh(folder / "cleaning")
+    planted = {name: figures_of(name, f, labels, copies) if labels.num_rows else {} for name, f in found.items()}
+    body = [
+        [name, getattr(settings, name).action, str(int(f.flag.sum())), f"{100 * f.flag.mean():.2f}"]
+        + [
+            f"{planted[name][key]:.{digits}f}" if key in planted[name] else ""
+            for key, digits in (("planted", 0), ("precision", 3), ("recall", 3), ("noisy", 3), ("auc", 3))
+        ]
+        for name, f in found.items()
+    ]
+    header = ["check", "action", "rows flagged", "%", "planted", "precision", "recall", "flagged rows with any planted noise", "ROC AUC"]
+    lines = [
+        "# What cleaning found",
+        "",
+        f"{pool.num_rows} rows as they were read; {n_dropped} left out by the actions in params.yaml (`clean`). "
+        + ("Right half: against the noise that was planted, which no check sees." if labels.num_rows else "The pool has no labels of noise to compare with."),
+        "",
+        markdown(header, body),
+        "",
+    ]
+    if labels.num_rows and any(name in found for name in PLANTED):
+        roc(pictures / "roc.png", found, labels)
+        lines += ["![ROC of the checks by a model; dots: where they flag](cleaning/roc.png)", ""]
+    for name, f in found.items():
+        lines += [f"## {name}", "", *(examples(pictures, name, pool, f, copies) or ["No row is flagged.", ""])]
+    (folder / "cleaning.md").write_text("\n".join(lines))

@@ -1,0 +1,218 @@
+"""Metabolism's report: flags, diagnosis, what each round changed and what it bought, with pictures of changed rows; and the lineage itself."""
+
+from __future__ import annotations
+
+import textwrap
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import pyarrow as pa
+from matplotlib import pyplot as plt
+
+from cadc import artifacts
+from cadc.evaluation.statistics import Samples, measure
+from cadc.features.embeddings import row_text
+from cadc.metabolism.diagnosis import Diagnosis
+from cadc.metabolism.errors import KINDS
+from cadc.metabolism.rounds import Outcome, Round
+from cadc.metabolism.validation import FIGURE
+from cadc.model.encode import open_image
+from cadc.params import Params
+from cadc.pool.lineage import Change, answers_of, write_lineage
+from cadc.report.figures import STYLE, save
+from cadc.report.leaderboard import REPORTS, markdown
+
+FOLDER = REPORTS / "metabolism"
+FIGURES = {"corrected_open": "open", "corrected_yesno": "yes/no", "corrected_choice": "multiple choice", FIGURE: "mean of forms"}
+SHOWN = 10  # changed rows with their pictures
+ACTIONS = ("drop", "add", "rewrite")
+
+
+def _figures(tables: list[pa.Table]) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation over seeds of each figure, in percent."""
+    made = [measure(Samples.of_table(table)) for table in tables]
+    return {
+        name: {"mean": round(float(np.mean(values)), 2), "sd": round(float(np.std(values, ddof=1)), 2)}
+        for name in FIGURES
+        if all(name in run for run in made)
+        for values in [[run[name] for run in made]]
+    }
+
+
+def _counts(changes: list[Change]) -> dict[str, int]:
+    return {action: sum(change.action == action for change in changes) for action in ACTIONS}
+
+
+def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
+    """round_0, the raw pool, and each round: rows, changes, figures on the probe split, gain and whether it was accepted; `score`: first and last version."""
+    first = outcome.rounds[0].version
+    probe = {name: _figures([trial.samples for trial in trials]) for name, trials in outcome.trials.items()}
+    out: dict = {first: {"rows": outcome.n_rows[first], "probe": probe[first]}}
+    for made in outcome.rounds:
+        name = f"round_{made.number}"
+        out[name] = {"changes": _counts(made.changes), "accepted": int(made.accepted)}
+        if made.verdict is not None:
+            verdict = {"gain": round(made.verdict.gain, 2), "low": round(made.verdict.low, 2), "by_seed": [round(x, 2) for x in made.verdict.by_seed]}
+            out[name] |= {"rows": outcome.n_rows[name], "probe": probe[name]} | verdict
+    out["score"] = {"first" if name == first else "last": _figures(tables) for name, tables in scored.items()}
+    return out | {"accepted": outcome.last}
+
+
+def _diagnosis_table(found: list[Diagnosis]) -> str:
+    """One line a subtask, the worst first."""
+    header = [
+        "",
+        "score",
+        "chance",
+        *(f"{kind}" for kind in KINDS),
+        "confused most (right, given)",
+        "distance",
+        "rows",
+        "conflict",
+        "flagged",
+        "in reserve",
+        "recommended",
+        "because",
+    ]
+    body = []
+    for d in sorted(found, key=lambda d: (d.score, d.name)):
+        wrong = max(1, sum(d.kinds.values()))
+        pairs = ", ".join(f"{right} → {given} ({count})" for right, given, count in d.confused[:2])
+        shares = [f"{100 * d.kinds.get(kind, 0) / wrong:.0f}" if d.kinds else "" for kind in KINDS]
+        body.append([d.name.replace("_", " "), f"{100 * d.score:.0f}", f"{100 * d.chance:.0f}", *shares, pairs, f"{d.distance:.2f}", str(d.rows), f"{100 * d.conflict:.0f}",
+                     f"{100 * d.flagged:.0f}", str(d.reserve), d.action, d.reason])  # fmt: skip
+    return markdown(header, body)
+
+
+def _capability_table(found: list[Diagnosis]) -> str:
+    header = ["", "probe rows", "score", *KINDS, "distance", "rows", "conflict", "flagged"]
+    body = [
+        [d.name, str(d.n_probe), f"{100 * d.score:.0f}", *(f"{100 * d.kinds.get(kind, 0) / max(1, sum(d.kinds.values())):.0f}" for kind in KINDS), f"{d.distance:.2f}",
+         str(d.rows), f"{100 * d.conflict:.0f}", f"{100 * d.flagged:.0f}"]
+        for d in found
+    ]  # fmt: skip
+    return markdown(header, body)
+
+
+def _labels_said(changes: list[Change]) -> str:
+    """What noise labels say of the changes: for reading alone, no decision saw them; '' where there are none."""
+    labels = {label["id"]: label for label in artifacts.load_labels(artifacts.POOL).to_pylist()}
+    body = []
+    for name, own in (("dropped", [c.row for c in changes if c.action == "drop"]), ("rewritten", [c.row for c in changes if c.action == "rewrite"])):
+        known = [labels[row] for row in own if row in labels]
+        if known:
+            share = [f"{100 * np.mean([label['noise'] == noise for label in known]):.0f}" for noise in ("wrong", "mismatch")]
+            copies = 100 * np.mean([bool(label["duplicate_of"]) for label in known])
+            sound = 100 * np.mean([label["noise"] == "clean" and not label["duplicate_of"] for label in known])
+            body.append([name, str(len(known)), *share, f"{copies:.0f}", f"{sound:.0f}"])
+    return markdown(["", "rows of the raw pool", "wrong answer, %", "mismatched image, %", "copy of another, %", "none of these, %"], body) if body else ""
+
+
+def _round_text(made: Round, params: Params) -> list[str]:
+    counts = ", ".join(f"{count} x {action}" for action, count in _counts(made.changes).items() if count) or "nothing to change"
+    by_action = {action: sum(d.action == action for d in made.found) for action in dict.fromkeys(d.action for d in made.found)}
+    parts = [
+        f"## Round {made.number}\n",
+        f"Diagnosed: {made.version.replace('_', ' ')}, {made.n_rows} rows. Advice: " + ", ".join(f"{n} x {a}" for a, n in by_action.items()) + ".\n",
+    ]
+    parts.append(f"Changed: {counts}.\n")
+    if made.verdict is not None:
+        verdict, level = made.verdict, params.metabolize.level
+        seeds = ", ".join(f"{gain:+.1f}" for gain in verdict.by_seed)
+        spread = 2 * float(np.std(verdict.by_seed, ddof=1))
+        said = "accepted" if verdict.accepted else "rolled back; what was advised here is not advised again"
+        parts.append(
+            f"On the probe split {verdict.gain:+.1f} points ({seeds} by seed; 2 sd {spread:.1f}), {100 * level:g}% lower bound {verdict.low:+.1f}: **{said}**.\n"
+        )
+    parts += ["Flagged: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in made.flagged.items()) + ".\n", _labels_said(made.changes)]
+    parts += ["<details><summary>Diagnosis by subtask</summary>\n", _diagnosis_table(made.found), "</details>\n"]
+    if made.capabilities:
+        parts += ["<details><summary>By capability</summary>\n", _capability_table(made.capabilities), "</details>\n"]
+    return parts
+
+
+@matplotlib.rc_context(STYLE)
+def _draw_changes(outcome: Outcome, changes: list[Change]) -> None:
+    """changes.png: rows that were changed, as many of each action as there are, evenly over the lineage."""
+    place = {name: i for i, name in enumerate(outcome.stock.rows["id"].to_pylist())}
+    shown: list[Change] = []
+    groups = [[c for c in changes if c.action == action and (c.source or c.row) in place] for action in ACTIONS]
+    groups = [group for group in groups if group]
+    for i, group in enumerate(groups):
+        n = SHOWN // len(groups) + (i < SHOWN % len(groups))
+        shown += [group[k] for k in np.unique(np.linspace(0, len(group) - 1, n).astype(int))]
+    figure, axes = plt.subplots(2, -(-SHOWN // 2), figsize=(13, 6.4))
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, change in zip(axes.flat, shown, strict=False):
+        row = outcome.stock.rows.slice(place[change.source or change.row], 1).to_pylist()[0]
+        if row["images"]:
+            axis.imshow(np.asarray(open_image(row["images"][0])), interpolation="nearest")
+        axis.set_title(f"{change.action} {change.row}", fontsize=7, fontweight="bold")
+        answers = " | ".join(change.before or answers_of(row["turns"])) + (f" → {' | '.join(change.after)}" if change.after else "")
+        lines = [*textwrap.wrap(row_text(row["turns"], answers=False), 44)[:3], *textwrap.wrap(f"> {answers}", 44)[:2], *textwrap.wrap(change.reason, 50)[:3]]
+        axis.text(0.5, -0.04, "\n".join(lines), transform=axis.transAxes, ha="center", va="top", fontsize=6)
+    figure.tight_layout(h_pad=6.0)
+    save(figure, FOLDER / "changes.png")
+
+
+def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -> None:
+    """reports/metabolism.json, metabolism.md and metabolism/: lineage.csv (what was accepted), rejected.csv (what was rolled back), changes.png."""
+    artifacts.fresh(FOLDER)
+    write_lineage(FOLDER / "lineage.csv", outcome.changes)
+    rejected = [change for made in outcome.rounds if not made.accepted for change in made.changes]
+    write_lineage(FOLDER / "rejected.csv", rejected)
+    made = metrics(outcome, scored)
+    artifacts.write_json(REPORTS / "metabolism.json", made)
+    _draw_changes(outcome, outcome.changes or rejected)
+
+    asked = params.metabolize
+    names = [name for name in FIGURES if name in made["score"]["first"]]  # of the forms that are asked
+    titles = [FIGURES[name] for name in names]
+
+    def cells(figures: dict) -> list[str]:
+        return [f"{figures[name]['mean']:.1f} ± {figures[name]['sd']:.1f}" for name in names]
+
+    tried = {name: figures for name, figures in made.items() if isinstance(figures, dict) and "probe" in figures}
+    rows = [
+        [name.replace("_", " "), str(figures["rows"]), *cells(figures["probe"]), {1: "accepted", 0: "rolled back"}.get(figures.get("accepted"), "")]
+        for name, figures in tried.items()
+    ]
+    score = [
+        [{"first": "raw pool", "last": f"last accepted, {outcome.last.replace('_', ' ')}"}[name], *cells(figures)] for name, figures in made["score"].items()
+    ]
+    (REPORTS / "metabolism.md").write_text(
+        "\n".join(
+            [
+                "# Metabolism of the pool\n",
+                f"Each version is judged by random draws of {100 * asked.budget:g}% of the raw pool's rows, equal in number and steps, over {len(asked.seeds)} seeds. Chance-corrected",
+                "scores, mean ± sd. A round is kept if a paired bootstrap over probe rows and seeds says that it helps. Made by `make metabolism`.\n",
+                "## What it bought\n",
+                "On the probe split, by which rounds are judged:\n",
+                markdown(["version", "rows", *titles, ""], rows),
+                "On the scoring split, opened once the rounds were over:\n",
+                markdown(["version", *titles], score),
+                _difference(scored),
+                *(part for each in outcome.rounds for part in _round_text(each, params)),
+                "Kinds of error and shares are in percent, of the wrong answers of all seeds' models; *no image*: a grey picture gets the same answer. *distance*: cosine distance to the\n"
+                f"{asked.neighbors} nearest rows of the pool. What noise labels say of the changes was read for this page alone.\n",
+                "## Changed rows\n",
+                "![changed rows](metabolism/changes.png)\n",
+                "All changes: [lineage.csv](metabolism/lineage.csv); what was rolled back: [rejected.csv](metabolism/rejected.csv).\n",
+            ]
+        )
+    )
+
+
+def _difference(scored: dict[str, list[pa.Table]]) -> str:
+    """The last version against the first on the scoring split, seed by seed."""
+    if len(scored) < 2:
+        return "No round was accepted: the pool stays as it was.\n"
+    first, last = ([measure(Samples.of_table(table))[FIGURE] for table in tables] for tables in scored.values())
+    gains = np.array(last) - np.array(first)
+    spread = 2 * gains.std(ddof=1)
+    beyond = "more" if gains.mean() > spread else "NOT more"
+    return f"Difference {gains.mean():+.1f} ({', '.join(f'{gain:+.1f}' for gain in gains)} by seed), {beyond} than twice its sd over seeds ({spread:.1f}).\n"

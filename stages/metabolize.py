@@ -1,0 +1,34 @@
+"""metabolize: diagnose the pool, update it and validate the update on the probe split, round after round (metabolism/dvc.yaml).
+
+    dvc repro metabolism/dvc.yaml:metabolize
+    dvc exp run -S pool.lineage=reports/metabolism/lineage.csv      # then any selector chooses from the last accepted version
+
+A killed run goes on where it was. The scoring split is opened once the rounds are over, for the report; so are noise labels.
+"""
+
+import os
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+
+from cadc import artifacts, launch, shards
+from cadc.metabolism.rounds import run_rounds
+from cadc.metabolism.trials import score_versions
+from cadc.params import Params
+from cadc.pool.lineage import version_of
+from cadc.report import metabolism
+from cadc.stage import run_stage
+
+
+def main(params: Params) -> None:
+    if params.clean.pool != "raw" or version_of(artifacts.load_pool()) > 0:
+        raise ValueError("the rounds start from the raw pool; set clean.pool: raw and pool.lineage: null, and run `dvc repro pool`")
+    launch.refuse_ranks("metabolize")
+    outcome = run_rounds(params)
+    names = dict.fromkeys([outcome.rounds[0].version, outcome.last])
+    scored = score_versions(params, {name: outcome.trials[name] for name in names})
+    metabolism.write(params, outcome, scored)
+    shards.forget("metabolize")
+
+
+if __name__ == "__main__":
+    run_stage("metabolize", main)

@@ -1,0 +1,76 @@
+"""Cleaning in the DAG: it changes nothing unless told to, it can be killed, and what it drops is said."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from test_pipeline import clone, run
+
+CHECKS = ["repetition", "abnormal", "answer_format", "duplicates", "mismatch", "hallucination", "wrong_answer"]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    folder = clone(tmp_path_factory.mktemp("cleaning"))
+    run(folder, "dvc", "repro", "pool")
+    return folder
+
+
+def set_clean(folder, **changes):
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    for name, value in changes.items():
+        params["clean"][name] = params["clean"][name] | value if isinstance(value, dict) else value
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def outs(folder, stage):
+    return yaml.safe_load((folder / "dvc.lock").read_text())["stages"][stage]["outs"]
+
+
+def test_as_long_as_all_is_reported_the_pool_is_what_was_read_and_waits_for_no_check(repository):
+    assert set(yaml.safe_load((repository / "dvc.lock").read_text())["stages"]) == {"prepare", "pool"}
+    for name in ("rows.parquet", "skipped.json"):
+        assert (repository / "artifacts/pool" / name).read_bytes() == (repository / "artifacts/raw" / name).read_bytes()
+
+
+def test_every_check_is_reported_and_a_killed_crossfit_goes_on_to_the_same_bytes(repository):
+    env = os.environ | {"CADC_WORKERS": "1", "PYTHONPATH": str(repository / "src")}
+    process = subprocess.Popen([sys.executable, "stages/crossfit.py"], cwd=repository, env=env, stdout=subprocess.DEVNULL)
+    scratch = repository / "artifacts/scratch/crossfit"
+    while process.poll() is None and not list(scratch.glob("*/0000[0-9]")):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    out = run(repository, "dvc", "repro", "clean", workers="1").stdout
+    assert "crossfit_train: 2 of 2 parts are there already" in out and "of 4 parts are there already" in out
+    made = outs(repository, "crossfit")
+    run(repository, "dvc", "repro", "-f", "-s", "crossfit", "clean", workers="2")
+    assert outs(repository, "crossfit") == made
+    table = pq.read_table(repository / "artifacts/cleaning/findings.parquet")
+    assert table["check"].unique().to_pylist() == CHECKS and table.num_rows == 200 * len(CHECKS)
+    assert table["row"].to_pylist()[:200] == list(range(200))
+    text = (repository / "reports/cleaning.md").read_text()
+    assert all(f"## {name}" in text for name in CHECKS) and (repository / "reports/cleaning/duplicates.png").stat().st_size > 500
+
+
+def test_what_is_dropped_is_named_and_labels_stay_with_their_rows(repository):
+    set_clean(repository, duplicates={"action": "drop"})
+    refused = run(repository, "dvc", "repro", "pool", "clean", check=False)
+    assert "set clean.pool: cleaned" in refused.stdout + refused.stderr
+    set_clean(repository, pool="cleaned", evidence="raw")
+    run(repository, "dvc", "repro", "pool")
+    raw, pool = (pq.read_table(repository / f"artifacts/{name}/rows.parquet")["id"].to_pylist() for name in ("raw", "pool"))
+    skipped = json.loads((repository / "artifacts/pool/skipped.json").read_text())
+    assert sorted([*pool, *(row["id"] for row in skipped)]) == raw and len(pool) < 160
+    assert all(row["reason"].startswith("clean.duplicates: ") and row["reason"].split()[-1] in raw for row in skipped)
+    script = "from cadc import artifacts; print(artifacts.load_labels()['id'].to_pylist() == artifacts.load_pool()['id'].to_pylist())"
+    assert run(repository, sys.executable, "-c", script).stdout == "True\n"
+    assert pq.read_table(repository / "artifacts/cleaning/findings.parquet")["check"].unique().to_pylist() == CHECKS[:4]
+    set_clean(repository, wrong_answer={"action": "drop"})
+    refused = run(repository, "dvc", "repro", "clean", check=False)
+    assert "wrong_answer needs a model's evidence; set clean.evidence: crossfit" in refused.stdout + refused.stderr
