@@ -3,9 +3,10 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro test stale verify gate plateau study progress targeted leaderboard readme pretrain lock clean
+.PHONY: repro test stale verify doctor params gate plateau metabolism study progress targeted leaderboard readme pretrain lock clean
 
 repro: .venv/.installed       ## run whatever is out of date, then print the leaderboard
+	@$(RUN) python -m cadc.compose --check
 	$(RUN) dvc repro && $(RUN) python -m cadc.report
 
 test: .venv/.installed        ## all tests, a miniature pipeline run included; the quick ones beside it
@@ -14,7 +15,7 @@ test: .venv/.installed        ## all tests, a miniature pipeline run included; t
 	wait $$quick; quick=$$?; cat .quick.log; rm .quick.log; exit $$((pipeline + quick))
 
 stale: .venv/.installed       ## fail if the committed dvc.lock does not agree with code and params (runs nothing)
-	@$(RUN) dvc repro --dry --allow-missing dvc.yaml testbed/dvc.yaml > .stale.log || { cat .stale.log; rm .stale.log; exit 1; }
+	@$(RUN) dvc repro --dry --allow-missing dvc.yaml testbed/dvc.yaml metabolism/dvc.yaml > .stale.log || { cat .stale.log; rm .stale.log; exit 1; }
 	@if grep "^Running stage" .stale.log; then rm .stale.log; echo "dvc.lock is stale: run make repro and commit"; exit 1; fi
 	@rm .stale.log; echo "dvc.lock agrees with code and params"
 
@@ -23,11 +24,20 @@ verify: .venv/.installed      ## every stage again in a temporary clone must giv
 	cd .verify && env PYTHONPATH=src PATH="$(CURDIR)/.venv/bin:$$PATH" dvc repro -f && git diff HEAD --exit-code --stat -- dvc.lock reports
 	rm -rf .verify && echo "verified: dvc.lock and reports are byte for byte the same"
 
+doctor: .venv/.installed      ## what is missing before anything runs, and what it will take: make doctor PROFILE=llava-1.5-7b DATA=llava-665k
+	@$(RUN) python -m cadc.doctor $(if $(PROFILE),profile=$(PROFILE)) $(if $(DATA),data=$(DATA)) $(SET)
+
+params: .venv/.installed      ## params.yaml out of conf/, as `dvc exp run` composes it, with nothing changed
+	$(RUN) python -m cadc.compose
+
 gate: .venv/.installed        ## is the world one in which selection matters? exit status 1 where a condition fails
 	$(RUN) dvc repro testbed/dvc.yaml:gate testbed/dvc.yaml:sheet && $(RUN) python -m cadc.report.testbed
 
 plateau: .venv/.installed     ## how many passes pay at each size, on the probe split
 	$(RUN) dvc repro testbed/dvc.yaml:plateau
+
+metabolism: .venv/.installed  ## diagnose, update and validate the pool in rounds: reports/metabolism.md (goes on where it was)
+	$(RUN) dvc repro metabolism/dvc.yaml:metabolize
 
 study: .venv/.installed       ## the tables of studies/cadc.yaml: CADC part by part, its controls, its curve (hours; goes on where it was)
 	$(RUN) python -m cadc.study studies/cadc.yaml

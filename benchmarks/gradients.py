@@ -44,7 +44,7 @@ class Bench:
 
     def __init__(self, rank: int, n_rows: int, targets: str = LANGUAGE_MODEL):
         self.params = load_params()
-        self.processor = load_processor(self.params.model.path)
+        self.processor = load_processor(self.params.model)
         self.model = add_lora(load_base(self.params.model), Lora(rank=rank, alpha=2 * rank, targets=targets), seed=0)
         self.parameters = trainable(self.model)
         self.device = next(self.model.parameters()).device
@@ -169,7 +169,7 @@ def live_mb(work: Callable[[], object]) -> float:
 def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> Section:
     """Time and memory of the whole attribution against the number of rows and snapshots."""
     params, body = load_params(), []
-    pool, processor, snapshots = artifacts.load_pool(), load_processor(params.model.path), load_snapshots(artifacts.PROXY)
+    pool, processor, snapshots = artifacts.load_pool(), load_processor(params.model), load_snapshots(artifacts.PROXY)
     engine = SketchedDirections(add_lora(load_base(params.model), params.model.lora, 0), params.capture, processor.tokenizer.pad_token_id)
     trajectories = artifacts.load_array(artifacts.CAPTURE / "trajectories.npy")
     row_influence(engine, EncodedRows(pool, processor, params.model.max_length), np.arange(200), snapshots[:1], trajectories[:1])
@@ -185,7 +185,7 @@ def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> Section:
 def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
     """Correlation of sketched with exact influence, least and mean over sketch seeds, and the mean relative error."""
     params = load_params()
-    pool, processor, snapshot = artifacts.load_pool(), load_processor(params.model.path), load_snapshots(artifacts.PROXY)[-1:]
+    pool, processor, snapshot = artifacts.load_pool(), load_processor(params.model), load_snapshots(artifacts.PROXY)[-1:]
     probe, subtask, _ = load_probe(artifacts.PROBE, params.capture.targets)
     index = np.unique(subtask, return_inverse=True)[1]
     which = np.random.default_rng(1).choice(pool.num_rows, n_rows, replace=False)

@@ -36,7 +36,7 @@ class Setting:
 
     def __init__(self, params: Params):
         self.params = params
-        self.processor, pool = load_processor(params.model.path), artifacts.load_pool()
+        self.processor, pool = load_processor(params.model), artifacts.load_pool()
         self.part = np.sort(np.random.default_rng(0).choice(pool.num_rows, N_ROWS, replace=False))
         probe, names, _ = load_probe(artifacts.PROBE, params.capture.targets)
         self.subtask = np.unique(names, return_inverse=True)[1]
@@ -149,7 +149,7 @@ def main() -> None:
         PASSES,
         artifacts.POOL,
         artifacts.PROBE,
-        Path(params.model.path),
+        *params.model.sources,
     ]
     folders = shards.run(halves, list(range(args.halves)), "influence_truth", inputs, "tune on halves")
     lowered = -np.stack([artifacts.load_array(folder / "loss.npy") for folder in folders.values()])

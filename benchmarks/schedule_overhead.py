@@ -22,7 +22,7 @@ from cadc.training.answers import measured
 from cadc.training.buying import BoughtRows
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
-from cadc.training.schedule import epochs_for
+from cadc.training.schedule import n_examples
 
 
 class Clock:
@@ -67,9 +67,9 @@ def one_run(method: str, budget: float, folder: Path) -> list[str]:
     n = n_selected(budget, pool.num_rows)
     warm_up = clock.timed("warm-up", selector.select)(clustered, n, settings, np.random.default_rng(0)).row
     model = add_lora(load_base(params.model), params.model.lora, 0)
-    rows, batch = BoughtRows(pool, load_processor(params.model.path), params.model.max_length), params.finetune.batch_size
+    rows, batch = BoughtRows(pool, load_processor(params.model), params.model.max_length), params.finetune.batch_size
     measure = clock.timed("measuring", lambda which: measured(model, rows, which, batch))
-    schedule = TimedSchedule(plan, cluster, warm_up, n, round(epochs_for(budget, params.finetune.epochs) * n), 0, measure, rows.buy)
+    schedule = TimedSchedule(plan, cluster, warm_up, n, n_examples(n, pool.num_rows, params.finetune.epochs), 0, measure, rows.buy)
     schedule.clock = clock
     checkpoint = TimedCheckpoint(folder / f"{method}{budget}", frozenset(mark // batch for mark in schedule.marks), schedule)
     clock.timed("all", finetune)(model, rows, schedule, params.finetune, params.model, checkpoint=checkpoint)

@@ -1,7 +1,7 @@
 """Are capabilities the model's or the run's? `python benchmarks/stability.py` writes reports/benchmarks/stability.md.
 
 Proxy runs that differ in seed alone (LoRA initialisation, rows, order), the trajectories of each, the partition that each rule finds
-in them, and how well these agree (mean pairwise adjusted Rand index). Needs `dvc repro prepare`; runs are kept in artifacts/scratch.
+in them, and how well these agree (mean pairwise adjusted Rand index). Needs `dvc repro pool`; runs are kept in artifacts/scratch.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def proxies() -> shards.Task:
     """A proxy run of one seed, and the inner products of the probe rows' directions at its snapshots."""
     torch.set_num_threads(1)
     params = load_params()
-    pool, processor = artifacts.load_pool(), load_processor(params.model.path)
+    pool, processor = artifacts.load_pool(), load_processor(params.model)
     probe, subtask, _ = probe_subtasks(params)
 
     def run(seed: int, folder: Path) -> None:
@@ -65,7 +65,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     params = load_params()
-    inputs = [params.proxy.model_dump(), params.capture.model_dump(), params.model.model_dump(), artifacts.POOL, artifacts.PROBE, Path(params.model.path)]
+    inputs = [params.proxy.model_dump(), params.capture.model_dump(), params.model.model_dump(), artifacts.POOL, artifacts.PROBE, *params.model.sources]
     folders = list(shards.run(proxies, list(range(args.seeds)), "stability", inputs, "proxy runs").values())
     (_, subtask, targets), discover = probe_subtasks(params), params.discover
     rates = np.array([entry["lr"] for entry in artifacts.read_json(folders[0] / "snapshots.json")])

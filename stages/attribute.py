@@ -20,7 +20,7 @@ def attribution() -> shards.Task:
     """The influence of one stretch of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params()
-    processor, pool = load_processor(params.model.path), artifacts.load_pool()
+    processor, pool = load_processor(params.model), artifacts.load_pool()
     model = add_lora(load_base(params.model), params.model.lora, seed=0)
     engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
     snapshots = load_snapshots(artifacts.PROXY)
@@ -28,7 +28,7 @@ def attribution() -> shards.Task:
 
     def shard(index: int, folder: Path) -> None:
         which = np.arange(index * params.capture.shard_rows, min((index + 1) * params.capture.shard_rows, pool.num_rows))
-        rows = EncodedRows(pool, processor, params.model.max_length)
+        rows = EncodedRows(pool, processor, params.model.max_length, long_rows=params.model.long_rows)
         for name, array in row_influence(engine, rows, which, snapshots, trajectories).items():
             artifacts.save_array(folder / f"{name}.npy", array)
 
@@ -44,7 +44,7 @@ def main(params: Params) -> int:
         artifacts.POOL,
         artifacts.PROXY,
         artifacts.CAPTURE / "trajectories.npy",
-        Path(params.model.path),
+        *params.model.sources,
     ]
     folders = shards.run(attribution, keys, "attribute", inputs, "influence of pool rows")
     artifacts.fresh(artifacts.INFLUENCE)

@@ -17,7 +17,7 @@ def main(params: Params) -> int:
     torch.set_num_threads(1)
     probe, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
     names = sorted(set(subtasks))
-    processor = load_processor(params.model.path)
+    processor = load_processor(params.model)
     model = add_lora(load_base(params.model), params.model.lora, seed=0)
     engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
     snapshots = load_snapshots(artifacts.PROXY)

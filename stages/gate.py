@@ -12,24 +12,20 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from cadc import artifacts, shards
 from cadc.budgets import n_selected
-from cadc.evaluation.adapter import ChatModel
-from cadc.evaluation.benchmarks import SAMPLE_SCHEMA, load_tasks, run, sample_rows
+from cadc.evaluation.bench import Bench, answers, chat_of
+from cadc.evaluation.benchmarks import load_tasks
 from cadc.evaluation.gate import Trial, oracle
 from cadc.evaluation.statistics import Samples, measure
-from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, load_base, load_processor
 from cadc.params import Params, load_params
 from cadc.report import testbed
 from cadc.selectors import random
 from cadc.selectors.signal import Signal
 from cadc.stage import run_stage
-from cadc.training.finetune import finetune
-from cadc.training.schedule import epochs_for, static_schedule
+from cadc.training.schedule import epochs_for
 
 WHAT = sys.argv[1]
 ROOT = artifacts.PROBE if WHAT == "plateau" else artifacts.SCORE
@@ -47,47 +43,29 @@ def trials(params: Params) -> list[Trial]:
     return sorted(made, key=lambda trial: -trial.budget * trial.epochs)
 
 
-class Bench:
-    """Pool, processor and tasks, loaded once and shared by all trials of a process."""
-
-    def __init__(self, params: Params):
-        self.params = params
-        self.pool, self.labels = artifacts.load_pool(), pq.read_table(artifacts.LABELS).to_pylist()
-        self.processor = load_processor(params.model.path)
-        self.signal = Signal(self.pool.num_rows, np.array(self.pool["source"].to_pylist()))
-        self.rows = EncodedRows(self.pool, self.processor, params.model.max_length)
-        self.tasks = load_tasks(ROOT, params.gate.tasks)
-        self.chat = ChatModel(self.processor, params.evaluate.batch_size, params.evaluate.max_new_tokens)
-
-    def draw(self, trial: Trial) -> np.ndarray:
-        n = n_selected(trial.budget, self.pool.num_rows)
-        rng = np.random.default_rng([trial.seed, n])
-        return oracle(self.labels, n, rng) if trial.arm == "oracle" else random.select(self.signal, n, random.Params(), rng).row
-
-    def score(self, trial: Trial) -> Samples:
-        """Tune the base on the trial's rows and ask it every question."""
-        params = self.params
-        model = add_lora(load_base(params.model), params.model.lora, trial.seed)
-        if trial.budget > 0:
-            rows = artifacts.Selection.of_rows(self.draw(trial))
-            order = static_schedule(rows, round(trial.epochs * len(rows)))
-            finetune(model, self.rows, order, params.finetune, params.model)
-        self.chat.model = model
-        samples = run(self.chat, self.tasks)[1]
-        rows = [row for task in sorted(samples) for row in sample_rows(task, samples[task])]
-        return Samples.of_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA))
+def draw(trial: Trial, pool: pa.Table, labels: list[dict]) -> np.ndarray:
+    """The rows of a trial, in training order; none for the base."""
+    if trial.budget == 0:
+        return np.empty(0, np.int64)
+    n = n_selected(trial.budget, pool.num_rows)
+    rng = np.random.default_rng([trial.seed, n])
+    signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()))
+    return oracle(labels, n, rng) if trial.arm == "oracle" else random.select(signal, n, random.Params(), rng).row
 
 
 def attempts() -> shards.Task:
     """One trial, its figures in percent as JSON in a folder; the base's questions serve the blind guess too."""
     torch.set_num_threads(1)
-    bench = Bench(load_params())
-    by_name = {trial.name: trial for trial in trials(bench.params)}
+    params, labels = load_params(), artifacts.load_labels().to_pylist()
+    bench, tasks = Bench(params, artifacts.load_pool()), load_tasks(ROOT, params.gate.tasks)
+    chat, by_name = chat_of(params, bench.processor), {trial.name: trial for trial in trials(params)}
 
     def attempt(name: str, folder: Path) -> None:
-        samples = bench.score(by_name[name])
+        trial = by_name[name]
+        rows = draw(trial, bench.pool, labels)
+        samples = Samples.of_table(answers(bench.tuned(rows, round(trial.epochs * len(rows)), trial.seed), chat, tasks))
         artifacts.write_json(folder / "figures.json", measure(samples))
-        if by_name[name].arm == "base":
+        if trial.arm == "base":
             artifacts.write_json(folder / "blind.json", measure(replace(samples, score=samples.chance)))
 
     return attempt
@@ -95,7 +73,7 @@ def attempts() -> shards.Task:
 
 def main(params: Params) -> None:
     runs = trials(params)
-    inputs = [params.finetune.model_dump(), params.model.model_dump(), params.gate.tasks, artifacts.POOL, ROOT, Path(params.model.path)]
+    inputs = [params.finetune.model_dump(), params.model.model_dump(), params.gate.tasks, artifacts.POOL, ROOT, *params.model.sources]
     folders = shards.run(attempts, [trial.name for trial in runs], WHAT, inputs, WHAT)
     figures = {trial: artifacts.read_json(folders[trial.name] / "figures.json") for trial in runs}
     figures |= {replace(trial, arm="blind"): artifacts.read_json(folders[trial.name] / "blind.json") for trial in runs if trial.arm == "base"}

@@ -23,7 +23,7 @@ def matching() -> shards.Task:
     """One stretch of pool rows against the targets, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params()
-    processor, pool = load_processor(params.model.path), artifacts.load_pool()
+    processor, pool = load_processor(params.model), artifacts.load_pool()
     model = add_lora(load_base(params.model), params.model.lora, seed=0)
     engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
     snapshots = load_snapshots(artifacts.PROXY)
@@ -31,7 +31,7 @@ def matching() -> shards.Task:
 
     def shard(index: int, folder: Path) -> None:
         which = np.arange(index * params.capture.shard_rows, min((index + 1) * params.capture.shard_rows, pool.num_rows))
-        rows = EncodedRows(pool, processor, params.model.max_length)
+        rows = EncodedRows(pool, processor, params.model.max_length, long_rows=params.model.long_rows)
         for name, array in row_matching(engine, rows, which, snapshots, targets, params.match).items():
             artifacts.save_array(folder / f"{name}.npy", array)
 
@@ -55,7 +55,7 @@ def main(params: Params) -> int:
         artifacts.POOL,
         artifacts.PROXY,
         *(artifacts.CAPTURE / f"{name}.npy" for name in TARGETS),
-        Path(params.model.path),
+        *params.model.sources,
     ]
     folders = shards.run(matching, keys, "match", inputs, "pool rows against probe gradients")
     out = artifacts.fresh(artifacts.MATCHING)

@@ -1,12 +1,12 @@
-"""prepare: the pool as one checked table, and the benchmarks in the hub's layout.
+"""prepare: the raw pool as one checked table, and the benchmarks in the hub's layout.
 
     dvc repro prepare
 
-With pool.annotations unset, the mini world is written to artifacts/scratch/world as LLaVA-format JSON and PNG files
-and read back by the same reader that reads your own data.
+With data.path unset, the mini world is written to artifacts/scratch/world as LLaVA-format JSON and PNG files and read
+back by the same reader that reads your own data. With pool.lineage set, the pool is the last version that this file
+makes of it; DVC does not see the file's content: after another `make metabolism`, `dvc repro -f -s prepare`.
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,38 +14,68 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc import artifacts, console
+from cadc.evaluation.catalogue import check_names, repositories
 from cadc.params import Params
 from cadc.pool.benchmarks import write_benchmarks
+from cadc.pool.checks import Checker
+from cadc.pool.hub_layout import copy_data_sets
+from cadc.pool.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
 from cadc.pool.mini_world import write_pool
-from cadc.pool.reader import read_pool
+from cadc.pool.own_questions import write_own
+from cadc.pool.probe import REPOSITORY
+from cadc.pool.reader import copy_pool
+from cadc.pool.reserve import read_reserve
 from cadc.stage import run_stage
 
 LABELS = pa.schema([(name, pa.string()) for name in ("id", "subtask", "meta_task", "form", "noise", "duplicate_of")])
 
 
-def main(params: Params) -> None:
+def update_pool(params: Params, labels: list[dict]) -> None:
+    """Put the last version that pool.lineage makes in the place of the raw pool, and its labels in theirs."""
+    path = artifacts.RAW / "rows.parquet"
+    changes, (reserve, reserve_labels) = read_lineage(Path(params.pool.lineage)), read_reserve(params, artifacts.SCRATCH / "reserve")
+    table = apply_lineage(pq.read_table(path), reserve, changes)
+    pq.write_table(table, path)
+    labels = apply_to_labels(labels, reserve_labels, table["id"].to_pylist(), changes)
+    pq.write_table(pa.Table.from_pylist(labels, schema=LABELS), artifacts.LABELS)
+    console.line(f"pool: version {version_of(table)} of {params.pool.lineage}, {table.num_rows} rows")
+
+
+def write_pool_table(params: Params) -> None:
     labels = []
-    annotations, images = params.pool.annotations, params.pool.images
-    if annotations is None:
+    if params.data.path is None:
         world = artifacts.fresh(artifacts.SCRATCH / "world")
         labels = write_pool(world, params.world, np.random.default_rng(params.world.seed))
         annotations, images = world / "pool.json", world / "images"
-    table, skipped = read_pool(Path(annotations), Path(images), params.pool.on_bad_row, params.pool.min_image_side, params.pool.embed_images)
-    pq.write_table(table, artifacts.fresh(artifacts.POOL) / "rows.parquet")
-    artifacts.write_json(artifacts.POOL / "skipped.json", [vars(row) for row in skipped])
+    else:
+        annotations, images = params.data.inside(params.data.annotations), params.data.inside(params.data.images)
+    rows, settings = artifacts.fresh(artifacts.RAW) / "rows.parquet", params.pool
+    n_rows, skipped = copy_pool(rows, annotations, images, settings.on_bad_row, **settings.rules)
+    artifacts.write_json(artifacts.RAW / "skipped.json", [vars(row) for row in skipped])
     pq.write_table(pa.Table.from_pylist(labels, schema=LABELS), artifacts.LABELS)
-    console.line(f"pool: {table.num_rows} rows, {len(skipped)} skipped")
+    console.line(f"pool: {n_rows} rows, {len(skipped)} skipped")
+    if params.pool.lineage is not None:
+        update_pool(params, labels)
 
-    if params.benchmarks.root is None:
-        seeds = np.random.SeedSequence(params.benchmarks.seed).spawn(8)
-        rngs = [np.random.default_rng(seed) for seed in seeds]
-        write_benchmarks(artifacts.fresh(artifacts.PROBE), artifacts.fresh(artifacts.SCORE), params.benchmarks, params.world.paraphrases, rngs)
+
+def write_benchmark_roots(params: Params) -> None:
+    data, roots = params.data, {"probe": artifacts.fresh(artifacts.PROBE), "score": artifacts.fresh(artifacts.SCORE)}
+    if data.path is None:
+        rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(params.benchmarks.seed).spawn(8)]
+        write_benchmarks(roots["probe"], roots["score"], params.benchmarks, params.world.paraphrases, rngs)
         return
-    for source, target in ((params.benchmarks.probe_root, artifacts.PROBE), (params.benchmarks.root, artifacts.SCORE)):
-        if not Path(source or "").is_dir():
-            raise FileNotFoundError(f"benchmarks: no folder {source!r}; set benchmarks.probe_root and benchmarks.root to hub-layout folders")
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target)
+    choice, yesno = (data.inside(name) if name else None for name in (data.choice, data.yesno))
+    write_own(choice, yesno, Checker(data.inside(data.images), params.pool.min_image_side, max_pixels=params.pool.max_image_pixels), roots)
+    if data.probe:
+        copy_data_sets(Path(data.probe), roots["probe"], sorted({REPOSITORY[target] for target in params.capture.targets}))
+    if data.score:
+        copy_data_sets(Path(data.score), roots["score"], repositories(params.evaluate.tasks))
+
+
+def main(params: Params) -> None:
+    check_names(params.evaluate.tasks, params.evaluate.judge.url is not None)
+    write_pool_table(params)
+    write_benchmark_roots(params)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ BASE, TOWER = Path("models/mini"), Path("towers/mini")
 
 def main(params: Params) -> None:
     torch.set_num_threads(1)
-    processor = load_processor(str(BASE))
-    model = train_tower(load_base(params.model.model_copy(update={"path": str(BASE), "dtype": "float32"})).cpu(), processor, params.tower)
+    base = params.model.model_copy(update={"path": str(BASE), "dtype": "float32", "processor": {}, "chat_template": None})
+    processor = load_processor(base)
+    model = train_tower(load_base(base).cpu(), processor, params.tower)
     folder = artifacts.fresh(TOWER)
     model.save_pretrained(folder)
     processor.tokenizer.save_pretrained(folder)

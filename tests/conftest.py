@@ -24,8 +24,8 @@ def params():
 
 
 @pytest.fixture(scope="session")
-def model_params() -> Model:
-    return Model(path="unused", dtype="float32", max_length=256, packing=True, lora=Lora(rank=4, alpha=8, targets=TARGETS))
+def model_params(params) -> Model:
+    return params.model.model_copy(update={"path": "unused", "lora": Lora(rank=4, alpha=8, targets=TARGETS)})
 
 
 @pytest.fixture(scope="session")

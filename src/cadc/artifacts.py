@@ -1,7 +1,14 @@
 """The contract: where each artifact lies, its columns, shapes and dtypes, and how it is loaded and saved.
 
-    pool/rows.parquet            id, source, images[{bytes, path}], turns[{role, text}]; row number = position
-    pool/skipped.json            [{id, reason}] of rows left out under pool.on_bad_row: skip
+    raw/rows.parquet             id, source, images[{bytes, path}], turns[{role, text}]; row number = position: the pool as it was read, or
+                                 the last version that `pool.lineage` makes of it
+    raw/skipped.json             [{id, reason}] of rows left out under pool.on_bad_row: skip
+    crossfit/                    fold.npy int32, similarity.npy float32 [n_rows] (NaN without an image); of answer tokens, row r's from bounds[r] to bounds[r + 1]
+                                 (int64 [n_rows + 1]): token.npy, likeliest.npy int32, nll.npy, likeliest_nll.npy, entropy.npy, blind_nll.npy float32 [n_tokens]
+    cleaning/findings.parquet    row, id, check, score, flag, evidence: what each check found in each raw row; copies.npy int64 [n_rows]: the row that
+                                 makes a row superfluous, itself where none does
+    cleaned/                     as raw, without the rows that checks were told to drop, which skipped.json names
+    pool/                        as raw: what all other stages work on, a copy of raw or of cleaned (`clean.pool`)
     labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (mini world; reports and oracle only)
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score
     embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space, sentence.npy float32 [n_rows, 384]: unit
@@ -53,7 +60,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROOT = Path("artifacts")
-POOL, LABELS = ROOT / "pool", ROOT / "labels.parquet"
+RAW, CLEANED, POOL, LABELS = ROOT / "raw", ROOT / "cleaned", ROOT / "pool", ROOT / "labels.parquet"
+CROSSFIT, CLEANING = ROOT / "crossfit", ROOT / "cleaning"
 BENCHMARKS = ROOT / "benchmarks"
 PROBE, SCORE = BENCHMARKS / "probe", BENCHMARKS / "score"
 EMBEDDINGS, VIEWS, CLUSTERS = ROOT / "embeddings", ROOT / "views", ROOT / "clusters"
@@ -124,9 +132,16 @@ def load_arrays(folder: Path) -> dict[str, np.ndarray]:
     return {path.stem: load_array(path) for path in sorted(folder.glob("*.npy"))}
 
 
-def load_pool() -> pa.Table:
+def load_pool(folder: Path = POOL) -> pa.Table:
     """The pool: columns id, source, images, turns, in row order."""
-    return pq.read_table(POOL / "rows.parquet", memory_map=True)
+    return pq.read_table(folder / "rows.parquet", memory_map=True)
+
+
+def load_labels(folder: Path = POOL) -> pa.Table:
+    """The labels of the pool's rows, in its order; no row where the pool has no labels."""
+    labels = pq.read_table(LABELS)
+    place = {name: i for i, name in enumerate(labels["id"].to_pylist())}
+    return labels.take([place[name] for name in load_pool(folder)["id"].to_pylist()]) if place else labels
 
 
 def selection_path(method: str, run: str) -> Path:

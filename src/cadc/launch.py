@@ -4,6 +4,9 @@
     CADC_LAUNCHER="torchrun --nproc-per-node 8" dvc repro attribute
     torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29400 stages/attribute.py
                                                                  on each machine, in the same shared checkout
+    CADC_LAUNCHER="accelerate launch --config_file conf/accelerate/ddp.yaml" dvc repro finetune@random
+                                                                 the proxy run and every fine-tuning by all ranks together;
+                                                                 what other stages compute is split between ranks as above
     CADC_LAUNCHER=ray RAY_ADDRESS=HOST:6379 dvc repro attribute  elastic: lost workers' shards are done again
 
 Several machines need the checkout, with its `artifacts/`, on a shared file system at the same path.
@@ -25,12 +28,18 @@ from cadc import console
 if TYPE_CHECKING:
     from cadc.shards import Shards
 
+_together = False  # whether this process's ranks are working on the same shard
 _RETRIES = 3  # how often a shard may lose its Ray worker before the stage gives up
 
 
 def rank() -> int:
     """This process's rank under torchrun; 0 elsewhere."""
     return int(os.environ.get("RANK", 0))
+
+
+def team() -> tuple[int, int]:
+    """This process's rank among those that work on the same shard, and how many these are: (0, 1) for one that works alone."""
+    return (rank(), int(os.environ["WORLD_SIZE"])) if _together else (0, 1)
 
 
 def n_gpus() -> int:
@@ -44,19 +53,30 @@ def n_workers() -> int:
     return max(1, int(os.environ.get("CADC_WORKERS") or n_gpus() or len(os.sched_getaffinity(0))))
 
 
-def launch(shards: Shards, label: str) -> None:
-    """Compute all missing shards; returns once every one is there. Under torchrun only rank 0 returns."""
-    launcher = shlex.split(os.environ.get("CADC_LAUNCHER", "processes"))
+def refuse_ranks(stage: str) -> None:
+    """Raises ValueError under torchrun and accelerate, whose ranks leave once a stage's first round of shards is there; for stages of several rounds."""
+    if "RANK" in os.environ or os.environ.get("CADC_LAUNCHER", "").startswith(("torchrun", "accelerate")):
+        raise ValueError(f"{stage} works in several rounds, and ranks stay for one; set CADC_LAUNCHER to processes or ray for it")
+
+
+def launch(shards: Shards, label: str, together: bool = False) -> None:
+    """Compute all missing shards; returns once every one is there. Under torchrun and accelerate only rank 0 returns.
+
+    With `together` the ranks that accelerate starts work on every shard together.
+    """
+    launcher, by_accelerate = shlex.split(os.environ.get("CADC_LAUNCHER", "processes")), "ACCELERATE_MIXED_PRECISION" in os.environ
     if "RANK" in os.environ:
-        _as_rank(shards, label)
-    elif launcher == ["processes"]:
+        _as_rank(shards, label, together and by_accelerate)
+    elif launcher == ["processes"] or by_accelerate:
         _processes(shards, label)
     elif launcher[0] == "torchrun":
         os.execv(sys.executable, [sys.executable, "-m", "torch.distributed.run", *launcher[1:], *sys.argv])
+    elif launcher[:2] == ["accelerate", "launch"]:
+        os.execv(sys.executable, [sys.executable, "-m", "accelerate.commands.launch", *launcher[2:], *sys.argv])
     elif launcher == ["ray"]:
         _ray(shards, label)
     else:
-        raise ValueError(f"CADC_LAUNCHER is {' '.join(launcher)!r}; it may be processes, ray, or torchrun with its options")
+        raise ValueError(f"CADC_LAUNCHER is {' '.join(launcher)!r}; it may be processes, ray, or torchrun or accelerate launch with its options")
 
 
 def _processes(shards: Shards, label: str) -> None:
@@ -89,15 +109,27 @@ def _start_worker(numbers) -> None:
         numbers.value += 1
 
 
-def _as_rank(shards: Shards, label: str) -> None:
-    """This rank's share. The last word is rank 0's: the others leave once all shards are there."""
+def _as_rank(shards: Shards, label: str, together: bool) -> None:
+    """This rank's share, or all shards together with the others. The last word is rank 0's: the others leave once all shards are there."""
+    global _together
+    import torch
     from torch import distributed
 
-    distributed.init_process_group("gloo", timeout=timedelta(days=7))  # a barrier waits for the slowest rank
+    if together and n_gpus():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % n_gpus())
+    backend = "cpu:gloo,cuda:nccl" if together and n_gpus() else "gloo"
+    distributed.init_process_group(backend, timeout=timedelta(days=7))  # a barrier waits for the slowest rank
     distributed.barrier()  # rank 0 has cleared the scratch folder
     if rank():
         console.mute()
-    shards.run(rank(), int(os.environ["WORLD_SIZE"]), label)
+    if together:
+        _together = True
+        if rank():
+            sys.stdout = open(os.devnull, "w")  # rank 0 says what all do
+        shards.run(0, 1, label)
+        _together = False
+    else:
+        shards.run(rank(), int(os.environ["WORLD_SIZE"]), label)
     distributed.barrier()
     distributed.destroy_process_group()
     if rank():

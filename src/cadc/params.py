@@ -1,45 +1,22 @@
 """params.yaml as types: every value is checked before a stage starts, and an unknown key is an error.
 
-The fields mirror params.yaml section by section; units and sources stand there, beside the values.
+The fields mirror it section by section; units and sources stand in conf/, from which it is composed, beside the values.
 """
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from cadc.clean_params import Clean, Crossfit
+from cadc.data_params import Data, Pool
+from cadc.metabolize_params import Metabolize
 from cadc.section import Fraction, MethodName, OneOrMany, Positive, Rate, Section, Seed, Sequence, Share, Signal
-from cadc.testbed_params import Base, Gate, Plateau, Pretrain, Tower, World
-
-
-class Pool(Section):
-    annotations: str | None
-    images: str | None
-    on_bad_row: Literal["fail", "skip"]
-    min_image_side: Positive
-    embed_images: bool
-
-    @model_validator(mode="after")
-    def _both(self):
-        if (self.annotations is None) != (self.images is None):
-            raise ValueError("set annotations and images together, or neither (then the mini world is made)")
-        return self
-
-
-class Benchmarks(Section):
-    seed: Seed
-    root: str | None
-    probe_root: str | None
-    probe_per_subtask: Positive
-    probe_pope_images: Positive
-    score_per_subtask: Positive
-    probe_llava_wild_images: Positive
-    pope_images: Positive
-    llava_wild_images: Positive
+from cadc.testbed_params import Base, Benchmarks, Gate, Plateau, Pretrain, Tower, World
 
 
 class Lora(Section):
@@ -52,8 +29,27 @@ class Model(Section):
     path: str
     dtype: Literal["float32", "bfloat16"]
     max_length: Positive
+    long_rows: Literal["fail", "cut"]
     packing: bool
+    attention: Literal["sdpa", "eager", "flash_attention_2"]
+    gradient_checkpointing: bool
+    trust_remote_code: bool
+    processor: dict[str, Any]
+    chat_template: str | None
     lora: Lora
+
+    @property
+    def sources(self) -> list[Path | str]:
+        """What a digest tells the model by: its folder, or its hub id as a word, and the file of the chat template."""
+        return [Path(self.path) if Path(self.path).is_dir() else self.path, *([Path(self.chat_template)] if self.chat_template else [])]
+
+    @model_validator(mode="after")
+    def _usable(self):
+        if self.packing and self.attention == "flash_attention_2":
+            raise ValueError("flash_attention_2 would let rows that share a sequence see each other; set packing: false")
+        if self.chat_template and not Path(self.chat_template).is_file():
+            raise ValueError(f"chat_template: no file {self.chat_template!r}")
+        return self
 
 
 class Embed(Section):
@@ -84,6 +80,8 @@ class Cluster(Section):
 class Optimizer(Section):
     learning_rate: Rate
     batch_size: Positive
+    micro_batch: Positive | None
+    checkpoint_steps: Positive | None
     warmup_share: Share
     weight_decay: Annotated[float, Field(ge=0)]
     beta1: Share
@@ -183,6 +181,7 @@ class Params(Section):
     """The whole of params.yaml."""
 
     seeds: list[Seed] = Field(min_length=1)
+    data: Data
     pool: Pool
     world: World
     benchmarks: Benchmarks
@@ -190,6 +189,8 @@ class Params(Section):
     pretrain: Pretrain
     tower: Tower
     model: Model
+    crossfit: Crossfit
+    clean: Clean
     embed: Embed
     views: Views
     cluster: Cluster
@@ -205,9 +206,22 @@ class Params(Section):
     evaluate: Evaluate
     gate: Gate
     plateau: Plateau
+    metabolize: Metabolize
     methods: dict[MethodName, Method]
     baselines: dict[MethodName, Method]
     select: dict[str, dict]
+
+    @model_validator(mode="after")
+    def _apart(self):
+        """Rows that are aimed at can't be scored: of one mirror, a task is one or the other."""
+        own = {"mmt_val": self.data.choice, "pope": self.data.yesno}
+        if self.data.path is not None and self.data.score is not None and self.data.score == self.data.probe:
+            for target in self.capture.targets:
+                if not own.get(target) and (both := [task for task in self.evaluate.tasks if task.startswith(target)]):
+                    raise ValueError(
+                        f"{', '.join(both)}: aimed at (capture.targets) and scored (evaluate.tasks) on the same rows of {self.data.score}; drop one, or give data.probe a folder of its own"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _selectors(self):
@@ -241,6 +255,11 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         raise ParamsError(f"{path}: no such file; run from the repository's root") from None
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {error}") from None
+    return checked(raw, str(path))
+
+
+def checked(raw: dict, source: str) -> Params:
+    """Parameters that were read from `source`, checked. Raises ParamsError, naming each key that is unknown or out of range."""
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
@@ -248,7 +267,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         for fault in error.errors():
             key = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
             value = "" if fault["type"] in ("missing", "value_error") else f" = {fault['input']!r}"
-            faults.append(f"{path}: {key}{value}: {fault['msg'].removeprefix('Value error, ')}")
+            faults.append(f"{source}: {key}{value}: {fault['msg'].removeprefix('Value error, ')}")
         raise ParamsError("\n".join(faults)) from None
 
 

@@ -53,19 +53,24 @@ class Shards:
         return [key for key, folder in self.folders.items() if not folder.exists()]
 
     def compute(self, key: object) -> None:
-        """Compute one shard into a temporary folder, then rename it into place; nothing if it is there already."""
+        """Compute one shard into a temporary folder, then rename it into place; nothing if it is there already.
+
+        Of processes that work on it together the first one sees to the folders; its task must leave all writing to that one.
+        """
         folder = self.folders[key]
         if folder.exists():
             return
-        partial = folder.with_name(folder.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        partial, leads = folder.with_name(folder.name + ".partial"), launch.team()[0] == 0
+        if leads:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
         made = (self.make.__qualname__, self.root)
         if made not in _made:
             _made.clear()
             _made[made] = self.make()
         _made[made](key, partial)
-        partial.rename(folder)
+        if leads:
+            partial.rename(folder)
 
     def run(self, rank: int, world: int, label: str = "") -> None:
         """Compute every `world`-th shard that is missing, from the `rank`-th on."""
@@ -73,11 +78,12 @@ class Shards:
             self.compute(key)
 
 
-def run(make: Callable[[], Task], keys: list, stage: str, inputs: list, label: str) -> dict[object, Path]:
+def run(make: Callable[[], Task], keys: list, stage: str, inputs: list, label: str, together: bool = False) -> dict[object, Path]:
     """Have `make()(key, folder)` computed once per key, by whom `launch.py` finds, skipping shards already whole.
 
     `make` loads what all shards need (a model, the pool); every process calls it once, before its first shard. `inputs` (values and paths) name the scratch folder: shards made from other inputs are not taken up. Returns each
-    key's folder. An error in a shard stops the stage with that error; whole shards are kept.
+    key's folder. With `together` the ranks of `accelerate launch` work on one shard after the other, all on each. An error in a shard
+    stops the stage with that error; whole shards are kept.
     """
     root = artifacts.SCRATCH / stage / digest(*inputs, *source_digest())
     shards = Shards(make, root, {key: root / (key if isinstance(key, str) else f"{key:05d}") for key in keys})
@@ -89,7 +95,7 @@ def run(make: Callable[[], Task], keys: list, stage: str, inputs: list, label: s
         artifacts.write_json(root / "manifest.json", {"stage": stage, "shards": [folder.name for folder in shards.folders.values()]})
         if len(shards.todo()) < len(keys):
             console.line(f"{stage}: {len(keys) - len(shards.todo())} of {len(keys)} parts are there already")
-    launch.launch(shards, label)
+    launch.launch(shards, label, together)
     return shards.folders
 
 

@@ -31,6 +31,16 @@ class World(Section):
         return shares
 
 
+class Benchmarks(Section):
+    seed: Seed
+    probe_per_subtask: Positive
+    probe_pope_images: Positive
+    score_per_subtask: Positive
+    probe_llava_wild_images: Positive
+    pope_images: Positive
+    llava_wild_images: Positive
+
+
 class Base(Section):
     vision_width: Positive
     width: Positive

@@ -25,11 +25,14 @@ def few(params):
 class LockedPool:
     """A pool that raises when the answers of a row are read that has not been bought."""
 
-    def __init__(self, table, bought):
-        self.table, self.bought = table, bought
+    def __init__(self, table, bought, lives):
+        self.table, self.bought, self.lives = table, bought, lives
 
     def slice(self, row, length):
         assert length == 1 and row in self.bought, f"row {row} was read before it was bought"
+        self.lives -= 1
+        if self.lives < 0:
+            raise KeyboardInterrupt
         return self.table.slice(row, length)
 
     def __getitem__(self, name):
@@ -42,10 +45,10 @@ def small_lora(processor, model_params):
     return add_lora(build_model(processor, 32, 32, 2).requires_grad_(False).eval(), model_params.lora, 1)
 
 
-def run(pool, processor, model_params, few, path=None, die_at=None, **changes):
+def run(pool, processor, model_params, few, path=None, die_at=None, lives=1000, **changes):
     model = small_lora(processor, model_params)
     rows = BoughtRows(pool, processor, 256)
-    rows.table = LockedPool(pool, rows.bought)
+    rows.table = LockedPool(pool, rows.bought, lives)
     cluster = np.arange(pool.num_rows) % 5
     plan = PLAN.model_copy(update={"objective": "loss", "gap": 0.25} | changes)
     asked = []
@@ -84,6 +87,18 @@ def test_a_run_killed_between_rounds_ends_with_the_same_bytes(pool, processor, m
     np.testing.assert_array_equal(losses, their_losses)
     np.testing.assert_array_equal(schedule.selection().row, theirs.selection().row)
     np.testing.assert_array_equal(schedule.history(), theirs.history())
+
+
+def test_a_run_killed_within_a_round_ends_with_the_same_bytes(pool, processor, model_params, few, tmp_path):
+    few = few.model_copy(update={"checkpoint_steps": 1})
+    model, losses, schedule, _, _ = run(pool, processor, model_params, few)
+    with pytest.raises(KeyboardInterrupt):
+        run(pool, processor, model_params, few, tmp_path / "checkpoint", lives=27)  # a round begins behind 20 rows, the next behind 30
+    again, their_losses, theirs, _, asked = run(pool, processor, model_params, few, tmp_path / "checkpoint")
+    assert len(asked) == 1
+    np.testing.assert_array_equal(losses, their_losses)
+    np.testing.assert_array_equal(schedule.selection().row, theirs.selection().row)
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("passes", ["first", "round"])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cadc.model.encode import IGNORE, collate, encode, encode_prompt, model_inputs, pack, segments, to_messages
+from cadc.model.encode import IGNORE, EncodedRows, collate, encode, encode_prompt, model_inputs, pack, segments, to_messages
 
 ROW = {
     "id": "r",
@@ -65,6 +65,26 @@ def test_a_template_that_rewrites_earlier_turns_is_refused(processor):
 def test_too_long_a_row_is_named(processor):
     with pytest.raises(ValueError, match="row r: 18 tokens, above model.max_length=10"):
         encode(ROW, processor, 10)
+
+
+def test_what_is_cut_is_a_row_s_end_and_never_a_picture(processor, pool):
+    whole, cut = encode(ROW, processor, 18), encode(ROW, processor, 14, cut=True)
+    assert cut["was"] == 18 and "was" not in whole
+    assert all(torch.equal(cut[name], whole[name][:14]) for name in ("input_ids", "labels"))
+    shown = next(row for row in pool.to_pylist() if row["images"])
+    with pytest.raises(ValueError, match=r"its images reach to token \d+, which can't be cut"):
+        encode(shown, processor, 5, cut=True)
+    at = [len(turns) for turns in pool["turns"].to_pylist()].index(4)  # a conversation of two rounds
+    length = len(EncodedRows(pool, processor, 256)[at]["input_ids"])
+    rows = EncodedRows(pool, processor, length - 2, long_rows="cut")
+    assert len(rows[at]["input_ids"]) == length - 2 and rows.cut == {at: length} and f"longest: {length}" in rows.told()
+    assert "was" not in rows[at]
+
+
+def test_rows_are_kept_as_far_as_memory_is_meant_to_go(processor, pool, monkeypatch):
+    monkeypatch.setattr("cadc.model.encode.KEPT_BYTES", 1)
+    rows = EncodedRows(pool, processor, 256)
+    assert rows[0] is rows[0] and rows[1] is not rows[1] and torch.equal(rows[1]["input_ids"], rows[1]["input_ids"])
 
 
 @pytest.mark.parametrize("left", [False, True])

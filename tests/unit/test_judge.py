@@ -37,14 +37,37 @@ def test_replies():
 
 def test_our_judge_serves_on_loopback_and_stops():
     before = dict(os.environ)
-    with judge(LOCAL) as url:
-        assert url.startswith("http://127.0.0.1:") and os.environ["OPENAI_API_URL"] == url
-        assert ask(url, PROMPT.format("red")) == "10 5.0"
-        with pytest.raises(urllib.error.HTTPError, match="400"):
-            ask(url, "no answers here")
+    with judge(LOCAL) as asked:
+        assert asked.url.startswith("http://127.0.0.1:") and os.environ["OPENAI_API_URL"] == asked.url
+        assert ask(asked.url, PROMPT.format("red")) == "10 5.0"
+        asked.check()
+        assert ask(asked.url, "no answers here") == ask(asked.url, PROMPT.format("red")) == "no reply"
+        with pytest.raises(JudgeError, match="no answers 1 and 2"):
+            asked.check()
     with pytest.raises(urllib.error.URLError):
-        ask(url, PROMPT.format("red"))
+        ask(asked.url, PROMPT.format("red"))
     assert dict(os.environ) == before
+
+
+def test_a_remote_judge_is_asked_under_its_own_name_with_a_key_that_lmms_eval_never_has(serve, tmp_path, monkeypatch):
+    monkeypatch.setenv("CADC_ENDPOINT_CACHE", str(tmp_path))
+    server = serve(lambda prompt, n: "10 8" if n > 1 else "I'd rather not say")
+    with judge(Judge(url=server.url, model="m")) as asked:
+        assert os.environ["OPENAI_API_KEY"] == "none" and asked.url != server.url
+        assert ask(asked.url, PROMPT.format("red")) == "10 8"  # an unusable reply is asked again
+        assert ask(asked.url, PROMPT.format("red")) == "10 8" and server.asked.total() == 2 and server.keys == {"Bearer secret-of-mine"}
+        asked.check()
+    assert os.environ["OPENAI_API_KEY"] == "secret-of-mine"
+
+
+def test_a_reply_that_lmms_eval_no_longer_waits_for_is_a_failure(serve, tmp_path, monkeypatch):
+    monkeypatch.setenv("CADC_ENDPOINT_CACHE", str(tmp_path))
+    monkeypatch.setattr("cadc.evaluation.judge.PATIENCE", 0)
+    server = serve(lambda prompt, n: "correct")
+    with judge(Judge(url=server.url, model="m")) as asked:
+        ask(asked.url, "Imagine you are an intelligent teacher.")
+        with pytest.raises(JudgeError, match="replies are kept, so run it again"):
+            asked.check()
 
 
 def test_a_remote_judge_needs_a_key(monkeypatch):

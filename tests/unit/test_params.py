@@ -15,7 +15,7 @@ from cadc.params import ParamsError, budget_key, load_params
         (("capture", "update"), "lion", ["capture.update", "'lion'", "adamw"]),
         (("proxy", "learning_rate"), "fast", ["proxy.learning_rate", "'fast'"]),
         (("pool", "on_bad_row"), "ignore", ["pool.on_bad_row", "'ignore'"]),
-        (("pool", "annotations"), "x.json", ["pool", "set annotations and images together"]),
+        (("data", "path"), "x", ["data", "path is set; set annotations and images, too"]),
         (("discover", "gamma"), 1, ["discover.gamma", "Extra inputs are not permitted"]),
         (("curate", "replay"), 2, ["replay", "less than or equal to 1"]),
         (("methods", "lesss"), {"signal": "pool"}, ["no file src/cadc/selectors/lesss.py"]),

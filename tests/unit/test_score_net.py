@@ -14,7 +14,8 @@ from cadc.params import Optimizer
 
 @pytest.fixture
 def settings():
-    return Optimizer(learning_rate=1e-3, batch_size=8, warmup_share=0.0, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, max_grad_norm=1.0)
+    shape = dict(batch_size=8, micro_batch=None, checkpoint_steps=None)
+    return Optimizer(learning_rate=1e-3, **shape, warmup_share=0.0, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, max_grad_norm=1.0)
 
 
 def test_rows_of_high_loss_become_difficult(lora_model, rows, pool, settings):

@@ -67,10 +67,12 @@ def test_killed_in_the_middle_it_continues_and_repeats_nothing(tmp_path):
     assert manifest == {"stage": "slow", "shards": [f"{key:05d}" for key in range(12)]}
 
 
+DDP = Path(__file__).parents[2] / "conf/accelerate/ddp.yaml"
 LAUNCHERS = {
     "processes": ([sys.executable], {"CADC_WORKERS": "2"}),
     "torchrun": ([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"], {}),
     "torchrun, by the stage": ([sys.executable], {"CADC_LAUNCHER": "torchrun --nproc-per-node 2 --rdzv-backend c10d --rdzv-endpoint localhost:0"}),
+    "accelerate, by the stage": ([sys.executable], {"CADC_LAUNCHER": f"accelerate launch --config_file {DDP} --num_processes 2"}),
     "ray": ([sys.executable], {"CADC_LAUNCHER": "ray", "CADC_WORKERS": "2"}),
 }
 

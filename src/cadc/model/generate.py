@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, ProcessorMixin
 
-from cadc.model.encode import collate, encode_prompt, model_inputs
+from cadc.model.encode import collate, encode_prompt, end_of_turn, model_inputs
 
 
 def prompt(processor: ProcessorMixin, text: str, images: list) -> dict[str, Any]:
@@ -20,15 +20,18 @@ def prompt(processor: ProcessorMixin, text: str, images: list) -> dict[str, Any]
 def generate(model: PreTrainedModel, processor: ProcessorMixin, prompts: list[dict[str, Any]], max_new_tokens: int, batch_size: int) -> list[str]:
     """Greedy continuations of encoded prompts, in order, special tokens removed.
 
-    Prompts are batched by length, longest first, and padded on the left; the batches depend on the prompts alone.
+    Prompts are batched by length, longest first, and padded on the left; the batches depend on the prompts alone. An answer stops at
+    the end of turn that training ends answers with, and at whatever else the model's own generation config names.
     """
     answers = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]["input_ids"]))
     tokenizer, device = processor.tokenizer, next(model.parameters()).device
+    own = model.generation_config.eos_token_id
+    stops = sorted({end_of_turn(processor), *(own if isinstance(own, list) else [] if own is None else [own])})
     for start in range(0, len(order), batch_size):
         at = order[start : start + batch_size]
         batch = model_inputs(collate([prompts[i] for i in at], tokenizer.pad_token_id, left=True), device, with_labels=False)
-        made = model.generate(**batch, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, pad_token_id=tokenizer.pad_token_id)
+        made = model.generate(**batch, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, eos_token_id=stops, pad_token_id=tokenizer.pad_token_id)
         for i, text in zip(at, tokenizer.batch_decode(made[:, batch["input_ids"].shape[1] :], skip_special_tokens=True), strict=True):
             answers[i] = text.strip()
     return answers

@@ -25,17 +25,48 @@ def device() -> torch.device:
     return torch.device("cuda", int(os.environ.get("CADC_GPU") or os.environ.get("LOCAL_RANK") or 0) % torch.cuda.device_count())
 
 
-def load_processor(path: str) -> ProcessorMixin:
-    """The processor of a folder or hub id."""
-    return AutoProcessor.from_pretrained(path)
+def _from_pretrained(kind: type, params: Model, **options):
+    """`kind` of `model.path`; its own Python code is refused unless `model.trust_remote_code` is set."""
+    try:
+        return kind.from_pretrained(params.path, trust_remote_code=params.trust_remote_code, **options)
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise ValueError(f"model.path: {params.path} comes with Python code of its own; read it, then set model.trust_remote_code: true") from error
+
+
+def load_processor(params: Model) -> ProcessorMixin:
+    """The processor of `model.path` with the options of `model.processor`. Raises ValueError, naming options that no part of it knows."""
+    processor = _from_pretrained(AutoProcessor, params, **params.processor)
+    parts = [processor, *(getattr(processor, name) for name in processor.get_attributes() if "tokenizer" not in name)]
+    unknown = [name for name in params.processor if not any(_takes(part, name) for part in parts)]
+    if unknown:
+        raise ValueError(f"model.processor: {', '.join(unknown)}: no such option of {', '.join(type(part).__name__ for part in parts)}")
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    if params.chat_template:
+        processor.chat_template = Path(params.chat_template).read_text()
+    return processor
+
+
+def _takes(part, option: str) -> bool:
+    """Whether a processor or image processor has an option of this name."""
+    return hasattr(part, option) or option in getattr(getattr(part, "valid_kwargs", None), "__annotations__", {})
 
 
 def load_base(params: Model) -> PreTrainedModel:
-    """The frozen base in evaluation mode on this machine's device. Raises SystemExit where `model.path` holds none."""
+    """The frozen base in evaluation mode on this machine's device, from safetensors alone: pickled weights can run code.
+
+    Raises SystemExit where `model.path` holds no model, ValueError where its weights are pickled or it needs code of its own.
+    """
     folder = Path(params.path)
     if not folder.is_dir() and (folder.is_absolute() or params.path.count("/") != 1 or folder.parts[0] == "models"):
         raise SystemExit(f"model.path: no model in {params.path!r}; make it with `make pretrain`, or give a folder or hub id")
-    model = AutoModelForImageTextToText.from_pretrained(params.path, dtype=_DTYPES[params.dtype])
+    pickled = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth") for path in folder.glob(kind))
+    if pickled and not any(folder.glob("*.safetensors")):
+        raise ValueError(f"model.path: {folder} holds {pickled[0]} and no safetensors; pickled weights are not read: save the model again with save_pretrained")
+    options = {"dtype": _DTYPES[params.dtype], "attn_implementation": params.attention, "use_safetensors": True}
+    model = _from_pretrained(AutoModelForImageTextToText, params, **options)
     return model.requires_grad_(False).eval().to(device())
 
 
@@ -63,5 +94,7 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
 
 
 def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
-    """`model` with the adapter of `folder`, in evaluation mode."""
+    """`model` with the adapter of `folder`, in evaluation mode. Raises FileNotFoundError where that is not in safetensors."""
+    if not (folder / "adapter_model.safetensors").exists():  # PEFT would take up a pickle
+        raise FileNotFoundError(f"{folder}: no adapter_model.safetensors; run the fine-tuning again")
     return PeftModel.from_pretrained(model, folder).eval()

@@ -11,43 +11,21 @@ from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
-import datasets
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
-from cadc.params import Benchmarks
+from cadc.pool.hub_layout import MMT_COLUMNS, OPTIONS, POPE_COLUMNS, write_card, write_split
 from cadc.pool.mini_world import choices, find_question
 from cadc.pool.probe import LLAVA_W, MINI_VQA, MMT, POPE
 from cadc.pool.scene import OBJECT_NOUNS, Scene, draw_scene, sample_scene
 from cadc.pool.subtasks import SUBTASKS, draw_question
-
-_OPTIONS = tuple("ABCDEFGHI")
+from cadc.testbed_params import Benchmarks
 
 
 def _png(image: Image.Image) -> dict:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return {"bytes": buffer.getvalue(), "path": None}
-
-
-def _write(folder: Path, config: str, split: str, rows: list[dict], types: dict[str, str]) -> None:
-    """One parquet file of one split, with the features that `datasets` reads from its metadata."""
-    features = datasets.Features({name: datasets.Image() if kind == "image" else datasets.Value(kind) for name, kind in types.items()})
-    path = folder / (config if config != "default" else "data") / f"{split}-00000-of-00001.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=features.arrow_schema), path)
-
-
-def _card(folder: Path, configs: dict[str, list[str]]) -> None:
-    lines = ["---", "configs:"]
-    for config, splits in configs.items():
-        lines += [f"- config_name: {config}", "  data_files:"]
-        place = config if config != "default" else "data"
-        for split in splits:
-            lines += [f"  - split: {split}", f"    path: {place}/{split}-*"]
-    (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
 
 
 def write_mmt(root: Path, per_subtask: int, paraphrases: int, rng: np.random.Generator) -> None:
@@ -59,13 +37,11 @@ def write_mmt(root: Path, per_subtask: int, paraphrases: int, rng: np.random.Gen
             options, letter = choices(question, rng)
             rows.append(
                 {"index": len(rows), "question": question.text, "answer": letter, "image": _png(draw_scene(scene, rng)),
-                 **dict(zip(_OPTIONS, options + [None] * (9 - len(options)), strict=True)),
+                 **dict(zip(OPTIONS, options + [None] * (9 - len(options)), strict=True)),
                  "category": name, "l2-category": subtask.meta, "split": "VAL"}
             )  # fmt: skip
-    types = {"index": "int32", "question": "string", **dict.fromkeys(_OPTIONS, "string"), "answer": "string", "category": "string",
-             "l2-category": "string", "split": "string", "image": "image"}  # fmt: skip
-    _write(root / MMT, "default", "val", rows, types)
-    _card(root / MMT, {"default": ["val"]})
+    write_split(root / MMT, "default", "val", rows, MMT_COLUMNS)
+    write_card(root / MMT, {"default": ["val"]})
 
 
 def write_mini_vqa(root: Path, per_subtask: int, paraphrases: int, rng: np.random.Generator) -> None:
@@ -77,8 +53,8 @@ def write_mini_vqa(root: Path, per_subtask: int, paraphrases: int, rng: np.rando
             rows.append({"question_id": str(len(rows)), "question": question.text, "answer": question.answer,
                          "category": name, "l2-category": subtask.meta, "image": _png(draw_scene(scene, rng))})  # fmt: skip
     types = {**dict.fromkeys(("question_id", "question", "answer", "category", "l2-category"), "string"), "image": "image"}
-    _write(root / MINI_VQA, "default", "test", rows, types)
-    _card(root / MINI_VQA, {"default": ["test"]})
+    write_split(root / MINI_VQA, "default", "test", rows, types)
+    write_card(root / MINI_VQA, {"default": ["test"]})
 
 
 def absent_nouns(scene: Scene, mode: str, statistics: tuple[Counter, Counter], rng: np.random.Generator) -> list[str]:
@@ -106,7 +82,6 @@ def write_pope(root: Path, n_images: int, rng: np.random.Generator) -> None:
         scene = sample_scene(rng, "objects")
         if len({item.noun for item in scene.items}) >= 2:
             scenes.append((scene, _png(draw_scene(scene, rng))))
-    types = {**dict.fromkeys(("id", "question_id", "question", "answer", "image_source", "category"), "string"), "image": "image"}
     modes = ("adversarial", "popular", "random")
     for mode in modes:
         rows = []
@@ -117,8 +92,8 @@ def write_pope(root: Path, n_images: int, rng: np.random.Generator) -> None:
             for noun, answer in asked:
                 rows.append({"id": str(len(rows)), "question_id": str(len(rows) + 1), "question": f"is there a {noun} in the image ?",
                              "answer": answer, "image_source": f"mini_{i:06d}", "category": mode, "image": image})  # fmt: skip
-        _write(root / POPE, "Full", mode, rows, types)
-    _card(root / POPE, {"Full": list(modes)})
+        write_split(root / POPE, "Full", mode, rows, POPE_COLUMNS)
+    write_card(root / POPE, {"Full": list(modes)})
 
 
 def write_llava_wild(root: Path, n_images: int, paraphrases: int, rng: np.random.Generator) -> None:
@@ -141,8 +116,8 @@ def write_llava_wild(root: Path, n_images: int, paraphrases: int, rng: np.random
             rows.append({"question_id": len(rows), "question": text, "category": category, "gpt_answer": answer,
                          "caption": f"{scene.caption()} .", "image_id": f"{i:03d}.png", "image": image})  # fmt: skip
     types = {"question_id": "int32", **dict.fromkeys(("question", "category", "gpt_answer", "caption", "image_id"), "string"), "image": "image"}
-    _write(root / LLAVA_W, "default", "train", rows, types)
-    _card(root / LLAVA_W, {"default": ["train"]})
+    write_split(root / LLAVA_W, "default", "train", rows, types)
+    write_card(root / LLAVA_W, {"default": ["train"]})
 
 
 def write_benchmarks(probe: Path, score: Path, params: Benchmarks, paraphrases: int, rngs: list[np.random.Generator]) -> None:

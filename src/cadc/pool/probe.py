@@ -8,20 +8,20 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cadc.pool.hub_layout import OPTIONS
 from cadc.pool.reader import POOL_FEATURES
 
 MMT, POPE, MINI_VQA = "lmms-lab-encoder/MMT-Benchmark", "lmms-lab-encoder/POPE", "cadc/mini-vqa"
 LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
 MMT_LETTER = "Answer the question using a single character from the given options."
 SHORT_ANSWER = "Answer the question using a single word or phrase."
-_OPTIONS = tuple("ABCDEFGHI")
 
 Probed = tuple[str, str, str, dict, str, str]  # (id, prompt, answer, image, subtask, meta-task)
 
 
 def mmt_prompt(doc: dict) -> str:
     """The user turn in which lmms-eval's `mmt_val` puts a question, with one `<image>` in front (there it stands inside)."""
-    options = "\n".join(f"{letter}: {doc[letter].strip()}" for letter in _OPTIONS if doc.get(letter) and doc[letter].strip())
+    options = "\n".join(f"{letter}: {doc[letter].strip()}" for letter in OPTIONS if doc.get(letter) and doc[letter].strip())
     return f"<image>\nQuestion: {doc['question'].strip()}\n{options}\n{MMT_LETTER}"
 
 
@@ -34,7 +34,7 @@ def _docs(folder: Path, pattern: str) -> Iterator[tuple[Path, dict]]:
     """The documents of a split, with their file."""
     files = sorted(folder.rglob(pattern))
     if not files:
-        raise FileNotFoundError(f"no {pattern} under {folder}; run `dvc repro prepare`, set benchmarks.probe_root, or shorten capture.targets")
+        raise FileNotFoundError(f"no {pattern} under {folder}; run `dvc repro prepare`, set data.probe, or shorten capture.targets")
     for file in files:
         for doc in pq.read_table(file).to_pylist():
             yield file, doc
@@ -67,6 +67,8 @@ def _llava_wild(root: Path) -> Iterator[Probed]:
 
 #: Benchmarks that can be aimed at, by the names of their tasks in lmms-eval (POPE has three).
 TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope, "llava_in_the_wild": _llava_wild}
+#: Where on the hub each lies.
+REPOSITORY = {"mmt_val": MMT, "mini_vqa": MINI_VQA, "pope": POPE, "llava_in_the_wild": LLAVA_W}
 
 
 def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:

@@ -40,9 +40,12 @@ class Operations:
 
     def __init__(self, params: Params):
         self.params, self.pool = params, artifacts.load_pool()
-        self.processor = load_processor(params.model.path)
+        self.processor = load_processor(params.model)
         self.model = add_lora(load_base(params.model), params.model.lora, 0)
-        self.rows, self.pad_id = EncodedRows(self.pool, self.processor, params.model.max_length), self.processor.tokenizer.pad_token_id
+        self.rows, self.pad_id = (
+            EncodedRows(self.pool, self.processor, params.model.max_length, long_rows=params.model.long_rows),
+            self.processor.tokenizer.pad_token_id,
+        )
         self.which = np.linspace(0, self.pool.num_rows - 1, min(_SAMPLE, self.pool.num_rows)).astype(int)
 
     def _counted(self, work: Callable[[], object]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.params import Params
@@ -14,7 +13,7 @@ from cadc.runs import runs_of
 def composition(params: Params) -> str:
     """What each method's rows are: clusters covered, shares of noise and duplicates (labels no method has seen)."""
     clusters = artifacts.load_array(artifacts.CLUSTERS / "assignment.npy")
-    labels = pq.read_table(artifacts.LABELS)
+    labels = artifacts.load_labels()
     noise, form = (np.array(labels[name].to_pylist()) for name in ("noise", "form"))
     copies = np.array([bool(x) for x in labels["duplicate_of"].to_pylist()])
     body = []

@@ -62,7 +62,7 @@ def exact_matches(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return ((missed[:, 1:] == 0) & there).sum(1) / n_answers.clamp(min=1)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: what FSDP allocates in a run's first pass must serve training, too
 def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size: int) -> np.ndarray:
     """Mean loss of the answer tokens and share of exact answers of each row in `which`: float64 [len(which), 2].
 

@@ -12,12 +12,14 @@ from peft import PeftModel
 from cadc import console
 from cadc.artifacts import Selection
 from cadc.endpoint import Endpoint, told
+from cadc.launch import team
 from cadc.model.encode import EncodedRows
 from cadc.params import Model, Optimizer
 from cadc.training.adaptive import Adaptive, Plan
 from cadc.training.answers import judged, measured
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
+from cadc.training.parallel import spread
 
 SHUFFLED = 7  # a stream of random numbers of its own
 
@@ -56,12 +58,15 @@ def tune(
 
     cluster int32 [n_rows], warm_up int64 [n_warm_up]. With `plan.shuffled` a second model is trained on what the first one bought, in
     random order; then the losses are those of both runs, one behind the other, and the selection has that order and one stage.
+    Several processes measure a share of the rows each and choose alike. Raises ValueError where a judge would be asked by all of them.
     """
+    if plan.judge_url and team()[1] > 1:
+        raise ValueError("judge_url: answers are judged by one process; start this method without `accelerate launch`")
     model = fresh_model()
     judge = Endpoint(plan.judge_url, plan.judge_model) if plan.judge_url else None
 
     def measure(which: np.ndarray) -> np.ndarray:
-        scores = measured(model, rows, which, settings.batch_size)
+        scores = spread(lambda mine: measured(model, rows, mine, settings.batch_size), which)
         if judge:
             scores[:, 1] = judged(model, rows, which, judge, settings.batch_size)
             console.line(f"the judge: {told(judge.spent)}")

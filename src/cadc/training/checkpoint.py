@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from cadc import console
 from cadc.model.load import trainable
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_STATE = ("step", "exp_avg", "exp_avg_sq")  # of AdamW; a parameter that no row has reached yet has none, and not every step reaches all
 
 
 class Stateful(Protocol):
@@ -27,14 +27,18 @@ class Stateful(Protocol):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run's state is kept, and after which numbers of steps it is written; the last one stands, whole or not at all.
+    """Where a run's state is kept, and after which numbers of steps it is written in any case; the last one stands, whole or not at all.
 
     It holds LoRA weights, AdamW's moments, torch's random states (CPU and the model's GPU), the losses so far and the schedule's own state.
     """
 
     path: Path
-    steps: frozenset[int]
-    schedule: Stateful
+    steps: frozenset[int] = frozenset()
+    schedule: Stateful | None = None
+
+    def due(self, step: int, every: int | None) -> bool:
+        """Whether it is written after `step` steps, where one in `every` is asked for (None: no more than `steps`)."""
+        return step in self.steps or bool(every and step % every == 0)
 
     def save(self, model: PeftModel, optimizer: torch.optim.Optimizer, losses: np.ndarray) -> None:
         """losses: float32, one of each step done."""
@@ -44,8 +48,10 @@ class Checkpoint:
             tensors["random_cuda"] = torch.cuda.get_rng_state(device)
         for name, parameter in trainable(model).items():
             tensors[f"weight.{name}"] = parameter.detach().cpu().contiguous()
-            tensors |= {f"{moment}.{name}": optimizer.state[parameter][moment].detach().cpu().contiguous() for moment in _MOMENTS if len(losses)}
-        tensors |= {f"schedule.{name}": torch.tensor(array) for name, array in self.schedule.state().items()}
+            if parameter in optimizer.state:
+                tensors |= {f"{part}.{name}": optimizer.state[parameter][part].detach().cpu().contiguous() for part in _STATE}
+        if self.schedule:
+            tensors |= {f"schedule.{name}": torch.tensor(array) for name, array in self.schedule.state().items()}
         partial = self.path.with_name(f"{self.path.name}.new")
         save_file(tensors, partial)
         partial.replace(self.path)
@@ -59,13 +65,13 @@ class Checkpoint:
         with torch.no_grad():
             for name, parameter in trainable(model).items():
                 parameter.copy_(tensors[f"weight.{name}"])
-                if len(losses):
-                    moments = {moment: tensors[f"{moment}.{name}"].to(parameter.device) for moment in _MOMENTS}
-                    optimizer.state[parameter] = {"step": torch.tensor(float(len(losses)), device=parameter.device), **moments}
+                if f"step.{name}" in tensors:
+                    optimizer.state[parameter] = {part: tensors[f"{part}.{name}"].to(parameter.device) for part in _STATE}
         torch.set_rng_state(tensors["random"])
         if "random_cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random_cuda"], next(model.parameters()).device)
         console.line(f"goes on behind step {len(losses)}, from {self.path.name}")
-        prefix = "schedule."
-        self.schedule.load({name.removeprefix(prefix): tensor.numpy() for name, tensor in tensors.items() if name.startswith(prefix)})
+        if self.schedule:
+            prefix = "schedule."
+            self.schedule.load({name.removeprefix(prefix): tensor.numpy() for name, tensor in tensors.items() if name.startswith(prefix)})
         return losses

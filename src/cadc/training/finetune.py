@@ -1,6 +1,7 @@
 """LoRA fine-tuning on the rows of a schedule, in its order: a plain loop, with optional snapshots of weights and AdamW state.
 
-A Trainer's bookkeeping would cost a fifth of the time on a model this small, and shuffle unless it is kept from it.
+A Trainer's bookkeeping would cost a fifth of the time on a model this small, and shuffle unless it is kept from it. A batch may be passed
+in parts, by one process or several (training/parallel.py): its loss is the mean over all of its answer tokens, however it is split.
 """
 
 from __future__ import annotations
@@ -11,18 +12,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from peft import PeftModel
+from torch.nn import functional as F
 from transformers import get_cosine_schedule_with_warmup
 
 from cadc import console
-from cadc.model.encode import EncodedRows, collate, model_inputs, pack
+from cadc.launch import team
+from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs, pack
 from cadc.model.load import trainable
 from cadc.params import Model, Optimizer
+from cadc.training.parallel import add_up_gradients, shard_base, shares, total
 
 if TYPE_CHECKING:
     from cadc.training.checkpoint import Checkpoint
     from cadc.training.schedule import Schedule
 
 Snapshot = Callable[[int, torch.optim.Optimizer, float], None]
+
+
+def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Sum of -log p over the answer tokens: logits [B, L, V], labels [B, L]; divided by their number it is transformers' own loss, bit by bit."""
+    targets = F.pad(labels, (0, 1), value=IGNORE)[:, 1:]  # position i foretells token i + 1
+    return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum")
 
 
 def finetune(
@@ -39,10 +49,12 @@ def finetune(
 
     AdamW with linear warm-up and cosine decay (LLaVA-1.5's recipe); the loss is the mean over the batch's answer
     tokens. `take_snapshot(step, optimizer, lr)` is called after the given steps, `lr` being the rate of the step that
-    comes next. With a `checkpoint` the run goes on from it, if there is one. Returns the loss of every step, float32
-    [n_steps]. Raises FloatingPointError, naming step and row ids, at a loss that is not finite.
+    comes next. With a `checkpoint` the run goes on from it, if there is one. Where several processes work together all call
+    this alike, and the first one takes snapshots and checkpoints. Returns the loss of every step, float32 [n_steps]. Raises
+    FloatingPointError, naming step and row ids, at a loss that is not finite.
     """
-    parameters, device = list(trainable(model).values()), next(model.parameters()).device
+    shard_base(model)
+    (rank, world), parameters, device = team(), list(trainable(model).values()), next(model.parameters()).device
     n_steps = -(-len(schedule) // settings.batch_size)
     optimizer = torch.optim.AdamW(parameters, settings.learning_rate, (settings.beta1, settings.beta2), settings.epsilon, settings.weight_decay, fused=True)
     batched, pad_id = pack if model_params.packing else collate, rows.processor.tokenizer.pad_token_id
@@ -51,24 +63,36 @@ def finetune(
     losses[: len(done)] = done
     optimizer.param_groups[0]["initial_lr"] = settings.learning_rate  # which a schedule that goes on asks for
     rate = get_cosine_schedule_with_warmup(optimizer, round(settings.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1)
+    if model_params.gradient_checkpointing:
+        model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
     for i in console.track(range(len(done), n_steps), "fine-tune"):
         which = schedule[i * settings.batch_size : (i + 1) * settings.batch_size]
-        inputs = model_inputs(batched([rows[int(row)] for row in which], pad_id), device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=model_params.dtype == "bfloat16"):
-            loss = model(**inputs, use_cache=False).loss
-        losses[i] = loss.item()
+        parts, n_counted = shares(which, settings.micro_batch, rank, world)
+        batches = [batched([rows[int(row)] for row in part], pad_id) for part in parts]
+        for batch in batches[n_counted:]:
+            batch["labels"].fill_(IGNORE)
+        n_tokens = total(sum(int((batch["labels"][:, 1:] != IGNORE).sum()) for batch in batches))
+        passed = 0.0
+        for batch in batches:
+            inputs = model_inputs(batch, device)
+            labels = inputs.pop("labels")
+            with torch.autocast(device.type, torch.bfloat16, enabled=model_params.dtype == "bfloat16"):
+                loss = summed_loss(model(**inputs, use_cache=False).logits, labels) / n_tokens
+            loss.backward()
+            passed += loss.item()
+        losses[i] = total(passed)
         if not np.isfinite(losses[i]):
             ids = ", ".join(rows.table["id"][int(row)].as_py() for row in which)
             raise FloatingPointError(f"the loss is {losses[i]} at step {i + 1}, rows with ids {ids}; lower learning_rate or look at these rows")
-        loss.backward()
+        add_up_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
         optimizer.step()
         rate.step()
         optimizer.zero_grad()
-        if i + 1 in snapshot_steps:
+        if rank == 0 and i + 1 in snapshot_steps:
             take_snapshot(i + 1, optimizer, rate.get_last_lr()[0])
-        if checkpoint and i + 1 in checkpoint.steps:
+        if rank == 0 and checkpoint and checkpoint.due(i + 1, settings.checkpoint_steps):
             checkpoint.save(model, optimizer, losses[: i + 1])
     model.eval()
     return losses

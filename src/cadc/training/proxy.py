@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,31 +10,45 @@ import pyarrow as pa
 
 from cadc import artifacts, console
 from cadc.budgets import n_selected
+from cadc.launch import team
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base
 from cadc.params import Params
+from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.snapshots import save_snapshot, snapshot_steps
 
 
-def proxy_run(folder: Path, pool: pa.Table, processor, params: Params) -> int:
-    """Train and write `folder`/snapshot_K.safetensors, snapshots.json and loss.npy (float32 [n_steps]); returns the examples seen."""
+def proxy_run(folder: Path, pool: pa.Table, processor, params: Params) -> None:
+    """Train and write `folder`/snapshot_K.safetensors, snapshots.json and loss.npy (float32 [n_steps]).
+
+    Checkpoints, and the snapshots taken so far, lie beside `folder` until the run is over: one that was killed goes on from there.
+    """
     proxy = params.proxy
     rows = np.random.default_rng(proxy.seed).permutation(pool.num_rows)[: n_selected(proxy.pool_fraction, pool.num_rows)]
     order = np.resize(rows, round(proxy.epochs * len(rows)))
     n_steps = -(-len(order) // proxy.batch_size)
     steps = snapshot_steps(n_steps, proxy.snapshots)
     model = add_lora(load_base(params.model), params.model.lora, proxy.seed)
-    entries: list[dict] = []
+    kept = folder.with_suffix(".kept")
+    kept.mkdir(exist_ok=True)
 
     def take(step, optimizer, lr):
-        entries.append(save_snapshot(folder, len(entries), step, lr, model, optimizer))
+        k = steps.index(step)
+        artifacts.write_json(kept / f"{k}.json", save_snapshot(kept, k, step, lr, model, optimizer))
 
-    encoded = EncodedRows(pool, processor, params.model.max_length, keep=proxy.epochs > 1)
-    losses = finetune(model, encoded, order, proxy, params.model, set(steps), take)
-    artifacts.write_json(folder / "snapshots.json", entries)
+    encoded = EncodedRows(pool, processor, params.model.max_length, keep=proxy.epochs > 1, long_rows=params.model.long_rows)
+    losses = finetune(model, encoded, order, proxy, params.model, set(steps), take, Checkpoint(kept / "checkpoint"))
+    if team()[0] > 0:
+        return
+    artifacts.write_json(folder / "snapshots.json", [artifacts.read_json(kept / f"{k}.json") for k in range(len(steps))])
     artifacts.save_array(folder / "loss.npy", losses)
+    (kept / "checkpoint").unlink(missing_ok=True)  # first: none may stand where the snapshots before it don't
+    for k in range(len(steps)):
+        (kept / f"snapshot_{k}.safetensors").rename(folder / f"snapshot_{k}.safetensors")
+    shutil.rmtree(kept)
+    if encoded.cut:
+        console.line(f"proxy: {encoded.told()}")
     console.line(
         f"proxy: {n_steps} steps, loss {losses[: n_steps // 10 + 1].mean():.3f} -> {losses[-n_steps // 10 :].mean():.3f}, snapshots after steps {steps}"
     )
-    return len(order)

@@ -25,6 +25,11 @@ def epochs_for(fraction: float, plan: dict[str, float]) -> float:
     return float(np.exp(np.interp(np.log(fraction), sizes, passes)))
 
 
+def n_examples(n_rows: int, n_pool: int, plan: dict[str, float]) -> int:
+    """Examples that `n_rows` of a pool of `n_pool` are trained on: their passes by `epochs_for`, to a whole example."""
+    return round(epochs_for(n_rows / n_pool, plan) * n_rows)
+
+
 def static_schedule(selection: Selection, n_examples: int) -> np.ndarray:
     """The rows to train on, one an example, in order: int64 [max(n_examples, len(selection))].
 

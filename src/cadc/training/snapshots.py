@@ -38,13 +38,18 @@ def snapshot_steps(n_steps: int, n_snapshots: int) -> list[int]:
 
 
 def save_snapshot(folder: Path, index: int, step: int, lr: float, model: PeftModel, optimizer: torch.optim.Optimizer) -> dict:
-    """Write snapshot_`index`.safetensors and return its entry for snapshots.json."""
+    """Write snapshot_`index`.safetensors and return its entry for snapshots.json.
+
+    A parameter that no row has reached yet (LoRA in layers behind the one whose features LLaVA takes, a connector before the first
+    image) has no AdamW state: its moments are zero.
+    """
     optimizer = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
     tensors, state = {}, optimizer.state
     for name, parameter in trainable(model).items():
         tensors[name] = parameter.detach().float().cpu().contiguous().clone()
         for moment in ("exp_avg", "exp_avg_sq"):
-            tensors[f"{name}.{moment}"] = state[parameter][moment].detach().float().cpu().contiguous().clone()
+            value = state[parameter][moment] if parameter in state else torch.zeros_like(parameter)
+            tensors[f"{name}.{moment}"] = value.detach().float().cpu().contiguous().clone()
     group = optimizer.param_groups[0]
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / f"snapshot_{index}.safetensors")

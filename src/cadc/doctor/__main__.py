@@ -1,0 +1,132 @@
+"""What is missing before anything runs, and what the run will take: `make doctor PROFILE=llava-1.5-7b DATA=llava-665k`.
+
+python -m cadc.doctor [profile=NAME] [data=NAME] [section.key=value]      exit status 1 where something is missing
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+os.environ |= {"HF_HUB_OFFLINE": "1"}  # it looks at this machine alone
+
+import torch
+from omegaconf import OmegaConf
+
+from cadc import console
+from cadc.compose import composed
+from cadc.doctor import checks
+from cadc.doctor.estimate import CORE, PEAK, REFERENCE, SUSTAINED, Load, Work, works
+from cadc.doctor.published import Size, size_of
+from cadc.evaluation.catalogue import needs
+from cadc.params import Params, ParamsError, checked
+
+_CHARACTERS_PER_TOKEN = 4
+_CHARACTERS, _MINI_CHARACTERS = 1250, 150  # a row of LLaVA-665K, turns alone, and of the mini world
+_PROBE = {"mmt_val": (3127, 162), "mini_vqa": (528, 22), "pope": (480, 2), "llava_in_the_wild": (60, 3)}  # rows, subtasks
+_OWN_QUESTIONS = 450  # a task of the mini world's, and of a small folder
+
+
+def _count(number: float) -> str:
+    return f"{number / 1e9:.2f} billion" if number >= 1e8 else f"{number / 1e6:.2f} million"
+
+
+def load_of(params: Params, size: Size, annotations: checks.Annotations | None) -> tuple[Load, list[str]]:
+    """What there is to work through, and how it was come by where it had to be assumed."""
+    rows, characters, said = params.data.expected.rows or 0, _CHARACTERS, []
+    if annotations is None:
+        characters = _MINI_CHARACTERS
+    elif annotations.fault is None:
+        rows, characters = annotations.rows, annotations.characters
+    else:
+        said.append(f"rows of {characters} characters, as LLaVA-665K's, since there are none to look at")
+    images = size.image_tokens
+    probe = [_PROBE[target] for target in params.capture.targets]
+    parts = [part for task in params.evaluate.tasks for part in needs(task)[:1]]
+    drawn = params.data.path is None  # smaller than what is published, and so are one's own
+    questions = sum(_OWN_QUESTIONS if drawn or part.repository in checks.own_repositories(params.data) else part.rows or _OWN_QUESTIONS for part in parts)
+    tokens = images + characters / _CHARACTERS_PER_TOKEN
+    return Load(rows, tokens, sum(rows for rows, _ in probe), sum(subtasks for _, subtasks in probe), questions), [
+        f"{tokens:.0f} tokens a row, {images} of a picture",
+        *said,
+    ]
+
+
+def speed(params: Params) -> tuple[float, str]:
+    """Operations a second that this machine sustains, or the reference GPU where the profile needs one, and what that is."""
+    if torch.cuda.is_available():
+        name, count = torch.cuda.get_device_name(0), torch.cuda.device_count()
+        peak = next((peak for part, peak in PEAK.items() if part in name), None)
+        if peak:
+            return SUSTAINED * peak * count, f"{count} x {name} at {SUSTAINED:.0%} of its peak"
+    if params.model.dtype == "float32":
+        cores = len(os.sched_getaffinity(0))
+        return cores * CORE, f"{cores} CPU cores at {CORE / 1e9:.0f} GFLOP a second"
+    return SUSTAINED * PEAK[REFERENCE], f"one {REFERENCE} at {SUSTAINED:.0%} of its peak"
+
+
+def show(title: str, findings: list[checks.Finding]) -> None:
+    if findings:
+        console.line(f"\n{title}")
+        for finding in findings:
+            console.line(f"  {'ok     ' if finding.there else 'MISSING'}  {finding.what}: {finding.text}")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:,.0f} h" if seconds >= 36000 else f"{seconds / 60:,.0f} min" if seconds >= 600 else f"{seconds:,.0f} s"
+
+
+def _size(number: float) -> str:
+    return f"{number / 1e9:,.1f} GB" if number >= 1e8 else f"{number / 1e6:,.0f} MB"
+
+
+def show_works(made: list[Work], params: Params) -> None:
+    rate, name = speed(params)
+    total = Work(
+        "all", *(sum(getattr(work, part) for work in made) for part in ("rows", "flops")), max(work.memory for work in made), sum(work.disk for work in made)
+    )
+    rows = [
+        [work.stage, f"{work.rows:,.0f}", f"{work.flops / 1e12:,.1f}", _time(work.flops / rate), _size(work.memory), _size(work.disk)]
+        for work in [*made, total]
+    ]
+    console.line("")
+    console.table(f"Estimate of `dvc repro report`: time on {name}", ["stage", "rows", "TFLOP", "time", "memory", "disk"], rows)
+    console.line("Good to a factor of two where a model is large; where it is small, programs take seconds to start.")
+
+
+def main(overrides: list[str]) -> int:
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    params = checked(OmegaConf.to_container(composed(overrides)), "conf")
+    size, annotations = size_of(params.model), checks.annotations_of(params.data)
+    made, said = [], []
+    if size:
+        load, said = load_of(params, size, annotations)
+        made = works(params, size, load)
+    sections = {
+        "Data": checks.data_findings(params.data, annotations),
+        "Benchmarks": checks.benchmark_findings(params),
+        "Models": checks.model_findings(params, size),
+        "This machine": [
+            *checks.package_findings(params),
+            *checks.key_findings(params),
+            *([checks.disk_finding(sum(work.disk for work in made)), checks.gpu_finding(params, max(work.memory for work in made))] if made else []),
+        ],
+    }
+    for title, findings in sections.items():
+        show(title, findings)
+    if size is None:
+        console.line(f"\nNo estimate: {params.model.path} is neither on this machine nor a model whose shapes are known here.")
+    else:
+        console.line(f"\n{params.model.path}: {_count(size.parameters)} parameters, LoRA {_count(size.lora)}; {'; '.join(said)}.")
+        show_works(made, params)
+    missing = sum(not finding.there for findings in sections.values() for finding in findings)
+    console.line("\nNothing is missing." if not missing else f"\n{missing} thing(s) missing: see above.")
+    return int(bool(missing))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (ValueError, ParamsError) as error:
+        raise SystemExit(f"doctor: {error}") from None

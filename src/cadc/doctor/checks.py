@@ -1,0 +1,196 @@
+"""What a run needs and a machine may lack: data, models, packages, keys, disk, GPU. Each check says what it found and what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from huggingface_hub import try_to_load_from_cache
+
+from cadc.data_params import Data
+from cadc.doctor.published import Size
+from cadc.evaluation.catalogue import TASKS, DataSet, needs
+from cadc.params import Params
+from cadc.pool.probe import REPOSITORY
+from cadc.pool.records import PoolError, read_records
+
+_GB = 1e9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`what` was looked at, whether it is there, and what was found or is to be done."""
+
+    what: str
+    there: bool
+    text: str
+
+
+def _files(folder: Path) -> int:
+    with os.scandir(folder) as entries:
+        return sum(entry.is_file() for entry in entries)
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """A pool's rows and the mean characters of a row's turns; `fault` where the file can't be read."""
+
+    rows: int = 0
+    characters: float = 0.0
+    fault: str | None = None
+
+
+def annotations_of(data: Data) -> Annotations | None:
+    """What is to be read of the pool; None where it is the mini world's."""
+    if data.path is None:
+        return None
+    rows = characters = 0
+    try:
+        for record in read_records(data.inside(data.annotations)):
+            rows += 1
+            turns = record.get("conversations") if isinstance(record, dict) else None
+            characters += sum(len(str(turn.get("value"))) for turn in turns or () if isinstance(turn, dict))
+    except PoolError as error:
+        return Annotations(fault=str(error))
+    return Annotations(rows, characters / max(rows, 1))
+
+
+def data_findings(data: Data, annotations: Annotations | None) -> list[Finding]:
+    """The annotations and their rows, the image folders and their files."""
+    if annotations is None:
+        return [Finding("data", True, "the mini world, made by `prepare`")]
+    path, expected, rows = data.inside(data.annotations), data.expected, annotations.rows
+    if annotations.fault:
+        found = [Finding("annotations", False, annotations.fault)]
+    else:
+        right = expected.rows in (None, rows)
+        found = [Finding("annotations", right, f"{path}: {rows:,} rows" + ("" if right else f", {expected.rows:,} expected: fetch it again"))]
+    for name, count in expected.images.items() or [("", 1)]:
+        folder = data.inside(data.images) / name
+        files = _files(folder) if folder.is_dir() else 0
+        if name == "":  # that it is there is all that can be expected of a folder of one's own
+            found.append(Finding("images", folder.is_dir(), str(folder) if folder.is_dir() else f"no folder {folder}; set data.images"))
+        else:
+            found.append(Finding(f"images {name}", files >= count, f"{folder}: {files:,} files" + ("" if files >= count else f", {count:,} expected")))
+    for name, kind in ((data.choice, "multiple choice"), (data.yesno, "yes/no")):
+        if name:
+            there = data.inside(name).is_file()
+            found.append(
+                Finding(
+                    f"questions, {kind}",
+                    there,
+                    str(data.inside(name)) if there else f"no {data.inside(name)}; write it, or set data.{'choice' if kind[0] == 'm' else 'yesno'} to null",
+                )
+            )
+    return found
+
+
+def own_repositories(data: Data) -> set[str]:
+    """Repositories that are made of one's own questions, or of the mini world."""
+    return {REPOSITORY[target] for target, name in (("mmt_val", data.choice), ("pope", data.yesno)) if name}
+
+
+def benchmark_findings(params: Params) -> list[Finding]:
+    """The data sets that are aimed at and scored on, in their mirrors; of one's own questions none."""
+    if params.data.path is None:
+        return []
+    wanted: dict[tuple[str, str | None], tuple[DataSet, list[str]]] = {}
+    for target in params.capture.targets:
+        wanted.setdefault((REPOSITORY[target], params.data.probe), (DataSet(REPOSITORY[target], None, "probe", None), []))[1].append(f"{target} (aimed at)")
+    for task in params.evaluate.tasks:
+        for data in needs(task)[:1]:
+            rows = f"{data.rows:,} rows" if data.rows else "any number of rows"
+            wanted.setdefault((data.repository, params.data.score), (data, []))[1].append(f"{task} ({rows})")
+    found, own = [], own_repositories(params.data)
+    for (repository, mirror), (data, users) in wanted.items():
+        if repository in own:
+            continue
+        what = f"{repository}: {', '.join(users)}"
+        if mirror is None:
+            found.append(Finding(what, False, "set data.probe and data.score to folders in the hub's layout"))
+        else:
+            there = data.folder(Path(mirror)).is_dir()
+            found.append(Finding(what, there, str(data.folder(Path(mirror))) if there else data.fetch(Path(mirror))))
+    return found
+
+
+def _model_there(path: str) -> str | None:
+    """Where a folder or hub id is on this machine; None where it is not."""
+    if Path(path).is_dir():
+        return path
+    cached = try_to_load_from_cache(path, "config.json") if path.count("/") == 1 else None
+    return str(Path(cached).parent) if isinstance(cached, str) else None
+
+
+def model_findings(params: Params, size: Size | None) -> list[Finding]:
+    """The model, the one that selections go to, the tower and the sentence encoder."""
+    weights = f" ({2 * size.parameters / _GB:.1f} GB)" if size else ""
+    wanted = {"model": params.model.path, "model tuned": params.tuned.path, "tower": params.embed.tower}
+    if importlib.util.find_spec(params.embed.sentences) is None:
+        wanted["sentence encoder"] = params.embed.sentences
+    if params.tuned.path == params.model.path:
+        del wanted["model tuned"]
+    found = []
+    for what, path in wanted.items():
+        if path is not None:
+            where = _model_there(path)
+            fetch = (
+                f"hf download {path}{weights if what == 'model' else ''}" if path.count("/") == 1 and not path.startswith("models/") else f"no folder {path}"
+            )
+            found.append(Finding(what, where is not None, where or fetch))
+    return found
+
+
+def package_findings(params: Params) -> list[Finding]:
+    """What the profile imports beyond the lock."""
+    found = []
+    if params.model.attention == "flash_attention_2":
+        there = importlib.util.find_spec("flash_attn") is not None
+        found.append(Finding("package flash-attn", there, "installed" if there else "uv pip install flash-attn, or -S model.attention=sdpa"))
+    return found
+
+
+def key_findings(params: Params) -> list[Finding]:
+    """Keys, from the environment alone; their values are never shown."""
+    asked = {
+        "evaluate.judge.url": params.evaluate.judge.url,
+        "views.url": params.views.url,
+        **{f"select.{name}.judge_url": params.select[name].get("judge_url") for name in params.methods if "judge_url" in (params.select.get(name) or {})},
+    }
+    used = [name for name, url in asked.items() if url]
+    there = bool(os.environ.get("OPENAI_API_KEY"))
+    found = [Finding("OPENAI_API_KEY", there, f"{'set' if there else 'not set, export it'}: {', '.join(used)}")] if used else []
+    unjudged = [task for task in params.evaluate.tasks if TASKS[task].judge and params.evaluate.judge.url is None]
+    if unjudged and params.data.path is not None:
+        found.append(Finding("judge", False, f"{', '.join(unjudged)}: set evaluate.judge.url and .model, or the small deterministic judge compares words"))
+    return found
+
+
+def disk_finding(wanted: float) -> Finding:
+    """Whether this disk holds what the run will leave."""
+    free = shutil.disk_usage(".").free
+    return Finding(
+        "disk",
+        free > wanted,
+        f"{free / _GB:,.0f} GB free, about {wanted / _GB:,.0f} GB needed" + ("" if free > wanted else "; link artifacts/ and .dvc/cache elsewhere"),
+    )
+
+
+def gpu_finding(params: Params, wanted: float) -> Finding:
+    """Whether a GPU is there, and as large as the largest stage wants it; a model in float32 may go without."""
+    if not torch.cuda.is_available():
+        return Finding(
+            "GPU",
+            params.model.dtype == "float32",
+            "none" + ("; the CPU will do" if params.model.dtype == "float32" else f", about {wanted / _GB:.0f} GB of its memory needed"),
+        )
+    memory = min(torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count()))
+    fits = memory > wanted
+    text = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory / _GB:.0f} GB, about {wanted / _GB:.0f} GB needed"
+    return Finding(
+        "GPU", fits, text + ("" if fits else "; lower finetune.micro_batch, proxy.micro_batch, capture.batch_tokens, or set model.gradient_checkpointing")
+    )

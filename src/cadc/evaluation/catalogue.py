@@ -1,0 +1,229 @@
+"""Every benchmark that can stand in `evaluate.tasks`, as data: how it is asked, read, scored and fetched.
+
+Names, data sets, splits and prompts are lmms-eval's and are read from the yaml files that it ships; here stands what they leave
+out. Nothing of lmms-eval is imported, for that takes 20 seconds.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+#: What `cadc` ships itself: the folder, beside lmms-eval's.
+OWN = Path(__file__).parent / "tasks"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """`title` in tables; `kind` of question: yesno | choice | open | judged; `figure`: how `statistics.measure` scores it, in percent."""
+
+    title: str
+    kind: str
+    figure: str = "accuracy"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of lmms-eval, in `folder` of its tasks.
+
+    `score` is where its own figure stands in a sample, dots between names, or how `benchmarks.sample_rows` gets it; `rows` those of the
+    split as published; `columns` those that its functions read; `options(doc)` how many answers there are to guess from (0: open).
+    `subtask` and `meta` are columns. `judge`: may (asked where evaluate.judge.url is set), must (that, or the small one), real (that alone).
+    `like` is the task that lmms-eval ships, where it has no such task itself, and `metrics` the task whose metrics it takes instead.
+    """
+
+    folder: str
+    benchmark: str
+    score: str
+    rows: int | None
+    columns: tuple[str, ...]
+    options: Callable[[dict], int] = lambda doc: 0
+    subtask: str | None = None
+    meta: str | None = None
+    judge: str | None = None
+    images: tuple[str, str, int] | None = None  # config, split and rows of the pictures, where they lie apart
+    like: str | None = None
+    metrics: str | None = None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One split of a hub repository: what a task reads, and how many rows it has there (None: ours, any number)."""
+
+    repository: str
+    config: str | None
+    split: str
+    rows: int | None
+
+    def folder(self, root: Path) -> Path:
+        return root / self.repository
+
+    def fetch(self, root: Path) -> str:
+        """The command that puts it under `root`."""
+        if self.repository.startswith("cadc/"):
+            return "(the mini world's own: `dvc repro prepare` makes it; leave it out of evaluate.tasks for a root of yours)"
+        return f"hf download --repo-type dataset {self.repository} --local-dir {self.folder(root)}"
+
+
+#: Headline figures, in the order of tables; those of the mini world first, then PROGRESS's (arXiv 2506.01085) and HallusionBench.
+BENCHMARKS = {
+    "pope_f1": Benchmark("POPE F1", "yesno", "pope"),
+    "mmt_accuracy": Benchmark("MMT-Bench", "choice", "mmt"),
+    "llava_wild": Benchmark("LLaVA-Wild", "judged", "ratio"),
+    "vqa_accuracy": Benchmark("mini VQA", "open"),
+    "vqav2": Benchmark("VQAv2", "open"),
+    "gqa": Benchmark("GQA", "open"),
+    "vizwiz": Benchmark("VizWiz", "open"),
+    "scienceqa": Benchmark("ScienceQA-IMG", "choice"),
+    "textvqa": Benchmark("TextVQA", "open"),
+    "mme": Benchmark("MME", "yesno", "mme"),
+    "mmbench_en": Benchmark("MMBench-EN", "choice", "circular"),
+    "mmbench_cn": Benchmark("MMBench-CN", "choice", "circular"),
+    "seedbench": Benchmark("SEED-Bench", "choice"),
+    "ai2d": Benchmark("AI2D", "choice"),
+    "chartqa": Benchmark("ChartQA", "open"),
+    "cmmmu": Benchmark("CMMMU", "choice"),
+    "hallusion": Benchmark("HallusionBench", "yesno"),
+}
+
+
+def _letters(doc: dict) -> int:
+    return sum(bool(doc.get(letter)) and doc[letter] != "nan" for letter in "ABCDEFGHI")
+
+
+def _cmmmu_options(doc: dict) -> int:
+    return {"选择": 4, "判断": 2}.get(doc["type"], 0)
+
+
+_VQA = ("question_id", "question", "answers", "image")
+_YESNO = ("question_id", "question", "answer", "image")
+_POPE = ("pope", "pope_f1", "pope_accuracy.score", 3000, _YESNO, lambda doc: 2)
+_MMBENCH = ("index", "question", "hint", "answer", *"ABCD", "category", "L2-category", "source", "split", "image")
+_MMBENCH_EN = ("mmbench", "mmbench_en", "mmbench", 4329, _MMBENCH, _letters, "category", "L2-category")
+_MMBENCH_CN = ("mmbench", "mmbench_cn", *_MMBENCH_EN[2:])
+
+TASKS = {
+    "pope": Task(*_POPE[:3], 9000, *_POPE[4:]),
+    "pope_adv": Task(*_POPE),
+    "pope_pop": Task(*_POPE),
+    "pope_random": Task(*_POPE),
+    "mmt_val": Task(
+        "mmt", "mmt_accuracy", "accuracy.overall", 3127, ("question", "answer", "category", "l2-category", "image"), _letters, "category", "l2-category"
+    ),
+    "llava_in_the_wild": Task(
+        "llava-in-the-wild", "llava_wild", "llava", 60, ("question_id", "question", "category", "gpt_answer", "caption", "image"), subtask="category", judge="must"
+    ),
+    "mini_vqa": Task(
+        "mini_vqa", "vqa_accuracy", "exact_match", None, ("question", "answer", "category", "l2-category", "image"), subtask="category", meta="l2-category"
+    ),
+    "vqav2_val": Task("vqav2", "vqav2", "exact_match", 214354, _VQA, subtask="answer_type"),
+    "gqa": Task("gqa", "gqa", "exact_match", 12578, ("imageId", "question", "answer"), images=("testdev_balanced_images", "testdev", 398)),
+    "vizwiz_vqa_val": Task("vizwiz_vqa", "vizwiz", "exact_match", 4319, _VQA, subtask="category"),
+    "scienceqa_img": Task(
+        "scienceqa", "scienceqa", "exact_match", 2017, ("question", "choices", "hint", "answer", "image"), lambda doc: len(doc["choices"]), "topic", "subject"
+    ),
+    "textvqa_val": Task("textvqa", "textvqa", "exact_match", 5000, _VQA),
+    "mme": Task("mme", "mme", "mme", 2374, (*_YESNO, "category"), lambda doc: 2, "category"),
+    "mmbench_en_dev": Task(*_MMBENCH_EN, judge="real"),
+    "mmbench_en_dev_static": Task(*_MMBENCH_EN),
+    "mmbench_cn_dev": Task(*_MMBENCH_CN, judge="real"),
+    "mmbench_cn_dev_static": Task(*_MMBENCH_CN, like="mmbench_cn_dev", metrics="mmbench_en_dev_static"),
+    "seedbench": Task(
+        "seedbench", "seedbench", "seedbench", 17990, ("question_id", "question", *(f"choice_{x}" for x in "abcd"), "answer", "data_type", "image"),
+        lambda doc: 4, "question_type_id", "data_type",
+    ),
+    "ai2d": Task("ai2d", "ai2d", "exact_match", 3088, ("question", "options", "answer", "image"), lambda doc: len(doc["options"])),
+    "chartqa": Task("chartqa", "chartqa", "relaxed_overall", 2500, ("type", "question", "answer", "image"), subtask="type"),
+    "cmmmu_val": Task(
+        "cmmmu", "cmmmu", "cmmmu", 900,
+        ("id", "type", "question", "answer", "subcategory", *(f"option{i}" for i in range(1, 5)), *(f"image_{i}{x}" for i in range(1, 6) for x in ("", "_filename"))),
+        _cmmmu_options, "subcategory", "category",
+    ),
+    "hallusion_bench_image": Task(
+        "hallusion_bench", "hallusion", "hallusion", 951,
+        ("category", "subcategory", "set_id", "figure_id", "question_id", "visual_input", "question", "gt_answer", "gt_answer_details", "image"),
+        lambda doc: 2, "subcategory", "category", judge="may",
+    ),
+}  # fmt: skip
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML with lmms-eval's functions left out."""
+
+
+_Yaml.add_constructor("!function", lambda loader, node: None)
+
+
+def tasks_folder(task: Task) -> Path:
+    """The folder whose yaml files describe `task`: of the installed lmms-eval, or our own."""
+    own = OWN / task.folder
+    return own if own.is_dir() else Path(importlib.util.find_spec("lmms_eval").submodule_search_locations[0]) / "tasks" / task.folder
+
+
+@cache
+def shipped(name: str) -> dict:
+    """What lmms-eval's yaml says of task `name`, included files too, functions left out."""
+    task = TASKS[name]
+    wanted, folder = task.like or name, tasks_folder(task)
+    for path in sorted(folder.glob("*.yaml")):
+        config = yaml.load(path.read_text(), _Yaml)
+        if config.get("task") == wanted:
+            base = yaml.load((folder / config["include"]).read_text(), _Yaml) if "include" in config else {}
+            return {**base, **config}
+    raise ValueError(f"{name}: no yaml under {folder} describes it; lmms-eval 0.7.3 is what this is made for")
+
+
+def needs(name: str) -> list[DataSet]:
+    """What task `name` reads: its questions and, where they lie apart, its pictures."""
+    config, task = shipped(name), TASKS[name]
+    made = [DataSet(config["dataset_path"], config.get("dataset_name"), config["test_split"], task.rows)]
+    return made + ([DataSet(config["dataset_path"], *task.images)] if task.images else [])
+
+
+def repositories(names: list[str]) -> list[str]:
+    """The hub repositories that tasks `names` read, sorted: the folders that belong under one root."""
+    return sorted({data.repository for name in names for data in needs(name)})
+
+
+def check_names(names: list[str], judged: bool) -> None:
+    """Raise ValueError at tasks that are unknown, of one benchmark twice, or that need a judge (`judged`: evaluate.judge.url is set), all at once."""
+    faults = []
+    for name in names:
+        if name not in TASKS:
+            near = get_close_matches(name, TASKS, 3, 0.4)
+            faults.append(f"evaluate.tasks: no task {name!r}; " + (f"nearest are {', '.join(near)}" if near else f"there are {', '.join(TASKS)}"))
+        elif names.count(name) > 1 or any(other == f"{name}_static" for other in names):
+            faults.append(f"evaluate.tasks: {name} stands there twice, or both with a judge and static; name it once")
+        elif TASKS[name].judge == "real" and not judged:
+            faults.append(f"{name} asks a language model what it can't read; set evaluate.judge.url, or take {name}_static, which asks nothing")
+    if faults:
+        raise ValueError("\n".join(dict.fromkeys(faults)))
+
+
+def check(root: Path, names: list[str], judged: bool) -> None:
+    """See that tasks `names` can run on the data sets under `root`: their names first, as `check_names`.
+
+    Raises FileNotFoundError at data sets that `root` lacks, all at once.
+    """
+    check_names(names, judged)
+    lacking: dict[str, tuple[DataSet, list[str]]] = {}
+    for name in names:
+        data = needs(name)[0]  # what lies apart is of the same repository
+        if not data.folder(root).is_dir():
+            lacking.setdefault(data.repository, (data, []))[1].append(name)
+    if lacking:
+        lines = [f"  {data.folder(root)} ({', '.join(users)}): {data.fetch(root)}" for data, users in lacking.values()]
+        raise FileNotFoundError(
+            "\n".join(
+                [
+                    f"{len(lacking)} data sets that evaluate.tasks needs are not under {root}; each belongs into its folder there, or of the root it is copied from:",
+                    *lines,
+                ]
+            )
+        )

@@ -1,0 +1,85 @@
+"""Several processes on one run: each passes its share of every batch, and all hold the same adapter, moments and losses.
+
+Gradients are added up here, once a batch, and not by DistributedDataParallel or accelerate's `prepare`: these take means over processes,
+where the mean over a batch's answer tokens is wanted, and hang where one process has rows without images or fewer of them. What is
+trained is LoRA, small beside its base, so FSDP shards the base alone: snapshots, checkpoints and adapters are whole in every process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from peft import PeftModel
+from torch import distributed
+from torch.distributed.fsdp import fully_shard
+
+from cadc.launch import team
+from cadc.model.load import trainable
+
+
+def shares(which: np.ndarray, micro_batch: int | None, rank: int, world: int) -> tuple[list[np.ndarray], int]:
+    """The micro-batches of a batch of rows `which` that process `rank` of `world` passes, and how many of them count.
+
+    They have `micro_batch` rows, or the process's whole share. Every process passes equally many, as FSDP wants it: one with fewer
+    passes the batch's first rows again, which don't count. In one process without `micro_batch` it is the batch as it stands.
+    """
+    size = min(micro_batch or len(which), -(-len(which) // world))
+    parts = [which[start : start + size] for start in range(0, len(which), size)]
+    mine = parts[rank::world]
+    return mine + parts[:1] * (-(-len(parts) // world) - len(mine)), len(mine)
+
+
+def total(value: float) -> float:
+    """The sum of `value` over all processes, the same in each."""
+    if team()[1] == 1:
+        return value
+    summed = torch.tensor(value, dtype=torch.float64)
+    distributed.all_reduce(summed)
+    return summed.item()
+
+
+def add_up_gradients(parameters: list[torch.nn.Parameter]) -> None:
+    """Put the sum over all processes into every `.grad`; where no row of the batch reaches a parameter that is zero.
+
+    A gradient that is missing would let AdamW skip the parameter, so that what is learnt would depend on how the batch is split.
+    """
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    if team()[1] > 1:
+        flat = torch.cat([parameter.grad.flatten() for parameter in parameters])
+        distributed.all_reduce(flat)
+        for parameter, gradient in zip(parameters, flat.split([parameter.numel() for parameter in parameters]), strict=True):
+            parameter.grad.copy_(gradient.view_as(parameter))
+
+
+def spread(measure: Callable[[np.ndarray], np.ndarray], which: np.ndarray) -> np.ndarray:
+    """`measure(which)` float64 [len(which), k], every `world`-th row of it measured by each process, and all of it known to all."""
+    rank, world = team()
+    if world == 1:
+        return measure(which)
+    each = -(-len(which) // world)
+    mine = torch.from_numpy(measure(np.resize(which, each * world)[rank::world]))
+    parts = [torch.empty_like(mine) for _ in range(world)]
+    distributed.all_gather(parts, mine)
+    return torch.stack(parts, 1).flatten(0, 1)[: len(which)].numpy()
+
+
+def shard_base(model: PeftModel) -> None:
+    """Under accelerate's FSDP config, spread the frozen base over the processes, layer by layer of its language model; LoRA stays whole.
+
+    What is outside these layers (vision tower, embeddings) is gathered at once for every pass, so that a process without images need
+    not wait for one with images. Each device must hold the whole base once, while it is loaded. Raises ValueError where the
+    config asks for what is not done here.
+    """
+    if team()[1] == 1 or os.environ.get("ACCELERATE_USE_FSDP") != "true":
+        return
+    if os.environ.get("FSDP_VERSION") != "2" or os.environ.get("FSDP_OFFLOAD_PARAMS") == "true":
+        raise ValueError("accelerate's config: FSDP works with fsdp_version: 2 and without fsdp_offload_params, as in conf/accelerate/fsdp.yaml")
+    mesh = distributed.init_device_mesh(next(model.parameters()).device.type, (team()[1],))
+    options = {"mesh": mesh, "reshard_after_forward": os.environ.get("FSDP_RESHARD_AFTER_FORWARD") == "true"}
+    for part in (*model.get_base_model().get_decoder().layers, model):
+        fully_shard(part, ignored_params=set(trainable(model).values()), **options)

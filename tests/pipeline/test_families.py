@@ -1,0 +1,232 @@
+"""The whole pipeline on tiny random LLaVA-1.5, SmolVLM and Qwen2-VL models: the stages' own scripts, all in one process (imports are most of a stage here).
+
+The pool is the mini world's with rows of a user's own beside them: several images, several turns, text alone, other sizes.
+"""
+
+import json
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from architectures import FAMILIES
+from PIL import Image
+from safetensors.numpy import load_file
+
+from cadc import artifacts, shards
+from cadc.budgets import n_selected
+from cadc.params import World, load_params
+from cadc.pool.benchmarks import write_benchmarks
+from cadc.pool.mini_world import write_pool
+from cadc.pool.probe import load_probe
+from cadc.pool.scene import draw_scene, sample_scene
+
+ROOT = Path(__file__).parents[2]
+N_WORLD, N_OWN, N_PROBE, TASKS = 40, 12, 2, ["pope_adv", "mmt_val", "mini_vqa"]
+SMALL = {
+    "seeds": [0],
+    "data": {"path": ".", "annotations": "pool.json", "images": "images", "probe": "mirror/probe", "score": "mirror/score"},
+    "benchmarks": {
+        "probe_per_subtask": 1,
+        "probe_pope_images": 1,
+        "probe_llava_wild_images": 1,
+        "score_per_subtask": 1,
+        "pope_images": 1,
+        "llava_wild_images": 1,
+    },
+    "model": {"path": "model", "max_length": 512},
+    "embed": {"tower": None},  # the model's own states
+    "proxy": {"snapshots": 2},
+    "capture": {"shard_rows": 30, "projection": 256, "targets": ["mini_vqa", "pope"]},
+    "match": {"keep_width": 64},
+    "discover": {"bootstrap": 3},
+    "curate": {"budget": 0.25},
+    "finetune": {"epochs": {"b25": 2.0}, "batch_size": 8},
+    "evaluate": {"tasks": TASKS, "max_new_tokens": 6},
+    "methods": {"cadc": {"signal": "capabilities"}, "random": {"signal": "pool"}},
+}
+STAGES = ("embed", "proxy_train", "features", "score_net", "capture", "attribute", "match", "discover")
+N_ROWS = N_WORLD + N_OWN + N_PROBE
+
+
+def stage(name: str, *argv: str) -> None:
+    """Run stages/NAME.py in this process, as `python stages/NAME.py ...` would, in the current folder."""
+    before = sys.argv
+    try:
+        sys.argv = [str(ROOT / f"stages/{name}.py"), *argv]
+        shards._made.clear()
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    finally:
+        sys.argv = before
+
+
+def write_params(family: str, **model) -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for section, value in SMALL.items():
+        params[section] = {**params[section], **value} if isinstance(value, dict) and section != "methods" else value
+    params["finetune"]["epochs"] = SMALL["finetune"]["epochs"]
+    lora = {"rank": 4, "alpha": 8, "targets": FAMILIES[family].targets}
+    params["model"] |= {"packing": FAMILIES[family].packing, "lora": lora, **model}
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def own_rows(folder: Path, rng: np.random.Generator) -> list[dict]:
+    """LLaVA-format rows as a user may have them: no image, one, two and three of them, wide and tall, in one turn and in several."""
+    (folder / "images/own").mkdir(parents=True)
+
+    def picture(k: int, width: int, height: int) -> str:
+        draw_scene(sample_scene(rng, "objects"), rng).resize((width, height), Image.Resampling.NEAREST).save(folder / f"images/own/{k}.png")
+        return f"own/{k}.png"
+
+    records = []
+    for k in range(0, N_OWN, 4):
+        wide, tall = picture(2 * k, 96 + k, 40), picture(2 * k + 1, 33, 80 + k)
+        said = [
+            ([wide, tall], "<image>\n<image>\nis there a star in the image ?", "no", "what do you see ?", "it is empty ."),
+            ([tall], "hello !", "yes", "<image>\nwhat do you see ?", "it is empty ."),
+            ([wide, wide, tall], "is <image> like <image> and <image> ?", "yes"),
+            ([], "what comes after 3 ?", "4", "what comes before 3 ?", "2"),
+        ]
+        for images, *texts in said:
+            turns = [{"from": ("human", "gpt")[i % 2], "value": text} for i, text in enumerate(texts)]
+            records.append({"id": f"own{len(records)}", "conversations": turns, **({"image": images} if images else {})})
+    return records
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """What all families share: a pool of the mini world's rows, own ones and probe rows in LLaVA's format, and benchmarks."""
+    folder, world = tmp_path_factory.mktemp("data"), yaml.safe_load((ROOT / "params.yaml").read_text())["world"]
+    write_pool(folder, World(**{**world, "rows": 100}), np.random.default_rng(1))
+    records = json.loads((folder / "pool.json").read_text())[:N_WORLD] + own_rows(folder, np.random.default_rng(2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        params = load_params(ROOT / "params.yaml")
+        rngs = [np.random.default_rng(seed) for seed in range(8)]
+        few = params.benchmarks.model_copy(update=SMALL["benchmarks"])
+        write_benchmarks(Path("mirror/probe"), Path("mirror/score"), few, params.world.paraphrases, rngs)
+        probe, subtasks, _ = load_probe(Path("mirror/probe"), ["mini_vqa"])
+        for row, subtask in zip(probe.slice(0, N_PROBE).to_pylist(), subtasks, strict=False):
+            (folder / f"images/own/{len(records)}.png").write_bytes(row["images"][0]["bytes"])
+            turns = [{"from": speaker, "value": turn["text"]} for speaker, turn in zip(("human", "gpt"), row["turns"], strict=True)]
+            records.append({"id": subtask, "image": f"own/{len(records)}.png", "conversations": turns})
+        (folder / "pool.json").write_text(json.dumps(records))
+        write_params("llava")
+        stage("prepare")
+    return folder
+
+
+def run_all(family: str, data: Path, folder: Path, **model) -> None:
+    """The pipeline of one family from its model folder to scores, in the current folder."""
+    shutil.copytree(data / "artifacts", folder / "artifacts")
+    FAMILIES[family].write(folder / "model")
+    write_params(family, **model)
+    for name in STAGES:
+        stage(name)
+    for method in SMALL["methods"]:
+        stage("curate", method)
+        stage("finetune", method)
+    stage("evaluate", "cadc")
+
+
+@pytest.fixture(scope="module", params=[*FAMILIES, "smolvlm in bf16"])
+def family(request, data, tmp_path_factory):
+    name, _, bf16 = request.param.partition(" in ")
+    folder = tmp_path_factory.mktemp(name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("CADC_WORKERS", "1")
+        run_all(name, data, folder, **({"dtype": "bfloat16"} if bf16 else {}))
+        yield name
+
+
+def arrays(folder: Path) -> dict[str, np.ndarray]:
+    return {name: np.asarray(array) for name, array in artifacts.load_arrays(folder).items()}
+
+
+def test_artifacts_are_finite_and_of_the_contract_s_shapes(family):
+    n, n_snapshots, n_subtasks = N_ROWS, 2, len(artifacts.read_json(artifacts.CAPTURE / "subtasks.json"))
+    n_probe, width = sum(entry["rows"] for entry in artifacts.read_json(artifacts.CAPTURE / "subtasks.json")), 32
+    expected = {
+        artifacts.EMBEDDINGS: {"image": (n, width), "text": (n, width), "sentence": (n, 384)},
+        artifacts.FEATURES: {
+            "activations": (n, 2, 2, width),
+            "hidden": (n, width),
+            "nll": (n_snapshots, n),
+            "el2n": (n_snapshots, n),
+            "margin": (n_snapshots, n),
+        },
+        artifacts.CAPTURE: {
+            "trajectories": (n_snapshots, n_subtasks, 256),
+            "row_gram": (n_snapshots, n_probe, n_probe),
+            "gram": (n_snapshots, n_subtasks, n_subtasks),
+        },
+        artifacts.INFLUENCE: {
+            "influence": (n_snapshots, n, n_subtasks),
+            "norm": (n_snapshots, n),
+            "self_influence": (n_snapshots, n),
+            "loss": (n_snapshots, n),
+        },
+        artifacts.MATCHING: {"update_on_mean": (n_snapshots, n, n_subtasks), "gradient": (n, 64)},
+        artifacts.SCORE_NET: {"difficulty": (n,)},
+        artifacts.CAPABILITIES: {"affinity": (n, n_subtasks)},
+    }
+    for folder, shapes in expected.items():
+        made = arrays(folder)
+        assert all(np.isfinite(array).all() for array in made.values() if array.dtype.kind == "f"), folder
+        assert {name: made[name].shape for name in shapes} == shapes
+    assert len(set(artifacts.load_pool()["id"].to_pylist())) == n
+
+
+def test_every_kind_of_row_has_loss_gradient_and_embedding(family):
+    pool = artifacts.load_pool()
+    n_images = np.array([len(images) for images in pool["images"].to_pylist()])
+    assert set(n_images) == {0, 1, 2, 3}
+    influence, features, embeddings = arrays(artifacts.INFLUENCE), arrays(artifacts.FEATURES), arrays(artifacts.EMBEDDINGS)
+    assert (influence["loss"] > 0).all() and (influence["self_influence"] > 0).all() and (np.abs(influence["influence"]).sum(2) > 0).all()
+    assert np.allclose(influence["loss"], features["nll"], rtol=0.05)  # one by gradients' batches, one by forward passes
+    for shown in (embeddings["image"], features["activations"][:, 0, 0]):
+        assert (np.abs(shown).sum(1) > 0).tolist() == (n_images > 0).tolist()
+    assert np.allclose(np.linalg.norm(embeddings["text"], axis=1), 1, atol=1e-3)
+
+
+def test_a_probe_row_in_the_pool_has_the_influence_of_its_subtask_on_itself(family):
+    """Each of mini_vqa's subtasks has one probe row here, whose direction is then its trajectory."""
+    names, ids = [entry["name"] for entry in artifacts.read_json(artifacts.CAPTURE / "subtasks.json")], artifacts.load_pool()["id"].to_pylist()
+    influence, gram, norm = (
+        artifacts.load_array(path) for path in (artifacts.INFLUENCE / "influence.npy", artifacts.CAPTURE / "gram.npy", artifacts.INFLUENCE / "norm.npy")
+    )
+    for row in range(N_ROWS - N_PROBE, N_ROWS):
+        subtask = names.index(ids[row])
+        np.testing.assert_allclose(influence[:, row, subtask], gram[:, subtask, subtask], rtol=0.01)
+        np.testing.assert_allclose(norm[:, row] ** 2, gram[:, subtask, subtask], rtol=0.01)
+
+
+def test_adapters_reach_language_model_connector_and_vision_tower(family):
+    for method in SMALL["methods"]:
+        weights = load_file(artifacts.ADAPTERS / method / "b25_s0/adapter_model.safetensors")
+        for part in FAMILIES[family].parts:
+            moved = [name for name, value in weights.items() if part in name and "lora_B" in name and np.abs(value).max() > 0]
+            assert moved, part  # B starts at zero
+
+
+def test_a_selection_holds_its_budget_and_every_sample_is_answered(family):
+    n = n_selected(0.25, N_ROWS)
+    for method in SMALL["methods"]:
+        rows = pq.read_table(artifacts.selection_path(method, "b25_s0"))["row"].to_pylist()
+        assert len(rows) == len(set(rows)) == n
+    table = pq.read_table(artifacts.RESULTS / "cadc/samples.parquet").to_pandas()
+    documents = sum(pq.read_metadata(path).num_rows for path in artifacts.SCORE.rglob("*.parquet") if "POPE" not in str(path) and "wild" not in str(path))
+    assert len(table) == documents + 4 and set(table.task) == set(TASKS)
+    assert table.prediction.notna().all() and table.score.isin([0, 1]).all()
+
+
+def test_tuning_again_gives_the_same_bytes(family):
+    files = sorted(path for path in (artifacts.ADAPTERS / "cadc").rglob("*") if path.is_file())
+    before = [path.read_bytes() for path in files]
+    stage("finetune", "cadc")
+    assert [path.read_bytes() for path in files] == before

@@ -1,0 +1,416 @@
+"""Every benchmark of the catalogue on a mirror of a few rows in the schema of the hub: the right answers make 100, the wrong ones 0,
+and our figure is lmms-eval's own on the same samples."""
+
+import os
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+
+import shutil
+from collections import Counter
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pytest
+from datasets import Features, Image, List, Value
+from lmms_eval.api.model import lmms
+from PIL import Image as Picture
+
+from cadc.evaluation.adapter import ChatModel
+from cadc.evaluation.benchmarks import load_tasks, run, sample_rows, sample_schema
+from cadc.evaluation.catalogue import BENCHMARKS, TASKS, check, needs, repositories, shipped
+from cadc.evaluation.judge import JudgeError, check_scores, judge
+from cadc.evaluation.statistics import Samples, measure, resampled_weights
+from cadc.params import Judge
+
+COLORS = ("red", "green", "blue", "white")
+PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR")
+COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
+IMAGE, TEXT, INT = Image(), Value("string"), Value("int32")
+
+
+def texts(*names):
+    return dict.fromkeys(names, TEXT)
+
+
+def picture(i):
+    return Picture.new("RGB", (24, 24), COLORS[i % 4])
+
+
+def yesno(i):
+    return "Yes" if i % 2 else "No"
+
+
+def letter(i):
+    return "ABCD"[i % 4]
+
+
+def open_rows(n, make):
+    return [{"question_id": i, "question": f"what color is {i} ?", "image": picture(i), **make(i)} for i in range(n)]
+
+
+ASKED = {"question_id": INT, **texts("question"), "image": IMAGE}
+YESNO = {**texts("question_id", "question", "answer", "category"), "image": IMAGE}
+POPE = (YESNO, [{"question_id": str(i), "question": "is there a cat ?", "answer": yesno(i).lower(), "category": "x", "image": picture(i)} for i in range(8)])
+MMBENCH = (
+    {"index": INT, **texts("question", "hint", "answer", *"ABCD", "category", "source", "L2-category", "comment", "split"), "image": IMAGE},
+    [  # six questions, each in two orders of its options; the last has two options
+        {"index": i + 1_000_000 * turn, "question": f"q{i}", "hint": "h" if i else None, "answer": letter((i + turn) % (2 if i == 5 else 4)),
+         **{c: f"thing{k}" if k < 2 or i < 5 else None for k, c in enumerate("ABCD")},
+         "category": f"c{i % 2}", "source": "s", "L2-category": "l", "comment": "", "split": "dev", "image": picture(i)}
+        for turn in (0, 1) for i in range(6)
+    ],
+)  # fmt: skip
+CMMMU_TYPES = ("选择", "判断", "填空")
+MIRROR = {  # (repository's config, split) of each task -> columns and rows as the hub has them
+    "pope": POPE,
+    "pope_adv": POPE,
+    "pope_pop": POPE,
+    "pope_random": POPE,
+    "mmt_val": (
+        {"index": INT, **texts("question", *"ABCDEFGHI", "answer", "category", "l2-category", "split"), "image": IMAGE},
+        [{"index": i, "question": "which ?", **dict(zip("ABCD", COLORS, strict=True)), "answer": letter(i), "category": f"s{i % 3}",
+          "l2-category": f"m{i % 2}", "split": "VAL", "image": picture(i)} for i in range(8)],
+    ),
+    "mini_vqa": (
+        {**texts("question_id", "question", "answer", "category", "l2-category"), "image": IMAGE},
+        [{"question_id": str(i), "question": "which ?", "answer": COLORS[i % 4], "category": "c", "l2-category": "m", "image": picture(i)} for i in range(4)],
+    ),
+    "llava_in_the_wild": (
+        {"question_id": INT, **texts("question", "category", "gpt_answer", "caption"), "image": IMAGE},
+        [{"question_id": i, "question": "what ?", "category": ("conv", "detail", "complex")[i % 3], "gpt_answer": f"it is {COLORS[i % 4]}",
+          "caption": "a wall", "image": picture(i)} for i in range(6)],
+    ),
+    "vqav2_val": (
+        {**ASKED, **texts("question_type", "multiple_choice_answer", "answer_type"), "image_id": INT,
+         "answers": List({"answer": TEXT, "answer_confidence": TEXT, "answer_id": Value("int64")})},
+        open_rows(6, lambda i: {"question_type": "what", "multiple_choice_answer": COLORS[i % 4], "answer_type": ("other", "number")[i % 2], "image_id": i,
+                                "answers": [{"answer": COLORS[i % 4], "answer_confidence": "yes", "answer_id": k} for k in range(1, 11)]}),
+    ),
+    "gqa": (
+        texts("id", "imageId", "question", "answer", "fullAnswer"),
+        [{"id": str(i), "imageId": f"n{i % 2}", "question": "which ?", "answer": COLORS[i % 4], "fullAnswer": "it is"} for i in range(6)],
+    ),
+    "vizwiz_vqa_val": (
+        {**texts("question_id", "question", "category"), "answers": List(TEXT), "image": IMAGE},
+        [{"question_id": f"VizWiz_{i}", "question": "what is it ?", "category": "other", "answers": [COLORS[i % 4]] * 10, "image": picture(i)} for i in range(6)],
+    ),
+    "scienceqa_img": (
+        {**texts("question", "hint", "task", "grade", "subject", "topic"), "choices": List(TEXT), "answer": Value("int8"), "image": IMAGE},
+        [{"question": "which ?", "hint": "look" if i else "", "task": "t", "grade": "g", "subject": "s", "topic": f"t{i % 2}",
+          "choices": list(COLORS[: 2 + i % 3]), "answer": i % 2, "image": picture(i)} for i in range(6)],
+    ),
+    "textvqa_val": (
+        {**ASKED, **texts("image_id"), "ocr_tokens": List(TEXT), "answers": List(TEXT)},
+        open_rows(6, lambda i: {"image_id": "x", "ocr_tokens": [], "answers": [COLORS[i % 4]] * 10}),
+    ),
+    "mme": (
+        YESNO,
+        [{"question_id": f"{name}/{k}.png", "question": "is it ? Please answer yes or no.", "answer": yesno(turn), "category": name, "image": picture(k)}
+         for turn in (0, 1) for name in PERCEPTION + COGNITION for k in range(2)],
+    ),
+    "mmbench_en_dev_static": MMBENCH,
+    "mmbench_cn_dev_static": MMBENCH,
+    "seedbench": (
+        {**texts("question_id", "question", *(f"choice_{x}" for x in "abcd"), "answer", "data_type"), "question_type_id": INT, "image": List(IMAGE)},
+        [{"question_id": str(i), "question": "which ?", **{f"choice_{x}": COLORS[k] for k, x in enumerate("abcd")}, "answer": letter(i),
+          "data_type": ("image", "video")[i % 2], "question_type_id": i % 3, "image": [picture(k) for k in range(1 + 2 * (i % 2))]} for i in range(6)],
+    ),
+    "ai2d": (
+        {**texts("question", "answer"), "options": List(TEXT), "image": IMAGE},
+        [{"question": "which ?", "answer": str(i % 4), "options": list(COLORS), "image": picture(i)} for i in range(6)],
+    ),
+    "chartqa": (
+        {**texts("type", "question", "answer"), "image": IMAGE},
+        [{"type": ("human_test", "augmented_test")[i % 2], "question": "how many ?", "answer": ("14", "red")[i % 2], "image": picture(i)} for i in range(6)],
+    ),
+    "cmmmu_val": (
+        {**texts("id", "type", "question", "answer", "subcategory", "category", *(f"option{i}" for i in range(1, 5)), *(f"image_{i}_filename" for i in range(1, 6))),
+         **{f"image_{i}": IMAGE for i in range(1, 6)}},
+        [{"id": str(i), "type": CMMMU_TYPES[i % 3], "question": "".join(f'<img="p{k}.png">' for k in range(1, 1 + i // 3)) + "是什么?",
+          "answer": ("B", "对", "苹果")[i % 3], "subcategory": ("会计", "艺术")[i % 2], "category": "x", **{f"option{k}": f"选项{k}" for k in range(1, 5)},
+          **{f"image_{k}_filename": f"p{k}.png" for k in range(1, 6)}, **{f"image_{k}": picture(k) if k <= i // 3 else None for k in range(1, 6)}} for i in range(9)],
+    ),
+    "hallusion_bench_image": (
+        {**texts("category", "subcategory", "visual_input", "set_id", "figure_id", "sample_note", "question_id", "question", "gt_answer_details", "gt_answer",
+                 "filename"), "image": IMAGE},
+        [{"category": category, "subcategory": "chart", "visual_input": "1", "set_id": str(i % 2), "figure_id": str(figure), "question_id": str(i // 2),
+          "question": "is it ?", "gt_answer": str(i % 2), "gt_answer_details": f"the wall is {yesno(i)}", "image": picture(i)}
+         for category, first in (("VD", 0), ("VS", 1)) for figure in (first, first + 1) for i in range(4)],
+    ),
+}  # fmt: skip
+OPPOSITE = {"yes": "no", "no": "yes", "对": "错", "错": "对", "1": "no", "0": "yes"}
+LOCAL = [name for name in TASKS if TASKS[name].judge in (None, "may")]
+
+
+def write(root, task, table):
+    """One task's rows, in the folder, config and split that the task reads."""
+    data = needs(task)[0]
+    kinds, rows = table
+    features = Features(kinds)
+    made = datasets.Dataset.from_list([{name: row.get(name) for name in kinds} for row in rows], features=features)
+    folder = data.folder(root) / (data.config or "data")
+    folder.mkdir(parents=True, exist_ok=True)
+    made.to_parquet(folder / f"{data.split}-00000-of-00001.parquet")
+    if TASKS[task].images:
+        config, split, _ = TASKS[task].images
+        images = datasets.Dataset.from_list([{"id": f"n{i}", "image": picture(i)} for i in range(2)], features=Features({"id": TEXT, "image": IMAGE}))
+        (data.folder(root) / config).mkdir()
+        images.to_parquet(data.folder(root) / config / f"{split}-00000-of-00001.parquet")
+    configs = sorted(path.name for path in data.folder(root).iterdir() if path.is_dir())
+    lines = ["---", "configs:"]
+    for config in configs:
+        lines += [f"- config_name: {'default' if config == 'data' else config}", "  data_files:"]
+        for file in sorted((data.folder(root) / config).iterdir()):
+            lines += [f"  - split: {file.name.split('-')[0]}", f"    path: {config}/{file.name}"]
+    (data.folder(root) / "README.md").write_text("\n".join([*lines, "---", ""]))
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory):
+    root = tmp_path_factory.mktemp("mirror")
+    for task, table in MIRROR.items():
+        write(root, task, table)
+    return root
+
+
+def reply(task, doc, right):
+    """The right answer to a document as lmms-eval wants it, or a wrong one that it can read."""
+    answer = doc["answers"][0] if "answers" in doc else doc.get("gt_answer_details") if "gt_answer" in doc else doc["answer"]
+    if task == "hallusion_bench_image":
+        answer = {"1": "yes", "0": "no"}[doc["gt_answer"]]
+    if task in ("scienceqa_img", "ai2d"):
+        answer = letter(int(answer))
+    answer = answer["answer"] if isinstance(answer, dict) else answer
+    if right:
+        return answer
+    return OPPOSITE.get(answer.lower()) or (letter("ABCD".index(answer) + 1) if answer in "ABCD" else "zzz")
+
+
+class Replies(lmms):
+    """A model that gives `said(task, document, its number)`."""
+
+    is_simple = False
+
+    def __init__(self, said):
+        super().__init__()
+        self.said = said
+
+    def generate_until(self, requests):
+        out = []
+        for request in requests:
+            _, _, _, doc_id, task, split = request.args
+            out.append(self.said(task, self.task_dict[task][split][doc_id], doc_id))
+        return out
+
+    def loglikelihood(self, requests):
+        raise NotImplementedError
+
+    def generate_until_multi_round(self, requests):
+        raise NotImplementedError
+
+    def clean(self):
+        pass
+
+
+def table_of(samples):
+    rows = [row for task in sorted(samples) for row in sample_rows(task, samples[task])]
+    return pa.Table.from_pylist(rows, schema=sample_schema(list(samples)))
+
+
+@pytest.fixture(scope="module")
+def runs(mirror):
+    """lmms-eval's metrics, and the table of samples, of a model that is right, one that is wrong, and one that is wrong on every third."""
+    tasks = load_tasks(mirror, LOCAL)
+    out = {}
+    for name, right in (("right", lambda i: True), ("wrong", lambda i: False), ("mixed", lambda i: i % 3 > 0)):
+        metrics, samples = run(Replies(lambda task, doc, i, right=right: reply(task, doc, right(i))), tasks)
+        out[name] = metrics, table_of(samples)
+    return out
+
+
+#: lmms-eval's figure of each benchmark, and what it is multiplied by for percent.
+THEIRS = {
+    "pope_f1": ("pope_f1_score", 100), "mmt_accuracy": ("accuracy", 1), "vqa_accuracy": ("exact_match", 100), "vqav2": ("exact_match", 100),
+    "gqa": ("exact_match", 100), "vizwiz": ("exact_match", 100), "scienceqa": ("exact_match", 100), "textvqa": ("exact_match", 100),
+    "mme": ("mme_perception_score", 100 / 2000), "mmbench_en": ("gpt_eval_score", 1), "mmbench_cn": ("gpt_eval_score", 1), "seedbench": ("seed_all", 100),
+    "ai2d": ("exact_match", 100), "chartqa": ("relaxed_overall", 100), "cmmmu": ("cmmmu_acc", 100), "hallusion": ("aAcc", 100),
+}  # fmt: skip
+
+
+def test_all_benchmarks_of_progress_s_table_and_two_more_are_there():
+    assert len(BENCHMARKS) == 14 + 2 + 1  # and mini_vqa, the mini world's own
+    assert set(THEIRS) | {"llava_wild"} == set(BENCHMARKS) == {task.benchmark for task in TASKS.values()}
+    for name in TASKS:
+        assert shipped(name)["test_split"] == needs(name)[0].split
+    assert [(data.config, data.rows) for data in needs("gqa")] == [("testdev_balanced_instructions", 12578), ("testdev_balanced_images", 398)]
+    assert repositories(["pope_adv", "pope_pop", "mme"]) == ["lmms-lab-encoder/MME", "lmms-lab-encoder/POPE"]
+
+
+@pytest.mark.parametrize("key", THEIRS)
+def test_right_answers_make_100_wrong_ones_0_and_any_what_lmms_eval_says(runs, key):
+    tasks = [name for name in LOCAL if TASKS[name].benchmark == key]
+    name, scale = THEIRS[key]
+    for which, expected in (("right", 100), ("wrong", 0), ("mixed", None)):
+        metrics, table = runs[which]
+        ours = measure(Samples.of_table(table))[key]
+        theirs = np.mean([metrics[task][name] for task in tasks]) * scale
+        assert ours == pytest.approx(theirs, abs=0.06 if key == "cmmmu" else 1e-4)  # CMMMU's is rounded to three digits
+        assert (0 < ours < 100) if expected is None else ours == pytest.approx(expected)
+
+
+def test_mme_has_its_second_figure(runs):
+    for which in runs:
+        metrics, table = runs[which]
+        assert measure(Samples.of_table(table))["mme_cognition"] == pytest.approx(metrics["mme"]["mme_cognition_score"] * 100 / 800)
+
+
+def test_samples_know_their_unit_subtask_and_chance(runs):
+    table = runs["right"][1].to_pylist()
+    of = {task: [row for row in table if row["task"] == task] for task in LOCAL}
+    assert set(Counter(row["unit"] for row in of["mme"]).values()) == {2} and len({row["unit"] for row in of["mmbench_en_dev_static"]}) == 6
+    assert all(row["unit"] == row["doc"] for row in of["gqa"])
+    chances = {task: {round(row["chance"], 3) for row in rows} for task, rows in of.items()}
+    assert chances["scienceqa_img"] == {0.5, 0.333, 0.25} and chances["cmmmu_val"] == {0.25, 0.5, 0} and chances["mme"] == {0.5} and chances["gqa"] == {0}
+    assert chances["mmbench_cn_dev_static"] == {0.25, 0.5} and chances["mini_vqa"] == {0.25}
+    assert {(row["subtask"], row["meta_task"]) for row in of["seedbench"]} >= {("0", "image"), ("1", "video")}
+    assert {row["answer"] for row in of["vqav2_val"]} == set(COLORS)
+
+
+def test_what_is_scored_together_is_drawn_together(runs):
+    samples = Samples.of_table(runs["mixed"][1])
+    weights = resampled_weights(samples, np.random.default_rng(0))
+    for task in ("mme", "mmbench_en_dev_static"):
+        at = samples.task == task
+        for unit in np.unique(samples.unit[at]):
+            assert len(set(weights[at & (samples.unit == unit)])) == 1
+    alone = samples.task == "pope_adv"
+    assert weights[alone].sum() == alone.sum() and len(set(weights[alone])) > 1
+
+
+def test_only_units_make_a_table_wider():
+    assert "unit" not in sample_schema(["pope_adv", "gqa"]).names and "unit" in sample_schema(["mme", "gqa"]).names
+
+
+@pytest.mark.parametrize("task", ["seedbench", "cmmmu_val"])
+def test_documents_of_no_image_and_of_several_are_answered(mirror, processor, tiny_model, task, monkeypatch):
+    tasks = load_tasks(mirror, [task])
+    chat = ChatModel(processor, 4, 4)
+    chat.model = tiny_model
+    samples = run(chat, tasks)[1][task]
+    per_image = {len(doc["pixel_values"]) if "pixel_values" in doc else 0 for doc in chat._prompts.values()}
+    assert per_image == ({1, 3} if task == "seedbench" else {0, 1, 2})
+    assert len(samples) == len(MIRROR[task][1])
+    monkeypatch.setattr("cadc.evaluation.adapter.PORTION", 2)  # large benchmarks are not kept in memory
+    again = ChatModel(processor, 4, 4)
+    again.model = tiny_model
+    assert [s["filtered_resps"] for s in run(again, tasks)[1][task]] == [s["filtered_resps"] for s in samples] and not again._prompts
+
+
+def test_a_document_of_another_medium_is_refused(mirror, processor):
+    task = load_tasks(mirror, ["gqa"]).tasks[0]
+    task.build_all_requests(limit=1, rank=0, world_size=1)
+    chat = ChatModel(processor, 4, 4)
+    chat.task_dict = {"gqa": task.dataset}
+    task.config.doc_to_visual = lambda doc: ["film.mp4"]
+    with pytest.raises(ValueError, match="gqa, document 0: shows video"):
+        chat.generate_until(task.instances)
+
+
+def test_all_missing_data_sets_are_named_at_once_with_what_to_do(mirror, tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        check(tmp_path, ["gqa", "pope_adv", "pope_pop", "mme"], False)
+    message = str(error.value)
+    for name in ("GQA", "POPE", "MME"):
+        folder = tmp_path / "lmms-lab-encoder" / name
+        assert f"hf download --repo-type dataset lmms-lab-encoder/{name} --local-dir {folder}" in message
+    assert "(pope_adv, pope_pop)" in message
+    with pytest.raises(ValueError, match="no task 'mmbench_en'; nearest are mmbench_en_dev"):
+        check(mirror, ["mmbench_en"], False)
+    with pytest.raises(ValueError, match="mmbench_cn_dev asks a language model .* mmbench_cn_dev_static"):
+        check(mirror, ["mmbench_cn_dev"], False)
+    with pytest.raises(ValueError, match="both with a judge and static"):
+        check(mirror, ["mmbench_cn_dev", "mmbench_cn_dev_static"], True)
+
+
+def test_an_incomplete_mirror_says_what_it_lacks(tmp_path):
+    kinds, rows = MIRROR["textvqa_val"]
+    write(tmp_path, "textvqa_val", ({name: kind for name, kind in kinds.items() if name != "answers"}, rows))
+    with pytest.raises(ValueError, match=r"textvqa, config default, split validation: no column answers, .* hf download"):
+        load_tasks(tmp_path, ["textvqa_val"])
+    write(tmp_path, "pope_adv", POPE)
+    with pytest.raises(ValueError, match=r"POPE, config Full, split popular: can't be read \(there are the splits adversarial\)"):
+        load_tasks(tmp_path, ["pope_pop"])
+    (tmp_path / "lmms-lab-encoder/ChartQA").mkdir()
+    with pytest.raises(ValueError, match="ChartQA, config default, split test: can't be read"):
+        load_tasks(tmp_path, ["chartqa"])
+    write(tmp_path, "gqa", MIRROR["gqa"])
+    config = tmp_path / "lmms-lab-encoder/GQA/testdev_balanced_images"
+    datasets.Dataset.from_list([{"id": "n0", "image": picture(0)}], features=Features({"id": TEXT, "image": IMAGE})).to_parquet(
+        config / "testdev-00000-of-00001.parquet"
+    )
+    with pytest.raises(ValueError, match="GQA: 1 of the pictures that questions ask about are not there, such as n1"):
+        load_tasks(tmp_path, ["gqa"])
+
+
+JUDGED = ["mmbench_en_dev", "mmbench_cn_dev", "hallusion_bench_image", "llava_in_the_wild"]
+
+
+def verdict(prompt, n):
+    """A judge that grants thing1, and whatever is said to be so."""
+    if "match an answer" in prompt:
+        return "B" if "Answer: it could be that" in prompt else "E"
+    if "Assess the correctness" in prompt:
+        return "correct" if "Prediction answer:so it is" in prompt else "incorrect"
+    return "10 7" if "so it is" in prompt else "10 2"
+
+
+def test_a_language_model_judges_and_its_key_goes_nowhere(serve, mirror, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CADC_ENDPOINT_CACHE", "replies")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    server = serve(verdict)
+    words = {"mmbench": "it could be that", "hallusion": "so it is", "llava-in": "so it is"}
+    with judge(Judge(url=server.url, model="m")) as asked:
+        assert os.environ["OPENAI_API_KEY"] == "none"
+        tasks = load_tasks(mirror, JUDGED, judged=True)
+        said = Replies(lambda task, doc, i: next(text for start, text in words.items() if task.startswith(start.replace("-in", "_in"))))
+        metrics, samples = run(said, tasks)
+        asked.check()
+        table = table_of(samples)
+        asked.check()
+    figures = measure(Samples.of_table(table))
+    assert figures["hallusion"] == metrics["hallusion_bench_image"]["aAcc"] == 100
+    assert figures["llava_wild"] == pytest.approx(metrics["llava_in_the_wild"]["gpt_eval_llava_all"]) == 70
+    for language in ("en", "cn"):
+        alone = [row["score"] for row in table.to_pylist() if row["task"] == f"mmbench_{language}_dev"]
+        assert alone == [float(row["answer"] == "B") for row in MMBENCH[1]]
+        assert figures[f"mmbench_{language}"] == pytest.approx(metrics[f"mmbench_{language}_dev"]["gpt_eval_score"]) == 0
+    assert set(server.asked.values()) == {1} and server.keys == {"Bearer secret-of-mine"}  # each prompt once, three metrics and two languages or not
+
+    pa.parquet.write_table(table, tmp_path / "samples.parquet")
+    (tmp_path / "metrics.json").write_text(str(metrics))
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    printed = capfd.readouterr()
+    assert len(written) > 20 and not any(b"secret-of-mine" in path.read_bytes() for path in written)
+    assert "secret-of-mine" not in printed.out + printed.err + str(samples)
+    shutil.rmtree(tmp_path / "replies")
+
+
+@pytest.mark.parametrize("what, why", [("denied", "HTTP 401"), ("maybe", "unusable replies")])
+def test_a_judge_that_fails_is_an_error_whatever_lmms_eval_makes_of_it(serve, mirror, tmp_path, monkeypatch, what, why):
+    monkeypatch.setenv("CADC_ENDPOINT_CACHE", str(tmp_path))
+    server = serve(lambda prompt, n: what)
+    with judge(Judge(url=server.url, model="m")) as asked:
+        run(Replies(lambda task, doc, i: "so it is"), load_tasks(mirror, ["mmbench_en_dev", "hallusion_bench_image"], judged=True))
+        with pytest.raises(JudgeError, match=why) as error:
+            asked.check()
+    assert "secret" not in str(error.value)
+
+
+def test_llava_in_the_wild_has_a_judge_of_our_own(mirror):
+    with judge(Judge(url=None, model="word-f1")) as asked:
+        metrics, samples = run(Replies(lambda task, doc, i: doc["gpt_answer"] if i % 2 else "no"), load_tasks(mirror, ["llava_in_the_wild"]))
+        asked.check()
+    check_scores([(s["doc"]["question_id"], s["gpt_eval_llava_all"]["scores"]) for s in samples["llava_in_the_wild"]], asked.of)
+    assert measure(Samples.of_table(table_of(samples)))["llava_wild"] == pytest.approx(metrics["llava_in_the_wild"]["gpt_eval_llava_all"]) == 50

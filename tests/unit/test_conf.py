@@ -1,0 +1,85 @@
+"""conf/: what it composes is what is committed, every profile says the same things, and nothing is said twice."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from cadc.compose import composed
+from cadc.doctor.published import size_of
+from cadc.params import ParamsError, checked
+
+CONF = Path("conf")
+PROFILES = sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
+DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
+#: Dictionaries that are values, not sections.
+WHOLE = {"model.processor", "finetune.epochs", "views.descriptions", "data.expected.images"}
+
+
+def params_of(*overrides):
+    return checked(OmegaConf.to_container(composed(list(overrides))), "conf")
+
+
+def leaves(section: dict, path: str = "") -> set[str]:
+    """Dotted keys of all values of a file of conf/."""
+    found = set()
+    for key, value in section.items():
+        name = f"{path}{key}"
+        found |= leaves(value, f"{name}.") if isinstance(value, dict) and value and name not in WHOLE and path != "methods." else {name}
+    return found
+
+
+def stated(path: Path) -> set[str]:
+    return leaves(yaml.safe_load(path.read_text())) - {"defaults"}
+
+
+def test_params_yaml_is_what_conf_composes():
+    assert Path("params.yaml").read_text() == OmegaConf.to_yaml(composed([])), "conf/ was changed: run `make params`"
+
+
+@pytest.mark.parametrize("group, names", [("profile", PROFILES), ("data", DATA)])
+def test_all_files_of_a_group_state_the_same_keys_and_no_other_file_does(group, names):
+    keys = {name: stated(CONF / group / f"{name}.yaml") for name in names}
+    for name in names:
+        assert keys[name] == keys[names[0]], f"{name} and {names[0]} differ: {sorted(keys[name] ^ keys[names[0]])}"
+    others = [CONF / "config.yaml", CONF / "testbed.yaml", *(path for path in CONF.glob("*/*.yaml") if path.parent.name not in (group, "accelerate"))]
+    for path in others:
+        assert not keys[names[0]] & stated(path), path
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_goes_with_every_data_set(profile, data):
+    params = params_of(f"profile={profile}", f"data={data}", *(["data.path=somewhere"] if data == "folder" else []))
+    assert params.select["coincide"]["clusters"] == params.select["progress_loss"]["warm_up_clusters"]
+    assert params.select["targeted_skill"]["targets"] == params.capture.targets
+
+
+def test_what_can_not_be_composed_is_named():
+    for override, word in (("profile=llava", "profile/llava"), ("curate.bugdet=0.1", "curate.bugdet"), ("curate.budget", "curate.budget")):
+        with pytest.raises(ValueError, match=word):
+            composed([override])
+    with pytest.raises(ValueError, match="data.path has no default: give it"):
+        params_of("data=folder")
+    with pytest.raises(ParamsError, match=r"mmt_val: aimed at .* and scored"):
+        params_of("data=llava-665k", "evaluate.tasks=[mmt_val]")
+    params_of("data=llava-665k", "evaluate.tasks=[mmt_val]", "data.probe=data/others")
+
+
+#: billions of parameters, as published
+PUBLISHED = {"smolvlm-256m": 0.256, "smolvlm-2.2b": 2.25, "llava-1.5-7b": 7.06, "llava-1.5-13b": 13.35, "qwen2-vl-7b": 8.29}
+
+
+@pytest.mark.parametrize("profile", PUBLISHED)
+def test_lora_of_every_profile_reaches_language_model_and_connector_alone(profile):
+    size = size_of(params_of(f"profile={profile}").model)
+    assert size.parameters / 1e9 == pytest.approx(PUBLISHED[profile], rel=0.01)
+    parts = {name.rsplit(".", 1)[-1] if "layers" in name else "connector" for name in size.adapted}
+    assert parts == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "connector"}
+    assert not any("vision" in name or "visual.blocks" in name for name in size.adapted)
+
+
+def test_the_mini_profile_is_measured_by_its_own_config():
+    size = size_of(params_of().model)
+    assert 0.5e6 < size.parameters < 0.6e6 and size.image_tokens == 9

@@ -1,0 +1,87 @@
+"""What test_parallel.py has one process do and two: `accelerate launch ... two_processes.py`, in a folder that holds pool.parquet."""
+
+import os
+import signal
+from pathlib import Path
+
+from cadc import artifacts, shards
+from cadc.launch import team
+
+ROOT = Path(__file__).parents[2]
+EVERYWHERE = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]|.*vision_tower.*(q|v)_proj"
+CASES = ["parts", "adaptive", "proxy"]
+#: Batches of five in two processes: three rows and two; the last has one row, so that the second process has none.
+SETTINGS = {"batch_size": 5, "epsilon": 1e-4, "warmup_share": 0.0}
+PLAN = dict(objective="loss", order="change", gap=0.25, temperature=1.0, exploration=0.1, rows_per_cluster=4, measure_share=1.0, epsilon=1e-3, passes="first", shuffled=False)  # fmt: skip
+
+
+def task() -> shards.Task:
+    import pyarrow.parquet as pq  # here: the process that only starts the two need not wait for all this
+    import torch
+
+    from cadc.model.encode import EncodedRows
+    from cadc.model.load import add_lora, load_base, load_processor, save_adapter
+    from cadc.params import Lora, load_params
+    from cadc.training.adaptive import Plan
+    from cadc.training.buying import BoughtRows, tune
+    from cadc.training.checkpoint import Checkpoint
+    from cadc.training.finetune import finetune
+    from cadc.training.proxy import proxy_run
+
+    torch.set_num_threads(1)
+    params, pool = load_params(ROOT / "params.yaml"), pq.read_table("pool.parquet")
+    model = params.model.model_copy(update={"path": str(ROOT / "models/mini"), "lora": Lora(rank=2, alpha=4, targets=EVERYWHERE)})
+    settings, processor = params.finetune.model_copy(update=SETTINGS), load_processor(model)
+
+    def fresh():
+        return add_lora(load_base(model), model.lora, 0)
+
+    def proxy(folder: Path) -> None:
+        """The proxy run with its snapshots, packed; goes on from its last checkpoint."""
+        changed = params.proxy.model_copy(update=SETTINGS | {"checkpoint_steps": 2, "pool_fraction": 0.15, "snapshots": 2})
+        proxy_run(folder, pool, processor, params.model_copy(update={"proxy": changed, "model": model}))
+
+    def parts(folder: Path) -> None:
+        """Micro-batches of two, checkpointed, padded; the second process gets rows without images, then rows without answers."""
+        tuned, rows = fresh(), EncodedRows(pool, processor, 256)
+        seen = [row for row in range(100) if pool["images"][row].as_py()]
+        blind = [row for row in range(240) if not pool["images"][row].as_py()]
+        for row in seen[7:10]:
+            rows[row]["labels"].fill_(-100)
+        order = [*seen[:2], *blind[:2], seen[2], *seen[5:10], seen[3], *seen[11:16]]
+        options = model.model_copy(update={"packing": False, "gradient_checkpointing": True})
+        losses = finetune(tuned, rows, torch.tensor(order).numpy(), settings.model_copy(update={"micro_batch": 2}), options)
+        if team()[0] == 0:
+            save_adapter(tuned, folder)
+            artifacts.save_array(folder / "loss.npy", losses)
+
+    def adaptive(folder: Path) -> None:
+        """A schedule that measures and chooses."""
+        rows, cluster = BoughtRows(pool, processor, 256), (torch.arange(pool.num_rows) % 5).numpy()
+        made = tune(fresh, rows, Plan(**PLAN), cluster, torch.arange(0, 30, 3).numpy(), 20, 32, 3, settings, model, folder.with_suffix(".checkpoint"))
+        if team()[0] == 0:
+            save_adapter(made.model, folder)
+            artifacts.save_array(folder / "loss.npy", made.losses)
+            artifacts.save_selection(folder / "selection.parquet", made.selection)
+            artifacts.save_array(folder / "rounds.npy", made.history)
+
+    if os.environ.get("DIE"):
+        Checkpoint.save = die_behind_a_checkpoint(Checkpoint.save)
+    cases = {"proxy": proxy, "parts": parts, "adaptive": adaptive}
+    return lambda name, folder: cases[name](folder)
+
+
+def die_behind_a_checkpoint(save):
+    """`Checkpoint.save` as it is, and then the end of this process, in the proxy run."""
+
+    def dying(self, *args):
+        save(self, *args)
+        if "proxy" in str(self.path):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return dying
+
+
+if __name__ == "__main__":
+    shards.run(task, CASES, "two", [], "two processes", together=True)
+    print("done")
