@@ -49,13 +49,16 @@ SMALL = {
     "evaluate": {"tasks": TASKS, "max_new_tokens": 6},
     "methods": {"cadc": {"signal": "capabilities"}, "random": {"signal": "pool"}},
 }
-STAGES = ("embed", "proxy_train", "features", "score_net", "capture", "attribute", "match", "discover")
+STAGES = ("crossfit", "clean", "pool", "embed", "proxy_train", "features", "score_net", "capture", "attribute", "match", "discover")
 N_ROWS = N_WORLD + N_OWN + N_PROBE
 
 
 def stage(name: str, *argv: str) -> None:
     """Run stages/NAME.py in this process, as `python stages/NAME.py ...` would, in the current folder."""
     before = sys.argv
+    if name == "pool":  # a copy, by DVC
+        shutil.copytree(artifacts.CLEANED, artifacts.POOL)
+        return
     try:
         sys.argv = [str(ROOT / f"stages/{name}.py"), *argv]
         shards._made.clear()
