@@ -1,13 +1,15 @@
 """Are capabilities the model's or the run's? `python benchmarks/stability.py` writes reports/benchmarks/stability.md.
 
 Proxy runs that differ in seed alone (LoRA initialisation, rows, order), the trajectories of each, the partition that each rule finds
-in them, and how well these agree (mean pairwise adjusted Rand index). Needs `dvc repro pool`; runs are kept in artifacts/scratch.
+in them, and how well these agree (mean pairwise adjusted Rand index); and whether a consensus over several proxy runs agrees better with that over others. Needs
+`dvc repro pool`; runs are kept in artifacts/scratch.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -16,8 +18,9 @@ import torch
 
 from cadc import artifacts, shards
 from cadc.capabilities.attribution import snapshot_weights
-from cadc.capabilities.graph import capabilities
-from cadc.capabilities.stability import consensus, drawn_gram, mean_agreement, most_stable
+from cadc.capabilities.graph import capabilities, communities
+from cadc.capabilities.stability import _TOGETHER as TOGETHER
+from cadc.capabilities.stability import Consensus, consensus, drawn_gram, mean_agreement, most_stable
 from cadc.gradients.influence import SketchedDirections, subtask_trajectories
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
@@ -54,6 +57,30 @@ def proxies() -> shards.Task:
     return run
 
 
+def pooled(runs: list[list[Consensus]]) -> list[Consensus]:
+    """The consensus at every tau and resolution over the draws of several proxy runs, each run's alike in number."""
+    out = []
+    for made in zip(*runs, strict=True):
+        draws, together = np.concatenate([one.draws for one in made]), np.mean([one.together for one in made], 0)
+        out.append(replace(made[0], partition=communities(together, TOGETHER, 1.0, 0), draws=draws, agreement=mean_agreement(draws), together=together))
+    return out
+
+
+def over_runs(runs: list[list[Consensus]]) -> list[list[str]]:
+    """Groups of 1, 2, 4, ... proxy runs, no run in two groups: how well the partitions that groups of one size choose agree, and at each resolution."""
+    body, size = [], 1
+    while 2 * size <= len(runs):
+        groups = [pooled(runs[k : k + size]) for k in range(0, len(runs) - size + 1, size)]
+        chosen = [most_stable(group) for group in groups]
+        counts = [one.n_capabilities for one in chosen]
+        rows = [f"{mean_agreement(np.stack([group[i].partition for group in groups])):.2f}" for i in range(len(groups[0]))]
+        body.append(
+            [str(size), str(len(groups)), f"{min(counts)} to {max(counts)}", f"{mean_agreement(np.stack([one.partition for one in chosen])):.2f}", *rows]
+        )
+        size *= 2
+    return body
+
+
 def members(partition: np.ndarray, targets: list[str]) -> list[Counter]:
     """How many subtasks of each benchmark every capability has."""
     return [Counter(target for target, own in zip(targets, partition, strict=True) if own == c) for c in range(int(partition.max()) + 1)]
@@ -83,9 +110,8 @@ def main() -> None:
                 f"{mean_agreement(np.stack(made)):.2f}",
             ]
         )
-    chosen = []
-    for row_gram in row_grams:
-        chosen.append(most_stable(consensus(np.asarray(row_gram), subtask, snapshot_weights(rates, discover.snapshot_weights), discover)))
+    runs = [consensus(np.asarray(row_gram), subtask, snapshot_weights(rates, discover.snapshot_weights), discover) for row_gram in row_grams]
+    chosen = [most_stable(run) for run in runs]
     counts = [one.n_capabilities for one in chosen]
     made_of = [[str(seed), *(str(c[target]) for target in sorted(set(targets)))] for seed, one in enumerate(chosen) for c in members(one.partition, targets)]
     text = f"""# Are capabilities the model's or the run's?
@@ -99,6 +125,10 @@ Over the draws inside a seed: {", ".join(f"{one.agreement:.2f}" for one in chose
 Subtasks of each benchmark in each capability:
 
 {markdown(["proxy seed", *sorted(set(targets))], made_of)}
+A consensus over the draws of several proxy runs, against that over as many others (ARI between groups; *chosen*: each group takes the resolution at
+which its draws agree best):
+
+{markdown(["proxy runs a group", "groups", "capabilities", "ARI, chosen", *(f"resolution {one.resolution:g}" for one in runs[0])], over_runs(runs))}
 One partition of all probe rows, by rule:
 
 """

@@ -53,12 +53,12 @@ def text_findings(n_rows: int, settings: Clean) -> dict[str, Findings]:
     return found
 
 
-def model_findings(settings: Clean, keeper: np.ndarray, model: Model) -> dict[str, Findings]:
+def model_findings(settings: Clean, source: np.ndarray, keeper: np.ndarray, model: Model) -> dict[str, Findings]:
     """What the checks by a model find, from the evidence that `crossfit` made."""
     evidence, decode = Evidence(**artifacts.load_arrays(artifacts.CROSSFIT)), load_processor(model).tokenizer.decode
     own = settings_of(settings)
     return {
-        "mismatch": mismatch.check(evidence, **own["mismatch"]),
+        "mismatch": mismatch.check(evidence, source, **own["mismatch"]),
         "hallucination": hallucination.check(evidence, decode, **own["hallucination"]),
         "wrong_answer": wrong_answer.check(evidence, keeper, decode, **own["wrong_answer"]),
     }
@@ -80,7 +80,7 @@ def main(params: Params) -> None:
     out, ids = artifacts.fresh(artifacts.CLEANING), pool["id"]
     found = text_findings(pool.num_rows, settings) | {"duplicates": duplicates.check(copies, ids.to_pylist())}
     if settings.evidence == "crossfit":
-        found |= model_findings(settings, copies.keeper, params.model)
+        found |= model_findings(settings, np.array(pool["source"].to_pylist()), copies.keeper, params.model)
     parts = [
         pa.Table.from_arrays([np.arange(pool.num_rows), ids, pa.repeat(name, pool.num_rows), f.score, f.flag, pa.array(f.evidence)], schema=SCHEMA)
         for name, f in found.items()

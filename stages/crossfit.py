@@ -7,6 +7,7 @@ import torch
 
 from cadc import artifacts, launch, shards
 from cadc.cleaning.crossfit import fold_of, judged, other_rows, training_order
+from cadc.cleaning.matching import load_matchers, matched, train_matchers
 from cadc.cleaning.pool import pool_copies
 from cadc.features.embeddings import row_encoder
 from cadc.model.encode import EncodedRows
@@ -31,6 +32,10 @@ def training() -> shards.Task:
         model = add_lora(load_base(params.model), params.model.lora, params.crossfit.seed)
         finetune(model, rows, training_order(fold, held_out, keeper, params.crossfit.epochs, params.crossfit.seed), params.proxy, params.model)
         save_adapter(model, folder)
+        pictured = np.array([len(images) > 0 for images in pool["images"].to_pylist()])
+        which = np.flatnonzero(pictured & (fold != held_out) & (keeper == np.arange(len(keeper))))
+        if len(which):
+            train_matchers(model, rows, which, keeper, params.crossfit.matching, params.proxy, params.model, params.crossfit.seed, folder / "matching")
 
     return train
 
@@ -42,6 +47,7 @@ def judging() -> shards.Task:
     pool, processor, encoder = artifacts.load_pool(artifacts.RAW), load_processor(params.model), row_encoder(params.model, params.embed.tower)
     fold, keeper = (np.asarray(artifacts.load_array(FOLDS / f"{name}.npy")) for name in ("fold", "keeper"))
     models = [load_adapter(load_base(params.model), FOLDS / "adapters" / str(k)) for k in range(params.crossfit.folds)]
+    matchers = [load_matchers(params.model, FOLDS / "adapters" / str(k) / "matching") for k in range(params.crossfit.folds)]
     size = params.capture.shard_rows
 
     def shard(index: int, folder: Path) -> None:
@@ -51,6 +57,7 @@ def judging() -> shards.Task:
         pictured = np.array([len(images) > 0 for images in table["images"].to_pylist()])
         others = other_rows(which, pictured, keeper[which], params.crossfit.draws, params.crossfit.seed)
         made = [dict[str, np.ndarray]()] * len(which)
+        whole = {"match": np.full(len(which), np.nan, np.float32), "decoy": np.full(others.shape, np.nan, np.float32)}
         for k in range(params.crossfit.folds):
             at = np.flatnonzero(fold[which] == k)
             if len(at):
@@ -59,9 +66,13 @@ def judging() -> shards.Task:
                 for name in BY_TOKEN:
                     for i, part in zip(at, np.split(found[name], bounds), strict=True):
                         made[i] = made[i] | {name: part}
+                for name, values in matched(matchers[k], rows, which[at], others[:, at], params.capture.batch_tokens).items():
+                    whole[name][..., at] = values
         for name in BY_TOKEN:
             artifacts.save_array(folder / f"{name}.npy", np.concatenate([own[name] for own in made]))
         artifacts.save_array(folder / "n_tokens.npy", np.array([len(own["nll"]) for own in made]))
+        for name, values in (whole | {"other": others}).items():
+            artifacts.save_array(folder / f"{name}.npy", values)
         views = encoder(table)
         artifacts.save_array(folder / "similarity.npy", np.where(pictured, (views["image"] * views["text"]).sum(1), np.nan).astype(np.float32))
 
@@ -95,7 +106,10 @@ def main(params: Params) -> int:
     artifacts.save_array(out / "fold.npy", fold)
     for name in BY_TOKEN:
         shards.join(folders, f"{name}.npy", out / f"{name}.npy", int(counts.sum()))
-    shards.join(folders, "similarity.npy", out / "similarity.npy", pool.num_rows)
+    for name in ("similarity", "match"):
+        shards.join(folders, f"{name}.npy", out / f"{name}.npy", pool.num_rows)
+    for name in ("other", "decoy"):
+        shards.join(folders, f"{name}.npy", out / f"{name}.npy", pool.num_rows, axis=1)
     for name in ("crossfit_prints", "crossfit_train", "crossfit", "crossfit_folds"):
         shards.forget(name)
     return pool.num_rows

@@ -48,7 +48,7 @@ class Duplicates(Check):
 
 
 class Mismatch(Check):
-    z: Rate
+    precision: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Hallucination(Check):
@@ -94,8 +94,16 @@ CHECKS = tuple(name for name, field in Clean.model_fields.items() if isinstance(
 BY_MODEL = ("mismatch", "hallucination", "wrong_answer")
 
 
+class Matching(Section):
+    members: Positive
+    epochs: Rate
+    learning_rate: Rate
+    batch_size: Annotated[int, Field(ge=2)]
+
+
 class Crossfit(Section):
     folds: Annotated[int, Field(ge=2)]
     epochs: Rate
+    matching: Matching
     draws: Positive
     seed: Seed

@@ -27,6 +27,7 @@ SMALL = {
     ("cluster", "clusters"): 10,
     ("proxy", "snapshots"): 2,
     ("crossfit", "epochs"): 0.5,
+    ("crossfit", "matching", "epochs"): 0.5,
     ("capture", "shard_rows"): 60,
     ("capture", "projection"): 512,
     ("match", "keep_width"): 128,

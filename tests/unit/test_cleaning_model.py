@@ -5,25 +5,30 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from cadc.clean_params import Matching
 from cadc.cleaning import hallucination, mismatch, wrong_answer
-from cadc.cleaning.crossfit import answer_tokens, fold_of, judged, other_rows, training_order
+from cadc.cleaning.crossfit import answer_tokens, fold_of, judged, other_rows, training_order, with_image_of
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import robust_z
-from cadc.model.encode import IGNORE, EncodedRows
+from cadc.cleaning.matching import load_matchers, matched, read, train_matchers
+from cadc.model.encode import IGNORE, EncodedRows, encode
+from cadc.model.load import add_lora, load_base, load_processor
 
 
 def decode(ids):
     return " ".join(f"w{i}" for i in ids)
 
 
-def evidence(rows: list[list[dict]], similarity=None) -> Evidence:
+def evidence(rows: list[list[dict]], match=None, decoy=None) -> Evidence:
     """Rows of tokens {token, likeliest, nll, likeliest_nll, entropy, blind_nll}, with defaults of a token that is well foretold."""
     usual = {"token": 1, "likeliest": 1, "nll": 0.1, "likeliest_nll": 0.1, "entropy": 0.1, "blind_nll": 2.0}
     tokens = [usual | token for row in rows for token in row]
     columns = {name: np.array([token[name] for token in tokens], np.int32 if name in ("token", "likeliest") else np.float32) for name in usual}
     bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    similarity = np.zeros(len(rows), np.float32) if similarity is None else np.asarray(similarity, np.float32)
-    return Evidence(bounds=bounds, fold=np.zeros(len(rows), np.int32), similarity=similarity, **columns)
+    match, decoy = (np.zeros((*shape, len(rows)), np.float32) if own is None else np.asarray(own, np.float32) for own, shape in ((match, ()), (decoy, (1,))))
+    other = np.where(np.isfinite(decoy), np.roll(np.arange(len(rows)), 1), -1)
+    views = {"similarity": np.full(len(rows), 0.1, np.float32), "match": match, "other": other, "decoy": decoy}
+    return Evidence(bounds=bounds, fold=np.zeros(len(rows), np.int32), **views, **columns)
 
 
 def test_no_adapter_learns_from_what_it_judges_nor_from_its_copies():
@@ -112,15 +117,86 @@ def test_the_confident_joint_is_cleanlab_s():
     )  # cleanlab also counts the likeliest above ITS threshold where another class is likelier below its own
 
 
-def test_image_and_words_that_disagree_in_both_views_are_a_mismatch():
+def planted_matches(share: float, apart: float, n: int = 4000, doubtful: float = 0.0):
+    """Log-odds of a pool in which `share` of rows look like decoys, `doubtful` a little like them, and which rows are which."""
     rng = np.random.default_rng(0)
-    gains, similarity = rng.normal(2, 0.3, 80), rng.normal(0.4, 0.05, 80)
-    gains[:3], similarity[:3] = -1, 0.1
-    gains[3], similarity[4] = 1.5, 0.35  # a little low in one view
-    rows = [[{"nll": 0.1, "blind_nll": 0.1 + gain}] for gain in gains] + [[{"blind_nll": np.nan}]]
-    found = mismatch.check(evidence(rows, [*similarity, np.nan]), z=3.5)
-    assert found.flag[:5].tolist() == [True, True, True, False, False] and found.flag.sum() <= 5
-    assert np.isnan(found.score[80]) and not found.flag[80] and "similarity 0.10" in found.evidence[0]
+    mismatched = rng.random(n) < share
+    kind = np.where(mismatched, 0.0, np.where(rng.random(n) < doubtful, apart / 2, apart))
+    return rng.normal(kind, 1), rng.normal(0, 1, 2 * n), mismatched
+
+
+@pytest.mark.parametrize(("share", "doubtful"), [(0.05, 0.0), (0.05, 0.15), (0.3, 0.15)])
+def test_decoys_tell_how_far_down_most_flagged_rows_are_mismatched(share, doubtful):
+    own, decoy, mismatched = planted_matches(share, 6.0, doubtful=doubtful)
+    bound, estimated = mismatch.flagged_below(own, decoy, precision=0.8)
+    flag = own <= bound
+    assert mismatched[flag].mean() > 0.7 and flag[mismatched].mean() > (0.5 if doubtful else 0.9)
+    assert 0.9 * share < estimated < 1.3 * share
+    stricter = own <= mismatch.flagged_below(own, decoy, precision=0.95)[0]
+    assert stricter.sum() < flag.sum() and mismatched[stricter].mean() > mismatched[flag].mean()
+
+
+def test_a_pool_without_mismatches_or_evidence_has_none_flagged():
+    own, decoy, _ = planted_matches(0.0, 6.0)
+    assert (own <= mismatch.flagged_below(own, decoy, 0.8)[0]).mean() < 0.005
+    assert mismatch.flagged_below(own[:0], decoy, 0.8) == mismatch.flagged_below(own, decoy[:0], 0.8) == (-np.inf, 0.0)
+
+
+def test_a_mismatch_is_told_with_its_evidence_and_rows_without_image_are_not_judged():
+    own, decoy, mismatched = planted_matches(0.1, 8.0, n=400)
+    found = mismatch.check(evidence([[{"blind_nll": 1.5}]] * 401, [*own, np.nan], [[*decoy[:400], np.nan]]), np.full(401, "web"), precision=0.8)
+    assert found.flag[:400][mismatched].mean() > 0.9 and found.flag[:400][~mismatched].mean() < 0.04
+    assert np.isnan(found.score[400]) and not found.flag[400]
+    row = int(np.flatnonzero(found.flag)[0])
+    assert found.evidence[row] == f"log-odds {own[row]:.1f} that image and words belong together; their similarity is 0.10, the image gains 1.40 nats a token"
+
+
+def test_decoys_are_of_the_same_source():
+    """Pictures of the other source are told at once; taken for decoys, they would make true mismatches look too good to flag."""
+    own, decoy, mismatched = planted_matches(0.1, 6.0, n=4000)
+    source = np.repeat(["photos", "plots"], 2000)
+    shown = evidence([[{}]] * 4000, own, [np.where(source == np.roll(source, 1), decoy[:4000], -9.0), np.full(4000, -9.0)])
+    shown.other[1] = np.roll(np.arange(4000), 2000)
+    found = mismatch.check(shown, source, precision=0.8)
+    assert found.flag[mismatched].mean() > 0.9 and mismatched[found.flag].mean() > 0.7
+    assert mismatch.check(shown, np.full(4000, "all"), precision=0.8).flag.sum() < 0.2 * found.flag.sum()
+
+
+def test_the_head_reads_where_answers_begin_and_end_and_the_last_token():
+    hidden = torch.arange(12.0).reshape(2, 6, 1)
+    labels = torch.full((2, 6), IGNORE)
+    labels[0, 1:3], labels[0, 4], labels[1, 2:4] = 1, 1, 1
+    mask = torch.tensor([[1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 0, 0]])
+    assert read(hidden, labels, mask).tolist() == [[(0 + 3) / 2, (2 + 4) / 2, 4], [6 + 1, 6 + 3, 6 + 3]]
+    assert read(hidden[:1], torch.full((1, 6), IGNORE), mask[:1]).tolist() == [[0, 0, 4]]  # a row cut before its answer
+
+
+def test_matching_tells_rows_from_rows_with_other_pictures_and_is_repeatable(pool, params, tmp_path):
+    """The mini base on a few rows, learnt and judged on the same: that it looks at pictures, that what is saved judges alike, that rows of text alone are left out."""
+    rows = EncodedRows(pool, load_processor(params.model), 256)
+    pictured = np.array([len(images) > 0 for images in pool["images"].to_pylist()])
+    which, how = np.flatnonzero(pictured)[:32], Matching(members=2, epochs=30, learning_rate=0.005, batch_size=16)
+    asked = np.concatenate([which, np.flatnonzero(~pictured)[:2]])
+    others, judged = other_rows(asked, pictured[asked], asked, 2, 0), []
+    for folder in (tmp_path / "once", tmp_path / "again"):
+        model = add_lora(load_base(params.model), params.model.lora, 0)
+        train_matchers(model, rows, which, np.arange(pool.num_rows), how, params.proxy, params.model, 0, folder)
+        judged.append(matched(load_matchers(params.model, folder), rows, asked, others, 2000))
+    one, other = load_matchers(params.model, folder)
+    assert not torch.equal(one[1].weight, other[1].weight)
+    assert np.isnan(matched([], rows, asked, others, 2000)["match"]).all() and load_matchers(params.model, tmp_path / "none") == []
+    assert all(np.array_equal(judged[0][name], more[name], equal_nan=True) for more in judged[1:] for name in ("match", "decoy"))
+    match, decoy = judged[0]["match"], judged[0]["decoy"]
+    assert np.isnan(match[32:]).all() and np.isnan(decoy[:, 32:]).all() and decoy.shape == (2, 34)
+    assert np.median(match[:32]) > 1 > -1 > np.median(decoy[:, :32])
+
+
+def test_a_picture_of_the_same_size_is_shown_as_if_the_row_were_encoded_with_it(pool, processor):
+    rows = EncodedRows(pool, processor, 256)
+    a, b = np.flatnonzero([len(images) == 1 for images in pool["images"].to_pylist()])[:2]
+    record = pool.slice(int(a), 1).to_pylist()[0] | {"images": pool["images"][int(b)].as_py(), "row": int(a)}
+    shown, expected = with_image_of(rows, int(a), int(b)), encode(record, processor, 256)
+    assert shown.keys() == expected.keys() and all(torch.equal(torch.as_tensor(shown[name]), torch.as_tensor(expected[name])) for name in expected)
 
 
 def test_words_that_the_image_does_not_speak_for_are_hallucinated():

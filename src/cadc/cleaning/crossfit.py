@@ -16,6 +16,9 @@ from torch.nn import functional as F
 from cadc.gradients.influence import token_batches
 from cadc.model.encode import IGNORE, EncodedRows, collate, encode, model_inputs
 
+#: Tensors by which a processor says how an image's tokens are laid out: two images of equal pixels may differ in them.
+IMAGE_LAYOUT = {"image_sizes", "image_grid_thw", "pixel_attention_mask"}
+
 
 def fold_of(keeper: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     """The fold of every row: int32 [n], folds as equal as whole groups of copies (keeper int64 [n]) allow.
@@ -56,8 +59,11 @@ def other_rows(which: np.ndarray, has_image: np.ndarray, keeper: np.ndarray, dra
     return out
 
 
-def _with_image_of(rows: EncodedRows, row: int, other: int) -> dict[str, Any]:
+def with_image_of(rows: EncodedRows, row: int, other: int) -> dict[str, Any]:
     """Row `row` as tensors, but with the images of `other`, again from the first where that has fewer."""
+    texts, pictures = rows[row], rows[other]
+    if "pixel_values" in pictures and texts["pixel_values"].shape == pictures["pixel_values"].shape and not IMAGE_LAYOUT & pictures.keys():
+        return {**texts, "pixel_values": pictures["pixel_values"]}  # pictures of one size take the same place: nothing has to be encoded again
     own, shown = rows.table.slice(row, 1).to_pylist()[0], rows.table["images"][other].as_py()
     images = [shown[k % len(shown)] for k in range(len(own["images"]))]
     return encode({**own, "images": images, "row": row}, rows.processor, rows.max_length, rows.long_rows == "cut")
@@ -100,7 +106,7 @@ def judged(model: PeftModel, rows: EncodedRows, which: np.ndarray, others: np.nd
         blind = np.full((len(others), len(owner)), np.nan, np.float32)
         pictured = np.flatnonzero(others[0, at] >= 0)
         for k, draw in enumerate(others[:, at[pictured]]) if len(pictured) else ():
-            swapped = [_with_image_of(rows, int(row), int(other)) for row, other in zip(which[at[pictured]], draw, strict=True)]
+            swapped = [with_image_of(rows, int(row), int(other)) for row, other in zip(which[at[pictured]], draw, strict=True)]
             blind[k, np.isin(owner, pictured)] = forward(swapped)[1]["nll"]
         own["blind_nll"] = -np.log(np.exp(-blind.astype(np.float64)).mean(0)).astype(np.float32)
         for j, i in enumerate(at):

@@ -11,12 +11,16 @@ import numpy as np
 class Evidence:
     """Arrays of the artifact crossfit/. Row r's answer tokens are those from bounds[r] to bounds[r + 1].
 
-    bounds int64 [n_rows + 1]; similarity float32 [n_rows]; token, likeliest int32, nll, likeliest_nll, entropy, blind_nll float32 [n_tokens], in nats.
+    bounds int64 [n_rows + 1]; similarity, match float32 [n_rows] and decoy float32 [draws, n_rows] (`matching.matched`), NaN without an image; other int64 [draws, n_rows], whose
+    image a decoy is shown with, -1 without one; token, likeliest int32, nll, likeliest_nll, entropy, blind_nll float32 [n_tokens], in nats.
     """
 
     bounds: np.ndarray
     fold: np.ndarray
     similarity: np.ndarray
+    match: np.ndarray
+    other: np.ndarray
+    decoy: np.ndarray
     token: np.ndarray
     likeliest: np.ndarray
     nll: np.ndarray
