@@ -28,6 +28,7 @@ SMALL = {
     ("proxy", "snapshots"): 2,
     ("crossfit", "epochs"): 0.5,
     ("crossfit", "matching", "epochs"): 0.5,
+    ("crossfit", "matching", "members"): 1,
     ("capture", "shard_rows"): 60,
     ("capture", "projection"): 512,
     ("match", "keep_width"): 128,
