@@ -67,9 +67,9 @@ def pooled(runs: list[list[Consensus]]) -> list[Consensus]:
 
 
 def over_runs(runs: list[list[Consensus]]) -> list[list[str]]:
-    """Groups of 1, 2, 4, ... proxy runs, no run in two groups: how well the partitions that groups of one size choose agree, and at each resolution."""
-    body, size = [], 1
-    while 2 * size <= len(runs):
+    """Groups of 1, 2, 3, ... proxy runs, no run in two groups of one size: how well the partitions that groups of one size choose agree, and at each resolution."""
+    body = []
+    for size in range(1, len(runs) // 2 + 1):
         groups = [pooled(runs[k : k + size]) for k in range(0, len(runs) - size + 1, size)]
         chosen = [most_stable(group) for group in groups]
         counts = [one.n_capabilities for one in chosen]
@@ -77,7 +77,6 @@ def over_runs(runs: list[list[Consensus]]) -> list[list[str]]:
         body.append(
             [str(size), str(len(groups)), f"{min(counts)} to {max(counts)}", f"{mean_agreement(np.stack([one.partition for one in chosen])):.2f}", *rows]
         )
-        size *= 2
     return body
 
 
