@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -18,59 +19,21 @@ import torch
 
 from cadc import artifacts, shards
 from cadc.capabilities.attribution import snapshot_weights
-from cadc.capabilities.graph import capabilities, communities
-from cadc.capabilities.stability import _TOGETHER as TOGETHER
+from cadc.capabilities.graph import capabilities
 from cadc.capabilities.stability import Consensus, consensus, drawn_gram, mean_agreement, most_stable
-from cadc.gradients.influence import SketchedDirections, subtask_trajectories
-from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, load_base, load_processor
-from cadc.params import Params, load_params
+from cadc.params import load_params
 from cadc.pool.probe import load_probe
 from cadc.report.leaderboard import markdown
-from cadc.training.proxy import proxy_run
-from cadc.training.snapshots import load_snapshots
+from cadc.training.replicas import replicas
 
 REPORT = Path("reports/benchmarks/stability.md")
 
 
-def probe_subtasks(params: Params):
-    """The probe rows, each one's subtask int [n], and each subtask's benchmark."""
-    probe, names, known = load_probe(artifacts.PROBE, params.capture.targets)
-    unique, subtask = np.unique(names, return_inverse=True)
-    return probe, subtask, [known[name]["target"] for name in unique]
-
-
-def proxies() -> shards.Task:
-    """A proxy run of one seed, and the inner products of the probe rows' directions at its snapshots."""
-    torch.set_num_threads(1)
-    params = load_params()
-    pool, processor = artifacts.load_pool(), load_processor(params.model)
-    probe, subtask, _ = probe_subtasks(params)
-
-    def run(seed: int, folder: Path) -> None:
-        proxy_run(folder, pool, processor, params.model_copy(update={"proxy": params.proxy.model_copy(update={"seed": seed})}))
-        model = add_lora(load_base(params.model), params.model.lora, 0)
-        engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
-        rows, snapshots = EncodedRows(probe, processor, params.model.max_length), load_snapshots(folder)
-        artifacts.save_array(folder / "row_gram.npy", subtask_trajectories(engine, rows, subtask, int(subtask.max()) + 1, snapshots)["row_gram"])
-
-    return run
-
-
-def pooled(runs: list[list[Consensus]]) -> list[Consensus]:
-    """The consensus at every tau and resolution over the draws of several proxy runs, each run's alike in number."""
-    out = []
-    for made in zip(*runs, strict=True):
-        draws, together = np.concatenate([one.draws for one in made]), np.mean([one.together for one in made], 0)
-        out.append(replace(made[0], partition=communities(together, TOGETHER, 1.0, 0), draws=draws, agreement=mean_agreement(draws), together=together))
-    return out
-
-
-def over_runs(runs: list[list[Consensus]]) -> list[list[str]]:
+def over_runs(row_grams: list[np.ndarray], consensus_of: Callable[[list[np.ndarray]], list[Consensus]]) -> list[list[str]]:
     """Groups of 1, 2, 3, ... proxy runs, no run in two groups of one size: how well the partitions that groups of one size choose agree, and at each resolution."""
     body = []
-    for size in range(1, len(runs) // 2 + 1):
-        groups = [pooled(runs[k : k + size]) for k in range(0, len(runs) - size + 1, size)]
+    for size in range(1, len(row_grams) // 2 + 1):
+        groups = [consensus_of(row_grams[k : k + size]) for k in range(0, len(row_grams) - size + 1, size)]
         chosen = [most_stable(group) for group in groups]
         counts = [one.n_capabilities for one in chosen]
         rows = [f"{mean_agreement(np.stack([group[i].partition for group in groups])):.2f}" for i in range(len(groups[0]))]
@@ -87,13 +50,15 @@ def members(partition: np.ndarray, targets: list[str]) -> list[Counter]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=9)
     args = parser.parse_args()
     torch.set_num_threads(1)
     params = load_params()
     inputs = [params.proxy.model_dump(), params.capture.model_dump(), params.model.model_dump(), artifacts.POOL, artifacts.PROBE, *params.model.sources]
-    folders = list(shards.run(proxies, list(range(args.seeds)), "stability", inputs, "proxy runs").values())
-    (_, subtask, targets), discover = probe_subtasks(params), params.discover
+    folders = list(shards.run(replicas, list(range(args.seeds)), "stability", inputs, "proxy runs").values())
+    _, names, known = load_probe(artifacts.PROBE, params.capture.targets)
+    unique, subtask = np.unique(names, return_inverse=True)
+    targets, discover = [known[name]["target"] for name in unique], params.discover
     rates = np.array([entry["lr"] for entry in artifacts.read_json(folders[0] / "snapshots.json")])
     row_grams = [artifacts.load_array(folder / "row_gram.npy") for folder in folders]
     grams, body = [drawn_gram(np.asarray(row_gram), subtask, None) for row_gram in row_grams], []
@@ -109,7 +74,8 @@ def main() -> None:
                 f"{mean_agreement(np.stack(made)):.2f}",
             ]
         )
-    runs = [consensus(np.asarray(row_gram), subtask, snapshot_weights(rates, discover.snapshot_weights), discover) for row_gram in row_grams]
+    consensus_of = partial(consensus, subtask=subtask, weights=snapshot_weights(rates, discover.snapshot_weights), discover=discover)
+    runs = [consensus_of([row_gram]) for row_gram in row_grams]
     chosen = [most_stable(run) for run in runs]
     counts = [one.n_capabilities for one in chosen]
     made_of = [[str(seed), *(str(c[target]) for target in sorted(set(targets)))] for seed, one in enumerate(chosen) for c in members(one.partition, targets)]
@@ -118,16 +84,16 @@ def main() -> None:
 Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} proxy runs that differ in seed alone. ARI: mean pairwise adjusted Rand index of their partitions of
 {int(subtask.max()) + 1} subtasks; 1 is the same partition every time, 0 what chance gives.
 
-**The consensus of the default** (`discover` in params.yaml): {min(counts)} to {max(counts)} capabilities, ARI over proxy seeds **{mean_agreement(np.stack([one.partition for one in chosen])):.2f}**.
+**The consensus over one run** (`discover` in params.yaml): {min(counts)} to {max(counts)} capabilities, ARI over proxy seeds **{mean_agreement(np.stack([one.partition for one in chosen])):.2f}**.
 Over the draws inside a seed: {", ".join(f"{one.agreement:.2f}" for one in chosen)}.
 
 Subtasks of each benchmark in each capability:
 
 {markdown(["proxy seed", *sorted(set(targets))], made_of)}
 A consensus over the draws of several proxy runs, against that over as many others (ARI between groups; *chosen*: each group takes the resolution at
-which its draws agree best):
+which its draws agree best). The default has {1 + len(params.replicate.seeds)} runs (`replicate.seeds`):
 
-{markdown(["proxy runs a group", "groups", "capabilities", "ARI, chosen", *(f"resolution {one.resolution:g}" for one in runs[0])], over_runs(runs))}
+{markdown(["proxy runs a group", "groups", "capabilities", "ARI, chosen", *(f"resolution {one.resolution:g}" for one in runs[0])], over_runs(row_grams, consensus_of))}
 One partition of all probe rows, by rule:
 
 """

@@ -15,9 +15,11 @@ def main(params: Params) -> None:
     gram = np.asarray(artifacts.load_array(artifacts.CAPTURE / "gram.npy"))
     subtasks = artifacts.read_json(artifacts.CAPTURE / "subtasks.json")
     rates = np.array([entry["lr"] for entry in artifacts.read_json(artifacts.PROXY / "snapshots.json")])
-    row_gram, subtask = (artifacts.load_array(artifacts.CAPTURE / f"{name}.npy") for name in ("row_gram", "row_subtask"))
+    subtask = np.asarray(artifacts.load_array(artifacts.CAPTURE / "row_subtask.npy"))
+    replicas = [artifacts.REPLICAS / f"{seed}.npy" for seed in artifacts.read_json(artifacts.REPLICAS / "replicas.json")]
+    row_grams = [artifacts.load_array(path) for path in (artifacts.CAPTURE / "row_gram.npy", *replicas)]
     weights = snapshot_weights(rates, discover.snapshot_weights)
-    candidates = consensus(row_gram, np.asarray(subtask), weights, discover)
+    candidates = consensus(row_grams, subtask, weights, discover)
     chosen = most_stable(candidates)
     capability, cosine = chosen.partition, cosine_similarity(centered(gram) if discover.center else gram, weights)
     arrays = {name: artifacts.load_array(artifacts.INFLUENCE / f"{name}.npy") for name in ("influence", "norm", "self_influence")}
@@ -38,7 +40,15 @@ def main(params: Params) -> None:
     artifacts.write_json(artifacts.CAPABILITIES / "capabilities.json", named)
     artifacts.save_array(artifacts.CAPABILITIES / "together.npy", chosen.together)
     stability = [
-        {"tau": c.tau, "resolution": c.resolution, "capabilities": c.n_capabilities, "ari": round(c.agreement, 4), "chosen": c is chosen} for c in candidates
+        {
+            "tau": c.tau,
+            "resolution": c.resolution,
+            "capabilities": c.n_capabilities,
+            "ari": round(c.agreement, 4),
+            "runs": len(row_grams),
+            "chosen": c is chosen,
+        }
+        for c in candidates
     ]
     artifacts.write_json(artifacts.CAPABILITIES / "stability.json", stability)
     for entry in stability:

@@ -25,6 +25,7 @@
     capture/gram.npy             float64 [n_snapshots, n_subtasks, n_subtasks]; capture/trajectories.npy, gradients.npy, unit_gradients.npy
                                  float32 [n_snapshots, n_subtasks, width]; capture/subtasks.json; of the probe rows
                                  capture/row_gram.npy float32 [n_snapshots, n, n], capture/row_subtask.npy int32 [n]
+    replicas/SEED.npy            float32 [n_snapshots, n, n]: capture/row_gram.npy of a proxy run of another seed; replicas/replicas.json: the seeds
     influence/influence.npy      float32 [n_snapshots, n_rows, n_subtasks]; self_influence.npy, norm.npy, loss.npy
                                  float32 [n_snapshots, n_rows]; with capture.keep_sketches also sketches.npy float32
                                  [n_snapshots, n_rows, width]
@@ -66,6 +67,7 @@ BENCHMARKS = ROOT / "benchmarks"
 PROBE, SCORE = BENCHMARKS / "probe", BENCHMARKS / "score"
 EMBEDDINGS, VIEWS, CLUSTERS = ROOT / "embeddings", ROOT / "views", ROOT / "clusters"
 PROXY, CAPTURE, INFLUENCE = ROOT / "proxy", ROOT / "capture", ROOT / "influence"
+REPLICAS = ROOT / "replicas"
 MATCHING, FEATURES, SCORE_NET = ROOT / "matching", ROOT / "features", ROOT / "score_net"
 CAPABILITIES, SELECTIONS = ROOT / "capabilities", ROOT / "selections"
 ADAPTERS, RESULTS = ROOT / "adapters", ROOT / "results"

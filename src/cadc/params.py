@@ -124,6 +124,10 @@ class Match(Section):
     keep_snapshot: Annotated[int, Field(ge=0)]
 
 
+class Replicate(Section):
+    seeds: list[Seed]
+
+
 class Discover(Section):
     snapshot_weights: Literal["lr", "equal"]
     center: bool
@@ -199,6 +203,7 @@ class Params(Section):
     features: Features
     match: Match
     score_net: ScoreNet
+    replicate: Replicate
     discover: Discover
     curate: Curate
     finetune: Finetune
@@ -221,6 +226,15 @@ class Params(Section):
                     raise ValueError(
                         f"{', '.join(both)}: aimed at (capture.targets) and scored (evaluate.tasks) on the same rows of {self.data.score}; drop one, or give data.probe a folder of its own"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _runs_apart(self):
+        seeds = [self.proxy.seed, *self.replicate.seeds]
+        if twice := [seed for seed in set(seeds) if seeds.count(seed) > 1]:
+            raise ValueError(
+                f"replicate.seeds: {', '.join(map(str, twice))} stands twice among these and proxy.seed; a run that is counted twice confirms itself"
+            )
         return self
 
     @model_validator(mode="after")

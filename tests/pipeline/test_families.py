@@ -44,13 +44,14 @@ SMALL = {
     "proxy": {"snapshots": 2},
     "capture": {"shard_rows": 30, "projection": 256, "targets": ["mini_vqa", "pope"]},
     "match": {"keep_width": 64},
+    "replicate": {"seeds": []},
     "discover": {"bootstrap": 3},
     "curate": {"budget": 0.25},
     "finetune": {"epochs": {"b25": 2.0}, "batch_size": 8},
     "evaluate": {"tasks": TASKS, "max_new_tokens": 6},
     "methods": {"cadc": {"signal": "capabilities"}, "random": {"signal": "pool"}},
 }
-STAGES = ("crossfit", "clean", "pool", "embed", "proxy_train", "features", "score_net", "capture", "attribute", "match", "discover")
+STAGES = ("crossfit", "clean", "pool", "embed", "proxy_train", "features", "score_net", "capture", "attribute", "match", "replicate", "discover")
 N_ROWS = N_WORLD + N_OWN + N_PROBE
 
 

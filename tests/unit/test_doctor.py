@@ -79,6 +79,7 @@ def test_estimates_follow_rows_tokens_and_budget():
     assert two["attribute"].flops == 2 * one["attribute"].flops and two["finetune@random"].flops == 2 * one["finetune@random"].flops
     assert one["finetune@full"].flops == pytest.approx(10 * one["finetune@random"].flops)
     assert one["finetune@random"].flops == 4 * size.parameters * 1000 * 1000  # 1,000 rows of 1,000 tokens, a forward pass and one for activations
+    assert one["replicate"].flops == 2 * (one["proxy_train"].flops + one["capture"].flops)
     assert one["prepare"].flops == 0 and one["evaluate@random"].rows == 50
     checkpointed = params_of("profile=smolvlm-256m", "data=llava-665k", "model.gradient_checkpointing=true", "seeds=[0]")
     less = {work.stage: work for work in works(checkpointed, size, Load(10_000, 1000.0, 100, 10, 50))}

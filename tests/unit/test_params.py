@@ -16,6 +16,7 @@ from cadc.params import ParamsError, budget_key, load_params
         (("proxy", "learning_rate"), "fast", ["proxy.learning_rate", "'fast'"]),
         (("pool", "on_bad_row"), "ignore", ["pool.on_bad_row", "'ignore'"]),
         (("data", "path"), "x", ["data", "path is set; set annotations and images, too"]),
+        (("replicate", "seeds"), [1, 0], ["replicate.seeds: 0 stands twice among these and proxy.seed"]),
         (("discover", "gamma"), 1, ["discover.gamma", "Extra inputs are not permitted"]),
         (("curate", "replay"), 2, ["replay", "less than or equal to 1"]),
         (("methods", "lesss"), {"signal": "pool"}, ["no file src/cadc/selectors/lesss.py"]),

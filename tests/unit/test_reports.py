@@ -21,7 +21,10 @@ def test_every_capability_is_described_and_drawn(pool, tmp_path):
     rng = np.random.default_rng(0)
     named = [{"name": f"task_{i}", "meta_task": "m", "rows": 3, "capability": i % 2} for i in range(5)]
     text, rows = describe(
-        named, rng.normal(size=(pool.num_rows, 2)).astype(np.float32), [{"tau": 0.0, "resolution": 1.0, "capabilities": 2, "ari": 0.5, "chosen": True}], pool
+        named,
+        rng.normal(size=(pool.num_rows, 2)).astype(np.float32),
+        [{"tau": 0.0, "resolution": 1.0, "capabilities": 2, "ari": 0.5, "runs": 3, "chosen": True}],
+        pool,
     )
     assert "task_0, task_2, task_4" in text and "task_1, task_3" in text and [len(line) for line in rows] == [6, 6]
     draw(tmp_path / "x.png", rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -16,7 +17,7 @@ _TOGETHER = 0.5  # share of the draws in which two subtasks must fall together t
 
 @dataclass(frozen=True)
 class Consensus:
-    """What one tau and resolution give: the consensus partition int32 [S], those of the bootstrap draws int32 [B, S],
+    """What one tau and resolution give: the consensus partition int32 [S], those of the bootstrap draws of every run int32 [B, S],
     their mean pairwise adjusted Rand index, and how often two subtasks fall together float64 [S, S]."""
 
     tau: float
@@ -49,14 +50,15 @@ def mean_agreement(partitions: np.ndarray) -> float:
     return float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(partitions, 2)])) if len(partitions) > 1 else 1.0
 
 
-def consensus(row_gram: np.ndarray, subtask: np.ndarray, weights: np.ndarray, discover: Discover) -> list[Consensus]:
-    """The consensus at every tau and resolution, over bootstrap draws of the probe rows (the same for all).
+def consensus(row_grams: Sequence[np.ndarray], subtask: np.ndarray, weights: np.ndarray, discover: Discover) -> list[Consensus]:
+    """The consensus at every tau and resolution, over bootstrap draws of the probe rows (the same for all) in every proxy run.
 
-    row_gram and subtask as in `drawn_gram`, weights [M] of the snapshots. The consensus partition is Leiden's on the
+    row_grams and subtask as in `drawn_gram`, one row_gram a run; weights [M] of the snapshots. The consensus partition is Leiden's on the
     graph of how often two subtasks fall together (Lancichinetti and Fortunato 2012): it is steadier than that of any
-    one draw, or of all rows.
+    one draw, or of all rows; and over several runs (ours) steadier than over one.
     """
-    grams = [drawn_gram(row_gram, subtask, np.random.default_rng([discover.seed, b])) for b in range(discover.bootstrap)]
+    draws = range(discover.bootstrap)
+    grams = [drawn_gram(row_gram, subtask, np.random.default_rng([discover.seed, b])) for row_gram in row_grams for b in draws]
     made = []
     for tau, resolution in product(discover.tau, discover.resolutions):
         draws = np.stack([capabilities(gram, weights, discover.center, tau, resolution, discover.level, discover.seed) for gram in grams])

@@ -92,6 +92,10 @@ def works(params: Params, size: Size, load: Load) -> list[Work]:
                 12 * load.subtasks * params.capture.projection * snapshots,
             )
         )
+    if "capabilities" in signals and params.replicate.seeds:
+        n_replicas, directions = len(params.replicate.seeds), load.probe_rows * snapshots
+        flops, disk = n_replicas * (proxied + directions) * a_step, n_replicas * 4 * directions * load.probe_rows
+        made.append(Work("replicate", n_replicas * (proxied + directions), flops, max(training(params.proxy), gradients), disk))
     if signals & {"capabilities", "influence"}:
         made.append(Work("attribute", n * snapshots, n * snapshots * a_step, gradients, 4 * n * snapshots * (load.subtasks + 3)))
     if "matching" in signals:

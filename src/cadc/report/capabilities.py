@@ -80,16 +80,19 @@ def describe(named: list[dict], influence: np.ndarray, stability: list[dict], po
         [{**pool.slice(row, 1).to_pylist()[0], "influence": float(influence[row, c])} for row in chosen]
         for c, chosen in enumerate(most_influential(influence, questions, 6))
     ]
-    chosen = [[f"{s['tau']:g}", f"{s['resolution']:g}", str(s["capabilities"]), f"{s['ari']:.2f}", "yes" if s["chosen"] else ""] for s in stability]
+    chosen = [
+        [f"{s['tau']:g}", f"{s['resolution']:g}", str(s["capabilities"]), f"{s['ari']:.2f}", str(s["runs"]), "yes" if s["chosen"] else ""] for s in stability
+    ]
     text = "\n".join(
         [
             "# Capabilities\n",
             "Communities of subtasks whose probe rows would move the model alike (Leiden on the trajectories' cosines). *Rows* is the share of the pool",
             "that serves a capability best; *words* set these rows' questions apart (log-odds with a Dirichlet prior). Made by `dvc repro`.\n",
             markdown(["capability", "rows", "subtasks", "words"], body),
-            "How stable: partitions of bootstrap draws of the probe rows, mean pairwise adjusted Rand index (1: always the same). The capabilities above are the",
-            "consensus of these draws at the chosen tau and resolution. Over proxy seeds: [benchmarks/stability.md](benchmarks/stability.md).\n",
-            markdown(["tau", "resolution", "capabilities", "ARI", "chosen"], chosen),
+            "How stable: partitions of bootstrap draws of the probe rows in all proxy runs (`replicate.seeds`), mean pairwise adjusted Rand index (1: always the same).",
+            "The capabilities above are the consensus of these draws at the chosen tau and resolution. Whether other proxy runs find the same ones:",
+            "[benchmarks/stability.md](benchmarks/stability.md).\n",
+            markdown(["tau", "resolution", "capabilities", "ARI", "proxy runs", "chosen"], chosen),
             "The rows of highest influence on each, no question twice:\n",
             "![most influential rows](plots/capabilities.png)\n",
         ]

@@ -118,7 +118,7 @@ class Operations:
 
 
 def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float:
-    """Operations that a signal takes before any row is chosen: proxy run, trajectories and influence, features, embeddings.
+    """Operations that a signal takes before any row is chosen: proxy run (for capabilities with its replicas), trajectories and influence, features, embeddings.
 
     Of the whole artifact: a method that reads one of its snapshots (ICONS, EL2N) could do with less.
     """
@@ -135,7 +135,9 @@ def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float
     if signal == "features":
         return proxy + params.proxy.snapshots * n_rows * per_row.forward
     n_probe = sum(entry["rows"] for entry in artifacts.read_json(artifacts.CAPTURE / "subtasks.json"))
-    return proxy + params.proxy.snapshots * (n_rows + n_probe) * per_row.gradients
+    once = proxy + params.proxy.snapshots * n_probe * per_row.gradients
+    n_runs = 1 + len(params.replicate.seeds) if signal == "capabilities" else 1
+    return n_runs * once + params.proxy.snapshots * n_rows * per_row.gradients
 
 
 def adaptive_cost(method: str, budget: str, params: Params, per_row: Operations) -> float:

@@ -1,0 +1,39 @@
+"""Replicas of the proxy run that differ from it in seed alone: what all of them say of the probe rows is the model's, not one run's (ours)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cadc import artifacts, shards
+from cadc.gradients.influence import SketchedDirections, subtask_trajectories
+from cadc.launch import team
+from cadc.model.encode import EncodedRows
+from cadc.model.load import add_lora, load_base, load_processor
+from cadc.params import load_params
+from cadc.pool.probe import load_probe
+from cadc.training.proxy import proxy_run
+from cadc.training.snapshots import load_snapshots
+
+
+def replicas() -> shards.Task:
+    """A proxy run of one seed (LoRA initialisation, rows and their order) and, as row_gram.npy float32 [n_snapshots, n, n], the inner products of
+    the probe rows' directions at its snapshots."""
+    torch.set_num_threads(1)
+    params = load_params()
+    pool, processor = artifacts.load_pool(), load_processor(params.model)
+    probe, names, _ = load_probe(artifacts.PROBE, params.capture.targets)
+    unique, subtask = np.unique(names, return_inverse=True)
+
+    def run(seed: int, folder: Path) -> None:
+        proxy_run(folder, pool, processor, params.model_copy(update={"proxy": params.proxy.model_copy(update={"seed": seed})}))
+        if team()[0] > 0:
+            return
+        model = add_lora(load_base(params.model), params.model.lora, seed=0)
+        engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
+        rows, snapshots = EncodedRows(probe, processor, params.model.max_length), load_snapshots(folder)
+        artifacts.save_array(folder / "row_gram.npy", subtask_trajectories(engine, rows, subtask, len(unique), snapshots)["row_gram"])
+
+    return run
