@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 
 from cadc import artifacts, launch, shards
@@ -32,10 +33,11 @@ def training() -> shards.Task:
         model = add_lora(load_base(params.model), params.model.lora, params.crossfit.seed)
         finetune(model, rows, training_order(fold, held_out, keeper, params.crossfit.epochs, params.crossfit.seed), params.proxy, params.model)
         save_adapter(model, folder)
-        pictured = np.array([len(images) > 0 for images in pool["images"].to_pylist()])
+        pictured = pc.list_value_length(pool["images"]).to_numpy() > 0
         which = np.flatnonzero(pictured & (fold != held_out) & (keeper == np.arange(len(keeper))))
         if len(which):
-            train_matchers(model, rows, which, keeper, params.crossfit.matching, params.proxy, params.model, params.crossfit.seed, folder / "matching")
+            how, to = params.crossfit.matching, folder / "matching"
+            train_matchers(model, rows, which, keeper, how, params.proxy, params.model, params.capture.batch_tokens, params.crossfit.seed, to)
 
     return train
 
@@ -54,7 +56,7 @@ def judging() -> shards.Task:
         which = np.arange(index * size, min((index + 1) * size, pool.num_rows))
         rows = EncodedRows(pool, processor, params.model.max_length, long_rows=params.model.long_rows)
         table = pool.slice(int(which[0]), len(which))
-        pictured = np.array([len(images) > 0 for images in table["images"].to_pylist()])
+        pictured = pc.list_value_length(table["images"]).to_numpy() > 0
         others = other_rows(which, pictured, keeper[which], params.crossfit.draws, params.crossfit.seed)
         made = [dict[str, np.ndarray]()] * len(which)
         whole = {"match": np.full(len(which), np.nan, np.float32), "decoy": np.full(others.shape, np.nan, np.float32)}

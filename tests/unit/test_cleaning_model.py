@@ -10,7 +10,7 @@ from cadc.cleaning import hallucination, mismatch, wrong_answer
 from cadc.cleaning.crossfit import answer_tokens, fold_of, judged, other_rows, training_order, with_image_of
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import robust_z
-from cadc.cleaning.matching import load_matchers, matched, read, train_matchers
+from cadc.cleaning.matching import load_matchers, matched, read, train_matchers, train_matching
 from cadc.model.encode import IGNORE, EncodedRows, encode
 from cadc.model.load import add_lora, load_base, load_processor
 
@@ -180,7 +180,7 @@ def test_matching_tells_rows_from_rows_with_other_pictures_and_is_repeatable(poo
     others, judged = other_rows(asked, pictured[asked], asked, 2, 0), []
     for folder in (tmp_path / "once", tmp_path / "again"):
         model = add_lora(load_base(params.model), params.model.lora, 0)
-        train_matchers(model, rows, which, np.arange(pool.num_rows), how, params.proxy, params.model, 0, folder)
+        train_matchers(model, rows, which, np.arange(pool.num_rows), how, params.proxy, params.model, 500, 0, folder)
         judged.append(matched(load_matchers(params.model, folder), rows, asked, others, 2000))
     one, other = load_matchers(params.model, folder)
     assert not torch.equal(one[1].weight, other[1].weight)
@@ -189,6 +189,17 @@ def test_matching_tells_rows_from_rows_with_other_pictures_and_is_repeatable(poo
     match, decoy = judged[0]["match"], judged[0]["decoy"]
     assert np.isnan(match[32:]).all() and np.isnan(decoy[:, 32:]).all() and decoy.shape == (2, 34)
     assert np.median(match[:32]) > 1 > -1 > np.median(decoy[:, :32])
+
+
+def test_a_batch_of_matching_may_be_passed_in_parts(pool, params):
+    rows, keeper = EncodedRows(pool, load_processor(params.model), 256), np.arange(pool.num_rows)
+    which = np.flatnonzero([len(images) > 0 for images in pool["images"].to_pylist()])[:16]
+    how, heads = Matching(members=1, epochs=3, learning_rate=0.001, batch_size=8), []
+    for batch_tokens in (100, 10**6):
+        model = add_lora(load_base(params.model), params.model.lora, 0)
+        heads.append(train_matching(model, rows, which, keeper, how, params.proxy, "float32", batch_tokens, [0, 0]))
+    torch.testing.assert_close(heads[0].weight, heads[1].weight, rtol=1e-3, atol=1e-4)
+    assert heads[0].weight.abs().max() > 1e-3
 
 
 def test_a_picture_of_the_same_size_is_shown_as_if_the_row_were_encoded_with_it(pool, processor):

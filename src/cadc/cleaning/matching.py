@@ -48,12 +48,13 @@ def log_odds(model: PeftModel, head: torch.nn.Linear, encoded: list[dict], pad_i
 
 
 def train_matching(
-    model: PeftModel, rows: EncodedRows, which: np.ndarray, keeper: np.ndarray, how: Matching, recipe: Optimizer, dtype: str, seed: list[int]
+    model: PeftModel, rows: EncodedRows, which: np.ndarray, keeper: np.ndarray, how: Matching, recipe: Optimizer, dtype: str, batch_tokens: int, seed: list[int]
 ) -> torch.nn.Linear:
     """Train `model` in place, and a linear head that it returns, to tell rows from the same rows with another row's pictures.
 
     which int64 [n]: rows with images, in an order of its own in every pass; each is shown both ways in one batch, the other picture being that of a row of the same
-    batch which is no copy (keeper int64 [n_rows]). Binary cross-entropy, AdamW, `recipe`'s schedule. Raises FloatingPointError at a loss that is not finite.
+    batch which is no copy (keeper int64 [n_rows]). A batch is passed in parts of rows of like length, of `batch_tokens` at most. Binary cross-entropy, AdamW,
+    `recipe`'s schedule. Raises FloatingPointError at a loss that is not finite.
     """
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(which) for _ in range(math.ceil(how.epochs))])[: round(how.epochs * len(which))]
@@ -69,13 +70,15 @@ def train_matching(
         batch = order[i * how.batch_size : (i + 1) * how.batch_size]
         others = other_rows(batch, np.ones(len(batch), bool), keeper[batch], 1, i)[0]
         shown = [rows[int(row)] for row in batch] + [with_image_of(rows, int(row), int(other)) for row, other in zip(batch, others, strict=True)]
-        own = torch.arange(len(shown), device=device) < len(batch)
-        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
-            found = log_odds(model, head, shown, pad_id)
-        loss = F.binary_cross_entropy_with_logits(found.float(), own.float())
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss of matching is {loss.item()} at step {i + 1}; lower crossfit.matching.learning_rate")
-        loss.backward()
+        own, passed = (torch.arange(len(shown), device=device) < len(batch)).float(), 0.0
+        for at in token_batches(np.array([len(encoded["input_ids"]) for encoded in shown]), batch_tokens):
+            with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
+                found = log_odds(model, head, [shown[k] for k in at], pad_id)
+            loss = F.binary_cross_entropy_with_logits(found.float(), own[at], reduction="sum") / len(shown)
+            loss.backward()
+            passed += loss.item()
+        if not math.isfinite(passed):
+            raise FloatingPointError(f"the loss of matching is {passed} at step {i + 1}; lower crossfit.matching.learning_rate")
         torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm)
         optimizer.step()
         rate.step()
@@ -85,14 +88,23 @@ def train_matching(
 
 
 def train_matchers(
-    model: PeftModel, rows: EncodedRows, which: np.ndarray, keeper: np.ndarray, how: Matching, recipe: Optimizer, params: Model, seed: int, to: Path
+    model: PeftModel,
+    rows: EncodedRows,
+    which: np.ndarray,
+    keeper: np.ndarray,
+    how: Matching,
+    recipe: Optimizer,
+    params: Model,
+    batch_tokens: int,
+    seed: int,
+    to: Path,
 ):
     """An ensemble by `train_matching`, each member from what `model` has learnt so far, as adapters and heads in folders of `to`."""
     start = {name: parameter.detach().clone() for name, parameter in trainable(model).items()}
     for member in range(how.members):
         for name, parameter in trainable(model).items():
             parameter.data.copy_(start[name])
-        head = train_matching(model, rows, which, keeper, how, recipe, params.dtype, [seed, member])
+        head = train_matching(model, rows, which, keeper, how, recipe, params.dtype, batch_tokens, [seed, member])
         save_adapter(model, to / str(member))
         save_file(head.state_dict(), to / str(member) / "head.safetensors")
 
