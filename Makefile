@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro test stale verify doctor params gate plateau metabolism study progress targeted leaderboard readme pretrain lock clean
+.PHONY: repro test stale verify doctor params gate plateau metabolism study sweep progress targeted leaderboard readme pretrain lock clean
 
 repro: .venv/.installed       ## run whatever is out of date, then print the leaderboard
 	@$(RUN) python -m cadc.compose --check
@@ -42,6 +42,8 @@ metabolism: .venv/.installed  ## diagnose, update and validate the pool in round
 study: .venv/.installed       ## the tables of studies/cadc.yaml: CADC part by part, its controls, its curve (hours; goes on where it was)
 	$(RUN) python -m cadc.study studies/cadc.yaml
 
+sweep: study                  ## the same: every parameter of CADC, one after the other
+
 progress: .venv/.installed    ## the tables of studies/progress.yaml: PROGRESS's published ordering, its controls, its parameters
 	$(RUN) python -m cadc.study studies/progress.yaml
 
@@ -68,9 +70,10 @@ clean:                        ## forget every artifact; the environment stays
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and f"Python 3.11 is needed, $(PYTHON) is {sys.version.split()[0]}")'
 	$(PYTHON) -m venv .uv && .uv/bin/pip install -q --disable-pip-version-check uv
 
-# Made again only when the lock changes. The package itself is used from src/ (a .pth file, no build).
+# Made again only when the lock changes. The package itself is used from src/ (a .pth file, no build), which Python also imports as it starts:
+# its pins must be there before NumPy is.
 .venv/.installed: requirements.lock | .uv/bin/uv
 	.uv/bin/uv venv -q --clear --python $(PYTHON) .venv
 	.uv/bin/uv pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
-	echo "$(CURDIR)/src" > "$$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/cadc.pth"
+	printf '%s\nimport cadc\n' "$(CURDIR)/src" > "$$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/cadc.pth"
 	touch $@

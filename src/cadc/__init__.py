@@ -1,13 +1,15 @@
 """CADC: data curation for vision-language instruction tuning, reproducible end to end.
 
 Importing the package pins what would let two x86-64 machines disagree on the last bit of a float: the instruction
-set of ATen, oneDNN, MKL, OpenBLAS and faiss, and one thread per process. It must therefore be imported before torch, numpy and faiss; every stage does.
-A value that the user has set in the environment is kept.
+set of NumPy, ATen, oneDNN, MKL, OpenBLAS and faiss, and one thread per process. NumPy and OpenBLAS look once, when they are loaded, so it must come before
+them whatever a file imports first: the environment that `make` sets up does so as Python starts (its cadc.pth). A value that the user has set in the
+environment is kept.
 """
 
 import os
 
 for _name, _value in {
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # all beyond AVX2 that NumPy 2.4 has code for
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_CBWR": "AVX2",

@@ -128,18 +128,19 @@ def planted_matches(share: float, apart: float, n: int = 4000, doubtful: float =
 @pytest.mark.parametrize(("share", "doubtful"), [(0.05, 0.0), (0.05, 0.15), (0.3, 0.15)])
 def test_decoys_tell_how_far_down_most_flagged_rows_are_mismatched(share, doubtful):
     own, decoy, mismatched = planted_matches(share, 6.0, doubtful=doubtful)
-    bound, estimated = mismatch.flagged_below(own, decoy, precision=0.8)
-    flag = own <= bound
+    expected, estimated = mismatch.expected_precision(own, decoy)
+    flag = expected >= 0.8
     assert mismatched[flag].mean() > 0.7 and flag[mismatched].mean() > (0.5 if doubtful else 0.9)
     assert 0.9 * share < estimated < 1.3 * share
-    stricter = own <= mismatch.flagged_below(own, decoy, precision=0.95)[0]
+    assert own[flag].max() < own[~flag].min() and (np.diff(expected[np.argsort(own)]) <= 0).all()
+    stricter = expected >= 0.95
     assert stricter.sum() < flag.sum() and mismatched[stricter].mean() > mismatched[flag].mean()
 
 
 def test_a_pool_without_mismatches_or_evidence_has_none_flagged():
     own, decoy, _ = planted_matches(0.0, 6.0)
-    assert (own <= mismatch.flagged_below(own, decoy, 0.8)[0]).mean() < 0.005
-    assert mismatch.flagged_below(own[:0], decoy, 0.8) == mismatch.flagged_below(own, decoy[:0], 0.8) == (-np.inf, 0.0)
+    assert (mismatch.expected_precision(own, decoy)[0] >= 0.8).mean() < 0.005
+    assert len(mismatch.expected_precision(own[:0], decoy)[0]) == 0 and not mismatch.expected_precision(own, decoy[:0])[0].any()
 
 
 def test_a_mismatch_is_told_with_its_evidence_and_rows_without_image_are_not_judged():
@@ -149,6 +150,18 @@ def test_a_mismatch_is_told_with_its_evidence_and_rows_without_image_are_not_jud
     assert np.isnan(found.score[400]) and not found.flag[400]
     row = int(np.flatnonzero(found.flag)[0])
     assert found.evidence[row] == f"log-odds {own[row]:.1f} that image and words belong together; their similarity is 0.10, the image gains 1.40 nats a token"
+
+
+def test_short_and_long_answers_are_judged_by_bounds_of_their_own():
+    """Here log-odds of captions are all 4 higher: under one bound a mismatched caption would pass for a single word that belongs."""
+    own, decoy, mismatched = planted_matches(0.1, 6.0, n=4000)
+    long = np.arange(4000) % 4 == 0
+    lift = np.where(long, 4.0, 0.0)
+    found = mismatch.check(
+        evidence([[{}] * (20 if caption else 1) for caption in long], own + lift, [decoy[:4000] + lift]), np.full(4000, "web"), precision=0.8
+    )
+    for kind in (long, ~long):
+        assert found.flag[mismatched & kind].mean() > 0.9 and mismatched[found.flag & kind].mean() > 0.7
 
 
 def test_decoys_are_of_the_same_source():
