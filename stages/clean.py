@@ -1,4 +1,4 @@
-"""clean: every check of every raw row, a report with examples, and the pool without the rows that checks were told to drop."""
+"""clean: every check of every raw row, a report with examples, and the pool without the rows that checks were told to drop, new answers in those to rewrite."""
 
 import shutil
 from pathlib import Path
@@ -13,8 +13,11 @@ from cadc.cleaning import abnormal, answer_format, duplicates, hallucination, mi
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import Findings
 from cadc.cleaning.pool import SHARD_ROWS, pool_copies
+from cadc.endpoint import Endpoint, told
+from cadc.metabolism import rewriting
 from cadc.model.load import load_processor
 from cadc.params import Model, Params, load_params
+from cadc.pool.lineage import Change, apply_lineage, version_of, write_lineage
 from cadc.report import cleaning
 from cadc.report.leaderboard import REPORTS
 from cadc.stage import run_stage
@@ -64,13 +67,43 @@ def model_findings(settings: Clean, source: np.ndarray, keeper: np.ndarray, mode
     }
 
 
-def dropped_rows(found: dict[str, Findings], dropping: list[str]) -> dict[int, str]:
-    """The rows to leave out, with the reason: {row: check: evidence}."""
+def reasons_of(found: dict[str, Findings], names: list[str]) -> dict[int, str]:
+    """The rows that any of these checks flags, with the reason: {row: check: evidence}."""
     reasons: dict[int, str] = {}
-    for name in dropping:
+    for name in names:
         for row in np.flatnonzero(found[name].flag).tolist():
             reasons.setdefault(row, f"clean.{name}: {found[name].evidence[row]}")
     return dict(sorted(reasons.items()))
+
+
+def new_answers(pool: pa.Table, rows: list[int], params: Params) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Accepted answers of the endpoint or of `crossfit`'s adapters in the place of those of `rows`: row -> (before, after)."""
+    turns, settings = pool["turns"].to_pylist(), params.clean
+    single = np.array(rows, np.int64)[rewriting.single_exchanges([turns[row] for row in rows])]
+    if settings.url is not None:
+        endpoint = Endpoint(settings.url, settings.model)
+        try:
+            answers = rewriting.asked_of(endpoint, lambda row: pool.slice(row, 1).to_pylist()[0], single)
+        finally:
+            console.line(f"rewrites: {told(endpoint.spent)}")
+    else:
+        evidence, decode = Evidence(**artifacts.load_arrays(artifacts.CROSSFIT)), load_processor(params.model).tokenizer.decode
+        answers = rewriting.judged_answers(evidence, decode, turns, single)
+    return rewriting.accepted(turns, single, answers, settings)
+
+
+def changes_of(found: dict[str, Findings], pool: pa.Table, params: Params) -> list[Change]:
+    """What the checks' actions make of the pool, row by row: rows to be rewritten that get no accepted answer are dropped, too."""
+    dropped, bad = (reasons_of(found, params.clean.acting(action)) for action in ("drop", "rewrite"))
+    mended = new_answers(pool, [row for row in bad if row not in dropped], params) if bad else {}
+    ids, version, changes = pool["id"].to_pylist(), version_of(pool) + 1, []
+    for row in sorted(dropped.keys() | bad.keys()):
+        if row in mended:
+            before, after = mended[row]
+            changes.append(Change(ids[row], version, "rewrite", before=before, after=after, reason=bad[row]))
+        else:
+            changes.append(Change(ids[row], version, "drop", reason=dropped.get(row) or f"{bad[row]}; no new answer was accepted"))
+    return changes
 
 
 def main(params: Params) -> None:
@@ -87,22 +120,27 @@ def main(params: Params) -> None:
     ]
     pq.write_table(pa.concat_tables(parts), out / "findings.parquet")
     artifacts.save_array(out / "copies.npy", copies.keeper)
-    reasons = dropped_rows(found, settings.dropping)
+    changes = changes_of(found, pool, params)
+    dropped = [change for change in changes if change.action == "drop"]
     cleaned = artifacts.fresh(artifacts.CLEANED)
-    if reasons:
-        pq.write_table(pool.take(np.setdiff1d(np.arange(pool.num_rows), list(reasons))), cleaned / "rows.parquet")
+    if changes:
+        pq.write_table(apply_lineage(pool, pool.slice(0, 0), changes), cleaned / "rows.parquet")
+        write_lineage(cleaned / "lineage.csv", changes)
         skipped = artifacts.read_json(artifacts.RAW / "skipped.json")
-        artifacts.write_json(cleaned / "skipped.json", skipped + [{"id": ids[row].as_py(), "reason": reason} for row, reason in reasons.items()])
+        artifacts.write_json(cleaned / "skipped.json", skipped + [{"id": change.row, "reason": change.reason} for change in dropped])
     else:
         for name in ("rows.parquet", "skipped.json"):
             shutil.copyfile(artifacts.RAW / name, cleaned / name)
-    cleaning.write(REPORTS, pool, found, copies, artifacts.load_labels(artifacts.RAW), settings, len(reasons))
+    cleaning.write(REPORTS, pool, found, copies, artifacts.load_labels(artifacts.RAW), settings, len(dropped), len(changes) - len(dropped))
     shards.forget("clean")
     shards.forget("clean_text")
     for name, f in found.items():
         console.line(f"{name}: {f.flag.sum()} rows flagged, {getattr(settings, name).action}")
     missing = [name for name in BY_MODEL if name not in found]
-    console.line(f"clean: {len(reasons)} of {pool.num_rows} rows left out" + (f"; not run, for clean.evidence is raw: {', '.join(missing)}" if missing else ""))
+    console.line(
+        f"clean: {len(dropped)} of {pool.num_rows} rows left out, {len(changes) - len(dropped)} rewritten"
+        + (f"; not run, for clean.evidence is raw: {', '.join(missing)}" if missing else "")
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@
                                  (int64 [n_rows + 1]): token.npy, likeliest.npy int32, nll.npy, likeliest_nll.npy, entropy.npy, blind_nll.npy float32 [n_tokens]
     cleaning/findings.parquet    row, id, check, score, flag, evidence: what each check found in each raw row; copies.npy int64 [n_rows]: the row that
                                  makes a row superfluous, itself where none does
-    cleaned/                     as raw, without the rows that checks were told to drop, which skipped.json names
+    cleaned/                     as raw, without the rows that checks were told to drop, which skipped.json names, and with new answers where they were told to
+                                 rewrite; lineage.csv, if any were: every change with both answers and its reason (pool/lineage.py)
     pool/                        as raw: what all other stages work on, a copy of raw or of cleaned (`clean.pool`)
     labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (mini world; reports and oracle only)
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score
@@ -140,10 +141,17 @@ def load_pool(folder: Path = POOL) -> pa.Table:
 
 
 def load_labels(folder: Path = POOL) -> pa.Table:
-    """The labels of the pool's rows, in its order; no row where the pool has no labels."""
-    labels = pq.read_table(LABELS)
+    """The labels of the pool's rows, in its order, changed as its lineage says; no row where the pool has no labels."""
+    labels, lineage = pq.read_table(LABELS), folder / "lineage.csv"
+    if not labels.num_rows:
+        return labels
+    ids = load_pool(folder)["id"].to_pylist()
+    if lineage.exists():
+        from cadc.pool.lineage import apply_to_labels, read_lineage  # imports datasets, which would delay every stage
+
+        return pa.Table.from_pylist(apply_to_labels(labels.to_pylist(), [], ids, read_lineage(lineage)), labels.schema)
     place = {name: i for i, name in enumerate(labels["id"].to_pylist())}
-    return labels.take([place[name] for name in load_pool(folder)["id"].to_pylist()]) if place else labels
+    return labels.take([place[name] for name in ids])
 
 
 def selection_path(method: str, run: str) -> Path:

@@ -13,20 +13,26 @@ class Check(Section):
     action: Literal["report", "drop"]
 
 
-class Repetition(Check):
+class AnswerCheck(Check):
+    """Of faults that another answer would mend."""
+
+    action: Literal["report", "drop", "rewrite"]
+
+
+class Repetition(AnswerCheck):
     ngram: Positive
     repeated: Share
     ratio: Rate
 
 
-class Abnormal(Check):
+class Abnormal(AnswerCheck):
     echo_words: Positive
     prose_words: Positive
     letters: Positive
     margin: Positive
 
 
-class AnswerFormat(Check):
+class AnswerFormat(AnswerCheck):
     phrase_words: Positive
 
 
@@ -47,17 +53,17 @@ class Duplicates(Check):
         return self
 
 
-class Mismatch(Check):
+class Mismatch(AnswerCheck):
     precision: Annotated[float, Field(gt=0, lt=1)]
 
 
-class Hallucination(Check):
+class Hallucination(AnswerCheck):
     visual: Rate
     words: Positive
     z: Rate
 
 
-class WrongAnswer(Check):
+class WrongAnswer(AnswerCheck):
     rule: Literal["surprise", "confident_joint"]
     z: Rate
     consensus: Annotated[int, Field(ge=2)]
@@ -66,6 +72,8 @@ class WrongAnswer(Check):
 class Clean(Section):
     pool: Literal["raw", "cleaned"]
     evidence: Literal["raw", "crossfit"]
+    url: str | None
+    model: str
     repetition: Repetition
     abnormal: Abnormal
     answer_format: AnswerFormat
@@ -74,18 +82,23 @@ class Clean(Section):
     hallucination: Hallucination
     wrong_answer: WrongAnswer
 
-    @property
-    def dropping(self) -> list[str]:
-        """The checks whose flagged rows are to be dropped."""
-        return [name for name in CHECKS if getattr(self, name).action == "drop"]
+    def acting(self, action: str) -> list[str]:
+        """The checks whose flagged rows are to be treated so."""
+        return [name for name in CHECKS if getattr(self, name).action == action]
 
     @model_validator(mode="after")
     def _carried_out(self):
-        if self.dropping and self.pool == "raw":
-            raise ValueError(f"{self.dropping[0]}.action is drop, but clean.pool is raw, the pool as it was read; set clean.pool: cleaned")
-        blind = [name for name in self.dropping if name in BY_MODEL]
+        acting = self.acting("drop") + self.acting("rewrite")
+        if acting and self.pool == "raw":
+            name = acting[0]
+            raise ValueError(f"{name}.action is {getattr(self, name).action}, but clean.pool is raw, the pool as it was read; set clean.pool: cleaned")
+        blind = [name for name in acting if name in BY_MODEL]
         if blind and self.evidence == "raw":
             raise ValueError(f"{blind[0]} needs a model's evidence; set clean.evidence: crossfit")
+        if self.acting("rewrite") and self.evidence == "raw" and self.url is None:
+            raise ValueError(f"{self.acting('rewrite')[0]}.action is rewrite; set clean.evidence: crossfit, whose adapters then answer anew, or clean.url")
+        if self.url is not None and not self.model:
+            raise ValueError("url names an endpoint; set model, too")
         return self
 
 

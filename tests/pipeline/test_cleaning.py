@@ -11,6 +11,8 @@ import pytest
 import yaml
 from test_pipeline import clone, run
 
+from cadc.pool.lineage import answers_of, read_lineage
+
 CHECKS = ["repetition", "abnormal", "answer_format", "duplicates", "mismatch", "hallucination", "wrong_answer"]
 
 
@@ -74,3 +76,32 @@ def test_what_is_dropped_is_named_and_labels_stay_with_their_rows(repository):
     set_clean(repository, wrong_answer={"action": "drop"})
     refused = run(repository, "dvc", "repro", "clean", check=False)
     assert "wrong_answer needs a model's evidence; set clean.evidence: crossfit" in refused.stdout + refused.stderr
+
+
+def test_rows_are_rewritten_where_an_answer_is_accepted_and_both_versions_are_kept(repository):
+    set_clean(repository, pool="cleaned", evidence="crossfit", duplicates={"action": "report"}, wrong_answer={"action": "rewrite", "z": 0.5})
+    run(repository, "dvc", "repro", "pool")
+    raw, pool = ({row["id"]: row for row in pq.read_table(repository / f"artifacts/{name}/rows.parquet").to_pylist()} for name in ("raw", "pool"))
+    lineage = (repository / "artifacts/pool/lineage.csv").read_bytes()
+    changes = read_lineage(repository / "artifacts/pool/lineage.csv")
+    rewritten, dropped = ({change.row: change for change in changes if change.action == action} for action in ("rewrite", "drop"))
+    assert rewritten and dropped and raw.keys() - pool.keys() == dropped.keys()
+    assert {name for name in pool if pool[name]["turns"] != raw[name]["turns"]} == rewritten.keys()
+    for name, change in rewritten.items():
+        assert answers_of(raw[name]["turns"]) == change.before != change.after == answers_of(pool[name]["turns"]) and len(change.after) == 1
+        assert change.reason.startswith("clean.wrong_answer: ")
+    skipped = {row["id"]: row["reason"] for row in json.loads((repository / "artifacts/pool/skipped.json").read_text())}
+    assert skipped.keys() == dropped.keys() and all(reason.endswith("no new answer was accepted") for reason in skipped.values())
+    script = "from cadc import artifacts; labels = artifacts.load_labels(); print(labels['id'].to_pylist() == artifacts.load_pool()['id'].to_pylist(), labels['noise'].to_pylist().count('rewritten'))"
+    assert run(repository, sys.executable, "-c", script).stdout == f"True {len(rewritten)}\n"
+    run(repository, "dvc", "repro", "-f", "-s", "clean")
+    assert (repository / "artifacts/cleaned/lineage.csv").read_bytes() == lineage
+
+
+def test_rewriting_needs_somebody_who_answers(repository):
+    set_clean(repository, evidence="raw", wrong_answer={"action": "report"}, answer_format={"action": "rewrite"})
+    refused = run(repository, "dvc", "repro", "clean", check=False)
+    assert "answer_format.action is rewrite; set clean.evidence: crossfit, whose adapters then answer anew, or clean.url" in refused.stdout + refused.stderr
+    set_clean(repository, answer_format={"action": "report"}, duplicates={"action": "rewrite"})
+    refused = run(repository, "dvc", "repro", "clean", check=False)
+    assert "clean.duplicates.action = 'rewrite'" in refused.stdout + refused.stderr

@@ -38,7 +38,7 @@ def test_a_report_has_examples_with_pictures_and_the_same_bytes_twice(pool, para
     copies = Copies(np.arange(n), np.zeros(n, bool), np.zeros(n, np.float32))
     made = []
     for name in ("a", "b"):
-        cleaning.write(tmp_path / name, pool, found, copies, noise, params.clean, 0)
+        cleaning.write(tmp_path / name, pool, found, copies, noise, params.clean, 0, 0)
         made.append({path.relative_to(tmp_path / name): path.read_bytes() for path in sorted((tmp_path / name).rglob("*")) if path.is_file()})
     assert made[0] == made[1]
     assert {path.name for path in made[0]} == {"cleaning.md", "repetition.png", "wrong_answer.png", "roc.png"}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import Findings
 from cadc.endpoint import Endpoint
 from cadc.evaluation.statistics import Samples
@@ -173,6 +174,20 @@ def test_a_rewrite_is_taken_only_if_no_check_flags_it_from_models_and_endpoint_a
     for _ in range(2):
         assert rewriting.asked_of(endpoint, lambda row: records[row], np.arange(4)) == ["heart"] * 4
     assert sum(server.asked.values()) == 4 and len(server.pictures) == sum(bool(record["images"]) for record in records)
+
+
+def test_an_adapter_s_own_answer_is_read_off_only_where_it_parts_from_the_given_one_once():
+    words = ["", "it", "is", "red", "blue", "green", "."]
+    given, likeliest = [[1, 2, 3, 6], [3], [1, 2, 3, 6], [3], [3, 3]], [[1, 2, 4, 6], [5], [2, 1, 3, 6], [3], [4, 3]]
+    spoken = lambda tokens: " ".join(words[token] for token in tokens)  # noqa: E731
+    turns = [[{"role": "user", "text": "?"}, {"role": "assistant", "text": spoken(row)}] for row in given[:4]] + [
+        [{"role": "user", "text": "?"}, {"role": "assistant", "text": "Red, red"}]  # not what the tokens say: it may have been cut
+    ]
+    bounds, zeros = np.cumsum([0, *map(len, given)]), np.zeros(sum(map(len, given)), np.float32)
+    tokens = {"token": np.concatenate(given), "likeliest": np.concatenate(likeliest)}
+    known = dict.fromkeys(("similarity", "match", "other", "decoy", "nll", "likeliest_nll", "entropy", "blind_nll"), zeros)
+    evidence = Evidence(bounds=bounds, fold=np.zeros(5), **tokens, **known)
+    assert rewriting.judged_answers(evidence, spoken, turns, np.arange(5)) == ["it is blue .", "green", "", "", ""]
 
 
 def samples(p: float, rng: np.random.Generator, n: int = 400) -> Samples:

@@ -159,6 +159,7 @@ def key_findings(params: Params) -> list[Finding]:
     asked = {
         "evaluate.judge.url": params.evaluate.judge.url,
         "views.url": params.views.url,
+        "clean.url": params.clean.url,
         **{f"select.{name}.judge_url": params.select[name].get("judge_url") for name in params.methods if "judge_url" in (params.select.get(name) or {})},
     }
     used = [name for name, url in asked.items() if url]

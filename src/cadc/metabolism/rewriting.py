@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cadc.clean_params import Clean
+from cadc.cleaning.evidence import Evidence
 from cadc.endpoint import Endpoint, Prompt
 from cadc.features.skills import image_file
 from cadc.metabolism.flags import any_flag, text_flags
@@ -34,6 +35,20 @@ def accepted(turns: list[list[dict]], rows: np.ndarray, answers: list[str], clea
         given = turns[row][1]["text"]
         if answer and answer.strip() != given.strip() and unobjectionable(turns[row], answer, clean):
             out[row] = ((given,), (answer,))
+    return out
+
+
+def judged_answers(evidence: Evidence, decode: Callable[[list[int]], str], turns: list[list[dict]], rows: np.ndarray) -> list[str]:
+    """What the adapters that never saw them would rather have answered to single exchanges, '' where that can't be told.
+
+    The likeliest tokens in the places of the given answer's, where they differ from it in a single one: each is foretold from the given ones before it, so
+    that these are an answer of the adapter's own as far as that one, and what the answer goes on with as long as it makes no odds.
+    """
+    out = []
+    for row in rows.tolist():
+        token, likeliest = (values[evidence.tokens(row)] for values in (evidence.token, evidence.likeliest))
+        told = decode(token.tolist()).strip() == turns[row][1]["text"].strip() and (token != likeliest).sum() == 1
+        out.append(decode(likeliest.tolist()).strip() if told else "")
     return out
 
 

@@ -119,7 +119,9 @@ def roc(path: Path, found: dict[str, Findings], labels: pa.Table) -> None:
     save(figure, path)
 
 
-def write(folder: Path, pool: pa.Table, found: dict[str, Findings], copies: Copies, labels: pa.Table, settings: Clean, n_dropped: int) -> None:
+def write(
+    folder: Path, pool: pa.Table, found: dict[str, Findings], copies: Copies, labels: pa.Table, settings: Clean, n_dropped: int, n_rewritten: int
+) -> None:
     """Write `folder`/cleaning.md and the pictures in `folder`/cleaning/. labels serve the table's right half alone."""
     pictures = artifacts.fresh(folder / "cleaning")
     planted = {name: figures_of(name, f, labels, copies) if labels.num_rows else {} for name, f in found.items()}
@@ -135,7 +137,7 @@ def write(folder: Path, pool: pa.Table, found: dict[str, Findings], copies: Copi
     lines = [
         "# What cleaning found",
         "",
-        f"{pool.num_rows} rows as they were read; {n_dropped} left out by the actions in params.yaml (`clean`). "
+        f"{pool.num_rows} rows as they were read; {n_dropped} left out and {n_rewritten} rewritten by the actions in params.yaml (`clean`). "
         + ("Right half: against the noise that was planted, which no check sees." if labels.num_rows else "The pool has no labels of noise to compare with."),
         "",
         markdown(header, body),
