@@ -7,7 +7,7 @@ import numpy as np
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import Findings
 
-DOUBT = 0.1  # that the confidence bound does not hold (Garg et al.'s choice)
+DOUBT, GAMMA = 0.1, 0.01  # that the confidence bound does not hold, and how much wider it is (Garg et al. 2021)
 
 
 def expected_precision(own: np.ndarray, decoy: np.ndarray) -> tuple[np.ndarray, float]:
@@ -15,7 +15,7 @@ def expected_precision(own: np.ndarray, decoy: np.ndarray) -> tuple[np.ndarray, 
 
     own [n] are log-odds of rows with their own pictures, decoy [m] with others'. The pool is a mixture of rows that belong to their picture and rows that do not, and the
     latter are like decoys: their share is at most the least quotient of both distribution functions (Blanchard et al. 2010), taken where its upper confidence bound is
-    least (Garg et al. 2021). Up to a value decoys then tell, as in target-decoy search (Elias and Gygi 2007), how many mismatched rows to expect. A row counts as what the
+    least (Garg et al. 2021, algorithm 1). Up to a value decoys then tell, as in target-decoy search (Elias and Gygi 2007), how many mismatched rows to expect. A row counts as what the
     best value from its own upward gives (1 - q-value, Storey 2002); above 1 where decoys go astray further than mismatched rows do.
     """
     order, sorted_decoy = np.sort(own), np.sort(decoy)
@@ -23,8 +23,10 @@ def expected_precision(own: np.ndarray, decoy: np.ndarray) -> tuple[np.ndarray, 
         return np.zeros(len(own)), 0.0
     count, below = np.searchsorted(order, order, side="right"), np.searchsorted(sorted_decoy, order, side="right") / len(decoy)
     known = below > 0
-    upper = (count + np.sqrt(len(own) * np.log(2 / DOUBT) / 2))[known] / below[known]  # Dvoretzky, Kiefer and Wolfowitz's band
-    share = min(1.0, float((count[known] / below[known])[upper.argmin()]) / len(own))
+    seen = count / len(own)
+    band = (1 + GAMMA) * sum(np.sqrt(np.log(4 / DOUBT) / (2 * n)) for n in (len(own), len(decoy)))  # Dvoretzky, Kiefer and Wolfowitz's, of both
+    least = ((seen + band)[known] / below[known]).argmin()
+    share = min(1.0, float(seen[known][least] / below[known][least]))
     expected = np.maximum.accumulate((share * below * len(own) / count)[::-1])[::-1]
     return expected[np.searchsorted(order, own)], share
 
