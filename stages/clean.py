@@ -1,15 +1,17 @@
 """clean: every check of every raw row, a report with examples, and the pool without the rows that checks were told to drop, new answers in those to rewrite."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cadc import artifacts, console, launch, shards
 from cadc.clean_params import BY_MODEL, CHECKS, Clean
-from cadc.cleaning import abnormal, answer_format, duplicates, hallucination, mismatch, repetition, wrong_answer
+from cadc.cleaning import abnormal, answer_format, duplicates, hallucination, mismatch, objects, repetition, wrong_answer
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import Findings
 from cadc.cleaning.pool import SHARD_ROWS, pool_copies
@@ -54,6 +56,24 @@ def text_findings(n_rows: int, settings: Clean) -> dict[str, Findings]:
         table = pa.concat_tables([pq.read_table(folder / f"{name}.parquet") for folder in folders.values()])
         found[name] = Findings(table["score"].to_numpy(), table["flag"].to_numpy(), table["evidence"].to_pylist())
     return found
+
+
+def object_findings(pool: pa.Table, params: Params) -> dict[str, Findings]:
+    """What the check of objects finds, if there are lists of them."""
+    asked = params.clean.objects
+    lists = objects.read_lists(Path(asked.lists))
+    if not lists.of:
+        if asked.action != "report":
+            raise ValueError(
+                f"clean.objects.action is {asked.action}, but {asked.lists} is empty; set clean.objects.lists to a file that says what pictures have"
+            )
+        return {}
+    folder = f"{params.data.inside(params.data.images)}/" if params.data.path else ""  # stands before the names of images that are not embedded
+    names = [path.removeprefix(folder) for path in pc.struct_field(pc.list_flatten(pool["images"]), "path").to_pylist()]
+    bounds = np.concatenate([[0], np.cumsum(pc.list_value_length(pool["images"]).to_numpy())]).tolist()
+    console.line(f"objects: {asked.lists} says nothing of {len(set(names) - lists.of.keys())} of {len(set(names))} pictures")
+    images = [names[a:b] for a, b in pairwise(bounds)]
+    return {"objects": objects.check(pool["turns"].to_pylist(), images, lists, asked.least, asked.share)}
 
 
 def model_findings(settings: Clean, source: np.ndarray, keeper: np.ndarray, model: Model) -> dict[str, Findings]:
@@ -112,6 +132,7 @@ def main(params: Params) -> None:
     copies = pool_copies(settings.duplicates, "clean")
     out, ids = artifacts.fresh(artifacts.CLEANING), pool["id"]
     found = text_findings(pool.num_rows, settings) | {"duplicates": duplicates.check(copies, ids.to_pylist())}
+    found |= object_findings(pool, params)
     if settings.evidence == "crossfit":
         found |= model_findings(settings, np.array(pool["source"].to_pylist()), copies.keeper, params.model)
     parts = [

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cadc.section import Positive, Rate, Section, Seed, Share
+from cadc.section import Fraction, Positive, Rate, Section, Seed, Share
 
 
 class Check(Section):
@@ -53,6 +53,12 @@ class Duplicates(Check):
         return self
 
 
+class Objects(AnswerCheck):
+    lists: str
+    least: Positive
+    share: Fraction
+
+
 class Mismatch(AnswerCheck):
     precision: Annotated[float, Field(gt=0, lt=1)]
 
@@ -78,6 +84,7 @@ class Clean(Section):
     abnormal: Abnormal
     answer_format: AnswerFormat
     duplicates: Duplicates
+    objects: Objects
     mismatch: Mismatch
     hallucination: Hallucination
     wrong_answer: WrongAnswer

@@ -105,3 +105,21 @@ def test_rewriting_needs_somebody_who_answers(repository):
     set_clean(repository, answer_format={"action": "report"}, duplicates={"action": "rewrite"})
     refused = run(repository, "dvc", "repro", "clean", check=False)
     assert "clean.duplicates.action = 'rewrite'" in refused.stdout + refused.stderr
+
+
+def test_objects_that_a_list_does_not_have_are_found_in_the_pool_and_lists_are_watched(repository):
+    rows = pq.read_table(repository / "artifacts/raw/rows.parquet").to_pylist()
+    row = max((row for row in rows if row["images"]), key=lambda row: len(row["turns"][1]["text"]))  # a caption
+    image, words = row["images"][0]["path"], [word for word in row["turns"][1]["text"].split() if word.isalpha()]
+    lists = repository / "objects.jsonl"
+    lists.write_text("\n".join(map(json.dumps, [{"image": "elsewhere.png", "objects": words}, {"image": image, "objects": ["unicorn"]}])))
+    set_clean(repository, pool="cleaned", evidence="raw", duplicates={"action": "report"}, objects={"action": "drop", "lists": "objects.jsonl"})
+    assert "objects.jsonl says nothing of" in run(repository, "dvc", "repro", "pool").stdout
+    skipped = {row["id"]: row["reason"] for row in json.loads((repository / "artifacts/pool/skipped.json").read_text())}
+    assert row["id"] in skipped and all("clean.objects: its picture is not known to have: " in reason for reason in skipped.values())
+    lists.write_text(json.dumps({"image": image, "objects": words}))
+    run(repository, "dvc", "repro", "pool")
+    assert json.loads((repository / "artifacts/pool/skipped.json").read_text()) == []
+    lists.write_text("")
+    refused = run(repository, "dvc", "repro", "clean", check=False)
+    assert "clean.objects.action is drop, but objects.jsonl is empty; set clean.objects.lists" in refused.stdout + refused.stderr

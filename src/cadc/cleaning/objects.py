@@ -1,0 +1,101 @@
+"""Objects that an answer names and its picture does not have, where a detector or a caption says what it has (CHAIR, Rohrbach et al. 2018)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cadc.cleaning.findings import Findings, questions_and_answers, shown
+from cadc.pool.records import PoolError, read_records
+
+_WORD = re.compile(r"[^\W\d_]+")
+_SENTENCE = re.compile(r"[.!?\n]+")
+_IRREGULAR = {"men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "teeth": "tooth", "mice": "mouse"} | {
+    "buses": "bus", "glasses": "glass", "knives": "knife", "wolves": "wolf", "shelves": "shelf", "leaves": "leaf", "loaves": "loaf", "scarves": "scarf", "halves": "half",
+}  # fmt: skip
+_DENIED = frozenset(
+    ["no", "not", "none", "never", "without", "nor", "neither", "cannot", "t", "lack", "lacks", "lacking", "absent", "absence"]
+)  # t: isn't, can't
+
+
+def singular(word: str) -> str:
+    """A noun in one form, whatever its number: good enough to compare, not to print."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    for ending, instead in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss"), ("xes", "x"), ("s", "")):
+        if word.endswith(ending) and len(word) >= len(ending) + 2 and not word.endswith(("ss", "us")):
+            return word[: -len(ending)] + instead
+    return word
+
+
+def name_of(text: str) -> tuple[str, ...]:
+    """An object's name as words that are compared."""
+    return tuple(singular(word) for word in _WORD.findall(text.lower()))
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What pictures have: names by image path, of all objects that any list has (the vocabulary), and of how many words the longest is."""
+
+    of: dict[str, set[tuple[str, ...]]]
+    vocabulary: set[tuple[str, ...]]
+    longest: int
+
+
+def _phrases(text: str, longest: int) -> Iterator[tuple[str, ...]]:
+    words = name_of(text)
+    return (words[i : i + n] for n in range(1, longest + 1) for i in range(len(words) - n + 1))
+
+
+def read_lists(path: Path) -> Lists:
+    """Read lines of JSON (or what else `read_records` takes): image, its path in the pool, and objects, a list of names, or caption, a text, or both.
+
+    A caption has those objects of the vocabulary that its words name. Raises PoolError naming file, line and fault.
+    """
+    records = list(read_records(path)) if path.stat().st_size else []
+    for number, record in enumerate(records, 1):
+        objects, caption = (record.get("objects", []), record.get("caption", "")) if isinstance(record, dict) else (None, None)
+        if not isinstance(record, dict) or not isinstance(record.get("image"), str) or not {"objects", "caption"} & record.keys():
+            raise PoolError(f"{path}, record {number}: has image and objects or caption to say, not {shown(str(record))}")
+        if not isinstance(caption, str) or not isinstance(objects, list) or not all(isinstance(name, str) for name in objects):
+            raise PoolError(f"{path}, record {number}, image {record['image']!r}: objects is a list of names and caption a text; repair the record")
+    vocabulary = {name for record in records for name in map(name_of, record.get("objects", [])) if name}
+    longest = max(map(len, vocabulary), default=0)
+    of: dict[str, set[tuple[str, ...]]] = {}
+    for record in records:
+        there = of.setdefault(record["image"], set())
+        there.update(map(name_of, record.get("objects", [])))
+        there.update(vocabulary.intersection(_phrases(record.get("caption", ""), longest)))
+    return Lists(of, vocabulary, longest)
+
+
+def named(answer: str, lists: Lists) -> list[tuple[str, ...]]:
+    """The objects of the vocabulary that an answer says are there, each once, longest names first; sentences that deny something are left out."""
+    found: dict[tuple[str, ...], None] = {}
+    for sentence in _SENTENCE.split(answer):
+        if _DENIED & set(_WORD.findall(sentence.lower())):
+            continue
+        for name in reversed(list(_phrases(sentence, lists.longest))):
+            if name in lists.vocabulary and not any(" ".join(name) in " ".join(longer) for longer in found):
+                found[name] = None
+    return list(found)
+
+
+def check(turns: list[list[dict[str, str]]], images: list[list[str]], lists: Lists, least: int, share: float) -> Findings:
+    """Rows whose answers name objects that none of their pictures has; the score is the share of the named ones (CHAIR_i).
+
+    images: each row's paths. NaN for a row without pictures, with one of which nothing is known, or that names fewer than `least` objects. Flagged from `share` on: lists
+    are never whole, and people say the same in other words.
+    """
+    scores, evidence = [], []
+    for row, paths in zip(turns, images, strict=True):
+        objects = named(". ".join(answer for _, answer in questions_and_answers(row)), lists) if paths and all(path in lists.of for path in paths) else []
+        there = set().union(*(lists.of[path] for path in paths)) if objects else set()
+        missing = [" ".join(name) for name in objects if name not in there]
+        judged = len(objects) >= least
+        scores.append(len(missing) / len(objects) if judged else float("nan"))
+        flag = judged and scores[-1] >= share
+        evidence.append(shown(f"its picture is not known to have: {', '.join(sorted(missing))}; {len(objects)} objects are named") if flag else "")
+    return Findings.of(scores, [bool(said) for said in evidence], evidence)
