@@ -98,22 +98,13 @@ def test_rows_are_rewritten_where_an_answer_is_accepted_and_both_versions_are_ke
     assert (repository / "artifacts/cleaned/lineage.csv").read_bytes() == lineage
 
 
-def test_rewriting_needs_somebody_who_answers(repository):
-    set_clean(repository, evidence="raw", wrong_answer={"action": "report"}, answer_format={"action": "rewrite"})
-    refused = run(repository, "dvc", "repro", "clean", check=False)
-    assert "answer_format.action is rewrite; set clean.evidence: crossfit, whose adapters then answer anew, or clean.url" in refused.stdout + refused.stderr
-    set_clean(repository, answer_format={"action": "report"}, duplicates={"action": "rewrite"})
-    refused = run(repository, "dvc", "repro", "clean", check=False)
-    assert "clean.duplicates.action = 'rewrite'" in refused.stdout + refused.stderr
-
-
 def test_objects_that_a_list_does_not_have_are_found_in_the_pool_and_lists_are_watched(repository):
     rows = pq.read_table(repository / "artifacts/raw/rows.parquet").to_pylist()
     row = max((row for row in rows if row["images"]), key=lambda row: len(row["turns"][1]["text"]))  # a caption
     image, words = row["images"][0]["path"], [word for word in row["turns"][1]["text"].split() if word.isalpha()]
     lists = repository / "objects.jsonl"
     lists.write_text("\n".join(map(json.dumps, [{"image": "elsewhere.png", "objects": words}, {"image": image, "objects": ["unicorn"]}])))
-    set_clean(repository, pool="cleaned", evidence="raw", duplicates={"action": "report"}, objects={"action": "drop", "lists": "objects.jsonl"})
+    set_clean(repository, pool="cleaned", evidence="raw", wrong_answer={"action": "report"}, objects={"action": "drop", "lists": "objects.jsonl"})
     assert "objects.jsonl says nothing of" in run(repository, "dvc", "repro", "pool").stdout
     skipped = {row["id"]: row["reason"] for row in json.loads((repository / "artifacts/pool/skipped.json").read_text())}
     assert row["id"] in skipped and all("clean.objects: its picture is not known to have: " in reason for reason in skipped.values())

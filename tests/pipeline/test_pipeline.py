@@ -146,7 +146,6 @@ def test_forced_again_with_other_workers_every_byte_is_the_same(repository):
         "proxy_train",
         "capture",
         "attribute",
-        "replicate",
         "finetune@cadc",
         "finetune@progress_loss",
         "evaluate@cadc",

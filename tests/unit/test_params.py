@@ -37,6 +37,34 @@ def test_faults_are_named(tmp_path, path, value, words):
         assert word in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"answer_format.action": "rewrite"}, "answer_format.action is rewrite, but clean.pool is raw"),
+        (
+            {"pool": "cleaned", "evidence": "raw", "answer_format.action": "rewrite"},
+            "set clean.evidence: crossfit, whose adapters then answer anew, or clean.url",
+        ),
+        ({"pool": "cleaned", "evidence": "raw", "wrong_answer.action": "rewrite"}, "wrong_answer needs a model's evidence; set clean.evidence: crossfit"),
+        ({"pool": "cleaned", "duplicates.action": "rewrite"}, "clean.duplicates.action = 'rewrite'"),
+        ({"url": "https://x"}, "url names an endpoint; set model, too"),
+        ({"pool": "cleaned", "evidence": "raw", "answer_format.action": "rewrite", "url": "https://x", "model": "m"}, None),
+    ],
+)
+def test_what_cleaning_cannot_carry_out_is_refused(tmp_path, changes, words):
+    raw = yaml.safe_load(open("params.yaml"))
+    for key, value in changes.items():
+        section, _, name = key.rpartition(".")
+        (raw["clean"][section] if section else raw["clean"])[name] = value
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    if words is None:
+        load_params(tmp_path / "params.yaml")
+        return
+    with pytest.raises(ParamsError) as error:
+        load_params(tmp_path / "params.yaml")
+    assert words in str(error.value)
+
+
 def test_missing_section_and_broken_file(tmp_path):
     raw = yaml.safe_load(open("params.yaml"))
     del raw["proxy"]
