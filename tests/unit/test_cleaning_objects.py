@@ -42,6 +42,11 @@ def test_a_longer_name_takes_its_words_with_it_and_denials_name_nothing(lists):
     assert named("A dog lies under the dining table. There is no cat, and I can't see a bus.", lists) == [("dining", "table"), ("dog",)]
 
 
+def test_a_name_within_a_word_is_a_name_of_its_own(tmp_path):
+    (tmp_path / "l.jsonl").write_text('{"image": "a.jpg", "objects": ["car", "carrot", "scarf"]}')
+    assert set(named("a scarf and a carrot in a car", read_lists(tmp_path / "l.jsonl"))) == {("car",), ("carrot",), ("scarf",)}
+
+
 def test_planted_objects_are_found(lists):
     found = judged(lists, "a.jpg", "A wolf with an umbrella waits for two dogs.")
     assert found.flag[0] and found.score[0] == pytest.approx(2 / 3)

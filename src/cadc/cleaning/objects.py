@@ -78,7 +78,7 @@ def named(answer: str, lists: Lists) -> list[tuple[str, ...]]:
         if _DENIED & set(_WORD.findall(sentence.lower())):
             continue
         for name in reversed(list(_phrases(sentence, lists.longest))):
-            if name in lists.vocabulary and not any(" ".join(name) in " ".join(longer) for longer in found):
+            if name in lists.vocabulary and not any(f" {' '.join(name)} " in f" {' '.join(longer)} " for longer in found):
                 found[name] = None
     return list(found)
 
