@@ -139,23 +139,8 @@ def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(repository,
 
 def test_forced_again_with_other_workers_every_byte_is_the_same(repository):
     before = (repository / "dvc.lock").read_text()
-    run(
-        repository,
-        "dvc",
-        "repro",
-        "-f",
-        "-s",
-        "prepare",
-        "embed",
-        "proxy_train",
-        "capture",
-        "attribute",
-        "finetune@cadc",
-        "finetune@progress_loss",
-        "evaluate@cadc",
-        "report",
-        workers="1",
-    )
+    stages = ("prepare", "embed", "proxy_train", "capture", "attribute", "finetune@cadc", "finetune@progress_loss", "evaluate@cadc", "report")
+    run(repository, "dvc", "repro", "-f", "-s", *stages, workers="1")
     assert (repository / "dvc.lock").read_text() == before
 
 
