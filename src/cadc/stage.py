@@ -23,7 +23,8 @@ def run_stage(name: str, main: Callable[[Params], int | None]) -> None:
     try:
         rows = main(load_params())
     except _FOR_PEOPLE as error:
-        raise SystemExit(f"{name}: {error.args[0] if error.args else error}") from (error if "--debug" in sys.argv else None)
+        said = error.args[0] if isinstance(error, KeyError) else error  # str(KeyError) is quoted
+        raise SystemExit(f"{name}: {said}") from (error if "--debug" in sys.argv else None)
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cost = {
         "seconds": round(time.perf_counter() - started, 1),

@@ -39,6 +39,7 @@ SMALL = {
         "llava_wild_images": 1,
     },
     "model": {"path": "model", "max_length": 512},
+    "clean": {"objects": {"action": "report", "lists": str(ROOT / "src/cadc/cleaning/objects.jsonl"), "least": 2, "share": 0.5}},
     "crossfit": {"epochs": 1.0, "matching": {"members": 1, "epochs": 0.5, "learning_rate": 0.001, "batch_size": 8}},
     "embed": {"tower": None},  # the model's own states
     "proxy": {"snapshots": 2},
