@@ -1,57 +1,32 @@
 """attribute: the influence of every pool row on every subtask at every snapshot; gradients are made, used and dropped."""
 
-from pathlib import Path
-
-import numpy as np
 import torch
 
 from cadc import artifacts, shards
-from cadc.gradients.influence import SketchedDirections, row_influence
-from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, load_base, load_processor
+from cadc.gradients.influence import row_influence
+from cadc.gradients.load import load_engine
 from cadc.params import Params, load_params
+from cadc.pool_shards import measure_pool, pool_shard
 from cadc.stage import run_stage
 from cadc.training.snapshots import load_snapshots
 
 ARRAYS = ("influence", "norm", "self_influence", "loss")
+TRAJECTORIES = artifacts.CAPTURE / "trajectories.npy"
 
 
 def attribution() -> shards.Task:
     """The influence of one stretch of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params()
-    processor, pool = load_processor(params.model), artifacts.load_pool()
-    model = add_lora(load_base(params.model), params.model.lora, seed=0)
-    engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
-    snapshots = load_snapshots(artifacts.PROXY)
-    trajectories = artifacts.load_array(artifacts.CAPTURE / "trajectories.npy")
-
-    def shard(index: int, folder: Path) -> None:
-        which = np.arange(index * params.capture.shard_rows, min((index + 1) * params.capture.shard_rows, pool.num_rows))
-        rows = EncodedRows(pool, processor, params.model.max_length, long_rows=params.model.long_rows)
-        for name, array in row_influence(engine, rows, which, snapshots, trajectories).items():
-            artifacts.save_array(folder / f"{name}.npy", array)
-
-    return shard
+    engine, snapshots, trajectories = load_engine(params), load_snapshots(artifacts.PROXY), artifacts.load_array(TRAJECTORIES)
+    return pool_shard(params, lambda rows, which: row_influence(engine, rows, which, snapshots, trajectories))
 
 
 def main(params: Params) -> int:
-    n_rows = artifacts.load_pool().num_rows
-    keys = list(range(-(-n_rows // params.capture.shard_rows)))
-    inputs = [
-        params.capture.model_dump(),
-        params.model.model_dump(),
-        artifacts.POOL,
-        artifacts.PROXY,
-        artifacts.CAPTURE / "trajectories.npy",
-        *params.model.sources,
-    ]
-    folders = shards.run(attribution, keys, "attribute", inputs, "influence of pool rows")
-    artifacts.fresh(artifacts.INFLUENCE)
-    for name in (*ARRAYS, *(["sketches"] if params.capture.keep_sketches else [])):
-        shards.join(folders, f"{name}.npy", artifacts.INFLUENCE / f"{name}.npy", n_rows, axis=1)
+    arrays = (*ARRAYS, *(["sketches"] if params.capture.keep_sketches else []))
+    n_rows = measure_pool(attribution, "attribute", "influence of pool rows", params, [TRAJECTORIES], artifacts.INFLUENCE, by_snapshot=arrays)
     shards.forget("attribute")
-    return n_rows * params.proxy.snapshots
+    return n_rows * len(params.proxy.snapshots_at)
 
 
 if __name__ == "__main__":

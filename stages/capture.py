@@ -4,9 +4,10 @@ import numpy as np
 import torch
 
 from cadc import artifacts
-from cadc.gradients.influence import SketchedDirections, subtask_trajectories
+from cadc.gradients.influence import subtask_trajectories
+from cadc.gradients.load import load_engine
 from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, load_base, load_processor
+from cadc.model.load import load_processor
 from cadc.params import Params
 from cadc.pool.probe import load_probe
 from cadc.stage import run_stage
@@ -17,11 +18,8 @@ def main(params: Params) -> int:
     torch.set_num_threads(1)
     probe, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
     names = sorted(set(subtasks))
-    processor = load_processor(params.model)
-    model = add_lora(load_base(params.model), params.model.lora, seed=0)
-    engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
-    snapshots = load_snapshots(artifacts.PROXY)
-    rows = EncodedRows(probe, processor, params.model.max_length)
+    engine, snapshots = load_engine(params), load_snapshots(artifacts.PROXY)
+    rows = EncodedRows(probe, load_processor(params.model), params.model.max_length)
     subtask = np.array([names.index(s) for s in subtasks], np.int32)
     arrays = subtask_trajectories(engine, rows, subtask, len(names), snapshots)
     wide = arrays["trajectories"].astype(np.float64)

@@ -6,6 +6,7 @@ The fields mirror it section by section; units and sources stand in conf/, from 
 from __future__ import annotations
 
 import importlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -94,7 +95,22 @@ class Proxy(Optimizer):
     seed: Seed
     pool_fraction: Fraction
     epochs: Rate
-    snapshots: Positive
+    snapshots: Positive | Annotated[list[Share], Field(min_length=1)]
+
+    @property
+    def snapshots_at(self) -> list[float]:
+        """After which shares of the run snapshots are taken; of a mere number, the midpoints of as many equal stretches (ours): never the start, where LoRA's B is
+        zero and carries no signal to A, and never the end, where the learning rate, and so the weight in every sum over snapshots, is zero."""
+        if isinstance(self.snapshots, list):
+            return self.snapshots
+        return [(k + 0.5) / self.snapshots for k in range(self.snapshots)]
+
+    @field_validator("snapshots")
+    @classmethod
+    def _rising(cls, snapshots: int | list[float]):
+        if isinstance(snapshots, list) and not all(a < b for a, b in pairwise([0, *snapshots, 1])):
+            raise ValueError(f"snapshots {snapshots}: shares of the run rise, above 0 and below 1")
+        return snapshots
 
 
 class Capture(Section):

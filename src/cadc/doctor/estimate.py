@@ -64,7 +64,7 @@ def works(params: Params, size: Size, load: Load) -> list[Work]:
     a_step = (6 if params.model.gradient_checkpointing else 4) * size.parameters * load.tokens
     forward = 2 * size.parameters * load.tokens
     a_weight = 2 if params.model.dtype == "bfloat16" else 4
-    snapshots, n = params.proxy.snapshots, load.rows
+    snapshots, n = len(params.proxy.snapshots_at), load.rows
 
     def training(settings: Optimizer) -> float:
         return training_memory(size, params, (settings.micro_batch or settings.batch_size) * load.tokens)

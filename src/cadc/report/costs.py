@@ -132,12 +132,13 @@ def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float
     if signal == "score_net":
         return n_rows * (per_row.embedding + params.score_net.epochs * per_row.training)
     proxy = round(n_rows * params.proxy.pool_fraction) * params.proxy.epochs * per_row.training
+    n_snapshots = len(params.proxy.snapshots_at)
     if signal == "features":
-        return proxy + params.proxy.snapshots * n_rows * per_row.forward
+        return proxy + n_snapshots * n_rows * per_row.forward
     n_probe = sum(entry["rows"] for entry in artifacts.read_json(artifacts.CAPTURE / "subtasks.json"))
-    once = proxy + params.proxy.snapshots * n_probe * per_row.gradients
+    once = proxy + n_snapshots * n_probe * per_row.gradients
     n_runs = 1 + len(params.replicate.seeds) if signal == "capabilities" else 1
-    return n_runs * once + params.proxy.snapshots * n_rows * per_row.gradients
+    return n_runs * once + n_snapshots * n_rows * per_row.gradients
 
 
 def adaptive_cost(method: str, budget: str, params: Params, per_row: Operations) -> float:

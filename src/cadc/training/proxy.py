@@ -28,7 +28,7 @@ def proxy_run(folder: Path, pool: pa.Table, processor, params: Params) -> None:
     rows = np.random.default_rng(proxy.seed).permutation(pool.num_rows)[: n_selected(proxy.pool_fraction, pool.num_rows)]
     order = np.resize(rows, round(proxy.epochs * len(rows)))
     n_steps = -(-len(order) // proxy.batch_size)
-    steps = snapshot_steps(n_steps, proxy.snapshots)
+    steps = snapshot_steps(n_steps, proxy.snapshots_at)
     model = add_lora(load_base(params.model), params.model.lora, proxy.seed)
     kept = folder.with_suffix(".kept")
     kept.mkdir(exist_ok=True)

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from cadc import artifacts, shards
-from cadc.gradients.influence import SketchedDirections, subtask_trajectories
+from cadc.gradients.influence import subtask_trajectories
+from cadc.gradients.load import load_engine
 from cadc.launch import team
 from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, load_base, load_processor
+from cadc.model.load import load_processor
 from cadc.params import load_params
 from cadc.pool.probe import load_probe
 from cadc.training.proxy import proxy_run
@@ -31,9 +32,7 @@ def replicas() -> shards.Task:
         proxy_run(folder, pool, processor, params.model_copy(update={"proxy": params.proxy.model_copy(update={"seed": seed})}))
         if team()[0] > 0:
             return
-        model = add_lora(load_base(params.model), params.model.lora, seed=0)
-        engine = SketchedDirections(model, params.capture, processor.tokenizer.pad_token_id)
         rows, snapshots = EncodedRows(probe, processor, params.model.max_length), load_snapshots(folder)
-        artifacts.save_array(folder / "row_gram.npy", subtask_trajectories(engine, rows, subtask, len(unique), snapshots)["row_gram"])
+        artifacts.save_array(folder / "row_gram.npy", subtask_trajectories(load_engine(params), rows, subtask, len(unique), snapshots)["row_gram"])
 
     return run

@@ -27,13 +27,11 @@ class Snapshot:
     exp_avg_sq: dict[str, torch.Tensor]
 
 
-def snapshot_steps(n_steps: int, n_snapshots: int) -> list[int]:
-    """Midpoints of `n_snapshots` equal stretches of the run (ours): never step 0, where LoRA's B is zero and carries no
-    signal to A, and never the last, where the learning rate, and so the weight in every sum over snapshots, is zero.
-    Raises ValueError if the run is too short."""
-    steps = [max(1, round((k + 0.5) * n_steps / n_snapshots)) for k in range(n_snapshots)]
-    if len(set(steps)) < n_snapshots or steps[-1] >= n_steps:
-        raise ValueError(f"proxy: {n_steps} steps are too few for {n_snapshots} snapshots; lower proxy.snapshots or train longer")
+def snapshot_steps(n_steps: int, shares: list[float]) -> list[int]:
+    """The steps after which rising `shares` of a run are over, never its first state or its last. Raises ValueError where two shares fall on one step."""
+    steps = [max(1, round(share * n_steps)) for share in shares]
+    if len(set(steps)) < len(steps) or steps[-1] >= n_steps:
+        raise ValueError(f"proxy: {n_steps} steps are too few for {len(steps)} snapshots after steps {steps}; change proxy.snapshots or train longer")
     return steps
 
 

@@ -1,0 +1,13 @@
+"""The gradient engine as the stages load it."""
+
+from __future__ import annotations
+
+from cadc.gradients.influence import SketchedDirections
+from cadc.model.load import add_lora, load_base, load_processor
+from cadc.params import Params
+
+
+def load_engine(params: Params) -> SketchedDirections:
+    """The engine on `params.model` with fresh LoRA, whose weights a snapshot then replaces."""
+    model = add_lora(load_base(params.model), params.model.lora, seed=0)
+    return SketchedDirections(model, params.capture, load_processor(params.model).tokenizer.pad_token_id)
