@@ -79,11 +79,16 @@ def launch(shards: Shards, label: str, together: bool = False) -> None:
         raise ValueError(f"CADC_LAUNCHER is {' '.join(launcher)!r}; it may be processes, ray, or torchrun or accelerate launch with its options")
 
 
+def n_processes(parts: int) -> int:
+    """Processes for so many parts: `n_workers` at most, but that cores, unlike GPUs, whose memory one process may fill, and unlike a number that was asked for,
+    take all of a few parts at once: three on two cores run side by side, not two and then one beside an idle core."""
+    workers, shared = min(n_workers(), parts), not n_gpus() and not os.environ.get("CADC_WORKERS")
+    return parts if shared and workers > 1 and parts < 2 * workers else workers
+
+
 def _processes(shards: Shards, label: str) -> None:
     todo = shards.todo()
-    workers = min(n_workers(), len(todo))
-    if workers > 1 and len(todo) < 2 * workers:
-        workers = len(todo)  # three long parts on two cores: side by side, not two and then one beside an idle core
+    workers = n_processes(len(todo))
     if workers <= 1:
         shards.run(0, 1, label)
         return

@@ -7,6 +7,7 @@ nothing of each other, so neither the launcher nor the number of workers can cha
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import shutil
 from collections.abc import Callable
@@ -35,9 +36,9 @@ def digest(*parts) -> str:
     return h.hexdigest()
 
 
-def source_digest() -> list[Path]:
-    """The package's own source: shards made by other code are not taken up."""
-    return sorted(Path(__file__).parent.rglob("*.py"))
+def source_of(make: Callable) -> list[Path]:
+    """The package's own source and the file that `make` stands in, a stage's: shards made by other code are not taken up."""
+    return [*sorted(Path(__file__).parent.rglob("*.py")), Path(inspect.getsourcefile(make))]
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def run(make: Callable[[], Task], keys: list, stage: str, inputs: list, label: s
     key's folder. With `together` the ranks of `accelerate launch` work on one shard after the other, all on each. An error in a shard
     stops the stage with that error; whole shards are kept.
     """
-    root = artifacts.SCRATCH / stage / digest(*inputs, *source_digest())
+    root = artifacts.SCRATCH / stage / digest(*inputs, *source_of(make))
     shards = Shards(make, root, {key: root / (key if isinstance(key, str) else f"{key:05d}") for key in keys})
     if launch.rank() == 0:
         for stale in (artifacts.SCRATCH / stage).glob("*"):

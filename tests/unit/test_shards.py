@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cadc import shards
+from cadc import launch, shards
 
 SLOW = """
 import sys, time
@@ -122,11 +122,33 @@ def test_a_lost_ray_worker_s_shard_is_done_again_and_an_error_is_not(tmp_path):
     assert "said: row 17 is bad" in subprocess.run([sys.executable, "mortal.py"], **run).stdout
 
 
+@pytest.mark.parametrize(
+    ("gpus", "asked", "parts", "processes"),
+    [(0, None, 3, 3), (0, None, 4, 2), (0, None, 1, 1), (0, "2", 3, 2), (2, None, 3, 2), (2, "4", 3, 3), (1, None, 3, 1)],
+)
+def test_a_few_parts_share_cores_but_no_gpu_and_never_more_than_was_asked_for(monkeypatch, gpus, asked, parts, processes):
+    monkeypatch.setattr(launch, "n_gpus", lambda: gpus)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setenv("CADC_WORKERS", asked) if asked else monkeypatch.delenv("CADC_WORKERS", raising=False)
+    assert launch.n_processes(parts) == processes
+
+
 def test_an_unknown_launcher_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CADC_LAUNCHER", "slurm")
     with pytest.raises(ValueError, match="'slurm'.*torchrun"):
         shards.run(writing, [0], "s", [1], "")
+
+
+def test_shards_of_a_stage_s_earlier_script_are_not_taken_up(tmp_path):
+    def parts_made(script: str) -> int:
+        """How often a part was made, once the script was run."""
+        (tmp_path / "slow.py").write_text(script)
+        subprocess.run([sys.executable, "slow.py"], cwd=tmp_path, env=os.environ | {"CADC_WORKERS": "1"}, check=True, capture_output=True)
+        return len(list(tmp_path.glob("ran_*")))
+
+    quick = SLOW.replace("0.2", "0")
+    assert [parts_made(quick), parts_made(quick), parts_made(quick.replace("(3, key)", "(3, -key)"))] == [12, 12, 24]
 
 
 def test_shards_of_other_inputs_are_not_taken_up(tmp_path, monkeypatch):
