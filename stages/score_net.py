@@ -18,7 +18,7 @@ def main(params: Params) -> int:
     order = np.resize(np.random.default_rng(settings.seed).permutation(pool.num_rows), round(settings.epochs * pool.num_rows))
     model = add_lora(load_base(params.model), params.model.lora, settings.seed)
     rows = EncodedRows(pool, processor, params.model.max_length, keep=False, long_rows=params.model.long_rows)
-    difficulty = train_score_net(model, rows, features, order, params.proxy, settings.learning_rate)
+    difficulty = train_score_net(model, rows, features, order, params.proxy, params.model, settings.learning_rate)
     out = artifacts.fresh(artifacts.SCORE_NET)
     artifacts.save_array(out / "features.npy", features)
     artifacts.save_array(out / "difficulty.npy", difficulty)

@@ -72,15 +72,43 @@ def test_keys_that_are_needed_are_asked_for_and_never_shown(monkeypatch):
     assert checks.key_findings(params_of()) == []
 
 
+def by_stage(params, rows=10_000):
+    size = size_of(params.model)
+    return {work.stage: work for work in works(params, size, size_of(params.tuned), Load(rows, 1000.0, 100, 10, 50))}
+
+
 def test_estimates_follow_rows_tokens_and_budget():
     params = params_of("profile=smolvlm-256m", "data=llava-665k", "curate.budget=0.1", "seeds=[0]")
-    size = size_of(params.model)
-    one, two = ({work.stage: work for work in works(params, size, Load(rows, 1000.0, 100, 10, 50))} for rows in (10_000, 20_000))
+    size, one, two = size_of(params.model), by_stage(params), by_stage(params, 20_000)
     assert two["attribute"].flops == 2 * one["attribute"].flops and two["finetune@random"].flops == 2 * one["finetune@random"].flops
     assert one["finetune@full"].flops == pytest.approx(10 * one["finetune@random"].flops)
     assert one["finetune@random"].flops == 4 * size.parameters * 1000 * 1000  # 1,000 rows of 1,000 tokens, a forward pass and one for activations
     assert one["replicate"].flops == 2 * (one["proxy_train"].flops + one["capture"].flops)
     assert one["prepare"].flops == 0 and one["evaluate@random"].rows == 50
-    checkpointed = params_of("profile=smolvlm-256m", "data=llava-665k", "model.gradient_checkpointing=true", "seeds=[0]")
-    less = {work.stage: work for work in works(checkpointed, size, Load(10_000, 1000.0, 100, 10, 50))}
-    assert less["proxy_train"].memory < one["proxy_train"].memory and less["proxy_train"].flops == 1.5 * one["proxy_train"].flops
+
+
+def test_checkpointing_spares_training_its_memory_and_gradients_of_single_rows_nothing():
+    common = ("profile=smolvlm-256m", "data=llava-665k", "seeds=[0]")
+    plain, checkpointed = by_stage(params_of(*common)), by_stage(params_of(*common, "model.gradient_checkpointing=true"))
+    assert checkpointed["proxy_train"].memory < plain["proxy_train"].memory and checkpointed["proxy_train"].flops == 1.5 * plain["proxy_train"].flops
+    assert checkpointed["attribute"] == plain["attribute"] and checkpointed["capture"] == plain["capture"]
+
+
+def test_every_stage_that_the_report_waits_for_is_estimated_and_no_other():
+    random_alone = by_stage(params_of("profile=smolvlm-256m", "data=llava-665k", "seeds=[0]", "~methods", "+methods={random: {signal: pool}}"))
+    assert set(random_alone) == {"prepare", "embed", "proxy_train", "capture", "attribute", "replicate", "finetune@random", "evaluate@random"}
+    of_one_s_own = by_stage(
+        params_of("profile=smolvlm-256m", "data=llava-665k", "+methods.self_filter={signal: score_net}", "+methods.less={signal: matching}")
+    )
+    cleaned = by_stage(params_of("profile=smolvlm-256m", "data=llava-665k", "clean.pool=cleaned"))
+    assert cleaned["crossfit"].flops > 10 * cleaned["proxy_train"].flops  # three passes of training, and ten over two pictures
+    assert of_one_s_own["score_net"].rows == 10_000 and of_one_s_own["match"].flops == of_one_s_own["attribute"].flops
+
+
+def test_a_transfer_tunes_and_asks_the_other_model():
+    own, other = (
+        by_stage(params_of("profile=smolvlm-256m", "data=llava-665k", f"transfer.path={path}")) for path in ("null", "HuggingFaceTB/SmolVLM-Instruct")
+    )
+    assert other["attribute"] == own["attribute"] and other["proxy_train"] == own["proxy_train"]
+    for stage in ("finetune@cadc", "evaluate@cadc"):
+        assert other[stage].flops > 5 * own[stage].flops and other[stage].memory > own[stage].memory

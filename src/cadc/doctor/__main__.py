@@ -98,11 +98,11 @@ def show_works(made: list[Work], params: Params) -> None:
 def main(overrides: list[str]) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)
     params = checked(OmegaConf.to_container(composed(overrides)), "conf")
-    size, annotations = size_of(params.model), checks.annotations_of(params.data)
+    size, tuned, annotations = size_of(params.model), size_of(params.tuned), checks.annotations_of(params.data)
     made, said = [], []
-    if size:
+    if size and tuned:
         load, said = load_of(params, size, annotations)
-        made = works(params, size, load)
+        made = works(params, size, tuned, load)
     sections = {
         "Data": checks.data_findings(params.data, annotations),
         "Benchmarks": checks.benchmark_findings(params),
@@ -115,8 +115,10 @@ def main(overrides: list[str]) -> int:
     }
     for title, findings in sections.items():
         show(title, findings)
-    if size is None:
-        console.line(f"\nNo estimate: {params.model.path} is neither on this machine nor a model whose shapes are known here.")
+    if not made:
+        console.line(
+            f"\nNo estimate: {params.model.path if size is None else params.tuned.path} is neither on this machine nor a model whose shapes are known here."
+        )
     else:
         console.line(f"\n{params.model.path}: {_count(size.parameters)} parameters, LoRA {_count(size.lora)}; {'; '.join(said)}.")
         show_works(made, params)

@@ -193,5 +193,12 @@ def gpu_finding(params: Params, wanted: float) -> Finding:
     fits = memory > wanted
     text = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory / _GB:.0f} GB, about {wanted / _GB:.0f} GB needed"
     return Finding(
-        "GPU", fits, text + ("" if fits else "; lower finetune.micro_batch, proxy.micro_batch, capture.batch_tokens, or set model.gradient_checkpointing")
+        "GPU",
+        fits,
+        text
+        + (
+            ""
+            if fits
+            else "; lower capture.batch_tokens for gradients, finetune.micro_batch and proxy.micro_batch or set model.gradient_checkpointing for training"
+        ),
     )

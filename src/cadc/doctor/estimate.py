@@ -1,7 +1,7 @@
 """What a run takes, stage by stage: operations, memory and disk from shapes alone (ours). Good to a factor of two, before anything is downloaded.
 
 A forward pass takes 2 operations a parameter and token, a training step of LoRA 4 (weights of the base get no gradient) and 6 with gradient
-checkpointing. Activations are 34 bytes a token, layer and unit of width in 16 bits (Korthikanti et al. 2022, eq. 2, attention's own apart), of which
+checkpointing, which gradients of single rows do without. Activations are 34 bytes a token, layer and unit of width in 16 bits (Korthikanti et al. 2022, eq. 2, attention's own apart), of which
 checkpointing keeps the 2 of a layer's input; the logits and their gradient are held in float32.
 """
 
@@ -45,10 +45,10 @@ class Work:
     disk: float = 0.0
 
 
-def training_memory(size: Size, params: Params, tokens: float) -> float:
+def training_memory(size: Size, params: Params, tokens: float, checkpointing: bool) -> float:
     """Bytes of one training step over `tokens` tokens: weights, LoRA with gradient and AdamW state, activations, logits."""
     a_weight = 2 if params.model.dtype == "bfloat16" else 4
-    kept = 2 if params.model.gradient_checkpointing else 34 * a_weight / 2
+    kept = 2 if checkpointing else 34 * a_weight / 2
     activations = tokens * size.width * (kept * size.layers + 34 * a_weight / 2)
     return size.parameters * a_weight + 16 * size.lora + activations + 8 * tokens * size.vocabulary
 
@@ -59,51 +59,63 @@ def _tower(path: str | None) -> tuple[float, int, int]:
     return (sum(file.stat().st_size for file in weights) / 4, 9, 64) if weights else _CLIP_L
 
 
-def works(params: Params, size: Size, load: Load) -> list[Work]:
-    """Every stage of `dvc repro report` under `params`, in order."""
-    a_step = (6 if params.model.gradient_checkpointing else 4) * size.parameters * load.tokens
-    forward = 2 * size.parameters * load.tokens
+def works(params: Params, size: Size, tuned: Size, load: Load) -> list[Work]:
+    """The stages of `dvc repro report` under `params` that take more than minutes, in order; `tuned` is the model that is tuned and scored.
+
+    The report reads capabilities, so all that leads to them runs whatever the methods.
+    """
+
+    def a_step(size: Size, checkpointing: bool) -> float:
+        return (6 if checkpointing else 4) * size.parameters * load.tokens
+
+    checkpointing, step, forward = params.model.gradient_checkpointing, a_step(size, params.model.gradient_checkpointing), 2 * size.parameters * load.tokens
+    direction = a_step(size, False)  # gradients of single rows are read by hooks, without checkpointing
     a_weight = 2 if params.model.dtype == "bfloat16" else 4
     snapshots, n = len(params.proxy.snapshots_at), load.rows
 
-    def training(settings: Optimizer) -> float:
-        return training_memory(size, params, (settings.micro_batch or settings.batch_size) * load.tokens)
+    def training(settings: Optimizer, size: Size) -> float:
+        return training_memory(size, params, (settings.micro_batch or settings.batch_size) * load.tokens, checkpointing)
 
-    gradients = training_memory(size, params, max(params.capture.batch_tokens, load.tokens)) + 4 * load.subtasks * params.capture.projection
-    reading = size.parameters * a_weight + 34 * a_weight / 2 * params.capture.batch_tokens * size.width
+    def reading(size: Size) -> float:
+        return size.parameters * a_weight + 34 * a_weight / 2 * params.capture.batch_tokens * size.width
+
+    gradients = training_memory(size, params, max(params.capture.batch_tokens, load.tokens), False) + 4 * load.subtasks * params.capture.projection
     signals = {method.signal for method in params.methods.values()}
-    proxied = n * params.proxy.pool_fraction * params.proxy.epochs
+    proxied, probed = n * params.proxy.pool_fraction * params.proxy.epochs, load.probe_rows * snapshots
+    parameters, patches, width = _tower(params.embed.tower)
+    embedding = n * 2 * parameters * patches
+    watching = 4 * parameters + 128 * 34 * 2 * patches * width
     made = [Work("prepare", n, 0.0, 0.0, n * (2000.0 if not params.pool.embed_images else 6000.0))]
-    if signals - {"pool"}:
-        parameters, patches, width = _tower(params.embed.tower)
-        made.append(Work("embed", n, n * 2 * parameters * patches, 4 * parameters + 128 * 34 * 2 * patches * width, n * 4 * (2 * width + 384)))
-    if signals - {"pool", "embeddings", "views", "score_net"}:
-        made.append(Work("proxy_train", proxied, proxied * a_step, training(params.proxy), snapshots * 12 * size.lora))
+    if (params.clean.pool, params.clean.evidence) == ("cleaned", "crossfit"):
+        how, draws = params.crossfit.matching, params.crossfit.draws
+        trained = n * (params.crossfit.folds - 1) * (params.crossfit.epochs + 2 * how.members * how.epochs)  # each row with two pictures
+        judged = n * (2 + draws + how.members * (1 + draws))
+        made.append(Work("crossfit", trained + judged, trained * step + judged * forward, max(training(params.proxy, size), reading(size)), 0.0))
+    made += [
+        Work("embed", n, embedding, watching, n * 4 * (2 * width + 384)),
+        Work("proxy_train", proxied, proxied * step, training(params.proxy, size), snapshots * 12 * size.lora),
+    ]
+    if "views" in signals:
+        made.append(Work("views", n, embedding * load.probe_rows / max(n, 1), watching, n * 4 * (width + 384)))
+    if "score_net" in signals:
+        learnt = n * params.score_net.epochs
+        made.append(Work("score_net", learnt, learnt * step, training(params.proxy, size), 4 * n))
     if "features" in signals:
         disk = n * (params.features.layers * 2 * size.width * 2 + 4 * size.width)
-        made.append(Work("features", n * snapshots, n * snapshots * forward, reading, disk))
-    if signals & {"capabilities", "influence", "matching"}:
-        made.append(
-            Work(
-                "capture",
-                load.probe_rows * snapshots,
-                load.probe_rows * snapshots * a_step,
-                gradients,
-                12 * load.subtasks * params.capture.projection * snapshots,
-            )
-        )
-    if "capabilities" in signals and params.replicate.seeds:
-        n_replicas, directions = len(params.replicate.seeds), load.probe_rows * snapshots
-        flops, disk = n_replicas * (proxied + directions) * a_step, n_replicas * 4 * directions * load.probe_rows
-        made.append(Work("replicate", n_replicas * (proxied + directions), flops, max(training(params.proxy), gradients), disk))
-    if signals & {"capabilities", "influence"}:
-        made.append(Work("attribute", n * snapshots, n * snapshots * a_step, gradients, 4 * n * snapshots * (load.subtasks + 3)))
+        made.append(Work("features", n * snapshots, n * snapshots * forward, reading(size), disk))
+    made.append(Work("capture", probed, probed * direction, gradients, 12 * load.subtasks * params.capture.projection * snapshots))
+    made.append(Work("attribute", n * snapshots, n * snapshots * direction, gradients, 4 * n * snapshots * (load.subtasks + 3)))
     if "matching" in signals:
-        made.append(Work("match", n * snapshots, n * snapshots * a_step, gradients, n * (12 * snapshots * load.subtasks + 2 * params.match.keep_width)))
+        disk = n * (12 * snapshots * load.subtasks + 2 * params.match.keep_width)
+        made.append(Work("match", n * snapshots, n * snapshots * direction, gradients, disk))
+    if n_replicas := len(params.replicate.seeds):
+        flops, disk = n_replicas * (proxied * step + probed * direction), n_replicas * 4 * probed * load.probe_rows
+        made.append(Work("replicate", n_replicas * (proxied + probed), flops, max(training(params.proxy, size), gradients), disk))
+    tuning, asking = a_step(tuned, checkpointing), 2 * tuned.parameters * load.tokens
     for name in params.methods:
         budgets = [1.0] if name == "full" else params.curate.budget
         rows = sum(n * budget * epochs_for(budget, params.finetune.epochs) for budget in budgets) * len(params.seeds)
         runs = len(budgets) * len(params.seeds)
-        made.append(Work(f"finetune@{name}", rows, rows * a_step, training(params.finetune), runs * 4 * size.lora))
-        made.append(Work(f"evaluate@{name}", load.questions * runs, load.questions * runs * forward, reading, load.questions * runs * 200.0))
+        made.append(Work(f"finetune@{name}", rows, rows * tuning, training(params.finetune, tuned), runs * 4 * tuned.lora))
+        made.append(Work(f"evaluate@{name}", load.questions * runs, load.questions * runs * asking, reading(tuned), load.questions * runs * 200.0))
     return made

@@ -15,13 +15,15 @@ from cadc import console
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import trainable
-from cadc.params import Optimizer
+from cadc.params import Model, Optimizer
 
 
-def train_score_net(model: PeftModel, rows: EncodedRows, features: np.ndarray, order: np.ndarray, settings: Optimizer, learning_rate: float) -> np.ndarray:
+def train_score_net(
+    model: PeftModel, rows: EncodedRows, features: np.ndarray, order: np.ndarray, settings: Optimizer, params: Model, learning_rate: float
+) -> np.ndarray:
     """Train `model` in place with a score-net on the rows of `order`, int64 [n_examples]; returns the difficulty of all rows, float32 [n_rows].
 
-    features float32 [n_rows, width]. `settings` are the model's optimizer, batch size and schedule; the net starts at zero, where all
+    features float32 [n_rows, width]. `settings` are the model's optimizer, batch size and schedule; of a batch, `micro_batch` rows pass at once. The net starts at zero, where all
     rows of a batch weigh alike, and has AdamW of its own at `learning_rate`. Raises FloatingPointError at a loss that is not finite.
     """
     parameters, device = list(trainable(model).values()), next(model.parameters()).device
@@ -38,14 +40,20 @@ def train_score_net(model: PeftModel, rows: EncodedRows, features: np.ndarray, o
     }
     optimizer = torch.optim.AdamW([own, {"params": net.parameters(), "lr": learning_rate, "weight_decay": 0.0}])
     schedule = get_cosine_schedule_with_warmup(optimizer, round(settings.warmup_share * n_steps), n_steps)
+    if params.gradient_checkpointing:
+        model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
     for i in console.track(range(n_steps), "score-net"):
         which = order[i * settings.batch_size : (i + 1) * settings.batch_size]
-        inputs = model_inputs(collate([rows[int(row)] for row in which], rows.processor.tokenizer.pad_token_id), device)
-        labels = inputs.pop("labels")
-        losses = answer_loss(model(**inputs, use_cache=False).logits, labels)
-        weights = net(torch.tensor(features[which], device=device))[:, 0].softmax(0)
-        loss = (weights * losses).sum()
+        weights, losses = net(torch.tensor(features[which], device=device))[:, 0].softmax(0), []
+        for part, share in zip(*(x.split(settings.micro_batch or len(which)) for x in (torch.from_numpy(which), weights.detach())), strict=True):
+            inputs = model_inputs(collate([rows[row] for row in part.tolist()], rows.processor.tokenizer.pad_token_id), device)
+            labels = inputs.pop("labels")
+            with torch.autocast(device.type, torch.bfloat16, enabled=params.dtype == "bfloat16"):
+                losses.append(answer_loss(model(**inputs, use_cache=False).logits, labels))
+            (share * losses[-1]).sum().backward()  # the model's gradient; the net's needs the whole batch's losses
+            losses[-1] = losses[-1].detach()
+        loss = (weights * torch.cat(losses)).sum()
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()} at step {i + 1}; lower proxy.learning_rate or score_net.learning_rate")
         loss.backward()
