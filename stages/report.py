@@ -63,20 +63,20 @@ def draw_capabilities(params: Params, folder: Path) -> None:
 
 def cost_table(params: Params, summary: leaderboard.Summary, plots: Path) -> str:
     """Operations of every method's selection and tuning beside its score, and the picture of the two."""
-    per_row = costs.Operations(params)
+    per_row, tuned = costs.counted(params)
     points, body = [], []
-    full = costs.tuning_cost(1.0, params, per_row)
+    full = costs.full_cost(params, tuned)
     judged = "relative" if "relative" in next(iter(summary.values())) else "corrected_mean"
     for method, key in leaderboard.ranked(summary):
-        budget = next(run.budget for run in runs_of(method, params) if run.key == key)
-        chosen = costs.selection_cost(params.methods[method].signal, params, per_row) + costs.adaptive_cost(method, key, params, per_row)
-        parts = [chosen, costs.tuning_cost(budget, params, per_row)]
+        run = next(run for run in runs_of(method, params) if run.key == key)
+        chosen = costs.selection_cost(params.methods[method].signal, params, per_row) + costs.adaptive_cost(method, key, params, per_row, tuned)
+        parts = [chosen, costs.tuning_cost(method, run, params, tuned)]
         figure = summary[method, key][judged]
         label = f"{method} {leaderboard.percent(key)}"
         points.append((label, sum(parts), figure))
         body.append([label, *(f"{part / 1e12:.1f}" for part in (*parts, sum(parts))), f"{sum(parts) / full:.2f}", f"{figure['mean']:.1f}"])
     figures.pareto(plots / "pareto.png", points, {"relative": "Rel. %", "corrected_mean": "corrected"}[judged])
-    said = f"A row takes {per_row.forward / 1e6:.0f} MFLOP forward, {per_row.training / 1e6:.0f} in training, {per_row.gradients / 1e6:.0f} in the gradient engine.\n"
+    said = f"A row takes {per_row.forward / 1e6:.0f} MFLOP forward, {tuned.training / 1e6:.0f} in training, {per_row.gradients / 1e6:.0f} in the gradient engine.\n"
     return (
         leaderboard.markdown(["", "selection, TFLOP", "tuning", "together", "of tuning on all rows", {"relative": "Rel. %"}.get(judged, "corrected")], body)
         + "\n"

@@ -269,6 +269,16 @@ def test_a_selection_tunes_another_model_and_is_scored_on_either_split(repositor
         assert pq.read_table(repository / "artifacts/results/random/samples.parquet").num_rows != before
         config = json.loads((repository / "artifacts/adapters/random/b10_s0/adapter_config.json").read_text())
         assert config["base_model_name_or_path"] == "models/small"
+        told = """
+from cadc.params import load_params
+from cadc.report.costs import counted, tuning_cost
+from cadc.runs import runs_of
+params = load_params()
+run = runs_of("random", params)[0]
+print(*(tuning_cost("random", run, params, model) for model in counted(params)))
+"""
+        by_mini, by_small = map(float, run(repository, sys.executable, "-c", told).stdout.split())
+        assert by_small < 0.7 * by_mini  # what a transfer costs is told of the model that is tuned: for all its name, this one is the smaller
     finally:
         (repository / "params.yaml").write_text(text)
 

@@ -16,6 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cadc import artifacts
+from cadc.budgets import n_selected
 from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_text, sentence_embeddings, tower_embeddings
 from cadc.features.skills import instruction_lines, list_text
 from cadc.gradients.influence import SketchedDirections, token_batches
@@ -23,9 +24,9 @@ from cadc.gradients.per_sample import answer_loss
 from cadc.model.embed import embed_rows
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import add_lora, load_base, load_processor
-from cadc.params import Params, Signal, load_params
-from cadc.runs import runs_of
-from cadc.training.schedule import epochs_for
+from cadc.params import Model, Params, Signal, load_params
+from cadc.runs import Run, runs_of
+from cadc.training.schedule import n_examples
 from cadc.training.snapshots import load_snapshots
 
 _SAMPLE = 256  # pool rows on which operations are counted
@@ -38,14 +39,11 @@ class Operations:
     sketch's products with the trajectories are counted, its element-wise additions are not.
     """
 
-    def __init__(self, params: Params):
+    def __init__(self, params: Params, model: Model):
         self.params, self.pool = params, artifacts.load_pool()
-        self.processor = load_processor(params.model)
-        self.model = add_lora(load_base(params.model), params.model.lora, 0)
-        self.rows, self.pad_id = (
-            EncodedRows(self.pool, self.processor, params.model.max_length, long_rows=params.model.long_rows),
-            self.processor.tokenizer.pad_token_id,
-        )
+        self.processor = load_processor(model)
+        self.model = add_lora(load_base(model), model.lora, 0)
+        self.rows, self.pad_id = EncodedRows(self.pool, self.processor, model.max_length, long_rows=model.long_rows), self.processor.tokenizer.pad_token_id
         self.which = np.linspace(0, self.pool.num_rows - 1, min(_SAMPLE, self.pool.num_rows)).astype(int)
 
     def _counted(self, work: Callable[[], object]) -> float:
@@ -141,28 +139,53 @@ def selection_cost(signal: Signal, params: Params, per_row: Operations) -> float
     return n_runs * once + n_snapshots * n_rows * per_row.gradients
 
 
-def adaptive_cost(method: str, budget: str, params: Params, per_row: Operations) -> float:
+def counted(params: Params) -> tuple[Operations, Operations]:
+    """Operations of the model that rows are chosen by, and of the one that is tuned on them: the same, but for a transfer."""
+    chosen_by = Operations(params, params.model)
+    return chosen_by, chosen_by if params.tuned == params.model else Operations(params, params.tuned)
+
+
+def adaptive_cost(method: str, budget: str, params: Params, chosen_by: Operations, tuned: Operations) -> float:
     """Operations beside those of one tuning, where a method chooses while the model learns: clusters by what questions mean, measurements,
     and a first training whose rows are then shuffled; mean over seeds."""
-    plan = artifacts.SELECTIONS / method / "plan.json"
-    if not plan.exists():
+    plan = _plan(method)
+    if plan is None:
         return 0.0
     runs = [run for run in runs_of(method, params) if run.key == budget]
     measured = np.mean([artifacts.load_array(artifacts.ADAPTERS / method / run.name / "rounds.npy")[:, :, 4].sum() for run in runs])
-    first = tuning_cost(runs[0].budget, params, per_row) if artifacts.read_json(plan)["settings"]["shuffled"] else 0.0
-    return per_row.questions + float(measured) * per_row.forward + first
+    first = tuning_cost(method, runs[0], params, tuned) if plan["settings"]["shuffled"] else 0.0
+    return chosen_by.questions + float(measured) * tuned.forward + first
 
 
-def tuning_cost(budget: float, params: Params, per_row: Operations) -> float:
-    """Operations of one fine-tuning at a share of the pool, its passes included."""
-    return budget * per_row.pool.num_rows * epochs_for(budget, params.finetune.epochs) * per_row.training
+def _plan(method: str) -> dict | None:
+    """How a method buys its rows while the model learns, if it does."""
+    plan = artifacts.SELECTIONS / method / "plan.json"
+    return artifacts.read_json(plan) if plan.exists() else None
+
+
+def tuning_cost(method: str, run: Run, params: Params, tuned: Operations) -> float:
+    """Operations of one fine-tuning, its passes included, and what later stages replay where one pass is too short for it."""
+    n_pool = tuned.pool.num_rows
+    examples = n_examples(n_selected(run.budget, n_pool), n_pool, params.finetune.epochs)
+    if _plan(method) is None:
+        examples = max(examples, len(artifacts.load_selection(artifacts.selection_path(method, run.name))))
+    return examples * tuned.training
+
+
+def full_cost(params: Params, tuned: Operations) -> float:
+    """Operations of tuning on all rows."""
+    n_pool = tuned.pool.num_rows
+    return n_examples(n_pool, n_pool, params.finetune.epochs) * tuned.training
 
 
 def flops(method: str, params: Params) -> dict[str, list[float]]:
     """Operations of a method's selection and of one fine-tuning, by budget."""
-    per_row = Operations(params)
-    selection = selection_cost(params.methods[method].signal, params, per_row)
-    return {run.key: [selection + adaptive_cost(method, run.key, params, per_row), tuning_cost(run.budget, params, per_row)] for run in runs_of(method, params)}
+    chosen_by, tuned = counted(params)
+    selection = selection_cost(params.methods[method].signal, params, chosen_by)
+    return {
+        run.key: [selection + adaptive_cost(method, run.key, params, chosen_by, tuned), tuning_cost(method, run, params, tuned)]
+        for run in runs_of(method, params)
+    }
 
 
 if __name__ == "__main__":
