@@ -75,12 +75,22 @@ class Lane:
                     values |= dep.read_params()
                 elif not any(dep.def_path == path or dep.def_path.startswith(f"{path}/") for path in made):
                     code.add(dep.def_path)
-        sources = {path: git("rev-parse", f"HEAD:{path}", at=self.folder).strip() for path in sorted(code)}
+        sources = {path: self._of_git(path) for path in sorted(code)}
         commands = sorted(stage.cmd for stage in stages)
         return hashlib.blake2b(json.dumps([commands, values, sources], sort_keys=True).encode(), digest_size=8).hexdigest()
 
+    def _of_git(self, path: str) -> str:
+        """The hash of a file or folder at the lane's commit. Raises ValueError naming one that git does not have."""
+        try:
+            return git("rev-parse", f"HEAD:{path}", at=self.folder).strip()
+        except subprocess.CalledProcessError:
+            raise ValueError(
+                f"{path} is not in git, and a study's clones have nothing else; run variants that read it by `dvc exp run --queue -S ...`"
+            ) from None
+
     def _run(self, *command: str) -> str:
-        env = os.environ | {"PYTHONPATH": str((self.folder / "src").resolve()), "CADC_WORKERS": "1", "CADC_ENDPOINT_CACHE": str(cache_folder().resolve())}
+        own = {"PYTHONPATH": str((self.folder / "src").resolve()), "CADC_WORKERS": "1", "CADC_GPU": self.folder.name}
+        env = os.environ | own | {"CADC_ENDPOINT_CACHE": str(cache_folder().resolve())}
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, pass_fds=[self._lock.fileno()])
         if done.returncode:
             raise RuntimeError((done.stdout + done.stderr)[-1500:])

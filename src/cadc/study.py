@@ -3,12 +3,12 @@
 A variant is a method and changed parameters, the same that `dvc exp run -S` takes. Each is one `dvc repro evaluate@METHOD` of the
 commit in a clone of its own that shares this repository's cache: only what a change touches is computed, a study that was killed
 goes on where it was, and one that was finished is finished again in seconds a variant. As many variants run side by side as
-`CADC_WORKERS` says (default: the number of cores), one process each. Titles of tables behind the file's name run these alone.
+`CADC_WORKERS` says (default: one a GPU, or one a core), one process each. Titles of tables behind the file's name run these alone;
+`--mark` runs nothing, and marks what was made with other code or parameters than those of the commit.
 """
 
 from __future__ import annotations
 
-import os
 import queue
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch  # noqa: F401 - where it is imported, GPUs are counted
 import yaml
 
 from cadc import artifacts, console
 from cadc.lanes import LANES, Cell, Lane, git
+from cadc.launch import n_workers
 from cadc.params import Params
 from cadc.report.leaderboard import REPORTS
 from cadc.report.tables import Question, Study, named, write
@@ -59,7 +61,8 @@ def marked(entry: dict, fingerprint: str) -> dict:
     return {name: value for name, value in entry.items() if name != "stale"} | ({} if entry["fingerprint"] == fingerprint else {"stale": True})
 
 
-def main(path: Path, only: list[str]) -> None:
+def main(path: Path, only: list[str], mark: bool = False) -> None:
+    """Make the tables of a study, or those alone that `only` names; with `mark` none, and mark those that stand there."""
     study = Study.model_validate(yaml.safe_load(path.read_text()))
     if missing := set(only) - {table.title for table in study.tables}:
         raise KeyError(f"{path} has no table {', '.join(sorted(missing))}; it has {', '.join(table.title for table in study.tables)}")
@@ -67,12 +70,17 @@ def main(path: Path, only: list[str]) -> None:
     todo = cells_of([table for table in study.tables if not only or table.title in only])
     saved = REPORTS / f"{path.stem}.json"
     made = artifacts.read_json(saved) if saved.exists() else {}
-    n_lanes = min(int(os.environ.get("CADC_WORKERS") or os.cpu_count()), len(todo))
+    n_lanes = 1 if mark else min(n_workers(), len(todo))
     lanes: queue.Queue[Lane] = queue.Queue()
     for i in range(n_lanes):
         lanes.put(lane := Lane(LANES / f"{i}"))
     fingerprints = {name: lane.fingerprint(cell) for name, cell in every.items()}
     made = {name: marked(entry, fingerprints[name]) for name, entry in made.items() if name in fingerprints}
+
+    if mark:
+        write(study, path.stem, made)
+        console.line(f"{path}: {sum('stale' in entry for entry in made.values())} of {len(made)} variants were made with earlier code or parameters")
+        return
 
     def attempt(name: str) -> dict:
         lane = lanes.get()
@@ -104,6 +112,6 @@ def main(path: Path, only: list[str]) -> None:
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]), sys.argv[2:])
+        main(Path(sys.argv[1]), [title for title in sys.argv[2:] if title != "--mark"], "--mark" in sys.argv[2:])
     except (KeyError, ValueError) as error:
         raise SystemExit(f"study: {error.args[0] if error.args else error}") from None

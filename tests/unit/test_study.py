@@ -151,6 +151,8 @@ def test_figures_are_known_by_the_code_and_parameters_of_the_stages_that_lead_to
     assert plain == fingerprint(discover__tau=0.3)  # random rows know no capabilities
     assert len({plain, fingerprint(finetune__batch_size=8), fingerprint("task_budget_random"), fingerprint(methods__random__signal="capabilities")}) == 4
     assert fingerprint("cadc") != fingerprint("cadc", discover__tau=0.3)
+    with pytest.raises(ValueError, match="/data/mine/pool.json is not in git"):
+        fingerprint(data__watched="/data/mine/pool.json")
 
     def committed(path):
         """A cell at a commit that changes one file, made in a clone of its own."""
