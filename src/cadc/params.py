@@ -302,6 +302,6 @@ def checked(raw: dict, source: str) -> Params:
 
 
 def budget_key(budget: float) -> str:
-    """`b05` for 5%, `b005_5` for 0.55%... a name without a dot, ordered like the budget."""
+    """`b05` for 5%, `b00_5` for 0.5%: a name without a dot, for multiples of 0.1%."""
     percent = round(budget * 1000)
     return f"b{percent // 10:02d}" + (f"_{percent % 10}" if percent % 10 else "")
