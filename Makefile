@@ -53,9 +53,8 @@ targeted: .venv/.installed    ## targeted selection by concept and by skill: whi
 leaderboard: .venv/.installed ## every method and baseline at 5% and 20%, as reports/methods.md (an hour or so; goes on where it was)
 	$(RUN) python -m cadc.study studies/methods.yaml
 
-readme: .venv/.installed      ## put the leaderboard and the DAG into README.md, once every study's figures of earlier code are marked
-	for study in studies/*.yaml; do $(RUN) python -m cadc.study $$study --mark || exit 1; done
-	$(RUN) python -m cadc.report.readme
+readme: .venv/.installed      ## put the leaderboard and the DAG into README.md, figures of earlier code marked
+	$(RUN) python -m cadc.study studies/methods.yaml --mark && $(RUN) python -m cadc.report.readme
 
 pretrain: .venv/.installed    ## make the mini bases again (the frozen stages) and record them in dvc.lock
 	for base in mini small; do $(RUN) python stages/pretrain.py $$base && $(RUN) dvc commit -f pretrain@$$base || exit 1; done
