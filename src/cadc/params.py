@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -16,41 +16,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from cadc.clean_params import Clean, Crossfit
 from cadc.data_params import Data, Pool
 from cadc.metabolize_params import Metabolize
+from cadc.model_params import Lora as Lora  # for those who take all sections from here
+from cadc.model_params import Model
 from cadc.section import Fraction, MethodName, OneOrMany, Positive, Rate, Section, Seed, Sequence, Share, Signal
 from cadc.testbed_params import Base, Benchmarks, Gate, Plateau, Pretrain, Tower, World
-
-
-class Lora(Section):
-    rank: Positive
-    alpha: Positive
-    targets: str
-
-
-class Model(Section):
-    path: str
-    dtype: Literal["float32", "bfloat16"]
-    max_length: Positive
-    long_rows: Literal["fail", "cut"]
-    packing: bool
-    attention: Literal["sdpa", "eager", "flash_attention_2"]
-    gradient_checkpointing: bool
-    trust_remote_code: bool
-    processor: dict[str, Any]
-    chat_template: str | None
-    lora: Lora
-
-    @property
-    def sources(self) -> list[Path | str]:
-        """What a digest tells the model by: its folder, or its hub id as a word, and the file of the chat template."""
-        return [Path(self.path) if Path(self.path).is_dir() else self.path, *([Path(self.chat_template)] if self.chat_template else [])]
-
-    @model_validator(mode="after")
-    def _usable(self):
-        if self.packing and self.attention == "flash_attention_2":
-            raise ValueError("flash_attention_2 would let rows that share a sequence see each other; set packing: false")
-        if self.chat_template and not Path(self.chat_template).is_file():
-            raise ValueError(f"chat_template: no file {self.chat_template!r}")
-        return self
 
 
 class Embed(Section):

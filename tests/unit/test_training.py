@@ -5,19 +5,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 from test_architectures import MODELS, rows_of, tuned
 
 from cadc.artifacts import Selection, write_json
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_adapter, save_adapter, trainable
 from cadc.model.mini import build_model
-from cadc.params import Proxy
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.proxy import proxy_run
 from cadc.training.schedule import epochs_for, static_schedule
-from cadc.training.snapshots import load_snapshots, restore, save_snapshot, snapshot_steps
+from cadc.training.snapshots import load_snapshots, restore, save_snapshot
 
 
 class Watched(EncodedRows):
@@ -259,23 +257,6 @@ def test_a_run_goes_on_though_not_every_step_reached_every_parameter(processor, 
         tuned(Killed(pool, processor, 256), checkpoint)
     whole, again = tuned(EncodedRows(pool, processor, 256)), tuned(EncodedRows(pool, processor, 256), checkpoint)
     assert all(torch.equal(value, again[name]) for name, value in whole.items())
-
-
-def test_snapshot_steps_avoid_both_ends():
-    assert snapshot_steps(100, [0.001, 0.5, 0.99]) == [1, 50, 99]
-    for n_steps, shares in ((100, [0.501, 0.502]), (100, [0.5, 0.999]), (3, [0.125, 0.375, 0.625, 0.875])):
-        with pytest.raises(ValueError, match="too few"):
-            snapshot_steps(n_steps, shares)
-
-
-def test_snapshots_are_taken_amid_equal_stretches_or_where_they_are_asked_for(params):
-    def steps(snapshots):
-        return snapshot_steps(100, Proxy.model_validate(params.proxy.model_dump() | {"snapshots": snapshots}).snapshots_at)
-
-    assert steps(4) == [12, 38, 62, 88] and steps([0.1, 0.9]) == [10, 90]
-    for wrong in ([], [0.0, 0.5], [0.5, 1.0], [0.5, 0.5], [0.9, 0.1], [2], 0):
-        with pytest.raises(ValidationError, match="snapshots"):
-            steps(wrong)
 
 
 def test_a_saved_adapter_answers_as_the_trained_model(processor, tiny_model, model_params, tmp_path):
