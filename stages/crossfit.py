@@ -13,7 +13,7 @@ from cadc.cleaning.pool import pool_copies
 from cadc.features.embeddings import row_encoder
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_adapter, load_base, load_processor, save_adapter
-from cadc.params import Params, load_params
+from cadc.params import Optimizer, Params, load_params
 from cadc.stage import run_stage
 from cadc.training.finetune import finetune
 
@@ -84,12 +84,15 @@ def judging() -> shards.Task:
 def main(params: Params) -> int:
     launch.refuse_ranks("crossfit")
     pool, n_folds = artifacts.load_pool(artifacts.RAW), params.crossfit.folds
-    settings = [getattr(params, name).model_dump() for name in ("crossfit", "model", "proxy", "embed", "capture")]
     inputs = [
-        *settings,
+        params.crossfit.model_dump(),
+        params.model.model_dump(),
+        params.proxy.model_dump(include=set(Optimizer.model_fields)),  # not which rows the proxy run takes, and how long
+        params.capture.model_dump(include={"batch_tokens", "shard_rows"}),
         params.clean.duplicates.model_dump(),
         artifacts.RAW,
         *params.model.sources,
+        params.embed.model_dump(include={"tower"}),
         *([Path(params.embed.tower)] if params.embed.tower and Path(params.embed.tower).is_dir() else []),
     ]
     keeper = pool_copies(params.clean.duplicates, "crossfit_prints").keeper

@@ -131,8 +131,8 @@ def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(repository)
         ran = {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")}
         assert "discover" in ran and ran <= {"discover", "curate@cadc"}
         graph = Repo(str(repository)).index.graph
-        discover = next(stage for stage in graph if stage.addressing == "discover")
-        assert {stage.addressing for stage in networkx.ancestors(graph, discover)} == {"curate@cadc", "finetune@cadc", "evaluate@cadc", "report"}
+        discover = next(stage for stage in graph if stage.name == "discover")
+        assert {stage.name for stage in networkx.ancestors(graph, discover)} == {"curate@cadc", "finetune@cadc", "evaluate@cadc", "report"}
     finally:
         (repository / "params.yaml").write_text(text)
         (repository / "dvc.lock").write_text(lock)

@@ -1,9 +1,11 @@
 """params.yaml: every fault is named with its key and value before anything runs."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
-from cadc.params import ParamsError, budget_key, load_params
+from cadc.params import Optimizer, ParamsError, budget_key, load_params
 
 
 @pytest.mark.parametrize(
@@ -81,3 +83,9 @@ def test_missing_section_and_broken_file(tmp_path):
 
 def test_budget_keys_have_no_dot():
     assert [budget_key(b) for b in (0.005, 0.05, 0.125, 1.0)] == ["b00_5", "b05", "b12_5", "b100"]
+
+
+@pytest.mark.parametrize("stage", ["crossfit", "score_net"])
+def test_what_borrows_the_proxy_s_optimizer_depends_on_all_of_it_and_on_nothing_else_of_the_proxy(stage):
+    listed = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][stage]["params"]
+    assert {name for name in listed if name.split(".")[0] == "proxy"} == {f"proxy.{name}" for name in Optimizer.model_fields}

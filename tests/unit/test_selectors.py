@@ -228,6 +228,18 @@ def test_facility_location_takes_one_of_each_kind_before_a_second():
     assert facility_location(np.zeros((4, 2)), 2).tolist() == [0, 1]
 
 
+def test_facility_location_of_many_rows_goes_by_neighbourhoods_and_still_finds_every_kind():
+    rng = np.random.default_rng(3)
+    kind = np.repeat(np.arange(8), 50)
+    features = 9 * np.eye(8)[kind] + 0.01 * rng.normal(size=(400, 8))
+    chosen = facility_location(features, 24, most=120)
+    assert len(set(chosen.tolist())) == 24 and set(kind[chosen].tolist()) == set(range(8))
+    assert sorted(facility_location(features, 400, most=120).tolist()) == list(range(400))
+    assert facility_location(features, 1, most=120).shape == (1,) and facility_location(features, 0, most=120).shape == (0,)
+    same = np.ones((300, 2))
+    assert len(set(facility_location(same, 7, most=100).tolist())) == 7
+
+
 def test_facility_location_is_greedy_s_own_choice():
     features = np.random.default_rng(2).normal(size=(30, 6))
     unit = features - features.mean(0)

@@ -61,12 +61,18 @@ def diverse(
     return np.concatenate(chosen)
 
 
-def facility_location(features: np.ndarray, n: int) -> np.ndarray:
+def facility_location(features: np.ndarray, n: int, most: int = 8192) -> np.ndarray:
     """Positions of `n` rows that stand for all of them: greedy maximum of sum_z max_{s chosen} cos(z, s), int64 [n].
 
     features float [m, d], taken less their mean. Lazy greedy (Minoux 1978): gains only fall, so a row is looked at again
-    only when it heads the queue. Memory m^2; ties by position.
+    only when it heads the queue. Memory grows with m^2, so more than `most` rows are halved at the median of the feature
+    that varies most, as in a k-d tree, and each half is stood for by its share of the n (ours). Ties by position.
     """
+    if len(features) > most:
+        halves = np.array_split(np.argsort(features[:, features.var(0).argmax()], kind="stable"), 2)
+        sizes = np.array([len(half) for half in halves])
+        shares = capped_shares(sizes, sizes, n)
+        return np.concatenate([half[facility_location(features[half], share, most)] for half, share in zip(halves, shares, strict=True)])
     unit = features - features.mean(0)
     unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     similar = np.clip(np.rint(1e6 * (unit @ unit.T)), 0, None).astype(np.int64)  # whole numbers: no order of sums decides a tie
