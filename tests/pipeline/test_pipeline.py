@@ -44,7 +44,7 @@ SMALL = {
 }
 
 
-def run(folder, *command, workers="2", check=True, **more):
+def run(folder, *command, workers="1", check=True, **more):
     env = os.environ | more | {"CADC_WORKERS": workers, "PYTHONPATH": f"{folder / 'src'}:{SOCKETS}"}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -143,14 +143,14 @@ def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(repository)
 def test_forced_again_with_other_workers_every_byte_is_the_same(repository):
     """And so below: what chooses rows is forced without scoring rows, attribution and the schedule once they were killed, the baselines' features with them."""
     before = (repository / "dvc.lock").read_text()
-    run(repository, "dvc", "repro", "-f", "-s", "prepare", "embed", "proxy_train", "finetune@cadc", "evaluate@cadc", "report", workers="1")
+    run(repository, "dvc", "repro", "-f", "-s", "prepare", "embed", "proxy_train", "finetune@cadc", "evaluate@cadc", "report", workers="2")
     assert (repository / "dvc.lock").read_text() == before
 
 
 @pytest.mark.parametrize("launcher", ["torchrun --nproc-per-node 2 --rdzv-backend c10d --rdzv-endpoint localhost:0", "ray"])
 def test_two_ranks_and_two_ray_workers_give_the_same_influence(repository, launcher):
     before = (repository / "dvc.lock").read_text()
-    run(repository, "dvc", "repro", "-f", "-s", "attribute", CADC_LAUNCHER=launcher)
+    run(repository, "dvc", "repro", "-f", "-s", "attribute", workers="2", CADC_LAUNCHER=launcher)
     assert (repository / "dvc.lock").read_text() == before
 
 
@@ -237,7 +237,7 @@ def test_every_baseline_and_the_documented_example_take_their_place_in_the_dag(r
         embedded, learnt = json.loads(run(repository, sys.executable, "-c", told % (["semdedup", "self_filter"],)).stdout)
         assert 0 < embedded[0] < learnt[0] and embedded[1] == learnt[1] > 0  # the score-net trains on what is embedded
         before = (repository / "dvc.lock").read_text()
-        run(repository, "dvc", "repro", "-f", "-s", "features", "match", workers="1")
+        run(repository, "dvc", "repro", "-f", "-s", "features", "match", workers="2")
         assert (repository / "dvc.lock").read_text() == before
     finally:
         example.unlink(missing_ok=True)
@@ -251,7 +251,7 @@ def test_what_chooses_rows_never_opens_scoring_rows(repository):
     params["methods"]["targeted_auto"] = params["baselines"].pop("targeted_auto")
     try:
         score.rename(away)
-        run(repository, "dvc", "repro", "-f", "-s", "views", "capture", "replicate", "discover", "curate@cadc", workers="1")
+        run(repository, "dvc", "repro", "-f", "-s", "views", "capture", "replicate", "discover", "curate@cadc", workers="2")
         assert (repository / "dvc.lock").read_text() == before
         (repository / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
         run(repository, sys.executable, "stages/curate.py", "targeted_auto")
