@@ -3,8 +3,8 @@
 A variant is a method and changed parameters, the same that `dvc exp run -S` takes. Each is one `dvc repro evaluate@METHOD` of the
 commit in a clone of its own that shares this repository's cache: only what a change touches is computed, a study that was killed
 goes on where it was, and one that was finished is finished again in seconds a variant. As many variants run side by side as
-`CADC_WORKERS` says (default: one a GPU, or one a core), one process each. Titles of tables behind the file's name run these alone;
-`--mark` runs nothing, and marks what was made with other code or parameters than those of the commit.
+`CADC_WORKERS` says (default: one a GPU, or one a core), one process each. Titles of tables behind the file's name, or one row's as
+TITLE/LABEL, run these alone; `--mark` runs nothing, and marks what was made with other code or parameters than those of the commit.
 """
 
 from __future__ import annotations
@@ -56,18 +56,25 @@ def cells_of(tables: list[Question]) -> dict[str, Cell]:
     return cells
 
 
+def asked(tables: list[Question], only: list[str]) -> list[Question]:
+    """The tables whose titles are in `only`, of others the rows whose TITLE/LABEL is; all if it is empty. Raises KeyError naming what is neither."""
+    if unknown := set(only) - {name for table in tables for name in (table.title, *(f"{table.title}/{variant.label}" for variant in table.variants))}:
+        raise KeyError(f"no table or row of one is called {', '.join(sorted(unknown))}; there are {', '.join(table.title for table in tables)}")
+    wanted = [
+        (table, [variant for variant in table.variants if not only or table.title in only or f"{table.title}/{variant.label}" in only]) for table in tables
+    ]
+    return [table.model_copy(update={"variants": variants}) for table, variants in wanted if variants]
+
+
 def marked(entry: dict, fingerprint: str) -> dict:
     """An entry that was made with other code or parameters stays until it is made again, but says so: `stale`."""
     return {name: value for name, value in entry.items() if name != "stale"} | ({} if entry["fingerprint"] == fingerprint else {"stale": True})
 
 
 def main(path: Path, only: list[str], mark: bool = False) -> None:
-    """Make the tables of a study, or those alone that `only` names; with `mark` none, and mark those that stand there."""
+    """Make the tables of a study, or what alone `only` names (`asked`); with `mark` nothing, and mark what stands there."""
     study = Study.model_validate(yaml.safe_load(path.read_text()))
-    if missing := set(only) - {table.title for table in study.tables}:
-        raise KeyError(f"{path} has no table {', '.join(sorted(missing))}; it has {', '.join(table.title for table in study.tables)}")
-    every = cells_of(study.tables)
-    todo = cells_of([table for table in study.tables if not only or table.title in only])
+    todo, every = cells_of(asked(study.tables, only)), cells_of(study.tables)
     saved = REPORTS / f"{path.stem}.json"
     made = artifacts.read_json(saved) if saved.exists() else {}
     n_lanes = 1 if mark else min(n_workers(), len(todo))

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from cadc.lanes import Lane, git
 from cadc.report.tables import Question, Row, Study, Variant, difference, named, rows_of, tabulated
-from cadc.study import cells_of, changed, marked
+from cadc.study import asked, cells_of, changed, marked
 
 TABLE = Question(
     title="t", about="a", split="probe", seeds=[1, 2], set={"a.b": 1},
@@ -40,6 +40,15 @@ def test_a_change_replaces_one_value_and_a_typo_is_named():
 def test_a_variant_outranks_its_table_and_both_name_the_split_and_the_seeds():
     assert TABLE.changes(TABLE.variants[1]) == {"evaluate.split": "probe", "seeds": [1, 2], "a.b": 2}
     assert named("cadc", {"b": 2, "a": 1}) == named("cadc", {"a": 1, "b": 2}) != named("cadc", {"a": 1, "b": 3})
+
+
+def test_a_table_or_one_row_of_it_is_asked_for_by_name():
+    tables = [TABLE, TABLE.model_copy(update={"title": "u"})]
+    assert asked(tables, []) == tables and asked(tables, ["u"]) == tables[1:]
+    some = asked(tables, ["t/second", "u"])
+    assert [(table.title, [variant.label for variant in table.variants]) for table in some] == [("t", ["second"]), ("u", ["first", "second", "all"])]
+    with pytest.raises(KeyError, match="called t/third; there are t, u"):
+        asked(tables, ["t/second", "t/third"])
 
 
 def test_a_table_has_a_row_a_budget_and_says_what_full_data_makes_of_it():
