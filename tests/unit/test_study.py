@@ -10,7 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from cadc.lanes import Lane, git
-from cadc.report.tables import Question, Row, Study, Variant, difference, named, rows_of, tabulated
+from cadc.report import tables as tables_of
+from cadc.report.tables import Question, Row, Study, Variant, difference, draw, named, rows_of, tabulated, write
 from cadc.study import asked, cells_of, changed, marked
 
 TABLE = Question(
@@ -56,6 +57,19 @@ def test_a_table_has_a_row_a_budget_and_says_what_full_data_makes_of_it():
     assert [(row.variant.label, row.budget) for row in rows] == [("first", "b05"), ("second", "b05"), ("second", "b100"), ("all", "b100")]
     assert rows[0].values("relative") == pytest.approx([100 * (10 / 60 + 0.5) / 2, 100 * (14 / 60 + 0.5) / 2])
     assert rows[-1].values("relative") == [100, 100]
+
+
+def test_a_table_that_asks_for_a_picture_has_the_same_bytes_of_it_every_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables_of, "REPORTS", tmp_path)
+    plain = TABLE.model_copy(update={"title": "Plain"})
+    curve = TABLE.model_copy(update={"title": "Is more worse?", "plot": True})
+    write(Study(title="S", about="a", tables=[curve, plain]), "s", made())
+    assert "![Is more worse?](s/is_more_worse.png)" in (tmp_path / "s.md").read_text()
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["is_more_worse.png"]
+    draw(tmp_path / "again.png", curve, made())
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "s/is_more_worse.png").read_bytes()
+    draw(tmp_path / "rows.png", TABLE.model_copy(update={"variants": [TABLE.variants[0], TABLE.variants[2]]}), made())  # one budget: a line a variant
+    assert (tmp_path / "rows.png").read_bytes() != (tmp_path / "again.png").read_bytes()
 
 
 def test_differences_are_paired_by_seed_and_taken_at_the_same_budget():

@@ -103,3 +103,36 @@ def pareto(path: Path, points: list[tuple[str, float, dict[str, float]]], title:
     axis.set_xlabel("selection + one tuning, 10$^{12}$ floating-point operations")
     axis.set_ylabel(title)
     save(figure, path)
+
+
+@matplotlib.rc_context(STYLE)
+def curves(path: Path, lines: dict[str, list[tuple[float, float, float]]], full: float | None, title: str) -> None:
+    """Scores against budgets: a line a variant through its (budget in percent, mean, sd), full data's mean across."""
+    figure, axis = plt.subplots(figsize=(5.5, 3.2))
+    for label, points in lines.items():
+        budget, mean, sd = np.array(points).T
+        axis.errorbar(budget, mean, yerr=sd, fmt="o-", capsize=2, label=label)
+    if full is not None:
+        axis.axhline(full, color="0.6", ls="--", lw=1, label="full data", zorder=0)
+    axis.set_xscale("log")
+    ticks = sorted({budget for points in lines.values() for budget, _, _ in points})
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.set_xlabel("rows, % of the pool")
+    axis.set_ylabel(title)
+    axis.legend(frameon=False)
+    save(figure, path)
+
+
+@matplotlib.rc_context(STYLE)
+def variants(path: Path, rows: list[tuple[str, list[float]]], title: str) -> None:
+    """One line a variant: every seed's score as a dot, their mean as a bar; the first variant's mean runs down the figure."""
+    figure, axis = plt.subplots(figsize=(5.5, 0.3 * len(rows) + 0.9))
+    axis.axvline(np.mean(rows[0][1]), color="0.8", lw=1, zorder=0)
+    for y, (_, values) in enumerate(rows):
+        axis.plot(values, [y] * len(values), "o", color="C0", alpha=0.5, ms=4)
+        axis.plot(np.mean(values), y, "|", color="black", ms=13)
+    axis.set_yticks(range(len(rows)), [label for label, _ in rows])
+    axis.invert_yaxis()
+    axis.set_xlabel(title)
+    save(figure, path)

@@ -1,8 +1,10 @@
-"""A study's tables: variants of the pipeline beside each other, each a mean over seeds, in Markdown."""
+"""A study's tables: variants of the pipeline beside each other, each a mean over seeds, in Markdown and as pictures."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +14,7 @@ from scipy import stats
 from cadc import artifacts
 from cadc.evaluation.statistics import mean_over, relative
 from cadc.params import Section, Seed
+from cadc.report import figures
 from cadc.report.leaderboard import REPORTS, markdown, percent
 
 COLUMNS = {
@@ -41,6 +44,7 @@ class Question(Section):
     seeds: list[Seed] = Field(min_length=2)
     set: dict[str, Any] = Field(default_factory=dict)
     variants: list[Variant] = Field(min_length=1)
+    plot: bool = False  # draw it, too: a curve where there are several budgets
     claims: list[tuple[str, str]] = []  # (better, worse), by label: what is claimed of the variants, checked seed by seed
 
     @model_validator(mode="after")
@@ -83,6 +87,10 @@ class Row:
     flops: list[float] | None = None
     stale: bool = False
 
+    @property
+    def label(self) -> str:
+        return self.variant.label + " †" * self.stale
+
     def values(self, name: str) -> list[float]:
         return [run[name] for run in self.runs.values()]
 
@@ -98,6 +106,16 @@ def rows_of(table: Question, made: dict[str, dict]) -> list[Row]:
     if full is None:
         return rows
     return [replace(row, runs={seed: run | {"relative": relative(run, full)} for seed, run in row.runs.items()}) for row in rows]
+
+
+def columns_of(rows: list[Row]) -> list[str]:
+    """The figures that every run of every row has."""
+    return [name for name in COLUMNS if all(name in run for row in rows for run in row.runs.values())]
+
+
+def judged_by(rows: list[Row]) -> str:
+    """The figure that differences are taken of: relative to full data where that was run."""
+    return "relative" if "relative" in columns_of(rows) else "corrected_mean"
 
 
 def difference(row: Row, first: Row, name: str) -> str:
@@ -136,8 +154,7 @@ def tabulated(table: Question, made: dict[str, dict]) -> str:
     rows = rows_of(table, made)
     if not rows:
         return "Not run yet.\n"
-    names = [name for name in COLUMNS if all(name in run for row in rows for run in row.runs.values())]
-    judged = "relative" if "relative" in names else "corrected_mean"
+    names, judged = columns_of(rows), judged_by(rows)
     counted = all(row.flops for row in rows)
     first = {row.budget: row for row in rows if row.variant == table.variants[0]}
     body = []
@@ -152,11 +169,31 @@ def tabulated(table: Question, made: dict[str, dict]) -> str:
     return markdown(header, body) + note + checked(table, rows, judged)
 
 
+def draw(path: Path, table: Question, made: dict[str, dict]) -> None:
+    """What the table judges by, as a picture: against budgets where a variant has several, else each seed's of every variant."""
+    rows = rows_of(table, made)
+    judged = judged_by(rows)
+    parts = [row for row in rows if row.variant.method != "full"]
+    if len({row.budget for row in parts}) > 1:
+        lines: dict[str, list[tuple[float, float, float]]] = {}
+        for row in parts:
+            point = float(percent(row.budget)[:-1]), float(np.mean(row.values(judged))), float(np.std(row.values(judged), ddof=1))
+            lines.setdefault(row.label, []).append(point)
+        full = next((float(np.mean(row.values(judged))) for row in rows if row.variant.method == "full"), None)
+        figures.curves(path, lines, full, COLUMNS[judged])
+    else:
+        figures.variants(path, [(row.label, row.values(judged)) for row in rows], COLUMNS[judged])
+
+
 def write(study: Study, name: str, made: dict[str, dict]) -> None:
-    """reports/NAME.json and .md, with every table as far as it is made."""
+    """reports/NAME.json and .md, with every table as far as it is made, and reports/NAME/ with the pictures of those that ask for one."""
     artifacts.write_json(REPORTS / f"{name}.json", made)
     parts = [f"# {study.title}\n", study.about.strip() + f"\n\nMade by `python -m cadc.study studies/{name}.yaml`.\n"]
     for table in study.tables:
         about = f"{table.about.strip()} {table.split.capitalize()} split, seeds {', '.join(map(str, table.seeds))}.\n"
         parts += [f"## {table.title}\n", about, tabulated(table, made)]
+        if table.plot and rows_of(table, made):
+            picture = Path(name) / f"{re.sub('[^a-z0-9]+', '_', table.title.lower()).strip('_')}.png"
+            draw(REPORTS / picture, table, made)
+            parts.append(f"![{table.title}]({picture.as_posix()})\n")
     (REPORTS / f"{name}.md").write_text("\n".join(parts))
