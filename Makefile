@@ -6,7 +6,7 @@ RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 .PHONY: repro test stale verify doctor params gate plateau metabolism study sweep progress targeted leaderboard readme pretrain lock clean
 
 repro: .venv/.installed       ## run whatever is out of date, then print the leaderboard
-	@$(RUN) python -m cadc.compose --check
+	@$(RUN) python -m cadc.config.compose --check
 	$(RUN) dvc repro && $(RUN) python -m cadc.report
 
 test: .venv/.installed        ## all tests; the miniature pipeline is the longest file by far, and all others run beside it
@@ -28,7 +28,7 @@ doctor: .venv/.installed      ## what is missing before anything runs, and what 
 	@$(RUN) python -m cadc.doctor $(if $(PROFILE),profile=$(PROFILE)) $(if $(DATA),data=$(DATA)) $(SET)
 
 params: .venv/.installed      ## params.yaml out of conf/, as `dvc exp run` composes it, with nothing changed
-	$(RUN) python -m cadc.compose
+	$(RUN) python -m cadc.config.compose
 
 gate: .venv/.installed        ## is the world one in which selection matters? exit status 1 where a condition fails
 	$(RUN) dvc repro testbed/dvc.yaml:gate testbed/dvc.yaml:sheet && $(RUN) python -m cadc.report.testbed

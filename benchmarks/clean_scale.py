@@ -24,19 +24,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from cadc import artifacts, console
+from cadc import artifacts
 from cadc.cleaning.duplicates import text_prints
-from cadc.params import load_params
-from cadc.pool.reader import POOL_FEATURES
+from cadc.compute import console
+from cadc.config.params import load_params
+from cadc.data.reader import POOL_FEATURES
 from cadc.report.leaderboard import markdown
 
-REPORT, SCRATCH, ROOT = Path("reports/benchmarks/clean_scale.md"), artifacts.SCRATCH / "clean_scale", Path(__file__).parents[1]
+REPORT, SCRATCH, ROOT = (
+    Path("reports/benchmarks/clean_scale.md"),
+    artifacts.SCRATCH / "clean_scale",
+    Path(__file__).parents[1],
+)
 WORKERS, PEER_ROWS, WORDS, AIM = 2, 20_000, 30_000, "10 min, 6 GB"
 
 
 def draw(n_rows: int, rng: np.random.Generator) -> list[list[str]]:
     """The turns of `n_rows` rows, the last tenth copies of others."""
-    vocabulary = np.array([f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("a", "e", "i", "o", "u", "ai", "ou") for c in range(WORDS // 84 + 1)])[:WORDS]
+    vocabulary = np.array(
+        [
+            f"{a}{b}{c}"
+            for a in "bdfgklmnprst"
+            for b in ("a", "e", "i", "o", "u", "ai", "ou")
+            for c in range(WORDS // 84 + 1)
+        ]
+    )[:WORDS]
     p = 1.0 / np.arange(1, WORDS + 1)
     cumulative = np.cumsum(p / p.sum())
 
@@ -47,12 +59,18 @@ def draw(n_rows: int, rng: np.random.Generator) -> list[list[str]]:
     for _ in range(n_rows - n_rows // 10):
         turns = []
         for _ in range(int(rng.integers(1, 6))):
-            turns += [words(int(rng.integers(5, 15))) + " ?", words(int(rng.integers(1, 4)) if rng.random() < 0.6 else int(rng.integers(30, 90))) + "."]
+            turns += [
+                words(int(rng.integers(5, 15))) + " ?",
+                words(int(rng.integers(1, 4)) if rng.random() < 0.6 else int(rng.integers(30, 90))) + ".",
+            ]
         rows.append(turns)
     for _ in range(n_rows // 10):
         turns = rows[int(rng.integers(len(rows)))]
         if rng.random() < 0.5:
-            turns = [" ".join(words(1) if len(turn.split()) > 20 and rng.random() < 0.025 else word for word in turn.split()) for turn in turns]
+            turns = [
+                " ".join(words(1) if len(turn.split()) > 20 and rng.random() < 0.025 else word for word in turn.split())
+                for turn in turns
+            ]
         rows.append(turns)
     return rows
 
@@ -64,7 +82,12 @@ def write_pool(folder: Path, n_rows: int) -> None:
         rows = draw(n_rows, rng)
         for start in range(0, n_rows, 20_000):
             part = [
-                {"id": f"{i:07d}", "source": "text", "images": [], "turns": [{"role": ("user", "assistant")[k % 2], "text": t} for k, t in enumerate(rows[i])]}
+                {
+                    "id": f"{i:07d}",
+                    "source": "text",
+                    "images": [],
+                    "turns": [{"role": ("user", "assistant")[k % 2], "text": t} for k, t in enumerate(rows[i])],
+                }
                 for i in range(start, min(start + 20_000, n_rows))
             ]
             writer.write_table(pa.Table.from_pylist(part, schema=schema))
@@ -78,15 +101,29 @@ def measured(n_rows: int) -> dict:
     (folder / artifacts.RAW).mkdir(parents=True)
     write_pool(folder / artifacts.RAW, n_rows)
     pq.write_table(
-        pa.table({name: pa.array([], pa.string()) for name in ("id", "subtask", "meta_task", "form", "noise", "duplicate_of")}), folder / artifacts.LABELS
+        pa.table(
+            {
+                name: pa.array([], pa.string())
+                for name in ("id", "subtask", "meta_task", "form", "noise", "duplicate_of")
+            }
+        ),
+        folder / artifacts.LABELS,
     )
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["clean"]["evidence"] = "raw"
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     watch = "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
-    env = os.environ | {"CADC_WORKERS": str(WORKERS), "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
+    env = os.environ | {
+        "CADC_WORKERS": str(WORKERS),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]),
+    }
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", watch, sys.executable, str(ROOT / "stages/clean.py")], cwd=folder, env=env, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", watch, sys.executable, str(ROOT / "stages/clean.py")],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+    )
     peak = 0.0
     while process.poll() is None:  # of the stage and its workers together, shared pages counted once
         peak = max(peak, resident(process.pid))
@@ -124,7 +161,9 @@ def beside_datasketch(n_rows: int) -> list[list[str]]:
     rows = draw(n_rows, np.random.default_rng(0))
     turns = [[{"role": ("user", "assistant")[k % 2], "text": t} for k, t in enumerate(row)] for row in rows]
     started = time.process_time()
-    n_exchanges = len(text_prints(turns, settings.shingle, settings.permutations, settings.short, settings.seed)["signature"])
+    n_exchanges = len(
+        text_prints(turns, settings.shingle, settings.permutations, settings.short, settings.seed)["signature"]
+    )
     ours = time.process_time() - started
     started, sketches = time.process_time(), []
     for row in rows:
@@ -141,7 +180,11 @@ def beside_datasketch(n_rows: int) -> list[list[str]]:
     scale = 665_000 / n_rows / 60
     return [
         [what, f"{n_exchanges}", f"{s:.1f}", f"{s * scale:.1f}"]
-        for what, s in (("signatures, ours", ours), ("signatures, datasketch", theirs), ("LSH index, datasketch", inserting))
+        for what, s in (
+            ("signatures, ours", ours),
+            ("signatures, datasketch", theirs),
+            ("LSH index, datasketch", inserting),
+        )
     ]
 
 
@@ -151,7 +194,10 @@ def main() -> None:
     parser.add_argument("--report", type=Path, default=REPORT, help="where the table goes")
     asked = parser.parse_args()
     made = {n: measured(n) for n in asked.rows}
-    body = [[f"{n}", f"{run['seconds']:.0f}", f"{run['cpu']:.0f}", f"{run['gb']:.1f}", *map(str, run["flagged"].values())] for n, run in made.items()]
+    body = [
+        [f"{n}", f"{run['seconds']:.0f}", f"{run['cpu']:.0f}", f"{run['gb']:.1f}", *map(str, run["flagged"].values())]
+        for n, run in made.items()
+    ]
     names = list(next(iter(made.values()))["flagged"])
     text = (
         "# Cleaning at scale\n\nMade by `"

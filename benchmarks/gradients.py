@@ -18,14 +18,14 @@ import torch
 from peers import peers
 
 from cadc import artifacts
+from cadc.config.params import Lora, load_params
+from cadc.data.probe import load_probe
 from cadc.gradients.adamw import Direction
 from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories, token_batches
 from cadc.gradients.per_sample import PerSampleGradients, answer_loss
 from cadc.gradients.sketch import make_sketch
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import add_lora, load_base, load_processor, trainable
-from cadc.params import Lora, load_params
-from cadc.pool.probe import load_probe
 from cadc.report.leaderboard import markdown
 from cadc.training.snapshots import Snapshot, load_snapshots
 
@@ -56,13 +56,19 @@ class Bench:
         which = np.random.default_rng(0).choice(len(self.rows), n_rows, replace=False)
         lengths = np.array([len(self.rows[int(i)]["input_ids"]) for i in which])
         pad = self.processor.tokenizer.pad_token_id
-        self.batches = [collate([self.rows[int(which[i])] for i in at], pad) for at in token_batches(lengths, self.params.capture.batch_tokens)]
+        self.batches = [
+            collate([self.rows[int(which[i])] for i in at], pad)
+            for at in token_batches(lengths, self.params.capture.batch_tokens)
+        ]
         self.n_rows, self.n_parameters = n_rows, sum(p.numel() for p in self.parameters.values())
 
     def snapshot(self) -> Snapshot:
         """Moments of plausible sizes: timing needs no more, for any LoRA rank."""
         generator = torch.Generator().manual_seed(1)
-        moments = {name: torch.randn(p.shape, generator=generator).to(self.device) * 1e-3 for name, p in self.parameters.items()}
+        moments = {
+            name: torch.randn(p.shape, generator=generator).to(self.device) * 1e-3
+            for name, p in self.parameters.items()
+        }
         return Snapshot(100, 1e-3, 0.9, 0.999, 1e-8, {}, moments, {name: m.square() for name, m in moments.items()})
 
     def ways(self) -> dict[str, Callable[[dict], object]]:
@@ -140,16 +146,32 @@ def speed(rank: int, n_rows: int, turns: int) -> Section:
     body = []
     for name, way in ways.items():
         made = way(batch) if exact is not None and name != PLAIN else None
-        error = f"{float(((made - exact).norm(dim=1) / exact.norm(dim=1)).max()):.0e}" if isinstance(made, torch.Tensor) and name != "naive loop" else ""
+        error = (
+            f"{float(((made - exact).norm(dim=1) / exact.norm(dim=1)).max()):.0e}"
+            if isinstance(made, torch.Tensor) and name != "naive loop"
+            else ""
+        )
         ratio = first[name] / first[PLAIN] if name in slow else min(seconds[name]) / limit
-        body.append([name, f"{n_rows / limit / ratio:.0f}", f"{ratio:.2f}", f"{live_mb(lambda way=way: way(largest)):.0f}" if name not in slow else "", error])
+        body.append(
+            [
+                name,
+                f"{n_rows / limit / ratio:.0f}",
+                f"{ratio:.2f}",
+                f"{live_mb(lambda way=way: way(largest)):.0f}" if name not in slow else "",
+                error,
+            ]
+        )
     title = f"{bench.n_parameters:,} LoRA parameters (rank {rank}), {n_rows} rows in {len(bench.batches)} batches, best of {turns} turns"
     return title, ["", "rows/s", "x plain", "peak MB", "error"], body
 
 
 def high_water_mb() -> float:
     """This process's peak memory since `forget_high_water`, in MB."""
-    return next(int(line.split()[1]) / 1024 for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return next(
+        int(line.split()[1]) / 1024
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
 
 
 def forget_high_water() -> float:
@@ -162,7 +184,10 @@ def live_mb(work: Callable[[], object]) -> float:
     """Peak of the tensors that live during `work`, in MB, from the allocator's own events: no noise, unlike the process's."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         work()
-    events = sorted((event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"), key=lambda event: event.start_ns())
+    events = sorted(
+        (event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"),
+        key=lambda event: event.start_ns(),
+    )
     return float(np.cumsum([event.nbytes() for event in events]).max()) / 2**20
 
 
@@ -170,22 +195,38 @@ def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> Section:
     """Time and memory of the whole attribution against the number of rows and snapshots."""
     params, body = load_params(), []
     pool, processor, snapshots = artifacts.load_pool(), load_processor(params.model), load_snapshots(artifacts.PROXY)
-    engine = SketchedDirections(add_lora(load_base(params.model), params.model.lora, 0), params.capture, processor.tokenizer.pad_token_id)
+    engine = SketchedDirections(
+        add_lora(load_base(params.model), params.model.lora, 0), params.capture, processor.tokenizer.pad_token_id
+    )
     trajectories = artifacts.load_array(artifacts.CAPTURE / "trajectories.npy")
-    row_influence(engine, EncodedRows(pool, processor, params.model.max_length), np.arange(200), snapshots[:1], trajectories[:1])
+    row_influence(
+        engine, EncodedRows(pool, processor, params.model.max_length), np.arange(200), snapshots[:1], trajectories[:1]
+    )
     for n, m in [*((n, 1) for n in sizes), (sizes[0], len(snapshots))]:
         before, start = forget_high_water(), time.perf_counter()
-        for which in np.split(np.resize(np.random.default_rng(0).permutation(pool.num_rows), n), n // params.capture.shard_rows):
-            row_influence(engine, EncodedRows(pool, processor, params.model.max_length), which, snapshots[:m], trajectories[:m])
+        for which in np.split(
+            np.resize(np.random.default_rng(0).permutation(pool.num_rows), n), n // params.capture.shard_rows
+        ):
+            row_influence(
+                engine, EncodedRows(pool, processor, params.model.max_length), which, snapshots[:m], trajectories[:m]
+            )
         taken = time.perf_counter() - start
         body.append([f"{n:,}", str(m), f"{taken:.1f}", f"{n * m / taken:.0f}", f"{high_water_mb() - before:.0f}"])
-    return "The whole attribution, shard by shard", ["rows", "snapshots", "seconds", "rows * snapshots / s", "peak MB"], body
+    return (
+        "The whole attribution, shard by shard",
+        ["rows", "snapshots", "seconds", "rows * snapshots / s", "peak MB"],
+        body,
+    )
 
 
 def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
     """Correlation of sketched with exact influence, least and mean over sketch seeds, and the mean relative error."""
     params = load_params()
-    pool, processor, snapshot = artifacts.load_pool(), load_processor(params.model), load_snapshots(artifacts.PROXY)[-1:]
+    pool, processor, snapshot = (
+        artifacts.load_pool(),
+        load_processor(params.model),
+        load_snapshots(artifacts.PROXY)[-1:],
+    )
     probe, subtask, _ = load_probe(artifacts.PROBE, params.capture.targets)
     index = np.unique(subtask, return_inverse=True)[1]
     which = np.random.default_rng(1).choice(pool.num_rows, n_rows, replace=False)
@@ -204,8 +245,20 @@ def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
         within = [np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(one.T, exact.T, strict=True)]) for one in made]
         overall = [np.corrcoef(one.ravel(), exact.ravel())[0, 1] for one in made]
         bias = np.mean([one.sum() / exact.sum() - 1 for one in made])
-        body.append([str(width), f"{min(overall):.4f}", f"{np.mean(overall):.4f}", f"{np.mean(within):.4f}", f"{100 * bias:+.2f}%"])
-    return f"Sketched against exact influence, {n_rows} rows, {seeds} seeds", ["d", "least r", "mean r", "mean r within a subtask", "bias"], body
+        body.append(
+            [
+                str(width),
+                f"{min(overall):.4f}",
+                f"{np.mean(overall):.4f}",
+                f"{np.mean(within):.4f}",
+                f"{100 * bias:+.2f}%",
+            ]
+        )
+    return (
+        f"Sketched against exact influence, {n_rows} rows, {seeds} seeds",
+        ["d", "least r", "mean r", "mean r within a subtask", "bias"],
+        body,
+    )
 
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Section]] = {
@@ -228,7 +281,9 @@ def main() -> None:
         made = (artifacts.read_json(RESULTS) if RESULTS.exists() else {}) | {name: section}
         artifacts.write_json(RESULTS, made)
         done = [made[name] for name in SECTIONS if name in made]
-        REPORT.write_text("\n".join([HEADING, *(f"## {title}\n\n{markdown(header, body)}" for title, header, body in done)]))
+        REPORT.write_text(
+            "\n".join([HEADING, *(f"## {title}\n\n{markdown(header, body)}" for title, header, body in done)])
+        )
         print(REPORT.read_text(), flush=True)
 
 

@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from scipy.stats import rankdata
 
-from cadc import artifacts, shards
+from cadc import artifacts
 from cadc.capabilities.attribution import capability_influence
+from cadc.compute import shards
+from cadc.config.params import Params, load_params
+from cadc.data.probe import load_probe
 from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories, token_batches
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import add_lora, load_base, load_processor
-from cadc.params import Params, load_params
-from cadc.pool.probe import load_probe
 from cadc.report.leaderboard import markdown
 from cadc.training.finetune import finetune
 from cadc.training.snapshots import load_snapshots
@@ -65,7 +66,9 @@ def halves() -> shards.Task:
         loss = np.zeros(len(lengths))
         with torch.no_grad():
             for at in token_batches(lengths, 12000):
-                inputs = model_inputs(collate([setting.probe[int(i)] for i in at], setting.pad_id), next(model.parameters()).device)
+                inputs = model_inputs(
+                    collate([setting.probe[int(i)] for i in at], setting.pad_id), next(model.parameters()).device
+                )
                 labels = inputs.pop("labels")
                 loss[at] = answer_loss(model(**inputs, use_cache=False).logits, labels).cpu().numpy()
         artifacts.save_array(folder / "loss.npy", np.bincount(setting.subtask, loss) / np.bincount(setting.subtask))
@@ -73,11 +76,15 @@ def halves() -> shards.Task:
     return tune
 
 
-def cosines(made: dict[str, np.ndarray], trajectories: np.ndarray, weights: np.ndarray, center: bool = False) -> np.ndarray:
+def cosines(
+    made: dict[str, np.ndarray], trajectories: np.ndarray, weights: np.ndarray, center: bool = False
+) -> np.ndarray:
     """Weighted sum over snapshots of the rows' cosines with every subtask's trajectory: float32 [N, S]."""
     wide = trajectories.astype(np.float64)
     gram = np.einsum("msd,mtd->mst", wide, wide)
-    return capability_influence(made["influence"], made["norm"], gram, weights, np.arange(trajectories.shape[1]), center)
+    return capability_influence(
+        made["influence"], made["norm"], gram, weights, np.arange(trajectories.shape[1]), center
+    )
 
 
 def attributions(setting: Setting) -> dict[str, np.ndarray]:
@@ -86,7 +93,9 @@ def attributions(setting: Setting) -> dict[str, np.ndarray]:
     rates = np.array([snapshot.lr for snapshot in snapshots])
 
     def engine(update: str, **more) -> SketchedDirections:
-        return SketchedDirections(model, params.capture.model_copy(update={"update": update, "keep_sketches": False, **more}), setting.pad_id)
+        return SketchedDirections(
+            model, params.capture.model_copy(update={"update": update, "keep_sketches": False, **more}), setting.pad_id
+        )
 
     def aims(of: SketchedDirections) -> np.ndarray:
         return subtask_trajectories(of, setting.probe, setting.subtask, setting.n_subtasks, snapshots)["trajectories"]
@@ -98,7 +107,9 @@ def attributions(setting: Setting) -> dict[str, np.ndarray]:
         of = engine(update)
         targets = raw if update == "sgd" else aims(of)
         made = row_influence(of, setting.rows, setting.part, snapshots, targets)
-        out[f"{update}, cosine (CADC's rule)" if update == "adamw" else f"{update}, cosine"] = cosines(made, targets, rates)
+        out[f"{update}, cosine (CADC's rule)" if update == "adamw" else f"{update}, cosine"] = cosines(
+            made, targets, rates
+        )
         out[f"{update}, cosine, subtasks centred"] = cosines(made, targets, rates, center=True)
         out[f"{update}, inner product"] = np.tensordot(rates, made["influence"], 1)
         out[f"{update}, cosine, last snapshot"] = cosines(made, targets, last)
@@ -108,8 +119,12 @@ def attributions(setting: Setting) -> dict[str, np.ndarray]:
     less = row_influence(engine("adam_less"), setting.rows, setting.part, snapshots, raw)
     out["LESS (Adam against raw, cosine)"] = cosines(less, raw, rates)
     narrow = engine("sgd", projection=TRAK_WIDTH, keep_sketches=True)
-    targets = subtask_trajectories(narrow, setting.probe, setting.subtask, setting.n_subtasks, snapshots[-1:])["trajectories"][0].astype(np.float64)
-    sketches = row_influence(narrow, setting.rows, setting.part, snapshots[-1:], targets[None].astype(np.float32))["sketches"][0].astype(np.float64)
+    targets = subtask_trajectories(narrow, setting.probe, setting.subtask, setting.n_subtasks, snapshots[-1:])[
+        "trajectories"
+    ][0].astype(np.float64)
+    sketches = row_influence(narrow, setting.rows, setting.part, snapshots[-1:], targets[None].astype(np.float32))[
+        "sketches"
+    ][0].astype(np.float64)
     kernel = sketches.T @ sketches
     kernel[np.diag_indices(TRAK_WIDTH)] += _DAMPING * np.trace(kernel) / TRAK_WIDTH
     out["TRAK-style (gradients of the loss, last snapshot)"] = sketches @ np.linalg.solve(kernel, targets.T)
@@ -123,14 +138,18 @@ def lds(predicted: np.ndarray, lowered: np.ndarray) -> float:
     return float(np.mean((a * b).sum(0) / np.maximum(np.sqrt((a * a).sum(0) * (b * b).sum(0)), 1e-12)))
 
 
-def scored(name: str, attribution: np.ndarray, chosen: list[np.ndarray], lowered: np.ndarray, draws: int = 500) -> list[str]:
+def scored(
+    name: str, attribution: np.ndarray, chosen: list[np.ndarray], lowered: np.ndarray, draws: int = 500
+) -> list[str]:
     """One row of the table: LDS with its 95% interval over halves, and that of what sets the subtasks apart."""
     predicted = np.stack([attribution[rows].sum(0) for rows in chosen])
     rng = np.random.default_rng(0)
     cells = [name]
     for less_mean in (False, True):
         pair = [x - x.mean(1, keepdims=True) if less_mean else x for x in (predicted, lowered)]
-        low, high = np.percentile([lds(*(x[at] for x in pair)) for at in rng.integers(len(lowered), size=(draws, len(lowered)))], [2.5, 97.5])
+        low, high = np.percentile(
+            [lds(*(x[at] for x in pair)) for at in rng.integers(len(lowered), size=(draws, len(lowered)))], [2.5, 97.5]
+        )
         cells += [f"{lds(*pair):.3f}", f"{low:.3f} to {high:.3f}"]
     return cells
 
@@ -156,7 +175,14 @@ def main() -> None:
     setting = Setting(params)
     chosen = [setting.half(index) for index in folders]
     body = [scored(name, attribution, chosen, lowered) for name, attribution in attributions(setting).items()]
-    body.append(scored("random numbers (the control)", np.random.default_rng(2).normal(size=(N_ROWS, setting.n_subtasks)), chosen, lowered))
+    body.append(
+        scored(
+            "random numbers (the control)",
+            np.random.default_rng(2).normal(size=(N_ROWS, setting.n_subtasks)),
+            chosen,
+            lowered,
+        )
+    )
     text = f"""# Does influence tell the truth?
 
 Made by `python benchmarks/influence_truth.py --halves {args.halves}`: the mini base, tuned on {args.halves} random halves of {N_ROWS:,} rows of its pool, {PASSES} passes each. *LDS*: Spearman's

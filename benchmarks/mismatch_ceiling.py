@@ -11,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cadc.params import load_params
-from cadc.pool.mini_world import Row, draw_rows
-from cadc.pool.scene import Scene
-from cadc.pool.subtasks import SUBTASKS, draw_question
+from cadc.config.params import load_params
 from cadc.report.leaderboard import markdown
+from cadc.world.mini_world import Row, draw_rows
+from cadc.world.scene import Scene
+from cadc.world.subtasks import SUBTASKS, draw_question
 
 REPORT = Path("reports/benchmarks/mismatch_ceiling.md")
-DRAWS = 40  # questions of each subtask that are drawn of a scene: there are at most 9 things to ask about, in 3 wordings
+DRAWS = (
+    40  # questions of each subtask that are drawn of a scene: there are at most 9 things to ask about, in 3 wordings
+)
 STATES = ("described in a caption", "can't be asked", "answers wrong", "answers right")
 
 
@@ -56,8 +58,13 @@ def state_of(row: Row, paraphrases: int, rng: np.random.Generator) -> str:
 
 def main() -> None:
     world, rng = load_params().world, np.random.default_rng(0)
-    rows = [row for row in draw_rows(world, np.random.default_rng(world.seed)) if row.scene is not None and row.copy_of < 0]
-    counts = {noise: Counter(state_of(row, world.paraphrases, rng) for row in rows if row.noise == noise) for noise in ("mismatch", "wrong")}
+    rows = [
+        row for row in draw_rows(world, np.random.default_rng(world.seed)) if row.scene is not None and row.copy_of < 0
+    ]
+    counts = {
+        noise: Counter(state_of(row, world.paraphrases, rng) for row in rows if row.noise == noise)
+        for noise in ("mismatch", "wrong")
+    }
     body = [[noise, *(str(of[state]) for state in STATES), str(of.total())] for noise, of in counts.items()]
     sure = sum(counts["mismatch"][state] for state in STATES[:2])
     REPORT.write_text(f"""# How many mismatched images can be told at all?

@@ -56,12 +56,18 @@ def embed(model: PeftModel, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.no_grad():
         embeds = llava.get_input_embeddings()(inputs["input_ids"])
         if "pixel_values" in inputs:
-            images = torch.cat(list(llava.get_image_features(pixel_values=inputs["pixel_values"], return_dict=True).pooler_output))
-            embeds = embeds.masked_scatter(llava.get_placeholder_mask(inputs["input_ids"], inputs_embeds=embeds, image_features=images), images)
+            images = torch.cat(
+                list(llava.get_image_features(pixel_values=inputs["pixel_values"], return_dict=True).pooler_output)
+            )
+            embeds = embeds.masked_scatter(
+                llava.get_placeholder_mask(inputs["input_ids"], inputs_embeds=embeds, image_features=images), images
+            )
     return embeds, inputs["labels"]
 
 
-def row_loss(model: PeftModel, state: dict[str, torch.Tensor], embeds: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def row_loss(
+    model: PeftModel, state: dict[str, torch.Tensor], embeds: torch.Tensor, labels: torch.Tensor
+) -> torch.Tensor:
     """The loss of one row from its embeddings [L, D] and labels [L], as a function of the tensors in `state`."""
     logits = functional_call(model, state, (), {"inputs_embeds": embeds[None], "use_cache": False}).logits
     return answer_loss(logits, labels[None])[0]
@@ -125,7 +131,9 @@ def with_bergson(model: PeftModel) -> Peers:
 
     @contextmanager
     def from_the_embeddings():
-        handle = model.get_input_embeddings().register_forward_hook(lambda module, inputs, output: output.requires_grad_(True))
+        handle = model.get_input_embeddings().register_forward_hook(
+            lambda module, inputs, output: output.requires_grad_(True)
+        )
         for parameter in parameters:
             parameter.requires_grad_(False)
         yield
@@ -134,7 +142,9 @@ def with_bergson(model: PeftModel) -> Peers:
         handle.remove()
 
     def collect(processor: GradientProcessor) -> Callable[[dict], torch.Tensor]:
-        collector = TraceCollector(model=model, target_modules=set(layers), processor=processor, device=device, dtype=torch.float32)
+        collector = TraceCollector(
+            model=model, target_modules=set(layers), processor=processor, device=device, dtype=torch.float32
+        )
 
         def run(batch: dict) -> torch.Tensor:
             with from_the_embeddings(), collector:
@@ -143,7 +153,10 @@ def with_bergson(model: PeftModel) -> Peers:
 
         return run
 
-    moments = {layer: AdamNormalizer(torch.full_like(parameter, 1e-6)) for layer, parameter in zip(layers, parameters, strict=True)}
+    moments = {
+        layer: AdamNormalizer(torch.full_like(parameter, 1e-6))
+        for layer, parameter in zip(layers, parameters, strict=True)
+    }
     normalised = collect(GradientProcessor(normalizers=moments))
 
     def run_normalised(batch: dict) -> None:
@@ -201,7 +214,12 @@ def with_dattri(model: PeftModel) -> Peers:
     names, device = lora_names(model), next(model.parameters()).device
     own = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     sizes = [model.get_parameter(name).numel() for name in own]
-    task = AttributionTask(lambda state, row: row_loss(model, state, *row), model, [{}], checkpoints_load_func=lambda model, checkpoint: model)
+    task = AttributionTask(
+        lambda state, row: row_loss(model, state, *row),
+        model,
+        [{}],
+        checkpoints_load_func=lambda model, checkpoint: model,
+    )
     per_row = task.get_grad_loss_func(in_dims=(None, 0))
 
     @torch.no_grad()
@@ -231,6 +249,10 @@ def with_dattri(model: PeftModel) -> Peers:
         manager.set_compressors(compressors)
         backward(model, batch)
         manager.remove_hooks()
-        return torch.cat(manager.get_compressed_grads(), 1) / len(batch["input_ids"])  # it takes the loss for a mean over rows
+        return torch.cat(manager.get_compressed_grads(), 1) / len(
+            batch["input_ids"]
+        )  # it takes the loss for a mean over rows
 
-    return {"dattri": raw, "dattri, hooks": hooks} | {f"dattri, projected to {width}": projected(width) for width in _WIDTHS}
+    return {"dattri": raw, "dattri, hooks": hooks} | {
+        f"dattri, projected to {width}": projected(width) for width in _WIDTHS
+    }

@@ -27,8 +27,9 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from cadc import artifacts, console
-from cadc.pool.reader import copy_pool
+from cadc import artifacts
+from cadc.compute import console
+from cadc.data.reader import copy_pool
 from cadc.report.leaderboard import markdown
 
 ROWS, FILES_A_ROW, TEXT_ONLY, TEMPLATES, FOLDER_FILES = 665_298, 0.57, 0.06, 512, 1000
@@ -67,7 +68,9 @@ def pictures(rng: np.random.Generator) -> list[tuple[str, bytes]]:
     for i in range(TEMPLATES):
         height, width = rng.integers(32, 65, 2)
         ending, out = ("jpg", "png")[i % 4 == 0], io.BytesIO()
-        small = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((int(width), int(height)), Image.Resampling.BICUBIC)
+        small = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize(
+            (int(width), int(height)), Image.Resampling.BICUBIC
+        )
         small.save(out, "PNG" if ending == "png" else "JPEG")
         made.append((ending, out.getvalue()))
     return made
@@ -90,7 +93,11 @@ def make_pool(folder: Path, n_rows: int) -> int:
             if not alone[row]:
                 said[0] = "<image>\n" + said[0]
             turns = [{"from": ("human", "gpt")[k % 2], "value": text} for k, text in enumerate(said)]
-            record = {"id": f"{row:09d}", **({} if alone[row] else {"image": names[which[row]]}), "conversations": turns}
+            record = {
+                "id": f"{row:09d}",
+                **({} if alone[row] else {"image": names[which[row]]}),
+                "conversations": turns,
+            }
             out.write(("[" if row == 0 else ", ") + json.dumps(record))
         out.write("]")
     return n_files
@@ -133,7 +140,9 @@ def one(what: str, folder: Path) -> None:
 
 def in_a_process(what: str, folder: Path, workers: int) -> dict:
     env = os.environ | {"CADC_WORKERS": str(workers)}
-    done = subprocess.run([sys.executable, __file__, "--one", what, str(folder)], env=env, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", what, str(folder)], env=env, stdout=subprocess.PIPE, text=True, check=True
+    )
     made = json.loads(done.stdout.splitlines()[-1])
     made["peak_gb"] = made["own_gb"] + (workers * made["worker_gb"] if workers > 1 else 0)
     console.line(f"{what}, {workers} workers: {made}")
@@ -188,15 +197,31 @@ def main() -> None:
     photo = decode_ms()
     text = f"# Reading a pool at scale\n\nMade by `{command}`. {' '.join(__doc__.split(chr(10) * 2)[2].split())}\n\n"
     text += f"{asked.rows:,} rows, {json_gb:.2f} GB of JSON, {n_files:,} files.\n\n## Read, check, write\n\n"
-    text += markdown(["processes that check", "s", "CPU s", "CPU µs a row", "reading process, GB", "largest other, GB", "all at most, GB"], body)
-    text += (
-        "\nPeaks are `ru_maxrss` of the process that reads and of the largest of its workers; *all at most* is the first and as many times the second as there "
+    text += markdown(
+        [
+            "processes that check",
+            "s",
+            "CPU s",
+            "CPU µs a row",
+            "reading process, GB",
+            "largest other, GB",
+            "all at most, GB",
+        ],
+        body,
     )
+    text += "\nPeaks are `ru_maxrss` of the process that reads and of the largest of its workers; *all at most* is the first and as many times the second as there "
     text += "are workers, memory that they share counted each time. CPU seconds are of all processes; seconds depend on what else the machine does. "
     text += f"The table's bytes are {'the same' if same else 'NOT the same'} for each number of processes.\n\n"
     text += f"Pictures are tiny here. Decoding one of 640 x 480 pixels takes {photo:.1f} CPU ms more: about {photo * n_files / 6e4:.0f} CPU minutes for so many files, "
     text += "if each is decoded once; each process decodes a file once.\n\n## Load\n\n"
-    header = ["rows", "load_pool, s", "peak of the process, GB", "of it the table, GB", "chunks", "µs to look one row up"]
+    header = [
+        "rows",
+        "load_pool, s",
+        "peak of the process, GB",
+        "of it the table, GB",
+        "chunks",
+        "µs to look one row up",
+    ]
     cells = [
         f"{loaded['rows']:,}",
         f"{loaded['load']:.1f}",

@@ -12,17 +12,17 @@ import numpy as np
 import torch
 
 from cadc import artifacts
-from cadc.budgets import n_selected
+from cadc.config.budgets import n_selected
+from cadc.config.params import load_params
 from cadc.model.load import add_lora, load_base, load_processor
-from cadc.params import load_params
 from cadc.report.leaderboard import REPORTS, markdown
 from cadc.selectors.signal import Signal
 from cadc.training.adaptive import Adaptive
 from cadc.training.answers import measured
-from cadc.training.buying import BoughtRows
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.schedule import n_examples
+from cadc.training.unlocking import BoughtRows
 
 
 class Clock:
@@ -69,9 +69,13 @@ def one_run(method: str, budget: float, folder: Path) -> list[str]:
     model = add_lora(load_base(params.model), params.model.lora, 0)
     rows, batch = BoughtRows(pool, load_processor(params.model), params.model.max_length), params.finetune.batch_size
     measure = clock.timed("measuring", lambda which: measured(model, rows, which, batch))
-    schedule = TimedSchedule(plan, cluster, warm_up, n, n_examples(n, pool.num_rows, params.finetune.epochs), 0, measure, rows.buy)
+    schedule = TimedSchedule(
+        plan, cluster, warm_up, n, n_examples(n, pool.num_rows, params.finetune.epochs), 0, measure, rows.buy
+    )
     schedule.clock = clock
-    checkpoint = TimedCheckpoint(folder / f"{method}{budget}", frozenset(mark // batch for mark in schedule.marks), schedule)
+    checkpoint = TimedCheckpoint(
+        folder / f"{method}{budget}", frozenset(mark // batch for mark in schedule.marks), schedule
+    )
     clock.timed("all", finetune)(model, rows, schedule, params.finetune, params.model, checkpoint=checkpoint)
     took = clock.seconds
     training = took["all"] - took["schedule"] - took["checkpoints"]
@@ -83,7 +87,11 @@ def one_run(method: str, budget: float, folder: Path) -> list[str]:
 def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        body = [one_run(method, budget, Path(folder)) for method in ("progress_loss", "progress_accuracy") for budget in (0.05, 0.2)]
+        body = [
+            one_run(method, budget, Path(folder))
+            for method in ("progress_loss", "progress_accuracy")
+            for budget in (0.05, 0.2)
+        ]
     header = [
         "run",
         "examples trained on",
@@ -95,7 +103,12 @@ def main() -> None:
         "clusters and warm-up, once for all runs",
     ]
     said = "In % of training's seconds in the same run, encoding of rows included. Embeddings are made before, by `embed`.\n\n"
-    text = "# What choosing while the model learns costs\n\n" + said + "Made by `python benchmarks/schedule_overhead.py`.\n\n" + markdown(header, body)
+    text = (
+        "# What choosing while the model learns costs\n\n"
+        + said
+        + "Made by `python benchmarks/schedule_overhead.py`.\n\n"
+        + markdown(header, body)
+    )
     (REPORTS / "benchmarks" / "schedule_overhead.md").write_text(text)
     print(text)
 

@@ -23,8 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cadc import artifacts, console
-from cadc.params import load_params
+from cadc import artifacts
+from cadc.compute import console
+from cadc.config.params import load_params
 from cadc.report.leaderboard import markdown
 from cadc.selectors.signal import Signal
 
@@ -39,8 +40,20 @@ METHODS = {  # method -> (arrays [axes before the rows, axes behind them, dtype]
     "d2_pruning": ({"hidden": ((), (256,), np.float32), "margin": ((N_SNAPSHOTS,), (), np.float32)}, 10),
     "self_filter": ({"features": ((), (256,), np.float32), "difficulty": ((), (), np.float32)}, None),
     "self_sup": ({"hidden": ((), (256,), np.float32)}, 2),
-    "less": ({"update_on_mean": ((N_SNAPSHOTS,), (N_SUBTASKS,), np.float32), "update_norm": ((N_SNAPSHOTS,), (), np.float32)}, 2),
-    "icons": ({"gradient_on_units": ((N_SNAPSHOTS,), (N_SUBTASKS,), np.float32), "gradient_norm": ((N_SNAPSHOTS,), (), np.float32)}, 2),
+    "less": (
+        {
+            "update_on_mean": ((N_SNAPSHOTS,), (N_SUBTASKS,), np.float32),
+            "update_norm": ((N_SNAPSHOTS,), (), np.float32),
+        },
+        2,
+    ),
+    "icons": (
+        {
+            "gradient_on_units": ((N_SNAPSHOTS,), (N_SUBTASKS,), np.float32),
+            "gradient_norm": ((N_SNAPSHOTS,), (), np.float32),
+        },
+        2,
+    ),
     "targeted_concept": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, 3),
     "targeted_skill": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, 3),
     "targeted_sum": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, None),
@@ -63,7 +76,9 @@ def write_array(path: Path, n_rows: int, before: tuple, behind: tuple, dtype) ->
                 continue
             rows = centres[rng.integers(CENTRES, size=n)] + 0.7 * rng.normal(size=(n, width)).astype(np.float32)
             copies = rng.integers(n, size=n // 10)
-            rows[rng.integers(n, size=n // 10)] = rows[copies] + 0.01 * rng.normal(size=(n // 10, width)).astype(np.float32)
+            rows[rng.integers(n, size=n // 10)] = rows[copies] + 0.01 * rng.normal(size=(n // 10, width)).astype(
+                np.float32
+            )
             parts = rows.reshape(n, *behind)
             layer[start : start + n] = parts / np.linalg.norm(parts, axis=-1, keepdims=True)
     out.flush()
@@ -80,15 +95,23 @@ def make_signal(method: str, n_rows: int) -> Signal:
             (folder / f"{name}.partial.npy").rename(folder / f"{name}.npy")
         arrays[name] = artifacts.load_array(folder / f"{name}.npy")
     subtask = np.arange(N_SUBTASKS)
-    arrays |= {"mean_norm": np.ones((N_SNAPSHOTS, N_SUBTASKS)), "benchmark": (subtask % 10).astype(np.int32), "probe_rows": np.full(N_SUBTASKS, 20)}
+    arrays |= {
+        "mean_norm": np.ones((N_SNAPSHOTS, N_SUBTASKS)),
+        "benchmark": (subtask % 10).astype(np.int32),
+        "probe_rows": np.full(N_SUBTASKS, 20),
+    }
     arrays["rate"] = np.linspace(1, 0.2, N_SNAPSHOTS)
     if "concept" in arrays:
         places = np.random.default_rng(1).integers(n_rows, size=N_QUERIES)
         for name in ("concept", "skill"):  # near some row of the pool each
             near = arrays[name][places] + np.random.default_rng(2).normal(0, 0.02, (N_QUERIES, arrays[name].shape[1]))
             arrays[f"probe_{name}"] = (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
-        arrays["probe_target"] = np.array(["mmt_val/all", "mini_vqa/all", "pope/pope", "llava_in_the_wild/wild"])[np.arange(N_QUERIES) % 4]
-    return Signal(n_rows, np.array([f"task {i}" for i in range(10)])[np.random.default_rng(0).integers(10, size=n_rows)], arrays)
+        arrays["probe_target"] = np.array(["mmt_val/all", "mini_vqa/all", "pope/pope", "llava_in_the_wild/wild"])[
+            np.arange(N_QUERIES) % 4
+        ]
+    return Signal(
+        n_rows, np.array([f"task {i}" for i in range(10)])[np.random.default_rng(0).integers(10, size=n_rows)], arrays
+    )
 
 
 def settings(method: str, n_rows: int):
@@ -103,8 +126,13 @@ def ours(method: str, n_rows: int) -> None:
     """Choose 5% once; prints seconds of `measure` and `select`."""
     signal, params, n = make_signal(method, n_rows), settings(method, n_rows), round(BUDGET * n_rows)
     module = importlib.import_module(f"cadc.selectors.{method}")
-    few = {name: np.take(array, range(500), array.shape.index(n_rows)) if n_rows in array.shape else array for name, array in signal.arrays.items()}
-    warm = module.measure(Signal(500, signal.task[:500], few), settings(method, 500))  # numba compiles at first use, whatever the rows
+    few = {
+        name: np.take(array, range(500), array.shape.index(n_rows)) if n_rows in array.shape else array
+        for name, array in signal.arrays.items()
+    }
+    warm = module.measure(
+        Signal(500, signal.task[:500], few), settings(method, 500)
+    )  # numba compiles at first use, whatever the rows
     module.select(warm, 20, settings(method, 500), np.random.default_rng(0))
     started = time.perf_counter()
     measured = module.measure(signal, params)
@@ -114,7 +142,15 @@ def ours(method: str, n_rows: int) -> None:
 
 
 def report(seconds: list[float], is_exact: bool) -> None:
-    print(json.dumps({"seconds": seconds, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "exact": is_exact}))
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+                "exact": is_exact,
+            }
+        )
+    )
 
 
 def dense(method: str, n_rows: int) -> None:
@@ -140,7 +176,9 @@ def dense_coincide(signal: Signal, n: int, params) -> np.ndarray:
     from cadc.selectors.shared.transfer_density import cluster_shares
 
     measured = coincide.measure(signal, params)
-    shares = cluster_shares(measured.score, np.array([len(rows) for rows in measured.rows]), n, params.temperature, params.variant)
+    shares = cluster_shares(
+        measured.score, np.array([len(rows) for rows in measured.rows]), n, params.temperature, params.variant
+    )
     chosen = []
     for rows, share in zip(measured.rows, shares, strict=True):
         x = np.asarray(measured.features[rows], np.float64)
@@ -149,7 +187,12 @@ def dense_coincide(signal: Signal, n: int, params) -> np.ndarray:
         )  # fmt: skip
         picked: list[int] = []
         for _ in range(share):
-            losses = [np.inf if i in picked else kernel[np.ix_([*picked, i], [*picked, i])].mean() - 2 * kernel[[*picked, i]].mean() for i in range(len(rows))]
+            losses = [
+                np.inf
+                if i in picked
+                else kernel[np.ix_([*picked, i], [*picked, i])].mean() - 2 * kernel[[*picked, i]].mean()
+                for i in range(len(rows))
+            ]
             picked.append(int(np.argmin(losses)))
         chosen.append(rows[picked])
     return np.concatenate(chosen)
@@ -189,12 +232,16 @@ def in_a_process(kind: str, method: str, n_rows: int) -> dict | None:
     """What a measurement printed; None where it failed or needs more memory than there is."""
     env = os.environ | {"CADC_WORKERS": str(WORKERS)}
     make_signal(method, n_rows)  # written out here, so that memory is the method's alone
-    done = subprocess.run([sys.executable, __file__, "--one", kind, method, str(n_rows)], env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", kind, method, str(n_rows)], env=env, capture_output=True, text=True
+    )
     if done.returncode:
         console.line(f"{kind} {method}, {n_rows} rows: failed\n{done.stderr[-600:]}")
         return None
     made = json.loads(done.stdout.splitlines()[-1])
-    console.line(f"{kind} {method}, {n_rows} rows: {sum(made['seconds']):.1f} s, {made['peak_gb']:.1f} GB, budget exact: {made['exact']}")
+    console.line(
+        f"{kind} {method}, {n_rows} rows: {sum(made['seconds']):.1f} s, {made['peak_gb']:.1f} GB, budget exact: {made['exact']}"
+    )
     return made
 
 
@@ -202,20 +249,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--rows", nargs="+", type=int, default=[50_000, 200_000, 665_000])
-    parser.add_argument("--report", type=Path, default=REPORT, help="where the table goes; name another one where not all methods run")
+    parser.add_argument(
+        "--report", type=Path, default=REPORT, help="where the table goes; name another one where not all methods run"
+    )
     parser.add_argument("--one", nargs=3, metavar=("KIND", "METHOD", "ROWS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
         return {"ours": ours, "dense": dense}[asked.one[0]](asked.one[1], int(asked.one[2]))
     made = {(method, n): in_a_process("ours", method, n) for n in [DENSE_ROWS, *asked.rows] for method in asked.methods}
-    plain = {method: in_a_process("dense", method, DENSE_ROWS) for method in asked.methods if method in ("coincide", "semdedup", "d2_pruning", "self_filter")}
-    header = ["", *(f"{n // 1000}k rows, s" for n in (DENSE_ROWS, *asked.rows)), "of it choosing", "µs a row", "peak, GB", "aimed at, min"]
+    plain = {
+        method: in_a_process("dense", method, DENSE_ROWS)
+        for method in asked.methods
+        if method in ("coincide", "semdedup", "d2_pruning", "self_filter")
+    }
+    header = [
+        "",
+        *(f"{n // 1000}k rows, s" for n in (DENSE_ROWS, *asked.rows)),
+        "of it choosing",
+        "µs a row",
+        "peak, GB",
+        "aimed at, min",
+    ]
     body = []
     for method in asked.methods:
         runs = [made[method, n] for n in (DENSE_ROWS, *asked.rows)]
         last, n = runs[-1], asked.rows[-1]
         cells = [f"{sum(run['seconds']):.1f}" if run else "failed" for run in runs]
-        said = [f"{last['seconds'][1]:.1f}", f"{1e6 * sum(last['seconds']) / n:.0f}", f"{last['peak_gb']:.1f}"] if last else ["", "", ""]
+        said = (
+            [f"{last['seconds'][1]:.1f}", f"{1e6 * sum(last['seconds']) / n:.0f}", f"{last['peak_gb']:.1f}"]
+            if last
+            else ["", "", ""]
+        )
         body.append([method, *cells, *said, str(METHODS[method][1] or "")])
     beside = [
         [

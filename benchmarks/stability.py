@@ -17,35 +17,49 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cadc import artifacts, shards
+from cadc import artifacts
 from cadc.capabilities.attribution import snapshot_weights
 from cadc.capabilities.graph import capabilities
+from cadc.capabilities.replicas import replicas
 from cadc.capabilities.stability import Consensus, consensus, drawn_gram, mean_agreement, most_stable
-from cadc.params import load_params
-from cadc.pool.probe import load_probe
+from cadc.compute import shards
+from cadc.config.params import load_params
+from cadc.data.probe import load_probe
 from cadc.report.leaderboard import markdown
-from cadc.training.replicas import replicas
 
 REPORT = Path("reports/benchmarks/stability.md")
 
 
-def over_runs(row_grams: list[np.ndarray], consensus_of: Callable[[list[np.ndarray]], list[Consensus]]) -> list[list[str]]:
+def over_runs(
+    row_grams: list[np.ndarray], consensus_of: Callable[[list[np.ndarray]], list[Consensus]]
+) -> list[list[str]]:
     """Groups of 1, 2, 3, ... proxy runs, no run in two groups of one size: how well the partitions that groups of one size choose agree, and at each resolution."""
     body = []
     for size in range(1, len(row_grams) // 2 + 1):
         groups = [consensus_of(row_grams[k : k + size]) for k in range(0, len(row_grams) - size + 1, size)]
         chosen = [most_stable(group) for group in groups]
         counts = [one.n_capabilities for one in chosen]
-        rows = [f"{mean_agreement(np.stack([group[i].partition for group in groups])):.2f}" for i in range(len(groups[0]))]
+        rows = [
+            f"{mean_agreement(np.stack([group[i].partition for group in groups])):.2f}" for i in range(len(groups[0]))
+        ]
         body.append(
-            [str(size), str(len(groups)), f"{min(counts)} to {max(counts)}", f"{mean_agreement(np.stack([one.partition for one in chosen])):.2f}", *rows]
+            [
+                str(size),
+                str(len(groups)),
+                f"{min(counts)} to {max(counts)}",
+                f"{mean_agreement(np.stack([one.partition for one in chosen])):.2f}",
+                *rows,
+            ]
         )
     return body
 
 
 def members(partition: np.ndarray, targets: list[str]) -> list[Counter]:
     """How many subtasks of each benchmark every capability has."""
-    return [Counter(target for target, own in zip(targets, partition, strict=True) if own == c) for c in range(int(partition.max()) + 1)]
+    return [
+        Counter(target for target, own in zip(targets, partition, strict=True) if own == c)
+        for c in range(int(partition.max()) + 1)
+    ]
 
 
 def main() -> None:
@@ -54,7 +68,14 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     params = load_params()
-    inputs = [params.proxy.model_dump(), params.capture.model_dump(), params.model.model_dump(), artifacts.POOL, artifacts.PROBE, *params.model.sources]
+    inputs = [
+        params.proxy.model_dump(),
+        params.capture.model_dump(),
+        params.model.model_dump(),
+        artifacts.POOL,
+        artifacts.PROBE,
+        *params.model.sources,
+    ]
     folders = list(shards.run(replicas, list(range(args.seeds)), "stability", inputs, "proxy runs").values())
     _, names, known = load_probe(artifacts.PROBE, params.capture.targets)
     unique, subtask = np.unique(names, return_inverse=True)
@@ -63,7 +84,10 @@ def main() -> None:
     row_grams = [artifacts.load_array(folder / "row_gram.npy") for folder in folders]
     grams, body = [drawn_gram(np.asarray(row_gram), subtask, None) for row_gram in row_grams], []
     for rule, center, tau, resolution in product(("equal", "lr"), (True, False), (0.0, 0.1, 0.3), (0.6, 0.8, 1.0, 1.2)):
-        made = [capabilities(gram, snapshot_weights(rates, rule), center, tau, resolution, 1, discover.seed) for gram in grams]
+        made = [
+            capabilities(gram, snapshot_weights(rates, rule), center, tau, resolution, 1, discover.seed)
+            for gram in grams
+        ]
         counts = [int(partition.max()) + 1 for partition in made]
         body.append(
             [
@@ -74,11 +98,17 @@ def main() -> None:
                 f"{mean_agreement(np.stack(made)):.2f}",
             ]
         )
-    consensus_of = partial(consensus, subtask=subtask, weights=snapshot_weights(rates, discover.snapshot_weights), discover=discover)
+    consensus_of = partial(
+        consensus, subtask=subtask, weights=snapshot_weights(rates, discover.snapshot_weights), discover=discover
+    )
     runs = [consensus_of([row_gram]) for row_gram in row_grams]
     chosen = [most_stable(run) for run in runs]
     counts = [one.n_capabilities for one in chosen]
-    made_of = [[str(seed), *(str(c[target]) for target in sorted(set(targets)))] for seed, one in enumerate(chosen) for c in members(one.partition, targets)]
+    made_of = [
+        [str(seed), *(str(c[target]) for target in sorted(set(targets)))]
+        for seed, one in enumerate(chosen)
+        for c in members(one.partition, targets)
+    ]
     text = f"""# Are capabilities the model's or the run's?
 
 Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} proxy runs that differ in seed alone. ARI: mean pairwise adjusted Rand index of their partitions of

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cadc.params import load_params
-from cadc.pool.mini_world import write_pool
-from cadc.pool.reader import read_pool
+from cadc.config.params import load_params
+from cadc.data.reader import read_pool
+from cadc.world.mini_world import write_pool
 
 
 def main() -> None:

@@ -2,12 +2,13 @@
 
 import torch
 
-from cadc import artifacts, shards
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params, load_params
 from cadc.gradients.influence import row_influence
 from cadc.gradients.load import load_engine
-from cadc.params import Params, load_params
-from cadc.pool_shards import measure_pool, pool_shard
-from cadc.stage import run_stage
+from cadc.model.pool_shards import measure_pool, pool_shard
 from cadc.training.snapshots import load_snapshots
 
 ARRAYS = ("influence", "norm", "self_influence", "loss")
@@ -18,13 +19,25 @@ def attribution() -> shards.Task:
     """The influence of one stretch of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params()
-    engine, snapshots, trajectories = load_engine(params), load_snapshots(artifacts.PROXY), artifacts.load_array(TRAJECTORIES)
+    engine, snapshots, trajectories = (
+        load_engine(params),
+        load_snapshots(artifacts.PROXY),
+        artifacts.load_array(TRAJECTORIES),
+    )
     return pool_shard(params, lambda rows, which: row_influence(engine, rows, which, snapshots, trajectories))
 
 
 def main(params: Params) -> int:
     arrays = (*ARRAYS, *(["sketches"] if params.capture.keep_sketches else []))
-    n_rows = measure_pool(attribution, "attribute", "influence of pool rows", params, [TRAJECTORIES], artifacts.INFLUENCE, by_snapshot=arrays)
+    n_rows = measure_pool(
+        attribution,
+        "attribute",
+        "influence of pool rows",
+        params,
+        [TRAJECTORIES],
+        artifacts.INFLUENCE,
+        by_snapshot=arrays,
+    )
     shards.forget("attribute")
     return n_rows * len(params.proxy.snapshots_at)
 

@@ -4,13 +4,13 @@ import numpy as np
 import torch
 
 from cadc import artifacts
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params
+from cadc.data.probe import load_probe
 from cadc.gradients.influence import subtask_trajectories
 from cadc.gradients.load import load_engine
 from cadc.model.encode import EncodedRows
 from cadc.model.load import load_processor
-from cadc.params import Params
-from cadc.pool.probe import load_probe
-from cadc.stage import run_stage
 from cadc.training.snapshots import load_snapshots
 
 
@@ -28,7 +28,10 @@ def main(params: Params) -> int:
         artifacts.save_array(artifacts.CAPTURE / f"{name}.npy", array)
     artifacts.save_array(artifacts.CAPTURE / "row_subtask.npy", subtask)
     artifacts.save_array(artifacts.CAPTURE / "gram.npy", np.einsum("msd,mtd->mst", wide, wide))
-    artifacts.write_json(artifacts.CAPTURE / "subtasks.json", [{"name": name, **known[name], "rows": subtasks.count(name)} for name in names])
+    artifacts.write_json(
+        artifacts.CAPTURE / "subtasks.json",
+        [{"name": name, **known[name], "rows": subtasks.count(name)} for name in names],
+    )
     return len(subtasks) * len(snapshots)
 
 

@@ -9,23 +9,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cadc import artifacts, console, launch, shards
-from cadc.clean_params import BY_MODEL, CHECKS, Clean
-from cadc.cleaning import abnormal, answer_format, duplicates, hallucination, mismatch, objects, repetition, wrong_answer
+from cadc import artifacts
+from cadc.cleaning import (
+    abnormal,
+    answer_format,
+    duplicates,
+    hallucination,
+    mismatch,
+    objects,
+    repetition,
+    rewriting,
+    wrong_answer,
+)
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import Findings
 from cadc.cleaning.pool import SHARD_ROWS, pool_copies
-from cadc.endpoint import Endpoint, told
-from cadc.metabolism import rewriting
+from cadc.compute import console, launch, shards
+from cadc.compute.endpoint import Endpoint, told
+from cadc.compute.stage import run_stage
+from cadc.config.cleaning import BY_MODEL, CHECKS, Clean
+from cadc.config.params import Model, Params, load_params
+from cadc.data.labels import load_labels
+from cadc.data.lineage import Change, apply_lineage, version_of, write_lineage
 from cadc.model.load import load_processor
-from cadc.params import Model, Params, load_params
-from cadc.pool.lineage import Change, apply_lineage, version_of, write_lineage
 from cadc.report import cleaning
 from cadc.report.leaderboard import REPORTS
-from cadc.stage import run_stage
 
 TEXT = (repetition, abnormal, answer_format)
-SCHEMA = pa.schema([("row", pa.int64()), ("id", pa.string()), ("check", pa.string()), ("score", pa.float32()), ("flag", pa.bool_()), ("evidence", pa.string())])
+SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("id", pa.string()),
+        ("check", pa.string()),
+        ("score", pa.float32()),
+        ("flag", pa.bool_()),
+        ("evidence", pa.string()),
+    ]
+)
 
 
 def reading() -> shards.Task:
@@ -37,7 +57,10 @@ def reading() -> shards.Task:
         for check in TEXT:
             name = check.__name__.rpartition(".")[2]
             found = check.check(turns, **settings[name])
-            pq.write_table(pa.table([found.score, found.flag, pa.array(found.evidence)], names=["score", "flag", "evidence"]), folder / f"{name}.parquet")
+            pq.write_table(
+                pa.table([found.score, found.flag, pa.array(found.evidence)], names=["score", "flag", "evidence"]),
+                folder / f"{name}.parquet",
+            )
 
     return shard
 
@@ -68,10 +91,14 @@ def object_findings(pool: pa.Table, params: Params) -> dict[str, Findings]:
                 f"clean.objects.action is {asked.action}, but {asked.lists} is empty; set clean.objects.lists to a file that says what pictures have"
             )
         return {}
-    folder = f"{params.data.inside(params.data.images)}/" if params.data.path else ""  # stands before the names of images that are not embedded
+    folder = (
+        f"{params.data.inside(params.data.images)}/" if params.data.path else ""
+    )  # stands before the names of images that are not embedded
     names = [path.removeprefix(folder) for path in pc.struct_field(pc.list_flatten(pool["images"]), "path").to_pylist()]
     bounds = np.concatenate([[0], np.cumsum(pc.list_value_length(pool["images"]).to_numpy())]).tolist()
-    console.line(f"objects: {asked.lists} says nothing of {len(set(names) - lists.of.keys())} of {len(set(names))} pictures")
+    console.line(
+        f"objects: {asked.lists} says nothing of {len(set(names) - lists.of.keys())} of {len(set(names))} pictures"
+    )
     images = [names[a:b] for a, b in pairwise(bounds)]
     return {"objects": objects.check(pool["turns"].to_pylist(), images, lists, asked.least, asked.share)}
 
@@ -107,7 +134,10 @@ def new_answers(pool: pa.Table, rows: list[int], params: Params) -> dict[int, tu
         finally:
             console.line(f"rewrites: {told(endpoint.spent)}")
     else:
-        evidence, decode = Evidence(**artifacts.load_arrays(artifacts.CROSSFIT)), load_processor(params.model).tokenizer.decode
+        evidence, decode = (
+            Evidence(**artifacts.load_arrays(artifacts.CROSSFIT)),
+            load_processor(params.model).tokenizer.decode,
+        )
         answers = rewriting.judged_answers(evidence, decode, turns, single)
     return rewriting.accepted(turns, single, answers, settings)
 
@@ -122,7 +152,9 @@ def changes_of(found: dict[str, Findings], pool: pa.Table, params: Params) -> li
             before, after = mended[row]
             changes.append(Change(ids[row], version, "rewrite", before=before, after=after, reason=bad[row]))
         else:
-            changes.append(Change(ids[row], version, "drop", reason=dropped.get(row) or f"{bad[row]}; no new answer was accepted"))
+            changes.append(
+                Change(ids[row], version, "drop", reason=dropped.get(row) or f"{bad[row]}; no new answer was accepted")
+            )
     return changes
 
 
@@ -136,7 +168,10 @@ def main(params: Params) -> None:
     if settings.evidence == "crossfit":
         found |= model_findings(settings, np.array(pool["source"].to_pylist()), copies.keeper, params.model)
     parts = [
-        pa.Table.from_arrays([np.arange(pool.num_rows), ids, pa.repeat(name, pool.num_rows), f.score, f.flag, pa.array(f.evidence)], schema=SCHEMA)
+        pa.Table.from_arrays(
+            [np.arange(pool.num_rows), ids, pa.repeat(name, pool.num_rows), f.score, f.flag, pa.array(f.evidence)],
+            schema=SCHEMA,
+        )
         for name, f in found.items()
     ]
     pq.write_table(pa.concat_tables(parts), out / "findings.parquet")
@@ -148,11 +183,15 @@ def main(params: Params) -> None:
         pq.write_table(apply_lineage(pool, pool.slice(0, 0), changes), cleaned / "rows.parquet")
         write_lineage(cleaned / "lineage.csv", changes)
         skipped = artifacts.read_json(artifacts.RAW / "skipped.json")
-        artifacts.write_json(cleaned / "skipped.json", skipped + [{"id": change.row, "reason": change.reason} for change in dropped])
+        artifacts.write_json(
+            cleaned / "skipped.json", skipped + [{"id": change.row, "reason": change.reason} for change in dropped]
+        )
     else:
         for name in ("rows.parquet", "skipped.json"):
             shutil.copyfile(artifacts.RAW / name, cleaned / name)
-    cleaning.write(REPORTS, pool, found, copies, artifacts.load_labels(artifacts.RAW), settings, len(dropped), len(changes) - len(dropped))
+    cleaning.write(
+        REPORTS, pool, found, copies, load_labels(artifacts.RAW), settings, len(dropped), len(changes) - len(dropped)
+    )
     shards.forget("clean")
     shards.forget("clean_text")
     for name, f in found.items():

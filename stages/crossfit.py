@@ -6,15 +6,16 @@ import numpy as np
 import pyarrow.compute as pc
 import torch
 
-from cadc import artifacts, launch, shards
-from cadc.cleaning.crossfit import fold_of, judged, other_rows, training_order
-from cadc.cleaning.matching import load_matchers, matched, train_matchers
+from cadc import artifacts
+from cadc.cleaning.cross_fitting import fold_of, judged, other_rows, training_order
+from cadc.cleaning.picture_match import load_matchers, matched, train_matchers
 from cadc.cleaning.pool import pool_copies
+from cadc.compute import launch, shards
+from cadc.compute.stage import run_stage
+from cadc.config.params import Optimizer, Params, load_params
 from cadc.features.embeddings import row_encoder
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_adapter, load_base, load_processor, save_adapter
-from cadc.params import Optimizer, Params, load_params
-from cadc.stage import run_stage
 from cadc.training.finetune import finetune
 
 BY_TOKEN = ("token", "likeliest", "nll", "likeliest_nll", "entropy", "blind_nll")
@@ -31,13 +32,30 @@ def training() -> shards.Task:
 
     def train(held_out: int, folder: Path) -> None:
         model = add_lora(load_base(params.model), params.model.lora, params.crossfit.seed)
-        finetune(model, rows, training_order(fold, held_out, keeper, params.crossfit.epochs, params.crossfit.seed), params.proxy, params.model)
+        finetune(
+            model,
+            rows,
+            training_order(fold, held_out, keeper, params.crossfit.epochs, params.crossfit.seed),
+            params.proxy,
+            params.model,
+        )
         save_adapter(model, folder)
         pictured = pc.list_value_length(pool["images"]).to_numpy() > 0
         which = np.flatnonzero(pictured & (fold != held_out) & (keeper == np.arange(len(keeper))))
         if len(which):
             how, to = params.crossfit.matching, folder / "matching"
-            train_matchers(model, rows, which, keeper, how, params.proxy, params.model, params.capture.batch_tokens, params.crossfit.seed, to)
+            train_matchers(
+                model,
+                rows,
+                which,
+                keeper,
+                how,
+                params.proxy,
+                params.model,
+                params.capture.batch_tokens,
+                params.crossfit.seed,
+                to,
+            )
 
     return train
 
@@ -46,10 +64,16 @@ def judging() -> shards.Task:
     """The evidence on one stretch of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params()
-    pool, processor, encoder = artifacts.load_pool(artifacts.RAW), load_processor(params.model), row_encoder(params.model, params.embed.tower)
+    pool, processor, encoder = (
+        artifacts.load_pool(artifacts.RAW),
+        load_processor(params.model),
+        row_encoder(params.model, params.embed.tower),
+    )
     fold, keeper = (np.asarray(artifacts.load_array(FOLDS / f"{name}.npy")) for name in ("fold", "keeper"))
     models = [load_adapter(load_base(params.model), FOLDS / "adapters" / str(k)) for k in range(params.crossfit.folds)]
-    matchers = [load_matchers(params.model, FOLDS / "adapters" / str(k) / "matching") for k in range(params.crossfit.folds)]
+    matchers = [
+        load_matchers(params.model, FOLDS / "adapters" / str(k) / "matching") for k in range(params.crossfit.folds)
+    ]
     size = params.capture.shard_rows
 
     def shard(index: int, folder: Path) -> None:
@@ -68,7 +92,9 @@ def judging() -> shards.Task:
                 for name in BY_TOKEN:
                     for i, part in zip(at, np.split(found[name], bounds), strict=True):
                         made[i] = made[i] | {name: part}
-                for name, values in matched(matchers[k], rows, which[at], others[:, at], params.capture.batch_tokens).items():
+                for name, values in matched(
+                    matchers[k], rows, which[at], others[:, at], params.capture.batch_tokens
+                ).items():
                     whole[name][..., at] = values
         for name in BY_TOKEN:
             artifacts.save_array(folder / f"{name}.npy", np.concatenate([own[name] for own in made]))
@@ -76,7 +102,10 @@ def judging() -> shards.Task:
         for name, values in (whole | {"other": others}).items():
             artifacts.save_array(folder / f"{name}.npy", values)
         views = encoder(table)
-        artifacts.save_array(folder / "similarity.npy", np.where(pictured, (views["image"] * views["text"]).sum(1), np.nan).astype(np.float32))
+        artifacts.save_array(
+            folder / "similarity.npy",
+            np.where(pictured, (views["image"] * views["text"]).sum(1), np.nan).astype(np.float32),
+        )
 
     return shard
 
@@ -87,7 +116,9 @@ def main(params: Params) -> int:
     inputs = [
         params.crossfit.model_dump(),
         params.model.model_dump(),
-        params.proxy.model_dump(include=set(Optimizer.model_fields)),  # not which rows the proxy run takes, and how long
+        params.proxy.model_dump(
+            include=set(Optimizer.model_fields)
+        ),  # not which rows the proxy run takes, and how long
         params.capture.model_dump(include={"batch_tokens", "shard_rows"}),
         params.clean.duplicates.model_dump(),
         artifacts.RAW,

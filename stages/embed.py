@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
-from cadc import artifacts, shards
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params, load_params
 from cadc.features.embeddings import load_sentence_encoder, row_encoder, row_text, sentence_embeddings
-from cadc.params import Params, load_params
-from cadc.stage import run_stage
 
 SHARD_ROWS = 2000
 
@@ -16,7 +17,11 @@ def embedding() -> shards.Task:
     """The embeddings of one stretch of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params()
-    pool, encoder, views = artifacts.load_pool(), load_sentence_encoder(params.embed.sentences), row_encoder(params.model, params.embed.tower)
+    pool, encoder, views = (
+        artifacts.load_pool(),
+        load_sentence_encoder(params.embed.sentences),
+        row_encoder(params.model, params.embed.tower),
+    )
 
     def shard(index: int, folder: Path) -> None:
         rows = pool.slice(index * SHARD_ROWS, SHARD_ROWS)
@@ -31,7 +36,13 @@ def main(params: Params) -> int:
     n_rows = artifacts.load_pool().num_rows
     keys = list(range(-(-n_rows // SHARD_ROWS)))
     models = [Path(path) for path in (params.model.path, params.embed.tower) if path and Path(path).is_dir()]
-    folders = shards.run(embedding, keys, "embed", [params.model.model_dump(), params.embed.model_dump(), artifacts.POOL, *models], "embed rows")
+    folders = shards.run(
+        embedding,
+        keys,
+        "embed",
+        [params.model.model_dump(), params.embed.model_dump(), artifacts.POOL, *models],
+        "embed rows",
+    )
     artifacts.fresh(artifacts.EMBEDDINGS)
     for name in ("image", "text", "sentence"):
         shards.join(folders, f"{name}.npy", artifacts.EMBEDDINGS / f"{name}.npy", n_rows)

@@ -9,24 +9,34 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from cadc import artifacts, console
+from cadc import artifacts
+from cadc.compute import console
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params
+from cadc.config.runs import runs_of
 from cadc.evaluation.catalogue import check
 from cadc.evaluation.judge import check_scores, judge
 from cadc.model.load import load_adapter, load_base, load_processor
-from cadc.params import Params
-from cadc.runs import runs_of
-from cadc.stage import run_stage
 
 METHOD = sys.argv[1]
 
 
 def main(params: Params) -> int:
     torch.set_num_threads(1)
-    names, judged, root = params.evaluate.tasks, params.evaluate.judge.url is not None, artifacts.BENCHMARKS / params.evaluate.split
+    names, judged, root = (
+        params.evaluate.tasks,
+        params.evaluate.judge.url is not None,
+        artifacts.BENCHMARKS / params.evaluate.split,
+    )
     check(root, names, judged)  # now, for lmms-eval takes 20 seconds to import
     with judge(params.evaluate.judge) as asked:
         from cadc.evaluation.adapter import ChatModel
-        from cadc.evaluation.benchmarks import load_tasks, run, sample_rows, sample_schema  # lmms-eval reads the judge's address as tasks are loaded
+        from cadc.evaluation.benchmarks import (
+            load_tasks,
+            run,
+            sample_rows,
+            sample_schema,
+        )  # lmms-eval reads the judge's address as tasks are loaded
 
         tasks = load_tasks(root, names, judged)
         chat = ChatModel(load_processor(params.tuned), params.evaluate.batch_size, params.evaluate.max_new_tokens)
@@ -36,7 +46,13 @@ def main(params: Params) -> int:
             metrics, samples = run(chat, tasks)
             asked.check()
             if "llava_in_the_wild" in samples:
-                check_scores([(s["doc"]["question_id"], s["gpt_eval_llava_all"]["scores"]) for s in samples["llava_in_the_wild"]], asked.of)
+                check_scores(
+                    [
+                        (s["doc"]["question_id"], s["gpt_eval_llava_all"]["scores"])
+                        for s in samples["llava_in_the_wild"]
+                    ],
+                    asked.of,
+                )
             figures.setdefault(cell.key, {})[f"s{cell.seed}"] = metrics
             for task in sorted(samples):
                 rows += [{"budget": cell.key, "seed": cell.seed, **row} for row in sample_rows(task, samples[task])]

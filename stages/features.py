@@ -2,12 +2,13 @@
 
 import torch
 
-from cadc import artifacts, shards
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params, load_params
 from cadc.features.forward import row_features
 from cadc.model.load import add_lora, load_base
-from cadc.params import Params, load_params
-from cadc.pool_shards import measure_pool, pool_shard
-from cadc.stage import run_stage
+from cadc.model.pool_shards import measure_pool, pool_shard
 from cadc.training.snapshots import load_snapshots
 
 BY_ROW, BY_SNAPSHOT = ("activations", "hidden"), ("nll", "el2n", "margin")
@@ -20,12 +21,16 @@ def observation() -> shards.Task:
     base = load_base(params.model)
     image_token, layers, batch_tokens = base.config.image_token_id, params.features.layers, params.capture.batch_tokens
     model, snapshots = add_lora(base, params.model.lora, seed=0), load_snapshots(artifacts.PROXY)
-    return pool_shard(params, lambda rows, which: row_features(model, rows, which, snapshots, image_token, layers, batch_tokens))
+    return pool_shard(
+        params, lambda rows, which: row_features(model, rows, which, snapshots, image_token, layers, batch_tokens)
+    )
 
 
 def main(params: Params) -> int:
     inputs = [params.features.model_dump()]
-    n_rows = measure_pool(observation, "features", "features of pool rows", params, inputs, artifacts.FEATURES, BY_ROW, BY_SNAPSHOT)
+    n_rows = measure_pool(
+        observation, "features", "features of pool rows", params, inputs, artifacts.FEATURES, BY_ROW, BY_SNAPSHOT
+    )
     shards.forget("features")
     return n_rows * len(params.proxy.snapshots_at)
 

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import torch
 
-from cadc import artifacts, console, shards
-from cadc.budgets import n_selected
-from cadc.launch import team
+from cadc import artifacts
+from cadc.compute import console, shards
+from cadc.compute.launch import team
+from cadc.compute.stage import run_stage
+from cadc.config.budgets import n_selected
+from cadc.config.params import Params, load_params
+from cadc.config.runs import Run, runs_of
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor, save_adapter
-from cadc.params import Params, load_params
-from cadc.runs import Run, runs_of
-from cadc.stage import run_stage
-from cadc.training import buying
+from cadc.training import unlocking as buying
 from cadc.training.adaptive import Plan
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
@@ -51,11 +52,32 @@ class Tuner:
             checkpoint.unlink(missing_ok=True)
 
     def adaptive(self, run: Run, warm_up: artifacts.Selection, folder: Path) -> None:
-        n, settings, checkpoint = n_selected(run.budget, self.pool.num_rows), self.params.finetune, checkpoint_beside(folder)
+        n, settings, checkpoint = (
+            n_selected(run.budget, self.pool.num_rows),
+            self.params.finetune,
+            checkpoint_beside(folder),
+        )
         examples = n_examples(n, self.pool.num_rows, settings.epochs)
-        rows = buying.BoughtRows(self.pool, self.processor, self.params.tuned.max_length, long_rows=self.params.tuned.long_rows)
-        plan, cluster = Plan(**artifacts.read_json(PLAN)["settings"]), artifacts.load_array(PLAN.with_name("cluster.npy"))
-        made = buying.tune(lambda: self.fresh_model(run), rows, plan, cluster, warm_up.row, n, examples, run.seed, settings, self.params.tuned, checkpoint)
+        rows = buying.BoughtRows(
+            self.pool, self.processor, self.params.tuned.max_length, long_rows=self.params.tuned.long_rows
+        )
+        plan, cluster = (
+            Plan(**artifacts.read_json(PLAN)["settings"]),
+            artifacts.load_array(PLAN.with_name("cluster.npy")),
+        )
+        made = buying.tune(
+            lambda: self.fresh_model(run),
+            rows,
+            plan,
+            cluster,
+            warm_up.row,
+            n,
+            examples,
+            run.seed,
+            settings,
+            self.params.tuned,
+            checkpoint,
+        )
         if team()[0] == 0:
             save_adapter(made.model, folder)
             artifacts.save_array(folder / "loss.npy", made.losses)
@@ -83,13 +105,22 @@ def tuning() -> shards.Task:
 
 def main(params: Params) -> int:
     names = [run.name for run in runs_of(METHOD, params)]
-    inputs = [params.finetune.model_dump(), params.tuned.model_dump(), artifacts.SELECTIONS / METHOD, artifacts.POOL, *params.tuned.sources]
+    inputs = [
+        params.finetune.model_dump(),
+        params.tuned.model_dump(),
+        artifacts.SELECTIONS / METHOD,
+        artifacts.POOL,
+        *params.tuned.sources,
+    ]
     folders = shards.run(tuning, names, f"finetune_{METHOD}", inputs, f"fine-tune {METHOD}", together=True)
     artifacts.fresh(artifacts.ADAPTERS / METHOD)
     for name in names:
         folders[name].rename(artifacts.ADAPTERS / METHOD / name)
     shards.forget(f"finetune_{METHOD}")
-    return sum(len(artifacts.load_array(artifacts.ADAPTERS / METHOD / name / "loss.npy")) for name in names) * params.finetune.batch_size
+    return (
+        sum(len(artifacts.load_array(artifacts.ADAPTERS / METHOD / name / "loss.npy")) for name in names)
+        * params.finetune.batch_size
+    )
 
 
 if __name__ == "__main__":

@@ -14,17 +14,19 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from cadc import artifacts, shards
-from cadc.budgets import n_selected
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.compute.stage import run_stage
+from cadc.config.budgets import n_selected
+from cadc.config.params import Params, load_params
+from cadc.data.labels import load_labels
 from cadc.evaluation.bench import Bench, answers, chat_of
 from cadc.evaluation.benchmarks import load_tasks
 from cadc.evaluation.gate import Trial, oracle
 from cadc.evaluation.statistics import Samples, measure
-from cadc.params import Params, load_params
 from cadc.report import testbed
 from cadc.selectors import random
 from cadc.selectors.signal import Signal
-from cadc.stage import run_stage
 from cadc.training.schedule import epochs_for
 
 WHAT = sys.argv[1]
@@ -35,10 +37,18 @@ def trials(params: Params) -> list[Trial]:
     """Every run of the gate or of the plateau, the longest first."""
     if WHAT == "plateau":
         sizes = {int(key[1:]) / 100: grid for key, grid in params.plateau.epochs.items()}
-        made = [Trial("full" if size == 1 else "random", size, epochs, params.plateau.seed) for size, grid in sizes.items() for epochs in grid]
+        made = [
+            Trial("full" if size == 1 else "random", size, epochs, params.plateau.seed)
+            for size, grid in sizes.items()
+            for epochs in grid
+        ]
     else:
         arms = [("random", budget) for budget in params.gate.random] + [("oracle", params.gate.oracle), ("full", 1.0)]
-        made = [Trial(arm, budget, epochs_for(budget, params.finetune.epochs), seed) for arm, budget in arms for seed in params.gate.seeds]
+        made = [
+            Trial(arm, budget, epochs_for(budget, params.finetune.epochs), seed)
+            for arm, budget in arms
+            for seed in params.gate.seeds
+        ]
         made.append(Trial("base", 0.0, 0.0, params.gate.seeds[0]))
     return sorted(made, key=lambda trial: -trial.budget * trial.epochs)
 
@@ -56,7 +66,7 @@ def draw(trial: Trial, pool: pa.Table, labels: list[dict]) -> np.ndarray:
 def attempts() -> shards.Task:
     """One trial, its figures in percent as JSON in a folder; the base's questions serve the blind guess too."""
     torch.set_num_threads(1)
-    params, labels = load_params(), artifacts.load_labels().to_pylist()
+    params, labels = load_params(), load_labels().to_pylist()
     bench, tasks = Bench(params, artifacts.load_pool()), load_tasks(ROOT, params.gate.tasks)
     chat, by_name = chat_of(params, bench.processor), {trial.name: trial for trial in trials(params)}
 
@@ -73,10 +83,21 @@ def attempts() -> shards.Task:
 
 def main(params: Params) -> None:
     runs = trials(params)
-    inputs = [params.finetune.model_dump(), params.model.model_dump(), params.gate.tasks, artifacts.POOL, ROOT, *params.model.sources]
+    inputs = [
+        params.finetune.model_dump(),
+        params.model.model_dump(),
+        params.gate.tasks,
+        artifacts.POOL,
+        ROOT,
+        *params.model.sources,
+    ]
     folders = shards.run(attempts, [trial.name for trial in runs], WHAT, inputs, WHAT)
     figures = {trial: artifacts.read_json(folders[trial.name] / "figures.json") for trial in runs}
-    figures |= {replace(trial, arm="blind"): artifacts.read_json(folders[trial.name] / "blind.json") for trial in runs if trial.arm == "base"}
+    figures |= {
+        replace(trial, arm="blind"): artifacts.read_json(folders[trial.name] / "blind.json")
+        for trial in runs
+        if trial.arm == "base"
+    }
     testbed.write_plateau(figures) if WHAT == "plateau" else testbed.write_gate(figures, params.gate.oracle)
     shards.forget(WHAT)
 

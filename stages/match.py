@@ -3,12 +3,13 @@
 import numpy as np
 import torch
 
-from cadc import artifacts, shards
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params, load_params
 from cadc.gradients.load import load_engine
 from cadc.gradients.matching import row_matching
-from cadc.params import Params, load_params
-from cadc.pool_shards import measure_pool, pool_shard
-from cadc.stage import run_stage
+from cadc.model.pool_shards import measure_pool, pool_shard
 from cadc.training.snapshots import load_snapshots
 
 BY_SNAPSHOT = ("update_on_mean", "update_on_units", "update_norm", "gradient_on_units", "gradient_norm")
@@ -29,17 +30,27 @@ def main(params: Params) -> int:
     snapshots, gradients = load_snapshots(artifacts.PROXY), artifacts.load_array(TARGETS["gradients"])
     width = gradients.shape[2]
     if params.match.keep_snapshot >= len(snapshots):
-        raise ValueError(f"match.keep_snapshot is {params.match.keep_snapshot}, and proxy.snapshots {len(snapshots)}: it counts from 0")
+        raise ValueError(
+            f"match.keep_snapshot is {params.match.keep_snapshot}, and proxy.snapshots {len(snapshots)}: it counts from 0"
+        )
     if not params.capture.projection:
-        raise ValueError("match needs sketches: with capture.projection: 0 coordinates keep their sign, and folded ones would add up; set a width")
+        raise ValueError(
+            "match needs sketches: with capture.projection: 0 coordinates keep their sign, and folded ones would add up; set a width"
+        )
     if width % params.match.keep_width:
-        raise ValueError(f"match.keep_width is {params.match.keep_width}, which does not divide the sketch's width {width} (capture.projection)")
+        raise ValueError(
+            f"match.keep_width is {params.match.keep_width}, which does not divide the sketch's width {width} (capture.projection)"
+        )
     out, inputs = artifacts.MATCHING, [params.match.model_dump(), *TARGETS.values()]
-    n_rows = measure_pool(matching, "match", "pool rows against probe gradients", params, inputs, out, BY_ROW, BY_SNAPSHOT)
+    n_rows = measure_pool(
+        matching, "match", "pool rows against probe gradients", params, inputs, out, BY_ROW, BY_SNAPSHOT
+    )
     subtasks = artifacts.read_json(artifacts.CAPTURE / "subtasks.json")
     benchmarks = sorted({entry["target"] for entry in subtasks})
     artifacts.save_array(out / "mean_norm.npy", np.linalg.norm(gradients, axis=2))
-    artifacts.save_array(out / "benchmark.npy", np.array([benchmarks.index(entry["target"]) for entry in subtasks], np.int32))
+    artifacts.save_array(
+        out / "benchmark.npy", np.array([benchmarks.index(entry["target"]) for entry in subtasks], np.int32)
+    )
     artifacts.save_array(out / "probe_rows.npy", np.array([entry["rows"] for entry in subtasks]))
     artifacts.save_array(out / "rate.npy", np.array([snapshot.lr for snapshot in snapshots]))
     shards.forget("match")

@@ -10,18 +10,21 @@ import os
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
-from cadc import artifacts, launch, shards
+from cadc import artifacts
+from cadc.compute import launch, shards
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params
+from cadc.data.lineage import version_of
 from cadc.metabolism.rounds import run_rounds
 from cadc.metabolism.trials import score_versions
-from cadc.params import Params
-from cadc.pool.lineage import version_of
 from cadc.report import metabolism
-from cadc.stage import run_stage
 
 
 def main(params: Params) -> None:
     if params.clean.pool != "raw" or version_of(artifacts.load_pool()) > 0:
-        raise ValueError("the rounds start from the raw pool; set clean.pool: raw and pool.lineage: null, and run `dvc repro pool`")
+        raise ValueError(
+            "the rounds start from the raw pool; set clean.pool: raw and pool.lineage: null, and run `dvc repro pool`"
+        )
     launch.refuse_ranks("metabolize")
     outcome = run_rounds(params)
     names = dict.fromkeys([outcome.rounds[0].version, outcome.last])

@@ -13,19 +13,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cadc import artifacts, console
+from cadc import artifacts
+from cadc.compute import console
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params
+from cadc.data.checks import Checker
+from cadc.data.hub_layout import copy_data_sets
+from cadc.data.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
+from cadc.data.own_questions import write_own
+from cadc.data.probe import REPOSITORY
+from cadc.data.reader import copy_pool
 from cadc.evaluation.catalogue import check_names, repositories
-from cadc.params import Params
-from cadc.pool.benchmarks import write_benchmarks
-from cadc.pool.checks import Checker
-from cadc.pool.hub_layout import copy_data_sets
-from cadc.pool.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
-from cadc.pool.mini_world import write_pool
-from cadc.pool.own_questions import write_own
-from cadc.pool.probe import REPOSITORY
-from cadc.pool.reader import copy_pool
-from cadc.pool.reserve import read_reserve
-from cadc.stage import run_stage
+from cadc.world.benchmarks import write_benchmarks
+from cadc.world.mini_world import write_pool
+from cadc.world.reserve import read_reserve
 
 LABELS = pa.schema([(name, pa.string()) for name in ("id", "subtask", "meta_task", "form", "noise", "duplicate_of")])
 
@@ -33,7 +34,10 @@ LABELS = pa.schema([(name, pa.string()) for name in ("id", "subtask", "meta_task
 def update_pool(params: Params, labels: list[dict]) -> None:
     """Put the last version that pool.lineage makes in the place of the raw pool, and its labels in theirs."""
     path = artifacts.RAW / "rows.parquet"
-    changes, (reserve, reserve_labels) = read_lineage(Path(params.pool.lineage)), read_reserve(params, artifacts.SCRATCH / "reserve")
+    changes, (reserve, reserve_labels) = (
+        read_lineage(Path(params.pool.lineage)),
+        read_reserve(params, artifacts.SCRATCH / "reserve"),
+    )
     table = apply_lineage(pq.read_table(path), reserve, changes)
     pq.write_table(table, path)
     labels = apply_to_labels(labels, reserve_labels, table["id"].to_pylist(), changes)
@@ -65,9 +69,16 @@ def write_benchmark_roots(params: Params) -> None:
         write_benchmarks(roots["probe"], roots["score"], params.benchmarks, params.world.paraphrases, rngs)
         return
     choice, yesno = (data.inside(name) if name else None for name in (data.choice, data.yesno))
-    write_own(choice, yesno, Checker(data.inside(data.images), params.pool.min_image_side, max_pixels=params.pool.max_image_pixels), roots)
+    write_own(
+        choice,
+        yesno,
+        Checker(data.inside(data.images), params.pool.min_image_side, max_pixels=params.pool.max_image_pixels),
+        roots,
+    )
     if data.probe:
-        copy_data_sets(Path(data.probe), roots["probe"], sorted({REPOSITORY[target] for target in params.capture.targets}))
+        copy_data_sets(
+            Path(data.probe), roots["probe"], sorted({REPOSITORY[target] for target in params.capture.targets})
+        )
     if data.score:
         copy_data_sets(Path(data.score), roots["score"], repositories(params.evaluate.tasks))
 

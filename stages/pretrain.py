@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from cadc import artifacts
-from cadc.params import Params
-from cadc.stage import run_stage
-from cadc.training.pretrain import pretrain
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params
+from cadc.world.pretrain import pretrain
 
 BASE = sys.argv[1]
 

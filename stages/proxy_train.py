@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
-from cadc import artifacts, shards
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params, load_params
 from cadc.model.load import load_processor
-from cadc.params import Params, load_params
-from cadc.stage import run_stage
 from cadc.training.proxy import proxy_run
 
 

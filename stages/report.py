@@ -8,14 +8,15 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cadc import artifacts, console
+from cadc import artifacts
+from cadc.compute import console
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params
+from cadc.config.runs import runs_of
 from cadc.curation.attribution import attribute, trend
 from cadc.evaluation.statistics import BENCHMARKS, Samples, group_means, summarise
-from cadc.params import Params
 from cadc.report import capabilities, costs, figures, leaderboard, rounds, selections
 from cadc.report.leaderboard import REPORTS
-from cadc.runs import runs_of
-from cadc.stage import run_stage
 
 
 def load_cells(params: Params) -> dict[tuple[str, str], list[Samples]]:
@@ -49,7 +50,12 @@ def draw_capabilities(params: Params, folder: Path) -> None:
     """Similarity matrix, self-influence trends and, where cadc is among the methods, its stages."""
     named = artifacts.read_json(artifacts.CAPABILITIES / "capabilities.json")
     capability = np.array([entry["capability"] for entry in named])
-    figures.similarity(folder / "similarity.png", artifacts.load_array(artifacts.CAPABILITIES / "cosine.npy"), [entry["name"] for entry in named], capability)
+    figures.similarity(
+        folder / "similarity.png",
+        artifacts.load_array(artifacts.CAPABILITIES / "cosine.npy"),
+        [entry["name"] for entry in named],
+        capability,
+    )
     influence = np.asarray(artifacts.load_array(artifacts.CAPABILITIES / "influence.npy"))
     moves = trend(artifacts.load_array(artifacts.CAPABILITIES / "self_influence.npy"), attribute(influence, 0.0))
     steps = [entry["step"] for entry in artifacts.read_json(artifacts.PROXY / "snapshots.json")]
@@ -69,16 +75,35 @@ def cost_table(params: Params, summary: leaderboard.Summary, plots: Path) -> str
     judged = "relative" if "relative" in next(iter(summary.values())) else "corrected_mean"
     for method, key in leaderboard.ranked(summary):
         run = next(run for run in runs_of(method, params) if run.key == key)
-        chosen = costs.selection_cost(params.methods[method].signal, params, per_row) + costs.adaptive_cost(method, key, params, per_row, tuned)
+        chosen = costs.selection_cost(params.methods[method].signal, params, per_row) + costs.adaptive_cost(
+            method, key, params, per_row, tuned
+        )
         parts = [chosen, costs.tuning_cost(method, run, params, tuned)]
         figure = summary[method, key][judged]
         label = f"{method} {leaderboard.percent(key)}"
         points.append((label, sum(parts), figure))
-        body.append([label, *(f"{part / 1e12:.1f}" for part in (*parts, sum(parts))), f"{sum(parts) / full:.2f}", f"{figure['mean']:.1f}"])
+        body.append(
+            [
+                label,
+                *(f"{part / 1e12:.1f}" for part in (*parts, sum(parts))),
+                f"{sum(parts) / full:.2f}",
+                f"{figure['mean']:.1f}",
+            ]
+        )
     figures.pareto(plots / "pareto.png", points, {"relative": "Rel. %", "corrected_mean": "corrected"}[judged])
     said = f"A row takes {per_row.forward / 1e6:.0f} MFLOP forward, {tuned.training / 1e6:.0f} in training, {per_row.gradients / 1e6:.0f} in the gradient engine.\n"
     return (
-        leaderboard.markdown(["", "selection, TFLOP", "tuning", "together", "of tuning on all rows", {"relative": "Rel. %"}.get(judged, "corrected")], body)
+        leaderboard.markdown(
+            [
+                "",
+                "selection, TFLOP",
+                "tuning",
+                "together",
+                "of tuning on all rows",
+                {"relative": "Rel. %"}.get(judged, "corrected"),
+            ],
+            body,
+        )
         + "\n"
         + said
     )
@@ -86,7 +111,9 @@ def cost_table(params: Params, summary: leaderboard.Summary, plots: Path) -> str
 
 def write_capabilities(plots: Path) -> None:
     """reports/capabilities.md and its pictures."""
-    named, stability = (artifacts.read_json(artifacts.CAPABILITIES / f"{name}.json") for name in ("capabilities", "stability"))
+    named, stability = (
+        artifacts.read_json(artifacts.CAPABILITIES / f"{name}.json") for name in ("capabilities", "stability")
+    )
     influence = np.asarray(artifacts.load_array(artifacts.CAPABILITIES / "influence.npy"))
     text, rows = capabilities.describe(named, influence, stability, artifacts.load_pool())
     (REPORTS / "capabilities.md").write_text(text)
@@ -98,9 +125,22 @@ def measured(params: Params, summary: leaderboard.Summary) -> str:
     made = {path.stem: artifacts.read_json(path) for path in sorted(artifacts.COSTS.glob("*.json"))}
     scores = []
     for method in params.methods:
-        tuning, choosing = (made.get(f"{stage}@{method}", {}).get("cpu_seconds", 0.0) for stage in ("finetune", "curate"))
-        figures = [figure["relative"]["mean"] for (name, _), figure in summary.items() if name == method and "relative" in figure]
-        scores.append([method, f"{choosing:.1f}", f"{tuning / len(runs_of(method, params)):.1f}", f"{np.mean(figures):.1f}" if figures else ""])
+        tuning, choosing = (
+            made.get(f"{stage}@{method}", {}).get("cpu_seconds", 0.0) for stage in ("finetune", "curate")
+        )
+        figures = [
+            figure["relative"]["mean"]
+            for (name, _), figure in summary.items()
+            if name == method and "relative" in figure
+        ]
+        scores.append(
+            [
+                method,
+                f"{choosing:.1f}",
+                f"{tuning / len(runs_of(method, params)):.1f}",
+                f"{np.mean(figures):.1f}" if figures else "",
+            ]
+        )
     body = [
         [
             name,
@@ -120,7 +160,9 @@ def measured(params: Params, summary: leaderboard.Summary) -> str:
         ]
     )
     stages = leaderboard.markdown(["stage", "seconds", "CPU seconds", "peak memory, MB", "rows/s"], body)
-    methods = leaderboard.markdown(["method", "CPU seconds of `curate`", "of one fine-tuning, its measurements included", "Rel. %"], scores)
+    methods = leaderboard.markdown(
+        ["method", "CPU seconds of `curate`", "of one fine-tuning, its measurements included", "Rel. %"], scores
+    )
     return f"# What each stage cost on this machine\n\n{stages}\n## Score against time\n\nMean over budgets; what `curate` reads was made by the stages above.\n\n{methods}"
 
 
@@ -156,7 +198,9 @@ def main(params: Params) -> None:
         "## What was selected\n",
         selections.composition(params),
         selections.task_shares(params),
-        f"Pool: {pool_rows} rows; skipped: {sum(skipped.values())}" + "".join(f"\n- {count} x {reason}" for reason, count in sorted(skipped.items())) + "\n",
+        f"Pool: {pool_rows} rows; skipped: {sum(skipped.values())}"
+        + "".join(f"\n- {count} x {reason}" for reason, count in sorted(skipped.items()))
+        + "\n",
         "## What it costs\n",
         "Counted, not timed: what selects (proxy run, trajectories and influence of the whole pool, shared by all budgets and methods of the same signal) and one\n"
         "tuning. Seconds and memory of each stage on the machine at hand: `reports/costs.md`, written by every run.\n",

@@ -4,18 +4,22 @@ import numpy as np
 import torch
 
 from cadc import artifacts
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params
 from cadc.features.score_net import train_score_net
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
-from cadc.params import Params
-from cadc.stage import run_stage
 
 
 def main(params: Params) -> int:
     torch.set_num_threads(1)
     settings, pool, processor = params.score_net, artifacts.load_pool(), load_processor(params.model)
-    features = np.concatenate([artifacts.load_array(artifacts.EMBEDDINGS / f"{name}.npy") for name in ("image", "text")], axis=1)
-    order = np.resize(np.random.default_rng(settings.seed).permutation(pool.num_rows), round(settings.epochs * pool.num_rows))
+    features = np.concatenate(
+        [artifacts.load_array(artifacts.EMBEDDINGS / f"{name}.npy") for name in ("image", "text")], axis=1
+    )
+    order = np.resize(
+        np.random.default_rng(settings.seed).permutation(pool.num_rows), round(settings.epochs * pool.num_rows)
+    )
     model = add_lora(load_base(params.model), params.model.lora, settings.seed)
     rows = EncodedRows(pool, processor, params.model.max_length, keep=False, long_rows=params.model.long_rows)
     difficulty = train_score_net(model, rows, features, order, params.proxy, params.model, settings.learning_rate)

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from cadc.params import Params
-from cadc.pool.mini_world import find_question
-from cadc.pool.scene import draw_scene
-from cadc.pool.subtasks import SUBTASKS
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params
 from cadc.report import testbed
-from cadc.stage import run_stage
+from cadc.world.mini_world import find_question
+from cadc.world.scene import draw_scene
+from cadc.world.subtasks import SUBTASKS
 
 
 def main(params: Params) -> None:

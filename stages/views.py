@@ -7,20 +7,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from cadc import artifacts, console
-from cadc.endpoint import Endpoint, told
+from cadc import artifacts
+from cadc.compute import console
+from cadc.compute.endpoint import Endpoint, told
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params
+from cadc.data.probe import load_probe
 from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_encoder, sentence_embeddings
 from cadc.features.skills import asked_lists, inventory_lists, list_text
-from cadc.params import Params
-from cadc.pool.probe import load_probe
-from cadc.stage import run_stage
 
 
 def skill_lists(params: Params, encoder, tables: dict[str, pa.Table]) -> dict[str, list[list[str]]]:
     """The skills of every row of each table, from the inventory or from the language model that params name."""
     asked = params.views
     if asked.url is None:
-        return {name: inventory_lists(encoder, (row["turns"] for row in rows_of(table.select(["turns"]))), asked.top) for name, table in tables.items()}
+        return {
+            name: inventory_lists(encoder, (row["turns"] for row in rows_of(table.select(["turns"]))), asked.top)
+            for name, table in tables.items()
+        }
     endpoint = Endpoint(asked.url, asked.model)
     try:
         return {name: asked_lists(endpoint, rows_of(table), asked.top, asked.image) for name, table in tables.items()}
@@ -38,7 +42,9 @@ def descriptions(known: dict[str, dict[str, str]], said: dict[str, str]) -> dict
     """In words what each target, a benchmark's meta-task, asks for: as `said`, or the names of its subtasks."""
     names: dict[str, list[str]] = {}
     for subtask, of in sorted(known.items()):
-        names.setdefault(f"{of['target']}/{of['meta_task']}", []).append(subtask.removesuffix(" (open)").replace("_", " "))
+        names.setdefault(f"{of['target']}/{of['meta_task']}", []).append(
+            subtask.removesuffix(" (open)").replace("_", " ")
+        )
     return {target: said.get(target) or ", ".join(names[target]) for target in sorted(names)}
 
 
@@ -62,12 +68,17 @@ def main(params: Params) -> int:
         turns = [[{"role": "user", "text": text}] for text in described.values()]
         arrays["described"] = np.array(list(described))
         arrays["described_concept"] = ContrastiveTower(params.embed.tower).embed_texts(list(described.values()))
-        arrays["described_skill"] = sentence_embeddings(encoder, [list_text(skills) for skills in inventory_lists(encoder, turns, params.views.top)])
+        arrays["described_skill"] = sentence_embeddings(
+            encoder, [list_text(skills) for skills in inventory_lists(encoder, turns, params.views.top)]
+        )
         artifacts.write_json(folder / "descriptions.json", described)
     for name, array in arrays.items():
         artifacts.save_array(folder / f"{name}.npy", array)
     for name, table in (("pool", pool), ("probe", probe)):
-        pq.write_table(pa.table({"id": table["id"], "skills": pa.array(lists[name], pa.list_(pa.string()))}), folder / f"{name}.parquet")
+        pq.write_table(
+            pa.table({"id": table["id"], "skills": pa.array(lists[name], pa.list_(pa.string()))}),
+            folder / f"{name}.parquet",
+        )
     return pool.num_rows
 
 

@@ -36,9 +36,9 @@ from transformers import (
     Qwen2VLVideoProcessor,
 )
 
-from cadc.pool.mini_world import LETTER, SHORT
-from cadc.pool.probe import MMT_LETTER
-from cadc.pool.vocabulary import vocabulary
+from cadc.data.probe import MMT_LETTER
+from cadc.world.mini_world import LETTER, SHORT
+from cadc.world.vocabulary import vocabulary
 
 LLAVA_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% endif %}"
@@ -65,7 +65,14 @@ QWEN_TEMPLATE = (
     "<|vision_start|><|video_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-TEXT = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048)
+TEXT = dict(
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=2048,
+)
 
 
 def _vocabulary(pre_tokenizer: pre_tokenizers.PreTokenizer, first: list[str], alphabet: list[str]) -> dict:
@@ -85,13 +92,29 @@ def _bytes(first: list[str]) -> dict:
 
 def llava() -> tuple[PreTrainedModel, ProcessorMixin]:
     """CLIP tower, 16 tokens an image; Llama's own tokenizer puts <s> in front and a space before a text; no end of turn in the template."""
-    words = _vocabulary(pre_tokenizers.Metaspace(), ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))], [])
-    tokenizer = LlamaTokenizer(**words, add_bos_token=True, pad_token="<pad>", extra_special_tokens={"image_token": "<image>"})
+    words = _vocabulary(
+        pre_tokenizers.Metaspace(), ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))], []
+    )
+    tokenizer = LlamaTokenizer(
+        **words, add_bos_token=True, pad_token="<pad>", extra_special_tokens={"image_token": "<image>"}
+    )
     images = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     processor = LlavaProcessor(images, tokenizer, 8, "default", LLAVA_TEMPLATE, num_additional_image_tokens=1)
-    vision = CLIPVisionConfig(hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2, image_size=32, patch_size=8, projection_dim=16)
+    vision = CLIPVisionConfig(
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+        projection_dim=16,
+    )
     text = {**TEXT, "model_type": "llama", "vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-    model = LlavaForConditionalGeneration(LlavaConfig(vision_config=vision, text_config=text, image_token_id=processor.image_token_id, image_seq_length=16))
+    model = LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=vision, text_config=text, image_token_id=processor.image_token_id, image_seq_length=16
+        )
+    )
     model.generation_config = GenerationConfig(bos_token_id=1, eos_token_id=2, pad_token_id=tokenizer.pad_token_id)
     return model, processor
 
@@ -100,14 +123,26 @@ def smolvlm() -> tuple[PreTrainedModel, ProcessorMixin]:
     """Tiles of 4 tokens and a global one; <end_of_utterance> ends a turn."""
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     tiles = ["<global-img>", *(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7))]
-    tokenizer = GPT2Tokenizer(**_bytes(special), bos_token="<|im_start|>", eos_token="<end_of_utterance>", pad_token="<|im_end|>")
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<fake_token_around_image>", "<image>", "<end_of_utterance>", *tiles]})
+    tokenizer = GPT2Tokenizer(
+        **_bytes(special), bos_token="<|im_start|>", eos_token="<end_of_utterance>", pad_token="<|im_end|>"
+    )
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": ["<fake_token_around_image>", "<image>", "<end_of_utterance>", *tiles]}
+    )
     images = Idefics3ImageProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
     processor = Idefics3Processor(images, tokenizer, image_seq_len=4, chat_template=SMOLVLM_TEMPLATE)
-    vision = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8)
+    vision = dict(
+        hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8
+    )
     pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
     text = {**TEXT, "model_type": "llama", "vocab_size": len(tokenizer), "pad_token_id": pad}
-    config = Idefics3Config(image_token_id=processor.image_token_id, vision_config=vision, text_config=text, scale_factor=2, pad_token_id=pad)
+    config = Idefics3Config(
+        image_token_id=processor.image_token_id,
+        vision_config=vision,
+        text_config=text,
+        scale_factor=2,
+        pad_token_id=pad,
+    )
     model = Idefics3ForConditionalGeneration(config)
     model.generation_config = GenerationConfig(bos_token_id=tokenizer.bos_token_id, eos_token_id=end, pad_token_id=pad)
     return model, processor
@@ -119,12 +154,28 @@ def qwen2_vl() -> tuple[PreTrainedModel, ProcessorMixin]:
     tokenizer = Qwen2Tokenizer(**_bytes(["<|endoftext|>"]), eos_token="<|im_end|>", extra_special_tokens=marks)
     size = {"shortest_edge": 32 * 32, "longest_edge": 96 * 96}
     pictures = dict(patch_size=8, merge_size=2, temporal_patch_size=2, size=size)
-    processor = Qwen2VLProcessor(Qwen2VLImageProcessor(**pictures), tokenizer, Qwen2VLVideoProcessor(**pictures), QWEN_TEMPLATE)
-    vision = dict(depth=2, embed_dim=16, hidden_size=32, num_heads=2, mlp_ratio=2, patch_size=8, spatial_merge_size=2, temporal_patch_size=2)
+    processor = Qwen2VLProcessor(
+        Qwen2VLImageProcessor(**pictures), tokenizer, Qwen2VLVideoProcessor(**pictures), QWEN_TEMPLATE
+    )
+    vision = dict(
+        depth=2,
+        embed_dim=16,
+        hidden_size=32,
+        num_heads=2,
+        mlp_ratio=2,
+        patch_size=8,
+        spatial_merge_size=2,
+        temporal_patch_size=2,
+    )
     rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
     token = tokenizer.convert_tokens_to_ids
     config = Qwen2VLConfig(
-        text_config={**TEXT, "vocab_size": len(tokenizer), "rope_parameters": rope, **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), 0)},
+        text_config={
+            **TEXT,
+            "vocab_size": len(tokenizer),
+            "rope_parameters": rope,
+            **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), 0),
+        },
         vision_config=vision,
         image_token_id=processor.image_token_id,
         video_token_id=processor.video_token_id,
@@ -134,7 +185,13 @@ def qwen2_vl() -> tuple[PreTrainedModel, ProcessorMixin]:
     model = Qwen2VLForConditionalGeneration(config)
     pad = tokenizer.pad_token_id
     model.generation_config = GenerationConfig(
-        do_sample=True, temperature=0.01, top_k=1, top_p=0.001, bos_token_id=pad, eos_token_id=[tokenizer.eos_token_id, pad], pad_token_id=pad
+        do_sample=True,
+        temperature=0.01,
+        top_k=1,
+        top_p=0.001,
+        bos_token_id=pad,
+        eos_token_id=[tokenizer.eos_token_id, pad],
+        pad_token_id=pad,
     )
     return model, processor
 
@@ -163,8 +220,15 @@ FAMILIES = {
         r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]|.*vision_tower.*(q|v)_proj",
         ("language_model", "multi_modal_projector", "vision_tower"),
     ),
-    "smolvlm": Family(smolvlm, r".*text_model.*_proj|.*connector.*proj|.*vision_model.*(q|v)_proj", ("text_model", "connector", "vision_model")),
+    "smolvlm": Family(
+        smolvlm,
+        r".*text_model.*_proj|.*connector.*proj|.*vision_model.*(q|v)_proj",
+        ("text_model", "connector", "vision_model"),
+    ),
     "qwen2_vl": Family(
-        qwen2_vl, r".*language_model.*_proj|.*visual\.merger\.mlp\.[02]|.*visual\.blocks.*qkv", ("language_model", "merger", "visual.blocks"), packing=False
+        qwen2_vl,
+        r".*language_model.*_proj|.*visual\.merger\.mlp\.[02]|.*visual\.blocks.*qkv",
+        ("language_model", "merger", "visual.blocks"),
+        packing=False,
     ),
 }

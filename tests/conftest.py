@@ -6,12 +6,12 @@ import pytest
 import torch
 
 import cadc  # noqa: F401  pins threads and instruction sets before torch is imported
+from cadc.config.params import Lora, Model, World, load_params
+from cadc.data.reader import read_pool
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, trainable
-from cadc.model.mini import build_model, build_processor
-from cadc.params import Lora, Model, World, load_params
-from cadc.pool.mini_world import write_pool
-from cadc.pool.reader import read_pool
+from cadc.world.bases import build_model, build_processor
+from cadc.world.mini_world import write_pool
 
 torch.set_num_threads(1)
 TARGETS = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]"

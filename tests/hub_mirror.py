@@ -34,7 +34,19 @@ def open_rows(n, make):
 
 ASKED = {"question_id": INT, **texts("question"), "image": IMAGE}
 YESNO = {**texts("question_id", "question", "answer", "category"), "image": IMAGE}
-POPE = (YESNO, [{"question_id": str(i), "question": "is there a cat ?", "answer": yesno(i).lower(), "category": "x", "image": picture(i)} for i in range(8)])
+POPE = (
+    YESNO,
+    [
+        {
+            "question_id": str(i),
+            "question": "is there a cat ?",
+            "answer": yesno(i).lower(),
+            "category": "x",
+            "image": picture(i),
+        }
+        for i in range(8)
+    ],
+)
 MMBENCH = (
     {"index": INT, **texts("question", "hint", "answer", *"ABCD", "category", "source", "L2-category", "comment", "split"), "image": IMAGE},
     [  # six questions, each in two orders of its options; the last has two options
@@ -135,7 +147,9 @@ def write(root, task, table):
     made.to_parquet(folder / f"{data.split}-00000-of-00001.parquet")
     if TASKS[task].images:
         config, split, _ = TASKS[task].images
-        images = datasets.Dataset.from_list([{"id": f"n{i}", "image": picture(i)} for i in range(2)], features=Features({"id": TEXT, "image": IMAGE}))
+        images = datasets.Dataset.from_list(
+            [{"id": f"n{i}", "image": picture(i)} for i in range(2)], features=Features({"id": TEXT, "image": IMAGE})
+        )
         (data.folder(root) / config).mkdir()
         images.to_parquet(data.folder(root) / config / f"{split}-00000-of-00001.parquet")
     configs = sorted(path.name for path in data.folder(root).iterdir() if path.is_dir())

@@ -24,6 +24,6 @@ for _name, _value in {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
-    "TQDM_DISABLE": "1",  # bars are drawn by cadc.console alone
+    "TQDM_DISABLE": "1",  # bars are drawn by cadc.compute.console alone
 }.items():
     os.environ.setdefault(_name, _value)

@@ -19,7 +19,7 @@ from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
 from cadc import artifacts
-from cadc.endpoint import cache_folder
+from cadc.compute.endpoint import cache_folder
 from cadc.evaluation.statistics import Samples, group_means, measure
 
 LANES = Path(".study")
@@ -49,7 +49,9 @@ class Lane:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ValueError(f"{folder}: another study, or a variant that a killed one left running, is at work there; wait for it or stop it") from None
+            raise ValueError(
+                f"{folder}: another study, or a variant that a killed one left running, is at work there; wait for it or stop it"
+            ) from None
         if not (folder / ".git").is_dir():
             git("clone", "-q", ".", str(folder))
         (folder / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {Path('.dvc/cache').resolve()}\n")
@@ -77,7 +79,9 @@ class Lane:
                     code.add(dep.def_path)
         sources = {path: self._of_git(path) for path in sorted(code)}
         commands = sorted(stage.cmd for stage in stages)
-        return hashlib.blake2b(json.dumps([commands, values, sources], sort_keys=True).encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(
+            json.dumps([commands, values, sources], sort_keys=True).encode(), digest_size=8
+        ).hexdigest()
 
     def _of_git(self, path: str) -> str:
         """The hash of a file or folder at the lane's commit. Raises ValueError naming one that git does not have."""
@@ -91,7 +95,9 @@ class Lane:
     def _run(self, *command: str) -> str:
         own = {"PYTHONPATH": str((self.folder / "src").resolve()), "CADC_WORKERS": "1", "CADC_GPU": self.folder.name}
         env = os.environ | own | {"CADC_ENDPOINT_CACHE": str(cache_folder().resolve())}
-        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, pass_fds=[self._lock.fileno()])
+        done = subprocess.run(
+            command, cwd=self.folder, env=env, capture_output=True, text=True, pass_fds=[self._lock.fileno()]
+        )
         if done.returncode:
             raise RuntimeError((done.stdout + done.stderr)[-1500:])
         return done.stdout

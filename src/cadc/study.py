@@ -19,10 +19,11 @@ import numpy as np
 import torch  # noqa: F401 - where it is imported, GPUs are counted
 import yaml
 
-from cadc import artifacts, console
+from cadc import artifacts
+from cadc.compute import console
+from cadc.compute.launch import n_workers
+from cadc.config.params import Params
 from cadc.lanes import LANES, Cell, Lane, git
-from cadc.launch import n_workers
-from cadc.params import Params
 from cadc.report.leaderboard import REPORTS
 from cadc.report.tables import Question, Study, named, write
 
@@ -49,26 +50,48 @@ def cells_of(tables: list[Question]) -> dict[str, Cell]:
             params = yaml.safe_load(text)
             known = params["methods"] | params.pop("baselines")
             if variant.method not in known:
-                raise KeyError(f"{variant.label}: {variant.method} is not among the methods and baselines of params.yaml")
-            params["methods"] = {variant.method: known[variant.method]}  # a variant is judged alone: no other cell is of account
+                raise KeyError(
+                    f"{variant.label}: {variant.method} is not among the methods and baselines of params.yaml"
+                )
+            params["methods"] = {
+                variant.method: known[variant.method]
+            }  # a variant is judged alone: no other cell is of account
             Params.model_validate(changed(params, table.changes(variant)) | {"baselines": {}})
-            cells[named(variant.method, table.changes(variant))] = Cell(variant.method, params | {"baselines": {}}, commit)
+            cells[named(variant.method, table.changes(variant))] = Cell(
+                variant.method, params | {"baselines": {}}, commit
+            )
     return cells
 
 
 def asked(tables: list[Question], only: list[str]) -> list[Question]:
     """The tables whose titles are in `only`, of others the rows whose TITLE/LABEL is; all if it is empty. Raises KeyError naming what is neither."""
-    if unknown := set(only) - {name for table in tables for name in (table.title, *(f"{table.title}/{variant.label}" for variant in table.variants))}:
-        raise KeyError(f"no table or row of one is called {', '.join(sorted(unknown))}; there are {', '.join(table.title for table in tables)}")
+    if unknown := set(only) - {
+        name
+        for table in tables
+        for name in (table.title, *(f"{table.title}/{variant.label}" for variant in table.variants))
+    }:
+        raise KeyError(
+            f"no table or row of one is called {', '.join(sorted(unknown))}; there are {', '.join(table.title for table in tables)}"
+        )
     wanted = [
-        (table, [variant for variant in table.variants if not only or table.title in only or f"{table.title}/{variant.label}" in only]) for table in tables
+        (
+            table,
+            [
+                variant
+                for variant in table.variants
+                if not only or table.title in only or f"{table.title}/{variant.label}" in only
+            ],
+        )
+        for table in tables
     ]
     return [table.model_copy(update={"variants": variants}) for table, variants in wanted if variants]
 
 
 def marked(entry: dict, fingerprint: str) -> dict:
     """An entry that was made with other code or parameters stays until it is made again, but says so: `stale`."""
-    return {name: value for name, value in entry.items() if name != "stale"} | ({} if entry["fingerprint"] == fingerprint else {"stale": True})
+    return {name: value for name, value in entry.items() if name != "stale"} | (
+        {} if entry["fingerprint"] == fingerprint else {"stale": True}
+    )
 
 
 def main(path: Path, only: list[str], mark: bool = False) -> None:
@@ -86,13 +109,19 @@ def main(path: Path, only: list[str], mark: bool = False) -> None:
 
     if mark:
         write(study, path.stem, made)
-        console.line(f"{path}: {sum('stale' in entry for entry in made.values())} of {len(made)} variants were made with earlier code or parameters")
+        console.line(
+            f"{path}: {sum('stale' in entry for entry in made.values())} of {len(made)} variants were made with earlier code or parameters"
+        )
         return
 
     def attempt(name: str) -> dict:
         lane = lanes.get()
         try:
-            return {"fingerprint": fingerprints[name], "figures": lane.figures(todo[name]), "flops": lane.costs(todo[name])}
+            return {
+                "fingerprint": fingerprints[name],
+                "figures": lane.figures(todo[name]),
+                "flops": lane.costs(todo[name]),
+            }
         finally:
             lanes.put(lane)
 

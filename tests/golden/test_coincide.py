@@ -7,7 +7,15 @@ import pytest
 
 from cadc.selectors.shared.kmeans import members
 from cadc.selectors.shared.mmd import greedy_mmd, kernel_sums, rbf_kernel
-from cadc.selectors.shared.transfer_density import Measured, cluster_shares, densities, log_softmax, pick, transferability, visit_order
+from cadc.selectors.shared.transfer_density import (
+    Measured,
+    cluster_shares,
+    densities,
+    log_softmax,
+    pick,
+    transferability,
+    visit_order,
+)
 
 FOLDER = Path(__file__).parent / "coincide"
 RUNS = ("prune_f0.2_g1_t0.1", "prune_f0.9_g1_t0.05")
@@ -42,7 +50,9 @@ def test_transferability():
 def test_density_score_and_first_share(golden, measured):
     np.testing.assert_allclose(densities(measured.sums), golden["cluster_density"], rtol=1e-7)
     np.testing.assert_allclose(measured.score, golden["cluster_score"], rtol=1e-7)
-    np.testing.assert_allclose(np.exp(log_softmax(measured.score / float(golden["temp"]))), golden["initial_ratio"], rtol=1e-6)
+    np.testing.assert_allclose(
+        np.exp(log_softmax(measured.score / float(golden["temp"]))), golden["initial_ratio"], rtol=1e-6
+    )
     assert visit_order(measured.score).tolist() == golden["cluster_visit_order"].tolist()
 
 
@@ -70,7 +80,10 @@ def test_a_cluster_asked_for_all_its_rows_in_the_order_of_picking():
     rows = np.flatnonzero(golden["nearest_cent"] == 9)
     features = golden["embeddings_fp16"][rows]
     theirs = golden["selected_indices_in_pick_order"]
-    assert rows[greedy_mmd(features, kernel_sums(features, 1.0), len(rows), 1.0)].tolist() == theirs[golden["nearest_cent"][theirs] == 9].tolist()
+    assert (
+        rows[greedy_mmd(features, kernel_sums(features, 1.0), len(rows), 1.0)].tolist()
+        == theirs[golden["nearest_cent"][theirs] == 9].tolist()
+    )
 
 
 def test_kernel_and_greedy_order():
@@ -78,4 +91,7 @@ def test_kernel_and_greedy_order():
     features, gamma = golden["cluster_embeddings_fp16"].astype(np.float64), float(golden["gamma"])
     np.testing.assert_allclose(rbf_kernel(features, features, gamma), golden["kernel"], atol=1e-9)
     np.testing.assert_allclose(kernel_sums(features, gamma), golden["kernel"].sum(0), rtol=1e-8)
-    assert greedy_mmd(features, kernel_sums(features, gamma), int(golden["M"]), gamma).tolist() == golden["greedy_order"].tolist()
+    assert (
+        greedy_mmd(features, kernel_sums(features, gamma), int(golden["M"]), gamma).tolist()
+        == golden["greedy_order"].tolist()
+    )

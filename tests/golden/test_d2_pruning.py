@@ -34,7 +34,9 @@ def test_the_authors_order(sampler):
     golden, graph = sampler
     score = forward(graph, golden["importance"].astype(np.float64), "paper")
     np.testing.assert_allclose(score, golden["starting_density"], rtol=1e-4)
-    order = pick_order(score, graph.start, graph.neighbour, np.exp(-golden["gamma"] * graph.distance), int(golden["budget"]))
+    order = pick_order(
+        score, graph.start, graph.neighbour, np.exp(-golden["gamma"] * graph.distance), int(golden["budget"])
+    )
     assert order.tolist() == golden["pick_order"].tolist()
     left = np.setdiff1d(np.arange(1000), order)
     np.testing.assert_allclose(score[left], golden["final_density"][left], rtol=1e-4, atol=1e-5)

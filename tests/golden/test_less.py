@@ -8,8 +8,8 @@ import torch
 
 from cadc.gradients.adamw import Direction
 from cadc.selectors import less
+from cadc.selectors.less import matching_scores
 from cadc.selectors.shared.band import rows_in_band
-from cadc.selectors.shared.matching import matching_scores
 from cadc.selectors.signal import Signal
 from cadc.training.snapshots import Snapshot
 
@@ -23,7 +23,15 @@ def golden():
 
 
 def directions(golden, t):
-    state = Snapshot(1, 1.0, 0.9, 0.999, 1e-8, {}, *({"w": torch.from_numpy(golden[f"{name}_ckpt{t}"])} for name in ("exp_avg", "exp_avg_sq")))
+    state = Snapshot(
+        1,
+        1.0,
+        0.9,
+        0.999,
+        1e-8,
+        {},
+        *({"w": torch.from_numpy(golden[f"{name}_ckpt{t}"])} for name in ("exp_avg", "exp_avg_sq")),
+    )
     return Direction(state, "adam_less", torch.device("cpu"))("w", torch.from_numpy(golden[f"train_grads_ckpt{t}"]))
 
 
@@ -43,7 +51,9 @@ def test_adam_direction(golden, t):
 
 @pytest.mark.parametrize("t", CHECKPOINTS)
 def test_projection(golden, t):
-    np.testing.assert_allclose(projected(golden, directions(golden, t)).numpy(), golden[f"train_proj_ckpt{t}"], rtol=1e-3, atol=5e-3)
+    np.testing.assert_allclose(
+        projected(golden, directions(golden, t)).numpy(), golden[f"train_proj_ckpt{t}"], rtol=1e-3, atol=5e-3
+    )
 
 
 @pytest.mark.parametrize("task", ["tydiqa", "bbh"])
@@ -56,7 +66,12 @@ def test_influence_and_chosen_rows(golden, task):
         means = torch.stack([part.mean(0) for part in validation.chunk(n_subtasks)])
         influence.append((rows @ means.T).numpy())
         norms.append(rows.norm(dim=1).numpy())
-    arrays = {"update_on_units": np.stack(influence), "update_norm": np.stack(norms), "mean_norm": np.ones((4, n_subtasks)), "rate": golden["checkpoint_lr"]}
+    arrays = {
+        "update_on_units": np.stack(influence),
+        "update_norm": np.stack(norms),
+        "mean_norm": np.ones((4, n_subtasks)),
+        "rate": golden["checkpoint_lr"],
+    }
     released = less.Params(variant="released")
     scores = less.measure(Signal(len(norms[0]), np.array([]), arrays), released)
     np.testing.assert_allclose(scores, golden[f"influence_{task}"], rtol=1e-3, atol=1e-4)

@@ -19,7 +19,9 @@ def measured(golden):
     features, assignment = golden["embeddings"], golden["nearest_cent"]
     cosine = centroid_cosine(features, assignment, golden["centroids"])
     np.testing.assert_allclose(cosine, golden["cos_to_cent"], atol=1e-6)
-    order = keeping_order(assignment, len(golden["centroids"]), cosine, str(golden["which_to_keep"]), np.random.default_rng(0))
+    order = keeping_order(
+        assignment, len(golden["centroids"]), cosine, str(golden["which_to_keep"]), np.random.default_rng(0)
+    )
     nearest = np.zeros(len(features))
     for rows in order:
         nearest[rows] = nearest_in_front(features[rows])

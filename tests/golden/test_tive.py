@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cadc.budgets import largest_remainder
+from cadc.config.budgets import largest_remainder
 from cadc.selectors.signal import Signal
 from cadc.selectors.tive import Params, instance_values, measure, select, weights
 
@@ -31,10 +31,16 @@ def test_values_budgets_and_weights(golden, variant):
     order = [names.index(name) for name in golden[f"{variant}_tasks"]]
     np.testing.assert_allclose(made.value[order], golden[f"{variant}_task_value"], rtol=1e-4)
     total = float(golden[f"{variant}_p"]) * len(golden["task"])
-    np.testing.assert_allclose((made.value / made.value.sum() * total)[order], golden[f"{variant}_task_budget_float"], rtol=1e-4)
+    np.testing.assert_allclose(
+        (made.value / made.value.sum() * total)[order], golden[f"{variant}_task_budget_float"], rtol=1e-4
+    )
     for k in range(len(names)):
         own = weights(made.instance[made.task == k], float(golden[f"{variant}_q"]))
-        np.testing.assert_allclose(own, golden[f"{variant}_instance_weight"][keep][made.task == k], rtol=1e-3 if variant.endswith("fp16") else 1e-4)
+        np.testing.assert_allclose(
+            own,
+            golden[f"{variant}_instance_weight"][keep][made.task == k],
+            rtol=1e-3 if variant.endswith("fp16") else 1e-4,
+        )
 
 
 def test_instance_values(golden):
@@ -48,7 +54,9 @@ def test_the_draw_is_exact_where_the_released_one_rounds_down_and_repeats(golden
     rows = select(made, n, Params(q=0.001), np.random.default_rng(0)).row
     assert len(set(rows.tolist())) == n > golden["default_fp32_drawn"].sum()
     assert np.bincount(made.task[rows]).tolist() == largest_remainder(made.value, n).tolist()
-    many = select(made, 1200, Params(q=0.001), np.random.default_rng(0)).row  # released: rows of small tasks two and three times
+    many = select(
+        made, 1200, Params(q=0.001), np.random.default_rng(0)
+    ).row  # released: rows of small tasks two and three times
     assert len(set(many.tolist())) == 1200
 
 
@@ -58,7 +66,9 @@ def test_rows_are_drawn_by_their_weights(golden):
     only = type(made)(np.zeros(len(members), int), np.ones(1), made.instance[members])
     drawn = np.array([select(only, 1, Params(q=20), np.random.default_rng(seed)).row[0] for seed in range(4000)])
     expected = weights(only.instance, 20)
-    assert np.abs(np.bincount(drawn, minlength=len(members)) / 4000 - expected).max() < 4 * np.sqrt(expected.max() / 4000)
+    assert np.abs(np.bincount(drawn, minlength=len(members)) / 4000 - expected).max() < 4 * np.sqrt(
+        expected.max() / 4000
+    )
     assert select(only, 3, Params(q=1e9), np.random.default_rng(0)).row.tolist() != [] and set(
         select(only, 3, Params(q=1e9), np.random.default_rng(0)).row
     ) == set(np.argsort(-only.instance)[:3])

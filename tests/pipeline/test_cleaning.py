@@ -11,7 +11,7 @@ import pytest
 import yaml
 from test_pipeline import clone, run
 
-from cadc.pool.lineage import answers_of, read_lineage
+from cadc.data.lineage import answers_of, read_lineage
 
 CHECKS = ["repetition", "abnormal", "answer_format", "duplicates", "mismatch", "hallucination", "wrong_answer"]
 
@@ -42,7 +42,9 @@ def test_as_long_as_all_is_reported_the_pool_is_what_was_read_and_waits_for_no_c
 
 def test_every_check_is_reported_and_a_killed_crossfit_goes_on_to_the_same_bytes(repository):
     env = os.environ | {"CADC_WORKERS": "1", "PYTHONPATH": str(repository / "src")}
-    process = subprocess.Popen([sys.executable, "stages/crossfit.py"], cwd=repository, env=env, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "stages/crossfit.py"], cwd=repository, env=env, stdout=subprocess.DEVNULL
+    )
     scratch = repository / "artifacts/scratch/crossfit"
     while process.poll() is None and not list(scratch.glob("*/0000[0-9]")):
         time.sleep(0.01)
@@ -57,7 +59,10 @@ def test_every_check_is_reported_and_a_killed_crossfit_goes_on_to_the_same_bytes
     assert table["check"].unique().to_pylist() == CHECKS and table.num_rows == 200 * len(CHECKS)
     assert table["row"].to_pylist()[:200] == list(range(200))
     text = (repository / "reports/cleaning.md").read_text()
-    assert all(f"## {name}" in text for name in CHECKS) and (repository / "reports/cleaning/duplicates.png").stat().st_size > 500
+    assert (
+        all(f"## {name}" in text for name in CHECKS)
+        and (repository / "reports/cleaning/duplicates.png").stat().st_size > 500
+    )
 
 
 def test_what_is_dropped_is_named_and_labels_stay_with_their_rows(repository):
@@ -66,11 +71,13 @@ def test_what_is_dropped_is_named_and_labels_stay_with_their_rows(repository):
     assert "set clean.pool: cleaned" in refused.stdout + refused.stderr
     set_clean(repository, pool="cleaned", evidence="raw")
     run(repository, "dvc", "repro", "pool")
-    raw, pool = (pq.read_table(repository / f"artifacts/{name}/rows.parquet")["id"].to_pylist() for name in ("raw", "pool"))
+    raw, pool = (
+        pq.read_table(repository / f"artifacts/{name}/rows.parquet")["id"].to_pylist() for name in ("raw", "pool")
+    )
     skipped = json.loads((repository / "artifacts/pool/skipped.json").read_text())
     assert sorted([*pool, *(row["id"] for row in skipped)]) == raw and len(pool) < 160
     assert all(row["reason"].startswith("clean.duplicates: ") and row["reason"].split()[-1] in raw for row in skipped)
-    script = "from cadc import artifacts; print(artifacts.load_labels()['id'].to_pylist() == artifacts.load_pool()['id'].to_pylist())"
+    script = "from cadc import artifacts; from cadc.data.labels import load_labels; print(load_labels()['id'].to_pylist() == artifacts.load_pool()['id'].to_pylist())"
     assert run(repository, sys.executable, "-c", script).stdout == "True\n"
     assert pq.read_table(repository / "artifacts/cleaning/findings.parquet")["check"].unique().to_pylist() == CHECKS[:4]
     set_clean(repository, wrong_answer={"action": "drop"})
@@ -79,20 +86,36 @@ def test_what_is_dropped_is_named_and_labels_stay_with_their_rows(repository):
 
 
 def test_rows_are_rewritten_where_an_answer_is_accepted_and_both_versions_are_kept(repository):
-    set_clean(repository, pool="cleaned", evidence="crossfit", duplicates={"action": "report"}, wrong_answer={"action": "rewrite", "z": 0.5})
+    set_clean(
+        repository,
+        pool="cleaned",
+        evidence="crossfit",
+        duplicates={"action": "report"},
+        wrong_answer={"action": "rewrite", "z": 0.5},
+    )
     run(repository, "dvc", "repro", "pool")
-    raw, pool = ({row["id"]: row for row in pq.read_table(repository / f"artifacts/{name}/rows.parquet").to_pylist()} for name in ("raw", "pool"))
+    raw, pool = (
+        {row["id"]: row for row in pq.read_table(repository / f"artifacts/{name}/rows.parquet").to_pylist()}
+        for name in ("raw", "pool")
+    )
     lineage = (repository / "artifacts/pool/lineage.csv").read_bytes()
     changes = read_lineage(repository / "artifacts/pool/lineage.csv")
-    rewritten, dropped = ({change.row: change for change in changes if change.action == action} for action in ("rewrite", "drop"))
+    rewritten, dropped = (
+        {change.row: change for change in changes if change.action == action} for action in ("rewrite", "drop")
+    )
     assert rewritten and dropped and raw.keys() - pool.keys() == dropped.keys()
     assert {name for name in pool if pool[name]["turns"] != raw[name]["turns"]} == rewritten.keys()
     for name, change in rewritten.items():
-        assert answers_of(raw[name]["turns"]) == change.before != change.after == answers_of(pool[name]["turns"]) and len(change.after) == 1
+        assert (
+            answers_of(raw[name]["turns"]) == change.before != change.after == answers_of(pool[name]["turns"])
+            and len(change.after) == 1
+        )
         assert change.reason.startswith("clean.wrong_answer: ")
     skipped = {row["id"]: row["reason"] for row in json.loads((repository / "artifacts/pool/skipped.json").read_text())}
-    assert skipped.keys() == dropped.keys() and all(reason.endswith("no new answer was accepted") for reason in skipped.values())
-    script = "from cadc import artifacts; labels = artifacts.load_labels(); print(labels['id'].to_pylist() == artifacts.load_pool()['id'].to_pylist(), labels['noise'].to_pylist().count('rewritten'))"
+    assert skipped.keys() == dropped.keys() and all(
+        reason.endswith("no new answer was accepted") for reason in skipped.values()
+    )
+    script = "from cadc import artifacts; from cadc.data.labels import load_labels; labels = load_labels(); print(labels['id'].to_pylist() == artifacts.load_pool()['id'].to_pylist(), labels['noise'].to_pylist().count('rewritten'))"
     assert run(repository, sys.executable, "-c", script).stdout == f"True {len(rewritten)}\n"
     run(repository, "dvc", "repro", "-f", "-s", "clean")
     assert (repository / "artifacts/cleaned/lineage.csv").read_bytes() == lineage
@@ -103,14 +126,29 @@ def test_objects_that_a_list_does_not_have_are_found_in_the_pool_and_lists_are_w
     row = max((row for row in rows if row["images"]), key=lambda row: len(row["turns"][1]["text"]))  # a caption
     image, words = row["images"][0]["path"], [word for word in row["turns"][1]["text"].split() if word.isalpha()]
     lists = repository / "objects.jsonl"
-    lists.write_text("\n".join(map(json.dumps, [{"image": "elsewhere.png", "objects": words}, {"image": image, "objects": ["unicorn"]}])))
-    set_clean(repository, pool="cleaned", evidence="raw", wrong_answer={"action": "report"}, objects={"action": "drop", "lists": "objects.jsonl"})
+    lists.write_text(
+        "\n".join(
+            map(json.dumps, [{"image": "elsewhere.png", "objects": words}, {"image": image, "objects": ["unicorn"]}])
+        )
+    )
+    set_clean(
+        repository,
+        pool="cleaned",
+        evidence="raw",
+        wrong_answer={"action": "report"},
+        objects={"action": "drop", "lists": "objects.jsonl"},
+    )
     assert "objects.jsonl says nothing of" in run(repository, "dvc", "repro", "pool").stdout
     skipped = {row["id"]: row["reason"] for row in json.loads((repository / "artifacts/pool/skipped.json").read_text())}
-    assert row["id"] in skipped and all("clean.objects: its picture is not known to have: " in reason for reason in skipped.values())
+    assert row["id"] in skipped and all(
+        "clean.objects: its picture is not known to have: " in reason for reason in skipped.values()
+    )
     lists.write_text(json.dumps({"image": image, "objects": words}))
     run(repository, "dvc", "repro", "pool")
     assert json.loads((repository / "artifacts/pool/skipped.json").read_text()) == []
     lists.write_text("")
     refused = run(repository, "dvc", "repro", "clean", check=False)
-    assert "clean.objects.action is drop, but objects.jsonl is empty; set clean.objects.lists" in refused.stdout + refused.stderr
+    assert (
+        "clean.objects.action is drop, but objects.jsonl is empty; set clean.objects.lists"
+        in refused.stdout + refused.stderr
+    )

@@ -17,19 +17,26 @@ from architectures import FAMILIES
 from PIL import Image
 from safetensors.numpy import load_file
 
-from cadc import artifacts, shards
-from cadc.budgets import n_selected
-from cadc.params import World, load_params
-from cadc.pool.benchmarks import write_benchmarks
-from cadc.pool.mini_world import write_pool
-from cadc.pool.probe import load_probe
-from cadc.pool.scene import draw_scene, sample_scene
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.config.budgets import n_selected
+from cadc.config.params import World, load_params
+from cadc.data.probe import load_probe
+from cadc.world.benchmarks import write_benchmarks
+from cadc.world.mini_world import write_pool
+from cadc.world.scene import draw_scene, sample_scene
 
 ROOT = Path(__file__).parents[2]
 N_WORLD, N_OWN, N_PROBE, TASKS = 40, 12, 2, ["pope_adv", "mmt_val", "mini_vqa"]
 SMALL = {
     "seeds": [0],
-    "data": {"path": ".", "annotations": "pool.json", "images": "images", "probe": "mirror/probe", "score": "mirror/score"},
+    "data": {
+        "path": ".",
+        "annotations": "pool.json",
+        "images": "images",
+        "probe": "mirror/probe",
+        "score": "mirror/score",
+    },
     "benchmarks": {
         "probe_per_subtask": 1,
         "probe_pope_images": 1,
@@ -39,7 +46,14 @@ SMALL = {
         "llava_wild_images": 1,
     },
     "model": {"path": "model", "max_length": 512},
-    "clean": {"objects": {"action": "report", "lists": str(ROOT / "src/cadc/cleaning/objects.jsonl"), "least": 2, "share": 0.5}},
+    "clean": {
+        "objects": {
+            "action": "report",
+            "lists": str(ROOT / "src/cadc/cleaning/objects.jsonl"),
+            "least": 2,
+            "share": 0.5,
+        }
+    },
     "crossfit": {"epochs": 1.0, "matching": {"members": 1, "epochs": 0.5, "learning_rate": 0.001, "batch_size": 8}},
     "embed": {"tower": None},  # the model's own states
     "proxy": {"snapshots": 2},
@@ -52,7 +66,20 @@ SMALL = {
     "evaluate": {"tasks": TASKS, "max_new_tokens": 6},
     "methods": {"cadc": {"signal": "capabilities"}, "random": {"signal": "pool"}},
 }
-STAGES = ("crossfit", "clean", "pool", "embed", "proxy_train", "features", "score_net", "capture", "attribute", "match", "replicate", "discover")
+STAGES = (
+    "crossfit",
+    "clean",
+    "pool",
+    "embed",
+    "proxy_train",
+    "features",
+    "score_net",
+    "capture",
+    "attribute",
+    "match",
+    "replicate",
+    "discover",
+)
 N_ROWS = N_WORLD + N_OWN + N_PROBE
 
 
@@ -85,21 +112,31 @@ def own_rows(folder: Path, rng: np.random.Generator) -> list[dict]:
     (folder / "images/own").mkdir(parents=True)
 
     def picture(k: int, width: int, height: int) -> str:
-        draw_scene(sample_scene(rng, "objects"), rng).resize((width, height), Image.Resampling.NEAREST).save(folder / f"images/own/{k}.png")
+        draw_scene(sample_scene(rng, "objects"), rng).resize((width, height), Image.Resampling.NEAREST).save(
+            folder / f"images/own/{k}.png"
+        )
         return f"own/{k}.png"
 
     records = []
     for k in range(0, N_OWN, 4):
         wide, tall = picture(2 * k, 96 + k, 40), picture(2 * k + 1, 33, 80 + k)
         said = [
-            ([wide, tall], "<image>\n<image>\nis there a star in the image ?", "no", "what do you see ?", "it is empty ."),
+            (
+                [wide, tall],
+                "<image>\n<image>\nis there a star in the image ?",
+                "no",
+                "what do you see ?",
+                "it is empty .",
+            ),
             ([tall], "hello !", "yes", "<image>\nwhat do you see ?", "it is empty ."),
             ([wide, wide, tall], "is <image> like <image> and <image> ?", "yes"),
             ([], "what comes after 3 ?", "4", "what comes before 3 ?", "2"),
         ]
         for images, *texts in said:
             turns = [{"from": ("human", "gpt")[i % 2], "value": text} for i, text in enumerate(texts)]
-            records.append({"id": f"own{len(records)}", "conversations": turns, **({"image": images} if images else {})})
+            records.append(
+                {"id": f"own{len(records)}", "conversations": turns, **({"image": images} if images else {})}
+            )
     return records
 
 
@@ -118,7 +155,10 @@ def data(tmp_path_factory):
         probe, subtasks, _ = load_probe(Path("mirror/probe"), ["mini_vqa"])
         for row, subtask in zip(probe.slice(0, N_PROBE).to_pylist(), subtasks, strict=False):
             (folder / f"images/own/{len(records)}.png").write_bytes(row["images"][0]["bytes"])
-            turns = [{"from": speaker, "value": turn["text"]} for speaker, turn in zip(("human", "gpt"), row["turns"], strict=True)]
+            turns = [
+                {"from": speaker, "value": turn["text"]}
+                for speaker, turn in zip(("human", "gpt"), row["turns"], strict=True)
+            ]
             records.append({"id": subtask, "image": f"own/{len(records)}.png", "conversations": turns})
         (folder / "pool.json").write_text(json.dumps(records))
         write_params("llava")
@@ -192,9 +232,19 @@ def test_every_kind_of_row_has_loss_gradient_and_embedding(family):
     pool = artifacts.load_pool()
     n_images = np.array([len(images) for images in pool["images"].to_pylist()])
     assert set(n_images) == {0, 1, 2, 3}
-    influence, features, embeddings = arrays(artifacts.INFLUENCE), arrays(artifacts.FEATURES), arrays(artifacts.EMBEDDINGS)
-    assert (influence["loss"] > 0).all() and (influence["self_influence"] > 0).all() and (np.abs(influence["influence"]).sum(2) > 0).all()
-    assert np.allclose(influence["loss"], features["nll"], rtol=0.05)  # one by gradients' batches, one by forward passes
+    influence, features, embeddings = (
+        arrays(artifacts.INFLUENCE),
+        arrays(artifacts.FEATURES),
+        arrays(artifacts.EMBEDDINGS),
+    )
+    assert (
+        (influence["loss"] > 0).all()
+        and (influence["self_influence"] > 0).all()
+        and (np.abs(influence["influence"]).sum(2) > 0).all()
+    )
+    assert np.allclose(
+        influence["loss"], features["nll"], rtol=0.05
+    )  # one by gradients' batches, one by forward passes
     for shown in (embeddings["image"], features["activations"][:, 0, 0]):
         assert (np.abs(shown).sum(1) > 0).tolist() == (n_images > 0).tolist()
     assert np.allclose(np.linalg.norm(embeddings["text"], axis=1), 1, atol=1e-3)
@@ -202,9 +252,17 @@ def test_every_kind_of_row_has_loss_gradient_and_embedding(family):
 
 def test_a_probe_row_in_the_pool_has_the_influence_of_its_subtask_on_itself(family):
     """Each of mini_vqa's subtasks has one probe row here, whose direction is then its trajectory."""
-    names, ids = [entry["name"] for entry in artifacts.read_json(artifacts.CAPTURE / "subtasks.json")], artifacts.load_pool()["id"].to_pylist()
+    names, ids = (
+        [entry["name"] for entry in artifacts.read_json(artifacts.CAPTURE / "subtasks.json")],
+        artifacts.load_pool()["id"].to_pylist(),
+    )
     influence, gram, norm = (
-        artifacts.load_array(path) for path in (artifacts.INFLUENCE / "influence.npy", artifacts.CAPTURE / "gram.npy", artifacts.INFLUENCE / "norm.npy")
+        artifacts.load_array(path)
+        for path in (
+            artifacts.INFLUENCE / "influence.npy",
+            artifacts.CAPTURE / "gram.npy",
+            artifacts.INFLUENCE / "norm.npy",
+        )
     )
     for row in range(N_ROWS - N_PROBE, N_ROWS):
         subtask = names.index(ids[row])
@@ -216,7 +274,9 @@ def test_adapters_reach_language_model_connector_and_vision_tower(family):
     for method in SMALL["methods"]:
         weights = load_file(artifacts.ADAPTERS / method / "b25_s0/adapter_model.safetensors")
         for part in FAMILIES[family].parts:
-            moved = [name for name, value in weights.items() if part in name and "lora_B" in name and np.abs(value).max() > 0]
+            moved = [
+                name for name, value in weights.items() if part in name and "lora_B" in name and np.abs(value).max() > 0
+            ]
             assert moved, part  # B starts at zero
 
 
@@ -226,7 +286,11 @@ def test_a_selection_holds_its_budget_and_every_sample_is_answered(family):
         rows = pq.read_table(artifacts.selection_path(method, "b25_s0"))["row"].to_pylist()
         assert len(rows) == len(set(rows)) == n
     table = pq.read_table(artifacts.RESULTS / "cadc/samples.parquet").to_pandas()
-    documents = sum(pq.read_metadata(path).num_rows for path in artifacts.SCORE.rglob("*.parquet") if "POPE" not in str(path) and "wild" not in str(path))
+    documents = sum(
+        pq.read_metadata(path).num_rows
+        for path in artifacts.SCORE.rglob("*.parquet")
+        if "POPE" not in str(path) and "wild" not in str(path)
+    )
     assert len(table) == documents + 4 and set(table.task) == set(TASKS)
     assert table.prediction.notna().all() and table.score.isin([0, 1]).all()
 

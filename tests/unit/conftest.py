@@ -49,7 +49,11 @@ class Server:
             def send(self, status, value, headers=None):
                 body = json.dumps(value).encode() if value is not None else b"<html>"
                 self.send_response(status)
-                for name, text in {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}.items():
+                for name, text in {
+                    "Content-Type": "application/json",
+                    "Content-Length": str(len(body)),
+                    **(headers or {}),
+                }.items():
                     self.send_header(name, text)
                 self.end_headers()
                 self.wfile.write(body)

@@ -53,7 +53,9 @@ class Learner:
 def scheduled(n=200, n_examples=400, warm_up=90, seed=0, learner=None, **changes):
     learner = learner or Learner()
     first = np.random.default_rng(7).permutation(np.flatnonzero(CLUSTER != UNSEEN))[:warm_up]
-    return Adaptive(PLAN.model_copy(update=changes), CLUSTER, first, n, n_examples, seed, learner.measure, learner.buy), learner
+    return Adaptive(
+        PLAN.model_copy(update=changes), CLUSTER, first, n, n_examples, seed, learner.measure, learner.buy
+    ), learner
 
 
 def test_relative_changes_and_shares_by_hand():
@@ -74,7 +76,9 @@ def test_terciles_of_what_is_measured():
     assert np.flatnonzero(tercile(loss, "medium", "loss")).tolist() == [1, 3]
     assert np.flatnonzero(tercile(loss, "hardest", "loss")).tolist() == [4, 6]
     assert np.flatnonzero(tercile(loss, "easiest", "accuracy")).tolist() == [4, 6]
-    assert tercile(np.full(2, np.nan), "easiest", "loss").sum() == 0 and tercile(np.array([0.3]), "hardest", "loss").tolist() == [1]
+    assert tercile(np.full(2, np.nan), "easiest", "loss").sum() == 0 and tercile(
+        np.array([0.3]), "hardest", "loss"
+    ).tolist() == [1]
 
 
 @settings(max_examples=80, deadline=None)
@@ -112,16 +116,22 @@ def test_rounds_follow_the_formula_on_known_learning_curves():
     made, rounds = schedule.selection(), schedule.history()
     assert made.n_unique == len(made) == 200 and learner.bought == set(made.row.tolist())
     assert np.bincount(made.stage).tolist() == [90, 20, 20, 20, 20, 20, 10]
-    np.testing.assert_array_equal(order, static_schedule(made, 400))  # the same as its realised selection, trained on statically
+    np.testing.assert_array_equal(
+        order, static_schedule(made, 400)
+    )  # the same as its realised selection, trained on statically
     _, value, change, p, measured_rows, bought = np.moveaxis(rounds, 2, 0)
-    assert len(rounds) == 7 and np.isnan(change[0]).all()  # half-way through the warm-up, then before each of six rounds
+    assert (
+        len(rounds) == 7 and np.isnan(change[0]).all()
+    )  # half-way through the warm-up, then before each of six rounds
     for t in range(1, 7):
         expected = (value[t, :3] - value[t - 1, :3]) / (value[t - 1, :3] + 0.05)
         np.testing.assert_allclose(change[t, :3], expected)
         weights = np.exp(expected / 0.5)
         np.testing.assert_allclose(p[t], [*(weights / weights.sum()), 0])
         counts = np.bincount(CLUSTER[made.row[made.stage == t]], minlength=4)
-        assert counts[UNSEEN] == 0 and np.abs(counts[:3] - counts.sum() * p[t, :3]).max() < 1  # without exploration it stays unseen
+        assert (
+            counts[UNSEEN] == 0 and np.abs(counts[:3] - counts.sum() * p[t, :3]).max() < 1
+        )  # without exploration it stays unseen
         np.testing.assert_allclose(made.weight[made.stage == t], p[t][CLUSTER[made.row[made.stage == t]]], rtol=1e-6)
     assert bought[:, :3].sum(1).tolist() == [90, 90, 110, 130, 150, 170, 190] and measured_rows[1:, :3].max() == 4
     assert p[1, SLOW] > p[1, FAST] > p[1, NEVER]  # the fast one was nearly learnt when it was first measured
@@ -191,7 +201,9 @@ def test_measuring_is_bounded_and_of_rows_that_were_trained_on(share):
     assert schedule.rows_per_cluster == most
     for rows in learner.asked:
         assert np.bincount(CLUSTER[rows], minlength=4).max() <= most
-    assert sum(map(len, learner.asked)) <= max(3 * share * 2000, 4 * len(schedule.marks))  # a forward pass is a third of a step
+    assert sum(map(len, learner.asked)) <= max(
+        3 * share * 2000, 4 * len(schedule.marks)
+    )  # a forward pass is a third of a step
     assert all(set(a.tolist()) <= set(b.tolist()) for a, b in zip(learner.asked, learner.asked[1:]))
 
 

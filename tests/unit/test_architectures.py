@@ -12,19 +12,35 @@ from transformers import (
     SmolVLMForConditionalGeneration,
 )
 
+from cadc.config.params import Lora
 from cadc.gradients.per_sample import PerSampleGradients, answer_loss
 from cadc.model.encode import collate, model_inputs
 from cadc.model.load import add_lora, trainable
-from cadc.params import Lora
 
 CPU = torch.device("cpu")
 IMAGE = 9
-TEXT = dict(vocab_size=60, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, pad_token_id=0)
+TEXT = dict(
+    vocab_size=60,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    pad_token_id=0,
+)
 
 
 def idefics3(kind=(Idefics3Config, Idefics3ForConditionalGeneration)):
-    vision = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=4)
-    config = kind[0](image_token_id=IMAGE, vision_config=vision, text_config={**TEXT, "model_type": "llama"}, scale_factor=2, pad_token_id=0)
+    vision = dict(
+        hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=4
+    )
+    config = kind[0](
+        image_token_id=IMAGE,
+        vision_config=vision,
+        text_config={**TEXT, "model_type": "llama"},
+        scale_factor=2,
+        pad_token_id=0,
+    )
     return kind[1](config), r".*text_model.*_proj|.*connector.*proj|.*vision_model.*(q_proj|fc1)"
 
 
@@ -33,20 +49,40 @@ def smolvlm():
 
 
 def qwen2_vl():
-    vision = dict(depth=2, embed_dim=16, hidden_size=32, num_heads=2, mlp_ratio=2, patch_size=4, spatial_merge_size=2, temporal_patch_size=2)
+    vision = dict(
+        depth=2,
+        embed_dim=16,
+        hidden_size=32,
+        num_heads=2,
+        mlp_ratio=2,
+        patch_size=4,
+        spatial_merge_size=2,
+        temporal_patch_size=2,
+    )
     rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
     config = Qwen2VLConfig(
-        text_config={**TEXT, "rope_parameters": rope}, vision_config=vision, image_token_id=IMAGE, vision_start_token_id=10, vision_end_token_id=11
+        text_config={**TEXT, "rope_parameters": rope},
+        vision_config=vision,
+        image_token_id=IMAGE,
+        vision_start_token_id=10,
+        vision_end_token_id=11,
     )
     return Qwen2VLForConditionalGeneration(config), r".*language_model.*_proj|.*visual\.merger\.mlp\.[02]|.*visual.*qkv"
 
 
 def row(rng, images, tokens_of, image_tensors, answer=3):
     """An encoded row: its images' tokens, some words, an answer."""
-    ids = [token for image in images for token in (10, *[IMAGE] * tokens_of(image), 11)] + rng.integers(12, 60, int(rng.integers(3, 9))).tolist()
+    ids = [token for image in images for token in (10, *[IMAGE] * tokens_of(image), 11)] + rng.integers(
+        12, 60, int(rng.integers(3, 9))
+    ).tolist()
     words = rng.integers(12, 60, answer).tolist()
     labels = [-100] * len(ids) + words
-    encoded = {"input_ids": torch.tensor(ids + words), "labels": torch.tensor(labels), "row": 0, **(image_tensors(images) if images else {})}
+    encoded = {
+        "input_ids": torch.tensor(ids + words),
+        "labels": torch.tensor(labels),
+        "row": 0,
+        **(image_tensors(images) if images else {}),
+    }
     if "image_grid_thw" in encoded:
         encoded["mm_token_type_ids"] = (encoded["input_ids"] == IMAGE).long()
     return encoded
@@ -62,7 +98,10 @@ def tiled(n_tiles):
 
 def patched(grids):
     generator = torch.Generator().manual_seed(len(grids))
-    return {"pixel_values": torch.randn(sum(int(np.prod(g)) for g in grids), 3 * 2 * 4 * 4, generator=generator), "image_grid_thw": torch.tensor(grids)}
+    return {
+        "pixel_values": torch.randn(sum(int(np.prod(g)) for g in grids), 3 * 2 * 4 * 4, generator=generator),
+        "image_grid_thw": torch.tensor(grids),
+    }
 
 
 #: Rows with no image, one, several, and of different sizes.
@@ -100,7 +139,14 @@ def by_loop(model, rows):
         labels = inputs.pop("labels")
         loss = answer_loss(model(**inputs).logits, labels).sum()
         gradients = torch.autograd.grad(loss, list(trainable(model).values()), allow_unused=True)
-        out.append(torch.cat([torch.zeros(p.numel()) if g is None else g.flatten() for g, p in zip(gradients, trainable(model).values(), strict=True)]))
+        out.append(
+            torch.cat(
+                [
+                    torch.zeros(p.numel()) if g is None else g.flatten()
+                    for g, p in zip(gradients, trainable(model).values(), strict=True)
+                ]
+            )
+        )
     return torch.stack(out)
 
 

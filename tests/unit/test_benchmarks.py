@@ -16,12 +16,12 @@ from datasets import Features
 from hub_mirror import COLORS, IMAGE, MIRROR, MMBENCH, POPE, TEXT, letter, picture, write
 from lmms_eval.api.model import lmms
 
+from cadc.config.params import Judge
 from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import load_tasks, run, sample_rows, sample_schema
 from cadc.evaluation.catalogue import BENCHMARKS, TASKS, check, needs, repositories, shipped
 from cadc.evaluation.judge import JudgeError, check_scores, judge
 from cadc.evaluation.statistics import Samples, measure, resampled_weights
-from cadc.params import Judge
 
 OPPOSITE = {"yes": "no", "no": "yes", "对": "错", "错": "对", "1": "no", "0": "yes"}
 LOCAL = [name for name in TASKS if TASKS[name].judge in (None, "may")]
@@ -37,7 +37,9 @@ def mirror(tmp_path_factory):
 
 def reply(task, doc, right):
     """The right answer to a document as lmms-eval wants it, or a wrong one that it can read."""
-    answer = doc["answers"][0] if "answers" in doc else doc.get("gt_answer_details") if "gt_answer" in doc else doc["answer"]
+    answer = (
+        doc["answers"][0] if "answers" in doc else doc.get("gt_answer_details") if "gt_answer" in doc else doc["answer"]
+    )
     if task == "hallusion_bench_image":
         answer = {"1": "yes", "0": "no"}[doc["gt_answer"]]
     if task in ("scienceqa_img", "ai2d"):
@@ -104,7 +106,10 @@ def test_all_benchmarks_of_progress_s_table_and_two_more_are_there():
     assert set(THEIRS) | {"llava_wild"} == set(BENCHMARKS) == {task.benchmark for task in TASKS.values()}
     for name in TASKS:
         assert shipped(name)["test_split"] == needs(name)[0].split
-    assert [(data.config, data.rows) for data in needs("gqa")] == [("testdev_balanced_instructions", 12578), ("testdev_balanced_images", 398)]
+    assert [(data.config, data.rows) for data in needs("gqa")] == [
+        ("testdev_balanced_instructions", 12578),
+        ("testdev_balanced_images", 398),
+    ]
     assert repositories(["pope_adv", "pope_pop", "mme"]) == ["lmms-lab-encoder/MME", "lmms-lab-encoder/POPE"]
 
 
@@ -123,16 +128,26 @@ def test_right_answers_make_100_wrong_ones_0_and_any_what_lmms_eval_says(runs, k
 def test_mme_has_its_second_figure(runs):
     for which in runs:
         metrics, table = runs[which]
-        assert measure(Samples.of_table(table))["mme_cognition"] == pytest.approx(metrics["mme"]["mme_cognition_score"] * 100 / 800)
+        assert measure(Samples.of_table(table))["mme_cognition"] == pytest.approx(
+            metrics["mme"]["mme_cognition_score"] * 100 / 800
+        )
 
 
 def test_samples_know_their_unit_subtask_and_chance(runs):
     table = runs["right"][1].to_pylist()
     of = {task: [row for row in table if row["task"] == task] for task in LOCAL}
-    assert set(Counter(row["unit"] for row in of["mme"]).values()) == {2} and len({row["unit"] for row in of["mmbench_en_dev_static"]}) == 6
+    assert (
+        set(Counter(row["unit"] for row in of["mme"]).values()) == {2}
+        and len({row["unit"] for row in of["mmbench_en_dev_static"]}) == 6
+    )
     assert all(row["unit"] == row["doc"] for row in of["gqa"])
     chances = {task: {round(row["chance"], 3) for row in rows} for task, rows in of.items()}
-    assert chances["scienceqa_img"] == {0.5, 0.333, 0.25} and chances["cmmmu_val"] == {0.25, 0.5, 0} and chances["mme"] == {0.5} and chances["gqa"] == {0}
+    assert (
+        chances["scienceqa_img"] == {0.5, 0.333, 0.25}
+        and chances["cmmmu_val"] == {0.25, 0.5, 0}
+        and chances["mme"] == {0.5}
+        and chances["gqa"] == {0}
+    )
     assert chances["mmbench_cn_dev_static"] == {0.25, 0.5} and chances["mini_vqa"] == {0.25}
     assert {(row["subtask"], row["meta_task"]) for row in of["seedbench"]} >= {("0", "image"), ("1", "video")}
     assert {row["answer"] for row in of["vqav2_val"]} == set(COLORS)
@@ -165,7 +180,9 @@ def test_documents_of_no_image_and_of_several_are_answered(mirror, processor, ti
     monkeypatch.setattr("cadc.evaluation.adapter.PORTION", 2)  # large benchmarks are not kept in memory
     again = ChatModel(processor, 4, 4)
     again.model = tiny_model
-    assert [s["filtered_resps"] for s in run(again, tasks)[1][task]] == [s["filtered_resps"] for s in samples] and not again._prompts
+    assert [s["filtered_resps"] for s in run(again, tasks)[1][task]] == [
+        s["filtered_resps"] for s in samples
+    ] and not again._prompts
 
 
 def test_a_document_of_another_medium_is_refused(mirror, processor):
@@ -197,19 +214,23 @@ def test_all_missing_data_sets_are_named_at_once_with_what_to_do(mirror, tmp_pat
 def test_an_incomplete_mirror_says_what_it_lacks(tmp_path):
     kinds, rows = MIRROR["textvqa_val"]
     write(tmp_path, "textvqa_val", ({name: kind for name, kind in kinds.items() if name != "answers"}, rows))
-    with pytest.raises(ValueError, match=r"textvqa, config default, split validation: no column answers, .* hf download"):
+    with pytest.raises(
+        ValueError, match=r"textvqa, config default, split validation: no column answers, .* hf download"
+    ):
         load_tasks(tmp_path, ["textvqa_val"])
     write(tmp_path, "pope_adv", POPE)
-    with pytest.raises(ValueError, match=r"POPE, config Full, split popular: can't be read \(there are the splits adversarial\)"):
+    with pytest.raises(
+        ValueError, match=r"POPE, config Full, split popular: can't be read \(there are the splits adversarial\)"
+    ):
         load_tasks(tmp_path, ["pope_pop"])
     (tmp_path / "lmms-lab-encoder/ChartQA").mkdir()
     with pytest.raises(ValueError, match="ChartQA, config default, split test: can't be read"):
         load_tasks(tmp_path, ["chartqa"])
     write(tmp_path, "gqa", MIRROR["gqa"])
     config = tmp_path / "lmms-lab-encoder/GQA/testdev_balanced_images"
-    datasets.Dataset.from_list([{"id": "n0", "image": picture(0)}], features=Features({"id": TEXT, "image": IMAGE})).to_parquet(
-        config / "testdev-00000-of-00001.parquet"
-    )
+    datasets.Dataset.from_list(
+        [{"id": "n0", "image": picture(0)}], features=Features({"id": TEXT, "image": IMAGE})
+    ).to_parquet(config / "testdev-00000-of-00001.parquet")
     with pytest.raises(ValueError, match="GQA: 1 of the pictures that questions ask about are not there, such as n1"):
         load_tasks(tmp_path, ["gqa"])
 
@@ -235,7 +256,11 @@ def test_a_language_model_judges_and_its_key_goes_nowhere(serve, mirror, tmp_pat
     with judge(Judge(url=server.url, model="m")) as asked:
         assert os.environ["OPENAI_API_KEY"] == "none"
         tasks = load_tasks(mirror, JUDGED, judged=True)
-        said = Replies(lambda task, doc, i: next(text for start, text in words.items() if task.startswith(start.replace("-in", "_in"))))
+        said = Replies(
+            lambda task, doc, i: next(
+                text for start, text in words.items() if task.startswith(start.replace("-in", "_in"))
+            )
+        )
         metrics, samples = run(said, tasks)
         asked.check()
         table = table_of(samples)
@@ -246,8 +271,12 @@ def test_a_language_model_judges_and_its_key_goes_nowhere(serve, mirror, tmp_pat
     for language in ("en", "cn"):
         alone = [row["score"] for row in table.to_pylist() if row["task"] == f"mmbench_{language}_dev"]
         assert alone == [float(row["answer"] == "B") for row in MMBENCH[1]]
-        assert figures[f"mmbench_{language}"] == pytest.approx(metrics[f"mmbench_{language}_dev"]["gpt_eval_score"]) == 0
-    assert set(server.asked.values()) == {1} and server.keys == {"Bearer secret-of-mine"}  # each prompt once, three metrics and two languages or not
+        assert (
+            figures[f"mmbench_{language}"] == pytest.approx(metrics[f"mmbench_{language}_dev"]["gpt_eval_score"]) == 0
+        )
+    assert set(server.asked.values()) == {1} and server.keys == {
+        "Bearer secret-of-mine"
+    }  # each prompt once, three metrics and two languages or not
 
     pa.parquet.write_table(table, tmp_path / "samples.parquet")
     (tmp_path / "metrics.json").write_text(str(metrics))
@@ -263,7 +292,10 @@ def test_a_judge_that_fails_is_an_error_whatever_lmms_eval_makes_of_it(serve, mi
     monkeypatch.setenv("CADC_ENDPOINT_CACHE", str(tmp_path))
     server = serve(lambda prompt, n: what)
     with judge(Judge(url=server.url, model="m")) as asked:
-        run(Replies(lambda task, doc, i: "so it is"), load_tasks(mirror, ["mmbench_en_dev", "hallusion_bench_image"], judged=True))
+        run(
+            Replies(lambda task, doc, i: "so it is"),
+            load_tasks(mirror, ["mmbench_en_dev", "hallusion_bench_image"], judged=True),
+        )
         with pytest.raises(JudgeError, match=why) as error:
             asked.check()
     assert "secret" not in str(error.value)
@@ -271,7 +303,16 @@ def test_a_judge_that_fails_is_an_error_whatever_lmms_eval_makes_of_it(serve, mi
 
 def test_llava_in_the_wild_has_a_judge_of_our_own(mirror):
     with judge(Judge(url=None, model="word-f1")) as asked:
-        metrics, samples = run(Replies(lambda task, doc, i: doc["gpt_answer"] if i % 2 else "no"), load_tasks(mirror, ["llava_in_the_wild"]))
+        metrics, samples = run(
+            Replies(lambda task, doc, i: doc["gpt_answer"] if i % 2 else "no"),
+            load_tasks(mirror, ["llava_in_the_wild"]),
+        )
         asked.check()
-    check_scores([(s["doc"]["question_id"], s["gpt_eval_llava_all"]["scores"]) for s in samples["llava_in_the_wild"]], asked.of)
-    assert measure(Samples.of_table(table_of(samples)))["llava_wild"] == pytest.approx(metrics["llava_in_the_wild"]["gpt_eval_llava_all"]) == 50
+    check_scores(
+        [(s["doc"]["question_id"], s["gpt_eval_llava_all"]["scores"]) for s in samples["llava_in_the_wild"]], asked.of
+    )
+    assert (
+        measure(Samples.of_table(table_of(samples)))["llava_wild"]
+        == pytest.approx(metrics["llava_in_the_wild"]["gpt_eval_llava_all"])
+        == 50
+    )

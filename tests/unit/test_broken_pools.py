@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from cadc.pool.reader import PoolError, copy_pool
+from cadc.data.reader import PoolError, copy_pool
 
 N_ROWS, BROKEN = 6, 3  # the row that a variant breaks has the id r3
 
@@ -77,7 +77,12 @@ def bomb(path):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)) + chunk(b"IDAT", b"x") + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", b"x")
+        + chunk(b"IEND", b"")
+    )
 
 
 def link_outside(path):
@@ -96,8 +101,14 @@ def images_gone(folder):
 
 HUMAN, GPT = ("human", "<image>\nWhat is it?"), ("gpt", "a cat")
 FILES = {  # what breaks the whole file: variant -> (how, what its message says)
-    "wrong JSON": (text(lambda b: b.replace(b'"image": "coco/3.png"', b'"image" "coco/3.png"')), ["pool.json, line 5 near row r3", "JSON", "':' delimiter"]),
-    "breaks off": (text(lambda b: b[:-60]), ["pool.json, line 7 near row r5", "JSON breaks off", "fetch or write it again"]),
+    "wrong JSON": (
+        text(lambda b: b.replace(b'"image": "coco/3.png"', b'"image" "coco/3.png"')),
+        ["pool.json, line 5 near row r3", "JSON", "':' delimiter"],
+    ),
+    "breaks off": (
+        text(lambda b: b[:-60]),
+        ["pool.json, line 7 near row r5", "JSON breaks off", "fetch or write it again"],
+    ),
     "comma missing": (text(lambda b: b.replace(b"},\n", b"}\n")), ["pool.json, line 3 near row r0", "expecting ','"]),
     "more behind the list": (text(lambda b: b + b"[]"), ["pool.json, line 8 near row r5", "behind the list"]),
     "too deep": (text(lambda b: b"[" * 100_000), ["pool.json, line 1", "nested too deeply"]),
@@ -105,7 +116,10 @@ FILES = {  # what breaks the whole file: variant -> (how, what its message says)
     "no file": (lambda folder: (folder / "pool.json").unlink(), ["pool.json: no such file", "set data.annotations"]),
     "nothing in the file": (text(lambda b: b""), ["pool.json", "it is empty", "wrap the rows"]),
     "empty list": (text(lambda b: b"[]"), ["pool.json", "the list is empty"]),
-    "dict at top": (text(lambda b: b'{"data": ' + b + b"}"), ["pool.json: not a list of rows", "starts with '{'", "wrap the rows in [ ]"]),
+    "dict at top": (
+        text(lambda b: b'{"data": ' + b + b"}"),
+        ["pool.json: not a list of rows", "starts with '{'", "wrap the rows in [ ]"],
+    ),
     "broken line": (jsonl, ["pool.jsonl, line 4", "not JSON", "repair or remove the line"]),
     "folder of nothing": (no_dataset, ["pool: a folder, but no Hugging Face dataset", "save_to_disk"]),
     "no image folder": (images_gone, ["images: no such folder", "set data.images"]),
@@ -116,16 +130,31 @@ ROWS = {  # what breaks one row
     "id is a list": (row(id=["r3"]), ["row id row 3", "the id ['r3']", "a text or a number"]),
     "image missing": (image(lambda path: path.unlink()), ["row id r3", "'coco/3.png' is missing", "restore the file"]),
     "image is a folder": (image(as_folder), ["row id r3", "'coco/3.png' is a folder", "give the path"]),
-    "image of 0 bytes": (image(lambda path: path.write_bytes(b"")), ["row id r3", "'coco/3.png' is empty (0 bytes)", "restore the file"]),
+    "image of 0 bytes": (
+        image(lambda path: path.write_bytes(b"")),
+        ["row id r3", "'coco/3.png' is empty (0 bytes)", "restore the file"],
+    ),
     "image corrupt": (
         image(lambda path: path.write_bytes(b"\xff\xd8\xff\xe0 and no picture")),
         ["row id r3", "'coco/3.png' can't be decoded", "remove the row"],
     ),
-    "image truncated": (image(lambda path: path.write_bytes(path.read_bytes()[:-200])), ["row id r3", "'coco/3.png' can't be decoded", "truncated", "replace"]),
-    "format unsafe": (image(lambda path: Image.new("RGB", (32, 32)).save(path, "PPM")), ["row id r3", "none of JPEG, PNG, WEBP, GIF, BMP, TIFF", "convert"]),
-    "image too small": (image(lambda path: Image.new("RGB", (32, 7)).save(path)), ["row id r3", "32x7 pixels", "pool.min_image_side=8", "replace it"]),
+    "image truncated": (
+        image(lambda path: path.write_bytes(path.read_bytes()[:-200])),
+        ["row id r3", "'coco/3.png' can't be decoded", "truncated", "replace"],
+    ),
+    "format unsafe": (
+        image(lambda path: Image.new("RGB", (32, 32)).save(path, "PPM")),
+        ["row id r3", "none of JPEG, PNG, WEBP, GIF, BMP, TIFF", "convert"],
+    ),
+    "image too small": (
+        image(lambda path: Image.new("RGB", (32, 7)).save(path)),
+        ["row id r3", "32x7 pixels", "pool.min_image_side=8", "replace it"],
+    ),
     "bomb": (image(bomb), ["row id r3", "400000000 pixels", "pool.max_image_pixels=178956970", "scale it down"]),
-    "link out": (image(link_outside), ["row id r3", "'coco/3.png' is a link that leaves the image folder", "copy the file"]),
+    "link out": (
+        image(link_outside),
+        ["row id r3", "'coco/3.png' is a link that leaves the image folder", "copy the file"],
+    ),
     "parent": (row(image="../secret.png"), ["row id r3", "'../secret.png' points outside", "use a path relative to"]),
     "absolute": (row(image="/etc/passwd"), ["row id r3", "'/etc/passwd' points outside", "use a path relative to"]),
     "image not named": (row(image=None), ["row id r3", "1 <image> token(s)", "0 image(s)", "make them equal"]),
@@ -133,8 +162,14 @@ ROWS = {  # what breaks one row
     "wrong order": (talk(GPT, HUMAN), ["row id r3", "turn 0 is from 'gpt'", "human must speak"]),
     "blank turn": (talk(HUMAN, ("gpt", " \n")), ["row id r3", "turn 1 (gpt) is blank", "write its text"]),
     "no answer": (talk(HUMAN, GPT, ("human", "And?")), ["row id r3", "last human turn has no gpt answer", "add one"]),
-    "number for text": (talk(HUMAN, ("gpt", 42)), ["row id r3", "turn 1 has no text in `value` but 42", "write it as {from, value}"]),
-    "row is a text": (text(lambda b: b"[" + b",".join([b'"hi"', b[1:]])), ["row id row 0", "is 'hi', no JSON object", "write it as"]),
+    "number for text": (
+        talk(HUMAN, ("gpt", 42)),
+        ["row id r3", "turn 1 has no text in `value` but 42", "write it as {from, value}"],
+    ),
+    "row is a text": (
+        text(lambda b: b"[" + b",".join([b'"hi"', b[1:]])),
+        ["row id row 0", "is 'hi', no JSON object", "write it as"],
+    ),
 }
 
 
@@ -156,7 +191,9 @@ def test_a_broken_row_stops_or_is_skipped_with_one_message(folder, breaks, said)
     breaks(folder)
     with pytest.raises(PoolError) as error:
         copied(folder, None)
-    assert all(part in str(error.value) for part in ["pool.json, row id", *said, "or set pool.on_bad_row: skip"]), error.value
+    assert all(part in str(error.value) for part in ["pool.json, row id", *said, "or set pool.on_bad_row: skip"]), (
+        error.value
+    )
     assert str(error.value).count("\n") == 0 and not list(folder.glob("rows.parquet*"))
     kept, skipped = copied(folder, None, on_bad_row="skip")
     assert len(skipped) == 1 and all(part in skipped[0].reason for part in said[1:])

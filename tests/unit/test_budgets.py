@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadc.budgets import capped_shares, largest_remainder, n_selected
+from cadc.config.budgets import capped_shares, largest_remainder, n_selected
 
 weights = st.lists(st.floats(0, 1e6), min_size=1, max_size=30)
 

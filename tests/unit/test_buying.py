@@ -8,13 +8,13 @@ from test_adaptive import PLAN
 from cadc.artifacts import Selection
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import add_lora, save_adapter
-from cadc.model.mini import build_model
 from cadc.training.adaptive import Adaptive, Plan
 from cadc.training.answers import answer_scores, exact_matches, measured
-from cadc.training.buying import BoughtRows, tune
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.schedule import static_schedule
+from cadc.training.unlocking import BoughtRows, tune
+from cadc.world.bases import build_model
 
 
 @pytest.fixture
@@ -93,7 +93,9 @@ def test_a_run_killed_within_a_round_ends_with_the_same_bytes(pool, processor, m
     few = few.model_copy(update={"checkpoint_steps": 1})
     model, losses, schedule, _, _ = run(pool, processor, model_params, few)
     with pytest.raises(KeyboardInterrupt):
-        run(pool, processor, model_params, few, tmp_path / "checkpoint", lives=27)  # a round begins behind 20 rows, the next behind 30
+        run(
+            pool, processor, model_params, few, tmp_path / "checkpoint", lives=27
+        )  # a round begins behind 20 rows, the next behind 30
     again, their_losses, theirs, _, asked = run(pool, processor, model_params, few, tmp_path / "checkpoint")
     assert len(asked) == 1
     np.testing.assert_array_equal(losses, their_losses)
@@ -102,10 +104,18 @@ def test_a_run_killed_within_a_round_ends_with_the_same_bytes(pool, processor, m
 
 
 @pytest.mark.parametrize("passes", ["first", "round"])
-def test_its_realised_selection_trained_on_statically_gives_the_same_adapter(pool, processor, model_params, few, passes):
+def test_its_realised_selection_trained_on_statically_gives_the_same_adapter(
+    pool, processor, model_params, few, passes
+):
     _, losses, schedule, _, _ = run(pool, processor, model_params, few, passes=passes)
     bought = schedule.selection() if passes == "round" else Selection.of_rows(schedule.selection().row)
-    static = finetune(small_lora(processor, model_params), EncodedRows(pool, processor, 256), static_schedule(bought, 70), few, model_params)
+    static = finetune(
+        small_lora(processor, model_params),
+        EncodedRows(pool, processor, 256),
+        static_schedule(bought, 70),
+        few,
+        model_params,
+    )
     np.testing.assert_array_equal(losses, static)
 
 
@@ -114,19 +124,36 @@ def test_a_whole_run_and_its_shuffled_control(pool, processor, model_params, few
     plan = PLAN.model_copy(update={"objective": "loss", "gap": 0.25, "shuffled": shuffled})
     cluster, warm_up = (np.arange(pool.num_rows) % 5).astype(np.int32), np.arange(0, 60, 3)
     rows = BoughtRows(pool, processor, 256)
-    made = tune(lambda: small_lora(processor, model_params), rows, plan, cluster, warm_up, 40, 70, 3, few, model_params, tmp_path / "checkpoint")
+    made = tune(
+        lambda: small_lora(processor, model_params),
+        rows,
+        plan,
+        cluster,
+        warm_up,
+        40,
+        70,
+        3,
+        few,
+        model_params,
+        tmp_path / "checkpoint",
+    )
     assert rows.bought == set(made.selection.row.tolist()) and len(made.selection) == 40
     np.testing.assert_array_equal(made.selection.capability, cluster[made.selection.row])
     in_order = made.selection.row[:20].tolist() == warm_up.tolist()
     assert (len(made.losses), in_order, made.selection.stage.max()) == ((36, False, 0) if shuffled else (18, True, 2))
     if shuffled:
         order = np.resize(made.selection.row, 70)
-        static = finetune(small_lora(processor, model_params), EncodedRows(pool, processor, 256), order, few, model_params)
+        static = finetune(
+            small_lora(processor, model_params), EncodedRows(pool, processor, 256), order, few, model_params
+        )
         np.testing.assert_array_equal(made.losses[18:], static)
 
 
 def test_a_judge_needs_a_model_and_answers_to_grade():
-    for changes in ({"judge_url": "http://x/v1"}, {"judge_url": "http://x/v1", "judge_model": "m", "objective": "loss"}):
+    for changes in (
+        {"judge_url": "http://x/v1"},
+        {"judge_url": "http://x/v1", "judge_model": "m", "objective": "loss"},
+    ):
         with pytest.raises(ValueError, match="judge_url needs a judge_model"):
             Plan(**PLAN.model_dump() | changes)
 
@@ -142,10 +169,14 @@ def test_exact_matches_are_what_greedy_decoding_gives(pool, processor, tiny_mode
         labels = encoded["labels"]
         begins = [i for i in range(1, len(labels)) if labels[i] != -100 and labels[i - 1] == -100]
         for begin in begins:
-            answer = labels[begin:][: next((j for j in range(len(labels) - begin) if labels[begin + j] == -100), len(labels) - begin)]
+            answer = labels[begin:][
+                : next((j for j in range(len(labels) - begin) if labels[begin + j] == -100), len(labels) - begin)
+            ]
             prompt = {**encoded, "input_ids": encoded["input_ids"][:begin], "labels": labels[:begin]}
             inputs = model_inputs(collate([prompt], 0), torch.device("cpu"), with_labels=False)
-            made = model.generate(**inputs, max_new_tokens=len(answer), do_sample=False, eos_token_id=None, pad_token_id=0)[0, begin:]
+            made = model.generate(
+                **inputs, max_new_tokens=len(answer), do_sample=False, eos_token_id=None, pad_token_id=0
+            )[0, begin:]
             right.append(torch.equal(made, answer))
         assert share == pytest.approx(np.mean(right)), row
 
@@ -155,5 +186,9 @@ def test_scores_and_matches_by_hand():
     logits = torch.zeros(3, 6, 3)
     for row, position, token in ((0, 0, 1), (0, 1, 2), (0, 3, 1), (1, 1, 1), (1, 2, 1)):
         logits[row, position, token] = 9.0
-    assert exact_matches(logits, labels).tolist() == [0.5, 1.0, 0.0]  # the first of two answers; the only one; no answer
+    assert exact_matches(logits, labels).tolist() == [
+        0.5,
+        1.0,
+        0.0,
+    ]  # the first of two answers; the only one; no answer
     assert answer_scores(logits, labels)["nll"][2] == 0

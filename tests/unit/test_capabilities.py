@@ -40,7 +40,9 @@ def test_cosine_is_that_of_the_concatenated_weighted_trajectories():
 
 def test_centring_the_gram_matrix_is_centring_the_trajectories():
     trajectories, _ = planted(seed=2)
-    np.testing.assert_allclose(centered(gram_of(trajectories)), gram_of(trajectories - trajectories.mean(1, keepdims=True)), atol=1e-8)
+    np.testing.assert_allclose(
+        centered(gram_of(trajectories)), gram_of(trajectories - trajectories.mean(1, keepdims=True)), atol=1e-8
+    )
 
 
 def test_degenerate_graphs():
@@ -91,7 +93,9 @@ def probe_rows(n_groups=3, size=4, per_subtask=6, noise=1.0, seed=0):
     """Inner products [2, n, n] of probe rows, their subtasks, the subtasks' planted groups."""
     trajectories, groups = planted(n_groups, size, shared=1.0, seed=seed)
     subtask = np.repeat(np.arange(len(groups)), per_subtask)
-    rows = trajectories[:, subtask] + noise * np.random.default_rng(seed).normal(size=(2, len(subtask), trajectories.shape[2]))
+    rows = trajectories[:, subtask] + noise * np.random.default_rng(seed).normal(
+        size=(2, len(subtask), trajectories.shape[2])
+    )
     return gram_of(rows).astype(np.float32), subtask, groups, rows
 
 
@@ -102,12 +106,16 @@ def test_the_gram_of_all_rows_is_that_of_their_means():
 
 
 def settings(params, **changes):
-    return params.discover.model_copy(update={"center": False, "tau": [0.0], "resolutions": [1.0], "level": 1, "bootstrap": 8, "seed": 0} | changes)
+    return params.discover.model_copy(
+        update={"center": False, "tau": [0.0], "resolutions": [1.0], "level": 1, "bootstrap": 8, "seed": 0} | changes
+    )
 
 
 def test_the_most_stable_partition_is_the_planted_one(params):
     row_gram, subtask, groups, _ = probe_rows(noise=2.0)
-    candidates, again = (consensus([row_gram], subtask, np.ones(2), settings(params, resolutions=[0.05, 1.0, 6.0])) for _ in range(2))
+    candidates, again = (
+        consensus([row_gram], subtask, np.ones(2), settings(params, resolutions=[0.05, 1.0, 6.0])) for _ in range(2)
+    )
     chosen = most_stable(candidates)
     assert chosen.resolution == 1.0 and chosen.n_capabilities == 3 and chosen.agreement == 1.0
     assert len(set(zip(chosen.partition.tolist(), groups.tolist(), strict=True))) == 3
@@ -132,20 +140,30 @@ def test_the_consensus_over_runs_outvotes_what_a_single_run_has_astray(params):
         row_grams.append(gram_of(seen[:, subtask] + noise).astype(np.float32))
         alone.append(most_stable(consensus([row_grams[-1]], subtask, np.ones(2), settings(params, center=True))))
     made = most_stable(consensus(row_grams, subtask, np.ones(2), settings(params, center=True)))
-    assert adjusted_rand_score(made.partition, groups) == 1.0 > max(adjusted_rand_score(one.partition, groups) for one in alone)
-    assert len(made.draws) == 24 and made.agreement < min(one.agreement for one in alone)  # a run's own draws say nothing of other runs
+    assert (
+        adjusted_rand_score(made.partition, groups)
+        == 1.0
+        > max(adjusted_rand_score(one.partition, groups) for one in alone)
+    )
+    assert len(made.draws) == 24 and made.agreement < min(
+        one.agreement for one in alone
+    )  # a run's own draws say nothing of other runs
 
 
 def test_every_tau_is_tried_with_every_resolution(params):
     row_gram, subtask, _, _ = probe_rows()
-    made = consensus([row_gram], subtask, np.ones(2), settings(params, tau=[0.0, 0.3], resolutions=[0.6, 1.0], bootstrap=2))
+    made = consensus(
+        [row_gram], subtask, np.ones(2), settings(params, tau=[0.0, 0.3], resolutions=[0.6, 1.0], bootstrap=2)
+    )
     assert [(one.tau, one.resolution) for one in made] == [(0.0, 0.6), (0.0, 1.0), (0.3, 0.6), (0.3, 1.0)]
 
 
 def test_a_subtask_with_one_row_and_a_single_draw_are_no_trouble(params):
     row_gram, subtask, _, _ = probe_rows()
     keep = (subtask != 0) | (np.arange(len(subtask)) == 0)
-    made = consensus([row_gram[:, keep][:, :, keep]], subtask[keep], np.ones(2), settings(params, center=True, bootstrap=1))
+    made = consensus(
+        [row_gram[:, keep][:, :, keep]], subtask[keep], np.ones(2), settings(params, center=True, bootstrap=1)
+    )
     assert made[0].agreement == 1.0 and len(made[0].partition) == subtask.max() + 1
 
 
@@ -166,11 +184,17 @@ def test_affinity_tells_what_a_row_is_about_and_purity_whether_it_goes_against_t
     wrong = np.arange(120) % 4 == 0
     directions = trajectories[:, own] + 2.0 * rng.normal(size=(2, 120, trajectories.shape[2]))
     directions[1, wrong] *= -1  # the first snapshot knows too little to be contradicted
-    influence, norm, gram = np.einsum("mnd,msd->mns", directions, trajectories), np.linalg.norm(directions, axis=2), gram_of(trajectories)
+    influence, norm, gram = (
+        np.einsum("mnd,msd->mns", directions, trajectories),
+        np.linalg.norm(directions, axis=2),
+        gram_of(trajectories),
+    )
     about = affinity(influence, norm, gram, np.ones(2))
     np.testing.assert_allclose(about.mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(about.std(0), 1, atol=1e-5)
     assert np.array_equal(about.argmax(1)[~wrong], own[~wrong])
     clean = purity(influence, norm, gram)[np.arange(120), own]
     assert clean[wrong].max() < 0 < clean[~wrong].min()
-    assert np.array_equal(snapshot_weights([0.3, 0.1], "lr"), [0.3, 0.1]) and np.array_equal(snapshot_weights([0.3, 0.1], "equal"), [1, 1])
+    assert np.array_equal(snapshot_weights([0.3, 0.1], "lr"), [0.3, 0.1]) and np.array_equal(
+        snapshot_weights([0.3, 0.1], "equal"), [1, 1]
+    )

@@ -20,7 +20,9 @@ PROSE = "the old harbour lies in the morning fog and three fishing boats with re
 def photo(seed: int) -> Image.Image:
     """A picture with something of every scale, as photographs have."""
     rng = np.random.default_rng(seed)
-    image = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((160, 120), Image.Resampling.BICUBIC)
+    image = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize(
+        (160, 120), Image.Resampling.BICUBIC
+    )
     draw = ImageDraw.Draw(image)
     for _ in range(12):
         x, y, r = rng.integers(0, 160), rng.integers(0, 120), rng.integers(4, 25)
@@ -30,14 +32,18 @@ def photo(seed: int) -> Image.Image:
 
 def groups(images: list[Image.Image]) -> list[int]:
     prints = [fingerprint(image) for image in images]
-    return image_groups(np.stack([p["hash"] for p in prints]), np.stack([p["thumbnail"] for p in prints]), bits=32, difference=2.0).tolist()
+    return image_groups(
+        np.stack([p["hash"] for p in prints]), np.stack([p["thumbnail"] for p in prints]), bits=32, difference=2.0
+    ).tolist()
 
 
 def test_a_picture_saved_again_scaled_or_tinted_is_the_same_one_and_others_are_not():
     image = photo(0)
     packed = io.BytesIO()
     image.save(packed, "JPEG", quality=60)
-    tinted = Image.fromarray((np.asarray(image).clip(12, 243).astype(np.int16) + np.array((10, -6, 4))).astype(np.uint8))
+    tinted = Image.fromarray(
+        (np.asarray(image).clip(12, 243).astype(np.int16) + np.array((10, -6, 4))).astype(np.uint8)
+    )
     swapped = Image.fromarray(np.asarray(image)[..., ::-1])  # as bright, other colours
     moved = Image.fromarray(np.roll(np.asarray(image), 40, 1))
     same = [image, Image.open(packed).convert("RGB"), image.resize((320, 240), Image.Resampling.BICUBIC), tinted]
@@ -68,19 +74,32 @@ def test_rows_that_say_the_same_of_the_same_picture_are_copies_of_the_first():
 
 def test_options_and_one_word_answers_part_rows():
     ask = "<image>\nWhich is it?\n{}\n" + LETTER
-    rows = [row(ask.format("A: a cat\nB: a dog"), "A"), row(ask.format("A: a dog\nB: a cat"), "B"), row(ask.format("A: a cat\nB: a dog"), "B")]
+    rows = [
+        row(ask.format("A: a cat\nB: a dog"), "A"),
+        row(ask.format("A: a dog\nB: a cat"), "B"),
+        row(ask.format("A: a cat\nB: a dog"), "B"),
+    ]
     assert copies(rows, [0, 0, 0]).keeper.tolist() == [0, 1, 2]
 
 
 def test_of_two_rows_the_one_that_says_more_is_kept():
-    rows = [row("hello there", "good day"), row("hello there", "good day", "and now ?", PROSE), row("and now ?", PROSE.replace("old", "small"))]
+    rows = [
+        row("hello there", "good day"),
+        row("hello there", "good day", "and now ?", PROSE),
+        row("and now ?", PROSE.replace("old", "small")),
+    ]
     assert copies(rows, [0, 0, 0]).keeper.tolist() == [1, 1, 1]
-    half = [row("hello there", "good day", "and now ?", PROSE), row("hello there", "good day", "who is it ?", "the harbour master of the town")]
+    half = [
+        row("hello there", "good day", "and now ?", PROSE),
+        row("hello there", "good day", "who is it ?", "the harbour master of the town"),
+    ]
     assert copies(half, [0, 0]).keeper.tolist() == [0, 1]
 
 
 def test_a_thousand_copies_are_all_found():
-    rows = [row("who are you ?", "i am a small model .")] * 500 + [row("hello", f"{PROSE} {PROSE[::-1]} and {i}") for i in range(500)]
+    rows = [row("who are you ?", "i am a small model .")] * 500 + [
+        row("hello", f"{PROSE} {PROSE[::-1]} and {i}") for i in range(500)
+    ]
     assert copies(rows, [0] * 1000).keeper.tolist() == [0] * 500 + [500] * 500
 
 
@@ -120,4 +139,10 @@ def test_chains_are_joined_and_no_group_crosses_what_parts_them():
     signature = np.array([[1, 1], [1, 2], [3, 2], [3, 3], [9, 9]], np.uint32)
     everything = lambda i, j: np.ones(len(i), bool)  # noqa: E731
     assert components(banded(signature, 2, np.zeros(5, np.uint64)), everything).tolist() == [0, 0, 0, 0, 4]
-    assert components(banded(signature, 2, np.array([0, 0, 1, 1, 1], np.uint64)), everything).tolist() == [0, 0, 2, 2, 4]
+    assert components(banded(signature, 2, np.array([0, 0, 1, 1, 1], np.uint64)), everything).tolist() == [
+        0,
+        0,
+        2,
+        2,
+        4,
+    ]

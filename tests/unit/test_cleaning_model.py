@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cadc.clean_params import Matching
 from cadc.cleaning import hallucination, mismatch, wrong_answer
-from cadc.cleaning.crossfit import answer_tokens, fold_of, judged, other_rows, training_order, with_image_of
+from cadc.cleaning.cross_fitting import answer_tokens, fold_of, judged, other_rows, training_order, with_image_of
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import robust_z
-from cadc.cleaning.matching import load_matchers, matched, read, train_matchers, train_matching
+from cadc.cleaning.picture_match import load_matchers, matched, read, train_matchers, train_matching
+from cadc.config.cleaning import Matching
 from cadc.model.encode import IGNORE, EncodedRows, encode
 from cadc.model.load import add_lora, load_base, load_processor
 
@@ -23,9 +23,15 @@ def evidence(rows: list[list[dict]], match=None, decoy=None) -> Evidence:
     """Rows of tokens {token, likeliest, nll, likeliest_nll, entropy, blind_nll}, with defaults of a token that is well foretold."""
     usual = {"token": 1, "likeliest": 1, "nll": 0.1, "likeliest_nll": 0.1, "entropy": 0.1, "blind_nll": 2.0}
     tokens = [usual | token for row in rows for token in row]
-    columns = {name: np.array([token[name] for token in tokens], np.int32 if name in ("token", "likeliest") else np.float32) for name in usual}
+    columns = {
+        name: np.array([token[name] for token in tokens], np.int32 if name in ("token", "likeliest") else np.float32)
+        for name in usual
+    }
     bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    match, decoy = (np.zeros((*shape, len(rows)), np.float32) if own is None else np.asarray(own, np.float32) for own, shape in ((match, ()), (decoy, (1,))))
+    match, decoy = (
+        np.zeros((*shape, len(rows)), np.float32) if own is None else np.asarray(own, np.float32)
+        for own, shape in ((match, ()), (decoy, (1,)))
+    )
     other = np.where(np.isfinite(decoy), np.roll(np.arange(len(rows)), 1), -1)
     views = {"similarity": np.full(len(rows), 0.1, np.float32), "match": match, "other": other, "decoy": decoy}
     return Evidence(bounds=bounds, fold=np.zeros(len(rows), np.int32), **views, **columns)
@@ -59,19 +65,28 @@ def test_token_figures_by_hand():
     p = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [1 / 3, 1 / 3, 1 / 3]])
     labels = torch.tensor([[IGNORE, 0, 2, IGNORE], [IGNORE, IGNORE, IGNORE, 1]])
     row, made = answer_tokens(torch.log(p[[0, 1, 2, 2]]).expand(2, 4, 3), labels)
-    assert row.tolist() == [0, 0, 1] and made["token"].tolist() == [0, 2, 1] and made["likeliest"].tolist()[:2] == [0, 1]
+    assert (
+        row.tolist() == [0, 0, 1] and made["token"].tolist() == [0, 2, 1] and made["likeliest"].tolist()[:2] == [0, 1]
+    )
     assert made["nll"].tolist() == pytest.approx([-np.log(0.7), -np.log(0.3), np.log(3)])
     assert made["likeliest_nll"].tolist() == pytest.approx([-np.log(0.7), -np.log(0.6), np.log(3)])
-    assert made["entropy"].tolist()[1:] == pytest.approx([-(0.1 * np.log(0.1) + 0.6 * np.log(0.6) + 0.3 * np.log(0.3)), np.log(3)])
+    assert made["entropy"].tolist()[1:] == pytest.approx(
+        [-(0.1 * np.log(0.1) + 0.6 * np.log(0.6) + 0.3 * np.log(0.3)), np.log(3)]
+    )
 
 
 def test_a_row_is_judged_the_same_whatever_stands_beside_it_and_images_are_swapped(lora_model, rows, pool):
     pictured = np.array([len(images) > 0 for images in pool["images"].to_pylist()])
     which = np.concatenate([np.flatnonzero(pictured)[:9], np.flatnonzero(~pictured)[:2]])
     others = other_rows(which, pictured[which], which, draws=2, seed=0)
-    made, alone = judged(lora_model, rows, which, others, 4000), [judged(lora_model, rows, which[[i]], others[:, [i]], 4000) for i in range(len(which))]
+    made, alone = (
+        judged(lora_model, rows, which, others, 4000),
+        [judged(lora_model, rows, which[[i]], others[:, [i]], 4000) for i in range(len(which))],
+    )
     for name, array in made.items():
-        np.testing.assert_allclose(array, np.concatenate([one[name] for one in alone]), rtol=1e-3, atol=1e-3, err_msg=name)
+        np.testing.assert_allclose(
+            array, np.concatenate([one[name] for one in alone]), rtol=1e-3, atol=1e-3, err_msg=name
+        )
     bounds = np.concatenate([[0], np.cumsum(made["n_tokens"])])
     assert np.isnan(made["blind_nll"][bounds[9] :]).all() and np.isfinite(made["blind_nll"][: bounds[9]]).all()
     assert np.abs(made["blind_nll"] - made["nll"])[: bounds[9]].max() > 1e-3
@@ -83,7 +98,9 @@ def test_a_row_is_judged_the_same_whatever_stands_beside_it_and_images_are_swapp
     np.testing.assert_allclose(own["nll"], one["blind_nll"], rtol=1e-3, atol=1e-4)
     labels = rows[first]["labels"]
     with torch.inference_mode():
-        encoded = {name: value[None] for name, value in rows[first].items() if name in ("input_ids",)} | {"pixel_values": rows[first]["pixel_values"]}
+        encoded = {name: value[None] for name, value in rows[first].items() if name in ("input_ids",)} | {
+            "pixel_values": rows[first]["pixel_values"]
+        }
         logits = lora_model(**encoded).logits[0, :-1].float()
     end = rows.processor.tokenizer.convert_tokens_to_ids("<end>")
     direct = F.cross_entropy(logits, torch.where(labels == end, IGNORE, labels)[1:], ignore_index=IGNORE)
@@ -97,7 +114,9 @@ def test_a_confident_other_answer_is_wrong_and_mere_doubt_is_not():
     rows += [[{"nll": 4.0, "likeliest": 7, "likeliest_nll": 0.05, "entropy": 0.2}]]
     found = wrong_answer.check(evidence(rows), np.arange(66), decode, rule="surprise", z=3.5, consensus=5)
     assert found.flag.nonzero()[0].tolist() == [65] and found.evidence[65] == "w1 (0.02) where w7 (0.95) was foretold"
-    agreed = wrong_answer.check(evidence(rows * 5), np.tile(np.arange(66), 5), decode, rule="surprise", z=3.5, consensus=5)
+    agreed = wrong_answer.check(
+        evidence(rows * 5), np.tile(np.arange(66), 5), decode, rule="surprise", z=3.5, consensus=5
+    )
     assert not agreed.flag.any() and np.isnan(agreed.score).all()  # five rows say so
 
 
@@ -109,7 +128,10 @@ def test_the_confident_joint_is_cleanlab_s():
     labels = rng.integers(0, k, n)
     p = rng.dirichlet(np.ones(k), n) + 1.5 * np.eye(k)[np.where(rng.random(n) < 0.2, (labels + 1) % k, labels)]
     p /= p.sum(1, keepdims=True)
-    rows = [[{"token": int(y), "likeliest": int(q.argmax()), "nll": -np.log(q[y]), "likeliest_nll": -np.log(q.max())}] for y, q in zip(labels, p, strict=True)]
+    rows = [
+        [{"token": int(y), "likeliest": int(q.argmax()), "nll": -np.log(q[y]), "likeliest_nll": -np.log(q.max())}]
+        for y, q in zip(labels, p, strict=True)
+    ]
     _, off = count.compute_confident_joint(labels, p, calibrate=False, return_indices_of_off_diagonals=True)
     ours = set(np.flatnonzero(wrong_answer.confident_joint(evidence(rows))).tolist())
     assert ours <= set(off) and len(ours) > 0.9 * len(
@@ -140,16 +162,26 @@ def test_decoys_tell_how_far_down_most_flagged_rows_are_mismatched(share, doubtf
 def test_a_pool_without_mismatches_or_evidence_has_none_flagged():
     own, decoy, _ = planted_matches(0.0, 6.0)
     assert (mismatch.expected_precision(own, decoy)[0] >= 0.8).mean() < 0.005
-    assert len(mismatch.expected_precision(own[:0], decoy)[0]) == 0 and not mismatch.expected_precision(own, decoy[:0])[0].any()
+    assert (
+        len(mismatch.expected_precision(own[:0], decoy)[0]) == 0
+        and not mismatch.expected_precision(own, decoy[:0])[0].any()
+    )
 
 
 def test_a_mismatch_is_told_with_its_evidence_and_rows_without_image_are_not_judged():
     own, decoy, mismatched = planted_matches(0.1, 8.0, n=400)
-    found = mismatch.check(evidence([[{"blind_nll": 1.5}]] * 401, [*own, np.nan], [[*decoy[:400], np.nan]]), np.full(401, "web"), precision=0.8)
+    found = mismatch.check(
+        evidence([[{"blind_nll": 1.5}]] * 401, [*own, np.nan], [[*decoy[:400], np.nan]]),
+        np.full(401, "web"),
+        precision=0.8,
+    )
     assert found.flag[:400][mismatched].mean() > 0.9 and found.flag[:400][~mismatched].mean() < 0.04
     assert np.isnan(found.score[400]) and not found.flag[400]
     row = int(np.flatnonzero(found.flag)[0])
-    assert found.evidence[row] == f"log-odds {own[row]:.1f} that image and words belong together; their similarity is 0.10, the image gains 1.40 nats a token"
+    assert (
+        found.evidence[row]
+        == f"log-odds {own[row]:.1f} that image and words belong together; their similarity is 0.10, the image gains 1.40 nats a token"
+    )
 
 
 def test_short_and_long_answers_are_judged_by_bounds_of_their_own():
@@ -158,7 +190,9 @@ def test_short_and_long_answers_are_judged_by_bounds_of_their_own():
     long = np.arange(4000) % 4 == 0
     lift = np.where(long, 4.0, 0.0)
     found = mismatch.check(
-        evidence([[{}] * (20 if caption else 1) for caption in long], own + lift, [decoy[:4000] + lift]), np.full(4000, "web"), precision=0.8
+        evidence([[{}] * (20 if caption else 1) for caption in long], own + lift, [decoy[:4000] + lift]),
+        np.full(4000, "web"),
+        precision=0.8,
     )
     for kind in (long, ~long):
         assert found.flag[mismatched & kind].mean() > 0.9 and mismatched[found.flag & kind].mean() > 0.7
@@ -168,7 +202,9 @@ def test_decoys_are_of_the_same_source():
     """Pictures of the other source are told at once; taken for decoys, they would make true mismatches look too good to flag."""
     own, decoy, mismatched = planted_matches(0.1, 6.0, n=4000)
     source = np.repeat(["photos", "plots"], 2000)
-    shown = evidence([[{}]] * 4000, own, [np.where(source == np.roll(source, 1), decoy[:4000], -9.0), np.full(4000, -9.0)])
+    shown = evidence(
+        [[{}]] * 4000, own, [np.where(source == np.roll(source, 1), decoy[:4000], -9.0), np.full(4000, -9.0)]
+    )
     shown.other[1] = np.roll(np.arange(4000), 2000)
     found = mismatch.check(shown, source, precision=0.8)
     assert found.flag[mismatched].mean() > 0.9 and mismatched[found.flag].mean() > 0.7
@@ -197,8 +233,15 @@ def test_matching_tells_rows_from_rows_with_other_pictures_and_is_repeatable(poo
         judged.append(matched(load_matchers(params.model, folder), rows, asked, others, 2000))
     one, other = load_matchers(params.model, folder)
     assert not torch.equal(one[1].weight, other[1].weight)
-    assert np.isnan(matched([], rows, asked, others, 2000)["match"]).all() and load_matchers(params.model, tmp_path / "none") == []
-    assert all(np.array_equal(judged[0][name], more[name], equal_nan=True) for more in judged[1:] for name in ("match", "decoy"))
+    assert (
+        np.isnan(matched([], rows, asked, others, 2000)["match"]).all()
+        and load_matchers(params.model, tmp_path / "none") == []
+    )
+    assert all(
+        np.array_equal(judged[0][name], more[name], equal_nan=True)
+        for more in judged[1:]
+        for name in ("match", "decoy")
+    )
     match, decoy = judged[0]["match"], judged[0]["decoy"]
     assert np.isnan(match[32:]).all() and np.isnan(decoy[:, 32:]).all() and decoy.shape == (2, 34)
     assert np.median(match[:32]) > 1 > -1 > np.median(decoy[:, :32])
@@ -220,19 +263,26 @@ def test_a_picture_of_the_same_size_is_shown_as_if_the_row_were_encoded_with_it(
     a, b = np.flatnonzero([len(images) == 1 for images in pool["images"].to_pylist()])[:2]
     record = pool.slice(int(a), 1).to_pylist()[0] | {"images": pool["images"][int(b)].as_py(), "row": int(a)}
     shown, expected = with_image_of(rows, int(a), int(b)), encode(record, processor, 256)
-    assert shown.keys() == expected.keys() and all(torch.equal(torch.as_tensor(shown[name]), torch.as_tensor(expected[name])) for name in expected)
+    assert shown.keys() == expected.keys() and all(
+        torch.equal(torch.as_tensor(shown[name]), torch.as_tensor(expected[name])) for name in expected
+    )
 
 
 def test_words_that_the_image_does_not_speak_for_are_hallucinated():
     def said(tokens, gain):
-        return [{"token": t, "nll": 1.0, "blind_nll": 1.0 + (gain if t else 0.0)} for t in tokens]  # token 0 is a word that no image tells
+        return [
+            {"token": t, "nll": 1.0, "blind_nll": 1.0 + (gain if t else 0.0)} for t in tokens
+        ]  # token 0 is a word that no image tells
 
     seen = [said([0, 1, 2, 3, 0, 4, 5, 6], 2.0) for _ in range(20)]
     for k, row in enumerate(seen):  # a word or two are doubtful anywhere
         row[1 + k % 3]["blind_nll"] = 1.0 - 0.1 * (k % 7)
     rows = [*seen, said([0, 1, 2, 3, 0, 4, 5, 6], -1.0), said([1, 2], -1.0), said([0] * 8, -1.0)]
     found = hallucination.check(evidence(rows), decode, visual=0.1, words=6, z=3.5)
-    assert found.flag.nonzero()[0].tolist() == [20] and found.evidence[20] == "the image speaks for none of: w1, w2, w3, w4, w5, w6"
+    assert (
+        found.flag.nonzero()[0].tolist() == [20]
+        and found.evidence[20] == "the image speaks for none of: w1, w2, w3, w4, w5, w6"
+    )
     assert np.isnan(found.score[21:]).all()
 
 

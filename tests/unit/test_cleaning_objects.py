@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cadc.cleaning.objects import check, name_of, named, read_lists
-from cadc.pool.records import PoolError
+from cadc.data.records import PoolError
 
 KNOWN = [
     {"image": "a.jpg", "objects": ["Dog", "dining table", "person", "bus"]},
@@ -23,7 +23,11 @@ def lists(tmp_path):
 
 
 def judged(lists, image, *answers, least=2, share=0.5):
-    turns = [{"role": ("user", "assistant")[i % 2], "text": text} for answer in answers for i, text in enumerate(("<image>\nIs there a wolf?", answer))]
+    turns = [
+        {"role": ("user", "assistant")[i % 2], "text": text}
+        for answer in answers
+        for i, text in enumerate(("<image>\nIs there a wolf?", answer))
+    ]
     return check([turns], [[image] if image else []], lists, least, share)
 
 
@@ -39,12 +43,19 @@ def test_a_caption_has_the_objects_it_names(lists):
 
 
 def test_a_longer_name_takes_its_words_with_it_and_denials_name_nothing(lists):
-    assert named("A dog lies under the dining table. There is no cat, and I can't see a bus.", lists) == [("dining", "table"), ("dog",)]
+    assert named("A dog lies under the dining table. There is no cat, and I can't see a bus.", lists) == [
+        ("dining", "table"),
+        ("dog",),
+    ]
 
 
 def test_a_name_within_a_word_is_a_name_of_its_own(tmp_path):
     (tmp_path / "l.jsonl").write_text('{"image": "a.jpg", "objects": ["car", "carrot", "scarf"]}')
-    assert set(named("a scarf and a carrot in a car", read_lists(tmp_path / "l.jsonl"))) == {("car",), ("carrot",), ("scarf",)}
+    assert set(named("a scarf and a carrot in a car", read_lists(tmp_path / "l.jsonl"))) == {
+        ("car",),
+        ("carrot",),
+        ("scarf",),
+    }
 
 
 def test_planted_objects_are_found(lists):
@@ -74,7 +85,10 @@ def test_rows_that_name_what_is_there_or_what_nobody_knows_are_not_flagged(lists
 def test_all_answers_of_a_row_count_and_all_of_its_pictures(lists):
     assert judged(lists, "a.jpg", "A wolf.", "An umbrella.").flag[0]
     turns = [{"role": "user", "text": "?"}, {"role": "assistant", "text": "A cat beside a dog on a bench."}]
-    assert not check([turns], [["a.jpg", "b.jpg"]], lists, 2, 0.5).flag[0] and check([turns], [["a.jpg"]], lists, 2, 0.5).flag[0]
+    assert (
+        not check([turns], [["a.jpg", "b.jpg"]], lists, 2, 0.5).flag[0]
+        and check([turns], [["a.jpg"]], lists, 2, 0.5).flag[0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cadc import launch
 from cadc.cleaning.duplicates import Copies
 from cadc.cleaning.findings import Findings
+from cadc.compute import launch
 from cadc.report import cleaning
 
 
@@ -17,8 +17,16 @@ def labels(noise, copy_of):
 def test_precision_recall_and_auc_by_hand():
     noise = ["wrong", "clean", "wrong", "mismatch", "clean", "wrong"]
     found = Findings.of([5, 4, 3, 2, np.nan, 1], [True, True, True, True, False, False], [""] * 6)
-    made = cleaning.figures_of("wrong_answer", found, labels(noise, [""] * 6), Copies(np.arange(6), np.zeros(6, bool), np.zeros(6)))
-    assert made == {"planted": 3, "precision": 0.5, "recall": pytest.approx(2 / 3), "noisy": 0.75, "auc": pytest.approx(3 / 6)}
+    made = cleaning.figures_of(
+        "wrong_answer", found, labels(noise, [""] * 6), Copies(np.arange(6), np.zeros(6, bool), np.zeros(6))
+    )
+    assert made == {
+        "planted": 3,
+        "precision": 0.5,
+        "recall": pytest.approx(2 / 3),
+        "noisy": 0.75,
+        "auc": pytest.approx(3 / 6),
+    }
     assert cleaning.figures_of("repetition", found, labels(noise, [""] * 6), None) == {}
 
 
@@ -33,13 +41,21 @@ def test_a_copy_is_found_whichever_of_its_group_is_kept_and_equal_text_is_a_copy
 def test_a_report_has_examples_with_pictures_and_the_same_bytes_twice(pool, params, tmp_path):
     rng = np.random.default_rng(0)
     n = pool.num_rows
-    found = {name: Findings.of(rng.random(n), rng.random(n) < 0.1, ["a | b"] * n) for name in ("repetition", "wrong_answer")}
+    found = {
+        name: Findings.of(rng.random(n), rng.random(n) < 0.1, ["a | b"] * n) for name in ("repetition", "wrong_answer")
+    }
     noise = labels(rng.choice(["clean", "wrong"], n).tolist(), [""] * n).set_column(0, "id", pool["id"])
     copies = Copies(np.arange(n), np.zeros(n, bool), np.zeros(n, np.float32))
     made = []
     for name in ("a", "b"):
         cleaning.write(tmp_path / name, pool, found, copies, noise, params.clean, 0, 0)
-        made.append({path.relative_to(tmp_path / name): path.read_bytes() for path in sorted((tmp_path / name).rglob("*")) if path.is_file()})
+        made.append(
+            {
+                path.relative_to(tmp_path / name): path.read_bytes()
+                for path in sorted((tmp_path / name).rglob("*"))
+                if path.is_file()
+            }
+        )
     assert made[0] == made[1]
     assert {path.name for path in made[0]} == {"cleaning.md", "repetition.png", "wrong_answer.png", "roc.png"}
     text = (tmp_path / "a/cleaning.md").read_text()

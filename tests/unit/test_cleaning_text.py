@@ -56,7 +56,11 @@ ODD_BUT_CLEAN = {
 @pytest.mark.parametrize("name", ODD_BUT_CLEAN)
 def test_clean_rows_that_look_odd_are_not_flagged(name):
     turns = [ODD_BUT_CLEAN[name]]
-    for found in (repetition.check(turns, **LOOP), abnormal.check(turns, **ABNORMAL), answer_format.check(turns, phrase_words=8)):
+    for found in (
+        repetition.check(turns, **LOOP),
+        abnormal.check(turns, **ABNORMAL),
+        answer_format.check(turns, phrase_words=8),
+    ):
         assert not found.flag[0], found.evidence[0]
         assert not found.evidence[0]
 
@@ -71,7 +75,9 @@ def test_clean_rows_that_look_odd_are_not_flagged(name):
     ],
 )
 def test_loops_are_found(answer):
-    found = repetition.check([row("<image>\nDescribe the image.", answer), row("<image>\nDescribe the image.", PROSE)], **LOOP)
+    found = repetition.check(
+        [row("<image>\nDescribe the image.", answer), row("<image>\nDescribe the image.", PROSE)], **LOOP
+    )
     assert found.flag.tolist() == [True, False] and "times" in found.evidence[0]
     assert found.score[0] > 1 > found.score[1] and found.score.dtype == np.float32
 
@@ -91,7 +97,11 @@ def test_a_loop_in_a_later_turn_counts_and_the_longer_it_is_the_worse():
         ("<image>\nDescribe it.", "Based on the provided caption, a man rides a horse.", "meta talk"),
         ("<image>\nWhat is it?", "A cat.\nUSER: And now?\nASSISTANT: A dog.", "role marks"),
         ("<image>\nWhat is it?", "A cat.<|im_end|>", "role marks"),
-        ("<image>\nWhat is the man in the blue coat doing?", "What is the man in the blue coat doing? He reads.", "prompt echo"),
+        (
+            "<image>\nWhat is the man in the blue coat doing?",
+            "What is the man in the blue coat doing? He reads.",
+            "prompt echo",
+        ),
         ("<image>\nDescribe the image.", PROSE.rsplit(" ", 6)[0] + " with the", "breaks off"),
         ("<image>\nDescribe the image.", PROSE.removesuffix(" windows are lit.") + " windows", "breaks off"),
         ("Write a loop.", "```python\nfor i in range(3):\n    print(", "breaks off"),
@@ -112,7 +122,12 @@ def test_answers_out_of_format_are_found():
         row(f"Which?\n{options}\n{LETTER}", "B"),
         row("Is it red?\nAnswer yes or no.", "It is blue."),
         row(f"What is it?\n{SHORT}", "It is a small brown dog that sleeps on the mat in front of the door"),
-        row(f"What is it?\n{SHORT}", "dog", "And where is it?", "It lies on the mat in front of the door of the old house"),
+        row(
+            f"What is it?\n{SHORT}",
+            "dog",
+            "And where is it?",
+            "It lies on the mat in front of the door of the old house",
+        ),
         row(f"What is it?\n{SHORT}", "dog", "Describe it in detail, please. Answer yes or no.", "no"),
         row("What is it?", "It is a small brown dog that sleeps on the mat in front of the door"),
     ]
@@ -123,5 +138,9 @@ def test_answers_out_of_format_are_found():
 
 def test_no_row_of_the_mini_world_is_flagged_for_what_it_says(pool):
     turns = pool["turns"].to_pylist()
-    for found in (repetition.check(turns, **LOOP), abnormal.check(turns, **ABNORMAL), answer_format.check(turns, phrase_words=8)):
+    for found in (
+        repetition.check(turns, **LOOP),
+        abnormal.check(turns, **ABNORMAL),
+        answer_format.check(turns, phrase_words=8),
+    ):
         assert not found.flag.any(), [e for e in found.evidence if e][:3]

@@ -6,9 +6,9 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from cadc.compose import composed
+from cadc.config.compose import composed
+from cadc.config.params import ParamsError, checked
 from cadc.doctor.published import size_of
-from cadc.params import ParamsError, checked
 
 CONF = Path("conf")
 PROFILES = sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
@@ -26,7 +26,11 @@ def leaves(section: dict, path: str = "") -> set[str]:
     found = set()
     for key, value in section.items():
         name = f"{path}{key}"
-        found |= leaves(value, f"{name}.") if isinstance(value, dict) and value and name not in WHOLE and path != "methods." else {name}
+        found |= (
+            leaves(value, f"{name}.")
+            if isinstance(value, dict) and value and name not in WHOLE and path != "methods."
+            else {name}
+        )
     return found
 
 
@@ -43,7 +47,11 @@ def test_all_files_of_a_group_state_the_same_keys_and_no_other_file_does(group, 
     keys = {name: stated(CONF / group / f"{name}.yaml") for name in names}
     for name in names:
         assert keys[name] == keys[names[0]], f"{name} and {names[0]} differ: {sorted(keys[name] ^ keys[names[0]])}"
-    others = [CONF / "config.yaml", CONF / "testbed.yaml", *(path for path in CONF.glob("*/*.yaml") if path.parent.name not in (group, "accelerate"))]
+    others = [
+        CONF / "config.yaml",
+        CONF / "testbed.yaml",
+        *(path for path in CONF.glob("*/*.yaml") if path.parent.name not in (group, "accelerate")),
+    ]
     for path in others:
         assert not keys[names[0]] & stated(path), path
 
@@ -57,7 +65,11 @@ def test_every_profile_goes_with_every_data_set(profile, data):
 
 
 def test_what_can_not_be_composed_is_named():
-    for override, word in (("profile=llava", "profile/llava"), ("curate.bugdet=0.1", "curate.bugdet"), ("curate.budget", "curate.budget")):
+    for override, word in (
+        ("profile=llava", "profile/llava"),
+        ("curate.bugdet=0.1", "curate.bugdet"),
+        ("curate.budget", "curate.budget"),
+    ):
         with pytest.raises(ValueError, match=word):
             composed([override])
     with pytest.raises(ValueError, match="data.path has no default: give it"):
@@ -68,7 +80,13 @@ def test_what_can_not_be_composed_is_named():
 
 
 #: billions of parameters, as published
-PUBLISHED = {"smolvlm-256m": 0.256, "smolvlm-2.2b": 2.25, "llava-1.5-7b": 7.06, "llava-1.5-13b": 13.35, "qwen2-vl-7b": 8.29}
+PUBLISHED = {
+    "smolvlm-256m": 0.256,
+    "smolvlm-2.2b": 2.25,
+    "llava-1.5-7b": 7.06,
+    "llava-1.5-13b": 13.35,
+    "qwen2-vl-7b": 8.29,
+}
 
 
 @pytest.mark.parametrize("profile", PUBLISHED)

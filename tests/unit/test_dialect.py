@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 
-from cadc.pool.dialect import ASSISTANT, EQUALS, KEYWORDS, OPTION_LETTERS, cell_words, draw_probes
-from cadc.pool.scene import BACKGROUNDS, sample_scene
-from cadc.pool.subtasks import SUBTASKS
-from cadc.pool.vocabulary import QUESTION_WORDS, heedful, loose, split_words, vocabulary, wording
+from cadc.world.dialect import ASSISTANT, EQUALS, KEYWORDS, OPTION_LETTERS, cell_words, draw_probes
+from cadc.world.scene import BACKGROUNDS, sample_scene
+from cadc.world.subtasks import SUBTASKS
+from cadc.world.vocabulary import QUESTION_WORDS, heedful, loose, split_words, vocabulary, wording
 
 
 def probes(kind="objects", n=400, alone=0.2, pick=0.4, seed=0, lexicon=None):
@@ -33,7 +33,11 @@ def test_answers_are_right_where_the_key_and_the_scene_tell_them():
             assert answer == [scene.background]
             seen += 1
         elif any(word.startswith("kcount") for word in question):
-            assert any(str(sum(getattr(item, a) == word for item in scene.items)) == answer[0] for word in question for a in ("noun", "color"))
+            assert any(
+                str(sum(getattr(item, a) == word for item in scene.items)) == answer[0]
+                for word in question
+                for a in ("noun", "color")
+            )
             seen += 1
     assert seen > 50
 

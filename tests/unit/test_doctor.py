@@ -9,11 +9,11 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from cadc.compose import composed
+from cadc.config.compose import composed
+from cadc.config.params import checked
 from cadc.doctor import checks
 from cadc.doctor.estimate import Load, works
 from cadc.doctor.published import size_of
-from cadc.params import checked
 
 
 def params_of(*overrides):
@@ -21,7 +21,12 @@ def params_of(*overrides):
 
 
 def doctor(*overrides):
-    done = subprocess.run([sys.executable, "-m", "cadc.doctor", *overrides], capture_output=True, text=True, env=os.environ | {"OPENAI_API_KEY": "sk-secret"})
+    done = subprocess.run(
+        [sys.executable, "-m", "cadc.doctor", *overrides],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OPENAI_API_KEY": "sk-secret"},
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -30,7 +35,9 @@ def folder(tmp_path):
     (tmp_path / "images").mkdir()
     Image.new("RGB", (20, 20)).save(tmp_path / "images" / "a.png")
     turns = [{"from": "human", "value": "<image>\n" + "x" * 42}, {"from": "gpt", "value": "y" * 150}]
-    (tmp_path / "train.json").write_text(json.dumps([{"id": i, "image": "a.png", "conversations": turns} for i in range(3)]))
+    (tmp_path / "train.json").write_text(
+        json.dumps([{"id": i, "image": "a.png", "conversations": turns} for i in range(3)])
+    )
     (tmp_path / "mmt.tsv").touch()
     return tmp_path
 
@@ -80,34 +87,66 @@ def by_stage(params, rows=10_000):
 def test_estimates_follow_rows_tokens_and_budget():
     params = params_of("profile=smolvlm-256m", "data=llava-665k", "curate.budget=0.1", "seeds=[0]")
     size, one, two = size_of(params.model), by_stage(params), by_stage(params, 20_000)
-    assert two["attribute"].flops == 2 * one["attribute"].flops and two["finetune@random"].flops == 2 * one["finetune@random"].flops
+    assert (
+        two["attribute"].flops == 2 * one["attribute"].flops
+        and two["finetune@random"].flops == 2 * one["finetune@random"].flops
+    )
     assert one["finetune@full"].flops == pytest.approx(10 * one["finetune@random"].flops)
-    assert one["finetune@random"].flops == 4 * size.parameters * 1000 * 1000  # 1,000 rows of 1,000 tokens, a forward pass and one for activations
+    assert (
+        one["finetune@random"].flops == 4 * size.parameters * 1000 * 1000
+    )  # 1,000 rows of 1,000 tokens, a forward pass and one for activations
     assert one["replicate"].flops == 2 * (one["proxy_train"].flops + one["capture"].flops)
     assert one["prepare"].flops == 0 and one["evaluate@random"].rows == 50
 
 
 def test_checkpointing_spares_training_its_memory_and_gradients_of_single_rows_nothing():
     common = ("profile=smolvlm-256m", "data=llava-665k", "seeds=[0]")
-    plain, checkpointed = by_stage(params_of(*common)), by_stage(params_of(*common, "model.gradient_checkpointing=true"))
-    assert checkpointed["proxy_train"].memory < plain["proxy_train"].memory and checkpointed["proxy_train"].flops == 1.5 * plain["proxy_train"].flops
+    plain, checkpointed = (
+        by_stage(params_of(*common)),
+        by_stage(params_of(*common, "model.gradient_checkpointing=true")),
+    )
+    assert (
+        checkpointed["proxy_train"].memory < plain["proxy_train"].memory
+        and checkpointed["proxy_train"].flops == 1.5 * plain["proxy_train"].flops
+    )
     assert checkpointed["attribute"] == plain["attribute"] and checkpointed["capture"] == plain["capture"]
 
 
 def test_every_stage_that_the_report_waits_for_is_estimated_and_no_other():
-    random_alone = by_stage(params_of("profile=smolvlm-256m", "data=llava-665k", "seeds=[0]", "~methods", "+methods={random: {signal: pool}}"))
-    assert set(random_alone) == {"prepare", "embed", "proxy_train", "capture", "attribute", "replicate", "finetune@random", "evaluate@random"}
+    random_alone = by_stage(
+        params_of(
+            "profile=smolvlm-256m", "data=llava-665k", "seeds=[0]", "~methods", "+methods={random: {signal: pool}}"
+        )
+    )
+    assert set(random_alone) == {
+        "prepare",
+        "embed",
+        "proxy_train",
+        "capture",
+        "attribute",
+        "replicate",
+        "finetune@random",
+        "evaluate@random",
+    }
     of_one_s_own = by_stage(
-        params_of("profile=smolvlm-256m", "data=llava-665k", "+methods.self_filter={signal: score_net}", "+methods.less={signal: matching}")
+        params_of(
+            "profile=smolvlm-256m",
+            "data=llava-665k",
+            "+methods.self_filter={signal: score_net}",
+            "+methods.less={signal: matching}",
+        )
     )
     cleaned = by_stage(params_of("profile=smolvlm-256m", "data=llava-665k", "clean.pool=cleaned"))
-    assert cleaned["crossfit"].flops > 10 * cleaned["proxy_train"].flops  # three passes of training, and ten over two pictures
+    assert (
+        cleaned["crossfit"].flops > 10 * cleaned["proxy_train"].flops
+    )  # three passes of training, and ten over two pictures
     assert of_one_s_own["score_net"].rows == 10_000 and of_one_s_own["match"].flops == of_one_s_own["attribute"].flops
 
 
 def test_a_transfer_tunes_and_asks_the_other_model():
     own, other = (
-        by_stage(params_of("profile=smolvlm-256m", "data=llava-665k", f"transfer.path={path}")) for path in ("null", "HuggingFaceTB/SmolVLM-Instruct")
+        by_stage(params_of("profile=smolvlm-256m", "data=llava-665k", f"transfer.path={path}"))
+        for path in ("null", "HuggingFaceTB/SmolVLM-Instruct")
     )
     assert other["attribute"] == own["attribute"] and other["proxy_train"] == own["proxy_train"]
     for stage in ("finetune@cadc", "evaluate@cadc"):

@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_text, sentence_embeddings, tower_embeddings
-from cadc.pool.scene import draw_scene, sample_scene
+from cadc.features.embeddings import (
+    ContrastiveTower,
+    load_sentence_encoder,
+    row_text,
+    sentence_embeddings,
+    tower_embeddings,
+)
+from cadc.world.scene import draw_scene, sample_scene
 
 
 @pytest.fixture(scope="module")
@@ -13,8 +19,15 @@ def tower():
 
 
 def test_a_row_s_text_is_its_questions_with_or_without_answers():
-    turns = [{"role": "user", "text": "<image>\nWhat  is it?"}, {"role": "assistant", "text": "a cat"}, {"role": "user", "text": "Sure?"}]
-    assert row_text(turns, answers=True) == "What is it? a cat Sure?" and row_text(turns, answers=False) == "What is it? Sure?"
+    turns = [
+        {"role": "user", "text": "<image>\nWhat  is it?"},
+        {"role": "assistant", "text": "a cat"},
+        {"role": "user", "text": "Sure?"},
+    ]
+    assert (
+        row_text(turns, answers=True) == "What is it? a cat Sure?"
+        and row_text(turns, answers=False) == "What is it? Sure?"
+    )
 
 
 def test_rows_do_not_depend_on_each_other_and_text_alone_has_no_image(tower, pool):
@@ -34,7 +47,10 @@ def test_rows_do_not_depend_on_each_other_and_text_alone_has_no_image(tower, poo
 def test_images_are_nearer_to_their_own_caption(tower):
     rng = np.random.default_rng(99)
     scenes = [sample_scene(rng, "objects") for _ in range(64)]
-    cosines = tower.embed_images([draw_scene(scene, rng) for scene in scenes]) @ tower.embed_texts([scene.caption() for scene in scenes]).T
+    cosines = (
+        tower.embed_images([draw_scene(scene, rng) for scene in scenes])
+        @ tower.embed_texts([scene.caption() for scene in scenes]).T
+    )
     ranks = (cosines >= np.diag(cosines)[:, None]).sum(1)
     assert np.median(ranks) <= 3 and (ranks == 1).mean() > 0.3  # of 64
 

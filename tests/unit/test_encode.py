@@ -3,7 +3,17 @@
 import pytest
 import torch
 
-from cadc.model.encode import IGNORE, EncodedRows, collate, encode, encode_prompt, model_inputs, pack, segments, to_messages
+from cadc.model.encode import (
+    IGNORE,
+    EncodedRows,
+    collate,
+    encode,
+    encode_prompt,
+    model_inputs,
+    pack,
+    segments,
+    to_messages,
+)
 
 ROW = {
     "id": "r",
@@ -20,7 +30,9 @@ ROW = {
 def shown(processor, encoded) -> str:
     """The row as text, learnt tokens in brackets."""
     words = processor.tokenizer.convert_ids_to_tokens(encoded["input_ids"].tolist())
-    return " ".join(f"[{w}]" if label != IGNORE else w for w, label in zip(words, encoded["labels"].tolist(), strict=True))
+    return " ".join(
+        f"[{w}]" if label != IGNORE else w for w, label in zip(words, encoded["labels"].tolist(), strict=True)
+    )
 
 
 def test_mask_of_a_multi_turn_row(processor):
@@ -35,7 +47,9 @@ def test_mask_and_image_tokens_of_an_image_row(processor, pool):
     assert (encoded["input_ids"] == processor.tokenizer.convert_tokens_to_ids("<image>")).sum() == 9
     assert encoded["pixel_values"].shape == (1, 3, 48, 48)
     learnt = encoded["labels"][encoded["labels"] != IGNORE]
-    assert processor.tokenizer.decode(learnt, skip_special_tokens=True).split() == processor.tokenizer.tokenize(row["turns"][1]["text"])
+    assert processor.tokenizer.decode(learnt, skip_special_tokens=True).split() == processor.tokenizer.tokenize(
+        row["turns"][1]["text"]
+    )
 
 
 def test_no_word_of_the_world_is_unknown(processor, pool):
@@ -96,7 +110,9 @@ def test_collate_pads_and_says_whose_image_is_whose(processor, pool, left):
     assert batch["image_row"].tolist() == [1, 2] and batch["row"].tolist() == [0, 1, 2]
     for k, e in enumerate(encoded):
         kept = batch["attention_mask"][k].bool()
-        assert torch.equal(batch["input_ids"][k][kept], e["input_ids"]) and torch.equal(batch["labels"][k][kept], e["labels"])
+        assert torch.equal(batch["input_ids"][k][kept], e["input_ids"]) and torch.equal(
+            batch["labels"][k][kept], e["labels"]
+        )
 
 
 def test_packed_rows_have_the_loss_and_gradient_of_padded_ones(processor, pool, tiny_model):

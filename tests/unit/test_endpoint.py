@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cadc.endpoint import Endpoint, EndpointError, Prompt, spent_so_far
+from cadc.compute.endpoint import Endpoint, EndpointError, Prompt, spent_so_far
 from cadc.model.encode import EncodedRows
 from cadc.training.answers import grade, judged
 
@@ -32,9 +32,14 @@ def test_every_prompt_is_asked_once_and_kept(serve, tmp_path):
     again = Endpoint(server.url, "m", tmp_path)
     assert again.ask([*prompts, "d"], echoed) == [*prompts, "d"] and sum(server.asked.values()) == 4
     assert again.spent == {"requests": 1, "cached": 3, "prompt_tokens": 10, "completion_tokens": 2}
-    assert Endpoint(server.url, "another", tmp_path).ask(["a"], echoed) == ["a"] and server.asked["a"] == 2  # another model says something else
+    assert (
+        Endpoint(server.url, "another", tmp_path).ask(["a"], echoed) == ["a"] and server.asked["a"] == 2
+    )  # another model says something else
     total = {"requests": 4, "refused": 0, "prompt_tokens": 40, "completion_tokens": 8}
-    assert spent_so_far(tmp_path) == {"m": total, "another": {"requests": 1, "refused": 0, "prompt_tokens": 10, "completion_tokens": 2}}
+    assert spent_so_far(tmp_path) == {
+        "m": total,
+        "another": {"requests": 1, "refused": 0, "prompt_tokens": 10, "completion_tokens": 2},
+    }
     kept = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
     assert server.keys == {"Bearer secret-of-mine"} and "secret" not in kept
 
@@ -47,8 +52,13 @@ def test_a_picture_goes_with_its_question_and_another_picture_is_another_questio
         files.append(file.getvalue())
     prompts = [Prompt("what color ?", file) for file in files] + ["what color ?"]
     for _ in range(2):
-        assert Endpoint(server.url, "m", tmp_path, workers=1).ask([*prompts, prompts[0]], echoed) == ["what color ?"] * 4
-    assert server.pictures == [("data:image/png", files[0]), ("data:image/jpeg", files[1])] and server.asked["what color ?"] == 3
+        assert (
+            Endpoint(server.url, "m", tmp_path, workers=1).ask([*prompts, prompts[0]], echoed) == ["what color ?"] * 4
+        )
+    assert (
+        server.pictures == [("data:image/png", files[0]), ("data:image/jpeg", files[1])]
+        and server.asked["what color ?"] == 3
+    )
 
 
 @pytest.mark.parametrize("what", ["stall", "limit", "fail", "nonsense"])
@@ -57,9 +67,14 @@ def test_trouble_is_outlived_and_nothing_is_paid_twice(serve, tmp_path, what):
     endpoint = Endpoint(server.url, "m", tmp_path, timeout=0.5)
     assert endpoint.ask(list("abcdef"), echoed) == list("abcdef")
     assert server.asked == {"a": 2, "b": 2, "c": 1, "d": 1, "e": 1, "f": 1}
-    assert endpoint.spent["requests"] == sum(server.answered.values()) and endpoint.spent["refused"] == 2 * (what == "nonsense")
+    assert endpoint.spent["requests"] == sum(server.answered.values()) and endpoint.spent["refused"] == 2 * (
+        what == "nonsense"
+    )
     assert spent_so_far(tmp_path)["m"]["requests"] == endpoint.spent["requests"]
-    assert Endpoint(server.url, "m", tmp_path).ask(list("fedcba"), echoed) == list("fedcba") and sum(server.asked.values()) == 8
+    assert (
+        Endpoint(server.url, "m", tmp_path).ask(list("fedcba"), echoed) == list("fedcba")
+        and sum(server.asked.values()) == 8
+    )
 
 
 @pytest.mark.parametrize(("what", "tries"), [("fail", 2), ("nonsense", 3)])
@@ -77,7 +92,9 @@ def test_one_prompt_without_a_usable_reply_costs_no_other(serve, tmp_path, what,
 @pytest.mark.parametrize(("what", "said"), [("cut", "/v1"), ("page", "/v1"), ("denied", "HTTP 401")])
 def test_an_endpoint_that_is_none_is_named_with_what_to_do(serve, tmp_path, what, said):
     server = serve(lambda prompt, n: what)
-    with pytest.raises(EndpointError, match=f"{server.url}.*{said}.*" if what == "denied" else f"{server.url}.*'a'.*{said}") as error:
+    with pytest.raises(
+        EndpointError, match=f"{server.url}.*{said}.*" if what == "denied" else f"{server.url}.*'a'.*{said}"
+    ) as error:
         Endpoint(server.url, "m", tmp_path, retries=1).ask(["a"], echoed)
     assert server.asked["a"] == 1 and "secret" not in str(error.value) and "tried" not in str(error.value)
 
@@ -85,7 +102,9 @@ def test_an_endpoint_that_is_none_is_named_with_what_to_do(serve, tmp_path, what
 def test_two_processes_ask_a_prompt_once(serve, tmp_path):
     server = serve(lambda prompt, n: time.sleep(0.2))
     context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=lambda: Endpoint(server.url, "m", tmp_path).ask(["a", "b"], echoed)) for _ in range(3)]
+    workers = [
+        context.Process(target=lambda: Endpoint(server.url, "m", tmp_path).ask(["a", "b"], echoed)) for _ in range(3)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -100,7 +119,14 @@ def test_without_a_key_nothing_is_asked(tmp_path, monkeypatch):
 
 
 def test_grades():
-    assert [grade(reply) for reply in ("7", "10", "Score: 2.5.", " 0 ", "8/10", "10 out of 10")] == [0.7, 1.0, 0.25, 0.0, 0.8, 1.0]
+    assert [grade(reply) for reply in ("7", "10", "Score: 2.5.", " 0 ", "8/10", "10 out of 10")] == [
+        0.7,
+        1.0,
+        0.25,
+        0.0,
+        0.8,
+        1.0,
+    ]
     for reply in ("", "fine", "11", "-3", "7 or 8"):
         with pytest.raises(ValueError):
             grade(reply)
@@ -114,4 +140,6 @@ def test_a_judge_sees_question_reference_and_answer(serve, tmp_path, pool, proce
     asked = [words(prompt) for prompt in server.asked]
     for turns in pool["turns"].to_pylist()[:6]:
         question, reference = (words(turn["text"].replace("<image>", "")) for turn in turns[-2:])
-        assert any(question in prompt and f"Reference answer {reference} Answer to grade" in prompt for prompt in asked), reference
+        assert any(
+            question in prompt and f"Reference answer {reference} Answer to grade" in prompt for prompt in asked
+        ), reference

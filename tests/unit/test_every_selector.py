@@ -7,13 +7,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cadc.params import load_params
+from cadc.config.params import load_params
 from cadc.selectors.signal import Signal
 
 PARAMS = load_params("params.yaml")
 METHODS = sorted({*PARAMS.methods, *PARAMS.baselines})
 TARGETED = tuple(f"targeted_{by}" for by in ("concept", "skill", "sum", "max", "split", "auto"))
-DETERMINISTIC = ("length", "clip_score", "el2n", "perplexity", "d2_pruning", "self_filter", "less", "icons", *TARGETED)  # no draw, no k-means
+DETERMINISTIC = (
+    "length",
+    "clip_score",
+    "el2n",
+    "perplexity",
+    "d2_pruning",
+    "self_filter",
+    "less",
+    "icons",
+    *TARGETED,
+)  # no draw, no k-means
 N, M, S = 60, 2, 5
 KINDS = ("generic", "constant", "duplicates", "zero", "text_only")
 SMALL = {"clusters": 7, "warm_up_clusters": 9, "exact_rows": 1000}
@@ -47,17 +57,30 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
         "words": rng.integers(1, 99, n).astype(float),
         "influence": rng.normal(size=(n, 2)),
     }
-    by_snapshot = {name: rng.normal(size=(M, n, S)) for name in ("update_on_mean", "update_on_units", "gradient_on_units")}
-    by_snapshot |= {name: rng.uniform(size=(M, n)) for name in ("nll", "el2n", "margin", "update_norm", "gradient_norm", "self_influence")}
+    by_snapshot = {
+        name: rng.normal(size=(M, n, S)) for name in ("update_on_mean", "update_on_units", "gradient_on_units")
+    }
+    by_snapshot |= {
+        name: rng.uniform(size=(M, n))
+        for name in ("nll", "el2n", "margin", "update_norm", "gradient_norm", "self_influence")
+    }
     by_row["activations"] = rng.normal(size=(n, 3, 2, 4))
     source = {"constant": np.zeros(n, int), "duplicates": np.arange(n) % 4}.get(kind, np.arange(n))
     scale = 0.0 if kind == "zero" else 1.0
-    arrays = {name: scale * array[source] for name, array in by_row.items()} | {name: scale * array[:, source] for name, array in by_snapshot.items()}
+    arrays = {name: scale * array[source] for name, array in by_row.items()} | {
+        name: scale * array[:, source] for name, array in by_snapshot.items()
+    }
     if kind == "text_only":
         arrays["image"][:], arrays["concept"][:], arrays["activations"][:, :, 0] = 0, 0, 0
-    arrays |= {name: unit(arrays[name]) for name in ("image", "text", "sentence", "gradient", "activations", "concept", "skill")}
+    arrays |= {
+        name: unit(arrays[name])
+        for name in ("image", "text", "sentence", "gradient", "activations", "concept", "skill")
+    }
     arrays = {
-        name: array.astype(np.float16 if name in ("activations", "gradient") else np.int64 if name == "words" else np.float32) for name, array in arrays.items()
+        name: array.astype(
+            np.float16 if name in ("activations", "gradient") else np.int64 if name == "words" else np.float32
+        )
+        for name, array in arrays.items()
     }
     subtasks = {
         "capability": np.array([0, 0, 1, 1, 1], np.int32),
@@ -67,18 +90,26 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
     }
     subtasks |= {"probe_rows": np.array([3, 1, 2, 2, 2]), "rate": np.array([2e-3, 1e-3])}
     probe = {"probe_concept": unit(rng.normal(size=(5, 4))), "probe_skill": unit(rng.normal(size=(5, 5)))}
-    probe["probe_target"] = np.array(["mmt_val/counting", "mmt_val/ocr", "mini_vqa/ocr", "pope/pope", "llava_in_the_wild/wild"])
+    probe["probe_target"] = np.array(
+        ["mmt_val/counting", "mmt_val/ocr", "mini_vqa/ocr", "pope/pope", "llava_in_the_wild/wild"]
+    )
     return Signal(n, np.array(["a", "b", "c"])[source % 3], arrays | subtasks | probe)
 
 
 def settings_of(method: str, **changes):
     section = PARAMS.select.get(method) or {}
-    return PARAMS.model_copy(update={"select": {method: section | {k: v for k, v in SMALL.items() if k in section} | changes}}).selector(method)
+    return PARAMS.model_copy(
+        update={"select": {method: section | {k: v for k, v in SMALL.items() if k in section} | changes}}
+    ).selector(method)
 
 
 def budget(method: str, n: int) -> int:
     """How many of `n` rows are chosen before training: all, or the warm-up of a method that goes on in training."""
-    return round(settings_of(method).warm_up * n) if hasattr(importlib.import_module(f"cadc.selectors.{method}"), "plan") else n
+    return (
+        round(settings_of(method).warm_up * n)
+        if hasattr(importlib.import_module(f"cadc.selectors.{method}"), "plan")
+        else n
+    )
 
 
 def choose(method: str, signal: Signal, n: int, seed: int = 0, **changes):
@@ -93,7 +124,9 @@ def choose(method: str, signal: Signal, n: int, seed: int = 0, **changes):
 def test_budgets_are_exact_and_results_repeat(method, n, kind, seed):
     with np.errstate(invalid="raise", divide="raise"):
         made, again = (choose(method, make_signal(kind, seed), n, seed) for _ in range(2))
-    assert len(made) == made.n_unique == budget(method, n) and (len(made) == 0 or 0 <= made.row.min() <= made.row.max() < N)
+    assert len(made) == made.n_unique == budget(method, n) and (
+        len(made) == 0 or 0 <= made.row.min() <= made.row.max() < N
+    )
     assert all(np.array_equal(getattr(made, f), getattr(again, f)) for f in ("row", "weight", "capability", "stage"))
     assert np.isfinite(made.weight).all() and (np.diff(made.stage) >= 0).all()
 
@@ -121,7 +154,9 @@ def test_permuting_the_pool_permutes_the_selection(method, n):
         assert rows == again
 
 
-@pytest.mark.parametrize("method", ["length", "clip_score", "less", "icons", "self_sup", "d2_pruning", "self_filter", *TARGETED])
+@pytest.mark.parametrize(
+    "method", ["length", "clip_score", "less", "icons", "self_sup", "d2_pruning", "self_filter", *TARGETED]
+)
 def test_a_small_selection_is_not_what_any_rows_would_be(method):
     """A method reads its signal: other arrays, other rows."""
     first, second = (set(choose(method, make_signal("generic", seed), 15).row.tolist()) for seed in (1, 2))

@@ -24,7 +24,10 @@ def test_scores_of_an_answer_by_hand():
 
 def test_a_certain_model_scores_without_nan():
     logits = torch.tensor([[[1e4, -1e4], [0.0, 0.0]]])
-    for token, expected in ((0, {"nll": 0.0, "el2n": 0.0, "margin": 1.0}), (1, {"nll": 2e4, "el2n": 2**0.5, "margin": -1.0})):
+    for token, expected in (
+        (0, {"nll": 0.0, "el2n": 0.0, "margin": 1.0}),
+        (1, {"nll": 2e4, "el2n": 2**0.5, "margin": -1.0}),
+    ):
         made = answer_scores(logits, torch.tensor([[IGNORE, token]]))
         assert {name: values.item() for name, values in made.items()} == pytest.approx(expected)
 
@@ -62,10 +65,14 @@ def test_means_leave_image_tokens_and_padding_where_they_belong(lora_model, rows
         handle = module.register_forward_hook(lambda m, i, o, seen=seen: seen.update(o=o))
         batch = collate([rows[int(row)]], 0)
         with torch.inference_mode():
-            hidden = lora_model(**model_inputs(batch, torch.device("cpu"), with_labels=False), output_hidden_states=True).hidden_states[-1][0]
+            hidden = lora_model(
+                **model_inputs(batch, torch.device("cpu"), with_labels=False), output_hidden_states=True
+            ).hidden_states[-1][0]
         handle.remove()
         is_image = batch["input_ids"][0] == rows.processor.tokenizer.convert_tokens_to_ids("<image>")
-        special = torch.tensor([rows.processor.tokenizer.convert_tokens_to_ids(t) for t in ("<user>", "<assistant>", "<end>", "<image>")])
+        special = torch.tensor(
+            [rows.processor.tokenizer.convert_tokens_to_ids(t) for t in ("<user>", "<assistant>", "<end>", "<image>")]
+        )
         said = ~torch.isin(batch["input_ids"][0], special) & ((is_image.cumsum(0) > 0) | ~is_image.any())
         assert said.sum() < (~is_image).sum()
         expected = F.normalize(seen["o"][0][said].mean(0).tanh(), dim=0)
@@ -75,12 +82,18 @@ def test_means_leave_image_tokens_and_padding_where_they_belong(lora_model, rows
 
 def test_text_is_what_stands_behind_the_image_and_is_no_mark():
     ids = torch.tensor([[9, 5, 1, 1, 5, 6, 9], [9, 5, 6, 9, 5, 0, 0]])  # 9 and 0: special; 1: an image
-    assert text_tokens(ids, ids == 1, torch.tensor([0, 9])).int().tolist() == [[0, 0, 0, 0, 1, 1, 0], [0, 1, 1, 0, 1, 0, 0]]
+    assert text_tokens(ids, ids == 1, torch.tensor([0, 9])).int().tolist() == [
+        [0, 0, 0, 0, 1, 1, 0],
+        [0, 1, 1, 0, 1, 0, 0],
+    ]
 
 
 def test_layers_are_spread_as_coincide_has_them(lora_model):
     names = {id(module): name for name, module in lora_model.named_modules()}
-    layers = {n: [int(names[id(m)].split("layers.")[1].split(".")[0]) for m in attention_outputs(lora_model, n)] for n in (1, 2, 99)}
+    layers = {
+        n: [int(names[id(m)].split("layers.")[1].split(".")[0]) for m in attention_outputs(lora_model, n)]
+        for n in (1, 2, 99)
+    }
     assert layers == {1: [0], 2: [0, 1], 99: [0, 1]}
     deep = torch.nn.Module()
     deep.language_model = torch.nn.Module()

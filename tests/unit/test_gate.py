@@ -19,7 +19,9 @@ PASSING = {
 
 
 def failing(**changed) -> list[str]:
-    scores = {cell: np.array(changed.get(cell.replace(" ", "_").rstrip("%"), values)) for cell, values in PASSING.items()}
+    scores = {
+        cell: np.array(changed.get(cell.replace(" ", "_").rstrip("%"), values)) for cell, values in PASSING.items()
+    }
     return [condition.text for condition in conditions(scores, CURVE, 0.05) if not condition.holds]
 
 
@@ -37,23 +39,38 @@ def test_every_condition_can_fail_alone():
 def test_the_oracle_takes_clean_rows_once_and_balances_subtasks():
     rng = np.random.default_rng(0)
     labels = [
-        {"noise": ("clean", "wrong")[int(rng.random() < 0.3)], "duplicate_of": "000001" if rng.random() < 0.2 else "", "form": form, "subtask": subtask}
+        {
+            "noise": ("clean", "wrong")[int(rng.random() < 0.3)],
+            "duplicate_of": "000001" if rng.random() < 0.2 else "",
+            "form": form,
+            "subtask": subtask,
+        }
         for subtask, n in (("a", 200), ("b", 60), ("c", 8))
         for form in ("open", "chat", "choice", "yesno")
         for _ in range(n // 4)
     ]
     rows = oracle(labels, 40, np.random.default_rng(1))
     assert len(set(rows.tolist())) == 40
-    assert all(labels[r]["noise"] == "clean" and not labels[r]["duplicate_of"] and labels[r]["form"] != "chat" for r in rows)
+    assert all(
+        labels[r]["noise"] == "clean" and not labels[r]["duplicate_of"] and labels[r]["form"] != "chat" for r in rows
+    )
     counts = Counter(labels[r]["subtask"] for r in rows)
     assert abs(counts["a"] - counts["b"]) <= 1 and counts["c"] == sum(
         r["subtask"] == "c" and r["noise"] == "clean" and not r["duplicate_of"] and r["form"] != "chat" for r in labels
     )
-    assert rows.tolist() == oracle(labels, 40, np.random.default_rng(1)).tolist() != oracle(labels, 40, np.random.default_rng(2)).tolist()
+    assert (
+        rows.tolist()
+        == oracle(labels, 40, np.random.default_rng(1)).tolist()
+        != oracle(labels, 40, np.random.default_rng(2)).tolist()
+    )
     with pytest.raises(ValueError, match="exceeds"):
         oracle(labels, 260, rng)
 
 
 def test_trials_of_one_cell_differ_in_name():
     names = {Trial("random", 0.05, epochs, seed).name for epochs in (5.0, 10.0) for seed in (0, 1)}
-    assert len(names) == 4 and Trial("random", 0.05, 5.0, 0).cell == "random 5%" and Trial("base", 0.0, 0.0, 0).cell == "base"
+    assert (
+        len(names) == 4
+        and Trial("random", 0.05, 5.0, 0).cell == "random 5%"
+        and Trial("base", 0.0, 0.0, 0).cell == "base"
+    )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from cadc.config.params import Capture, Match
 from cadc.gradients.adamw import Direction
 from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories, token_batches
 from cadc.gradients.matching import row_matching
@@ -13,7 +14,6 @@ from cadc.gradients.per_sample import PerSampleGradients, answer_loss
 from cadc.gradients.sketch import CountSketch, make_sketch
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import trainable
-from cadc.params import Capture, Match
 from cadc.training.snapshots import Snapshot
 
 CPU = torch.device("cpu")
@@ -27,7 +27,14 @@ def by_loop(model, rows, which, pad_id):
         labels = batch.pop("labels")
         loss = answer_loss(model(**batch).logits, labels).sum()
         grads = torch.autograd.grad(loss, list(trainable(model).values()), allow_unused=True)
-        out.append(torch.cat([torch.zeros(p.numel()) if g is None else g.flatten() for g, p in zip(grads, trainable(model).values(), strict=True)]))
+        out.append(
+            torch.cat(
+                [
+                    torch.zeros(p.numel()) if g is None else g.flatten()
+                    for g, p in zip(grads, trainable(model).values(), strict=True)
+                ]
+            )
+        )
     return torch.stack(out)
 
 
@@ -85,7 +92,16 @@ def test_adamw_direction_is_the_step_that_torch_takes():
         weight.grad = torch.randn(6, 5)
         optimizer.step()
     state = optimizer.state[weight]
-    taken = Snapshot(4, 1.0, 0.9, 0.999, 1e-8, {"w": weight.detach()}, {"w": state["exp_avg"].clone()}, {"w": state["exp_avg_sq"].clone()})
+    taken = Snapshot(
+        4,
+        1.0,
+        0.9,
+        0.999,
+        1e-8,
+        {"w": weight.detach()},
+        {"w": state["exp_avg"].clone()},
+        {"w": state["exp_avg_sq"].clone()},
+    )
     gradient, before = torch.randn(6, 5), weight.detach().clone()
     weight.grad = gradient
     optimizer.step()
@@ -129,7 +145,10 @@ def test_the_compiled_pass_for_gpus_is_the_fused_one():
     """On the CPU, for want of a GPU: what is compiled for one gives what numba gives here."""
     from cadc.gradients.sketch import _adamw_sketch, _compiled
 
-    sketch, direction = CountSketch(["w"], [700], 64, 1, CPU), Direction(snapshot({"w": torch.zeros(700)}), "adamw", CPU)
+    sketch, direction = (
+        CountSketch(["w"], [700], 64, 1, CPU),
+        Direction(snapshot({"w": torch.zeros(700)}), "adamw", CPU),
+    )
     state = (torch.from_numpy(sketch.shift["w"]), sketch.sign["w"], direction.momentum["w"], direction.variance["w"])
     for n in (5, 3):
         gradients, fused = torch.randn(n, 700), sketch.zeros(n)
@@ -156,7 +175,10 @@ def test_batches_hold_every_row_once_within_the_budget_of_tokens():
     lengths[17] = 500
     batches = token_batches(lengths, 300)
     assert sorted(np.concatenate(batches).tolist()) == list(range(200))
-    assert all(len(b) == 1 or len(b) * lengths[b].max() <= 300 for b in batches) and token_batches(np.empty(0, int), 10) == []
+    assert (
+        all(len(b) == 1 or len(b) * lengths[b].max() <= 300 for b in batches)
+        and token_batches(np.empty(0, int), 10) == []
+    )
 
 
 @pytest.mark.parametrize("kind", ["count", "rademacher"])
@@ -179,7 +201,9 @@ def test_a_sketch_is_keyed_by_the_name_of_the_parameter_alone(kind):
     values = torch.randn(3, 2000)
     both, alone = make_sketch(kind, ["a", "b"], [1000, 2000], 64, 3, CPU), make_sketch(kind, ["b"], [2000], 64, 3, CPU)
     assert torch.equal(sketched(both, {"b": values}), sketched(alone, {"b": values}))
-    assert not torch.equal(sketched(alone, {"b": values}), sketched(make_sketch(kind, ["b"], [2000], 64, 4, CPU), {"b": values}))
+    assert not torch.equal(
+        sketched(alone, {"b": values}), sketched(make_sketch(kind, ["b"], [2000], 64, 4, CPU), {"b": values})
+    )
     assert torch.equal(sketched(make_sketch(kind, ["a"], [2000], 0, 0, CPU), {"a": values}), values)
 
 
@@ -192,7 +216,9 @@ def test_each_coordinate_of_a_count_sketch_has_one_bucket_shared_evenly():
 def test_sketch_entries_are_pinned():
     """The same matrices on every machine and version: a change here changes every stored influence."""
     for kind, pinned in PINNED.items():
-        made = sketched(make_sketch(kind, ["layer.lora_A.weight"], [6], 4, 0, CPU), {"layer.lora_A.weight": torch.eye(6)})
+        made = sketched(
+            make_sketch(kind, ["layer.lora_A.weight"], [6], 4, 0, CPU), {"layer.lora_A.weight": torch.eye(6)}
+        )
         assert (made * (2 if kind == "rademacher" else 1)).to(int).tolist() == pinned
 
 
@@ -209,7 +235,14 @@ def test_a_row_s_sketch_depends_neither_on_batches_nor_on_threads(lora_model, ro
 
     def sketches(batch_tokens: int, threads: int) -> torch.Tensor:
         capture = Capture(
-            targets=["mmt_val"], update="adamw", sketch="count", projection=128, projection_seed=0, batch_tokens=batch_tokens, keep_sketches=True, shard_rows=10
+            targets=["mmt_val"],
+            update="adamw",
+            sketch="count",
+            projection=128,
+            projection_seed=0,
+            batch_tokens=batch_tokens,
+            keep_sketches=True,
+            shard_rows=10,
         )
         engine, which = SketchedDirections(lora_model, capture, 0), np.array(mixed_rows(pool))
         torch.set_num_threads(threads)
@@ -230,7 +263,16 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
     for state in states:
         for name in state.weights:
             state.weights[name].mul_(0.2)
-    capture = Capture(targets=["mmt_val"], update="adamw", sketch="count", projection=0, projection_seed=0, batch_tokens=150, keep_sketches=True, shard_rows=10)
+    capture = Capture(
+        targets=["mmt_val"],
+        update="adamw",
+        sketch="count",
+        projection=0,
+        projection_seed=0,
+        batch_tokens=150,
+        keep_sketches=True,
+        shard_rows=10,
+    )
     engine = SketchedDirections(lora_model, capture, 0)
     subtask = np.array([0, 1, 1, 0, 2, 2, 2])
     probe = EncodedRows(pool.slice(0, 7), rows.processor, 256)
@@ -238,7 +280,9 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
     trajectories, row_gram = targets["trajectories"], targets["row_gram"]
     which = np.array([9, 30, 4, 17, 50])
     made = row_influence(engine, rows, which, states, trajectories)
-    matched = row_matching(engine, rows, which, states, targets, Match(update="adamw", keep_width=engine.sketch.width, keep_snapshot=1))
+    matched = row_matching(
+        engine, rows, which, states, targets, Match(update="adamw", keep_width=engine.sketch.width, keep_snapshot=1)
+    )
     for t, state in enumerate(states):
         from cadc.training.snapshots import restore
 
@@ -246,23 +290,37 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
         per_parameter, sizes = Direction(state, "adamw", CPU), [p.numel() for p in parameters.values()]
 
         def direction(dense, per_parameter=per_parameter, sizes=sizes):
-            return torch.cat([per_parameter(name, part) for name, part in zip(parameters, dense.split(sizes, 1), strict=True)], 1)
+            return torch.cat(
+                [per_parameter(name, part) for name, part in zip(parameters, dense.split(sizes, 1), strict=True)], 1
+            )
 
         raw = by_loop(lora_model, rows, which, 0)
         probe_raw = by_loop(lora_model, rows, range(7), 0)
         rows_g, probe_g = direction(raw.clone()), direction(probe_raw.clone())
         means = torch.stack([probe_g[subtask == s].mean(0) for s in range(3)])
-        np.testing.assert_allclose(row_gram[t], (probe_g @ probe_g.T).numpy(), rtol=2e-3, atol=1e-3 * float(probe_g.square().sum(1).mean()))
-        np.testing.assert_allclose(made["influence"][t], (rows_g @ means.T).numpy(), rtol=2e-3, atol=1e-3 * float(means.norm() * rows_g.norm(dim=1).mean()))
+        np.testing.assert_allclose(
+            row_gram[t], (probe_g @ probe_g.T).numpy(), rtol=2e-3, atol=1e-3 * float(probe_g.square().sum(1).mean())
+        )
+        np.testing.assert_allclose(
+            made["influence"][t],
+            (rows_g @ means.T).numpy(),
+            rtol=2e-3,
+            atol=1e-3 * float(means.norm() * rows_g.norm(dim=1).mean()),
+        )
         np.testing.assert_allclose(made["sketches"][t] @ trajectories[t].T, made["influence"][t], rtol=1e-4, atol=1e-3)
         np.testing.assert_allclose(made["norm"][t], rows_g.norm(dim=1).numpy(), rtol=1e-4)
         np.testing.assert_allclose(made["self_influence"][t], state.lr * raw.square().sum(1).numpy(), rtol=1e-4)
         units = probe_raw / probe_raw.norm(dim=1, keepdim=True)
-        on = {"mean": [probe_raw[subtask == s].mean(0) for s in range(3)], "units": [units[subtask == s].mean(0) for s in range(3)]}
+        on = {
+            "mean": [probe_raw[subtask == s].mean(0) for s in range(3)],
+            "units": [units[subtask == s].mean(0) for s in range(3)],
+        }
         for name, side in (("update_on_mean", rows_g), ("update_on_units", rows_g), ("gradient_on_units", raw)):
             aims = torch.stack(on[name.split("_on_")[1]])
             expected = (side @ aims.T).numpy()
-            np.testing.assert_allclose(matched[name][t], expected, rtol=2e-3, atol=1e-3 * float(aims.norm() * side.norm(dim=1).mean()))
+            np.testing.assert_allclose(
+                matched[name][t], expected, rtol=2e-3, atol=1e-3 * float(aims.norm() * side.norm(dim=1).mean())
+            )
         np.testing.assert_allclose(matched["update_norm"][t], made["norm"][t], rtol=1e-6)
         np.testing.assert_allclose(matched["gradient_norm"][t], raw.norm(dim=1).numpy(), rtol=1e-4)
     cosines = matched["gradient"].astype(np.float64) @ matched["gradient"].T.astype(np.float64)
@@ -273,13 +331,22 @@ def test_influence_is_the_product_with_subtask_means_in_pool_order(lora_model, r
 def test_a_folded_sketch_keeps_cosines(lora_model, rows):
     state = snapshot(trainable(lora_model))
     capture = Capture(
-        targets=["mmt_val"], update="adamw", sketch="count", projection=4096, projection_seed=0, batch_tokens=400, keep_sketches=False, shard_rows=10
+        targets=["mmt_val"],
+        update="adamw",
+        sketch="count",
+        projection=4096,
+        projection_seed=0,
+        batch_tokens=400,
+        keep_sketches=False,
+        shard_rows=10,
     )
     engine, which = SketchedDirections(lora_model, capture, 0), np.arange(20)
     nothing = {name: np.zeros((1, 1, 4096), np.float32) for name in ("gradients", "unit_gradients")}
 
     def cosines(width):
-        kept = row_matching(engine, rows, which, [state], nothing, Match(update="adamw", keep_width=width, keep_snapshot=0))["gradient"].astype(np.float64)
+        kept = row_matching(
+            engine, rows, which, [state], nothing, Match(update="adamw", keep_width=width, keep_snapshot=0)
+        )["gradient"].astype(np.float64)
         np.testing.assert_allclose(np.linalg.norm(kept, axis=1), 1, atol=1e-3)
         return kept @ kept.T
 

@@ -6,12 +6,10 @@ import urllib.request
 
 import pytest
 
+from cadc.config.params import Judge
 from cadc.evaluation.judge import JudgeError, check_scores, judge, judge_reply, word_f1
-from cadc.params import Judge
 
-PROMPT = (
-    "[Context]\na\n\n[Question]\nq\n\n[Assistant 1]\nit is red .\n\n[End of Assistant 1]\n\n[Assistant 2]\n{}\n\n[End of Assistant 2]\n\n[System]\nrate\n\n"
-)
+PROMPT = "[Context]\na\n\n[Question]\nq\n\n[Assistant 1]\nit is red .\n\n[End of Assistant 1]\n\n[Assistant 2]\n{}\n\n[End of Assistant 2]\n\n[System]\nrate\n\n"
 LOCAL = Judge(url=None, model="word-f1")
 
 
@@ -55,7 +53,11 @@ def test_a_remote_judge_is_asked_under_its_own_name_with_a_key_that_lmms_eval_ne
     with judge(Judge(url=server.url, model="m")) as asked:
         assert os.environ["OPENAI_API_KEY"] == "none" and asked.url != server.url
         assert ask(asked.url, PROMPT.format("red")) == "10 8"  # an unusable reply is asked again
-        assert ask(asked.url, PROMPT.format("red")) == "10 8" and server.asked.total() == 2 and server.keys == {"Bearer secret-of-mine"}
+        assert (
+            ask(asked.url, PROMPT.format("red")) == "10 8"
+            and server.asked.total() == 2
+            and server.keys == {"Bearer secret-of-mine"}
+        )
         asked.check()
     assert os.environ["OPENAI_API_KEY"] == "secret-of-mine"
 
@@ -72,7 +74,10 @@ def test_a_reply_that_lmms_eval_no_longer_waits_for_is_a_failure(serve, tmp_path
 
 def test_a_remote_judge_needs_a_key(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(JudgeError, match="OPENAI_API_KEY is not set"), judge(Judge(url="http://127.0.0.1:9/v1", model="m")):
+    with (
+        pytest.raises(JudgeError, match="OPENAI_API_KEY is not set"),
+        judge(Judge(url="http://127.0.0.1:9/v1", model="m")),
+    ):
         pass
 
 

@@ -10,10 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cadc.pool.lineage import Change, answers_of, apply_lineage, apply_to_labels, read_lineage, version_of, write_lineage
-from cadc.pool.mini_world import write_pool
-from cadc.pool.reader import PoolError
-from cadc.pool.reserve import read_reserve
+from cadc.data.lineage import (
+    Change,
+    answers_of,
+    apply_lineage,
+    apply_to_labels,
+    read_lineage,
+    version_of,
+    write_lineage,
+)
+from cadc.data.reader import PoolError
+from cadc.world.mini_world import write_pool
+from cadc.world.reserve import read_reserve
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +35,14 @@ def changes(pool):
     ids, before = pool["id"].to_pylist(), answers_of(pool["turns"][5].as_py())
     return [
         Change(ids[0], 1, "drop", reason="same as row 000009"),
-        Change(ids[5], 1, "rewrite", before=before, after=tuple(f"new {k}" for k, _ in enumerate(before)), reason='two models say "new"'),
+        Change(
+            ids[5],
+            1,
+            "rewrite",
+            before=before,
+            after=tuple(f"new {k}" for k, _ in enumerate(before)),
+            reason='two models say "new"',
+        ),
         Change("reserve:000003", 1, "add", "reserve:000003"),
         Change(ids[5] + "~2", 2, "add", ids[5], reason="seen too seldom"),
         Change("reserve:000003", 2, "drop"),
@@ -48,13 +63,20 @@ def test_drop_add_and_rewrite_change_their_rows_and_no_other(pool, reserve, chan
 def test_a_further_copy_is_the_row_as_the_version_before_has_it(pool, reserve, changes):
     made = apply_lineage(pool, reserve[0], changes)
     last = made.to_pylist()[-1]
-    assert last["id"].endswith("~2") and answers_of(last["turns"])[0] == "new 0" and made.num_rows == pool.num_rows and version_of(made) == 2
+    assert (
+        last["id"].endswith("~2")
+        and answers_of(last["turns"])[0] == "new 0"
+        and made.num_rows == pool.num_rows
+        and version_of(made) == 2
+    )
 
 
 def test_twice_is_once_and_one_by_one_is_at_once(pool, reserve, changes):
     made = apply_lineage(pool, reserve[0], changes)
     assert apply_lineage(made, reserve[0], changes).equals(made, check_metadata=True)
-    assert apply_lineage(apply_lineage(pool, reserve[0], changes[:3]), reserve[0], changes).equals(made, check_metadata=True)
+    assert apply_lineage(apply_lineage(pool, reserve[0], changes[:3]), reserve[0], changes).equals(
+        made, check_metadata=True
+    )
     shuffled = [changes[i] for i in (3, 1, 4, 0, 2)]
     assert apply_lineage(pool, reserve[0], shuffled).equals(made, check_metadata=True)
     assert apply_lineage(pool, reserve[0], []).equals(pool, check_metadata=True)
@@ -91,7 +113,10 @@ def test_labels_follow_their_rows(world, pool, reserve, changes, tmp_path):
     after = {label["id"]: label for label in apply_to_labels(labels, reserve[1], made["id"].to_pylist(), changes[:4])}
     assert list(after) == made["id"].to_pylist()
     source = changes[3].source
-    assert after[source]["noise"] == after[source + "~2"]["noise"] == "rewritten" and after[source + "~2"]["duplicate_of"] == source
+    assert (
+        after[source]["noise"] == after[source + "~2"]["noise"] == "rewritten"
+        and after[source + "~2"]["duplicate_of"] == source
+    )
     assert after["reserve:000003"]["subtask"] == reserve[1][3]["subtask"]
     assert apply_to_labels([], [], made["id"].to_pylist(), changes[:4]) == []
 
@@ -106,18 +131,32 @@ def test_the_reserve_is_drawn_apart_from_the_pool(pool, reserve):
 def test_prepare_makes_the_last_version_for_whatever_selects_from_it(tmp_path):
     root = Path(__file__).parents[2]
     text = (root / "params.yaml").read_text()
-    for old, new in {"rows: 20000": "rows: 120", "reserve_rows: 4000": "reserve_rows: 100", "per_subtask: 2": "per_subtask: 1 # 2"}.items():
+    for old, new in {
+        "rows: 20000": "rows: 120",
+        "reserve_rows: 4000": "reserve_rows: 100",
+        "per_subtask: 2": "per_subtask: 1 # 2",
+    }.items():
         text = text.replace(old, new)
     (tmp_path / "params.yaml").write_text(text)
 
     def prepared() -> tuple[pa.Table, list[dict]]:
         env = os.environ | {"PYTHONPATH": str(root / "src")}
-        subprocess.run([sys.executable, root / "stages/prepare.py"], cwd=tmp_path, env=env, check=True, capture_output=True)
-        return pq.read_table(tmp_path / "artifacts/raw/rows.parquet"), pq.read_table(tmp_path / "artifacts/labels.parquet").to_pylist()
+        subprocess.run(
+            [sys.executable, root / "stages/prepare.py"], cwd=tmp_path, env=env, check=True, capture_output=True
+        )
+        return pq.read_table(tmp_path / "artifacts/raw/rows.parquet"), pq.read_table(
+            tmp_path / "artifacts/labels.parquet"
+        ).to_pylist()
 
     raw, _ = prepared()
-    write_lineage(tmp_path / "lineage.csv", [Change(raw["id"][3].as_py(), 1, "drop"), Change("reserve:000007", 1, "add", "reserve:000007")])
+    write_lineage(
+        tmp_path / "lineage.csv",
+        [Change(raw["id"][3].as_py(), 1, "drop"), Change("reserve:000007", 1, "add", "reserve:000007")],
+    )
     (tmp_path / "params.yaml").write_text(text.replace("lineage: null", "lineage: lineage.csv"))
     made, labels = prepared()
     ids = raw["id"].to_pylist()
-    assert made["id"].to_pylist() == [*ids[:3], *ids[4:], "reserve:000007"] == [label["id"] for label in labels] and version_of(made) == 1
+    assert (
+        made["id"].to_pylist() == [*ids[:3], *ids[4:], "reserve:000007"] == [label["id"] for label in labels]
+        and version_of(made) == 1
+    )

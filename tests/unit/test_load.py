@@ -7,8 +7,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from cadc.config.params import Model
 from cadc.model.load import add_lora, load_adapter, load_base, load_processor
-from cadc.params import Model
 
 
 @pytest.fixture
@@ -36,7 +36,10 @@ def test_a_pickled_adapter_is_refused(copied, tmp_path):
         load_adapter(load_base(model), tmp_path / "adapter")
 
 
-@pytest.mark.parametrize("load, file, key", [(load_base, "config.json", "AutoConfig"), (load_processor, "processor_config.json", "AutoProcessor")])
+@pytest.mark.parametrize(
+    "load, file, key",
+    [(load_base, "config.json", "AutoConfig"), (load_processor, "processor_config.json", "AutoProcessor")],
+)
 def test_a_model_s_own_code_runs_only_where_that_is_asked_for(copied, tmp_path, load, file, key):
     folder, model = copied
     code = f"""
@@ -65,15 +68,23 @@ class Theirs{key}({"LlavaConfig" if key == "AutoConfig" else "LlavaProcessor"}):
 
 def test_processor_options_reach_it_and_unknown_ones_are_named(params):
     model = params.model
-    assert load_processor(model.model_copy(update={"processor": {"do_rescale": False}})).image_processor.do_rescale is False
-    with pytest.raises(ValueError, match=r"model\.processor: do_image_spliting: no such option of LlavaProcessor, SiglipImageProcessor"):
+    assert (
+        load_processor(model.model_copy(update={"processor": {"do_rescale": False}})).image_processor.do_rescale
+        is False
+    )
+    with pytest.raises(
+        ValueError, match=r"model\.processor: do_image_spliting: no such option of LlavaProcessor, SiglipImageProcessor"
+    ):
         load_processor(model.model_copy(update={"processor": {"do_image_spliting": False}}))
 
 
 def test_a_chat_template_takes_the_place_of_the_model_s_own(params, tmp_path):
     (tmp_path / "t.jinja").write_text("{% for m in messages %}{{ m.role }}|{% endfor %}")
     processor = load_processor(params.model.model_copy(update={"chat_template": str(tmp_path / "t.jinja")}))
-    assert processor.apply_chat_template([{"role": "user", "content": [{"type": "text", "text": "x"}]}], tokenize=False) == "user|"
+    assert (
+        processor.apply_chat_template([{"role": "user", "content": [{"type": "text", "text": "x"}]}], tokenize=False)
+        == "user|"
+    )
     with pytest.raises(ValidationError, match="chat_template: no file 'none.jinja'"):
         Model(**params.model.model_dump() | {"chat_template": "none.jinja"})
 

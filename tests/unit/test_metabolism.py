@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cadc.cleaning import rewriting
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import Findings
-from cadc.endpoint import Endpoint
+from cadc.compute.endpoint import Endpoint
 from cadc.evaluation.statistics import Samples
-from cadc.metabolism import consistency, coverage, rewriting
+from cadc.metabolism import consistency, coverage
 from cadc.metabolism.diagnosis import Holdings, Replies, findings, recommend
 from cadc.metabolism.errors import breaks_format, confusions, error_kind, near_miss, one_edit
 from cadc.metabolism.update import Stand, update
@@ -64,14 +65,26 @@ def planted() -> tuple[list[str], np.ndarray, Replies, Holdings]:
     rows = {"bare": 4, "contested": 100, "formless": 100, "healthy": 100, "huge": 900, "soiled": 40}
     flagged = {"soiled": 0.6}
     right = {"healthy": 20, "huge": 20, "contested": 10, "formless": 8, "bare": 2, "soiled": 14}
-    rng, group, answer, said, blind, score, home, conflict, flags = np.random.default_rng(0), [], [], [], [], [], [], [], []
+    rng, group, answer, said, blind, score, home, conflict, flags = (
+        np.random.default_rng(0),
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+    )
     for g, name in enumerate(names):
         for i in range(20):
             given = COLORS[i % 4]
             hit = i < right[name]
             group.append(g)
             answer.append(given)
-            said.append(given if hit else "there is no telling what it might be" if name == "formless" else COLORS[(i + 1) % 4])
+            said.append(
+                given if hit else "there is no telling what it might be" if name == "formless" else COLORS[(i + 1) % 4]
+            )
             blind.append("none")
             score.append(float(hit))
         home += [g] * rows[name]
@@ -86,22 +99,44 @@ def planted() -> tuple[list[str], np.ndarray, Replies, Holdings]:
 def test_planted_faults_get_the_advice_that_mends_them(params):
     found = {diagnosis.name: diagnosis for diagnosis in findings(*planted())}
     advice = {name: recommend(diagnosis, params.metabolize.rules)[0] for name, diagnosis in found.items()}
-    assert advice == {"bare": "collect", "contested": "clean", "formless": "collect", "healthy": "leave", "huge": "down-sample", "soiled": "rewrite"}
+    assert advice == {
+        "bare": "collect",
+        "contested": "clean",
+        "formless": "collect",
+        "healthy": "leave",
+        "huge": "down-sample",
+        "soiled": "rewrite",
+    }
     assert found["formless"].kinds == {"format": 12}
     assert found["contested"].confused[0] == ("green", "white", 3) and found["contested"].kinds == {"other": 10}
     assert "50% contradicted" in recommend(found["contested"], params.metabolize.rules)[1]
-    assert "4 rows that are not flagged, 100 are usual; the reserve has 30" in recommend(found["bare"], params.metabolize.rules)[1]
+    assert (
+        "4 rows that are not flagged, 100 are usual; the reserve has 30"
+        in recommend(found["bare"], params.metabolize.rules)[1]
+    )
 
 
 def test_without_a_reserve_what_is_seen_too_seldom_is_shown_more_often_and_what_did_not_help_is_not_tried_again(params):
     names, group, replies, held = planted()
-    found = {d.name: d for d in findings(names, group, replies, Holdings(held.distance, held.home, held.conflict, held.flagged, np.empty(0, int)))}
+    found = {
+        d.name: d
+        for d in findings(
+            names, group, replies, Holdings(held.distance, held.home, held.conflict, held.flagged, np.empty(0, int))
+        )
+    }
     rules = params.metabolize.rules
     assert recommend(found["formless"], rules) == ("up-sample", "100% of the wrong answers break the format")
     assert recommend(found["bare"], rules)[0] == "up-sample"
     tried = {("contested", "clean"), ("huge", "down-sample"), ("bare", "up-sample"), ("soiled", "rewrite")}
     advice = {name: recommend(diagnosis, rules, tried)[0] for name, diagnosis in found.items()}
-    assert advice == {"bare": "leave", "contested": "up-sample", "formless": "up-sample", "healthy": "leave", "huge": "leave", "soiled": "clean"}
+    assert advice == {
+        "bare": "leave",
+        "contested": "up-sample",
+        "formless": "up-sample",
+        "healthy": "leave",
+        "huge": "leave",
+        "soiled": "clean",
+    }
 
 
 def test_an_update_does_what_was_advised_and_nothing_else(params):
@@ -110,32 +145,64 @@ def test_an_update_does_what_was_advised_and_nothing_else(params):
     found = findings(names, group, replies, held)
     found = [replace(d, action=action, reason=why) for d in found for action, why in [recommend(d, rules)]]
     ids, reserve = [f"{i:06d}" for i in range(len(held.home))], [f"reserve:{i:03d}" for i in range(80)]
-    flags = {"wrong_answer": Findings.of(held.flagged, held.flagged, ["sure of another" if flag else "" for flag in held.flagged])}
+    flags = {
+        "wrong_answer": Findings.of(
+            held.flagged, held.flagged, ["sure of another" if flag else "" for flag in held.flagged]
+        )
+    }
     soiled = np.flatnonzero((held.home == 5) & held.flagged)
-    stand = Stand(ids, held.home, flags, reserve, held.reserve_home, {int(row): (("red",), ("blue",)) for row in soiled[:7]})
+    stand = Stand(
+        ids, held.home, flags, reserve, held.reserve_home, {int(row): (("red",), ("blue",)) for row in soiled[:7]}
+    )
     changes = update(stand, found, 3, rules, np.random.default_rng(0))
     by_action = {action: [c for c in changes if c.action == action] for action in ("drop", "add", "rewrite")}
     home = dict(zip(ids, held.home.tolist(), strict=True))
     assert [home[c.row] for c in by_action["drop"]] == [4] * (900 - 400) + [5] * (len(soiled) - 7)
-    assert [c.row for c in by_action["rewrite"]] == [ids[row] for row in soiled[:7]] and by_action["rewrite"][0].after == ("blue",)
-    assert sum(int(c.source[8:]) < 30 for c in by_action["add"]) == 30 and sum(int(c.source[8:]) >= 30 for c in by_action["add"]) == 50
+    assert [c.row for c in by_action["rewrite"]] == [ids[row] for row in soiled[:7]] and by_action["rewrite"][
+        0
+    ].after == ("blue",)
+    assert (
+        sum(int(c.source[8:]) < 30 for c in by_action["add"]) == 30
+        and sum(int(c.source[8:]) >= 30 for c in by_action["add"]) == 50
+    )
     assert {c.version for c in changes} == {3} and all("sure of another" in c.reason for c in by_action["rewrite"])
-    assert changes == update(stand, found, 3, rules, np.random.default_rng(0)) != update(stand, found, 3, rules, np.random.default_rng(1))
+    assert (
+        changes
+        == update(stand, found, 3, rules, np.random.default_rng(0))
+        != update(stand, found, 3, rules, np.random.default_rng(1))
+    )
 
 
 def test_up_sampling_copies_rows_that_are_not_flagged_once_each(params):
     names, group, replies, held = planted()
-    only = [replace(d, action="up-sample" if d.name == "soiled" else "leave") for d in findings(names, group, replies, held)]
+    only = [
+        replace(d, action="up-sample" if d.name == "soiled" else "leave") for d in findings(names, group, replies, held)
+    ]
     ids = [f"{i:06d}" for i in range(len(held.home))]
     flags = {"wrong_answer": Findings.of(held.flagged, held.flagged, [""] * len(ids))}
-    changes = update(Stand(ids, held.home, flags, [], np.empty(0, int), {}), only, 1, params.metabolize.rules, np.random.default_rng(0))
+    changes = update(
+        Stand(ids, held.home, flags, [], np.empty(0, int), {}),
+        only,
+        1,
+        params.metabolize.rules,
+        np.random.default_rng(0),
+    )
     clean = {ids[row] for row in np.flatnonzero((held.home == 5) & ~held.flagged)}
-    assert {c.source for c in changes} == clean and len(changes) == len(clean) and all(c.row == c.source + "~1" for c in changes)
+    assert (
+        {c.source for c in changes} == clean
+        and len(changes) == len(clean)
+        and all(c.row == c.source + "~1" for c in changes)
+    )
 
 
 def test_neighbours_that_answer_otherwise_are_counted_only_with_the_same_question_and_picture():
-    picture, questions = np.array([0, 0, 0, 1, 0, 2, 9, 9, 9]), ["what color ?"] * 4 + ["what shape ?"] * 2 + ["hello"] * 3
-    conflict = coverage.conflicts(questions, ["red", "red", "blue", "green", "star", "heart", "a", "b", "c"], picture, picture < 9)
+    picture, questions = (
+        np.array([0, 0, 0, 1, 0, 2, 9, 9, 9]),
+        ["what color ?"] * 4 + ["what shape ?"] * 2 + ["hello"] * 3,
+    )
+    conflict = coverage.conflicts(
+        questions, ["red", "red", "blue", "green", "star", "heart", "a", "b", "c"], picture, picture < 9
+    )
     np.testing.assert_allclose(conflict.score[:3], [0.5, 0.5, 1.0])
     assert np.isnan(conflict.score[3:]).all() and np.flatnonzero(conflict.flag).tolist() == [2]
     assert conflict.evidence[2] == "2 of 2 rows with its questions and picture answer otherwise"
@@ -181,11 +248,16 @@ def test_an_adapter_s_own_answer_is_read_off_only_where_it_parts_from_the_given_
     given, likeliest = [[1, 2, 3, 6], [3], [1, 2, 3, 6], [3], [3, 3]], [[1, 2, 4, 6], [5], [2, 1, 3, 6], [3], [4, 3]]
     spoken = lambda tokens: " ".join(words[token] for token in tokens)  # noqa: E731
     turns = [[{"role": "user", "text": "?"}, {"role": "assistant", "text": spoken(row)}] for row in given[:4]] + [
-        [{"role": "user", "text": "?"}, {"role": "assistant", "text": "Red, red"}]  # not what the tokens say: it may have been cut
+        [
+            {"role": "user", "text": "?"},
+            {"role": "assistant", "text": "Red, red"},
+        ]  # not what the tokens say: it may have been cut
     ]
     bounds, zeros = np.cumsum([0, *map(len, given)]), np.zeros(sum(map(len, given)), np.float32)
     tokens = {"token": np.concatenate(given), "likeliest": np.concatenate(likeliest)}
-    known = dict.fromkeys(("similarity", "match", "other", "decoy", "nll", "likeliest_nll", "entropy", "blind_nll"), zeros)
+    known = dict.fromkeys(
+        ("similarity", "match", "other", "decoy", "nll", "likeliest_nll", "entropy", "blind_nll"), zeros
+    )
     evidence = Evidence(bounds=bounds, fold=np.zeros(5), **tokens, **known)
     assert rewriting.judged_answers(evidence, spoken, turns, np.arange(5)) == ["it is blue .", "green", "", "", ""]
 
@@ -194,14 +266,28 @@ def samples(p: float, rng: np.random.Generator, n: int = 400) -> Samples:
     text = np.array(["mini_vqa"] * n)
     subtask = np.array([f"s{i % 8}" for i in range(n)])
     blank = np.zeros(n, bool)
-    return Samples(text, np.arange(n), subtask, subtask, blank, blank, (rng.random(n) < p).astype(float), np.ones(n), np.full(n, 0.25))
+    return Samples(
+        text,
+        np.arange(n),
+        subtask,
+        subtask,
+        blank,
+        blank,
+        (rng.random(n) < p).astype(float),
+        np.ones(n),
+        np.full(n, 0.25),
+    )
 
 
 def test_only_what_the_probe_rows_say_is_better_is_accepted():
     rng = np.random.default_rng(1)
     before, same, better, worse = ([samples(p, rng) for _ in range(3)] for p in (0.5, 0.5, 0.62, 0.4))
     up, level, down = (validate(before, after, 0.95, 200) for after in (better, same, worse))
-    assert up.accepted and up.gain == pytest.approx(100 * (0.62 - 0.5) / 0.75, abs=5) and up.gain == pytest.approx(np.mean(up.by_seed))
+    assert (
+        up.accepted
+        and up.gain == pytest.approx(100 * (0.62 - 0.5) / 0.75, abs=5)
+        and up.gain == pytest.approx(np.mean(up.by_seed))
+    )
     assert not level.accepted and not down.accepted and down.gain < 0
     assert not validate(before, before, 0.95, 50).accepted
     with pytest.raises(ValueError, match="different probe rows"):
@@ -217,5 +303,8 @@ def test_one_run_does_not_speak_for_all():
 
 def test_of_equal_versions_about_one_in_twenty_passes():
     rng = np.random.default_rng(1)
-    passed = [validate([samples(0.5, rng, 200)] * 2, [samples(0.5, rng, 200)] * 2, 0.95, 40, seed).accepted for seed in range(60)]
+    passed = [
+        validate([samples(0.5, rng, 200)] * 2, [samples(0.5, rng, 200)] * 2, 0.95, 40, seed).accepted
+        for seed in range(60)
+    ]
     assert sum(passed) <= 10

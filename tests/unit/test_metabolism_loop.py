@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from cadc import artifacts
+from cadc.config.params import load_params
+from cadc.data.lineage import Change, answers_of, apply_lineage, read_lineage, version_of, write_lineage
 from cadc.features.embeddings import load_sentence_encoder, row_encoder, row_text, sentence_embeddings
 from cadc.metabolism import rounds, trials
-from cadc.params import load_params
-from cadc.pool.benchmarks import write_benchmarks
-from cadc.pool.lineage import Change, answers_of, apply_lineage, read_lineage, version_of, write_lineage
 from cadc.report import metabolism
+from cadc.world.benchmarks import write_benchmarks
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,28 +52,44 @@ def small(pool, tmp_path_factory):
         views = row_encoder(params.model, params.embed.tower)(pool)
         questions = [row_text(turns, answers=False) for turns in pool["turns"].to_pylist()]
         artifacts.save_array(artifacts.EMBEDDINGS / "image.npy", views["image"])
-        artifacts.save_array(artifacts.EMBEDDINGS / "sentence.npy", sentence_embeddings(load_sentence_encoder(params.embed.sentences), questions))
+        artifacts.save_array(
+            artifacts.EMBEDDINGS / "sentence.npy",
+            sentence_embeddings(load_sentence_encoder(params.embed.sentences), questions),
+        )
         yield params
 
 
 def spoil(stand, found, version, rules, rng):
     """An update that does harm: every answer becomes the same nonsense."""
     answers = [answers_of(turns) for turns in artifacts.load_pool()["turns"].to_pylist()]
-    return [Change(row, version, "rewrite", before=own, after=("top left",) * len(own)) for row, own in zip(stand.ids, answers, strict=True) if own]
+    return [
+        Change(row, version, "rewrite", before=own, after=("top left",) * len(own))
+        for row, own in zip(stand.ids, answers, strict=True)
+        if own
+    ]
 
 
 def test_a_harmful_update_is_rolled_back(small, monkeypatch):
     outcome = rounds.run_rounds(small, spoil)
     verdict = outcome.rounds[0].verdict
     assert not outcome.rounds[0].accepted and verdict.gain < -10 and all(gain < 0 for gain in verdict.by_seed)
-    assert outcome.changes == [] and outcome.last == "round_0" and outcome.n_rows["round_1"] == outcome.n_rows["round_0"] == 240
-    assert len(outcome.rounds[0].found) == 32 and {d.name for d in outcome.rounds[0].found} >= {"presence", "counting_by_category"}
+    assert (
+        outcome.changes == []
+        and outcome.last == "round_0"
+        and outcome.n_rows["round_1"] == outcome.n_rows["round_0"] == 240
+    )
+    assert len(outcome.rounds[0].found) == 32 and {d.name for d in outcome.rounds[0].found} >= {
+        "presence",
+        "counting_by_category",
+    }
 
 
 def test_a_killed_loop_goes_on_and_ends_with_the_same_bytes(small, monkeypatch, tmp_path):
     whole = rounds.run_rounds(small)
     write_lineage(tmp_path / "whole.csv", whole.changes or whole.rounds[0].changes)
-    after = {path: path.stat().st_mtime_ns for path in sorted((artifacts.SCRATCH / "metabolize").rglob("samples.parquet"))}
+    after = {
+        path: path.stat().st_mtime_ns for path in sorted((artifacts.SCRATCH / "metabolize").rglob("samples.parquet"))
+    }
     of_round = {path for path in after if "round_1_" in str(path)}
     assert len(of_round) == 2 and len(after) == 4
     expected = {path: path.read_bytes() for path in of_round}
@@ -97,25 +113,42 @@ def test_a_killed_loop_goes_on_and_ends_with_the_same_bytes(small, monkeypatch, 
 
 def report_says_what_was_done(params, outcome):
     """Written twice it has the same bytes, and the lineage in it makes the version that was accepted."""
-    labels = pa.schema([(name, pa.string()) for name in ("id", "subtask", "meta_task", "form", "noise", "duplicate_of")])
+    labels = pa.schema(
+        [(name, pa.string()) for name in ("id", "subtask", "meta_task", "form", "noise", "duplicate_of")]
+    )
     pq.write_table(labels.empty_table(), artifacts.LABELS)
-    scored = {name: [trial.samples for trial in outcome.trials[name]] for name in dict.fromkeys(["round_0", outcome.last])}
+    scored = {
+        name: [trial.samples for trial in outcome.trials[name]] for name in dict.fromkeys(["round_0", outcome.last])
+    }
     made = []
     for _ in range(2):
         metabolism.write(params, outcome, scored)
         made.append({path: path.read_bytes() for path in sorted(Path("reports").rglob("*.*"))})
-    assert made[0] == made[1] and {path.name for path in made[0]} == {"metabolism.md", "metabolism.json", "lineage.csv", "rejected.csv", "changes.png"}
+    assert made[0] == made[1] and {path.name for path in made[0]} == {
+        "metabolism.md",
+        "metabolism.json",
+        "lineage.csv",
+        "rejected.csv",
+        "changes.png",
+    }
     changes = read_lineage(Path("reports/metabolism/lineage.csv"))
     assert changes == outcome.changes
     made = apply_lineage(outcome.stock.pool, outcome.stock.reserve, changes)
     assert made.num_rows == outcome.n_rows[outcome.last] and version_of(made) == (outcome.last == "round_1")
     figures = artifacts.read_json(Path("reports/metabolism.json"))
-    assert figures["accepted"] == outcome.last and figures["round_1"]["gain"] == round(outcome.rounds[0].verdict.gain, 2) and set(figures["round_0"]["probe"])
+    assert (
+        figures["accepted"] == outcome.last
+        and figures["round_1"]["gain"] == round(outcome.rounds[0].verdict.gain, 2)
+        and set(figures["round_0"]["probe"])
+    )
 
 
 def test_versions_share_what_is_drawn_of_the_rows_they_share():
     ids = [f"{i:06d}" for i in range(1000)]
-    first, again, without, other = (trials.draw_of(rows, 200, seed).tolist() for rows, seed in ((ids, 7), (ids, 7), (ids[:17] + ids[18:], 7), (ids, 8)))
+    first, again, without, other = (
+        trials.draw_of(rows, 200, seed).tolist()
+        for rows, seed in ((ids, 7), (ids, 7), (ids[:17] + ids[18:], 7), (ids, 8))
+    )
     assert first == again and len(set(first)) == 200 and len(trials.draw_of(ids[:150], 200, 7)) == 150
     left = [ids[row] for row in first if row != 17]
     assert [(ids[:17] + ids[18:])[row] for row in without][: len(left)] == left

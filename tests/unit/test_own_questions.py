@@ -8,10 +8,10 @@ import json
 import pytest
 from PIL import Image
 
-from cadc.pool.checks import Checker
-from cadc.pool.own_questions import read_choice, read_yesno, write_own
-from cadc.pool.probe import load_probe
-from cadc.pool.records import PoolError
+from cadc.data.checks import Checker
+from cadc.data.own_questions import read_choice, read_yesno, write_own
+from cadc.data.probe import load_probe
+from cadc.data.records import PoolError
 
 COLUMNS = ["index", "question", "A", "B", "C", "answer", "category", "l2-category", "image_path", "split"]
 
@@ -28,11 +28,30 @@ def folder(tmp_path):
     for name in "abcd":
         (tmp_path / "images" / f"{name}.png").write_bytes(png())
     choice = [
-        dict(zip(COLUMNS, [i, f"What is {i}?", "one", "two", "", "AB"[i % 2], f"kind {i % 3}", "meta", f"{'abcd'[i % 4]}.png", ("VAL", "TEST")[i // 3]]))
+        dict(
+            zip(
+                COLUMNS,
+                [
+                    i,
+                    f"What is {i}?",
+                    "one",
+                    "two",
+                    "",
+                    "AB"[i % 2],
+                    f"kind {i % 3}",
+                    "meta",
+                    f"{'abcd'[i % 4]}.png",
+                    ("VAL", "TEST")[i // 3],
+                ],
+            )
+        )
         for i in range(6)
     ]
     write_choice(tmp_path, choice)
-    yesno = [{"question_id": i, "image": f"{'abcd'[i // 2]}.png", "text": f"Is there a {i}?", "label": ("yes", "no")[i % 2]} for i in range(8)]
+    yesno = [
+        {"question_id": i, "image": f"{'abcd'[i // 2]}.png", "text": f"Is there a {i}?", "label": ("yes", "no")[i % 2]}
+        for i in range(8)
+    ]
     write_yesno(tmp_path, yesno)
     return tmp_path, choice, yesno
 
@@ -51,9 +70,15 @@ def write_yesno(folder, rows):
 def test_aimed_at_and_scored_share_no_row_and_no_picture_of_yes_no_questions(folder):
     path, _, _ = folder
     choice = read_choice(path / "mmt.tsv", Checker(path / "images"))
-    assert [doc["index"] for doc in choice["probe"]] == [0, 1, 2] and [doc["index"] for doc in choice["score"]] == [3, 4, 5]
+    assert [doc["index"] for doc in choice["probe"]] == [0, 1, 2] and [doc["index"] for doc in choice["score"]] == [
+        3,
+        4,
+        5,
+    ]
     yesno = read_yesno(path / "pope.jsonl", Checker(path / "images"))
-    assert {doc["image_source"] for doc in yesno["probe"]} == {"a.png", "c.png"} and {doc["image_source"] for doc in yesno["score"]} == {"b.png", "d.png"}
+    assert {doc["image_source"] for doc in yesno["probe"]} == {"a.png", "c.png"} and {
+        doc["image_source"] for doc in yesno["score"]
+    } == {"b.png", "d.png"}
 
 
 def test_what_is_written_is_read_as_the_hub_s_benchmarks_are(folder):
@@ -62,12 +87,18 @@ def test_what_is_written_is_read_as_the_hub_s_benchmarks_are(folder):
     write_own(path / "mmt.tsv", path / "pope.jsonl", Checker(path / "images"), roots)
     table, subtasks, known = load_probe(roots["probe"], ["mmt_val", "pope"])
     assert table.num_rows == 7 and set(subtasks) == {"kind 0", "kind 1", "kind 2", "presence (yes)", "presence (no)"}
-    assert table["turns"][0].as_py()[0]["text"].startswith("<image>\nQuestion: What is 0?\nA: one\nB: two\nAnswer") and known["kind 0"]["meta_task"] == "meta"
+    assert (
+        table["turns"][0].as_py()[0]["text"].startswith("<image>\nQuestion: What is 0?\nA: one\nB: two\nAnswer")
+        and known["kind 0"]["meta_task"] == "meta"
+    )
 
 
 def test_a_picture_may_stand_in_the_table_itself(folder):
     path, choice, _ = folder
-    rows = [{**{k: v for k, v in row.items() if k != "image_path"}, "image": base64.b64encode(png("blue")).decode()} for row in choice]
+    rows = [
+        {**{k: v for k, v in row.items() if k != "image_path"}, "image": base64.b64encode(png("blue")).decode()}
+        for row in choice
+    ]
     write_choice(path, rows)
     assert read_choice(path / "mmt.tsv", Checker(path / "images"))["probe"][0]["image"]["bytes"] == png("blue")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cadc.params import Optimizer, ParamsError, budget_key, load_params
+from cadc.config.params import Optimizer, ParamsError, budget_key, load_params
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,16 @@ def test_faults_are_named(tmp_path, path, value, words):
             {"pool": "cleaned", "evidence": "raw", "answer_format.action": "rewrite"},
             "set clean.evidence: crossfit, whose adapters then answer anew, or clean.url",
         ),
-        ({"pool": "cleaned", "evidence": "raw", "wrong_answer.action": "rewrite"}, "wrong_answer needs a model's evidence; set clean.evidence: crossfit"),
+        (
+            {"pool": "cleaned", "evidence": "raw", "wrong_answer.action": "rewrite"},
+            "wrong_answer needs a model's evidence; set clean.evidence: crossfit",
+        ),
         ({"pool": "cleaned", "duplicates.action": "rewrite"}, "clean.duplicates.action = 'rewrite'"),
         ({"url": "https://x"}, "url names an endpoint; set model, too"),
-        ({"pool": "cleaned", "evidence": "raw", "answer_format.action": "rewrite", "url": "https://x", "model": "m"}, None),
+        (
+            {"pool": "cleaned", "evidence": "raw", "answer_format.action": "rewrite", "url": "https://x", "model": "m"},
+            None,
+        ),
     ],
 )
 def test_what_cleaning_cannot_carry_out_is_refused(tmp_path, changes, words):
@@ -88,4 +94,6 @@ def test_budget_keys_have_no_dot():
 @pytest.mark.parametrize("stage", ["crossfit", "score_net"])
 def test_what_borrows_the_proxy_s_optimizer_depends_on_all_of_it_and_on_nothing_else_of_the_proxy(stage):
     listed = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][stage]["params"]
-    assert {name for name in listed if name.split(".")[0] == "proxy"} == {f"proxy.{name}" for name in Optimizer.model_fields}
+    assert {name for name in listed if name.split(".")[0] == "proxy"} == {
+        f"proxy.{name}" for name in Optimizer.model_fields
+    }

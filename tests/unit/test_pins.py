@@ -13,5 +13,9 @@ def test_numpy_is_pinned_even_where_it_is_imported_first():
     pinned = {"NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"}
     assert pinned <= os.environ.keys(), cadc.__doc__
     bare = {name: value for name, value in os.environ.items() if name not in pinned}
-    out = subprocess.run([sys.executable, "-c", f"import numpy; {ASK}"], env=bare, capture_output=True, text=True, check=True).stdout
-    assert out.strip() == "[(1, 'Haswell')]", f"{out}: this environment was set up before Python began with the pins; remove .venv and run make again"
+    out = subprocess.run(
+        [sys.executable, "-c", f"import numpy; {ASK}"], env=bare, capture_output=True, text=True, check=True
+    ).stdout
+    assert out.strip() == "[(1, 'Haswell')]", (
+        f"{out}: this environment was set up before Python began with the pins; remove .venv and run make again"
+    )

@@ -10,11 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cadc.pool import records
-from cadc.pool.checks import Checker
-from cadc.pool.reader import PoolError, copy_pool, read_pool
+from cadc.data import records
+from cadc.data.checks import Checker
+from cadc.data.reader import PoolError, copy_pool, read_pool
 
-GOOD = {"id": "a1", "image": "x/ok.png", "conversations": [{"from": "human", "value": "<image>\nwhat is it?"}, {"from": "gpt", "value": "a cat"}]}
+GOOD = {
+    "id": "a1",
+    "image": "x/ok.png",
+    "conversations": [{"from": "human", "value": "<image>\nwhat is it?"}, {"from": "gpt", "value": "a cat"}],
+}
 TALK = GOOD["conversations"]
 
 
@@ -54,7 +58,10 @@ BAD_ROWS = {
     "truncated": ({"image": "x/broken.png"}, "can't be decoded"),
     "not an image": ({"image": "x/text.png"}, "can't be decoded: it is none of JPEG, PNG"),
     "role is a list": ({"conversations": [TALK[0], {"from": ["gpt"], "value": "x"}]}, "unknown role ['gpt']"),
-    "half a character": ({"conversations": [TALK[0], {"from": "gpt", "value": "\ud83d"}]}, "half a surrogate pair, '\\ud83d'"),
+    "half a character": (
+        {"conversations": [TALK[0], {"from": "gpt", "value": "\ud83d"}]},
+        "half a surrogate pair, '\\ud83d'",
+    ),
     "NUL byte": ({"image": "x/ok.png\0.txt"}, "'x/ok.png\\x00.txt' holds a NUL byte"),
     "Windows path": ({"image": "..\\..\\secret.png"}, "holds a backslash"),
     "very long path": ({"image": "x/" + "y" * 100_000}, "(100004 characters) is missing"),
@@ -62,7 +69,10 @@ BAD_ROWS = {
     "token without image": ({"image": None}, "1 <image> token(s) in the human turns but 0 image(s)"),
     "image without token": ({"conversations": [{"from": "human", "value": "what?"}, TALK[1]]}, "0 <image> token(s)"),
     "two tokens": ({"conversations": [{"from": "human", "value": "<image> <image> x"}, TALK[1]]}, "2 <image> token(s)"),
-    "token in an answer": ({"conversations": [TALK[0], {"from": "gpt", "value": "<image>"}]}, "a gpt turn contains <image>"),
+    "token in an answer": (
+        {"conversations": [TALK[0], {"from": "gpt", "value": "<image>"}]},
+        "a gpt turn contains <image>",
+    ),
 }
 
 
@@ -131,7 +141,13 @@ VALUES = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @example([1.5e300, -0.25, 10**20], 1, False, None, "")
-@given(st.lists(VALUES, max_size=5), st.integers(1, 9), st.booleans(), st.sampled_from([None, 1]), st.sampled_from(["", "\ufeff"]))
+@given(
+    st.lists(VALUES, max_size=5),
+    st.integers(1, 9),
+    st.booleans(),
+    st.sampled_from([None, 1]),
+    st.sampled_from(["", "\ufeff"]),
+)
 def test_a_list_read_in_windows_is_what_json_reads_whole(tmp_path_factory, values, block, ascii_only, indent, mark):
     path = tmp_path_factory.mktemp("windows") / "pool.json"
     path.write_text(mark + json.dumps(values, ensure_ascii=ascii_only, indent=indent) + "\n", encoding="utf-8")
@@ -201,12 +217,21 @@ def test_pixels_are_counted_before_they_are_decoded(folder):
 
 def test_one_reader_for_json_lines_parquet_and_saved_datasets(folder):
     text_only = {"id": "t", "conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "hello"}]}
-    two = GOOD | {"id": "two", "image": ["x/ok.png", "x/ok.png"], "conversations": [{"from": "human", "value": "<image> <image> same?"}, TALK[1]]}
+    two = GOOD | {
+        "id": "two",
+        "image": ["x/ok.png", "x/ok.png"],
+        "conversations": [{"from": "human", "value": "<image> <image> same?"}, TALK[1]],
+    }
     rows = [GOOD, text_only, two]
     expected = read(folder, rows)[0]
     (folder / "pool.jsonl").write_text("\n\n".join(map(json.dumps, rows)))
     images = (["x/ok.png"], [], ["x/ok.png", "x/ok.png"])
-    table = pa.Table.from_pylist([{"id": row["id"], "images": names, "conversations": row["conversations"]} for row, names in zip(rows, images, strict=True)])
+    table = pa.Table.from_pylist(
+        [
+            {"id": row["id"], "images": names, "conversations": row["conversations"]}
+            for row, names in zip(rows, images, strict=True)
+        ]
+    )
     pq.write_table(table, folder / "pool.parquet")
     (folder / "parts").mkdir()
     for i in range(3):
@@ -218,10 +243,17 @@ def test_one_reader_for_json_lines_parquet_and_saved_datasets(folder):
 
 def test_embedded_images_of_a_saved_dataset_need_no_folder(folder):
     features = datasets.Features(
-        {"id": datasets.Value("string"), "image": datasets.Image(), "conversations": [{key: datasets.Value("string") for key in ("from", "value")}]}
+        {
+            "id": datasets.Value("string"),
+            "image": datasets.Image(),
+            "conversations": [{key: datasets.Value("string") for key in ("from", "value")}],
+        }
     )
     path = folder / "images/x/ok.png"
-    made = datasets.Dataset.from_list([GOOD | {"id": f"e{i}", "image": {"bytes": path.read_bytes(), "path": None}} for i in range(3)], features=features)
+    made = datasets.Dataset.from_list(
+        [GOOD | {"id": f"e{i}", "image": {"bytes": path.read_bytes(), "path": None}} for i in range(3)],
+        features=features,
+    )
     made.select([2, 0]).save_to_disk(folder / "saved")
     table, skipped = read_pool(folder / "saved", None)
     assert not skipped and table["id"].to_pylist() == ["e2", "e0"]
@@ -232,7 +264,9 @@ def test_embedded_images_of_a_saved_dataset_need_no_folder(folder):
         (folder / "pool.json").write_text(json.dumps([GOOD]))
         read_pool(folder / "pool.json", None)
     datasets.DatasetDict({"train": made, "val": made}).save_to_disk(folder / "splits")
-    with pytest.raises(PoolError, match="splits: holds the splits train, val; set data.annotations to one of their folders"):
+    with pytest.raises(
+        PoolError, match="splits: holds the splits train, val; set data.annotations to one of their folders"
+    ):
         read_pool(folder / "splits", None)
     pq.write_table(pa.table({"text": ["hi"]}), folder / "text.parquet")
     with pytest.raises(PoolError, match="text.parquet: has the columns text; it needs id, conversations"):

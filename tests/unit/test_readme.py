@@ -9,7 +9,11 @@ from cadc.report.readme import README, benchmark, block, leaderboard
 
 
 def test_tables_in_the_readme_are_the_committed_ones():
-    for name, committed in {"leaderboard": leaderboard(), "gate": markdown(*testbed.gate_table()), "gradients": benchmark()}.items():
+    for name, committed in {
+        "leaderboard": leaderboard(),
+        "gate": markdown(*testbed.gate_table()),
+        "gradients": benchmark(),
+    }.items():
         assert block(README.read_text(), name) == committed, name
 
 

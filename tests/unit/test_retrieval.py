@@ -24,7 +24,10 @@ def drawn(rng, n_rows=60, n_queries=7, width=5, copies=2):
     """Pool rows in two views, some of them the same in one of these, and queries, two of which ask for the same."""
     made = []
     for _ in range(2):
-        rows, queries = unit(rng.standard_normal((n_rows // copies, width))), unit(rng.standard_normal((n_queries, width)))
+        rows, queries = (
+            unit(rng.standard_normal((n_rows // copies, width))),
+            unit(rng.standard_normal((n_queries, width))),
+        )
         queries[1] = queries[0]
         made += [rows[rng.integers(0, len(rows), n_rows)] if copies > 1 else rows, queries]
     return made
@@ -46,7 +49,12 @@ def test_matches_are_exact_among_near_copies(seed, k, noise):
     rows[copies] = unit(rows[copies[0]] + noise * rng.standard_normal((400, 24)))
     queries = np.concatenate([rows[copies[:2]], unit(rng.standard_normal((2, 24))), np.zeros((1, 24), np.float32)])
     index, value = matches(queries, rows, k)
-    exact = np.array([[sum(float(a) * float(b) for a, b in zip(query, row, strict=True)) for row in rows[index[q]]] for q, query in enumerate(queries)])
+    exact = np.array(
+        [
+            [sum(float(a) * float(b) for a, b in zip(query, row, strict=True)) for row in rows[index[q]]]
+            for q, query in enumerate(queries)
+        ]
+    )
     assert np.array_equal(value, exact) and all(len(set(each)) == k for each in index.tolist())
     close = queries.astype(np.float64) @ rows.astype(np.float64).T
     for q in range(len(queries)):
@@ -79,7 +87,14 @@ def test_targets_take_turns_too_and_so_do_the_lists_of_one():
     rows = unit(np.eye(8))
     one, two, three = (by_view(View.of_rows(rows), rows[order]) for order in ([0, 1, 2, 3], [0, 4, 5], [6, 7]))
     assert round_robin([[one], [three]], 5, 8).tolist() == [0, 6, 1, 7, 2]
-    assert round_robin([[one], [two, three]], 6, 8).tolist() == [0, 1, 2, 6, 3, 4]  # the second's 0 is gone: of those equally far the pool's first
+    assert round_robin([[one], [two, three]], 6, 8).tolist() == [
+        0,
+        1,
+        2,
+        6,
+        3,
+        4,
+    ]  # the second's 0 is gone: of those equally far the pool's first
 
 
 @settings(deadline=None, max_examples=60)
@@ -88,7 +103,10 @@ def test_round_robin_is_what_a_plain_loop_over_sorted_pools_does(seed, shape, sh
     (n_rows, copies), rng = shape, np.random.default_rng(seed)
     concept_rows, concept_queries, skill_rows, skill_queries = drawn(rng, n_rows, copies=copies)
     concept, skill, n = View.of_rows(concept_rows), View.of_rows(skill_rows), round(share * n_rows)
-    cosines = [queries.astype(np.float64) @ rows.astype(np.float64).T for queries, rows in ((concept_queries, concept_rows), (skill_queries, skill_rows))]
+    cosines = [
+        queries.astype(np.float64) @ rows.astype(np.float64).T
+        for queries, rows in ((concept_queries, concept_rows), (skill_queries, skill_rows))
+    ]
     for lists, scores, digits in (
         (by_view(concept, concept_queries), cosines[0], 12),
         (by_sum(View.of_both(concept, skill), concept_queries, skill_queries), cosines[0] + cosines[1], 12),
@@ -105,9 +123,14 @@ def test_round_robin_is_what_a_plain_loop_over_sorted_pools_does(seed, shape, sh
 @pytest.mark.parametrize("n", [500, 2000, 3001])
 def test_a_benchmark_row_without_an_image_shares_ties_by_the_sum_of_views(n):
     rng = np.random.default_rng(0)
-    concept_rows, skill_rows = unit(rng.standard_normal((3001, 8))), unit(rng.standard_normal((7, 6)))[rng.integers(0, 7, 3001)]
+    concept_rows, skill_rows = (
+        unit(rng.standard_normal((3001, 8))),
+        unit(rng.standard_normal((7, 6)))[rng.integers(0, 7, 3001)],
+    )
     query = unit(rng.standard_normal((1, 6)))
-    lists = by_sum(View.of_both(View.of_rows(concept_rows), View.of_rows(skill_rows)), np.zeros((1, 8), np.float32), query)
+    lists = by_sum(
+        View.of_both(View.of_rows(concept_rows), View.of_rows(skill_rows)), np.zeros((1, 8), np.float32), query
+    )
     by_skill = np.argsort(-np.round((query @ skill_rows.T)[0], 6), kind="stable")
     assert chosen(lists, n, 3001) == by_skill[:n].tolist()
 
@@ -126,7 +149,12 @@ def test_lists_grow_as_deep_as_a_budget_needs():
 
     lists = Lists(search, [np.array([i]) for i in range(500)], np.array([0, 0, 1]))
     rows = chosen(lists, 300, 500)
-    assert len(set(rows)) == 300 and rows[:6] == [0, 1, 100, 2, 3, 101] and depths[0] == ([0, 1], 64) and max(k for _, k in depths) <= 512
+    assert (
+        len(set(rows)) == 300
+        and rows[:6] == [0, 1, 100, 2, 3, 101]
+        and depths[0] == ([0, 1], 64)
+        and max(k for _, k in depths) <= 512
+    )
 
 
 def place(view, queries, row):
@@ -141,8 +169,14 @@ def test_a_place_counts_from_one_and_ties_share_theirs():
 
 
 def test_of_rows_that_are_equally_near_the_mean_place_counts():
-    by, other = View.of_rows(unit([[1, 0], [0, 1], [1, 0], [0, 1]])), View.of_rows(unit([[1, 0], [1, 1], [0, 1], [-1, 0]]))
-    assert ranks_of_nearest(by, unit([[1, 0.1], [0, 1]]), other, unit([[1, 0.1]] * 2)).tolist() == [(1 + 3) / 2, (2 + 4) / 2]
+    by, other = (
+        View.of_rows(unit([[1, 0], [0, 1], [1, 0], [0, 1]])),
+        View.of_rows(unit([[1, 0], [1, 1], [0, 1], [-1, 0]])),
+    )
+    assert ranks_of_nearest(by, unit([[1, 0.1], [0, 1]]), other, unit([[1, 0.1]] * 2)).tolist() == [
+        (1 + 3) / 2,
+        (2 + 4) / 2,
+    ]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -157,8 +191,13 @@ def test_the_order_of_the_pool_changes_no_list_and_no_rank(seed):
         lambda pool: by_max(pool.concept, pool.skill, concept_queries, skill_queries),
     ):
         assert order[chosen(make(moved), 25, 60)].tolist() == chosen(make(plain), 25, 60)
-    alike_skills = unit(rng.standard_normal((6, 5)))[rng.integers(0, 6, 60)]  # ten rows each: which is nearest, the pool's order must not say
-    ranks = [Aim(PoolViews.of(concept_rows[by], alike_skills[by]), concept_queries, skill_queries).ranks() for by in (np.arange(60), order)]
+    alike_skills = unit(rng.standard_normal((6, 5)))[
+        rng.integers(0, 6, 60)
+    ]  # ten rows each: which is nearest, the pool's order must not say
+    ranks = [
+        Aim(PoolViews.of(concept_rows[by], alike_skills[by]), concept_queries, skill_queries).ranks()
+        for by in (np.arange(60), order)
+    ]
     assert np.allclose(ranks[0], ranks[1]) and not np.allclose(ranks[0][0], ranks[0][1])
 
 
@@ -201,17 +240,31 @@ def test_mutual_ranking_finds_the_view_that_helps(finer, seed):
     assert predicted(*aim.ranks(), "concept") == finer != predicted(*aim.ranks(), "skill")
     # That this view helps: of what each retrieves, how much has the answers that the benchmark asks for, question by question.
     good = {}
-    for name, view, queries in (("concept", aim.pool.concept, aim.concept_queries), ("skill", aim.pool.skill, aim.skill_queries)):
+    for name, view, queries in (
+        ("concept", aim.pool.concept, aim.concept_queries),
+        ("skill", aim.pool.skill, aim.skill_queries),
+    ):
         nearest = matches(queries, view.different, 5)[0]
-        good[name] = np.mean([answer[view.members[group]].tolist() == [kind] for groups, kind in zip(nearest, wanted, strict=True) for group in groups])
+        good[name] = np.mean(
+            [
+                answer[view.members[group]].tolist() == [kind]
+                for groups, kind in zip(nearest, wanted, strict=True)
+                for group in groups
+            ]
+        )
     other = "skill" if finer == "concept" else "concept"
     assert good[finer] > 0.9 > 0.5 > good[other]
 
 
 def test_a_target_is_a_benchmark_or_one_of_its_meta_tasks():
     target = np.array(["pope/pope", "mmt_val/counting", "mmt_val/ocr", "mmt_val/counting"])
-    assert rows_of_target(target, "mmt_val").tolist() == [1, 2, 3] and rows_of_target(target, "mmt_val/counting").tolist() == [1, 3]
-    with pytest.raises(ValueError, match="no benchmark row is of mmt; `targets` can be mmt_val, mmt_val/counting, mmt_val/ocr, pope, pope/pope"):
+    assert rows_of_target(target, "mmt_val").tolist() == [1, 2, 3] and rows_of_target(
+        target, "mmt_val/counting"
+    ).tolist() == [1, 3]
+    with pytest.raises(
+        ValueError,
+        match="no benchmark row is of mmt; `targets` can be mmt_val, mmt_val/counting, mmt_val/ocr, pope, pope/pope",
+    ):
         rows_of_target(target, "mmt")
 
 

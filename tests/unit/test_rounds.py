@@ -19,27 +19,45 @@ def test_a_cluster_is_about_what_most_of_its_rows_are_nearest_to():
 
 
 def test_shares_of_a_round_are_its_own():
-    selection = Selection(np.array([0, 3, 5, 4]), np.ones(4, np.float32), CLUSTER[[0, 3, 5, 4]].astype(np.int32), np.array([0, 0, 1, 1], np.int32))
+    selection = Selection(
+        np.array([0, 3, 5, 4]),
+        np.ones(4, np.float32),
+        CLUSTER[[0, 3, 5, 4]].astype(np.int32),
+        np.array([0, 0, 1, 1], np.int32),
+    )
     group = np.array(["count", "read", "count"])[CLUSTER]
     assert rounds.shares_by_round(selection, group, ["count", "read"]).tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
 def test_terciles_are_those_of_the_first_measurement_that_knows_a_cluster():
     history = np.full((3, 4, 6), np.nan)
-    history[1, :3, 0], history[2, :, 0] = [3.0, 1.0, 2.0], [30.0, 10.0, 20.0, 99.0]  # the last cluster was not measured at first
+    history[1, :3, 0], history[2, :, 0] = (
+        [3.0, 1.0, 2.0],
+        [30.0, 10.0, 20.0, 99.0],
+    )  # the last cluster was not measured at first
     history[:, :, 1] = history[:, :, 0] / 100
     made = rounds.terciles(history)
-    assert made[0, :, 0].tolist() == [1, 2, 3] and made[1, :, 0].tolist() == [10, 20, 30] and made[1, :, 1].tolist() == [0.1, 0.2, 0.3]
+    assert (
+        made[0, :, 0].tolist() == [1, 2, 3]
+        and made[1, :, 0].tolist() == [10, 20, 30]
+        and made[1, :, 1].tolist() == [0.1, 0.2, 0.3]
+    )
     assert rounds.terciles(history[:0]).size == rounds.terciles(history[:1]).size == 0
 
 
 def test_a_page_says_what_there_is_and_shows_no_picture_that_there_is_not():
-    bought = Selection(np.array([0, 3, 4]), np.ones(3, np.float32), CLUSTER[[0, 3, 4]].astype(np.int32), np.array([1, 1, 2], np.int32))
+    bought = Selection(
+        np.array([0, 3, 4]), np.ones(3, np.float32), CLUSTER[[0, 3, 4]].astype(np.int32), np.array([1, 1, 2], np.int32)
+    )
     text = rounds.page("x", bought, np.ones((2, 3, 6)), CLUSTER, ["count", "read", ""], {"rounds": "plots/x.png"})
     assert "3 answers bought, 0 of them in the warm-up and the others in 2 rounds; 2 measurements of 6 rows" in text
     assert "plots/x.png" in text and "terciles" not in text and "| 1 | read | 2 | 2 | 100.0 |" in text
     group = np.array(["count", "read", ""])[CLUSTER]
-    assert rounds.shares_by_round(bought, group, ["count", "read"]).tolist() == [[0, 0], [0.5, 0.5], [0, 1]]  # no warm-up: an empty bar, not a round moved
+    assert rounds.shares_by_round(bought, group, ["count", "read"]).tolist() == [
+        [0, 0],
+        [0.5, 0.5],
+        [0, 1],
+    ]  # no warm-up: an empty bar, not a round moved
 
 
 def test_a_benchmark_row_is_rare_where_its_cluster_is_small():
@@ -64,7 +82,9 @@ def samples(score):
 
 
 def test_improvements_are_over_random_rows_by_subtask_and_form():
-    made, against = rounds.improvements([samples([1.0, 0, 1, 1])], [samples([0.0, 0, 1, 0])], {"a": 0.5, "a (open)": 1.5, "presence": 9.0})
+    made, against = rounds.improvements(
+        [samples([1.0, 0, 1, 1])], [samples([0.0, 0, 1, 0])], {"a": 0.5, "a (open)": 1.5, "presence": 9.0}
+    )
     assert made.tolist() == [0, 100] and [values.tolist() for values in against.values()] == [[0, 100], [0.5, 1.5]]
 
 

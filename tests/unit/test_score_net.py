@@ -6,16 +6,25 @@ import numpy as np
 import pytest
 import torch
 
+from cadc.config.params import Optimizer
 from cadc.features.score_net import train_score_net
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.encode import collate, model_inputs
-from cadc.params import Optimizer
 
 
 @pytest.fixture
 def settings():
     shape = dict(batch_size=8, micro_batch=None, checkpoint_steps=None)
-    return Optimizer(learning_rate=1e-3, **shape, warmup_share=0.0, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, max_grad_norm=1.0)
+    return Optimizer(
+        learning_rate=1e-3,
+        **shape,
+        warmup_share=0.0,
+        weight_decay=0.0,
+        beta1=0.9,
+        beta2=0.999,
+        epsilon=1e-8,
+        max_grad_norm=1.0,
+    )
 
 
 def test_rows_of_high_loss_become_difficult(lora_model, rows, pool, settings, model_params):
@@ -38,15 +47,22 @@ def test_rows_of_high_loss_become_difficult(lora_model, rows, pool, settings, mo
 
 
 def test_without_features_no_row_is_more_difficult(lora_model, rows, pool, settings, model_params):
-    difficulty = train_score_net(lora_model, rows, np.zeros((pool.num_rows, 3), np.float32), np.arange(32), settings, model_params, 0.05)
+    difficulty = train_score_net(
+        lora_model, rows, np.zeros((pool.num_rows, 3), np.float32), np.arange(32), settings, model_params, 0.05
+    )
     assert np.ptp(difficulty) == 0
 
 
-def test_neither_parts_of_a_batch_nor_checkpointing_change_what_is_learnt(lora_model, rows, pool, settings, model_params):
+def test_neither_parts_of_a_batch_nor_checkpointing_change_what_is_learnt(
+    lora_model, rows, pool, settings, model_params
+):
     features = np.random.default_rng(0).standard_normal((pool.num_rows, 3)).astype(np.float32)
 
     def difficulty(micro_batch, checkpointing):
-        how, params = settings.model_copy(update={"micro_batch": micro_batch}), model_params.model_copy(update={"gradient_checkpointing": checkpointing})
+        how, params = (
+            settings.model_copy(update={"micro_batch": micro_batch}),
+            model_params.model_copy(update={"gradient_checkpointing": checkpointing}),
+        )
         found = train_score_net(copy.deepcopy(lora_model), rows, features, np.arange(32), how, params, 0.05)
         return found - found.mean()  # the net's bias is of no account to a softmax: its gradient is rounding
 

@@ -23,15 +23,30 @@ def unit(values):
 
 def pool(n=101, seed=0):
     rng = np.random.default_rng(seed)
-    arrays = {"el2n": rng.uniform(0, 1.4, (3, n)).astype(np.float32), "nll": rng.gamma(2.0, 1.0, (3, n)).astype(np.float32)}
-    arrays |= {"image": unit(rng.normal(size=(n, 8))), "text": unit(rng.normal(size=(n, 8))), "words": rng.permutation(n) + 1}
+    arrays = {
+        "el2n": rng.uniform(0, 1.4, (3, n)).astype(np.float32),
+        "nll": rng.gamma(2.0, 1.0, (3, n)).astype(np.float32),
+    }
+    arrays |= {
+        "image": unit(rng.normal(size=(n, 8))),
+        "text": unit(rng.normal(size=(n, 8))),
+        "words": rng.permutation(n) + 1,
+    }
     return Signal(n, np.zeros(n), arrays)
 
 
 def constant(n=40):
     ones = np.full((n, 4), 0.5, np.float32)
     return Signal(
-        n, np.zeros(n), {"el2n": np.ones((2, n), np.float32), "nll": np.ones((2, n), np.float32), "image": ones, "text": ones, "words": np.ones(n, int)}
+        n,
+        np.zeros(n),
+        {
+            "el2n": np.ones((2, n), np.float32),
+            "nll": np.ones((2, n), np.float32),
+            "image": ones,
+            "text": ones,
+            "words": np.ones(n, int),
+        },
     )
 
 
@@ -51,9 +66,17 @@ def test_the_middle_is_in_range_for_every_budget(n_rows):
 
 def test_bands_take_what_they_are_named_for_and_ties_go_by_row():
     scores = np.array([2.0, 5.0, 1.0, 5.0, 2.0, 0.0])
-    assert rows_in_band(scores, 3, "top").tolist() == [1, 3, 0] and rows_in_band(scores, 3, "bottom").tolist() == [5, 2, 0]
+    assert rows_in_band(scores, 3, "top").tolist() == [1, 3, 0] and rows_in_band(scores, 3, "bottom").tolist() == [
+        5,
+        2,
+        0,
+    ]
     assert rows_in_band(scores, 2, "middle").tolist() == [0, 4]
-    assert [rows_in_band(np.zeros(9), 3, band).tolist() for band in ("top", "bottom", "middle")] == [[0, 1, 2], [0, 1, 2], [3, 4, 5]]
+    assert [rows_in_band(np.zeros(9), 3, band).tolist() for band in ("top", "bottom", "middle")] == [
+        [0, 1, 2],
+        [0, 1, 2],
+        [3, 4, 5],
+    ]
 
 
 def test_a_row_without_a_score_is_named():
@@ -83,8 +106,12 @@ def test_a_single_row_is_chosen(method):
 @pytest.mark.parametrize("method", PARAMS)
 def test_the_order_of_the_pool_does_not_matter(method):
     given, order = pool(), np.random.default_rng(5).permutation(101)
-    arrays = {name: array[:, order] if name in ("el2n", "nll") else array[order] for name, array in given.arrays.items()}
-    assert set(order[chosen(method, Signal(101, given.task, arrays), 30)].tolist()) == set(chosen(method, given, 30).tolist())
+    arrays = {
+        name: array[:, order] if name in ("el2n", "nll") else array[order] for name, array in given.arrays.items()
+    }
+    assert set(order[chosen(method, Signal(101, given.task, arrays), 30)].tolist()) == set(
+        chosen(method, given, 30).tolist()
+    )
 
 
 @pytest.mark.parametrize("method", PARAMS)
@@ -106,7 +133,9 @@ def test_a_hopeless_answer_has_a_finite_place():
     """exp(2000) is beyond any float; the two rows still differ."""
     given = Signal(3, np.zeros(3), {"nll": np.array([[2000.0, 1.0, 3000.0]], np.float32)})
     with np.errstate(all="raise"):
-        assert chosen("perplexity", given, 1, band="top").tolist() == [2] and chosen("perplexity", given, 1).tolist() == [0]
+        assert chosen("perplexity", given, 1, band="top").tolist() == [2] and chosen(
+            "perplexity", given, 1
+        ).tolist() == [0]
 
 
 def test_clip_score_is_the_clipped_cosine_and_0_without_an_image():

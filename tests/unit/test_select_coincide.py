@@ -14,14 +14,25 @@ from cadc.selectors.shared.transfer_density import cluster_shares, released_shar
 from cadc.selectors.signal import Signal
 
 N, LAYERS, WIDTH = 300, 2, 8
-PARAMS = Params(clusters=12, iterations=5, seed=0, points_per_cluster=256, temperature=0.1, neighbor_threshold=0.9, gamma=1.0, variant="paper")
+PARAMS = Params(
+    clusters=12,
+    iterations=5,
+    seed=0,
+    points_per_cluster=256,
+    temperature=0.1,
+    neighbor_threshold=0.9,
+    gamma=1.0,
+    variant="paper",
+)
 VARIANTS = pytest.mark.parametrize("variant", ["paper", "released"])
 
 
 def activations(n=N, seed=0, text_only=0.2, kinds=8):
     """Rows around a few centres, each block unit, the visual ones of some rows zero."""
     rng = np.random.default_rng(seed)
-    blocks = rng.normal(size=(kinds, LAYERS, 2, WIDTH))[rng.integers(kinds, size=n)] + 0.4 * rng.normal(size=(n, LAYERS, 2, WIDTH))
+    blocks = rng.normal(size=(kinds, LAYERS, 2, WIDTH))[rng.integers(kinds, size=n)] + 0.4 * rng.normal(
+        size=(n, LAYERS, 2, WIDTH)
+    )
     blocks /= np.linalg.norm(blocks, axis=-1, keepdims=True)
     blocks[rng.random(n) < text_only, :, 0] = 0
     return blocks.astype(np.float16)
@@ -70,7 +81,11 @@ def test_shares_are_exact_and_within_the_clusters(variant, clusters, fraction, t
 def test_shares_follow_the_softmax_and_its_limits(variant):
     score, sizes = np.log([1.0, 2.0, 5.0]), np.array([100, 100, 100])
     assert cluster_shares(score, sizes, 80, 1.0, variant).tolist() == [10, 20, 50]
-    assert cluster_shares(score, sizes, 120, 1e-12, variant).tolist() == [0, 20, 100]  # cold: the best is emptied, then the next
+    assert cluster_shares(score, sizes, 120, 1e-12, variant).tolist() == [
+        0,
+        20,
+        100,
+    ]  # cold: the best is emptied, then the next
     assert cluster_shares(score, sizes, 90, 1e12, variant).tolist() == [30, 30, 30]
     assert cluster_shares(np.full(3, 4.0), sizes, 8, 0.1, variant).sum() == 8
     with pytest.raises(ValueError, match="exceeds the 300 rows"):
@@ -99,7 +114,9 @@ def test_transferability_is_the_mean_cosine_of_language_halves_to_clusters_that_
     e = np.eye(WIDTH)
     language = np.array([e[0], e[0], e[1], (e[0] + e[1]) / np.sqrt(2), np.zeros(WIDTH)])
     half = np.sqrt(0.5)
-    np.testing.assert_allclose(transferability(language, 0.9), [half / 3, half / 3, half / 4, 3 * half / 4, 0], atol=1e-7)
+    np.testing.assert_allclose(
+        transferability(language, 0.9), [half / 3, half / 3, half / 4, 3 * half / 4, 0], atol=1e-7
+    )
     assert transferability(language[:1], 1.0).tolist() == [0.0]  # never with itself
     assert transferability(language[:2], 0.9).tolist() == [0.0, 0.0]
 
@@ -107,11 +124,15 @@ def test_transferability_is_the_mean_cosine_of_language_halves_to_clusters_that_
 def test_a_dense_cluster_gives_less_than_a_sparse_one_as_transferable():
     rng = np.random.default_rng(1)
     language = np.repeat(np.eye(WIDTH)[:2], 50, axis=0)
-    visual = np.repeat(np.eye(WIDTH)[2:3], 100, axis=0) + np.repeat([[0.05], [2.0]], 50, axis=0) * rng.normal(size=(100, WIDTH))
+    visual = np.repeat(np.eye(WIDTH)[2:3], 100, axis=0) + np.repeat([[0.05], [2.0]], 50, axis=0) * rng.normal(
+        size=(100, WIDTH)
+    )
     visual /= np.linalg.norm(visual, axis=1, keepdims=True)
     features = np.concatenate([visual, language], axis=1)
     cluster = np.repeat([0, 1], 50)
-    centroids = np.stack([np.r_[np.eye(WIDTH)[2], half] for half in np.array([[0.8, 0.6], [0.6, 0.8]]) @ np.eye(WIDTH)[:2]])
+    centroids = np.stack(
+        [np.r_[np.eye(WIDTH)[2], half] for half in np.array([[0.8, 0.6], [0.6, 0.8]]) @ np.eye(WIDTH)[:2]]
+    )
     described = describe(features, cluster, centroids, 1, PARAMS.model_copy(update={"neighbor_threshold": 0.99}))
     dense, sparse = np.bincount(cluster[rows_of(described, 40, temperature=1.0)], minlength=2)
     assert 0 < dense < sparse
@@ -123,7 +144,9 @@ def test_the_kernel_compares_rows_that_are_unit_with_an_image_and_shorter_withou
     cluster, centroids = spherical_kmeans(features, 3, 5, 0)
     described = describe(features, cluster, centroids, LAYERS, PARAMS)
     unit = features.astype(np.float64) / np.sqrt(2 * LAYERS)
-    np.testing.assert_allclose(np.linalg.norm(unit, axis=1), np.where(array[:, 0, 0].any(1), 1, np.sqrt(0.5)), atol=1e-3)
+    np.testing.assert_allclose(
+        np.linalg.norm(unit, axis=1), np.where(array[:, 0, 0].any(1), 1, np.sqrt(0.5)), atol=1e-3
+    )
     for rows, sums in zip(described.rows, described.sums, strict=True):
         distance = ((unit[rows][:, None] - unit[rows][None]) ** 2).sum(-1)
         np.testing.assert_allclose(sums, np.exp(-distance / 2).sum(1), rtol=1e-7)
@@ -173,7 +196,11 @@ def test_all_rows_alike_and_one_cluster(variant):
 def test_rows_without_an_image_or_without_anything(measured):
     only_text = activations(text_only=1.0)
     assert not only_text[:, :, 0].any()
-    for array in (only_text, np.zeros_like(only_text), np.concatenate([only_text[:150], np.zeros_like(only_text[:150])])):
+    for array in (
+        only_text,
+        np.zeros_like(only_text),
+        np.concatenate([only_text[:150], np.zeros_like(only_text[:150])]),
+    ):
         described = measure(signal(array), PARAMS)
         assert np.isfinite(described.score).all()
         assert_exact(rows_of(described, 77), 77)
@@ -221,12 +248,21 @@ def test_k_means_that_learns_from_a_sample_assigns_every_row_to_its_nearest_cent
     own = centroid_cosine(features, cluster, centroids)
     np.testing.assert_allclose(own, (features.astype(np.float64) @ centroids.T.astype(np.float64)).max(1), atol=1e-6)
     monkeypatch.setattr("cadc.selectors.shared.kmeans.PIECE", 300)
-    assert all(np.array_equal(a, b) for a, b in zip((cluster, centroids), spherical_kmeans(features, 8, 5, 0, 20), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip((cluster, centroids), spherical_kmeans(features, 8, 5, 0, 20), strict=True)
+    )
     np.testing.assert_array_equal(centroid_cosine(features, cluster, centroids), own)
 
 
 def test_values_out_of_range_are_refused():
-    for change in ({"temperature": 0}, {"gamma": 0}, {"neighbor_threshold": 1.1}, {"variant": "mine"}, {"clusters": 0}, {"tau": 1}):
+    for change in (
+        {"temperature": 0},
+        {"gamma": 0},
+        {"neighbor_threshold": 1.1},
+        {"variant": "mine"},
+        {"clusters": 0},
+        {"tau": 1},
+    ):
         with pytest.raises(ValueError):
             Params(**(PARAMS.model_dump() | change))
 
@@ -256,6 +292,12 @@ def test_self_sup_on_several_clusters_of_rows_with_copies():
     cosine = self_sup.measure(Signal(200, np.full(200, "a"), {"hidden": hidden}), params)
     chosen = self_sup.select(cosine, 45, params, np.random.default_rng(0)).row
     kinds, counts = np.unique(chosen // 10, return_counts=True)
-    assert sorted(counts.tolist()) == [5, 10, 10, 10, 10]  # copies are as close as each other: whole kinds, the last by row
+    assert sorted(counts.tolist()) == [
+        5,
+        10,
+        10,
+        10,
+        10,
+    ]  # copies are as close as each other: whole kinds, the last by row
     last = kinds[counts == 5][0]
     assert sorted(chosen[chosen // 10 == last].tolist()) == list(range(last * 10, last * 10 + 5))

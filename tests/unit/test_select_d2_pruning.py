@@ -12,12 +12,27 @@ VARIANTS = ("paper", "released")
 
 def pool(n=120, d=6, seed=0):
     rng = np.random.default_rng(seed)
-    arrays = {"margin": rng.uniform(-1, 1, (3, n)).astype(np.float32), "hidden": rng.normal(size=(n, d)).astype(np.float32)}
+    arrays = {
+        "margin": rng.uniform(-1, 1, (3, n)).astype(np.float32),
+        "hidden": rng.normal(size=(n, d)).astype(np.float32),
+    }
     return Signal(n, np.zeros(n), arrays)
 
 
 def chosen(signal, n, seed=0, **changes):
-    params = Params(**({"neighbors": 5, "gamma": 0.4, "variant": "paper", "important": "hard", "unit_rows": False, "exact_rows": 1000} | changes))
+    params = Params(
+        **(
+            {
+                "neighbors": 5,
+                "gamma": 0.4,
+                "variant": "paper",
+                "important": "hard",
+                "unit_rows": False,
+                "exact_rows": 1000,
+            }
+            | changes
+        )
+    )
     return d2_pruning.select(d2_pruning.measure(signal, params), n, params, np.random.default_rng(seed)).row
 
 
@@ -64,7 +79,9 @@ def test_budgets_are_exact_and_results_repeat(variant, important, n):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("margin", [0.5, -0.5, 0.0])
 def test_a_pool_of_identical_rows_fills_every_budget(variant, margin):
-    same = Signal(40, np.zeros(40), {"margin": np.full((2, 40), margin, np.float32), "hidden": np.ones((40, 3), np.float32)})
+    same = Signal(
+        40, np.zeros(40), {"margin": np.full((2, 40), margin, np.float32), "hidden": np.ones((40, 3), np.float32)}
+    )
     for n in (1, 17, 40):
         assert len(set(chosen(same, n, variant=variant).tolist())) == n
 
@@ -76,7 +93,9 @@ def test_a_single_row_is_chosen(variant):
 
 def test_equal_scores_are_taken_in_row_order():
     """Rows far apart exchange nothing, so every score stays what it is."""
-    apart = Signal(12, np.zeros(12), {"margin": np.full((1, 12), 0.3, np.float32), "hidden": 1e4 * np.eye(12, dtype=np.float32)})
+    apart = Signal(
+        12, np.zeros(12), {"margin": np.full((1, 12), 0.3, np.float32), "hidden": 1e4 * np.eye(12, dtype=np.float32)}
+    )
     for variant in VARIANTS:
         assert sorted(chosen(apart, 5, variant=variant, important="easy").tolist()) == [0, 1, 2, 3, 4]
 
@@ -97,15 +116,21 @@ def test_seeds_change_the_order_of_training_alone():
 def test_what_is_measured_once_serves_every_budget_and_seed(variant):
     params = Params(neighbors=5, gamma=0.4, variant=variant, important="hard", unit_rows=False, exact_rows=1000)
     measured = d2_pruning.measure(pool(), params)
-    small, large, again = (set(d2_pruning.select(measured, n, params, np.random.default_rng(0)).row.tolist()) for n in (20, 40, 20))
+    small, large, again = (
+        set(d2_pruning.select(measured, n, params, np.random.default_rng(0)).row.tolist()) for n in (20, 40, 20)
+    )
     assert small == again and small < large
 
 
 def test_the_length_of_rows_counts_unless_they_are_made_unit():
     given = pool()
-    longer = Signal(120, given.task, {**given.arrays, "hidden": given["hidden"] * np.linspace(1, 3, 120, dtype=np.float32)[:, None]})
+    longer = Signal(
+        120, given.task, {**given.arrays, "hidden": given["hidden"] * np.linspace(1, 3, 120, dtype=np.float32)[:, None]}
+    )
     for unit, same in ((True, True), (False, False)):
-        assert (set(chosen(given, 40, unit_rows=unit).tolist()) == set(chosen(longer, 40, unit_rows=unit).tolist())) == same
+        assert (
+            set(chosen(given, 40, unit_rows=unit).tolist()) == set(chosen(longer, 40, unit_rows=unit).tolist())
+        ) == same
 
 
 def test_hard_rows_are_those_of_low_aum():
@@ -148,7 +173,9 @@ def test_the_fast_pass_equals_the_slow_one(seed):
 
 
 def test_late_picks_of_negative_score_lift_no_row_above_0():
-    measured = d2_pruning.measure(pool(300), Params(neighbors=5, gamma=0.0, variant="paper", important="hard", unit_rows=True, exact_rows=1000))
+    measured = d2_pruning.measure(
+        pool(300), Params(neighbors=5, gamma=0.0, variant="paper", important="hard", unit_rows=True, exact_rows=1000)
+    )
     score, graph = measured.score.copy(), measured.graph
     order = pick_order(score, graph.start, graph.neighbour, measured.decay, 300)
     at_pick = score[order]

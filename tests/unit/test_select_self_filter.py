@@ -12,7 +12,11 @@ VARIANTS = ("paper", "released")
 
 def pool(n=120, d=6, seed=0):
     rng = np.random.default_rng(seed)
-    return Signal(n, np.zeros(n), {"features": rng.normal(size=(n, d)).astype(np.float32), "difficulty": rng.normal(size=n).astype(np.float32)})
+    return Signal(
+        n,
+        np.zeros(n),
+        {"features": rng.normal(size=(n, d)).astype(np.float32), "difficulty": rng.normal(size=n).astype(np.float32)},
+    )
 
 
 def chosen(signal, n, seed=0, **changes):
@@ -51,7 +55,15 @@ def test_the_length_of_lists_changes_nothing():
     signal["features"][:] = np.tile(signal["features"][:30], (3, 1))
     measured = measure(signal, Params(neighbors=3, gamma=1.0, variant="released", exact_rows=1000))
     orders = [
-        pick_order(signal["difficulty"].astype(np.float64), measured.unit, measured.index[:, :m], measured.cosine[:, :m], 3, 1.0, 90).tolist()
+        pick_order(
+            signal["difficulty"].astype(np.float64),
+            measured.unit,
+            measured.index[:, :m],
+            measured.cosine[:, :m],
+            3,
+            1.0,
+            90,
+        ).tolist()
         for m in (15, 2, 0)
     ]
     assert orders[0] == orders[1] == orders[2]
@@ -68,7 +80,11 @@ def test_budgets_are_exact_and_results_repeat(variant, n):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("features", [1.0, 0.0])
 def test_a_pool_of_identical_rows_fills_every_budget(variant, features):
-    same = Signal(40, np.zeros(40), {"features": np.full((40, 3), features, np.float32), "difficulty": np.full(40, -2.0, np.float32)})
+    same = Signal(
+        40,
+        np.zeros(40),
+        {"features": np.full((40, 3), features, np.float32), "difficulty": np.full(40, -2.0, np.float32)},
+    )
     for n in (1, 17, 40):
         assert len(set(chosen(same, n, variant=variant).tolist())) == n
 
@@ -79,7 +95,9 @@ def test_a_single_row_is_chosen():
 
 def test_equal_difficulties_are_taken_in_row_order():
     """Orthogonal rows take nothing from each other."""
-    apart = Signal(12, np.zeros(12), {"features": np.eye(12, dtype=np.float32), "difficulty": np.full(12, 3.0, np.float32)})
+    apart = Signal(
+        12, np.zeros(12), {"features": np.eye(12, dtype=np.float32), "difficulty": np.full(12, 3.0, np.float32)}
+    )
     for variant in VARIANTS:
         assert sorted(chosen(apart, 5, variant=variant).tolist()) == [0, 1, 2, 3, 4]
 
@@ -98,7 +116,9 @@ def test_seeds_change_the_order_of_training_alone():
 def test_what_is_measured_once_serves_every_budget_and_seed():
     params = Params(neighbors=4, gamma=1.0, variant="released", exact_rows=1000)
     measured = measure(pool(), params)
-    small, large, again = (set(self_filter.select(measured, n, params, np.random.default_rng(0)).row.tolist()) for n in (20, 40, 20))
+    small, large, again = (
+        set(self_filter.select(measured, n, params, np.random.default_rng(0)).row.tolist()) for n in (20, 40, 20)
+    )
     assert small == again and small < large and measured.difficulty.tolist() == pool()["difficulty"].tolist()
 
 

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from cadc.selectors import semdedup
-from cadc.selectors.semdedup import Measured, Params, compared_rows, keeping_order, measure, nearest_in_front, select, survivors, within_budget
+from cadc.selectors.semdedup import (
+    Measured,
+    Params,
+    compared_rows,
+    keeping_order,
+    measure,
+    nearest_in_front,
+    select,
+    survivors,
+    within_budget,
+)
 from cadc.selectors.shared.kmeans import centroid_cosine, spherical_kmeans
 from cadc.selectors.signal import Signal
 
@@ -104,9 +114,16 @@ def test_the_surplus_is_trimmed_evenly_and_not_in_cluster_order():
 
 def test_order_of_keeping():
     cosine, assignment = np.array([0.9, 0.5, 0.9, 0.7, 0.1]), np.array([0, 0, 0, 0, 2])
-    assert [rows.tolist() for rows in keeping_order(assignment, 3, cosine, "hard", RANDOM(0))] == [[1, 3, 0, 2], [], [4]]
+    assert [rows.tolist() for rows in keeping_order(assignment, 3, cosine, "hard", RANDOM(0))] == [
+        [1, 3, 0, 2],
+        [],
+        [4],
+    ]
     assert keeping_order(assignment, 3, cosine, "easy", RANDOM(0))[0].tolist() == [0, 2, 3, 1]
-    assert {tuple(keeping_order(assignment, 3, cosine, "random", RANDOM(s))[0].tolist()) for s in range(300)} > {(0, 1, 2, 3), (3, 2, 1, 0)}
+    assert {tuple(keeping_order(assignment, 3, cosine, "random", RANDOM(s))[0].tolist()) for s in range(300)} > {
+        (0, 1, 2, 3),
+        (3, 2, 1, 0),
+    }
 
 
 def test_views_and_rows_without_an_image():
@@ -116,7 +133,9 @@ def test_views_and_rows_without_an_image():
     np.testing.assert_allclose(np.linalg.norm(both, axis=1), 1, rtol=1e-6)
     np.testing.assert_array_equal(both[:30, 16:], compared_rows(image, text, "text")[:30])
     assert not both[:30, :16].any() and not compared_rows(image, text, "image")[:30].any()
-    np.testing.assert_allclose(both[30:] @ both[30:].T, (image[30:] @ image[30:].T + text[30:] @ text[30:].T) / 2, atol=1e-6)
+    np.testing.assert_allclose(
+        both[30:] @ both[30:].T, (image[30:] @ image[30:].T + text[30:] @ text[30:].T) / 2, atol=1e-6
+    )
     assert image[30].any() and np.array_equal(signal()["image"], image)  # inputs are left as they are
     measured = measure(given, PARAMS.model_copy(update={"view": "image"}))
     assert (measured.nearest[:30] == 0).all() and np.isfinite(measured.nearest).all()
@@ -125,7 +144,9 @@ def test_views_and_rows_without_an_image():
 @pytest.mark.parametrize("clusters", [1, 10, 1000])
 def test_all_rows_alike_one_cluster_and_more_clusters_than_rows(clusters):
     params = PARAMS.model_copy(update={"clusters": clusters})
-    alike = Signal(N, np.full(N, "a"), {name: np.repeat(signal()[name][40:41], N, axis=0) for name in ("image", "text")})
+    alike = Signal(
+        N, np.full(N, "a"), {name: np.repeat(signal()[name][40:41], N, axis=0) for name in ("image", "text")}
+    )
     nothing = Signal(N, np.full(N, "a"), {name: np.zeros((N, 4), np.float32) for name in ("image", "text")})
     for given in (alike, nothing, signal()):
         measured = measure(given, params)

@@ -25,7 +25,13 @@ def signal(n=200, k=3, seed=0, constant=False):
     affinity = np.repeat(influence, 2, axis=1) + rng.normal(size=(n, 2 * k)).astype(np.float32) * (not constant)
     purity = rng.normal(size=(n, 2 * k)).astype(np.float32) * (not constant)
     capability = np.repeat(np.arange(k, dtype=np.int32), 2)
-    arrays = {"influence": influence, "affinity": affinity, "purity": purity, "capability": capability, "weight": np.ones(2 * k)}
+    arrays = {
+        "influence": influence,
+        "affinity": affinity,
+        "purity": purity,
+        "capability": capability,
+        "weight": np.ones(2 * k),
+    }
     task = rng.choice(["a", "a", "a", "b", "c"], size=n)
     return Signal(n, task, arrays | {"self_influence": rng.uniform(size=(4, n)).astype(np.float32)})
 
@@ -79,7 +85,11 @@ def test_rows_are_the_most_influential_and_ties_go_by_row():
     influence = np.array([[5, 0], [4, 0], [5, 0], [0, 2], [0, 3], [0, 3]], np.float32)
     given = Signal(6, np.array(["a"] * 6), {"influence": influence})
     first, second = assign(
-        given, attribute(influence, 0.0), np.array([2, 2]), Params(delta=0, budget_rule="equal", pick="top", keep=1), np.random.default_rng(0)
+        given,
+        attribute(influence, 0.0),
+        np.array([2, 2]),
+        Params(delta=0, budget_rule="equal", pick="top", keep=1),
+        np.random.default_rng(0),
     )
     assert first.tolist() == [0, 2] and second.tolist() == [4, 5]
 
@@ -120,7 +130,11 @@ def test_any_method_s_rows_can_be_put_in_stages_with_replay(method, tmp_path):
     order = stage_order(moves, "trend", np.random.default_rng(0))
     for stage in range(made.stage.max() + 1):
         earlier = set(made.row[made.stage < stage])
-        fresh = [c for row, c, s in zip(made.row, made.capability, made.stage, strict=True) if s == stage and row not in earlier]
+        fresh = [
+            c
+            for row, c, s in zip(made.row, made.capability, made.stage, strict=True)
+            if s == stage and row not in earlier
+        ]
         assert set(fresh) == {order[stage]}
     save_selection(tmp_path / "s.parquet", made)
     loaded = load_selection(tmp_path / "s.parquet")
@@ -142,13 +156,17 @@ def test_every_pick_fills_the_budget_exactly(pick, n, k, constant, delta):
     assert len(made) == made.n_unique == n and made.stage.max() == 0
     moves = trend(given["self_influence"], attribute(given["influence"], 0.0))
     for sequence in ("trend", "reversed", "mean", "shuffled"):
-        assert sequenced(made, given["influence"].argmax(1), moves, sequence, 0.2, np.random.default_rng(0)).n_unique == n
+        assert (
+            sequenced(made, given["influence"].argmax(1), moves, sequence, 0.2, np.random.default_rng(0)).n_unique == n
+        )
 
 
 @pytest.mark.parametrize("pick", ["top", "diverse"])
 def test_permuting_the_pool_permutes_the_selection_and_nothing_else(pick):
     given, order = signal(), np.random.default_rng(5).permutation(200)
-    by_row = {name: given[name][order] for name in ("influence", "affinity", "purity")} | {"self_influence": given["self_influence"][:, order]}
+    by_row = {name: given[name][order] for name in ("influence", "affinity", "purity")} | {
+        "self_influence": given["self_influence"][:, order]
+    }
     moved = Signal(200, given.task[order], {**given.arrays, **by_row})
     rows, again = (set(select("cadc", g, 60, pick=pick).row.tolist()) for g in (given, moved))
     assert rows == {int(order[row]) for row in again}
@@ -156,7 +174,11 @@ def test_permuting_the_pool_permutes_the_selection_and_nothing_else(pick):
 
 def test_scaling_all_gradients_changes_no_selection():
     rng, gram = np.random.default_rng(9), np.repeat(np.eye(6)[None], 2, 0)
-    influence, norm, self_influence = rng.normal(size=(2, 200, 6)), rng.uniform(1, 2, size=(2, 200)), rng.uniform(size=(2, 200))
+    influence, norm, self_influence = (
+        rng.normal(size=(2, 200, 6)),
+        rng.uniform(1, 2, size=(2, 200)),
+        rng.uniform(size=(2, 200)),
+    )
     capability = np.array([0, 0, 0, 1, 1, 2], np.int32)
 
     def rows(scale):
@@ -164,7 +186,9 @@ def test_scaling_all_gradients_changes_no_selection():
         clean = purity(scale * influence, scale * norm, gram)
         on = capability_influence(scale * influence, scale * norm, gram, np.ones(2), capability, True)
         arrays = {"influence": on, "affinity": about, "purity": clean, "capability": capability, "weight": np.ones(6)}
-        given = Signal(200, np.array(["a"] * 200), arrays | {"self_influence": (scale**2 * self_influence).astype(np.float32)})
+        given = Signal(
+            200, np.array(["a"] * 200), arrays | {"self_influence": (scale**2 * self_influence).astype(np.float32)}
+        )
         return {pick: select("cadc", given, 60, pick=pick).row.tolist() for pick in ("top", "diverse")}
 
     assert rows(1.0) == rows(8.0)
@@ -197,8 +221,12 @@ def test_a_diverse_pick_serves_every_subtask_and_leaves_the_doubtful_out():
     purity[doubtful] -= 9
     everything = np.arange(180)
     rows = diverse(affinity, purity, affinity, np.ones(3), 0.5, everything, 30)
-    assert np.bincount(own[rows]).tolist() == [10, 10, 10] and len(set(rows.tolist())) == 30 and not doubtful[rows].any()
-    assert np.bincount(own[diverse(affinity, purity, affinity, np.array([4.0, 1.0, 1.0]), 0.5, everything, 30)]).tolist() == [20, 5, 5]
+    assert (
+        np.bincount(own[rows]).tolist() == [10, 10, 10] and len(set(rows.tolist())) == 30 and not doubtful[rows].any()
+    )
+    assert np.bincount(
+        own[diverse(affinity, purity, affinity, np.array([4.0, 1.0, 1.0]), 0.5, everything, 30)]
+    ).tolist() == [20, 5, 5]
     assert np.bincount(own[diverse(affinity, purity, affinity, np.ones(3), 0.1, everything, 90)]).tolist() == [
         39,
         31,
@@ -235,7 +263,9 @@ def test_facility_location_of_many_rows_goes_by_neighbourhoods_and_still_finds_e
     chosen = facility_location(features, 24, most=120)
     assert len(set(chosen.tolist())) == 24 and set(kind[chosen].tolist()) == set(range(8))
     assert sorted(facility_location(features, 400, most=120).tolist()) == list(range(400))
-    assert facility_location(features, 1, most=120).shape == (1,) and facility_location(features, 0, most=120).shape == (0,)
+    assert facility_location(features, 1, most=120).shape == (1,) and facility_location(
+        features, 0, most=120
+    ).shape == (0,)
     same = np.ones((300, 2))
     assert len(set(facility_location(same, 7, most=100).tolist())) == 7
 
@@ -254,4 +284,8 @@ def test_facility_location_is_greedy_s_own_choice():
 def test_a_weighted_pick_prefers_influence_without_being_bound_to_it():
     influence = np.linspace(-1, 1, 400).astype(np.float32)
     rows = weighted(influence, np.arange(400), 100, np.random.default_rng(0))
-    assert len(set(rows.tolist())) == 100 and influence[rows].mean() > 0.2 and set(rows.tolist()) != set(top(influence, np.arange(400), 100).tolist())
+    assert (
+        len(set(rows.tolist())) == 100
+        and influence[rows].mean() > 0.2
+        and set(rows.tolist()) != set(top(influence, np.arange(400), 100).tolist())
+    )

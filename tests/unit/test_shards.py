@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cadc import launch, shards
+from cadc.compute import launch, shards
 
 SLOW = """
 import sys, time
@@ -58,7 +58,14 @@ def test_killed_in_the_middle_it_continues_and_repeats_nothing(tmp_path):
     process.wait()
     whole = {p.name for p in (tmp_path / "artifacts/scratch/slow").glob("*/0*") if not p.name.endswith(".partial")}
     assert 2 <= len(whole) < 12
-    done = subprocess.run([sys.executable, "slow.py"], cwd=tmp_path, env=env | {"CADC_WORKERS": "2"}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "slow.py"],
+        cwd=tmp_path,
+        env=env | {"CADC_WORKERS": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert f"{len(whole)} of 12 parts are there already" in done.stdout and "done" in done.stdout
     runs = [int(p.name.split("_")[1]) for p in tmp_path.glob("ran_*")]
     assert all(runs.count(int(name)) == 1 for name in whole) and set(runs) == set(range(12))
@@ -70,9 +77,28 @@ def test_killed_in_the_middle_it_continues_and_repeats_nothing(tmp_path):
 DDP = Path(__file__).parents[2] / "conf/accelerate/ddp.yaml"
 LAUNCHERS = {
     "processes": ([sys.executable], {"CADC_WORKERS": "2"}),
-    "torchrun": ([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"], {}),
-    "torchrun, by the stage": ([sys.executable], {"CADC_LAUNCHER": "torchrun --nproc-per-node 2 --rdzv-backend c10d --rdzv-endpoint localhost:0"}),
-    "accelerate, by the stage": ([sys.executable], {"CADC_LAUNCHER": f"accelerate launch --config_file {DDP} --num_processes 2"}),
+    "torchrun": (
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nproc-per-node",
+            "2",
+            "--rdzv-backend",
+            "c10d",
+            "--rdzv-endpoint",
+            "localhost:0",
+        ],
+        {},
+    ),
+    "torchrun, by the stage": (
+        [sys.executable],
+        {"CADC_LAUNCHER": "torchrun --nproc-per-node 2 --rdzv-backend c10d --rdzv-endpoint localhost:0"},
+    ),
+    "accelerate, by the stage": (
+        [sys.executable],
+        {"CADC_LAUNCHER": f"accelerate launch --config_file {DDP} --num_processes 2"},
+    ),
     "ray": ([sys.executable], {"CADC_LAUNCHER": "ray", "CADC_WORKERS": "2"}),
 }
 
@@ -84,7 +110,10 @@ def test_every_launcher_computes_each_shard_once_in_two_workers(tmp_path, launch
     done = subprocess.run([*command, "slow.py"], cwd=tmp_path, env=os.environ | env, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.count("done") == 1, done.stdout + done.stderr
     assert np.load(tmp_path / "joined.npy").tolist() == np.repeat(np.arange(12), 3).tolist()
-    assert sorted(int(p.name.split("_")[1]) for p in tmp_path.glob("ran_*")) == list(range(12)) and len(list(tmp_path.glob("made_*"))) == 2
+    assert (
+        sorted(int(p.name.split("_")[1]) for p in tmp_path.glob("ran_*")) == list(range(12))
+        and len(list(tmp_path.glob("made_*"))) == 2
+    )
 
 
 MORTAL = """
@@ -113,7 +142,9 @@ if __name__ == "__main__":
 
 def test_a_lost_ray_worker_s_shard_is_done_again_and_an_error_is_not(tmp_path):
     (tmp_path / "mortal.py").write_text(MORTAL)
-    run = dict(cwd=tmp_path, env=os.environ | {"CADC_LAUNCHER": "ray", "CADC_WORKERS": "2"}, capture_output=True, text=True)
+    run = dict(
+        cwd=tmp_path, env=os.environ | {"CADC_LAUNCHER": "ray", "CADC_WORKERS": "2"}, capture_output=True, text=True
+    )
     done = subprocess.run([sys.executable, "mortal.py"], **run)
     assert done.returncode == 0 and (tmp_path / "died").exists(), done.stderr
     assert len(list((tmp_path / "artifacts/scratch/mortal").glob("*/0000?/x.npy"))) == 4
@@ -124,9 +155,19 @@ def test_a_lost_ray_worker_s_shard_is_done_again_and_an_error_is_not(tmp_path):
 
 @pytest.mark.parametrize(
     ("gpus", "asked", "parts", "processes"),
-    [(0, None, 3, 3), (0, None, 4, 2), (0, None, 1, 1), (0, "2", 3, 2), (2, None, 3, 2), (2, "4", 3, 3), (1, None, 3, 1)],
+    [
+        (0, None, 3, 3),
+        (0, None, 4, 2),
+        (0, None, 1, 1),
+        (0, "2", 3, 2),
+        (2, None, 3, 2),
+        (2, "4", 3, 3),
+        (1, None, 3, 1),
+    ],
 )
-def test_a_few_parts_share_cores_but_no_gpu_and_never_more_than_was_asked_for(monkeypatch, gpus, asked, parts, processes):
+def test_a_few_parts_share_cores_but_no_gpu_and_never_more_than_was_asked_for(
+    monkeypatch, gpus, asked, parts, processes
+):
     monkeypatch.setattr(launch, "n_gpus", lambda: gpus)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     monkeypatch.setenv("CADC_WORKERS", asked) if asked else monkeypatch.delenv("CADC_WORKERS", raising=False)
@@ -144,7 +185,13 @@ def test_shards_of_a_stage_s_earlier_script_are_not_taken_up(tmp_path):
     def parts_made(script: str) -> int:
         """How often a part was made, once the script was run."""
         (tmp_path / "slow.py").write_text(script)
-        subprocess.run([sys.executable, "slow.py"], cwd=tmp_path, env=os.environ | {"CADC_WORKERS": "1"}, check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "slow.py"],
+            cwd=tmp_path,
+            env=os.environ | {"CADC_WORKERS": "1"},
+            check=True,
+            capture_output=True,
+        )
         return len(list(tmp_path.glob("ran_*")))
 
     quick = SLOW.replace("0.2", "0")

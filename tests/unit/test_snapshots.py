@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from cadc.params import Proxy
+from cadc.config.params import Proxy
 from cadc.training.snapshots import snapshot_steps
 
 
@@ -16,7 +16,9 @@ def test_snapshot_steps_avoid_both_ends():
 
 def test_snapshots_are_taken_amid_equal_stretches_or_where_they_are_asked_for(params):
     def steps(snapshots):
-        return snapshot_steps(100, Proxy.model_validate(params.proxy.model_dump() | {"snapshots": snapshots}).snapshots_at)
+        return snapshot_steps(
+            100, Proxy.model_validate(params.proxy.model_dump() | {"snapshots": snapshots}).snapshots_at
+        )
 
     assert steps(4) == [12, 38, 62, 88] and steps([0.1, 0.9]) == [10, 90]
     for wrong in ([], [0.0, 0.5], [0.5, 1.0], [0.5, 0.5], [0.9, 0.1], [2], 0):

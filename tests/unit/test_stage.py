@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cadc.stage import run_stage
+from cadc.compute.stage import run_stage
 
 
 @pytest.mark.parametrize(

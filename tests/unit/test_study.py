@@ -21,18 +21,27 @@ TABLE = Question(
 
 
 def figures(corrected, wild=50.0):
-    return {f"s{i}": {"corrected_mean": value, "llava_wild": wild, "pope_f1": value} for i, value in enumerate(corrected)}
+    return {
+        f"s{i}": {"corrected_mean": value, "llava_wild": wild, "pope_f1": value} for i, value in enumerate(corrected)
+    }
 
 
 def made():
     cells = [named(v.method, TABLE.changes(v)) for v in TABLE.variants]
-    budgets = [{"b05": figures([10, 14])}, {"b05": figures([30, 34]), "b100": figures([40, 40])}, {"b100": figures([60, 60], 100)}]
+    budgets = [
+        {"b05": figures([10, 14])},
+        {"b05": figures([30, 34]), "b100": figures([40, 40])},
+        {"b100": figures([60, 60], 100)},
+    ]
     return {cell: {"figures": each} for cell, each in zip(cells, budgets, strict=True)}
 
 
 def test_a_change_replaces_one_value_and_a_typo_is_named():
     params = {"select": {"cadc": {"pick": "top"}}, "seeds": [0]}
-    assert changed(params, {"select.cadc.pick": "diverse", "seeds": [1]}) == {"select": {"cadc": {"pick": "diverse"}}, "seeds": [1]}
+    assert changed(params, {"select.cadc.pick": "diverse", "seeds": [1]}) == {
+        "select": {"cadc": {"pick": "diverse"}},
+        "seeds": [1],
+    }
     for key in ("select.cadc.pik", "selct.cadc.pick", "seed"):
         with pytest.raises(KeyError, match=key):
             changed(params, {key: 1})
@@ -47,14 +56,22 @@ def test_a_table_or_one_row_of_it_is_asked_for_by_name():
     tables = [TABLE, TABLE.model_copy(update={"title": "u"})]
     assert asked(tables, []) == tables and asked(tables, ["u"]) == tables[1:]
     some = asked(tables, ["t/second", "u"])
-    assert [(table.title, [variant.label for variant in table.variants]) for table in some] == [("t", ["second"]), ("u", ["first", "second", "all"])]
+    assert [(table.title, [variant.label for variant in table.variants]) for table in some] == [
+        ("t", ["second"]),
+        ("u", ["first", "second", "all"]),
+    ]
     with pytest.raises(KeyError, match="called t/third; there are t, u"):
         asked(tables, ["t/second", "t/third"])
 
 
 def test_a_table_has_a_row_a_budget_and_says_what_full_data_makes_of_it():
     rows = rows_of(TABLE, made())
-    assert [(row.variant.label, row.budget) for row in rows] == [("first", "b05"), ("second", "b05"), ("second", "b100"), ("all", "b100")]
+    assert [(row.variant.label, row.budget) for row in rows] == [
+        ("first", "b05"),
+        ("second", "b05"),
+        ("second", "b100"),
+        ("all", "b100"),
+    ]
     assert rows[0].values("relative") == pytest.approx([100 * (10 / 60 + 0.5) / 2, 100 * (14 / 60 + 0.5) / 2])
     assert rows[-1].values("relative") == [100, 100]
 
@@ -68,7 +85,9 @@ def test_a_table_that_asks_for_a_picture_has_the_same_bytes_of_it_every_time(tmp
     assert [path.name for path in (tmp_path / "s").iterdir()] == ["is_more_worse.png"]
     draw(tmp_path / "again.png", curve, made())
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "s/is_more_worse.png").read_bytes()
-    draw(tmp_path / "rows.png", TABLE.model_copy(update={"variants": [TABLE.variants[0], TABLE.variants[2]]}), made())  # one budget: a line a variant
+    draw(
+        tmp_path / "rows.png", TABLE.model_copy(update={"variants": [TABLE.variants[0], TABLE.variants[2]]}), made()
+    )  # one budget: a line a variant
     assert (tmp_path / "rows.png").read_bytes() != (tmp_path / "again.png").read_bytes()
 
 
@@ -89,17 +108,24 @@ def test_what_a_row_costs_is_told_once_all_rows_know_it():
     for entry in counted.values():
         entry["flops"] = {budget: [2e12, 1e12] for budget in entry["figures"]}
     table = tabulated(TABLE, counted).splitlines()
-    assert table[0].endswith("| selection, TFLOP | with tuning |") and all(line.endswith("| 2.0 | 3.0 |") for line in table[2:])
+    assert table[0].endswith("| selection, TFLOP | with tuning |") and all(
+        line.endswith("| 2.0 | 3.0 |") for line in table[2:]
+    )
 
 
 def test_claims_are_checked_seed_by_seed():
     entries = made()
     entries[named("cadc", TABLE.changes(TABLE.variants[0]))]["figures"]["b05"] = figures([10, 11])
-    table = TABLE.model_copy(update={"variants": TABLE.variants[:2], "claims": [("second", "first"), ("first", "second")]})
+    table = TABLE.model_copy(
+        update={"variants": TABLE.variants[:2], "claims": [("second", "first"), ("first", "second")]}
+    )
     said = [line for line in tabulated(table, entries).splitlines() if ">" in line]
     half = 12.7062 * np.std([20, 23], ddof=1) / np.sqrt(2)  # Student's t with one degree of freedom
     low, high = f"{21.5 - half:+.1f}", f"{21.5 + half:+.1f}"
-    assert said == [f"| second > first, 5% | +21.5 | {low} to {high} | holds |", f"| first > second, 5% | -21.5 | -{high[1:]} to -{low[1:]} | reversed |"]
+    assert said == [
+        f"| second > first, 5% | +21.5 | {low} to {high} | holds |",
+        f"| first > second, 5% | -21.5 | -{high[1:]} to -{low[1:]} | reversed |",
+    ]
     entries[named("cadc", TABLE.changes(TABLE.variants[0]))]["figures"]["b05"] = figures([10, 41])
     assert tabulated(table, entries).splitlines()[-1].endswith("| open, leans against it |")
     with pytest.raises(ValidationError, match="third"):
@@ -110,7 +136,9 @@ def test_figures_made_with_other_code_stay_and_say_so():
     entry = {"fingerprint": "old", "figures": {"b05": {"s0": {"corrected_mean": 50.0}, "s1": {"corrected_mean": 52.0}}}}
     table = TABLE.model_copy(update={"variants": [Variant(label="x", method="random")]})
     name = named("random", table.changes(table.variants[0]))
-    assert "x, 5% †" in tabulated(table, {name: marked(entry, "new")}) and "earlier code" in tabulated(table, {name: marked(entry, "new")})
+    assert "x, 5% †" in tabulated(table, {name: marked(entry, "new")}) and "earlier code" in tabulated(
+        table, {name: marked(entry, "new")}
+    )
     assert "†" not in tabulated(table, {name: marked(entry, "old")}) and marked(marked(entry, "new"), "old") == entry
 
 
@@ -165,14 +193,29 @@ def test_figures_are_known_by_the_code_and_parameters_of_the_stages_that_lead_to
 
     def fingerprint(method="random", **changes):
         table = TABLE.model_copy(
-            update={"set": {}, "variants": [Variant(label="x", method=method, set={key.replace("__", "."): v for key, v in changes.items()})]}
+            update={
+                "set": {},
+                "variants": [
+                    Variant(label="x", method=method, set={key.replace("__", "."): v for key, v in changes.items()})
+                ],
+            }
         )
         return lane.fingerprint(next(iter(cells_of([table]).values())))
 
     plain = fingerprint()
     assert fingerprint() == plain
     assert plain == fingerprint(discover__tau=0.3)  # random rows know no capabilities
-    assert len({plain, fingerprint(finetune__batch_size=8), fingerprint("task_budget_random"), fingerprint(methods__random__signal="capabilities")}) == 4
+    assert (
+        len(
+            {
+                plain,
+                fingerprint(finetune__batch_size=8),
+                fingerprint("task_budget_random"),
+                fingerprint(methods__random__signal="capabilities"),
+            }
+        )
+        == 4
+    )
     assert fingerprint("cadc") != fingerprint("cadc", discover__tau=0.3)
     with pytest.raises(ValueError, match="/data/mine/pool.json is not in git"):
         fingerprint(data__watched="/data/mine/pool.json")
@@ -186,7 +229,11 @@ def test_figures_are_known_by_the_code_and_parameters_of_the_stages_that_lead_to
     origin = tmp_path / "origin"
     git("clone", "-q", ".", str(origin))
     git("remote", "set-url", "origin", str(origin), at=lane.folder)
-    cell = next(iter(cells_of([TABLE.model_copy(update={"set": {}, "variants": [Variant(label="x", method="random")]})]).values()))
+    cell = next(
+        iter(
+            cells_of([TABLE.model_copy(update={"set": {}, "variants": [Variant(label="x", method="random")]})]).values()
+        )
+    )
     assert lane.fingerprint(committed("src/cadc/report/leaderboard.py")) == plain  # words change no figure
     assert lane.fingerprint(committed("src/cadc/selectors/cadc.py")) == plain  # nor does another method
     assert lane.fingerprint(committed("src/cadc/training/finetune.py")) != plain

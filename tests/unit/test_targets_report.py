@@ -14,16 +14,29 @@ def ranks(skill_by_concept, concept_by_skill):
 
 
 #: concept is predicted of a and b, skill of c; concept was clearly better for a, skill for b and, not clearly, for c.
-BENCHMARKS = [Benchmark("a", 2, ranks(10, 20), ranks(1, 2)), Benchmark("b", 2, ranks(10, 20), ranks(2, 1)), Benchmark("c", 2, ranks(20, 10), ranks(2, 1))]
+BENCHMARKS = [
+    Benchmark("a", 2, ranks(10, 20), ranks(1, 2)),
+    Benchmark("b", 2, ranks(10, 20), ranks(2, 1)),
+    Benchmark("c", 2, ranks(20, 10), ranks(2, 1)),
+]
 RESULTS = {
-    "a": Outcome(np.array([60.0, 61, 62]), np.array([50.0, 51, 52.1]), np.array([40.0, 40, 40]), np.array([55.0, 56, 57.2])),
-    "b": Outcome(np.array([50.0, 51, 52]), np.array([60.0, 61, 62.1]), np.array([40.0, 40, 40]), np.array([55.0, 56, 57])),
-    "c": Outcome(np.array([50.0, 60, 70]), np.array([70.0, 60, 53]), np.array([40.0, 40, 40]), np.array([55.0, 56, 57])),
+    "a": Outcome(
+        np.array([60.0, 61, 62]), np.array([50.0, 51, 52.1]), np.array([40.0, 40, 40]), np.array([55.0, 56, 57.2])
+    ),
+    "b": Outcome(
+        np.array([50.0, 51, 52]), np.array([60.0, 61, 62.1]), np.array([40.0, 40, 40]), np.array([55.0, 56, 57])
+    ),
+    "c": Outcome(
+        np.array([50.0, 60, 70]), np.array([70.0, 60, 53]), np.array([40.0, 40, 40]), np.array([55.0, 56, 57])
+    ),
 }
 
 
 def cells(table):
-    return {line.split(" | ")[0].removeprefix("| "): [cell.strip(" |") for cell in line.split(" | ")[1:]] for line in table.splitlines()[2:]}
+    return {
+        line.split(" | ")[0].removeprefix("| "): [cell.strip(" |") for cell in line.split(" | ")[1:]]
+        for line in table.splitlines()[2:]
+    }
 
 
 def test_the_confusion_table_counts_both_readings_and_what_a_constant_would_do():
@@ -31,7 +44,10 @@ def test_the_confusion_table_counts_both_readings_and_what_a_constant_would_do()
     assert made["probe rows, lower R_s\\|c means concept"] == ["1", "1", "0", "1", "2 of 3", "1 of 2", "3.3"]
     assert made["probe rows, lower R_s\\|c means skill"] == ["0", "1", "1", "1", "1 of 3", "1 of 2", "3.7"]
     assert made["description, lower R_s\\|c means concept"] == ["1", "0", "0", "2", "3 of 3", "2 of 2", "0.0"]
-    assert made["always skill"] == ["0", "0", "1", "2", "2 of 3", "1 of 2", "3.3"] and made["always concept"][4] == "1 of 3"
+    assert (
+        made["always skill"] == ["0", "0", "1", "2", "2 of 3", "1 of 2", "3.3"]
+        and made["always concept"][4] == "1 of 3"
+    )
 
 
 def test_interference_is_against_the_view_that_the_mix_takes():
@@ -53,7 +69,11 @@ def test_outcomes_pair_seeds_and_wait_for_all_of_a_benchmark():
         for i, label in enumerate(labels)
     }
     found = outcomes(table, made, ["pope/pope", "mmt_val/ocr"])
-    assert set(found) == {"pope/pope"} and found["pope/pope"].skill.tolist() == [10, 11] and found["pope/pope"].mix.tolist() == [30, 31]
+    assert (
+        set(found) == {"pope/pope"}
+        and found["pope/pope"].skill.tolist() == [10, 11]
+        and found["pope/pope"].mix.tolist() == [30, 31]
+    )
     del made[f"mix {changes}"]
     assert outcomes(table, made, ["pope/pope"]) == {}
 
@@ -63,6 +83,16 @@ def test_scores_by_meta_task_are_accuracies_and_in_chat_points_over_the_referenc
     score, scale = np.array([1.0, 0, 1, 0, 1, 4, 5]), np.array([1.0, 1, 1, 1, 1, 8, 10])
     empty = np.zeros(7, bool)
     samples = Samples(
-        np.array(tasks), np.arange(7), np.array(["x"] * 7), np.array(["p", "p", "ocr", "ocr", "counting", "w", "w"]), empty, empty, score, scale, scale
+        np.array(tasks),
+        np.arange(7),
+        np.array(["x"] * 7),
+        np.array(["p", "p", "ocr", "ocr", "counting", "w", "w"]),
+        empty,
+        empty,
+        score,
+        scale,
+        scale,
     )
-    assert by_meta_task(samples) == pytest.approx({"pope/pope": 50, "mmt_val/ocr": 50, "mmt_val/counting": 100, "llava_in_the_wild/wild": 50})
+    assert by_meta_task(samples) == pytest.approx(
+        {"pope/pope": 50, "mmt_val/ocr": 50, "mmt_val/counting": 100, "llava_in_the_wild/wild": 50}
+    )

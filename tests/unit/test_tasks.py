@@ -7,10 +7,10 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 import numpy as np
 import pytest
 
+from cadc.data.probe import load_probe
 from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import load_tasks
-from cadc.pool.benchmarks import write_llava_wild, write_mini_vqa, write_mmt, write_pope
-from cadc.pool.probe import load_probe
+from cadc.world.benchmarks import write_llava_wild, write_mini_vqa, write_mmt, write_pope
 
 
 @pytest.fixture
@@ -34,7 +34,13 @@ def test_another_world_in_the_same_folder_is_not_served_from_a_cache(here):
 
 
 @pytest.mark.parametrize(
-    "task_name, target", [("mmt_val", "mmt_val"), ("mini_vqa", "mini_vqa"), ("pope_adv", "pope"), ("llava_in_the_wild", "llava_in_the_wild")]
+    "task_name, target",
+    [
+        ("mmt_val", "mmt_val"),
+        ("mini_vqa", "mini_vqa"),
+        ("pope_adv", "pope"),
+        ("llava_in_the_wild", "llava_in_the_wild"),
+    ],
 )
 def test_probe_rows_are_asked_as_lmms_eval_asks(here, processor, task_name, target):
     write_mmt(here / "probe", 1, 1, np.random.default_rng(0))
@@ -48,7 +54,9 @@ def test_probe_rows_are_asked_as_lmms_eval_asks(here, processor, task_name, targ
     chat.task_dict = {task_name: task.dataset}
     for request in task.instances:
         asked, _ = chat._prompt(request)
-        expected = processor.tokenizer(rows.slice(request.doc_id, 1).to_pylist()[0]["turns"][0]["text"].replace("<image>", ""))
+        expected = processor.tokenizer(
+            rows.slice(request.doc_id, 1).to_pylist()[0]["turns"][0]["text"].replace("<image>", "")
+        )
         words = [i for i in asked["input_ids"].tolist() if i >= 6]
         assert words == expected["input_ids"]
 

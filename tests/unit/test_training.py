@@ -10,12 +10,12 @@ from test_architectures import MODELS, rows_of, tuned
 from cadc.artifacts import Selection, write_json
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_adapter, save_adapter, trainable
-from cadc.model.mini import build_model
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.proxy import proxy_run
 from cadc.training.schedule import epochs_for, static_schedule
 from cadc.training.snapshots import load_snapshots, restore, save_snapshot
+from cadc.world.bases import build_model
 
 
 class Watched(EncodedRows):
@@ -44,7 +44,9 @@ def small_lora(processor, model_params):
     return fresh_lora(build_model(processor, 32, 32, 2).requires_grad_(False).eval(), model_params, 1)
 
 
-def test_rows_are_trained_on_in_the_order_given(tiny_model, model_params, processor, pool, small, tmp_path, monkeypatch):
+def test_rows_are_trained_on_in_the_order_given(
+    tiny_model, model_params, processor, pool, small, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     rows, order = Watched(pool, processor, 256), np.array([5, 3, 3, 60, 1, 0, 7, 9, 2, 4])
     losses = finetune(fresh_lora(tiny_model, model_params), rows, order, small, model_params)
@@ -64,7 +66,9 @@ def test_two_runs_give_the_same_bytes(processor, model_params, pool, small, tmp_
     assert adapter("a", 3) == adapter("b", 3) != adapter("c", 4)
 
 
-def test_a_loss_that_is_not_finite_names_step_and_rows(tiny_model, model_params, processor, pool, small, tmp_path, monkeypatch):
+def test_a_loss_that_is_not_finite_names_step_and_rows(
+    tiny_model, model_params, processor, pool, small, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     model, rows = fresh_lora(tiny_model, model_params), EncodedRows(pool, processor, 256)
     poisoned = next(i for i in range(4, 8) if pool["images"][i].as_py())
@@ -94,11 +98,23 @@ def assert_learnt_alike(one, other):
 @pytest.mark.parametrize("packing", [True, False])
 def test_micro_batches_learn_what_the_whole_batch_does(processor, model_params, pool, small, packing):
     """A mean of means would weigh a row with a long answer as one with a short one; and rows without any answer count nothing."""
-    settings, options = small.model_copy(update={"batch_size": 7, "epsilon": 1e-4}), model_params.model_copy(update={"packing": packing})
+    settings, options = (
+        small.model_copy(update={"batch_size": 7, "epsilon": 1e-4}),
+        model_params.model_copy(update={"packing": packing}),
+    )
     rows = EncodedRows(pool, processor, 256)
     for row in (3, 4, 5):
         rows[row]["labels"].fill_(-100)
-    made = [learnt(small_lora(processor, model_params), rows, np.arange(24), settings.model_copy(update={"micro_batch": m}), options) for m in (None, 1, 3)]
+    made = [
+        learnt(
+            small_lora(processor, model_params),
+            rows,
+            np.arange(24),
+            settings.model_copy(update={"micro_batch": m}),
+            options,
+        )
+        for m in (None, 1, 3)
+    ]
     for split in made[1:]:
         assert_learnt_alike(made[0], split)
 
@@ -107,8 +123,20 @@ def test_micro_batches_learn_what_the_whole_batch_does(processor, model_params, 
 def test_micro_batches_of_other_architectures(name, model_params, small):
     """Some of these have no images, so that parts of the model have no gradient there."""
     build, images = MODELS[name]
-    settings, options = small.model_copy(update={"batch_size": 5, "epsilon": 1e-4}), model_params.model_copy(update={"packing": False})
-    made = [learnt(tuned(build), Listed(rows_of(images)), np.arange(10) % 5, settings.model_copy(update={"micro_batch": m}), options) for m in (None, 2)]
+    settings, options = (
+        small.model_copy(update={"batch_size": 5, "epsilon": 1e-4}),
+        model_params.model_copy(update={"packing": False}),
+    )
+    made = [
+        learnt(
+            tuned(build),
+            Listed(rows_of(images)),
+            np.arange(10) % 5,
+            settings.model_copy(update={"micro_batch": m}),
+            options,
+        )
+        for m in (None, 2)
+    ]
     assert_learnt_alike(*made)
 
 
@@ -116,8 +144,18 @@ def test_gradient_checkpointing_computes_activations_again_and_learns_the_same(p
     made, passes = [], []
     for on in (False, True):
         model, count = small_lora(processor, model_params), []
-        model.get_base_model().get_decoder().layers[0].mlp.register_forward_pre_hook(lambda *_, count=count: count.append(1))
-        made.append(learnt(model, EncodedRows(pool, processor, 256), np.arange(12), small, model_params.model_copy(update={"gradient_checkpointing": on})))
+        model.get_base_model().get_decoder().layers[0].mlp.register_forward_pre_hook(
+            lambda *_, count=count: count.append(1)
+        )
+        made.append(
+            learnt(
+                model,
+                EncodedRows(pool, processor, 256),
+                np.arange(12),
+                small,
+                model_params.model_copy(update={"gradient_checkpointing": on}),
+            )
+        )
         passes.append(len(count))
     assert passes == [3, 6]
     np.testing.assert_array_equal(made[0][0], made[1][0])
@@ -132,8 +170,18 @@ def test_in_bf16_the_adapter_and_its_moments_stay_fp32(processor, model_params, 
     def take(step, optimizer, lr):
         moments.extend(state["exp_avg"].dtype for state in optimizer.state.values())
 
-    losses = finetune(model, EncodedRows(pool, processor, 256), np.arange(24), small.model_copy(update={"micro_batch": 2}), options, {6}, take)
-    exact = finetune(small_lora(processor, model_params), EncodedRows(pool, processor, 256), np.arange(24), small, model_params)
+    losses = finetune(
+        model,
+        EncodedRows(pool, processor, 256),
+        np.arange(24),
+        small.model_copy(update={"micro_batch": 2}),
+        options,
+        {6},
+        take,
+    )
+    exact = finetune(
+        small_lora(processor, model_params), EncodedRows(pool, processor, 256), np.arange(24), small, model_params
+    )
     assert {p.dtype for p in trainable(model).values()} == set(moments) == {torch.float32}
     assert {p.dtype for p in model.parameters() if not p.requires_grad} == {torch.bfloat16}
     np.testing.assert_allclose(losses, exact, rtol=0.02)
@@ -153,7 +201,9 @@ class Mortal(EncodedRows):
         return super().__getitem__(row)
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint_and_ends_with_the_same_bytes(processor, model_params, pool, small, tmp_path):
+def test_a_killed_run_goes_on_from_its_last_checkpoint_and_ends_with_the_same_bytes(
+    processor, model_params, pool, small, tmp_path
+):
     settings, checkpoint = small.model_copy(update={"checkpoint_steps": 3}), Checkpoint(tmp_path / "checkpoint")
 
     def run(name, lives, checkpoint=None):
@@ -182,7 +232,9 @@ class MortalPool:
 
 
 def test_a_killed_proxy_run_keeps_its_snapshots(processor, params, pool, tmp_path):
-    proxy = params.proxy.model_copy(update={"batch_size": 4, "pool_fraction": 0.2, "snapshots": 3, "checkpoint_steps": 5})
+    proxy = params.proxy.model_copy(
+        update={"batch_size": 4, "pool_fraction": 0.2, "snapshots": 3, "checkpoint_steps": 5}
+    )
     params = params.model_copy(update={"proxy": proxy})
 
     def run(folder, lives):
@@ -196,7 +248,9 @@ def test_a_killed_proxy_run_keeps_its_snapshots(processor, params, pool, tmp_pat
     assert run(tmp_path / "killed/run.partial", 28) == whole and len(whole) == 5
 
 
-def test_snapshots_hold_weights_and_adamw_state(tiny_model, model_params, processor, pool, small, tmp_path, monkeypatch):
+def test_snapshots_hold_weights_and_adamw_state(
+    tiny_model, model_params, processor, pool, small, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     model, entries, seen = fresh_lora(tiny_model, model_params), [], {}
 
@@ -209,7 +263,9 @@ def test_snapshots_hold_weights_and_adamw_state(tiny_model, model_params, proces
     first, second = load_snapshots(tmp_path / "proxy")
     assert (first.step, second.step) == (2, 5) and first.lr > second.lr > 0
     assert all(torch.equal(first.weights[name], seen[2][name]) for name in seen[2])
-    assert all((v >= 0).all() for v in first.exp_avg_sq.values()) and any(v.abs().max() > 0 for v in first.exp_avg.values())
+    assert all((v >= 0).all() for v in first.exp_avg_sq.values()) and any(
+        v.abs().max() > 0 for v in first.exp_avg.values()
+    )
     restore(model, first)
     assert all(torch.equal(p, seen[2][name]) for name, p in trainable(model).items())
     with pytest.raises(KeyError, match="disagree"):
@@ -223,13 +279,17 @@ def in_batches_of_text_and_image(pool):
     return np.concatenate([text[:4], image[:4], text[4:], image[4:8]])
 
 
-def test_what_no_row_has_reached_yet_has_moments_of_zero_in_a_snapshot(tiny_model, model_params, processor, pool, small, tmp_path):
+def test_what_no_row_has_reached_yet_has_moments_of_zero_in_a_snapshot(
+    tiny_model, model_params, processor, pool, small, tmp_path
+):
     model, entries = fresh_lora(tiny_model, model_params), []
 
     def take(step, optimizer, lr):
         entries.append(save_snapshot(tmp_path, len(entries), step, lr, model, optimizer))
 
-    finetune(model, EncodedRows(pool, processor, 256), in_batches_of_text_and_image(pool), small, model_params, {1, 2}, take)
+    finetune(
+        model, EncodedRows(pool, processor, 256), in_batches_of_text_and_image(pool), small, model_params, {1, 2}, take
+    )
     write_json(tmp_path / "snapshots.json", entries)
     for snapshot, reached in zip(load_snapshots(tmp_path), (False, True), strict=True):
         squares = [v for name, v in snapshot.exp_avg_sq.items() if "multi_modal_projector" in name]
@@ -237,7 +297,9 @@ def test_what_no_row_has_reached_yet_has_moments_of_zero_in_a_snapshot(tiny_mode
 
 
 @pytest.mark.parametrize("killed_after", [1, 2, 3])
-def test_a_run_goes_on_though_not_every_step_reached_every_parameter(processor, model_params, pool, small, tmp_path, killed_after):
+def test_a_run_goes_on_though_not_every_step_reached_every_parameter(
+    processor, model_params, pool, small, tmp_path, killed_after
+):
     order, no_schedule = in_batches_of_text_and_image(pool), SimpleNamespace(state=dict, load=lambda state: None)
 
     class Killed(EncodedRows):

@@ -6,12 +6,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from cadc.pool.benchmarks import absent_nouns
-from cadc.pool.mini_world import ask, draw_rows, find_question, long_tail, write_pool
-from cadc.pool.scene import OBJECT_NOUNS, SHAPES, draw_scene, sample_scene
-from cadc.pool.subtasks import SUBTASKS, draw_question
+from cadc.world.benchmarks import absent_nouns
+from cadc.world.mini_world import ask, draw_rows, find_question, long_tail, write_pool
+from cadc.world.scene import OBJECT_NOUNS, SHAPES, draw_scene, sample_scene
+from cadc.world.subtasks import SUBTASKS, draw_question
 
-POSITION = {c: f"{r} {k}" for c, (r, k) in enumerate((r, k) for r in ("top", "middle", "bottom") for k in ("left", "center", "right"))}
+POSITION = {
+    c: f"{r} {k}"
+    for c, (r, k) in enumerate((r, k) for r in ("top", "middle", "bottom") for k in ("left", "center", "right"))
+}
 
 
 def answer_from(description: dict, subtask: str, words: dict) -> str:
@@ -23,7 +26,10 @@ def answer_from(description: dict, subtask: str, words: dict) -> str:
     digits = [int(item["value"]) for item in items if item["noun"] == "digit"]
     bars = Counter(item["color"] for item in items if item["noun"] == "bar")
     shapes = [item for item in items if item["noun"] in SHAPES]
-    one = {kind: next((item["value"] for item in items if item["noun"] == kind), None) for kind in ("face", "arrow", "light", "clock", "letter", "digit")}
+    one = {
+        kind: next((item["value"] for item in items if item["noun"] == kind), None)
+        for kind in ("face", "arrow", "light", "clock", "letter", "digit")
+    }
     cell = by["noun"].get(noun, {}).get("cell")
     return {
         "object_detection": lambda: POSITION[cell],
@@ -96,7 +102,9 @@ def test_forms_hold_the_right_answer(form):
 def test_the_same_seed_gives_the_same_bytes(world, tmp_path):
     def written(folder, seed):
         write_pool(folder, world, np.random.default_rng(seed))
-        return {str(p.relative_to(folder)): hashlib.md5(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*.*"))}
+        return {
+            str(p.relative_to(folder)): hashlib.md5(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*.*"))
+        }
 
     assert written(tmp_path / "a", 5) == written(tmp_path / "b", 5) != written(tmp_path / "c", 6)
 
@@ -111,7 +119,9 @@ def test_shares_of_noise_copies_and_the_long_tail_are_as_stated(params):
     assert share["wrong"] / len(originals) == pytest.approx(world.wrong_answer_share * eligible, abs=0.02)
     assert share["mismatch"] / len(originals) == pytest.approx(world.mismatched_image_share, abs=0.02)
     assert len(rows) - len(originals) == round((world.exact_duplicate_share + world.near_duplicate_share) * 4000)
-    assert sum(row.scene is None for row in originals) / len(originals) == pytest.approx(world.text_only_share, abs=0.02)
+    assert sum(row.scene is None for row in originals) / len(originals) == pytest.approx(
+        world.text_only_share, abs=0.02
+    )
     tail = long_tail(31, 1.0, np.random.default_rng(0))
     assert tail.sum() == pytest.approx(1) and tail.max() / tail.min() == pytest.approx(31)
 
@@ -119,8 +129,13 @@ def test_shares_of_noise_copies_and_the_long_tail_are_as_stated(params):
 def test_pope_negatives_are_absent_and_differ_by_mode():
     rng = np.random.default_rng(4)
     frequency, together = Counter({"circle": 9, "star": 5}), Counter({("clock", "light"): 7})
-    scene = next(s for s in iter(lambda: sample_scene(rng, "objects"), None) if {i.noun for i in s.items} == {"light", "heart"})
-    firsts = {mode: absent_nouns(scene, mode, (frequency, together), np.random.default_rng(0)) for mode in ("random", "popular", "adversarial")}
+    scene = next(
+        s for s in iter(lambda: sample_scene(rng, "objects"), None) if {i.noun for i in s.items} == {"light", "heart"}
+    )
+    firsts = {
+        mode: absent_nouns(scene, mode, (frequency, together), np.random.default_rng(0))
+        for mode in ("random", "popular", "adversarial")
+    }
     assert firsts["popular"][:2] == ["circle", "star"]
     assert firsts["adversarial"][0] == "clock"
     for absent in firsts.values():
@@ -129,7 +144,10 @@ def test_pope_negatives_are_absent_and_differ_by_mode():
 
 def test_pictures_differ_wherever_scenes_do():
     rng = np.random.default_rng(5)
-    scenes = {scene: draw_scene(scene, np.random.default_rng(0)).tobytes() for scene in (sample_scene(rng, k) for k in ("objects", "text", "chart") * 60)}
+    scenes = {
+        scene: draw_scene(scene, np.random.default_rng(0)).tobytes()
+        for scene in (sample_scene(rng, k) for k in ("objects", "text", "chart") * 60)
+    }
     assert len(set(scenes.values())) == len(scenes)
 
 

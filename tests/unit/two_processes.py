@@ -4,8 +4,9 @@ import os
 import signal
 from pathlib import Path
 
-from cadc import artifacts, shards
-from cadc.launch import team
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.compute.launch import team
 
 ROOT = Path(__file__).parents[2]
 EVERYWHERE = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]|.*vision_tower.*(q|v)_proj"
@@ -19,18 +20,20 @@ def task() -> shards.Task:
     import pyarrow.parquet as pq  # here: the process that only starts the two need not wait for all this
     import torch
 
+    from cadc.config.params import Lora, load_params
     from cadc.model.encode import EncodedRows
     from cadc.model.load import add_lora, load_base, load_processor, save_adapter
-    from cadc.params import Lora, load_params
     from cadc.training.adaptive import Plan
-    from cadc.training.buying import BoughtRows, tune
     from cadc.training.checkpoint import Checkpoint
     from cadc.training.finetune import finetune
     from cadc.training.proxy import proxy_run
+    from cadc.training.unlocking import BoughtRows, tune
 
     torch.set_num_threads(1)
     params, pool = load_params(ROOT / "params.yaml"), pq.read_table("pool.parquet")
-    model = params.model.model_copy(update={"path": str(ROOT / "models/mini"), "lora": Lora(rank=2, alpha=4, targets=EVERYWHERE)})
+    model = params.model.model_copy(
+        update={"path": str(ROOT / "models/mini"), "lora": Lora(rank=2, alpha=4, targets=EVERYWHERE)}
+    )
     settings, processor = params.finetune.model_copy(update=SETTINGS), load_processor(model)
 
     def fresh():
@@ -38,7 +41,9 @@ def task() -> shards.Task:
 
     def proxy(folder: Path) -> None:
         """The proxy run with its snapshots, packed; goes on from its last checkpoint."""
-        changed = params.proxy.model_copy(update=SETTINGS | {"checkpoint_steps": 2, "pool_fraction": 0.15, "snapshots": 2})
+        changed = params.proxy.model_copy(
+            update=SETTINGS | {"checkpoint_steps": 2, "pool_fraction": 0.15, "snapshots": 2}
+        )
         proxy_run(folder, pool, processor, params.model_copy(update={"proxy": changed, "model": model}))
 
     def parts(folder: Path) -> None:
@@ -50,7 +55,9 @@ def task() -> shards.Task:
             rows[row]["labels"].fill_(-100)
         order = [*seen[:2], *blind[:2], seen[2], *seen[5:10], seen[3], *seen[11:16]]
         options = model.model_copy(update={"packing": False, "gradient_checkpointing": True})
-        losses = finetune(tuned, rows, torch.tensor(order).numpy(), settings.model_copy(update={"micro_batch": 2}), options)
+        losses = finetune(
+            tuned, rows, torch.tensor(order).numpy(), settings.model_copy(update={"micro_batch": 2}), options
+        )
         if team()[0] == 0:
             save_adapter(tuned, folder)
             artifacts.save_array(folder / "loss.npy", losses)
@@ -58,7 +65,19 @@ def task() -> shards.Task:
     def adaptive(folder: Path) -> None:
         """A schedule that measures and chooses."""
         rows, cluster = BoughtRows(pool, processor, 256), (torch.arange(pool.num_rows) % 5).numpy()
-        made = tune(fresh, rows, Plan(**PLAN), cluster, torch.arange(0, 30, 3).numpy(), 20, 32, 3, settings, model, folder.with_suffix(".checkpoint"))
+        made = tune(
+            fresh,
+            rows,
+            Plan(**PLAN),
+            cluster,
+            torch.arange(0, 30, 3).numpy(),
+            20,
+            32,
+            3,
+            settings,
+            model,
+            folder.with_suffix(".checkpoint"),
+        )
         if team()[0] == 0:
             save_adapter(made.model, folder)
             artifacts.save_array(folder / "loss.npy", made.losses)

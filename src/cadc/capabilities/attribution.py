@@ -21,7 +21,9 @@ def affinity(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, weights:
 
     Its influence on every subtask less that on all subtasks, standardised over the rows so that subtasks can be compared.
     """
-    cosine = capability_influence(influence, norm, gram, weights, np.arange(influence.shape[2]), True).astype(np.float64)
+    cosine = capability_influence(influence, norm, gram, weights, np.arange(influence.shape[2]), True).astype(
+        np.float64
+    )
     spread = cosine.std(0)
     return ((cosine - cosine.mean(0)) / np.where(spread > 0, spread, 1.0)).astype(np.float32)
 
@@ -35,7 +37,9 @@ def purity(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray) -> np.ndar
     return capability_influence(influence[-1:], norm[-1:], gram[-1:], np.ones(1), np.arange(influence.shape[2]), False)
 
 
-def capability_influence(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, weights: np.ndarray, capability: np.ndarray, center: bool) -> np.ndarray:
+def capability_influence(
+    influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, weights: np.ndarray, capability: np.ndarray, center: bool
+) -> np.ndarray:
     """Inf(z, c) = sum_t w_t cos(G_t(z), T_t(c)), T_t(c) the mean of the capability's subtask trajectories: float32 [N, K].
 
     influence [M, N, S] and norm [M, N] of the rows' directions, gram [M, S, S] of the trajectories, weights [M],

@@ -26,7 +26,9 @@ def cosine_similarity(gram: np.ndarray, rates: np.ndarray) -> np.ndarray:
     return (cosine + cosine.T) / 2
 
 
-def capabilities(gram: np.ndarray, rates: np.ndarray, center: bool, tau: float, resolution: float, level: int, seed: int) -> np.ndarray:
+def capabilities(
+    gram: np.ndarray, rates: np.ndarray, center: bool, tau: float, resolution: float, level: int, seed: int
+) -> np.ndarray:
     """Subtasks into capabilities from gram [M, S, S]: int32 [S]. Level 2 parts every capability of level 1 once more,
     by what sets its own subtasks apart (ours)."""
     first = communities(cosine_similarity(centered(gram) if center else gram, rates), tau, resolution, seed)
@@ -54,7 +56,12 @@ def communities(cosine: np.ndarray, tau: float, resolution: float, seed: int) ->
     graph = igraph.Graph(n=n, edges=edges)
     weights = [float(cosine[i, j]) for i, j in edges]
     partition = leidenalg.find_partition(
-        graph, leidenalg.RBConfigurationVertexPartition, weights=weights, resolution_parameter=resolution, seed=seed, n_iterations=-1
+        graph,
+        leidenalg.RBConfigurationVertexPartition,
+        weights=weights,
+        resolution_parameter=resolution,
+        seed=seed,
+        n_iterations=-1,
     )
     found = np.array(partition.membership)
     order = sorted(set(found.tolist()), key=lambda c: (-int((found == c).sum()), int(np.flatnonzero(found == c)[0])))

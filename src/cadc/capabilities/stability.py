@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from cadc.capabilities.graph import capabilities, communities
-from cadc.params import Discover
+from cadc.config.params import Discover
 
 _TOGETHER = 0.5  # share of the draws in which two subtasks must fall together to be held together by the consensus
 
@@ -47,10 +47,16 @@ def drawn_gram(row_gram: np.ndarray, subtask: np.ndarray, rng: np.random.Generat
 
 def mean_agreement(partitions: np.ndarray) -> float:
     """Mean pairwise adjusted Rand index of partitions int [n, S]; 1 for a single one."""
-    return float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(partitions, 2)])) if len(partitions) > 1 else 1.0
+    return (
+        float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(partitions, 2)]))
+        if len(partitions) > 1
+        else 1.0
+    )
 
 
-def consensus(row_grams: Sequence[np.ndarray], subtask: np.ndarray, weights: np.ndarray, discover: Discover) -> list[Consensus]:
+def consensus(
+    row_grams: Sequence[np.ndarray], subtask: np.ndarray, weights: np.ndarray, discover: Discover
+) -> list[Consensus]:
     """The consensus at every tau and resolution, over bootstrap draws of the probe rows (the same for all) in every proxy run.
 
     row_grams and subtask as in `drawn_gram`, one row_gram a run; weights [M] of the snapshots. The consensus partition is Leiden's on the
@@ -58,10 +64,19 @@ def consensus(row_grams: Sequence[np.ndarray], subtask: np.ndarray, weights: np.
     one draw, or of all rows; and over several runs (ours) steadier than over one.
     """
     draws = range(discover.bootstrap)
-    grams = [drawn_gram(row_gram, subtask, np.random.default_rng([discover.seed, b])) for row_gram in row_grams for b in draws]
+    grams = [
+        drawn_gram(row_gram, subtask, np.random.default_rng([discover.seed, b]))
+        for row_gram in row_grams
+        for b in draws
+    ]
     made = []
     for tau, resolution in product(discover.tau, discover.resolutions):
-        draws = np.stack([capabilities(gram, weights, discover.center, tau, resolution, discover.level, discover.seed) for gram in grams])
+        draws = np.stack(
+            [
+                capabilities(gram, weights, discover.center, tau, resolution, discover.level, discover.seed)
+                for gram in grams
+            ]
+        )
         together = (draws[:, :, None] == draws[:, None]).mean(0)
         partition = communities(together, _TOGETHER, 1.0, discover.seed)
         made.append(Consensus(tau, resolution, partition, draws, mean_agreement(draws), together))

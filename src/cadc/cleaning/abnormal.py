@@ -10,7 +10,9 @@ from functools import cache
 from cadc.cleaning.answer_format import INSTRUCTION
 from cadc.cleaning.findings import Findings, questions_and_answers, shown
 
-_PICTURE = r"(the|this|that|any|your|an?)? ?(actual |provided |given )?(image|picture|photo|photograph|video|figure)s?\b"
+_PICTURE = (
+    r"(the|this|that|any|your|an?)? ?(actual |provided |given )?(image|picture|photo|photograph|video|figure)s?\b"
+)
 PATTERNS = {
     "refusal": re.compile(
         r"(?i)\b(i'?m|i am) (very |so )?sorry,? (but )?(i (can|am|do|don|did|won)|i'm|as an?)\b|\bi (can(no|')t|can not|am unable to|am not able to|won't|will not) "
@@ -24,9 +26,13 @@ PATTERNS = {
     ),
     "role marks": re.compile(r"<\|[a-z_]+\|>|</?s>|\[/?INST\]|<<SYS>>|<image>|^#{2,3} ?(human|user|assistant|instruction|response)\b|(?m:^\s*(USER|ASSISTANT|Human|Assistant):)"),
 }  # fmt: skip
-_COPYING = re.compile(r"(?i)\b(repeat|rephrase|rewrite|reword|paraphrase|translate|copy|quote|proofread|correct|edit|spell|transcribe|summari[sz]e)\b")
+_COPYING = re.compile(
+    r"(?i)\b(repeat|rephrase|rewrite|reword|paraphrase|translate|copy|quote|proofread|correct|edit|spell|transcribe|summari[sz]e)\b"
+)
 _FOREIGN = re.compile(r"(?i)\b(translat\w+|language|in (\w+ish|french|german|chinese|japanese|korean|arabic|russian|\w+ese)|write|writt\w+|read|reads|say|says|text|word|words|sign|name|call|called|letters?|title|caption)\b")  # fmt: skip
-_OPEN_END = re.compile(r"(?i)(\b(the|a|an|of|and|or|with|is|are|was|to|in|on|for|that|which|by|from|as|at|its|their|his|her)|[,(\-–])$")
+_OPEN_END = re.compile(
+    r"(?i)(\b(the|a|an|of|and|or|with|is|are|was|to|in|on|for|that|which|by|from|as|at|its|their|his|her)|[,(\-–])$"
+)
 _LIST_LINE = re.compile(r"^\s*([-*•|]|\d+[.)])|\|\s*$")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(\s|$)")
 
@@ -117,5 +123,14 @@ def faults(question: str, answer: str, echo_words: int, prose_words: int, letter
 
 def check(turns: list[list[dict[str, str]]], echo_words: int, prose_words: int, letters: int, margin: int) -> Findings:
     """Rows with abnormal answers; the score is how many faults they have."""
-    found = [[fault for pair in questions_and_answers(row) for fault in faults(*pair, echo_words, prose_words, letters, margin)] for row in turns]
-    return Findings.of([len(own) for own in found], [bool(own) for own in found], [own[0] if own else "" for own in found])
+    found = [
+        [
+            fault
+            for pair in questions_and_answers(row)
+            for fault in faults(*pair, echo_words, prose_words, letters, margin)
+        ]
+        for row in turns
+    ]
+    return Findings.of(
+        [len(own) for own in found], [bool(own) for own in found], [own[0] if own else "" for own in found]
+    )

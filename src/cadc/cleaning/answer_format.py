@@ -13,9 +13,14 @@ LETTER = re.compile(
 PHRASE = re.compile(r"(?i)\b(single|one|a) word( or (a )?(short )?phrase)?\b[^?]*$")
 YES_NO = re.compile(r"(?i)\b(answer|respond|reply)\b[^.?\n]*\byes or no\b|\byes or no\s*[?.]?\s*$")
 #: Sentences that only say how to answer; near duplicates differ in them.
-INSTRUCTION = re.compile(r"(?i)(please )?(answer|respond|reply)[^.\n]*\b(word|phrase|letter|letters|character|yes or no|briefly|short|directly)\b[^.\n]*\.?")
+INSTRUCTION = re.compile(
+    r"(?i)(please )?(answer|respond|reply)[^.\n]*\b(word|phrase|letter|letters|character|yes or no|briefly|short|directly)\b[^.\n]*\.?"
+)
 _OPTION = re.compile(r"(?m)^\s*\(?([A-Z])\s*[).:]\s*\S")
-_LETTER_ANSWER = re.compile(r"^\W*(?:(?:the )?(?:correct )?(?:answer|option)(?: is)?:?\s*)?\(?([A-Za-z])(?:\W*$|\s*[).:]\s*(?s:.*)$)", re.IGNORECASE)
+_LETTER_ANSWER = re.compile(
+    r"^\W*(?:(?:the )?(?:correct )?(?:answer|option)(?: is)?:?\s*)?\(?([A-Za-z])(?:\W*$|\s*[).:]\s*(?s:.*)$)",
+    re.IGNORECASE,
+)
 _YES_NO_ANSWER = re.compile(r"(?i)^\W*(yes|no|yeah|nope|true|false)\b")
 
 
@@ -46,7 +51,9 @@ def check(turns: list[list[dict[str, str]]], phrase_words: int) -> Findings:
     for row in turns:
         faults, in_force, exchanges = [], False, questions_and_answers(row)
         for question, answer in exchanges:
-            in_force = (in_force or bool(PHRASE.search(question))) and not (LETTER.search(question) or YES_NO.search(question))
+            in_force = (in_force or bool(PHRASE.search(question))) and not (
+                LETTER.search(question) or YES_NO.search(question)
+            )
             fault = _fault(question, answer, in_force, phrase_words)
             if fault:
                 faults.append(fault)

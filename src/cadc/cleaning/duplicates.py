@@ -30,7 +30,9 @@ def _number(value: str) -> int:
     return int.from_bytes(blake2b(value.encode(), digest_size=8).digest(), "little")
 
 
-def text_prints(turns: list[list[dict[str, str]]], shingle: int, permutations: int, short: int, seed: int) -> dict[str, np.ndarray]:
+def text_prints(
+    turns: list[list[dict[str, str]]], shingle: int, permutations: int, short: int, seed: int
+) -> dict[str, np.ndarray]:
     """What is compared of rows' texts.
 
     Of exchanges, one row's after the other's: signature uint32 [n_exchanges, permutations], of a question, without its instruction on how to answer, and its
@@ -41,14 +43,21 @@ def text_prints(turns: list[list[dict[str, str]]], shingle: int, permutations: i
     briefs = (" ".join(answer.lower().split()) for row in pairs for _, answer in row)
     letters = [blake2b("\0".join(turn["text"] for turn in row).encode(), digest_size=16).digest() for row in turns]
     return {
-        "signature": signatures([f"{INSTRUCTION.sub(' ', question)} {answer}" for row in pairs for question, answer in row], shingle, permutations, seed),
+        "signature": signatures(
+            [f"{INSTRUCTION.sub(' ', question)} {answer}" for row in pairs for question, answer in row],
+            shingle,
+            permutations,
+            seed,
+        ),
         "brief": np.array([_number(brief) if brief.count(" ") < short else 0 for brief in briefs], np.uint64),
         "n_exchanges": np.array([len(row) for row in pairs]),
         "letters": np.frombuffer(b"".join(letters), np.uint8).reshape(-1, 16),
     }
 
 
-def row_copies(prints: dict[str, np.ndarray], picture: np.ndarray, files: np.ndarray, bands: int, jaccard: float) -> Copies:
+def row_copies(
+    prints: dict[str, np.ndarray], picture: np.ndarray, files: np.ndarray, bands: int, jaccard: float
+) -> Copies:
     """Which rows say what another row says, too, about a picture that looks the same.
 
     prints: `text_prints` of all rows; picture int64 [n]: the group that a row's pictures are in, the same number for all without one; files: a digest of
@@ -58,7 +67,10 @@ def row_copies(prints: dict[str, np.ndarray], picture: np.ndarray, files: np.nda
     n, signature = len(picture), prints["signature"]
     owner = np.repeat(np.arange(n), prints["n_exchanges"])
     within = mixed(mixed(picture.astype(np.uint64))[owner] + prints["brief"])
-    said = components(banded(signature, bands, within), lambda i, j: (within[i] == within[j]) & (similarity(signature, i, j) >= jaccard))
+    said = components(
+        banded(signature, bands, within),
+        lambda i, j: (within[i] == within[j]) & (similarity(signature, i, j) >= jaccard),
+    )
     rows_saying = np.bincount(said, minlength=len(said))
     bounds = np.concatenate([[0], np.cumsum(prints["n_exchanges"])])
     content = [dict(zip(said[a:b].tolist(), range(a, b), strict=True)) for a, b in pairwise(bounds.tolist())]
@@ -70,7 +82,9 @@ def row_copies(prints: dict[str, np.ndarray], picture: np.ndarray, files: np.nda
         for other in kept[rarest] if rows_saying[rarest] > 1 else ():
             if own.keys() <= content[other].keys():
                 keeper[row] = other
-                alike[row] = similarity(signature, np.array(list(own.values())), np.array([content[other][k] for k in own])).mean()
+                alike[row] = similarity(
+                    signature, np.array(list(own.values())), np.array([content[other][k] for k in own])
+                ).mean()
                 break
         else:
             for k in own:

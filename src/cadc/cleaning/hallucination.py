@@ -18,7 +18,9 @@ def visual_tokens(evidence: Evidence, visual: float) -> np.ndarray:
     gain = evidence.gain()
     order = np.argsort(evidence.token, kind="stable")
     kinds, starts = np.unique(evidence.token[order], return_index=True)
-    medians = np.array([np.nanmedian(part) if np.isfinite(part).any() else 0.0 for part in np.split(gain[order], starts[1:])])
+    medians = np.array(
+        [np.nanmedian(part) if np.isfinite(part).any() else 0.0 for part in np.split(gain[order], starts[1:])]
+    )
     return (medians[np.searchsorted(kinds, evidence.token)] >= visual) & np.isfinite(gain)
 
 
@@ -29,7 +31,10 @@ def check(evidence: Evidence, decode: Callable[[list[int]], str], visual: float,
     judging what is written, and with the likelihood under other images in the place of a blurred one (ours).
     """
     gain, is_visual = evidence.gain(), visual_tokens(evidence, visual)
-    counts, sums = (np.diff(np.concatenate([[0], np.cumsum(v, dtype=np.float64)])[evidence.bounds]) for v in (is_visual, np.where(is_visual, gain, 0)))
+    counts, sums = (
+        np.diff(np.concatenate([[0], np.cumsum(v, dtype=np.float64)])[evidence.bounds])
+        for v in (is_visual, np.where(is_visual, gain, 0))
+    )
     score = np.where(counts >= words, -sums / np.maximum(counts, 1), np.nan)
     flag = robust_z(score) > z
     said = [""] * len(flag)

@@ -61,7 +61,9 @@ def signatures(texts: list[str], n: int, permutations: int, seed: int) -> np.nda
     begin = 0
     while begin < len(texts):
         stop, size = begin, 0
-        while stop < len(texts) and (stop == begin or size + len(texts[stop]) < CHUNK):  # a text has fewer shingles than letters
+        while stop < len(texts) and (
+            stop == begin or size + len(texts[stop]) < CHUNK
+        ):  # a text has fewer shingles than letters
             size += len(texts[stop])
             stop += 1
         hashes, starts = shingles(texts[begin:stop], n, words)

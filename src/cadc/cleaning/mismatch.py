@@ -21,10 +21,15 @@ def expected_precision(own: np.ndarray, decoy: np.ndarray) -> tuple[np.ndarray, 
     order, sorted_decoy = np.sort(own), np.sort(decoy)
     if not len(own) or not len(decoy) or order[-1] < sorted_decoy[0]:
         return np.zeros(len(own)), 0.0
-    count, below = np.searchsorted(order, order, side="right"), np.searchsorted(sorted_decoy, order, side="right") / len(decoy)
+    count, below = (
+        np.searchsorted(order, order, side="right"),
+        np.searchsorted(sorted_decoy, order, side="right") / len(decoy),
+    )
     known = below > 0
     seen = count / len(own)
-    band = (1 + GAMMA) * sum(np.sqrt(np.log(4 / DOUBT) / (2 * n)) for n in (len(own), len(decoy)))  # Dvoretzky, Kiefer and Wolfowitz's, of both
+    band = (1 + GAMMA) * sum(
+        np.sqrt(np.log(4 / DOUBT) / (2 * n)) for n in (len(own), len(decoy))
+    )  # Dvoretzky, Kiefer and Wolfowitz's, of both
     least = ((seen + band)[known] / below[known]).argmin()
     share = min(1.0, float(seen[known][least] / below[known][least]))
     expected = np.maximum.accumulate((share * below * len(own) / count)[::-1])[::-1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cadc.cleaning.findings import Findings, questions_and_answers, shown
-from cadc.pool.records import PoolError, read_records
+from cadc.data.records import PoolError, read_records
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SENTENCE = re.compile(r"[.!?\n]+")
@@ -16,7 +16,22 @@ _IRREGULAR = {"men": "man", "women": "woman", "children": "child", "people": "pe
     "buses": "bus", "glasses": "glass", "knives": "knife", "wolves": "wolf", "shelves": "shelf", "leaves": "leaf", "loaves": "loaf", "scarves": "scarf", "halves": "half",
 }  # fmt: skip
 _DENIED = frozenset(
-    ["no", "not", "none", "never", "without", "nor", "neither", "cannot", "t", "lack", "lacks", "lacking", "absent", "absence"]
+    [
+        "no",
+        "not",
+        "none",
+        "never",
+        "without",
+        "nor",
+        "neither",
+        "cannot",
+        "t",
+        "lack",
+        "lacks",
+        "lacking",
+        "absent",
+        "absence",
+    ]
 )  # t: isn't, can't
 
 
@@ -56,11 +71,25 @@ def read_lists(path: Path) -> Lists:
     """
     records = list(read_records(path)) if path.stat().st_size else []
     for number, record in enumerate(records, 1):
-        objects, caption = (record.get("objects", []), record.get("caption", "")) if isinstance(record, dict) else (None, None)
-        if not isinstance(record, dict) or not isinstance(record.get("image"), str) or not {"objects", "caption"} & record.keys():
-            raise PoolError(f"{path}, record {number}: has image and objects or caption to say, not {shown(str(record))}")
-        if not isinstance(caption, str) or not isinstance(objects, list) or not all(isinstance(name, str) for name in objects):
-            raise PoolError(f"{path}, record {number}, image {record['image']!r}: objects is a list of names and caption a text; repair the record")
+        objects, caption = (
+            (record.get("objects", []), record.get("caption", "")) if isinstance(record, dict) else (None, None)
+        )
+        if (
+            not isinstance(record, dict)
+            or not isinstance(record.get("image"), str)
+            or not {"objects", "caption"} & record.keys()
+        ):
+            raise PoolError(
+                f"{path}, record {number}: has image and objects or caption to say, not {shown(str(record))}"
+            )
+        if (
+            not isinstance(caption, str)
+            or not isinstance(objects, list)
+            or not all(isinstance(name, str) for name in objects)
+        ):
+            raise PoolError(
+                f"{path}, record {number}, image {record['image']!r}: objects is a list of names and caption a text; repair the record"
+            )
     vocabulary = {name for record in records for name in map(name_of, record.get("objects", [])) if name}
     longest = max(map(len, vocabulary), default=0)
     of: dict[str, set[tuple[str, ...]]] = {}
@@ -78,12 +107,16 @@ def named(answer: str, lists: Lists) -> list[tuple[str, ...]]:
         if _DENIED & set(_WORD.findall(sentence.lower())):
             continue
         for name in reversed(list(_phrases(sentence, lists.longest))):
-            if name in lists.vocabulary and not any(f" {' '.join(name)} " in f" {' '.join(longer)} " for longer in found):
+            if name in lists.vocabulary and not any(
+                f" {' '.join(name)} " in f" {' '.join(longer)} " for longer in found
+            ):
                 found[name] = None
     return list(found)
 
 
-def check(turns: list[list[dict[str, str]]], images: list[list[str]], lists: Lists, least: int, share: float) -> Findings:
+def check(
+    turns: list[list[dict[str, str]]], images: list[list[str]], lists: Lists, least: int, share: float
+) -> Findings:
     """Rows whose answers name objects that none of their pictures has; the score is the share of the named ones (CHAIR_i).
 
     images: each row's paths. NaN for a row without pictures, with one of which nothing is known, or that names fewer than `least` objects. Flagged from `share` on: lists
@@ -91,11 +124,19 @@ def check(turns: list[list[dict[str, str]]], images: list[list[str]], lists: Lis
     """
     scores, evidence = [], []
     for row, paths in zip(turns, images, strict=True):
-        objects = named(". ".join(answer for _, answer in questions_and_answers(row)), lists) if paths and all(path in lists.of for path in paths) else []
+        objects = (
+            named(". ".join(answer for _, answer in questions_and_answers(row)), lists)
+            if paths and all(path in lists.of for path in paths)
+            else []
+        )
         there = set().union(*(lists.of[path] for path in paths)) if objects else set()
         missing = [" ".join(name) for name in objects if name not in there]
         judged = len(objects) >= least
         scores.append(len(missing) / len(objects) if judged else float("nan"))
         flag = judged and scores[-1] >= share
-        evidence.append(shown(f"its picture is not known to have: {', '.join(sorted(missing))}; {len(objects)} objects are named") if flag else "")
+        evidence.append(
+            shown(f"its picture is not known to have: {', '.join(sorted(missing))}; {len(objects)} objects are named")
+            if flag
+            else ""
+        )
     return Findings.of(scores, [bool(said) for said in evidence], evidence)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cadc import artifacts, shards
-from cadc.clean_params import Duplicates
+from cadc import artifacts
 from cadc.cleaning.duplicates import Copies, row_copies, text_prints
 from cadc.cleaning.pictures import SIDE, fingerprint, image_groups
+from cadc.compute import shards
+from cadc.config.cleaning import Duplicates
+from cadc.config.params import load_params
 from cadc.model.encode import open_image
-from cadc.params import load_params
 
 SHARD_ROWS = 5000
 _EMPTY = {"hash": np.empty((0, SIDE * SIDE // 8), np.uint8), "thumbnail": np.empty((0, SIDE, SIDE, 3), np.int16)}
@@ -21,7 +22,9 @@ _EMPTY = {"hash": np.empty((0, SIDE * SIDE // 8), np.uint8), "thumbnail": np.emp
 
 def digest(image: dict) -> bytes:
     """The file of a pool cell {bytes, path}, as 16 bytes."""
-    return blake2b(image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes(), digest_size=16).digest()
+    return blake2b(
+        image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes(), digest_size=16
+    ).digest()
 
 
 def picture_prints(images: list[list[dict]]) -> dict[str, np.ndarray]:
@@ -30,8 +33,13 @@ def picture_prints(images: list[list[dict]]) -> dict[str, np.ndarray]:
     for name, image in zip(files, (image for own in images for image in own), strict=True):
         if name not in prints:  # rows of one picture often stand close together: it is decoded once
             prints[name] = fingerprint(open_image(image))
-    pictures = {part: np.stack([prints[name][part] for name in files]) if files else empty for part, empty in _EMPTY.items()}
-    return pictures | {"file": np.frombuffer(b"".join(files), np.uint8).reshape(-1, 16), "n_images": np.array([len(own) for own in images], np.int64)}
+    pictures = {
+        part: np.stack([prints[name][part] for name in files]) if files else empty for part, empty in _EMPTY.items()
+    }
+    return pictures | {
+        "file": np.frombuffer(b"".join(files), np.uint8).reshape(-1, 16),
+        "n_images": np.array([len(own) for own in images], np.int64),
+    }
 
 
 def printing() -> shards.Task:
@@ -40,18 +48,26 @@ def printing() -> shards.Task:
 
     def shard(index: int, folder: Path) -> None:
         rows = pool.slice(index * SHARD_ROWS, SHARD_ROWS)
-        texts = text_prints(rows["turns"].to_pylist(), settings.shingle, settings.permutations, settings.short, settings.seed)
+        texts = text_prints(
+            rows["turns"].to_pylist(), settings.shingle, settings.permutations, settings.short, settings.seed
+        )
         for name, array in {**texts, **picture_prints(rows["images"].to_pylist())}.items():
             artifacts.save_array(folder / f"{name}.npy", array)
 
     return shard
 
 
-def shown_pictures(hashes: np.ndarray, thumbnails: np.ndarray, file: np.ndarray, n_images: np.ndarray, settings: Duplicates) -> tuple[np.ndarray, np.ndarray]:
+def shown_pictures(
+    hashes: np.ndarray, thumbnails: np.ndarray, file: np.ndarray, n_images: np.ndarray, settings: Duplicates
+) -> tuple[np.ndarray, np.ndarray]:
     """What rows show, of all images in order: the group of near-duplicate pictures (one number for all rows without), int64 [n], and their files, bytes [n]."""
     names, bounds = file.view("V16")[:, 0], np.concatenate([[0], np.cumsum(n_images)]).tolist()
     _, unique, inverse = np.unique(names, return_index=True, return_inverse=True)
-    group = image_groups(hashes[unique], thumbnails[unique], settings.bits, settings.difference)[inverse] if len(names) else inverse
+    group = (
+        image_groups(hashes[unique], thumbnails[unique], settings.bits, settings.difference)[inverse]
+        if len(names)
+        else inverse
+    )
     number: dict[tuple, int] = {}
     picture = np.array([number.setdefault(tuple(group[a:b].tolist()), len(number)) for a, b in pairwise(bounds)])
     return picture, np.array([names[a:b].tobytes() for a, b in pairwise(bounds)], object)
@@ -63,6 +79,9 @@ def pool_copies(settings: Duplicates, stage: str) -> Copies:
     inputs = [settings.model_dump(exclude={"action"}), artifacts.RAW]
     folders = shards.run(printing, list(range(-(-pool.num_rows // SHARD_ROWS))), stage, inputs, "take fingerprints")
     names = (*_EMPTY, "file", "n_images", "signature", "brief", "n_exchanges", "letters")
-    parts = {name: np.concatenate([artifacts.load_array(folder / f"{name}.npy") for folder in folders.values()]) for name in names}
+    parts = {
+        name: np.concatenate([artifacts.load_array(folder / f"{name}.npy") for folder in folders.values()])
+        for name in names
+    }
     picture, files = shown_pictures(parts["hash"], parts["thumbnail"], parts["file"], parts["n_images"], settings)
     return row_copies(parts, picture, files, settings.bands, settings.jaccard)

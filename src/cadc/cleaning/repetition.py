@@ -45,7 +45,9 @@ def check(turns: list[list[dict[str, str]]], ngram: int, repeated: float, ratio:
             if share:
                 packed = compression_ratio(answer)
                 score = min(share / repeated, packed / ratio)
-                worst = max(worst, (score, f"{shown(gram)}; {100 * share:.0f}% repeated, compresses {packed:.1f} times"))
+                worst = max(
+                    worst, (score, f"{shown(gram)}; {100 * share:.0f}% repeated, compresses {packed:.1f} times")
+                )
         scores.append(worst[0])
         evidence.append(worst[1] if worst[0] > 1 else "")
     return Findings.of(scores, [score > 1 for score in scores], evidence)

@@ -19,7 +19,9 @@ def surprise(evidence: Evidence) -> np.ndarray:
     return evidence.row_mean(evidence.nll - evidence.entropy)
 
 
-def check(evidence: Evidence, keeper: np.ndarray, decode: Callable[[list[int]], str], rule: str, z: float, consensus: int) -> Findings:
+def check(
+    evidence: Evidence, keeper: np.ndarray, decode: Callable[[list[int]], str], rule: str, z: float, consensus: int
+) -> Findings:
     """Rows with a wrong answer; the score is how many robust standard deviations its surprise is above the pool's median.
 
     Flagged are by rule `surprise` those with a score above `z`, by `confident_joint` those that cleanlab's rule finds. Neighbours can overrule the model: where
@@ -49,5 +51,9 @@ def confident_joint(evidence: Evidence) -> np.ndarray:
     threshold = np.bincount(place, own) / np.bincount(place)
     at = np.searchsorted(classes, evidence.likeliest).clip(max=len(classes) - 1)
     known = classes[at] == evidence.likeliest  # a token that no answer holds has no threshold
-    off = (evidence.likeliest != evidence.token) & known & (np.exp(-evidence.likeliest_nll.astype(np.float64)) >= threshold[at])
+    off = (
+        (evidence.likeliest != evidence.token)
+        & known
+        & (np.exp(-evidence.likeliest_nll.astype(np.float64)) >= threshold[at])
+    )
     return np.diff(np.concatenate([[0], np.cumsum(off)])[evidence.bounds]) > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.params import Sequence
+from cadc.config.params import Sequence
 
 
 def relative_slope(trend: np.ndarray) -> np.ndarray:
@@ -41,7 +41,9 @@ def replayed(stages: list[np.ndarray], fraction: float, rng: np.random.Generator
     return out
 
 
-def sequenced(selection: Selection, best: np.ndarray, trend: np.ndarray, rule: Sequence, replay: float, rng: np.random.Generator) -> Selection:
+def sequenced(
+    selection: Selection, best: np.ndarray, trend: np.ndarray, rule: Sequence, replay: float, rng: np.random.Generator
+) -> Selection:
     """The selection's rows in stages, one a capability, later ones with a share of the earlier ones' rows (CADC, curation).
 
     A row that the method gave no capability goes to `best[row]`, int [N]; trend float64 [M, K]. `none` leaves the
@@ -56,4 +58,9 @@ def sequenced(selection: Selection, best: np.ndarray, trend: np.ndarray, rule: S
     row = np.concatenate(stages)
     stage = np.repeat(np.arange(len(stages), dtype=np.int32), [len(rows) for rows in stages])
     weight = dict(zip(selection.row.tolist(), selection.weight.tolist(), strict=True))
-    return Selection(row, np.array([weight[z] for z in row.tolist()], np.float32), np.array([of_row[z] for z in row.tolist()], np.int32), stage)
+    return Selection(
+        row,
+        np.array([weight[z] for z in row.tolist()], np.float32),
+        np.array([of_row[z] for z in row.tolist()], np.int32),
+        stage,
+    )

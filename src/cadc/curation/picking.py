@@ -6,7 +6,7 @@ import heapq
 
 import numpy as np
 
-from cadc.budgets import capped_shares
+from cadc.config.budgets import capped_shares
 
 
 def top(influence: np.ndarray, candidates: np.ndarray, n: int) -> np.ndarray:
@@ -38,7 +38,13 @@ def clean_first(weights: np.ndarray, clean: np.ndarray, counts: np.ndarray, n: i
 
 
 def diverse(
-    affinity: np.ndarray, purity: np.ndarray, features: np.ndarray, weight: np.ndarray | None, keep: float, candidates: np.ndarray, n: int
+    affinity: np.ndarray,
+    purity: np.ndarray,
+    features: np.ndarray,
+    weight: np.ndarray | None,
+    keep: float,
+    candidates: np.ndarray,
+    n: int,
 ) -> np.ndarray:
     """`n` candidates spread over a capability's subtasks, the doubtful left out (ours): int64 [<= n].
 
@@ -72,10 +78,14 @@ def facility_location(features: np.ndarray, n: int, most: int = 8192) -> np.ndar
         halves = np.array_split(np.argsort(features[:, features.var(0).argmax()], kind="stable"), 2)
         sizes = np.array([len(half) for half in halves])
         shares = capped_shares(sizes, sizes, n)
-        return np.concatenate([half[facility_location(features[half], share, most)] for half, share in zip(halves, shares, strict=True)])
+        return np.concatenate(
+            [half[facility_location(features[half], share, most)] for half, share in zip(halves, shares, strict=True)]
+        )
     unit = features - features.mean(0)
     unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    similar = np.clip(np.rint(1e6 * (unit @ unit.T)), 0, None).astype(np.int64)  # whole numbers: no order of sums decides a tie
+    similar = np.clip(np.rint(1e6 * (unit @ unit.T)), 0, None).astype(
+        np.int64
+    )  # whole numbers: no order of sums decides a tie
     covered = np.zeros(len(unit), np.int64)
     waiting = [(-gain, i) for i, gain in enumerate(similar.sum(1).tolist())]
     heapq.heapify(waiting)

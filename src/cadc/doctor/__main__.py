@@ -14,17 +14,22 @@ os.environ |= {"HF_HUB_OFFLINE": "1"}  # it looks at this machine alone
 import torch
 from omegaconf import OmegaConf
 
-from cadc import console
-from cadc.compose import composed
+from cadc.compute import console
+from cadc.config.compose import composed
+from cadc.config.params import Params, ParamsError, checked
 from cadc.doctor import checks
 from cadc.doctor.estimate import CORE, PEAK, REFERENCE, SUSTAINED, Load, Work, works
 from cadc.doctor.published import Size, size_of
 from cadc.evaluation.catalogue import needs
-from cadc.params import Params, ParamsError, checked
 
 _CHARACTERS_PER_TOKEN = 4
 _CHARACTERS, _MINI_CHARACTERS = 1250, 150  # a row of LLaVA-665K, turns alone, and of the mini world
-_PROBE = {"mmt_val": (3127, 162), "mini_vqa": (528, 22), "pope": (480, 2), "llava_in_the_wild": (60, 3)}  # rows, subtasks
+_PROBE = {
+    "mmt_val": (3127, 162),
+    "mini_vqa": (528, 22),
+    "pope": (480, 2),
+    "llava_in_the_wild": (60, 3),
+}  # rows, subtasks
 _OWN_QUESTIONS = 450  # a task of the mini world's, and of a small folder
 
 
@@ -45,7 +50,12 @@ def load_of(params: Params, size: Size, annotations: checks.Annotations | None) 
     probe = [_PROBE[target] for target in params.capture.targets]
     parts = [part for task in params.evaluate.tasks for part in needs(task)[:1]]
     drawn = params.data.path is None  # smaller than what is published, and so are one's own
-    questions = sum(_OWN_QUESTIONS if drawn or part.repository in checks.own_repositories(params.data) else part.rows or _OWN_QUESTIONS for part in parts)
+    questions = sum(
+        _OWN_QUESTIONS
+        if drawn or part.repository in checks.own_repositories(params.data)
+        else part.rows or _OWN_QUESTIONS
+        for part in parts
+    )
     tokens = images + characters / _CHARACTERS_PER_TOKEN
     return Load(rows, tokens, sum(rows for rows, _ in probe), sum(subtasks for _, subtasks in probe), questions), [
         f"{tokens:.0f} tokens a row, {images} of a picture",
@@ -74,7 +84,13 @@ def show(title: str, findings: list[checks.Finding]) -> None:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds / 3600:,.0f} h" if seconds >= 36000 else f"{seconds / 60:,.0f} min" if seconds >= 600 else f"{seconds:,.0f} s"
+    return (
+        f"{seconds / 3600:,.0f} h"
+        if seconds >= 36000
+        else f"{seconds / 60:,.0f} min"
+        if seconds >= 600
+        else f"{seconds:,.0f} s"
+    )
 
 
 def _size(number: float) -> str:
@@ -84,14 +100,26 @@ def _size(number: float) -> str:
 def show_works(made: list[Work], params: Params) -> None:
     rate, name = speed(params)
     total = Work(
-        "all", *(sum(getattr(work, part) for work in made) for part in ("rows", "flops")), max(work.memory for work in made), sum(work.disk for work in made)
+        "all",
+        *(sum(getattr(work, part) for work in made) for part in ("rows", "flops")),
+        max(work.memory for work in made),
+        sum(work.disk for work in made),
     )
     rows = [
-        [work.stage, f"{work.rows:,.0f}", f"{work.flops / 1e12:,.1f}", _time(work.flops / rate), _size(work.memory), _size(work.disk)]
+        [
+            work.stage,
+            f"{work.rows:,.0f}",
+            f"{work.flops / 1e12:,.1f}",
+            _time(work.flops / rate),
+            _size(work.memory),
+            _size(work.disk),
+        ]
         for work in [*made, total]
     ]
     console.line("")
-    console.table(f"Estimate of `dvc repro report`: time on {name}", ["stage", "rows", "TFLOP", "time", "memory", "disk"], rows)
+    console.table(
+        f"Estimate of `dvc repro report`: time on {name}", ["stage", "rows", "TFLOP", "time", "memory", "disk"], rows
+    )
     console.line("Good to a factor of two where a model is large; where it is small, programs take seconds to start.")
 
 
@@ -110,7 +138,14 @@ def main(overrides: list[str]) -> int:
         "This machine": [
             *checks.package_findings(params),
             *checks.key_findings(params),
-            *([checks.disk_finding(sum(work.disk for work in made)), checks.gpu_finding(params, max(work.memory for work in made))] if made else []),
+            *(
+                [
+                    checks.disk_finding(sum(work.disk for work in made)),
+                    checks.gpu_finding(params, max(work.memory for work in made)),
+                ]
+                if made
+                else []
+            ),
         ],
     }
     for title, findings in sections.items():
@@ -120,7 +155,9 @@ def main(overrides: list[str]) -> int:
             f"\nNo estimate: {params.model.path if size is None else params.tuned.path} is neither on this machine nor a model whose shapes are known here."
         )
     else:
-        console.line(f"\n{params.model.path}: {_count(size.parameters)} parameters, LoRA {_count(size.lora)}; {'; '.join(said)}.")
+        console.line(
+            f"\n{params.model.path}: {_count(size.parameters)} parameters, LoRA {_count(size.lora)}; {'; '.join(said)}."
+        )
         show_works(made, params)
     missing = sum(not finding.there for findings in sections.values() for finding in findings)
     console.line("\nNothing is missing." if not missing else f"\n{missing} thing(s) missing: see above.")

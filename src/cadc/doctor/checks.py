@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 from huggingface_hub import try_to_load_from_cache
 
-from cadc.data_params import Data
+from cadc.config.data import Data
+from cadc.config.params import Params
+from cadc.data.probe import REPOSITORY
+from cadc.data.records import PoolError, read_records
 from cadc.doctor.published import Size
 from cadc.evaluation.catalogue import TASKS, DataSet, needs
-from cadc.params import Params
-from cadc.pool.probe import REPOSITORY
-from cadc.pool.records import PoolError, read_records
 
 _GB = 1e9
 
@@ -68,14 +68,32 @@ def data_findings(data: Data, annotations: Annotations | None) -> list[Finding]:
         found = [Finding("annotations", False, annotations.fault)]
     else:
         right = expected.rows in (None, rows)
-        found = [Finding("annotations", right, f"{path}: {rows:,} rows" + ("" if right else f", {expected.rows:,} expected: fetch it again"))]
+        found = [
+            Finding(
+                "annotations",
+                right,
+                f"{path}: {rows:,} rows" + ("" if right else f", {expected.rows:,} expected: fetch it again"),
+            )
+        ]
     for name, count in expected.images.items() or [("", 1)]:
         folder = data.inside(data.images) / name
         files = _files(folder) if folder.is_dir() else 0
         if name == "":  # that it is there is all that can be expected of a folder of one's own
-            found.append(Finding("images", folder.is_dir(), str(folder) if folder.is_dir() else f"no folder {folder}; set data.images"))
+            found.append(
+                Finding(
+                    "images",
+                    folder.is_dir(),
+                    str(folder) if folder.is_dir() else f"no folder {folder}; set data.images",
+                )
+            )
         else:
-            found.append(Finding(f"images {name}", files >= count, f"{folder}: {files:,} files" + ("" if files >= count else f", {count:,} expected")))
+            found.append(
+                Finding(
+                    f"images {name}",
+                    files >= count,
+                    f"{folder}: {files:,} files" + ("" if files >= count else f", {count:,} expected"),
+                )
+            )
     for name, kind in ((data.choice, "multiple choice"), (data.yesno, "yes/no")):
         if name:
             there = data.inside(name).is_file()
@@ -83,7 +101,9 @@ def data_findings(data: Data, annotations: Annotations | None) -> list[Finding]:
                 Finding(
                     f"questions, {kind}",
                     there,
-                    str(data.inside(name)) if there else f"no {data.inside(name)}; write it, or set data.{'choice' if kind[0] == 'm' else 'yesno'} to null",
+                    str(data.inside(name))
+                    if there
+                    else f"no {data.inside(name)}; write it, or set data.{'choice' if kind[0] == 'm' else 'yesno'} to null",
                 )
             )
     return found
@@ -100,7 +120,9 @@ def benchmark_findings(params: Params) -> list[Finding]:
         return []
     wanted: dict[tuple[str, str | None], tuple[DataSet, list[str]]] = {}
     for target in params.capture.targets:
-        wanted.setdefault((REPOSITORY[target], params.data.probe), (DataSet(REPOSITORY[target], None, "probe", None), []))[1].append(f"{target} (aimed at)")
+        wanted.setdefault(
+            (REPOSITORY[target], params.data.probe), (DataSet(REPOSITORY[target], None, "probe", None), [])
+        )[1].append(f"{target} (aimed at)")
     for task in params.evaluate.tasks:
         for data in needs(task)[:1]:
             rows = f"{data.rows:,} rows" if data.rows else "any number of rows"
@@ -139,7 +161,9 @@ def model_findings(params: Params, size: Size | None) -> list[Finding]:
         if path is not None:
             where = _model_there(path)
             fetch = (
-                f"hf download {path}{weights if what == 'model' else ''}" if path.count("/") == 1 and not path.startswith("models/") else f"no folder {path}"
+                f"hf download {path}{weights if what == 'model' else ''}"
+                if path.count("/") == 1 and not path.startswith("models/")
+                else f"no folder {path}"
             )
             found.append(Finding(what, where is not None, where or fetch))
     return found
@@ -150,7 +174,13 @@ def package_findings(params: Params) -> list[Finding]:
     found = []
     if params.model.attention == "flash_attention_2":
         there = importlib.util.find_spec("flash_attn") is not None
-        found.append(Finding("package flash-attn", there, "installed" if there else "uv pip install flash-attn, or -S model.attention=sdpa"))
+        found.append(
+            Finding(
+                "package flash-attn",
+                there,
+                "installed" if there else "uv pip install flash-attn, or -S model.attention=sdpa",
+            )
+        )
     return found
 
 
@@ -160,14 +190,28 @@ def key_findings(params: Params) -> list[Finding]:
         "evaluate.judge.url": params.evaluate.judge.url,
         "views.url": params.views.url,
         "clean.url": params.clean.url,
-        **{f"select.{name}.judge_url": params.select[name].get("judge_url") for name in params.methods if "judge_url" in (params.select.get(name) or {})},
+        **{
+            f"select.{name}.judge_url": params.select[name].get("judge_url")
+            for name in params.methods
+            if "judge_url" in (params.select.get(name) or {})
+        },
     }
     used = [name for name, url in asked.items() if url]
     there = bool(os.environ.get("OPENAI_API_KEY"))
-    found = [Finding("OPENAI_API_KEY", there, f"{'set' if there else 'not set, export it'}: {', '.join(used)}")] if used else []
+    found = (
+        [Finding("OPENAI_API_KEY", there, f"{'set' if there else 'not set, export it'}: {', '.join(used)}")]
+        if used
+        else []
+    )
     unjudged = [task for task in params.evaluate.tasks if TASKS[task].judge and params.evaluate.judge.url is None]
     if unjudged and params.data.path is not None:
-        found.append(Finding("judge", False, f"{', '.join(unjudged)}: set evaluate.judge.url and .model, or the small deterministic judge compares words"))
+        found.append(
+            Finding(
+                "judge",
+                False,
+                f"{', '.join(unjudged)}: set evaluate.judge.url and .model, or the small deterministic judge compares words",
+            )
+        )
     return found
 
 
@@ -177,7 +221,8 @@ def disk_finding(wanted: float) -> Finding:
     return Finding(
         "disk",
         free > wanted,
-        f"{free / _GB:,.0f} GB free, about {wanted / _GB:,.0f} GB needed" + ("" if free > wanted else "; link artifacts/ and .dvc/cache elsewhere"),
+        f"{free / _GB:,.0f} GB free, about {wanted / _GB:,.0f} GB needed"
+        + ("" if free > wanted else "; link artifacts/ and .dvc/cache elsewhere"),
     )
 
 
@@ -187,7 +232,12 @@ def gpu_finding(params: Params, wanted: float) -> Finding:
         return Finding(
             "GPU",
             params.model.dtype == "float32",
-            "none" + ("; the CPU will do" if params.model.dtype == "float32" else f", about {wanted / _GB:.0f} GB of its memory needed"),
+            "none"
+            + (
+                "; the CPU will do"
+                if params.model.dtype == "float32"
+                else f", about {wanted / _GB:.0f} GB of its memory needed"
+            ),
         )
     memory = min(torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count()))
     fits = memory > wanted

@@ -10,13 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cadc.config.params import Optimizer, Params
 from cadc.doctor.published import Size
-from cadc.params import Optimizer, Params
 from cadc.training.schedule import epochs_for
 
 CORE = 20e9  # operations a second of one CPU core in 32 bits (ours: what fine-tuning the mini model sustains)
 #: Dense 16-bit tensor operations a second of a GPU (its data sheet), and the share of them that training sustains (ours: what LoRA runs report).
-PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "A6000": 155e12, "4090": 165e12, "V100": 125e12, "T4": 65e12}
+PEAK = {
+    "H200": 989e12,
+    "H100": 989e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "A6000": 155e12,
+    "4090": 165e12,
+    "V100": 125e12,
+    "T4": 65e12,
+}
 SUSTAINED = 0.35
 REFERENCE = "A100"  # what hours are told for on a machine without a GPU
 
@@ -68,7 +77,11 @@ def works(params: Params, size: Size, tuned: Size, load: Load) -> list[Work]:
     def a_step(size: Size, checkpointing: bool) -> float:
         return (6 if checkpointing else 4) * size.parameters * load.tokens
 
-    checkpointing, step, forward = params.model.gradient_checkpointing, a_step(size, params.model.gradient_checkpointing), 2 * size.parameters * load.tokens
+    checkpointing, step, forward = (
+        params.model.gradient_checkpointing,
+        a_step(size, params.model.gradient_checkpointing),
+        2 * size.parameters * load.tokens,
+    )
     direction = a_step(size, False)  # gradients of single rows are read by hooks, without checkpointing
     a_weight = 2 if params.model.dtype == "bfloat16" else 4
     snapshots, n = len(params.proxy.snapshots_at), load.rows
@@ -79,7 +92,10 @@ def works(params: Params, size: Size, tuned: Size, load: Load) -> list[Work]:
     def reading(size: Size) -> float:
         return size.parameters * a_weight + 34 * a_weight / 2 * params.capture.batch_tokens * size.width
 
-    gradients = training_memory(size, params, max(params.capture.batch_tokens, load.tokens), False) + 4 * load.subtasks * params.capture.projection
+    gradients = (
+        training_memory(size, params, max(params.capture.batch_tokens, load.tokens), False)
+        + 4 * load.subtasks * params.capture.projection
+    )
     signals = {method.signal for method in params.methods.values()}
     proxied, probed = n * params.proxy.pool_fraction * params.proxy.epochs, load.probe_rows * snapshots
     parameters, patches, width = _tower(params.embed.tower)
@@ -88,9 +104,19 @@ def works(params: Params, size: Size, tuned: Size, load: Load) -> list[Work]:
     made = [Work("prepare", n, 0.0, 0.0, n * (2000.0 if not params.pool.embed_images else 6000.0))]
     if (params.clean.pool, params.clean.evidence) == ("cleaned", "crossfit"):
         how, draws = params.crossfit.matching, params.crossfit.draws
-        trained = n * (params.crossfit.folds - 1) * (params.crossfit.epochs + 2 * how.members * how.epochs)  # each row with two pictures
+        trained = (
+            n * (params.crossfit.folds - 1) * (params.crossfit.epochs + 2 * how.members * how.epochs)
+        )  # each row with two pictures
         judged = n * (2 + draws + how.members * (1 + draws))
-        made.append(Work("crossfit", trained + judged, trained * step + judged * forward, max(training(params.proxy, size), reading(size)), 0.0))
+        made.append(
+            Work(
+                "crossfit",
+                trained + judged,
+                trained * step + judged * forward,
+                max(training(params.proxy, size), reading(size)),
+                0.0,
+            )
+        )
     made += [
         Work("embed", n, embedding, watching, n * 4 * (2 * width + 384)),
         Work("proxy_train", proxied, proxied * step, training(params.proxy, size), snapshots * 12 * size.lora),
@@ -103,19 +129,39 @@ def works(params: Params, size: Size, tuned: Size, load: Load) -> list[Work]:
     if "features" in signals:
         disk = n * (params.features.layers * 2 * size.width * 2 + 4 * size.width)
         made.append(Work("features", n * snapshots, n * snapshots * forward, reading(size), disk))
-    made.append(Work("capture", probed, probed * direction, gradients, 12 * load.subtasks * params.capture.projection * snapshots))
-    made.append(Work("attribute", n * snapshots, n * snapshots * direction, gradients, 4 * n * snapshots * (load.subtasks + 3)))
+    made.append(
+        Work(
+            "capture", probed, probed * direction, gradients, 12 * load.subtasks * params.capture.projection * snapshots
+        )
+    )
+    made.append(
+        Work("attribute", n * snapshots, n * snapshots * direction, gradients, 4 * n * snapshots * (load.subtasks + 3))
+    )
     if "matching" in signals:
         disk = n * (12 * snapshots * load.subtasks + 2 * params.match.keep_width)
         made.append(Work("match", n * snapshots, n * snapshots * direction, gradients, disk))
     if n_replicas := len(params.replicate.seeds):
         flops, disk = n_replicas * (proxied * step + probed * direction), n_replicas * 4 * probed * load.probe_rows
-        made.append(Work("replicate", n_replicas * (proxied + probed), flops, max(training(params.proxy, size), gradients), disk))
+        made.append(
+            Work(
+                "replicate", n_replicas * (proxied + probed), flops, max(training(params.proxy, size), gradients), disk
+            )
+        )
     tuning, asking = a_step(tuned, checkpointing), 2 * tuned.parameters * load.tokens
     for name in params.methods:
         budgets = [1.0] if name == "full" else params.curate.budget
         rows = sum(n * budget * epochs_for(budget, params.finetune.epochs) for budget in budgets) * len(params.seeds)
         runs = len(budgets) * len(params.seeds)
-        made.append(Work(f"finetune@{name}", rows, rows * tuning, training(params.finetune, tuned), runs * 4 * tuned.lora))
-        made.append(Work(f"evaluate@{name}", load.questions * runs, load.questions * runs * asking, reading(tuned), load.questions * runs * 200.0))
+        made.append(
+            Work(f"finetune@{name}", rows, rows * tuning, training(params.finetune, tuned), runs * 4 * tuned.lora)
+        )
+        made.append(
+            Work(
+                f"evaluate@{name}",
+                load.questions * runs,
+                load.questions * runs * asking,
+                reading(tuned),
+                load.questions * runs * 200.0,
+            )
+        )
     return made

@@ -19,8 +19,8 @@ from transformers import (
 )
 from transformers.initialization import no_init_weights
 
+from cadc.config.params import Model
 from cadc.model.load import add_lora, trainable
-from cadc.params import Model
 
 _CLIP_L_336 = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
                "image_size": 336, "patch_size": 14}  # fmt: skip
@@ -96,7 +96,11 @@ def size_of(model: Model) -> Size | None:
         config = kind(**arguments)
     if tokens is None:
         vision = config.vision_config
-        tokens = _PUBLISHED[model.path][2] if model.path in _PUBLISHED else (getattr(vision, "image_size", 336) // getattr(vision, "patch_size", 14)) ** 2
+        tokens = (
+            _PUBLISHED[model.path][2]
+            if model.path in _PUBLISHED
+            else (getattr(vision, "image_size", 336) // getattr(vision, "patch_size", 14)) ** 2
+        )
     with torch.device("meta"), no_init_weights():
         laid_out = add_lora(AutoModelForImageTextToText.from_config(config).requires_grad_(False), model.lora, 0)
     lora = trainable(laid_out)
@@ -108,5 +112,7 @@ def size_of(model: Model) -> Size | None:
         layers=text.num_hidden_layers,
         vocabulary=text.vocab_size,
         image_tokens=tokens,
-        adapted=frozenset(".".join(part for part in name.split(".") if not part.isdigit()).split(".lora_")[0] for name in lora),
+        adapted=frozenset(
+            ".".join(part for part in name.split(".") if not part.isdigit()).split(".lora_")[0] for name in lora
+        ),
     )

@@ -34,12 +34,18 @@ class ChatModel(lmms):
         _, to_messages, settings, doc_id, task, split = request.args
         key = (task, split, doc_id)
         if key not in self._prompts:
-            parts = [part for message in to_messages(self.task_dict[task][split][doc_id]) for part in message["content"]]
+            parts = [
+                part for message in to_messages(self.task_dict[task][split][doc_id]) for part in message["content"]
+            ]
             other = sorted({part["type"] for part in parts} - {"text", "image"})
             if other:
-                raise ValueError(f"{task}, document {doc_id}: shows {', '.join(other)}; models here are shown images and text alone")
+                raise ValueError(
+                    f"{task}, document {doc_id}: shows {', '.join(other)}; models here are shown images and text alone"
+                )
             images = [
-                part["url"] if isinstance(part["url"], Image.Image) else open_image({"bytes": None, "path": part["url"]})
+                part["url"]
+                if isinstance(part["url"], Image.Image)
+                else open_image({"bytes": None, "path": part["url"]})
                 for part in parts
                 if part["type"] == "image"
             ]

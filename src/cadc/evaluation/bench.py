@@ -9,11 +9,11 @@ from PIL import Image
 from transformers import ProcessorMixin
 
 from cadc import artifacts
+from cadc.config.params import Params
 from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import Benchmarks, run, sample_rows, sample_schema
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
-from cadc.params import Params
 from cadc.training.finetune import finetune
 from cadc.training.schedule import static_schedule
 
@@ -30,7 +30,9 @@ class BlankPictures:
         return getattr(self._processor, name)
 
     def __call__(self, *args, images=None, **rest):
-        return self._processor(*args, images=images and [Image.new("RGB", image.size, _GREY) for image in images], **rest)
+        return self._processor(
+            *args, images=images and [Image.new("RGB", image.size, _GREY) for image in images], **rest
+        )
 
 
 class Bench:
@@ -46,13 +48,21 @@ class Bench:
         params = self.params
         model = add_lora(load_base(params.model), params.model.lora, seed)
         if len(rows):
-            finetune(model, self.rows, static_schedule(artifacts.Selection.of_rows(rows), n_examples), params.finetune, params.model)
+            finetune(
+                model,
+                self.rows,
+                static_schedule(artifacts.Selection.of_rows(rows), n_examples),
+                params.finetune,
+                params.model,
+            )
         return model
 
 
 def chat_of(params: Params, processor: ProcessorMixin, blank: bool = False) -> ChatModel:
     """What asks a model; one for each set of tasks, for it keeps their prompts. `blank`: with grey pictures."""
-    return ChatModel(BlankPictures(processor) if blank else processor, params.evaluate.batch_size, params.evaluate.max_new_tokens)
+    return ChatModel(
+        BlankPictures(processor) if blank else processor, params.evaluate.batch_size, params.evaluate.max_new_tokens
+    )
 
 
 def answers(model: PeftModel, chat: ChatModel, tasks: Benchmarks) -> pa.Table:

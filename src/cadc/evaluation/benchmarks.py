@@ -48,7 +48,9 @@ class MirrorTask(ConfigurableMessagesTask):
         split, data = self.config.test_split, self._data
         if self.config.process_docs is not None:
             data = self.config.process_docs(data)
-        pictures = [name for name, kind in data.features.items() if isinstance(getattr(kind, "feature", kind), datasets.Image)]
+        pictures = [
+            name for name, kind in data.features.items() if isinstance(getattr(kind, "feature", kind), datasets.Image)
+        ]
         self.dataset = datasets.DatasetDict({split: data})
         self.dataset_no_image = datasets.DatasetDict({split: data.remove_columns(pictures)})
 
@@ -73,13 +75,21 @@ def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> da
         if data.split not in files:
             raise ValueError(f"there are the splits {', '.join(sorted(files)) or 'none'}")
         rows = datasets.load_dataset(
-            builder.name, data_files={data.split: files[data.split]}, split=data.split, features=builder.info.features, cache_dir=cache
+            builder.name,
+            data_files={data.split: files[data.split]},
+            split=data.split,
+            features=builder.info.features,
+            cache_dir=cache,
         )
     except Exception as error:  # datasets raises errors of ten kinds for an incomplete folder
-        raise ValueError(f"{place}: can't be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); {again}") from error
+        raise ValueError(
+            f"{place}: can't be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); {again}"
+        ) from error
     lacking = [name for name in columns if name not in rows.column_names]
     if lacking:
-        raise ValueError(f"{place}: no column {', '.join(lacking)}, which lmms-eval's task reads; there are {', '.join(rows.column_names)}; {again}")
+        raise ValueError(
+            f"{place}: no column {', '.join(lacking)}, which lmms-eval's task reads; there are {', '.join(rows.column_names)}; {again}"
+        )
     return rows
 
 
@@ -88,9 +98,15 @@ def _with_pictures(config: dict, rows: datasets.Dataset, pictures: datasets.Data
     at = {name: i for i, name in enumerate(pictures["id"])}
     lacking = sorted(set(rows["imageId"]) - set(at))
     if lacking:
-        raise ValueError(f"{folder}: {len(lacking)} of the pictures that questions ask about are not there, such as {lacking[0]}; fetch it again")
+        raise ValueError(
+            f"{folder}: {len(lacking)} of the pictures that questions ask about are not there, such as {lacking[0]}; fetch it again"
+        )
     shipped = config["doc_to_visual"]
-    return {**config, "process_docs": None, "doc_to_visual": lambda doc: shipped({"image": pictures[at[doc["imageId"]]]["image"]})}
+    return {
+        **config,
+        "process_docs": None,
+        "doc_to_visual": lambda doc: shipped({"image": pictures[at[doc["imageId"]]]["image"]}),
+    }
 
 
 def _judging(name: str, config: dict, judged: bool) -> dict:
@@ -102,7 +118,10 @@ def _judging(name: str, config: dict, judged: bool) -> dict:
         utils.API_URL = os.environ.get("OPENAI_API_URL", "")  # read once at import there, whatever judge comes later
         utils.headers = {"Content-Type": "application/json"}
         if not judged:
-            metrics = [{**metric, "aggregation": getattr(evaluate_hb, f"hb_aggregation_result_{metric['metric']}_intern")} for metric in metrics]
+            metrics = [
+                {**metric, "aggregation": getattr(evaluate_hb, f"hb_aggregation_result_{metric['metric']}_intern")}
+                for metric in metrics
+            ]
     return {**config, "metric_list": metrics}
 
 
@@ -113,8 +132,14 @@ def load_tasks(root: Path, names: list[str], judged: bool = False) -> Benchmarks
     set that is incomplete.
     """
     check(root, names, judged)
-    cache = tempfile.TemporaryDirectory(prefix="cadc-datasets-")  # the shared one knows a local folder by its name, whatever it holds
-    manager = TaskManager(include_path=sorted({str(tasks_folder(TASKS[name])) for name in names}), include_defaults=False, model_name="cadc")
+    cache = tempfile.TemporaryDirectory(
+        prefix="cadc-datasets-"
+    )  # the shared one knows a local folder by its name, whatever it holds
+    manager = TaskManager(
+        include_path=sorted({str(tasks_folder(TASKS[name])) for name in names}),
+        include_defaults=False,
+        model_name="cadc",
+    )
     tasks = []
     for name in names:
         task = TASKS[name]
@@ -124,7 +149,9 @@ def load_tasks(root: Path, names: list[str], judged: bool = False) -> Benchmarks
         questions, *pictures = needs(name)
         rows = _read(questions, root, task.columns, cache.name)
         if pictures:
-            config = _with_pictures(config, rows, _read(pictures[0], root, ("id", "image"), cache.name), questions.folder(root))
+            config = _with_pictures(
+                config, rows, _read(pictures[0], root, ("id", "image"), cache.name), questions.folder(root)
+            )
         tasks.append(MirrorTask(_judging(name, config, judged), rows))
     return Benchmarks(tasks, manager, cache)
 
@@ -135,7 +162,12 @@ def run(model: lmms, benchmarks: Benchmarks) -> tuple[dict[str, dict[str, float]
     One thread scores: MMT-Bench and CMMMU guess at random where they can't parse an answer, and threads share one generator.
     """
     # its own bars and tables; its warnings go to loguru's handler. What it writes, HallusionBench's verdicts that it would take up again among it, goes, too
-    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere), redirect_stdout(nowhere), tempfile.TemporaryDirectory(prefix="cadc-lmms-eval-") as written:
+    with (
+        open(os.devnull, "w") as nowhere,
+        redirect_stderr(nowhere),
+        redirect_stdout(nowhere),
+        tempfile.TemporaryDirectory(prefix="cadc-lmms-eval-") as written,
+    ):
         made = simple_evaluate(
             model=model,
             tasks=benchmarks.tasks,
@@ -147,7 +179,11 @@ def run(model: lmms, benchmarks: Benchmarks) -> tuple[dict[str, dict[str, float]
             cli_args=Namespace(output_path=written, process_with_media=False),
         )
     metrics = {
-        task: {name.split(",")[0]: value for name, value in figures.items() if isinstance(value, int | float) and "stderr" not in name.lower()}
+        task: {
+            name.split(",")[0]: value
+            for name, value in figures.items()
+            if isinstance(value, int | float) and "stderr" not in name.lower()
+        }
         for task, figures in made["results"].items()
     }
     return metrics, made["samples"]
@@ -162,7 +198,9 @@ def _mmbench(task: str, sample: dict) -> float:
     """Whether one question of MMBench is answered rightly; lmms-eval's own evaluator only says whether all its variants are."""
     evaluator = MMBench_Evaluator(API_KEY="", API_URL=os.environ.get("OPENAI_API_URL", ""))
     item = sample["gpt_eval_score"]
-    return evaluator.eval_sub_data(pd.DataFrame([item]), {item["index"]: item["answer"]}, static_only=TASKS[task].judge is None)
+    return evaluator.eval_sub_data(
+        pd.DataFrame([item]), {item["index"]: item["answer"]}, static_only=TASKS[task].judge is None
+    )
 
 
 def _hallusion(task: str, sample: dict) -> float:
@@ -180,7 +218,9 @@ _SCORES = {
     "mmbench": _mmbench,
     "hallusion": _hallusion,
     "mme": _mme,
-    "seedbench": lambda task, sample: sample["seed_all"]["pred"].lower().strip() == sample["seed_all"]["answer"].lower().strip(),
+    "seedbench": lambda task, sample: (
+        sample["seed_all"]["pred"].lower().strip() == sample["seed_all"]["answer"].lower().strip()
+    ),
     "cmmmu": lambda task, sample: sample["cmmmu_acc"]["judge"] == "正确",
     "llava": lambda task, sample: sample["gpt_eval_llava_all"]["scores"][1],
 }

@@ -163,7 +163,11 @@ _Yaml.add_constructor("!function", lambda loader, node: None)
 def tasks_folder(task: Task) -> Path:
     """The folder whose yaml files describe `task`: of the installed lmms-eval, or our own."""
     own = OWN / task.folder
-    return own if own.is_dir() else Path(importlib.util.find_spec("lmms_eval").submodule_search_locations[0]) / "tasks" / task.folder
+    return (
+        own
+        if own.is_dir()
+        else Path(importlib.util.find_spec("lmms_eval").submodule_search_locations[0]) / "tasks" / task.folder
+    )
 
 
 @cache
@@ -197,11 +201,16 @@ def check_names(names: list[str], judged: bool) -> None:
     for name in names:
         if name not in TASKS:
             near = get_close_matches(name, TASKS, 3, 0.4)
-            faults.append(f"evaluate.tasks: no task {name!r}; " + (f"nearest are {', '.join(near)}" if near else f"there are {', '.join(TASKS)}"))
+            faults.append(
+                f"evaluate.tasks: no task {name!r}; "
+                + (f"nearest are {', '.join(near)}" if near else f"there are {', '.join(TASKS)}")
+            )
         elif names.count(name) > 1 or any(other == f"{name}_static" for other in names):
             faults.append(f"evaluate.tasks: {name} stands there twice, or both with a judge and static; name it once")
         elif TASKS[name].judge == "real" and not judged:
-            faults.append(f"{name} asks a language model what it can't read; set evaluate.judge.url, or take {name}_static, which asks nothing")
+            faults.append(
+                f"{name} asks a language model what it can't read; set evaluate.judge.url, or take {name}_static, which asks nothing"
+            )
     if faults:
         raise ValueError("\n".join(dict.fromkeys(faults)))
 

@@ -11,11 +11,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from cadc.budgets import capped_shares
-from cadc.params import budget_key
+from cadc.config.budgets import capped_shares
+from cadc.config.params import budget_key
 
 #: The figures shown, with their names in tables, and those that the gate is judged on.
-FORMS = {"corrected_open": "open", "corrected_yesno": "yes/no", "corrected_choice": "multiple choice", "corrected_mean": "mean of forms"}
+FORMS = {
+    "corrected_open": "open",
+    "corrected_yesno": "yes/no",
+    "corrected_choice": "multiple choice",
+    "corrected_mean": "mean of forms",
+}
 JUDGED = ("corrected_open", "corrected_mean")
 #: The forms that the oracle draws from: those of the benchmarks.
 _ASKED = ("open", "yesno", "choice")
@@ -72,7 +77,9 @@ def oracle(labels: list[dict], n: int, rng: np.random.Generator) -> np.ndarray:
             groups.setdefault(label["subtask"], []).append(row)
     names = sorted(groups)
     shares = capped_shares(np.ones(len(names)), np.array([len(groups[name]) for name in names]), n)
-    return rng.permutation(np.concatenate([rng.permutation(groups[name])[:share] for name, share in zip(names, shares, strict=True)]))
+    return rng.permutation(
+        np.concatenate([rng.permutation(groups[name])[:share] for name, share in zip(names, shares, strict=True)])
+    )
 
 
 def conditions(scores: dict[str, np.ndarray], random_cells: list[str], budget: float) -> list[Condition]:
@@ -91,5 +98,7 @@ def conditions(scores: dict[str, np.ndarray], random_cells: list[str], budget: f
         Condition("full >= 70", mean["full 100%"], 70 - 1e-9),
         Condition(f"full - {random} >= 20", mean["full 100%"] - mean[random], 20 - 1e-9),
         Condition(f"{best} - {random} > 2 sd of the difference", float(lead.mean()), 2 * float(lead.std(ddof=1))),
-        Condition("least rise of random " + ", ".join(cell.split()[1] for cell in random_cells) + " > 0", min(rises), 0),
+        Condition(
+            "least rise of random " + ", ".join(cell.split()[1] for cell in random_cells) + " > 0", min(rises), 0
+        ),
     ]

@@ -2,7 +2,7 @@
 
 lmms-eval asks in three ways, of two kinds of address, and hides what fails: a dead or unparsable judge is worth 100.0 to
 LLaVA-in-the-Wild, a guess to MMBench, "unclear" to HallusionBench. So it always asks a server of ours on 127.0.0.1, which either judges
-itself or asks the endpoint through `cadc.endpoint`: each prompt is paid for once, the key is never lmms-eval's, and failures are errors.
+itself or asks the endpoint through `cadc.compute.endpoint`: each prompt is paid for once, the key is never lmms-eval's, and failures are errors.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from cadc.endpoint import Endpoint, EndpointError
-from cadc.params import Judge
+from cadc.compute.endpoint import Endpoint, EndpointError
+from cadc.config.params import Judge
 
 
 class JudgeError(ValueError):
@@ -64,7 +64,11 @@ def _letter(reply: str) -> str:
 
 
 #: What lmms-eval reads in a reply, by words of its prompt: LLaVA-in-the-Wild's, HallusionBench's, MMBench's.
-_USABLE = {"[End of ": _two_numbers, "Imagine you are an intelligent teacher": _verdict, "match an answer with several options": _letter}
+_USABLE = {
+    "[End of ": _two_numbers,
+    "Imagine you are an intelligent teacher": _verdict,
+    "match an answer with several options": _letter,
+}
 
 #: Seconds that HallusionBench and MMBench wait for a reply, less one; then they ask again or go without.
 PATIENCE = 29.0
@@ -141,7 +145,12 @@ def judge(params: Judge) -> Iterator[Asked]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(asked, endpoint))
     asked.url = f"http://127.0.0.1:{server.server_port}/v1"
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    settings = {"API_TYPE": "openai", "OPENAI_API_URL": asked.url, "MODEL_VERSION": params.model, "OPENAI_API_KEY": "none"}
+    settings = {
+        "API_TYPE": "openai",
+        "OPENAI_API_URL": asked.url,
+        "MODEL_VERSION": params.model,
+        "OPENAI_API_KEY": "none",
+    }
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:

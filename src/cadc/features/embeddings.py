@@ -18,12 +18,14 @@ from cadc.model.load import device, load_base, load_processor
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cadc.params import Model
+    from cadc.config.params import Model
 
 
 def row_text(turns: list[dict[str, str]], answers: bool) -> str:
     """What a row says, turn after turn, without its image marks; its questions alone, or with their answers."""
-    return " ".join(" ".join(turn["text"].replace(IMAGE_TOKEN, " ").split()) for turn in turns if answers or turn["role"] == "user")
+    return " ".join(
+        " ".join(turn["text"].replace(IMAGE_TOKEN, " ").split()) for turn in turns if answers or turn["role"] == "user"
+    )
 
 
 class ContrastiveTower:
@@ -31,8 +33,12 @@ class ContrastiveTower:
 
     def __init__(self, path: str):
         if path.startswith("towers/") and not Path(path).is_dir():
-            raise SystemExit(f"embed.tower: no model in {path!r}; make it with `make pretrain`, or give a folder or hub id")
-        self.model: PreTrainedModel = AutoModel.from_pretrained(path, use_safetensors=True).eval().requires_grad_(False).to(device())
+            raise SystemExit(
+                f"embed.tower: no model in {path!r}; make it with `make pretrain`, or give a folder or hub id"
+            )
+        self.model: PreTrainedModel = (
+            AutoModel.from_pretrained(path, use_safetensors=True).eval().requires_grad_(False).to(device())
+        )
         self.images, self.tokenizer = AutoImageProcessor.from_pretrained(path), AutoTokenizer.from_pretrained(path)
 
     @torch.inference_mode()
@@ -45,8 +51,12 @@ class ContrastiveTower:
     def embed_texts(self, texts: list[str]) -> np.ndarray:
         """Unit embeddings float32 [n, width]; a text longer than the tower reads is cut."""
         length = self.model.config.text_config.max_position_embeddings
-        tokens = self.tokenizer(texts, padding="max_length", truncation=True, max_length=length, return_tensors="pt").to(self.model.device)
-        masks = {} if self.model.config.model_type.startswith("siglip") else {"attention_mask": tokens["attention_mask"]}  # SigLIP reads its padding
+        tokens = self.tokenizer(
+            texts, padding="max_length", truncation=True, max_length=length, return_tensors="pt"
+        ).to(self.model.device)
+        masks = (
+            {} if self.model.config.model_type.startswith("siglip") else {"attention_mask": tokens["attention_mask"]}
+        )  # SigLIP reads its padding
         return _unit(self.model.get_text_features(input_ids=tokens["input_ids"], **masks))
 
 
@@ -62,7 +72,13 @@ def tower_embeddings(tower: ContrastiveTower, records: list[dict], batch_size: i
     image = np.zeros_like(text)
     if pictures:
         rows = [i for i, _ in pictures]
-        np.add.at(image, rows, _in_batches(lambda part: tower.embed_images([open_image(x) for x in part]), [x for _, x in pictures], batch_size))
+        np.add.at(
+            image,
+            rows,
+            _in_batches(
+                lambda part: tower.embed_images([open_image(x) for x in part]), [x for _, x in pictures], batch_size
+            ),
+        )
     norms = np.linalg.norm(image, axis=1, keepdims=True)
     return {"image": image / np.where(norms > 0, norms, 1), "text": text}
 
@@ -75,13 +91,20 @@ def row_encoder(model: Model, tower: str | None) -> Callable[[pa.Table], dict[st
         encoder = ContrastiveTower(tower)
         return lambda table: tower_embeddings(encoder, table.to_pylist())
     base, processor = load_base(model), load_processor(model)
-    return lambda table: embed_rows(base, processor, EncodedRows(table, processor, model.max_length, long_rows=model.long_rows), np.arange(table.num_rows))
+    return lambda table: embed_rows(
+        base,
+        processor,
+        EncodedRows(table, processor, model.max_length, long_rows=model.long_rows),
+        np.arange(table.num_rows),
+    )
 
 
 def sentence_embeddings(encoder, texts: list[str], batch_size: int = 64) -> np.ndarray:
     """Unit sentence embeddings float32 [n, width]; each different text is read once."""
     by_length = sorted(dict.fromkeys(texts), key=lambda text: (len(text), text))
-    made = encoder.encode(by_length, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
+    made = encoder.encode(
+        by_length, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+    )
     place = {text: i for i, text in enumerate(by_length)}
     return made[[place[text] for text in texts]].astype(np.float32)
 

@@ -20,7 +20,9 @@ from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.training.answers import answer_scores
 from cadc.training.snapshots import Snapshot, restore
 
-_ATTENTION_OUTPUT = re.compile(r"(language_model|text_model)\..*layers\.(\d+)\.(self_attn|attention)\.(o_proj|out_proj|wo)$")
+_ATTENTION_OUTPUT = re.compile(
+    r"(language_model|text_model)\..*layers\.(\d+)\.(self_attn|attention)\.(o_proj|out_proj|wo)$"
+)
 
 
 def attention_outputs(model: PeftModel, n_layers: int) -> list[torch.nn.Module]:
@@ -28,9 +30,13 @@ def attention_outputs(model: PeftModel, n_layers: int) -> list[torch.nn.Module]:
 
     Raises TypeError where the model names none.
     """
-    found = {int(match[2]): module for name, module in model.named_modules() if (match := _ATTENTION_OUTPUT.search(name))}
+    found = {
+        int(match[2]): module for name, module in model.named_modules() if (match := _ATTENTION_OUTPUT.search(name))
+    }
     if not found:
-        raise TypeError("no attention output projection (layers.N.self_attn.o_proj) was found in the language model; name it in cadc.features.forward")
+        raise TypeError(
+            "no attention output projection (layers.N.self_attn.o_proj) was found in the language model; name it in cadc.features.forward"
+        )
     n = min(n_layers, len(found))
     last = n_layers >= len(found)  # a model with no more layers than are asked for gives all
     spread = range(n) if last else [(i + 1) * len(found) // (n + 1) - 1 for i in range(n)]
@@ -60,7 +66,13 @@ def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def row_features(
-    model: PeftModel, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot], image_token: int, n_layers: int, batch_tokens: int
+    model: PeftModel,
+    rows: EncodedRows,
+    which: np.ndarray,
+    snapshots: list[Snapshot],
+    image_token: int,
+    n_layers: int,
+    batch_tokens: int,
 ) -> dict[str, np.ndarray]:
     """Features of pool rows `which`.
 
@@ -103,8 +115,14 @@ def text_tokens(ids: torch.Tensor, is_image: torch.Tensor, special: torch.Tensor
 
 
 def _representations(
-    hidden: torch.Tensor, outputs: list[torch.Tensor], there: torch.Tensor, is_image: torch.Tensor, is_text: torch.Tensor
+    hidden: torch.Tensor,
+    outputs: list[torch.Tensor],
+    there: torch.Tensor,
+    is_image: torch.Tensor,
+    is_text: torch.Tensor,
 ) -> dict[str, np.ndarray]:
-    blocks = [[F.normalize(masked_mean(layer, mask).tanh(), dim=1) for mask in (is_image, is_text)] for layer in outputs]
+    blocks = [
+        [F.normalize(masked_mean(layer, mask).tanh(), dim=1) for mask in (is_image, is_text)] for layer in outputs
+    ]
     activations = torch.stack([torch.stack(pair, 1) for pair in blocks], 1).half().cpu().numpy()
     return {"activations": activations, "hidden": masked_mean(hidden, there).cpu().numpy()}

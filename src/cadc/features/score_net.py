@@ -11,15 +11,21 @@ import torch
 from peft import PeftModel
 from transformers import get_cosine_schedule_with_warmup
 
-from cadc import console
+from cadc.compute import console
+from cadc.config.params import Model, Optimizer
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import trainable
-from cadc.params import Model, Optimizer
 
 
 def train_score_net(
-    model: PeftModel, rows: EncodedRows, features: np.ndarray, order: np.ndarray, settings: Optimizer, params: Model, learning_rate: float
+    model: PeftModel,
+    rows: EncodedRows,
+    features: np.ndarray,
+    order: np.ndarray,
+    settings: Optimizer,
+    params: Model,
+    learning_rate: float,
 ) -> np.ndarray:
     """Train `model` in place with a score-net on the rows of `order`, int64 [n_examples]; returns the difficulty of all rows, float32 [n_rows].
 
@@ -46,8 +52,13 @@ def train_score_net(
     for i in console.track(range(n_steps), "score-net"):
         which = order[i * settings.batch_size : (i + 1) * settings.batch_size]
         weights, losses = net(torch.tensor(features[which], device=device))[:, 0].softmax(0), []
-        for part, share in zip(*(x.split(settings.micro_batch or len(which)) for x in (torch.from_numpy(which), weights.detach())), strict=True):
-            inputs = model_inputs(collate([rows[row] for row in part.tolist()], rows.processor.tokenizer.pad_token_id), device)
+        for part, share in zip(
+            *(x.split(settings.micro_batch or len(which)) for x in (torch.from_numpy(which), weights.detach())),
+            strict=True,
+        ):
+            inputs = model_inputs(
+                collate([rows[row] for row in part.tolist()], rows.processor.tokenizer.pad_token_id), device
+            )
             labels = inputs.pop("labels")
             with torch.autocast(device.type, torch.bfloat16, enabled=params.dtype == "bfloat16"):
                 losses.append(answer_loss(model(**inputs, use_cache=False).logits, labels))
@@ -55,7 +66,9 @@ def train_score_net(
             losses[-1] = losses[-1].detach()
         loss = (weights * torch.cat(losses)).sum()
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()} at step {i + 1}; lower proxy.learning_rate or score_net.learning_rate")
+            raise FloatingPointError(
+                f"the loss is {loss.item()} at step {i + 1}; lower proxy.learning_rate or score_net.learning_rate"
+            )
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
         optimizer.step()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cadc.endpoint import Endpoint, EndpointError, Prompt
+from cadc.compute.endpoint import Endpoint, EndpointError, Prompt
 from cadc.features.embeddings import row_text, sentence_embeddings
 from cadc.model.encode import IMAGE_TOKEN
 
@@ -47,7 +47,11 @@ def instruction_lines(turns: list[dict[str, str]]) -> list[str]:
     lines = []
     for turn in turns:
         if turn["role"] == "user":
-            said = [line for line in (" ".join(line.split()) for line in turn["text"].replace(IMAGE_TOKEN, "\n").splitlines()) if line]
+            said = [
+                line
+                for line in (" ".join(line.split()) for line in turn["text"].replace(IMAGE_TOKEN, "\n").splitlines())
+                if line
+            ]
             lines += [line for line, is_option in zip(said, options(said), strict=True) if not is_option]
     return list(dict.fromkeys(lines)) or [""]
 
@@ -112,7 +116,9 @@ def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: 
 
     def asked(row: dict) -> list[str] | EndpointError:
         image = row["images"][0] if with_image and row["images"] else None
-        prompt = Prompt(PROMPT.format(top=top, question=row_text(row["turns"], answers=False)), image and image_file(image))
+        prompt = Prompt(
+            PROMPT.format(top=top, question=row_text(row["turns"], answers=False)), image and image_file(image)
+        )
         try:
             return endpoint.ask([prompt], lambda reply: read_list(reply, top))[0]
         except EndpointError as error:
@@ -121,7 +127,11 @@ def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: 
     with ThreadPoolExecutor(endpoint.workers) as pool:
         while batch := list(islice(rows, _ROWS_ASKED)):
             made += pool.map(asked, batch)
-            lost = {row["id"]: answer for row, answer in zip(batch, made[-len(batch) :], strict=True) if isinstance(answer, EndpointError)}
+            lost = {
+                row["id"]: answer
+                for row, answer in zip(batch, made[-len(batch) :], strict=True)
+                if isinstance(answer, EndpointError)
+            }
             failed |= lost
             if len(lost) == len(batch):
                 break

@@ -25,11 +25,15 @@ class Direction:
     def __init__(self, snapshot: Snapshot, update: Update, device: torch.device):
         self.update, self.epsilon = update, snapshot.epsilon
         less = update == "adam_less"
-        correction1, correction2 = (1.0 if less else 1 - beta ** (snapshot.step + 1) for beta in (snapshot.beta1, snapshot.beta2))
+        correction1, correction2 = (
+            1.0 if less else 1 - beta ** (snapshot.step + 1) for beta in (snapshot.beta1, snapshot.beta2)
+        )
         self.own, self.square = (1 - snapshot.beta1) / correction1, (1 - snapshot.beta2) / correction2
         keep = 0.0 if update == "adamw_own" else snapshot.beta1 / correction1
         self.momentum = {name: (keep * m).flatten().to(device) for name, m in snapshot.exp_avg.items()}
-        self.variance = {name: (snapshot.beta2 / correction2 * v).flatten().to(device) for name, v in snapshot.exp_avg_sq.items()}
+        self.variance = {
+            name: (snapshot.beta2 / correction2 * v).flatten().to(device) for name, v in snapshot.exp_avg_sq.items()
+        }
         if less:
             self.epsilon = 0.0
             self.variance = {name: v + _EPSILON_LESS for name, v in self.variance.items()}

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from peft import PeftModel
 
+from cadc.config.params import Capture
 from cadc.gradients.adamw import Direction, Update
 from cadc.gradients.per_sample import PerSampleGradients
 from cadc.gradients.sketch import make_sketch
 from cadc.model.encode import EncodedRows, collate
-from cadc.params import Capture
 from cadc.training.snapshots import Snapshot, restore
 
 
@@ -28,9 +28,18 @@ class SketchedDirections:
         self.model, self.capture, self.pad_id = model, capture, pad_id
         self.device = next(model.parameters()).device
         self.gradients = PerSampleGradients(model)
-        self.sketch = make_sketch(capture.sketch, self.gradients.names, self.gradients.sizes, capture.projection, capture.projection_seed, self.device)
+        self.sketch = make_sketch(
+            capture.sketch,
+            self.gradients.names,
+            self.gradients.sizes,
+            capture.projection,
+            capture.projection_seed,
+            self.device,
+        )
 
-    def batches(self, rows: EncodedRows, which: np.ndarray, snapshot: Snapshot) -> Iterator[tuple[np.ndarray, torch.Tensor, np.ndarray, np.ndarray]]:
+    def batches(
+        self, rows: EncodedRows, which: np.ndarray, snapshot: Snapshot
+    ) -> Iterator[tuple[np.ndarray, torch.Tensor, np.ndarray, np.ndarray]]:
         """Yields (positions in `which`, sketches float32 [B, width], squared gradient norms [B], losses [B])."""
         for at, (sketches,), norms, losses in self.views(rows, which, snapshot, (self.capture.update,)):
             yield at, sketches, norms, losses
@@ -86,7 +95,9 @@ def subtask_trajectories(
     counts = np.bincount(subtask, minlength=n_subtasks)[:, None]
     for t, snapshot in enumerate(snapshots):
         own, raw = (np.zeros((len(subtask), engine.sketch.width), np.float32) for _ in range(2))
-        for at, (updates, gradients), _, _ in engine.views(rows, np.arange(len(subtask)), snapshot, (engine.capture.update, "sgd")):
+        for at, (updates, gradients), _, _ in engine.views(
+            rows, np.arange(len(subtask)), snapshot, (engine.capture.update, "sgd")
+        ):
             own[at], raw[at] = updates.cpu().numpy(), gradients.cpu().numpy()
         for name, vectors in {"trajectories": own, "gradients": raw, "unit_gradients": unit(raw)}.items():
             np.add.at(means[name][t], subtask, vectors)
@@ -102,7 +113,11 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def row_influence(
-    engine: SketchedDirections, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot], trajectories: np.ndarray
+    engine: SketchedDirections,
+    rows: EncodedRows,
+    which: np.ndarray,
+    snapshots: list[Snapshot],
+    trajectories: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Influence of pool rows `which` on every subtask.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cadc.config.params import Params
 from cadc.gradients.influence import SketchedDirections
 from cadc.model.load import add_lora, load_base, load_processor
-from cadc.params import Params
 
 
 def load_engine(params: Params) -> SketchedDirections:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from cadc.config.params import Match
 from cadc.gradients.influence import SketchedDirections, unit
 from cadc.model.encode import EncodedRows
-from cadc.params import Match
 from cadc.training.snapshots import Snapshot
 
 
@@ -33,11 +33,16 @@ def row_matching(
     norm before, kept_norm [n].
     """
     n, n_subtasks = len(which), targets["gradients"].shape[1]
-    out = {name: np.zeros((len(snapshots), n, n_subtasks), np.float32) for name in ("update_on_mean", "update_on_units", "gradient_on_units")}
+    out = {
+        name: np.zeros((len(snapshots), n, n_subtasks), np.float32)
+        for name in ("update_on_mean", "update_on_units", "gradient_on_units")
+    }
     out |= {name: np.zeros((len(snapshots), n), np.float32) for name in ("update_norm", "gradient_norm")}
     out |= {"gradient": np.zeros((n, match.keep_width), np.float16), "kept_norm": np.zeros(n, np.float32)}
     for t, snapshot in enumerate(snapshots):
-        on_mean, on_units = (torch.tensor(targets[name][t]).to(engine.device).T for name in ("gradients", "unit_gradients"))
+        on_mean, on_units = (
+            torch.tensor(targets[name][t]).to(engine.device).T for name in ("gradients", "unit_gradients")
+        )
         for at, (updates, gradients), _, _ in engine.views(rows, which, snapshot, (match.update, "sgd")):
             out["update_on_mean"][t, at] = (updates @ on_mean).cpu().numpy()
             out["update_on_units"][t, at] = (updates @ on_units).cpu().numpy()

@@ -101,7 +101,9 @@ class PerSampleGradients:
             images = torch.bmm(gradient.unflatten(0, apart).transpose(1, 2), x.unflatten(0, apart)).flatten(1)
         else:
             counts = (self._image_size * len(x) // self._image_size.sum()).tolist()
-            images = torch.stack([(g.T @ part).flatten() for g, part in zip(gradient.split(counts), x.split(counts), strict=True)])
+            images = torch.stack(
+                [(g.T @ part).flatten() for g, part in zip(gradient.split(counts), x.split(counts), strict=True)]
+            )
         return torch.zeros(self._n_rows, images.shape[1], device=x.device).index_add_(0, self._image_row, images)
 
     def __call__(self, batch: dict[str, torch.Tensor], consume: Consume) -> torch.Tensor:
@@ -112,7 +114,11 @@ class PerSampleGradients:
         text alone) has gradient zero, which AdamW still moves. Returns losses float32 [B].
         """
         device = next(self.model.parameters()).device
-        self._image_row, self._image_size, self._n_rows = batch["image_row"].to(device), batch["image_size"], len(batch["input_ids"])
+        self._image_row, self._image_size, self._n_rows = (
+            batch["image_row"].to(device),
+            batch["image_size"],
+            len(batch["input_ids"]),
+        )
         self._consume, self._calls, self._waiting, self._unreached = consume, Counter(), {}, set(self.names)
         inputs = model_inputs(batch, device)
         labels = inputs.pop("labels")

@@ -80,7 +80,9 @@ class CountSketch(Exact):
             arrays = (gradients.contiguous().numpy(), self.shift[name], *(x.numpy() for x in state))
             _add_adamw(*arrays, *(np.float32(x) for x in constants), out.numpy())
         else:
-            out += _compiled()(gradients, torch.from_numpy(self.shift[name]).to(self.device), *state, *constants, self.width)
+            out += _compiled()(
+                gradients, torch.from_numpy(self.shift[name]).to(self.device), *state, *constants, self.width
+            )
 
 
 class Rademacher(Exact):
@@ -112,7 +114,9 @@ def _rotated_sum(signed: torch.Tensor, shift: torch.Tensor, width: int) -> torch
     return runs.gather(2, source.expand_as(runs)).sum(1)
 
 
-def _adamw_sketch(gradients, shift, sign, momentum, variance, own: float, square: float, epsilon: float, width: int) -> torch.Tensor:
+def _adamw_sketch(
+    gradients, shift, sign, momentum, variance, own: float, square: float, epsilon: float, width: int
+) -> torch.Tensor:
     """What `_add_adamw` adds, in tensor operations: float32 [B, width]."""
     moved = (own * gradients + momentum) / ((square * (gradients * gradients) + variance).sqrt() + epsilon)
     return _rotated_sum(sign * moved, shift, width)

@@ -29,7 +29,10 @@ def doubts(loss: np.ndarray, exact: np.ndarray, judges: np.ndarray, agree: int, 
     mean = np.where(judges, loss, 0).sum(0) / np.maximum(n, 1)
     none = ~(judges & (exact > 0)).any(0)
     flag = enough & none & (mean > doubt)
-    evidence = [f"none of {k} models that never saw it answers so" if flagged else "" for k, flagged in zip(n.tolist(), flag, strict=True)]
+    evidence = [
+        f"none of {k} models that never saw it answers so" if flagged else ""
+        for k, flagged in zip(n.tolist(), flag, strict=True)
+    ]
     return Findings.of(np.where(enough, mean, np.nan), flag, evidence)
 
 

@@ -45,5 +45,9 @@ def conflicts(questions: list[str], answers: list[str], picture: np.ndarray, has
             for row in members:
                 other, n = len(members) - same[answers[row]], len(members) - 1
                 share[row] = other / n
-                evidence[row] = f"{other} of {n} rows with its questions and picture answer otherwise" if n > 1 and other > n / 2 else ""
+                evidence[row] = (
+                    f"{other} of {n} rows with its questions and picture answer otherwise"
+                    if n > 1 and other > n / 2
+                    else ""
+                )
     return Findings.of(share, [bool(said) for said in evidence], evidence)

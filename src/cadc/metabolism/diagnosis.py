@@ -22,8 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cadc.config.metabolism import Rules
 from cadc.metabolism.errors import OTHER, confusions, error_kind, in_words, options_of
-from cadc.metabolize_params import Rules
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,10 @@ def recommend(found: Diagnosis, rules: Rules, tried: Set[tuple[str, str]] = froz
     healthy, weak = found.score >= rules.healthy, found.score < rules.weak
     dirty = found.flagged >= rules.flagged or found.conflict >= rules.conflict
     spoilt = f"{found.flagged:.0%} of {found.rows} rows flagged, {found.conflict:.0%} contradicted"
-    scarce, low = f"{clean_rows:.0f} rows that are not flagged, {found.usual:.0f} are usual", f"score {100 * found.score:.0f}"
+    scarce, low = (
+        f"{clean_rows:.0f} rows that are not flagged, {found.usual:.0f} are usual",
+        f"score {100 * found.score:.0f}",
+    )
     wanted = [
         (dirty and clean_rows < few, "rewrite", f"{spoilt}; without them only {scarce}"),
         (dirty, "clean", spoilt),
@@ -128,4 +131,8 @@ def recommend(found: Diagnosis, rules: Rules, tried: Set[tuple[str, str]] = froz
         (weak and found.rows > 0, "up-sample", f"{low}; the reserve has none"),
         (True, "leave", f"{low}; covered and clean"),
     ]
-    return next((action, why) for holds, action, why in wanted if holds and (action == "leave" or (found.name, action) not in tried))
+    return next(
+        (action, why)
+        for holds, action, why in wanted
+        if holds and (action == "leave" or (found.name, action) not in tried)
+    )

@@ -8,21 +8,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from cadc import artifacts, console
+from cadc import artifacts
+from cadc.cleaning import rewriting
 from cadc.cleaning.findings import Findings
-from cadc.endpoint import Endpoint, told
+from cadc.cleaning.flags import COPIES, any_flag, model_free, recorded
+from cadc.compute import console
+from cadc.compute.endpoint import Endpoint, told
+from cadc.config.metabolism import Rules
+from cadc.config.params import Params
+from cadc.data.lineage import Change, apply_lineage, version_of
 from cadc.evaluation.statistics import Samples
-from cadc.metabolism import consistency, coverage, rewriting
+from cadc.metabolism import consistency, coverage
 from cadc.metabolism.diagnosis import Diagnosis, Holdings, Replies, findings, group_scores, recommend
-from cadc.metabolism.flags import COPIES, any_flag, model_free, recorded
-from cadc.metabolism.stock import FOLDER, Stock, both_views, take_stock
+from cadc.metabolism.index import FOLDER, Stock, both_views, take_stock
 from cadc.metabolism.trials import Trial, ask_again, try_version
 from cadc.metabolism.update import Stand, update
 from cadc.metabolism.validation import Verdict, validate
-from cadc.metabolize_params import Rules
-from cadc.params import Params
-from cadc.pool.lineage import Change, apply_lineage, version_of
-from cadc.pool.reserve import read_reserve
+from cadc.world.reserve import read_reserve
 
 TARGETS = {"mmt_val": "mmt_val", "mini_vqa": "mini_vqa", "pope_adv": "pope", "pope_pop": "pope", "pope_random": "pope"}
 Propose = Callable[[Stand, list[Diagnosis], int, Rules, np.random.Generator], list[Change]]
@@ -82,10 +84,14 @@ def probe_order(samples: pa.Table, probe: pa.Table, targets: list[str]) -> np.nd
     place: dict[str, list[int]] = {}
     for row, (name, target) in enumerate(zip(probe["id"].to_pylist(), targets, strict=True)):
         place.setdefault(_POPE[name.split()[1]] if target == "pope" else target, []).append(row)
-    order = np.array([place[task][doc] for task, doc in zip(samples["task"].to_pylist(), samples["doc"].to_pylist(), strict=True)])
+    order = np.array(
+        [place[task][doc] for task, doc in zip(samples["task"].to_pylist(), samples["doc"].to_pylist(), strict=True)]
+    )
     answers = [turns[-1]["text"] for turns in probe["turns"].to_pylist()]
     if any(answers[row] != said for row, said in zip(order, samples["answer"].to_pylist(), strict=True)):
-        raise ValueError(f"{artifacts.PROBE}: lmms-eval asks its questions in another order than they lie there; run `dvc repro prepare`")
+        raise ValueError(
+            f"{artifacts.PROBE}: lmms-eval asks its questions in another order than they lie there; run `dvc repro prepare`"
+        )
     return order
 
 
@@ -128,7 +134,9 @@ class Loop:
     def tried(self, version: Version, last: bool) -> list[Trial]:
         """The version's trials. Every model is shown the rows of a kind that is probed, copies and what text checks flag left out; none in the last round."""
         n, home = version.n_rows, self.home[version.origin]
-        worth = np.concatenate([(version.keeper == np.arange(n)) & ~any_flag(version.flags, n), version.spare]) & (home >= 0)
+        worth = np.concatenate([(version.keeper == np.arange(n)) & ~any_flag(version.flags, n), version.spare]) & (
+            home >= 0
+        )
         look = np.flatnonzero(worth) if not last else np.empty(0, np.int64)
         reserve = self.stock.rows.take(version.origin[n:])
         return try_version(self.params, version.name, version.table, reserve, self.stock.n_pool, look)
@@ -144,23 +152,35 @@ class Loop:
         judges = consistency.unseen([trial.draw for trial in trials], keeper)
         return consistency.doubts(loss[:, keeper], exact[:, keeper], judges, self.asked.agree, self.asked.doubt), judges
 
-    def diagnose(self, version: Version, trials: list[Trial], doubts: Findings) -> tuple[list[Diagnosis], list[Diagnosis], dict[str, Findings], np.ndarray]:
+    def diagnose(
+        self, version: Version, trials: list[Trial], doubts: Findings
+    ) -> tuple[list[Diagnosis], list[Diagnosis], dict[str, Findings], np.ndarray]:
         """Every subtask's and every capability's evidence, all flags of the version's rows, and the reserve's rows that may be added (bool)."""
         n, stock, home = version.n_rows, self.stock, self.home[version.origin]
         order = probe_order(trials[0].samples, self.probe, self.target)
         turns = self.probe["turns"].to_pylist()
-        said, blind = ([trial["prediction"].to_pylist() for trial in each] for each in ([t.samples for t in trials], [t.blind for t in trials]))
+        said, blind = (
+            [trial["prediction"].to_pylist() for trial in each]
+            for each in ([t.samples for t in trials], [t.blind for t in trials])
+        )
         replies = Replies(
             [turns[row][0]["text"] for row in order], [turns[row][1]["text"] for row in order], trials[0].samples["chance"].to_numpy(),
             said, blind, np.stack([trial.samples["score"].to_numpy() for trial in trials]),
         )  # fmt: skip
         trusted = np.append(group_scores(self.group[order], replies) >= self.asked.trust, False)[home]
         own = version.origin[:n]
-        asked_for, given = ([" | ".join(turn["text"] for turn in row[k::2]) for row in version.turns[:n]] for k in (0, 1))
+        asked_for, given = (
+            [" | ".join(turn["text"] for turn in row[k::2]) for row in version.turns[:n]] for k in (0, 1)
+        )
         conflict = coverage.conflicts(asked_for, given, stock.picture[own], stock.image[own].any(1))
-        flags = version.flags | {"conflict": conflict, consistency.CHECK: Findings(doubts.score[:n], doubts.flag[:n] & trusted[:n], doubts.evidence[:n])}
+        flags = version.flags | {
+            "conflict": conflict,
+            consistency.CHECK: Findings(doubts.score[:n], doubts.flag[:n] & trusted[:n], doubts.evidence[:n]),
+        }
         spare = version.spare & ~(doubts.flag & trusted)[n:]
-        distance = coverage.distances(both_views(stock.probe_sentence, stock.probe_image), self.views[own], self.asked.neighbors)[order]
+        distance = coverage.distances(
+            both_views(stock.probe_sentence, stock.probe_image), self.views[own], self.asked.neighbors
+        )[order]
         held = Holdings(distance, home[:n], conflict.score, any_flag(flags, n), np.where(spare, home[n:], -1))
         found = findings(self.names.tolist(), self.group[order], replies, held)
         return found, self.by_capability(order, replies, held), flags, spare
@@ -172,14 +192,25 @@ class Loop:
         if not set(self.subtasks) <= set(of):
             return []
         numbers, capability = np.unique([of[name] for name in self.subtasks], return_inverse=True)
-        main = np.array([np.bincount(capability[self.group == g]).argmax() for g in range(len(self.names))] + [-1])  # the last is for rows of no kind
+        main = np.array(
+            [np.bincount(capability[self.group == g]).argmax() for g in range(len(self.names))] + [-1]
+        )  # the last is for rows of no kind
         by_capability = replace(held, home=main[held.home], reserve_home=main[held.reserve_home])
         return findings([f"capability {number}" for number in numbers], capability[order], replies, by_capability)
 
-    def rewrites(self, version: Version, trials: list[Trial], found: list[Diagnosis], flags: dict[str, Findings], judges: np.ndarray) -> dict:
+    def rewrites(
+        self,
+        version: Version,
+        trials: list[Trial],
+        found: list[Diagnosis],
+        flags: dict[str, Findings],
+        judges: np.ndarray,
+    ) -> dict:
         """New answers for flagged rows of the subtasks that are to be rewritten: row -> (before, after)."""
         n = version.n_rows
-        which = np.array([diagnosis.action == "rewrite" for diagnosis in found])[self.home[version.origin[:n]]] & (self.home[version.origin[:n]] >= 0)
+        which = np.array([diagnosis.action == "rewrite" for diagnosis in found])[self.home[version.origin[:n]]] & (
+            self.home[version.origin[:n]] >= 0
+        )
         bad = any_flag({name: finding for name, finding in flags.items() if name != COPIES}, n)
         rows = np.flatnonzero(which & bad & rewriting.single_exchanges(version.turns[:n]))
         if not len(rows):
@@ -192,7 +223,9 @@ class Loop:
                 console.line(f"rewrites: {told(endpoint.spent)}")
         else:
             said = ask_again(self.params, version.name, trials, rows)
-            answers = consistency.agreed(said, judges[:, rows], [version.turns[row][1]["text"] for row in rows], self.asked.agree)
+            answers = consistency.agreed(
+                said, judges[:, rows], [version.turns[row][1]["text"] for row in rows], self.asked.agree
+            )
         return rewriting.accepted(version.turns, rows, answers, self.params.clean)
 
 
@@ -206,19 +239,31 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
         doubts, judges = loop.doubts(best, trials[best.name])
         found, capabilities, flags, spare = loop.diagnose(best, trials[best.name], doubts)
         advised = [recommend(diagnosis, asked.rules, tried) for diagnosis in found]
-        found = [replace(diagnosis, action=action, reason=why) for diagnosis, (action, why) in zip(found, advised, strict=True)]
+        found = [
+            replace(diagnosis, action=action, reason=why)
+            for diagnosis, (action, why) in zip(found, advised, strict=True)
+        ]
         ids, home = best.table["id"].to_pylist(), loop.home[best.origin]
         reserve = [loop.stock.rows["id"][int(i)].as_py() for i in best.origin[best.n_rows :]]
         stand = Stand(
-            ids, home[: best.n_rows], flags, reserve, np.where(spare, home[best.n_rows :], -1), loop.rewrites(best, trials[best.name], found, flags, judges)
+            ids,
+            home[: best.n_rows],
+            flags,
+            reserve,
+            np.where(spare, home[best.n_rows :], -1),
+            loop.rewrites(best, trials[best.name], found, flags, judges),
         )
-        changes = propose(stand, found, version_of(best.table) + 1, asked.rules, np.random.default_rng([asked.seeds[0], number]))
+        changes = propose(
+            stand, found, version_of(best.table) + 1, asked.rules, np.random.default_rng([asked.seeds[0], number])
+        )
         verdict = None
         if changes:
             candidate = loop.version(f"round_{number}", [*best.changes, *changes])
             trials[candidate.name] = loop.tried(candidate, last=number == asked.rounds)
             n_rows[candidate.name] = candidate.n_rows
-            before, after = ([Samples.of_table(trial.samples) for trial in trials[name]] for name in (best.name, candidate.name))
+            before, after = (
+                [Samples.of_table(trial.samples) for trial in trials[name]] for name in (best.name, candidate.name)
+            )
             verdict = validate(before, after, asked.level, asked.bootstrap)
         counts = {name: int(finding.flag.sum()) for name, finding in flags.items()}
         rounds.append(Round(number, best.name, found, capabilities, counts, best.n_rows, changes, verdict))

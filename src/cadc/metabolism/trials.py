@@ -11,15 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from cadc import artifacts, shards
-from cadc.budgets import n_selected
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.config.budgets import n_selected
+from cadc.config.params import Params, load_params
 from cadc.evaluation.bench import Bench, answers, chat_of
 from cadc.evaluation.benchmarks import load_tasks
-from cadc.metabolism.stock import FOLDER
+from cadc.metabolism.index import FOLDER
 from cadc.model.encode import encode_prompt, open_image, to_messages
 from cadc.model.generate import generate
 from cadc.model.load import load_adapter, load_base, load_processor, save_adapter
-from cadc.params import Params, load_params
 from cadc.training.answers import measured
 from cadc.training.schedule import n_examples
 
@@ -41,7 +42,9 @@ def draw_of(ids: list[str], n: int, seed: int) -> np.ndarray:
     As `random` draws, but each row's place is a hash of the seed and its id: what two versions share is drawn alike, and a version that lacks one row has the same draw but for
     that row. Drawn afresh, such a version differed by as much as any other.
     """
-    place = np.array([int.from_bytes(blake2b(f"{seed} {row}".encode(), digest_size=8).digest()) for row in ids], np.uint64)
+    place = np.array(
+        [int.from_bytes(blake2b(f"{seed} {row}".encode(), digest_size=8).digest()) for row in ids], np.uint64
+    )
     return np.argsort(place, kind="stable")[:n]
 
 
@@ -77,21 +80,38 @@ def trying() -> shards.Task:
     return attempt
 
 
-def try_version(params: Params, name: str, table: pa.Table, reserve: pa.Table, n_raw: int, look: np.ndarray) -> list[Trial]:
+def try_version(
+    params: Params, name: str, table: pa.Table, reserve: pa.Table, n_raw: int, look: np.ndarray
+) -> list[Trial]:
     """One trial a seed of a version called `name`. look int64: rows of the version, behind them the reserve's, that every model is shown."""
     folder = FOLDER / "versions" / name
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.concat_tables([part.replace_schema_metadata(None) for part in (table, reserve)]), folder / "rows.parquet")
+    pq.write_table(
+        pa.concat_tables([part.replace_schema_metadata(None) for part in (table, reserve)]), folder / "rows.parquet"
+    )
     artifacts.write_json(folder / "plan.json", {"rows": table.num_rows, "raw": n_raw})
     artifacts.save_array(folder / "look.npy", look)
     asked = params.metabolize
-    inputs = [asked.budget, asked.tasks, params.finetune.model_dump(), params.model.model_dump(), params.evaluate.max_new_tokens, artifacts.PROBE]
+    inputs = [
+        asked.budget,
+        asked.tasks,
+        params.finetune.model_dump(),
+        params.model.model_dump(),
+        params.evaluate.max_new_tokens,
+        artifacts.PROBE,
+    ]
     inputs += [folder / file for file in ("rows.parquet", "plan.json", "look.npy")]
     inputs += params.model.sources
-    made = shards.run(trying, [f"{name}_s{seed}" for seed in asked.seeds], f"metabolize/trials/{name}", inputs, f"try {name}")
+    made = shards.run(
+        trying, [f"{name}_s{seed}" for seed in asked.seeds], f"metabolize/trials/{name}", inputs, f"try {name}"
+    )
     return [
         Trial(
-            pq.read_table(at / "samples.parquet"), pq.read_table(at / "blind.parquet"), np.load(at / "draw.npy"), np.load(at / "measured.npy"), at / "adapter"
+            pq.read_table(at / "samples.parquet"),
+            pq.read_table(at / "blind.parquet"),
+            np.load(at / "draw.npy"),
+            np.load(at / "measured.npy"),
+            at / "adapter",
         )
         for at in made.values()
     ]
@@ -107,7 +127,10 @@ def answering() -> shards.Task:
         version, _ = _version(key)
         plan = artifacts.read_json(version / "ask.json")
         rows = pq.read_table(version / "rows.parquet", memory_map=True).take(plan["rows"]).to_pylist()
-        prompts = [encode_prompt(to_messages(row["turns"][:1]), [open_image(image) for image in row["images"]], processor) for row in rows]
+        prompts = [
+            encode_prompt(to_messages(row["turns"][:1]), [open_image(image) for image in row["images"]], processor)
+            for row in rows
+        ]
         model = load_adapter(load_base(params.model), Path(plan["adapters"][key]))
         said = generate(model, processor, prompts, params.evaluate.max_new_tokens, params.evaluate.batch_size)
         artifacts.write_json(folder / "said.json", said)
@@ -121,7 +144,13 @@ def ask_again(params: Params, name: str, trials: list[Trial], rows: np.ndarray) 
     folder = FOLDER / "versions" / name
     adapters = {key: str(trial.folder) for key, trial in zip(keys, trials, strict=True)}
     artifacts.write_json(folder / "ask.json", {"rows": rows.tolist(), "adapters": adapters})
-    inputs = [rows.tolist(), params.model.model_dump(), params.evaluate.max_new_tokens, folder / "rows.parquet", *(trial.folder for trial in trials)]
+    inputs = [
+        rows.tolist(),
+        params.model.model_dump(),
+        params.evaluate.max_new_tokens,
+        folder / "rows.parquet",
+        *(trial.folder for trial in trials),
+    ]
     made = shards.run(answering, keys, f"metabolize/answers/{name}", inputs, f"ask {name} again")
     return [artifacts.read_json(made[key] / "said.json") for key in keys]
 
@@ -134,7 +163,9 @@ def scoring() -> shards.Task:
     adapters = artifacts.read_json(FOLDER / "score.json")
 
     def score(key: str, folder: Path) -> None:
-        pq.write_table(answers(load_adapter(load_base(params.model), Path(adapters[key])), chat, tasks), folder / "samples.parquet")
+        pq.write_table(
+            answers(load_adapter(load_base(params.model), Path(adapters[key])), chat, tasks), folder / "samples.parquet"
+        )
 
     return score
 
@@ -142,8 +173,18 @@ def scoring() -> shards.Task:
 def score_versions(params: Params, versions: dict[str, list[Trial]]) -> dict[str, list[pa.Table]]:
     """The samples of every version's models on the scoring split."""
     seeds = params.metabolize.seeds
-    adapters = {f"{name}_s{seed}": str(trial.folder) for name, trials in versions.items() for seed, trial in zip(seeds, trials, strict=True)}
+    adapters = {
+        f"{name}_s{seed}": str(trial.folder)
+        for name, trials in versions.items()
+        for seed, trial in zip(seeds, trials, strict=True)
+    }
     artifacts.write_json(FOLDER / "score.json", adapters)
-    inputs = [params.metabolize.tasks, params.model.model_dump(), params.evaluate.max_new_tokens, artifacts.SCORE, *map(Path, adapters.values())]
+    inputs = [
+        params.metabolize.tasks,
+        params.model.model_dump(),
+        params.evaluate.max_new_tokens,
+        artifacts.SCORE,
+        *map(Path, adapters.values()),
+    ]
     made = shards.run(scoring, list(adapters), "metabolize/score", inputs, "score")
     return {name: [pq.read_table(made[f"{name}_s{seed}"] / "samples.parquet") for seed in seeds] for name in versions}

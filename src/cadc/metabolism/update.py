@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cadc.cleaning.findings import Findings
+from cadc.cleaning.flags import COPIES, any_flag, why
+from cadc.config.metabolism import Rules
+from cadc.data.lineage import Change
 from cadc.metabolism.diagnosis import Diagnosis
-from cadc.metabolism.flags import COPIES, any_flag, why
-from cadc.metabolize_params import Rules
-from cadc.pool.lineage import Change
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,21 @@ def update(stand: Stand, found: list[Diagnosis], version: int, rules: Rules, rng
     changes = []
     for subtask, diagnosis in enumerate(found):
         rows = np.flatnonzero(stand.home == subtask)
-        changes += _carried_out(stand, diagnosis, rows, flagged, np.flatnonzero(stand.reserve_home == subtask), version, rules, rng)
+        changes += _carried_out(
+            stand, diagnosis, rows, flagged, np.flatnonzero(stand.reserve_home == subtask), version, rules, rng
+        )
     return changes
 
 
 def _carried_out(
-    stand: Stand, found: Diagnosis, rows: np.ndarray, flagged: np.ndarray, reserve: np.ndarray, version: int, rules: Rules, rng: np.random.Generator
+    stand: Stand,
+    found: Diagnosis,
+    rows: np.ndarray,
+    flagged: np.ndarray,
+    reserve: np.ndarray,
+    version: int,
+    rules: Rules,
+    rng: np.random.Generator,
 ) -> Iterator[Change]:
     said = f"{found.action} {found.name}"
     clean = rows[~flagged[rows]]
@@ -57,7 +66,9 @@ def _carried_out(
         for row in rows[any_flag(faults, len(stand.ids))[rows]]:
             if int(row) in stand.rewrites:
                 before, after = stand.rewrites[int(row)]
-                yield Change(stand.ids[row], version, "rewrite", before=before, after=after, reason=f"{said}; {why(faults, row)}")
+                yield Change(
+                    stand.ids[row], version, "rewrite", before=before, after=after, reason=f"{said}; {why(faults, row)}"
+                )
             else:
                 yield Change(stand.ids[row], version, "drop", reason=f"{said}, no new answer; {why(faults, row)}")
     elif found.action == "down-sample":
@@ -67,7 +78,11 @@ def _carried_out(
             yield Change(stand.ids[row], version, "drop", reason=f"{said}; {found.reason}")
     elif found.action == "collect":
         for row in sorted(rng.permutation(reserve)[:wanted]):
-            yield Change(stand.reserve_ids[row], version, "add", stand.reserve_ids[row], reason=f"{said}; {found.reason}")
+            yield Change(
+                stand.reserve_ids[row], version, "add", stand.reserve_ids[row], reason=f"{said}; {found.reason}"
+            )
     elif found.action == "up-sample":
         for row in sorted(rng.permutation(clean)[:wanted]):
-            yield Change(f"{stand.ids[row]}~{version}", version, "add", stand.ids[row], reason=f"{said}; {found.reason}")
+            yield Change(
+                f"{stand.ids[row]}~{version}", version, "add", stand.ids[row], reason=f"{said}; {found.reason}"
+            )

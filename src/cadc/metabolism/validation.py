@@ -33,7 +33,9 @@ def validate(before: list[Samples], after: list[Samples], level: float, n_bootst
     first = before[0]
     for run in (*before, *after):
         if not (np.array_equal(run.task, first.task) and np.array_equal(run.doc, first.doc)):
-            raise ValueError("versions were scored on different probe rows; remove artifacts/scratch/metabolize and run again")
+            raise ValueError(
+                "versions were scored on different probe rows; remove artifacts/scratch/metabolize and run again"
+            )
     scores = [np.stack([run.score for run in runs]) for runs in (before, after)]
 
     def gain(seeds: np.ndarray, weights: np.ndarray | None) -> float:

@@ -10,7 +10,9 @@ from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
 
 
 @torch.inference_mode()
-def embed_rows(model: PreTrainedModel, processor: ProcessorMixin, rows: EncodedRows, which: np.ndarray, batch_size: int = 64) -> dict[str, np.ndarray]:
+def embed_rows(
+    model: PreTrainedModel, processor: ProcessorMixin, rows: EncodedRows, which: np.ndarray, batch_size: int = 64
+) -> dict[str, np.ndarray]:
     """Unit embeddings of rows `which`: image float32 [n, width] and text float32 [n, width].
 
     Image: mean last hidden state over the row's image tokens (zero for text-only rows). Text: mean over the tokens of
@@ -28,5 +30,7 @@ def embed_rows(model: PreTrainedModel, processor: ProcessorMixin, rows: EncodedR
         is_text = (inputs["attention_mask"] == 1) & ~is_image & (batch["labels"].to(device) == IGNORE)
         for name, mask in (("image", is_image), ("text", is_text)):
             mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-            out.setdefault(name, np.zeros((len(which), hidden.shape[-1]), np.float32))[at] = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
+            out.setdefault(name, np.zeros((len(which), hidden.shape[-1]), np.float32))[at] = (
+                torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
+            )
     return out

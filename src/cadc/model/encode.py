@@ -63,7 +63,9 @@ def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str,
         prompt = processor.apply_chat_template(messages[:k], tokenize=False, add_generation_prompt=True)
         upto = processor.apply_chat_template(messages[: k + 1], tokenize=False) if k + 1 < len(messages) else full
         if not (full.startswith(prompt) and full.startswith(upto)):
-            raise ValueError("the chat template renders earlier turns differently once later ones follow; answers can't be masked")
+            raise ValueError(
+                "the chat template renders earlier turns differently once later ones follow; answers can't be masked"
+            )
         answer = upto[len(prompt) :].rstrip()
         pieces += [(full[cursor : len(prompt)], False), (_ended(answer, processor.tokenizer), True)]
         cursor = len(prompt) + len(answer)
@@ -75,7 +77,9 @@ def _ended(answer: str, tokenizer: PreTrainedTokenizerBase) -> str:
     if answer.endswith(_special_tokens(tokenizer)):
         return answer
     if tokenizer.eos_token is None:
-        raise ValueError("the chat template ends no answer with a special token, and the tokenizer has no eos_token; give it one")
+        raise ValueError(
+            "the chat template ends no answer with a special token, and the tokenizer has no eos_token; give it one"
+        )
     return answer + tokenizer.eos_token
 
 
@@ -86,7 +90,9 @@ def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
 
 def end_of_turn(processor: ProcessorMixin) -> int:
     """The token with which every learnt answer ends, and at which generation stops."""
-    (_, (answer, _)) = segments(processor, to_messages([{"role": "user", "text": "a"}, {"role": "assistant", "text": "a"}]))
+    (_, (answer, _)) = segments(
+        processor, to_messages([{"role": "user", "text": "a"}, {"role": "assistant", "text": "a"}])
+    )
     return processor.tokenizer(answer, add_special_tokens=False)["input_ids"][-1]
 
 
@@ -98,7 +104,9 @@ def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = Fa
     were. Raises ValueError, naming the row, if it is longer without that, if an image would be cut, or if template or processor can't take it.
     """
     try:
-        encoded, images_end = _tokenize(segments(processor, to_messages(row["turns"])), [open_image(image) for image in row["images"]], processor)
+        encoded, images_end = _tokenize(
+            segments(processor, to_messages(row["turns"])), [open_image(image) for image in row["images"]], processor
+        )
     except ValueError as error:
         raise ValueError(f"row {row.get('id')}: {error}") from error
     length = len(encoded["input_ids"])
@@ -107,7 +115,9 @@ def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = Fa
         if not cut:
             raise ValueError(f"{above}; raise it, shorten the row, or set model.long_rows: cut")
         if images_end > max_length:
-            raise ValueError(f"{above}, and its images reach to token {images_end}, which can't be cut; raise it or remove the row")
+            raise ValueError(
+                f"{above}, and its images reach to token {images_end}, which can't be cut; raise it or remove the row"
+            )
         for name in ("input_ids", "labels", _TOKEN_TYPES):
             if name in encoded:
                 encoded[name] = encoded[name][:max_length]
@@ -121,7 +131,9 @@ def encode_prompt(messages: list[dict], images: list[Image.Image], processor: Pr
     return {**encoded, "labels": torch.full_like(encoded["labels"], IGNORE), "row": -1}
 
 
-def _tokenize(pieces: list[tuple[str, bool]], images: list[Image.Image], processor: ProcessorMixin) -> tuple[dict[str, Any], int]:
+def _tokenize(
+    pieces: list[tuple[str, bool]], images: list[Image.Image], processor: ProcessorMixin
+) -> tuple[dict[str, Any], int]:
     """input_ids, labels and image tensors of rendered pieces, images used up in order: each image's mark becomes the processor's tokens for it; and where the
     last image ends."""
     tokenizer, mark = processor.tokenizer, getattr(processor, "image_token", IMAGE_TOKEN)
@@ -129,8 +141,12 @@ def _tokenize(pieces: list[tuple[str, bool]], images: list[Image.Image], process
     tokens = _begin(tokenizer, pieces[0][0]) + _tokens(tokenizer, pieces)
     n_marks = sum(token == mark_id for token, _ in tokens)
     if n_marks != len(images):
-        raise ValueError(f"{mark!r} stands {n_marks} times in the rendered text of {len(images)} image(s); mend the chat template, or take it out of the text")
-    shown = iter([processor(text=[mark], images=[image], add_special_tokens=False, return_tensors="pt") for image in images])
+        raise ValueError(
+            f"{mark!r} stands {n_marks} times in the rendered text of {len(images)} image(s); mend the chat template, or take it out of the text"
+        )
+    shown = iter(
+        [processor(text=[mark], images=[image], add_special_tokens=False, return_tensors="pt") for image in images]
+    )
     ids, labels, types, extra, images_end = [], [], [], {}, 0
     for token, learnt in tokens:
         if token != mark_id:
@@ -145,7 +161,9 @@ def _tokenize(pieces: list[tuple[str, bool]], images: list[Image.Image], process
         images_end = len(ids)
         for name in _PER_IMAGE:
             if name in made:
-                extra[name] = torch.cat([extra[name], made[name]], int(_tiled(name, made[name]))) if name in extra else made[name]
+                extra[name] = (
+                    torch.cat([extra[name], made[name]], int(_tiled(name, made[name]))) if name in extra else made[name]
+                )
     if _has_token_types(processor):
         extra[_TOKEN_TYPES] = torch.tensor(types)
     return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels), **extra}, images_end
@@ -171,7 +189,9 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) 
     """
     made = tokenizer("".join(text for text, _ in pieces), add_special_tokens=False, return_offsets_mapping=True)
     ends, spans = np.cumsum([len(text) for text, _ in pieces]), np.array(made["offset_mapping"]).reshape(-1, 2)
-    first, last = (np.searchsorted(ends, place, side="right").clip(max=len(pieces) - 1) for place in (spans[:, 0], spans[:, 1] - 1))
+    first, last = (
+        np.searchsorted(ends, place, side="right").clip(max=len(pieces) - 1) for place in (spans[:, 0], spans[:, 1] - 1)
+    )
     is_answer = np.array([answer for _, answer in pieces])
     across = np.flatnonzero(~is_answer[first] & is_answer[last] & (first < last))
     if len(across):
@@ -222,7 +242,9 @@ def pack(encoded: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tens
     three axes (Qwen2-VL): transformers tells rows apart by plain positions alone.
     """
     if any(_TOKEN_TYPES in e for e in encoded):
-        raise ValueError("this model's positions have three axes, by which packed rows can't be told apart; set model.packing: false")
+        raise ValueError(
+            "this model's positions have three axes, by which packed rows can't be told apart; set model.packing: false"
+        )
     order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]["input_ids"]))
     length = len(encoded[order[0]]["input_ids"])
     sequences: list[list[int]] = []
@@ -241,11 +263,20 @@ def pack(encoded: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tens
         start = 0
         for i in members:
             stop = start + len(encoded[i]["input_ids"])
-            ids[k, start:stop], labels[k, start:stop], positions[k, start:stop] = encoded[i]["input_ids"], encoded[i]["labels"], torch.arange(stop - start)
+            ids[k, start:stop], labels[k, start:stop], positions[k, start:stop] = (
+                encoded[i]["input_ids"],
+                encoded[i]["labels"],
+                torch.arange(stop - start),
+            )
             start = stop
         positions[k, start:] = torch.arange(length - start)
     rows = [encoded[i] for members in sequences for i in members]
-    batch = {"input_ids": ids, "labels": labels, "position_ids": positions, "row": torch.tensor([e["row"] for e in rows])}
+    batch = {
+        "input_ids": ids,
+        "labels": labels,
+        "position_ids": positions,
+        "row": torch.tensor([e["row"] for e in rows]),
+    }
     return batch | _image_tensors(rows)
 
 
@@ -277,7 +308,9 @@ def _image_tensors(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     return out
 
 
-def model_inputs(batch: dict[str, torch.Tensor], device: torch.device, with_labels: bool = True) -> dict[str, torch.Tensor]:
+def model_inputs(
+    batch: dict[str, torch.Tensor], device: torch.device, with_labels: bool = True
+) -> dict[str, torch.Tensor]:
     """What a model's forward takes of a batch, on `device`."""
     skip = {"row", "image_row", "image_size"} | (set() if with_labels else {"labels"})
     return {name: value.to(device) for name, value in batch.items() if name not in skip}
@@ -290,7 +323,13 @@ class EncodedRows(torch.utils.data.Dataset):
     """
 
     def __init__(self, table, processor: ProcessorMixin, max_length: int, keep: bool = True, long_rows: str = "fail"):
-        self.table, self.processor, self.max_length, self.keep, self.long_rows = table, processor, max_length, keep, long_rows
+        self.table, self.processor, self.max_length, self.keep, self.long_rows = (
+            table,
+            processor,
+            max_length,
+            keep,
+            long_rows,
+        )
         self.cut: dict[int, int] = {}
         self._kept: dict[int, dict[str, Any]] = {}
         self._bytes = 0
@@ -312,4 +351,8 @@ class EncodedRows(torch.utils.data.Dataset):
 
     def told(self) -> str:
         """What was cut so far, for a person; empty where nothing was."""
-        return f"{len(self.cut)} rows above model.max_length={self.max_length} tokens were cut (longest: {max(self.cut.values())})" if self.cut else ""
+        return (
+            f"{len(self.cut)} rows above model.max_length={self.max_length} tokens were cut (longest: {max(self.cut.values())})"
+            if self.cut
+            else ""
+        )

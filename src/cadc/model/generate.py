@@ -17,7 +17,13 @@ def prompt(processor: ProcessorMixin, text: str, images: list) -> dict[str, Any]
 
 
 @torch.inference_mode()
-def generate(model: PreTrainedModel, processor: ProcessorMixin, prompts: list[dict[str, Any]], max_new_tokens: int, batch_size: int) -> list[str]:
+def generate(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    prompts: list[dict[str, Any]],
+    max_new_tokens: int,
+    batch_size: int,
+) -> list[str]:
     """Greedy continuations of encoded prompts, in order, special tokens removed.
 
     Prompts are batched by length, longest first, and padded on the left; the batches depend on the prompts alone. An answer stops at
@@ -30,8 +36,19 @@ def generate(model: PreTrainedModel, processor: ProcessorMixin, prompts: list[di
     stops = sorted({end_of_turn(processor), *(own if isinstance(own, list) else [] if own is None else [own])})
     for start in range(0, len(order), batch_size):
         at = order[start : start + batch_size]
-        batch = model_inputs(collate([prompts[i] for i in at], tokenizer.pad_token_id, left=True), device, with_labels=False)
-        made = model.generate(**batch, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, eos_token_id=stops, pad_token_id=tokenizer.pad_token_id)
-        for i, text in zip(at, tokenizer.batch_decode(made[:, batch["input_ids"].shape[1] :], skip_special_tokens=True), strict=True):
+        batch = model_inputs(
+            collate([prompts[i] for i in at], tokenizer.pad_token_id, left=True), device, with_labels=False
+        )
+        made = model.generate(
+            **batch,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=stops,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        for i, text in zip(
+            at, tokenizer.batch_decode(made[:, batch["input_ids"].shape[1] :], skip_special_tokens=True), strict=True
+        ):
             answers[i] = text.strip()
     return answers

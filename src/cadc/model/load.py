@@ -11,9 +11,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging
 
-from cadc.params import Lora, Model
+from cadc.config.params import Lora, Model
 
-logging.disable_progress_bar()  # bars are drawn by cadc.console alone
+logging.disable_progress_bar()  # bars are drawn by cadc.compute.console alone
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -22,7 +22,9 @@ def device() -> torch.device:
     """This process's GPU if there is one, else the CPU: chosen by the machine, never by params."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("CADC_GPU") or os.environ.get("LOCAL_RANK") or 0) % torch.cuda.device_count())
+    return torch.device(
+        "cuda", int(os.environ.get("CADC_GPU") or os.environ.get("LOCAL_RANK") or 0) % torch.cuda.device_count()
+    )
 
 
 def _from_pretrained(kind: type, params: Model, **options):
@@ -32,7 +34,9 @@ def _from_pretrained(kind: type, params: Model, **options):
     except ValueError as error:
         if "trust_remote_code" not in str(error):
             raise
-        raise ValueError(f"model.path: {params.path} comes with Python code of its own; read it, then set model.trust_remote_code: true") from error
+        raise ValueError(
+            f"model.path: {params.path} comes with Python code of its own; read it, then set model.trust_remote_code: true"
+        ) from error
 
 
 def load_processor(params: Model) -> ProcessorMixin:
@@ -41,7 +45,9 @@ def load_processor(params: Model) -> ProcessorMixin:
     parts = [processor, *(getattr(processor, name) for name in processor.get_attributes() if "tokenizer" not in name)]
     unknown = [name for name in params.processor if not any(_takes(part, name) for part in parts)]
     if unknown:
-        raise ValueError(f"model.processor: {', '.join(unknown)}: no such option of {', '.join(type(part).__name__ for part in parts)}")
+        raise ValueError(
+            f"model.processor: {', '.join(unknown)}: no such option of {', '.join(type(part).__name__ for part in parts)}"
+        )
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     if params.chat_template:
@@ -61,10 +67,14 @@ def load_base(params: Model) -> PreTrainedModel:
     """
     folder = Path(params.path)
     if not folder.is_dir() and (folder.is_absolute() or params.path.count("/") != 1 or folder.parts[0] == "models"):
-        raise SystemExit(f"model.path: no model in {params.path!r}; make it with `make pretrain`, or give a folder or hub id")
+        raise SystemExit(
+            f"model.path: no model in {params.path!r}; make it with `make pretrain`, or give a folder or hub id"
+        )
     pickled = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth") for path in folder.glob(kind))
     if pickled and not any(folder.glob("*.safetensors")):
-        raise ValueError(f"model.path: {folder} holds {pickled[0]} and no safetensors; pickled weights are not read: save the model again with save_pretrained")
+        raise ValueError(
+            f"model.path: {folder} holds {pickled[0]} and no safetensors; pickled weights are not read: save the model again with save_pretrained"
+        )
     options = {"dtype": _DTYPES[params.dtype], "attn_implementation": params.attention, "use_safetensors": True}
     model = _from_pretrained(AutoModelForImageTextToText, params, **options)
     return model.requires_grad_(False).eval().to(device())
@@ -89,7 +99,9 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
-    config = {k: sorted(v) if isinstance(v, list) and all(isinstance(x, str) for x in v) else v for k, v in config.items()}
+    config = {
+        k: sorted(v) if isinstance(v, list) and all(isinstance(x, str) for x in v) else v for k, v in config.items()
+    }
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 

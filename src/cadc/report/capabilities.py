@@ -62,7 +62,9 @@ def most_influential(influence: np.ndarray, questions: list[str], n: int) -> lis
     return chosen
 
 
-def describe(named: list[dict], influence: np.ndarray, stability: list[dict], pool: pa.Table) -> tuple[str, list[list[dict]]]:
+def describe(
+    named: list[dict], influence: np.ndarray, stability: list[dict], pool: pa.Table
+) -> tuple[str, list[list[dict]]]:
     """The report's text, and each capability's most influential rows.
 
     named: subtasks with their capability; influence float32 [n_rows, n_capabilities]; stability as discover writes it.
@@ -73,7 +75,10 @@ def describe(named: list[dict], influence: np.ndarray, stability: list[dict], po
     words = telling_words(questions, member, influence.shape[1], 10)
     body = []
     for c in range(influence.shape[1]):
-        own = sorted((entry for entry in named if entry["capability"] == c), key=lambda entry: (entry["meta_task"], entry["name"]))
+        own = sorted(
+            (entry for entry in named if entry["capability"] == c),
+            key=lambda entry: (entry["meta_task"], entry["name"]),
+        )
         share = f"{100 * np.mean(member == c):.0f}%"
         body.append([str(c), share, ", ".join(entry["name"] for entry in own), " ".join(words[c])])
     rows = [
@@ -81,7 +86,15 @@ def describe(named: list[dict], influence: np.ndarray, stability: list[dict], po
         for c, chosen in enumerate(most_influential(influence, questions, 6))
     ]
     chosen = [
-        [f"{s['tau']:g}", f"{s['resolution']:g}", str(s["capabilities"]), f"{s['ari']:.2f}", str(s["runs"]), "yes" if s["chosen"] else ""] for s in stability
+        [
+            f"{s['tau']:g}",
+            f"{s['resolution']:g}",
+            str(s["capabilities"]),
+            f"{s['ari']:.2f}",
+            str(s["runs"]),
+            "yes" if s["chosen"] else "",
+        ]
+        for s in stability
     ]
     text = "\n".join(
         [

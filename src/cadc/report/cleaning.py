@@ -11,10 +11,10 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from cadc import artifacts
-from cadc.clean_params import Clean
 from cadc.cleaning.answer_format import INSTRUCTION
 from cadc.cleaning.duplicates import Copies
 from cadc.cleaning.findings import Findings, questions_and_answers, shown
+from cadc.config.cleaning import Clean
 from cadc.model.encode import open_image
 from cadc.report.figures import save
 from cadc.report.leaderboard import markdown
@@ -65,7 +65,8 @@ def sheet(path: Path, images: list[list[dict]]) -> None:
         picture = open_image(own[0]) if own else Image.new("RGB", (SIDE, SIDE), (225, 225, 225))
         scale = SIDE / max(picture.size)
         picture = picture.resize(
-            (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+            (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))),
+            Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS,
         )
         out.paste(picture, (k * (SIDE + 4), 0))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +84,9 @@ def examples(folder: Path, name: str, pool: pa.Table, found: Findings, copies: C
     flagged = np.flatnonzero(found.flag)
     worst = flagged[np.argsort(-found.score[flagged], kind="stable")]
     if name == "duplicates":  # the least alike, which can be wrong
-        worst = np.array([row for copy in worst[::-1][: EXAMPLES // 2] for row in (copy, copies.keeper[copy])], np.int64)
+        worst = np.array(
+            [row for copy in worst[::-1][: EXAMPLES // 2] for row in (copy, copies.keeper[copy])], np.int64
+        )
     else:
         _, first = np.unique(copies.keeper[worst], return_index=True)
         worst = worst[np.sort(first)][:EXAMPLES]
@@ -95,7 +98,11 @@ def examples(folder: Path, name: str, pool: pa.Table, found: Findings, copies: C
         sheet(folder / f"{name}.png", [row["images"] for row in rows])
         lines = [f"![the rows below, from the left](cleaning/{name}.png)", ""]
     body = [
-        [str(k), row["id"], *(text.replace("|", "\\|") for text in (summary(row["turns"]), found.evidence[number] or "kept instead"))]
+        [
+            str(k),
+            row["id"],
+            *(text.replace("|", "\\|") for text in (summary(row["turns"]), found.evidence[number] or "kept instead")),
+        ]
         for k, (row, number) in enumerate(zip(rows, worst, strict=True), 1)
     ]
     return [*lines, markdown(["", "id", "row", "evidence"], body), ""]
@@ -120,7 +127,14 @@ def roc(path: Path, found: dict[str, Findings], labels: pa.Table) -> None:
 
 
 def write(
-    folder: Path, pool: pa.Table, found: dict[str, Findings], copies: Copies, labels: pa.Table, settings: Clean, n_dropped: int, n_rewritten: int
+    folder: Path,
+    pool: pa.Table,
+    found: dict[str, Findings],
+    copies: Copies,
+    labels: pa.Table,
+    settings: Clean,
+    n_dropped: int,
+    n_rewritten: int,
 ) -> None:
     """Write `folder`/cleaning.md and the pictures in `folder`/cleaning/. labels serve the table's right half alone."""
     pictures = artifacts.fresh(folder / "cleaning")
@@ -133,12 +147,26 @@ def write(
         ]
         for name, f in found.items()
     ]
-    header = ["check", "action", "rows flagged", "%", "planted", "precision", "recall", "flagged rows with any planted noise", "ROC AUC"]
+    header = [
+        "check",
+        "action",
+        "rows flagged",
+        "%",
+        "planted",
+        "precision",
+        "recall",
+        "flagged rows with any planted noise",
+        "ROC AUC",
+    ]
     lines = [
         "# What cleaning found",
         "",
         f"{pool.num_rows} rows as they were read; {n_dropped} left out and {n_rewritten} rewritten by the actions in params.yaml (`clean`). "
-        + ("Right half: against the noise that was planted, which no check sees." if labels.num_rows else "The pool has no labels of noise to compare with."),
+        + (
+            "Right half: against the noise that was planted, which no check sees."
+            if labels.num_rows
+            else "The pool has no labels of noise to compare with."
+        ),
         "",
         markdown(header, body),
         "",

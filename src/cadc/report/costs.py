@@ -16,16 +16,22 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cadc import artifacts
-from cadc.budgets import n_selected
-from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_text, sentence_embeddings, tower_embeddings
+from cadc.config.budgets import n_selected
+from cadc.config.params import Model, Params, Signal, load_params
+from cadc.config.runs import Run, runs_of
+from cadc.features.embeddings import (
+    ContrastiveTower,
+    load_sentence_encoder,
+    row_text,
+    sentence_embeddings,
+    tower_embeddings,
+)
 from cadc.features.skills import instruction_lines, list_text
 from cadc.gradients.influence import SketchedDirections, token_batches
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.embed import embed_rows
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import add_lora, load_base, load_processor
-from cadc.params import Model, Params, Signal, load_params
-from cadc.runs import Run, runs_of
 from cadc.training.schedule import n_examples
 from cadc.training.snapshots import load_snapshots
 
@@ -43,7 +49,10 @@ class Operations:
         self.params, self.pool = params, artifacts.load_pool()
         self.processor = load_processor(model)
         self.model = add_lora(load_base(model), model.lora, 0)
-        self.rows, self.pad_id = EncodedRows(self.pool, self.processor, model.max_length, long_rows=model.long_rows), self.processor.tokenizer.pad_token_id
+        self.rows, self.pad_id = (
+            EncodedRows(self.pool, self.processor, model.max_length, long_rows=model.long_rows),
+            self.processor.tokenizer.pad_token_id,
+        )
         self.which = np.linspace(0, self.pool.num_rows - 1, min(_SAMPLE, self.pool.num_rows)).astype(int)
 
     def _counted(self, work: Callable[[], object]) -> float:
@@ -54,7 +63,9 @@ class Operations:
     def _losses(self):
         lengths = np.array([len(self.rows[int(row)]["input_ids"]) for row in self.which])
         for at in token_batches(lengths, self.params.capture.batch_tokens):
-            inputs = model_inputs(collate([self.rows[int(self.which[i])] for i in at], self.pad_id), next(self.model.parameters()).device)
+            inputs = model_inputs(
+                collate([self.rows[int(self.which[i])] for i in at], self.pad_id), next(self.model.parameters()).device
+            )
             labels = inputs.pop("labels")
             yield answer_loss(self.model(**inputs, use_cache=False).logits, labels).sum()
 
@@ -111,7 +122,11 @@ class Operations:
         """Sentence embeddings of the pool's instructions and of their lists of skills, each different text once. What a language model is asked
         for lists, is counted in tokens by its client."""
         lists = {list_text(skills) for skills in pq.read_table(artifacts.VIEWS / "pool.parquet")["skills"].to_pylist()}
-        lines = set() if self.params.views.url else {line for turns in self.pool["turns"].to_pylist() for line in instruction_lines(turns)}
+        lines = (
+            set()
+            if self.params.views.url
+            else {line for turns in self.pool["turns"].to_pylist() for line in instruction_lines(turns)}
+        )
         return self._reading(lists) + (self._reading(lines) if lines else 0.0)
 
 
@@ -152,7 +167,9 @@ def adaptive_cost(method: str, budget: str, params: Params, chosen_by: Operation
     if plan is None:
         return 0.0
     runs = [run for run in runs_of(method, params) if run.key == budget]
-    measured = np.mean([artifacts.load_array(artifacts.ADAPTERS / method / run.name / "rounds.npy")[:, :, 4].sum() for run in runs])
+    measured = np.mean(
+        [artifacts.load_array(artifacts.ADAPTERS / method / run.name / "rounds.npy")[:, :, 4].sum() for run in runs]
+    )
     first = tuning_cost(method, runs[0], params, tuned) if plan["settings"]["shuffled"] else 0.0
     return chosen_by.questions + float(measured) * tuned.forward + first
 
@@ -183,7 +200,10 @@ def flops(method: str, params: Params) -> dict[str, list[float]]:
     chosen_by, tuned = counted(params)
     selection = selection_cost(params.methods[method].signal, params, chosen_by)
     return {
-        run.key: [selection + adaptive_cost(method, run.key, params, chosen_by, tuned), tuning_cost(method, run, params, tuned)]
+        run.key: [
+            selection + adaptive_cost(method, run.key, params, chosen_by, tuned),
+            tuning_cost(method, run, params, tuned),
+        ]
         for run in runs_of(method, params)
     }
 

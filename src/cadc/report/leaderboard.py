@@ -14,7 +14,9 @@ def metrics(summary: Summary) -> dict:
     """Nested method -> budget -> figure -> mean, sd, low, high; rounded to what the scoring rows can tell apart."""
     out: dict = {}
     for (method, budget), figures in sorted(summary.items()):
-        out.setdefault(method, {})[budget] = {name: {k: round(v, 2) for k, v in value.items()} for name, value in sorted(figures.items())}
+        out.setdefault(method, {})[budget] = {
+            name: {k: round(v, 2) for k, v in value.items()} for name, value in sorted(figures.items())
+        }
     return out
 
 
@@ -34,7 +36,11 @@ def ranked(summary: Summary) -> list[tuple[str, str]]:
 
     def score(cell):
         figures = summary[cell]
-        return figures["relative"]["mean"] if "relative" in figures else sum(figures[name]["mean"] for name in BENCHMARKS if name in figures)
+        return (
+            figures["relative"]["mean"]
+            if "relative" in figures
+            else sum(figures[name]["mean"] for name in BENCHMARKS if name in figures)
+        )
 
     return sorted(summary, key=lambda cell: (-score(cell), cell))
 
@@ -62,5 +68,8 @@ def markdown(header: list[str], body: list[list[str]]) -> str:
 def secondary(summary: Summary) -> str:
     """The figures beside the headline ones, as a table."""
     names = [name for name in OTHERS if name in next(iter(summary.values()))]
-    body = [[f"{method} {budget}", *(f"{summary[method, budget][name]['mean']:.1f}" for name in names)] for method, budget in ranked(summary)]
+    body = [
+        [f"{method} {budget}", *(f"{summary[method, budget][name]['mean']:.1f}" for name in names)]
+        for method, budget in ranked(summary)
+    ]
     return markdown(["method", *(name.replace("_", " ") for name in names)], body)

@@ -13,6 +13,9 @@ import pyarrow as pa
 from matplotlib import pyplot as plt
 
 from cadc import artifacts
+from cadc.config.params import Params
+from cadc.data.labels import load_labels
+from cadc.data.lineage import Change, answers_of, write_lineage
 from cadc.evaluation.statistics import Samples, measure
 from cadc.features.embeddings import row_text
 from cadc.metabolism.diagnosis import Diagnosis
@@ -20,13 +23,16 @@ from cadc.metabolism.errors import KINDS
 from cadc.metabolism.rounds import Outcome, Round
 from cadc.metabolism.validation import FIGURE
 from cadc.model.encode import open_image
-from cadc.params import Params
-from cadc.pool.lineage import Change, answers_of, write_lineage
 from cadc.report.figures import STYLE, save
 from cadc.report.leaderboard import REPORTS, markdown
 
 FOLDER = REPORTS / "metabolism"
-FIGURES = {"corrected_open": "open", "corrected_yesno": "yes/no", "corrected_choice": "multiple choice", FIGURE: "mean of forms"}
+FIGURES = {
+    "corrected_open": "open",
+    "corrected_yesno": "yes/no",
+    "corrected_choice": "multiple choice",
+    FIGURE: "mean of forms",
+}
 SHOWN = 10  # changed rows with their pictures
 ACTIONS = ("drop", "add", "rewrite")
 
@@ -55,7 +61,11 @@ def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
         name = f"round_{made.number}"
         out[name] = {"changes": _counts(made.changes), "accepted": int(made.accepted)}
         if made.verdict is not None:
-            verdict = {"gain": round(made.verdict.gain, 2), "low": round(made.verdict.low, 2), "by_seed": [round(x, 2) for x in made.verdict.by_seed]}
+            verdict = {
+                "gain": round(made.verdict.gain, 2),
+                "low": round(made.verdict.low, 2),
+                "by_seed": [round(x, 2) for x in made.verdict.by_seed],
+            }
             out[name] |= {"rows": outcome.n_rows[name], "probe": probe[name]} | verdict
     out["score"] = {"first" if name == first else "last": _figures(tables) for name, tables in scored.items()}
     return out | {"accepted": outcome.last}
@@ -99,24 +109,50 @@ def _capability_table(found: list[Diagnosis]) -> str:
 
 def _labels_said(changes: list[Change]) -> str:
     """What noise labels say of the changes: for reading alone, no decision saw them; '' where there are none."""
-    labels = {label["id"]: label for label in artifacts.load_labels(artifacts.POOL).to_pylist()}
+    labels = {label["id"]: label for label in load_labels(artifacts.POOL).to_pylist()}
     body = []
-    for name, own in (("dropped", [c.row for c in changes if c.action == "drop"]), ("rewritten", [c.row for c in changes if c.action == "rewrite"])):
+    for name, own in (
+        ("dropped", [c.row for c in changes if c.action == "drop"]),
+        ("rewritten", [c.row for c in changes if c.action == "rewrite"]),
+    ):
         known = [labels[row] for row in own if row in labels]
         if known:
-            share = [f"{100 * np.mean([label['noise'] == noise for label in known]):.0f}" for noise in ("wrong", "mismatch")]
+            share = [
+                f"{100 * np.mean([label['noise'] == noise for label in known]):.0f}" for noise in ("wrong", "mismatch")
+            ]
             copies = 100 * np.mean([bool(label["duplicate_of"]) for label in known])
             sound = 100 * np.mean([label["noise"] == "clean" and not label["duplicate_of"] for label in known])
             body.append([name, str(len(known)), *share, f"{copies:.0f}", f"{sound:.0f}"])
-    return markdown(["", "rows of the raw pool", "wrong answer, %", "mismatched image, %", "copy of another, %", "none of these, %"], body) if body else ""
+    return (
+        markdown(
+            [
+                "",
+                "rows of the raw pool",
+                "wrong answer, %",
+                "mismatched image, %",
+                "copy of another, %",
+                "none of these, %",
+            ],
+            body,
+        )
+        if body
+        else ""
+    )
 
 
 def _round_text(made: Round, params: Params) -> list[str]:
-    counts = ", ".join(f"{count} x {action}" for action, count in _counts(made.changes).items() if count) or "nothing to change"
-    by_action = {action: sum(d.action == action for d in made.found) for action in dict.fromkeys(d.action for d in made.found)}
+    counts = (
+        ", ".join(f"{count} x {action}" for action, count in _counts(made.changes).items() if count)
+        or "nothing to change"
+    )
+    by_action = {
+        action: sum(d.action == action for d in made.found) for action in dict.fromkeys(d.action for d in made.found)
+    }
     parts = [
         f"## Round {made.number}\n",
-        f"Diagnosed: {made.version.replace('_', ' ')}, {made.n_rows} rows. Advice: " + ", ".join(f"{n} x {a}" for a, n in by_action.items()) + ".\n",
+        f"Diagnosed: {made.version.replace('_', ' ')}, {made.n_rows} rows. Advice: "
+        + ", ".join(f"{n} x {a}" for a, n in by_action.items())
+        + ".\n",
     ]
     parts.append(f"Changed: {counts}.\n")
     if made.verdict is not None:
@@ -127,7 +163,10 @@ def _round_text(made: Round, params: Params) -> list[str]:
         parts.append(
             f"On the probe split {verdict.gain:+.1f} points ({seeds} by seed; 2 sd {spread:.1f}), {100 * level:g}% lower bound {verdict.low:+.1f}: **{said}**.\n"
         )
-    parts += ["Flagged: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in made.flagged.items()) + ".\n", _labels_said(made.changes)]
+    parts += [
+        "Flagged: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in made.flagged.items()) + ".\n",
+        _labels_said(made.changes),
+    ]
     parts += ["<details><summary>Diagnosis by subtask</summary>\n", _diagnosis_table(made.found), "</details>\n"]
     if made.capabilities:
         parts += ["<details><summary>By capability</summary>\n", _capability_table(made.capabilities), "</details>\n"]
@@ -152,8 +191,14 @@ def _draw_changes(outcome: Outcome, changes: list[Change]) -> None:
         if row["images"]:
             axis.imshow(np.asarray(open_image(row["images"][0])), interpolation="nearest")
         axis.set_title(f"{change.action} {change.row}", fontsize=7, fontweight="bold")
-        answers = " | ".join(change.before or answers_of(row["turns"])) + (f" → {' | '.join(change.after)}" if change.after else "")
-        lines = [*textwrap.wrap(row_text(row["turns"], answers=False), 44)[:3], *textwrap.wrap(f"> {answers}", 44)[:2], *textwrap.wrap(change.reason, 50)[:3]]
+        answers = " | ".join(change.before or answers_of(row["turns"])) + (
+            f" → {' | '.join(change.after)}" if change.after else ""
+        )
+        lines = [
+            *textwrap.wrap(row_text(row["turns"], answers=False), 44)[:3],
+            *textwrap.wrap(f"> {answers}", 44)[:2],
+            *textwrap.wrap(change.reason, 50)[:3],
+        ]
         axis.text(0.5, -0.04, "\n".join(lines), transform=axis.transAxes, ha="center", va="top", fontsize=6)
     figure.tight_layout(h_pad=6.0)
     save(figure, FOLDER / "changes.png")
@@ -178,11 +223,17 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
 
     tried = {name: figures for name, figures in made.items() if isinstance(figures, dict) and "probe" in figures}
     rows = [
-        [name.replace("_", " "), str(figures["rows"]), *cells(figures["probe"]), {1: "accepted", 0: "rolled back"}.get(figures.get("accepted"), "")]
+        [
+            name.replace("_", " "),
+            str(figures["rows"]),
+            *cells(figures["probe"]),
+            {1: "accepted", 0: "rolled back"}.get(figures.get("accepted"), ""),
+        ]
         for name, figures in tried.items()
     ]
     score = [
-        [{"first": "raw pool", "last": f"last accepted, {outcome.last.replace('_', ' ')}"}[name], *cells(figures)] for name, figures in made["score"].items()
+        [{"first": "raw pool", "last": f"last accepted, {outcome.last.replace('_', ' ')}"}[name], *cells(figures)]
+        for name, figures in made["score"].items()
     ]
     (REPORTS / "metabolism.md").write_text(
         "\n".join(

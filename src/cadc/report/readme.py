@@ -34,13 +34,22 @@ def block(text: str, name: str) -> str:
 
 def with_block(text: str, name: str, content: str) -> str:
     """`text` with `content` between the markers of `name`."""
-    return re.sub(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda found: found[1] + content + found[2], text, flags=re.DOTALL)
+    return re.sub(
+        rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda found: found[1] + content + found[2], text, flags=re.DOTALL
+    )
 
 
 def main() -> None:
-    dag = subprocess.run(["dvc", "dag", "--collapse-foreach-matrix", "--md"], capture_output=True, text=True, check=True).stdout
+    dag = subprocess.run(
+        ["dvc", "dag", "--collapse-foreach-matrix", "--md"], capture_output=True, text=True, check=True
+    ).stdout
     text = README.read_text()
-    blocks = {"dag": dag.strip() + "\n", "leaderboard": leaderboard(), "gate": markdown(*testbed.gate_table()), "gradients": benchmark()}
+    blocks = {
+        "dag": dag.strip() + "\n",
+        "leaderboard": leaderboard(),
+        "gate": markdown(*testbed.gate_table()),
+        "gradients": benchmark(),
+    }
     for name, content in blocks.items():
         text = with_block(text, name, content)
     README.write_text(text)

@@ -15,14 +15,20 @@ from wordcloud import STOPWORDS, WordCloud
 
 from cadc import artifacts
 from cadc.artifacts import Selection
+from cadc.config.params import Params
+from cadc.config.runs import runs_of
+from cadc.data.probe import load_probe
 from cadc.evaluation.statistics import Samples, group_means
-from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_text, sentence_embeddings, tower_embeddings
-from cadc.params import Params
-from cadc.pool.probe import load_probe
+from cadc.features.embeddings import (
+    ContrastiveTower,
+    load_sentence_encoder,
+    row_text,
+    sentence_embeddings,
+    tower_embeddings,
+)
 from cadc.report.capabilities import first_exchange, telling_words
 from cadc.report.figures import STYLE, save
 from cadc.report.leaderboard import REPORTS, markdown
-from cadc.runs import runs_of
 
 LEVELS = ("easy", "medium", "hard")
 
@@ -58,7 +64,9 @@ def terciles(history: np.ndarray) -> np.ndarray:
     if not scores.size:
         return np.empty((0, 3, 2))
     groups = np.array_split(np.argsort(scores[0, :, 0], kind="stable"), 3)
-    return np.stack([scores[:, group].mean(1) if len(group) else np.full((len(scores), 2), np.nan) for group in groups], 1)
+    return np.stack(
+        [scores[:, group].mean(1) if len(group) else np.full((len(scores), 2), np.nan) for group in groups], 1
+    )
 
 
 def gaussian_assignment(features: np.ndarray, cluster: np.ndarray, probe: np.ndarray) -> np.ndarray:
@@ -89,7 +97,9 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def improvements(own: list[Samples], others: list[Samples], rare: dict[str, float]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def improvements(
+    own: list[Samples], others: list[Samples], rare: dict[str, float]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Points of every MMT-Bench and mini_vqa subtask over random rows, float64 [n_subtasks], and what each is like.
 
     own, others: samples by seed; rare: mean rarity of a subtask's benchmark rows, by the names of the probe set. Difficulty is what
@@ -99,7 +109,9 @@ def improvements(own: list[Samples], others: list[Samples], rare: dict[str, floa
     def accuracy(runs: list[Samples]) -> dict[str, float]:
         names = np.char.add(runs[0].subtask, np.where(runs[0].task == "mini_vqa", " (open)", ""))
         asked = np.isin(runs[0].task, ("mmt_val", "mini_vqa"))
-        return group_means(100 * np.mean([run.score for run in runs], axis=0)[asked], names[asked], np.ones(asked.sum()))
+        return group_means(
+            100 * np.mean([run.score for run in runs], axis=0)[asked], names[asked], np.ones(asked.sum())
+        )
 
     mine, theirs = accuracy(own), accuracy(others)
     names = sorted(name for name in mine if name in rare)
@@ -110,7 +122,14 @@ def improvements(own: list[Samples], others: list[Samples], rare: dict[str, floa
     }
 
 
-def page(method: str, selection: Selection, history: np.ndarray, cluster: np.ndarray, names: list[str], pictures: dict[str, str]) -> str:
+def page(
+    method: str,
+    selection: Selection,
+    history: np.ndarray,
+    cluster: np.ndarray,
+    names: list[str],
+    pictures: dict[str, str],
+) -> str:
     """A method's section: what it bought and measured, its clusters, and those of its pictures that there are, by what they show."""
     said = {
         "rounds": "What each round bought, by what its clusters are about (the meta-task of most rows' nearest benchmark row):",
@@ -119,8 +138,14 @@ def page(method: str, selection: Selection, history: np.ndarray, cluster: np.nda
         "words": "The clusters from which rounds bought most, in the words that set their questions apart:",
     }
     n_warm_up, n_rounds = int(np.sum(selection.stage == 0)), int(selection.stage.max())
-    bought, size = (np.bincount(cluster[rows], minlength=len(names)) for rows in (selection.row[selection.stage > 0], np.arange(len(cluster))))
-    body = [[str(k), names[k], str(size[k]), str(bought[k]), f"{100 * bought[k] / max(size[k], 1):.1f}"] for k in np.argsort(-bought, kind="stable")]
+    bought, size = (
+        np.bincount(cluster[rows], minlength=len(names))
+        for rows in (selection.row[selection.stage > 0], np.arange(len(cluster)))
+    )
+    body = [
+        [str(k), names[k], str(size[k]), str(bought[k]), f"{100 * bought[k] / max(size[k], 1):.1f}"]
+        for k in np.argsort(-bought, kind="stable")
+    ]
     parts = [
         f"## {method}\n",
         f"Its first run: {len(selection)} answers bought, {n_warm_up} of them in the warm-up and the others in {n_rounds} rounds; {len(history)} measurements of "
@@ -128,7 +153,11 @@ def page(method: str, selection: Selection, history: np.ndarray, cluster: np.nda
     ]
     parts += [f"{text}\n\n![{name}]({pictures[name]})\n" for name, text in said.items() if name in pictures]
     if bought.any():
-        parts.append(markdown(["cluster", "about", "rows", "bought in rounds", "% of them"], [row for row in body if row[3] != "0"]))
+        parts.append(
+            markdown(
+                ["cluster", "about", "rows", "bought in rounds", "% of them"], [row for row in body if row[3] != "0"]
+            )
+        )
     return "\n".join(parts)
 
 
@@ -184,7 +213,9 @@ def draw_clouds(path: Path, questions: list[str], cluster: np.ndarray, which: li
     for axis, k, name in zip(np.ravel(axes), which, names, strict=False):
         sizes = {word: 1 / (place + 1) ** 0.5 for place, word in enumerate(words[k]) if word not in STOPWORDS}
         if sizes:
-            cloud = WordCloud(width=520, height=340, background_color="white", random_state=0, colormap="viridis").generate_from_frequencies(sizes)
+            cloud = WordCloud(
+                width=520, height=340, background_color="white", random_state=0, colormap="viridis"
+            ).generate_from_frequencies(sizes)
             axis.imshow(cloud.to_array(), interpolation="bilinear")
         axis.set_title(name, fontsize=8)
     save(figure, path)
@@ -208,7 +239,10 @@ def label_free_views(params: Params) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def write(params: Params, cells: dict[tuple[str, str], list[Samples]], plots: Path) -> None:
     """reports/rounds.md and its pictures: of every method that chooses while the model learns, what it chose when."""
-    parts = ["# Chosen while the model learns\n", "Made by `dvc repro`; with and without its parts: [progress.md](progress.md).\n"]
+    parts = [
+        "# Chosen while the model learns\n",
+        "Made by `dvc repro`; with and without its parts: [progress.md](progress.md).\n",
+    ]
     adaptive = [method for method in params.methods if (artifacts.SELECTIONS / method / "plan.json").exists()]
     if adaptive:
         features, probe, subtasks, meta = label_free_views(params)
@@ -217,19 +251,26 @@ def write(params: Params, cells: dict[tuple[str, str], list[Samples]], plots: Pa
         parts.append("None of the methods in params.yaml does.\n")
     for method in adaptive:
         run = runs_of(method, params)[0]
-        cluster, selection = artifacts.load_array(artifacts.SELECTIONS / method / "cluster.npy"), artifacts.realised_selection(method, run.name)
+        cluster, selection = (
+            artifacts.load_array(artifacts.SELECTIONS / method / "cluster.npy"),
+            artifacts.realised_selection(method, run.name),
+        )
         history = artifacts.load_array(artifacts.ADAPTERS / method / run.name / "rounds.npy")
         names = abilities(features, probe, meta, cluster)
         pictures = {name: f"{method}_{name}.png" for name in ("rounds", "terciles", "improvement", "words")}
         if ("random", run.key) in cells:
             rare = group_means(rarity(features, cluster, probe), subtasks, np.ones(len(subtasks)))
-            draw_improvement(plots / pictures["improvement"], *improvements(cells[method, run.key], cells["random", run.key], rare))
+            draw_improvement(
+                plots / pictures["improvement"], *improvements(cells[method, run.key], cells["random", run.key], rare)
+            )
         if (scores := terciles(history)).size:
             draw_terciles(plots / pictures["terciles"], scores)
         if selection.stage.any():
             groups = sorted(set(names) - {""})
             draw_rounds(plots / pictures["rounds"], shares_by_round(selection, names[cluster], groups), groups)
-            most = np.argsort(-np.bincount(cluster[selection.row[selection.stage > 0]], minlength=len(names)), kind="stable")[:8].tolist()
+            most = np.argsort(
+                -np.bincount(cluster[selection.row[selection.stage > 0]], minlength=len(names)), kind="stable"
+            )[:8].tolist()
             draw_clouds(plots / pictures["words"], questions, cluster, most, [f"{k}: {names[k]}" for k in most])
         there = {name: f"plots/{file}" for name, file in pictures.items() if (plots / file).exists()}
         parts.append(page(method, selection, history, cluster, names.tolist(), there))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from cadc import artifacts
-from cadc.params import Params
+from cadc.config.params import Params
+from cadc.config.runs import runs_of
+from cadc.data.labels import load_labels
 from cadc.report.leaderboard import markdown
-from cadc.runs import runs_of
 
 
 def composition(params: Params) -> str:
     """What each method's rows are: clusters covered, shares of noise and duplicates (labels no method has seen)."""
     clusters = artifacts.load_array(artifacts.CLUSTERS / "assignment.npy")
-    labels = artifacts.load_labels()
+    labels = load_labels()
     noise, form = (np.array(labels[name].to_pylist()) for name in ("noise", "form"))
     copies = np.array([bool(x) for x in labels["duplicate_of"].to_pylist()])
     body = []
@@ -24,7 +25,8 @@ def composition(params: Params) -> str:
                 rows = np.unique(artifacts.realised_selection(method, run.name).row)
                 share = [len(np.unique(clusters[rows])) / (clusters.max() + 1)]
                 share += (
-                    [np.mean(noise[rows] == kind) for kind in ("wrong", "mismatch")] + [np.mean(copies[rows]), np.mean(form[rows] == "choice")]
+                    [np.mean(noise[rows] == kind) for kind in ("wrong", "mismatch")]
+                    + [np.mean(copies[rows]), np.mean(form[rows] == "choice")]
                     if len(noise)
                     else []
                 )
@@ -33,7 +35,11 @@ def composition(params: Params) -> str:
     header = [
         "selection",
         "clusters covered %",
-        *(["wrong answers %", "mismatched images %", "copies of another row %", "multiple choice %"] if len(noise) else []),
+        *(
+            ["wrong answers %", "mismatched images %", "copies of another row %", "multiple choice %"]
+            if len(noise)
+            else []
+        ),
     ]
     return markdown(header, body)
 
@@ -45,6 +51,12 @@ def task_shares(params: Params) -> str:
     body = [["pool", *(f"{100 * np.mean(source == name):.1f}" for name in names)]]
     for method in params.methods:
         for key in sorted({run.key for run in runs_of(method, params)}):
-            rows = [source[np.unique(artifacts.realised_selection(method, run.name).row)] for run in runs_of(method, params) if run.key == key]
-            body.append([f"{method} {key}", *(f"{100 * np.mean([np.mean(own == name) for own in rows]):.1f}" for name in names)])
+            rows = [
+                source[np.unique(artifacts.realised_selection(method, run.name).row)]
+                for run in runs_of(method, params)
+                if run.key == key
+            ]
+            body.append(
+                [f"{method} {key}", *(f"{100 * np.mean([np.mean(own == name) for own in rows]):.1f}" for name in names)]
+            )
     return markdown(["selection, % of its rows", *names], body)

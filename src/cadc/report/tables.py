@@ -12,8 +12,8 @@ from pydantic import Field, field_validator, model_validator
 from scipy import stats
 
 from cadc import artifacts
+from cadc.config.params import Section, Seed
 from cadc.evaluation.statistics import mean_over, relative
-from cadc.params import Section, Seed
 from cadc.report import figures
 from cadc.report.leaderboard import REPORTS, markdown, percent
 
@@ -45,7 +45,9 @@ class Question(Section):
     set: dict[str, Any] = Field(default_factory=dict)
     variants: list[Variant] = Field(min_length=1)
     plot: bool = False  # draw it, too: a curve where there are several budgets
-    claims: list[tuple[str, str]] = []  # (better, worse), by label: what is claimed of the variants, checked seed by seed
+    claims: list[
+        tuple[str, str]
+    ] = []  # (better, worse), by label: what is claimed of the variants, checked seed by seed
 
     @model_validator(mode="after")
     def _claimed(self):
@@ -101,11 +103,17 @@ def rows_of(table: Question, made: dict[str, dict]) -> list[Row]:
     for variant in table.variants:
         entry = made.get(named(variant.method, table.changes(variant)), {"figures": {}})
         budgets = sorted(entry["figures"].items(), key=lambda item: float(percent(item[0])[:-1]))
-        rows += [Row(variant, budget, runs, entry.get("flops", {}).get(budget), entry.get("stale", False)) for budget, runs in budgets]
+        rows += [
+            Row(variant, budget, runs, entry.get("flops", {}).get(budget), entry.get("stale", False))
+            for budget, runs in budgets
+        ]
     full = next((mean_over(list(row.runs.values())) for row in rows if row.variant.method == "full"), None)
     if full is None:
         return rows
-    return [replace(row, runs={seed: run | {"relative": relative(run, full)} for seed, run in row.runs.items()}) for row in rows]
+    return [
+        replace(row, runs={seed: run | {"relative": relative(run, full)} for seed, run in row.runs.items()})
+        for row in rows
+    ]
 
 
 def columns_of(rows: list[Row]) -> list[str]:
@@ -143,10 +151,27 @@ def checked(table: Question, rows: list[Row], judged: str) -> str:
                 shared = [seed for seed in one.runs if seed in other.runs]
                 if len(shared) < 2:
                     continue
-                mean, low, high = interval(np.array([one.runs[seed][judged] - other.runs[seed][judged] for seed in shared]))
-                verdict = "holds" if low > 0 else "reversed" if high < 0 else f"open, leans {'to it' if mean > 0 else 'against it'}"
-                body.append([f"{better} > {worse}, {percent(one.budget)}", f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}", verdict])
-    return "\n" + markdown(["claim", f"difference in {COLUMNS[judged]}", "95% interval", "verdict"], body) if body else ""
+                mean, low, high = interval(
+                    np.array([one.runs[seed][judged] - other.runs[seed][judged] for seed in shared])
+                )
+                verdict = (
+                    "holds"
+                    if low > 0
+                    else "reversed"
+                    if high < 0
+                    else f"open, leans {'to it' if mean > 0 else 'against it'}"
+                )
+                body.append(
+                    [
+                        f"{better} > {worse}, {percent(one.budget)}",
+                        f"{mean:+.1f}",
+                        f"{low:+.1f} to {high:+.1f}",
+                        verdict,
+                    ]
+                )
+    return (
+        "\n" + markdown(["claim", f"difference in {COLUMNS[judged]}", "95% interval", "verdict"], body) if body else ""
+    )
 
 
 def tabulated(table: Question, made: dict[str, dict]) -> str:
@@ -161,10 +186,17 @@ def tabulated(table: Question, made: dict[str, dict]) -> str:
     for row in rows:
         said = [f"{np.mean(row.values(name)):.1f} ± {np.std(row.values(name), ddof=1):.1f}" for name in names]
         versus = first.get(row.budget)
-        label = (row.variant.label if row.variant.method == "full" else f"{row.variant.label}, {percent(row.budget)}") + " †" * row.stale
+        label = (
+            row.variant.label if row.variant.method == "full" else f"{row.variant.label}, {percent(row.budget)}"
+        ) + " †" * row.stale
         cost = [f"{row.flops[0] / 1e12:.1f}", f"{sum(row.flops) / 1e12:.1f}"] if counted else []
         body.append([label, *said, difference(row, versus, judged) if versus and versus is not row else "", *cost])
-    header = ["", *(COLUMNS[name] for name in names), f"difference in {COLUMNS[judged]} (2 sd)", *(["selection, TFLOP", "with tuning"] if counted else [])]
+    header = [
+        "",
+        *(COLUMNS[name] for name in names),
+        f"difference in {COLUMNS[judged]} (2 sd)",
+        *(["selection, TFLOP", "with tuning"] if counted else []),
+    ]
     note = "\n† made with earlier code or parameters, not made again yet.\n" if any(row.stale for row in rows) else ""
     return markdown(header, body) + note + checked(table, rows, judged)
 
@@ -177,7 +209,11 @@ def draw(path: Path, table: Question, made: dict[str, dict]) -> None:
     if len({row.budget for row in parts}) > 1:
         lines: dict[str, list[tuple[float, float, float]]] = {}
         for row in parts:
-            point = float(percent(row.budget)[:-1]), float(np.mean(row.values(judged))), float(np.std(row.values(judged), ddof=1))
+            point = (
+                float(percent(row.budget)[:-1]),
+                float(np.mean(row.values(judged))),
+                float(np.std(row.values(judged), ddof=1)),
+            )
             lines.setdefault(row.label, []).append(point)
         full = next((float(np.mean(row.values(judged))) for row in rows if row.variant.method == "full"), None)
         figures.curves(path, lines, full, COLUMNS[judged])

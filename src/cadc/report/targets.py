@@ -19,8 +19,8 @@ import yaml
 from matplotlib import pyplot as plt
 
 from cadc import artifacts
+from cadc.config.params import Params, load_params
 from cadc.features.embeddings import row_text
-from cadc.params import Params, load_params
 from cadc.report.figures import STYLE, save
 from cadc.report.leaderboard import REPORTS, markdown
 from cadc.report.tables import Question, Study, interval, rows_of
@@ -76,7 +76,9 @@ class Outcome:
 
 def targets_of(table: Question) -> list[str]:
     """The benchmarks that a table tunes for one at a time."""
-    return [variant.label.removeprefix("concept: ") for variant in table.variants if variant.label.startswith("concept: ")]
+    return [
+        variant.label.removeprefix("concept: ") for variant in table.variants if variant.label.startswith("concept: ")
+    ]
 
 
 def ranked(names: list[str]) -> list[Benchmark]:
@@ -88,7 +90,11 @@ def ranked(names: list[str]) -> list[Benchmark]:
         if "described" in arrays:
             at = np.flatnonzero(arrays["described"] == name)
             said = Aim(pool, arrays["described_concept"][at], arrays["described_skill"][at]).ranks()
-        out.append(Benchmark(name, len(which), Aim(pool, arrays["probe_concept"][which], arrays["probe_skill"][which]).ranks(), said))
+        out.append(
+            Benchmark(
+                name, len(which), Aim(pool, arrays["probe_concept"][which], arrays["probe_skill"][which]).ranks(), said
+            )
+        )
     return out
 
 
@@ -100,7 +106,10 @@ def outcomes(table: Question, made: dict[str, dict], names: list[str]) -> dict[s
         needed = [rows.get(label) for label in (f"concept: {name}", f"skill: {name}", "random", "mix")]
         if all(needed):
             seeds = sorted(set.intersection(*(set(row.runs) for row in needed)))
-            out[name] = Outcome(*(np.array([row.runs[seed][name] for seed in seeds]) for row in needed), any(row.stale for row in needed))
+            out[name] = Outcome(
+                *(np.array([row.runs[seed][name] for seed in seeds]) for row in needed),
+                any(row.stale for row in needed),
+            )
     return out
 
 
@@ -110,7 +119,9 @@ def skills_by_eye(n: int) -> str:
     body = []
     for i in np.linspace(0, pool.num_rows - 1, n).astype(int).tolist():
         text = row_text(pool["turns"][i].as_py(), answers=False)
-        body.append([pool["id"][i].as_py(), text if len(text) <= 150 else text[:147] + "...", "; ".join(lists[i].as_py())])
+        body.append(
+            [pool["id"][i].as_py(), text if len(text) <= 150 else text[:147] + "...", "; ".join(lists[i].as_py())]
+        )
     return markdown(["row", "its questions", "skills"], [[cell.replace("|", "/") for cell in row] for row in body])
 
 
@@ -133,11 +144,32 @@ def prediction_table(benchmarks: list[Benchmark], results: dict[str, Outcome], l
     body = []
     for each in benchmarks:
         made = results.get(each.name)
-        scores = [mean_sd(made.concept), mean_sd(made.skill), with_interval(made.skill - made.concept), made.better + " †" * made.stale] if made else [""] * 4
+        scores = (
+            [
+                mean_sd(made.concept),
+                mean_sd(made.skill),
+                with_interval(made.skill - made.concept),
+                made.better + " †" * made.stale,
+            ]
+            if made
+            else [""] * 4
+        )
         said = predicted(*each.described, lower) if each.described else ""
         places = [f"{rank.mean():.0f}" if len(rank) else "" for rank in each.ranks]
-        body.append([each.name, str(each.n_rows), *places, ranks_apart(each.ranks), each.predicted(lower), said, *scores])
-    header = ["benchmark", "probe rows", "R_s\\|c", "R_c\\|s", "difference (2 se)", "predicted", "from its description", "by concept", "by skill"]
+        body.append(
+            [each.name, str(each.n_rows), *places, ranks_apart(each.ranks), each.predicted(lower), said, *scores]
+        )
+    header = [
+        "benchmark",
+        "probe rows",
+        "R_s\\|c",
+        "R_c\\|s",
+        "difference (2 se)",
+        "predicted",
+        "from its description",
+        "by concept",
+        "by skill",
+    ]
     return markdown([*header, "skill - concept (95%)", "better"], body)
 
 
@@ -149,18 +181,35 @@ def confusion(benchmarks: list[Benchmark], results: dict[str, Outcome], lower: W
         rules[f"probe rows, lower R_s\\|c means {reading}"] = lambda each, reading=reading: each.predicted(reading)
     if all(each.described for each in done):
         for reading in (lower, _OTHER[lower]):
-            rules[f"description, lower R_s\\|c means {reading}"] = lambda each, reading=reading: predicted(*each.described, reading)
+            rules[f"description, lower R_s\\|c means {reading}"] = lambda each, reading=reading: predicted(
+                *each.described, reading
+            )
     for view in ("concept", "skill"):
         rules[f"always {view}"] = lambda each, view=view: view
     body = []
     for label, rule in rules.items():
         pairs = [(rule(each), results[each.name]) for each in done]
-        counts = [sum(said == view and made.better == was for said, made in pairs) for view in ("concept", "skill") for was in ("concept", "skill")]
+        counts = [
+            sum(said == view and made.better == was for said, made in pairs)
+            for view in ("concept", "skill")
+            for was in ("concept", "skill")
+        ]
         clear = [said == made.better for said, made in pairs if made.is_clear]
         lost = np.mean([made.by(made.better).mean() - made.by(said).mean() for said, made in pairs])
-        body.append([label, *map(str, counts), f"{counts[0] + counts[3]} of {len(done)}", f"{sum(clear)} of {len(clear)}", f"{lost:.1f}"])
+        body.append(
+            [
+                label,
+                *map(str, counts),
+                f"{counts[0] + counts[3]} of {len(done)}",
+                f"{sum(clear)} of {len(clear)}",
+                f"{lost:.1f}",
+            ]
+        )
     columns = [f"{view}, {was}" for view in ("concept", "skill") for was in ("concept", "skill")]
-    return markdown(["predicted from", *columns, "right", "right where the difference is clear", "points lost to the better view"], body)
+    return markdown(
+        ["predicted from", *columns, "right", "right where the difference is clear", "points lost to the better view"],
+        body,
+    )
 
 
 def interference(benchmarks: list[Benchmark], results: dict[str, Outcome], lower: Which) -> str:
@@ -171,9 +220,18 @@ def interference(benchmarks: list[Benchmark], results: dict[str, Outcome], lower
             made = results[each.name]
             alone = made.by(each.predicted(lower))
             body.append(
-                [each.name, mean_sd(made.random), mean_sd(alone), mean_sd(made.mix), with_interval(made.mix - alone), with_interval(made.mix - made.random)]
+                [
+                    each.name,
+                    mean_sd(made.random),
+                    mean_sd(alone),
+                    mean_sd(made.mix),
+                    with_interval(made.mix - alone),
+                    with_interval(made.mix - made.random),
+                ]
             )
-    return markdown(["benchmark", "random rows", "alone", "in the mix", "mix - alone (95%)", "mix - random (95%)"], body)
+    return markdown(
+        ["benchmark", "random rows", "alone", "in the mix", "mix - alone (95%)", "mix - random (95%)"], body
+    )
 
 
 def draw(path: Path, benchmarks: list[Benchmark], results: dict[str, Outcome]) -> None:
@@ -182,10 +240,14 @@ def draw(path: Path, benchmarks: list[Benchmark], results: dict[str, Outcome]) -
     shown = [(each, tuple(float(rank.mean()) for rank in each.ranks)) for each in benchmarks if len(each.ranks[0])]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(7, 6))
-        for i, (each, place) in enumerate(sorted(shown, key=lambda pair: pair[1])):  # labels to all four sides by turns: many lie close
+        for i, (each, place) in enumerate(
+            sorted(shown, key=lambda pair: pair[1])
+        ):  # labels to all four sides by turns: many lie close
             made = results.get(each.name)
             color = colors[made.better if made else "not tuned yet"]
-            axes.scatter(*place, edgecolors=color, facecolors=color if made and made.is_clear else "white", s=40, zorder=3)
+            axes.scatter(
+                *place, edgecolors=color, facecolors=color if made and made.is_clear else "white", s=40, zorder=3
+            )
             axes.annotate(
                 each.name.split("/")[-1].replace("_", " "),
                 place,
@@ -197,7 +259,10 @@ def draw(path: Path, benchmarks: list[Benchmark], results: dict[str, Outcome]) -
         span = [0.0, 1.1 * max(max(place) for _, place in shown)]
         axes.plot(span, span, color="#999999", linewidth=1, zorder=1)
         axes.set(xlim=span, ylim=span)
-        axes.set(xlabel="mean R_s|c: place by skill of the row nearest by concept", ylabel="mean R_c|s: place by concept of the row nearest by skill")
+        axes.set(
+            xlabel="mean R_s|c: place by skill of the row nearest by concept",
+            ylabel="mean R_c|s: place by concept of the row nearest by skill",
+        )
         for name in ("concept", "skill"):
             axes.scatter([], [], color=colors[name], label=f"{name} was better (filled: clear)")
         axes.legend(frameon=False, loc="lower right")

@@ -17,7 +17,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from cadc import artifacts, console
+from cadc import artifacts
+from cadc.compute import console
 from cadc.evaluation.gate import FORMS, JUDGED, Trial, conditions
 from cadc.report.figures import STYLE, save
 from cadc.report.leaderboard import REPORTS, markdown
@@ -37,7 +38,10 @@ def _by_cell(figures: dict[Trial, dict[str, float]]) -> dict[str, list[tuple[Tri
 def write_gate(figures: dict[Trial, dict[str, float]], budget: float) -> None:
     """gate.json (every seed's figures, conditions at `budget`), gate.md (table and verdict), gate.png (the learning curve)."""
     cells = _by_cell(figures)
-    scores = {name: {cell: np.array([made[name] for _, made in runs]) for cell, runs in cells.items()} for name in (*FORMS, *_RAW)}
+    scores = {
+        name: {cell: np.array([made[name] for _, made in runs]) for cell, runs in cells.items()}
+        for name in (*FORMS, *_RAW)
+    }
     curve = [cell for cell in cells if cell.startswith(("random", "full"))]
     verdicts = {FORMS[name]: conditions(scores[name], curve, budget) for name in JUDGED}
     artifacts.write_json(
@@ -45,10 +49,15 @@ def write_gate(figures: dict[Trial, dict[str, float]], budget: float) -> None:
         {
             "passed": all(condition.holds for lines in verdicts.values() for condition in lines),
             "conditions": {
-                title: {line.text: {"value": round(line.value, 2), "bound": round(line.bound, 2), "holds": line.holds} for line in lines}
+                title: {
+                    line.text: {"value": round(line.value, 2), "bound": round(line.bound, 2), "holds": line.holds}
+                    for line in lines
+                }
                 for title, lines in verdicts.items()
             },
-            "scores": {cell: {name: [round(float(x), 2) for x in scores[name][cell]] for name in scores} for cell in cells},
+            "scores": {
+                cell: {name: [round(float(x), 2) for x in scores[name][cell]] for name in scores} for cell in cells
+            },
             "share": {cell: runs[0][0].budget for cell, runs in cells.items()},
             "epochs": {cell: round(runs[0][0].epochs, 3) for cell, runs in cells.items()},
         },
@@ -80,7 +89,10 @@ def gate_table() -> tuple[list[str], list[list[str]]]:
     made = artifacts.read_json(FOLDER / "gate.json")
     header = ["rows", "passes", *FORMS.values(), *_RAW.values()]
     order = sorted(made["scores"], key=lambda cell: (made["share"][cell], cell != "blind", cell))
-    body = [[cell, f"{made['epochs'][cell]:g}", *(_spread(made["scores"][cell][name]) for name in (*FORMS, *_RAW))] for cell in order]
+    body = [
+        [cell, f"{made['epochs'][cell]:g}", *(_spread(made["scores"][cell][name]) for name in (*FORMS, *_RAW))]
+        for cell in order
+    ]
     return header, body
 
 
@@ -103,7 +115,13 @@ def _draw_curve(path: Path, cells: dict, scores: dict) -> None:
             own = [cell for cell in cells if cell.startswith(arm) or (arm == "random" and cell.startswith("full"))]
             x = [100 * cells[cell][0][0].budget for cell in own]
             axis.errorbar(
-                x, [scores[name][cell].mean() for cell in own], [scores[name][cell].std(ddof=1) for cell in own], fmt=marker, color=color, label=arm, capsize=3
+                x,
+                [scores[name][cell].mean() for cell in own],
+                [scores[name][cell].std(ddof=1) for cell in own],
+                fmt=marker,
+                color=color,
+                label=arm,
+                capsize=3,
             )
         axis.axhline(0, color="0.6", lw=1, ls=":")
         axis.axhline(scores[name]["base"].mean(), color="0.6", lw=1, label="base")
@@ -122,7 +140,10 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
     cells = _by_cell(figures)
     artifacts.write_json(
         FOLDER / "plateau.json",
-        {cell: {f"{trial.epochs:g}": {name: round(made[name], 2) for name in FORMS} for trial, made in runs} for cell, runs in cells.items()},
+        {
+            cell: {f"{trial.epochs:g}": {name: round(made[name], 2) for name in FORMS} for trial, made in runs}
+            for cell, runs in cells.items()
+        },
     )
     figure, axes = plt.subplots(1, len(cells), figsize=(2.6 * len(cells), 2.6), sharey=True)
     for axis, (cell, runs) in zip(np.atleast_1d(axes), cells.items(), strict=True):
@@ -133,7 +154,11 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
     np.atleast_1d(axes)[0].set_ylabel("chance-corrected, probe split")
     np.atleast_1d(axes)[0].legend(frameon=False)
     save(figure, FOLDER / "plateau.png")
-    body = [[cell, f"{trial.epochs:g}", *(f"{made[name]:.1f}" for name in FORMS)] for cell, runs in cells.items() for trial, made in runs]
+    body = [
+        [cell, f"{trial.epochs:g}", *(f"{made[name]:.1f}" for name in FORMS)]
+        for cell, runs in cells.items()
+        for trial, made in runs
+    ]
     (FOLDER / "plateau.md").write_text(
         "# How many passes\n\nChance-corrected scores on the probe split, one seed (`make plateau`); the scoring split has no say in it.\n\n"
         + markdown(["rows", "passes", *FORMS.values()], body)
@@ -151,7 +176,15 @@ def write_sheet(entries: list[tuple[str, str, str, Image.Image]], columns: int =
     for axis, (name, question, answer, image) in zip(axes.flat, entries, strict=False):
         axis.imshow(np.asarray(image), interpolation="nearest")
         axis.set_title(name.replace("_", " "), fontsize=6.5, fontweight="bold")
-        axis.text(0.5, -0.04, "\n".join([*textwrap.wrap(question, 32), f"> {answer}"]), transform=axis.transAxes, ha="center", va="top", fontsize=6.5)
+        axis.text(
+            0.5,
+            -0.04,
+            "\n".join([*textwrap.wrap(question, 32), f"> {answer}"]),
+            transform=axis.transAxes,
+            ha="center",
+            va="top",
+            fontsize=6.5,
+        )
     figure.tight_layout(h_pad=2.0)
     save(figure, FOLDER / "world.png")
 

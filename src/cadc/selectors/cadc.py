@@ -11,9 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
+from cadc.config.params import Fraction, Section
 from cadc.curation.attribution import attribute, trend
 from cadc.curation.picking import clean_first, diverse, eligible, top, weighted
-from cadc.params import Fraction, Section
 from cadc.selectors.signal import Signal
 
 
@@ -26,7 +26,9 @@ class Params(Section):
     keep: Fraction
 
 
-def capability_budgets(trends: np.ndarray, counts: np.ndarray, sizes: np.ndarray, n: int, rule: str, clean: np.ndarray | None = None) -> np.ndarray:
+def capability_budgets(
+    trends: np.ndarray, counts: np.ndarray, sizes: np.ndarray, n: int, rule: str, clean: np.ndarray | None = None
+) -> np.ndarray:
     """Rows of the budget per capability, exact, within `counts`, the `clean` ones of each first (None: all are): by mean
     self-influence (CADC), by the subtasks' weights, by the rows that serve them, or alike."""
     weights = {"self_influence": trends.mean(0), "targets": sizes, "pool": counts, "equal": np.ones(len(counts))}[rule]
@@ -36,10 +38,17 @@ def capability_budgets(trends: np.ndarray, counts: np.ndarray, sizes: np.ndarray
 def clean_rows(signal: Signal, serves: np.ndarray, keep: float) -> np.ndarray:
     """How many rows each capability has that are not doubtful: int64 [K]."""
     members = [signal["capability"] == c for c in range(serves.shape[1])]
-    return np.array([eligible(signal["affinity"][:, own], np.flatnonzero(serves[:, c]), keep).sum() for c, own in enumerate(members)])
+    return np.array(
+        [
+            eligible(signal["affinity"][:, own], np.flatnonzero(serves[:, c]), keep).sum()
+            for c, own in enumerate(members)
+        ]
+    )
 
 
-def assign(signal: Signal, serves: np.ndarray, budgets: np.ndarray, params: Params, rng: np.random.Generator) -> list[np.ndarray]:
+def assign(
+    signal: Signal, serves: np.ndarray, budgets: np.ndarray, params: Params, rng: np.random.Generator
+) -> list[np.ndarray]:
     """Rows of each capability, no row twice; capabilities choose in their order (ours), ties by row.
 
     A capability whose rows are taken passes what it can't fill on to the next; what the last leaves open is filled
@@ -53,7 +62,15 @@ def assign(signal: Signal, serves: np.ndarray, budgets: np.ndarray, params: Para
         if params.pick == "diverse":
             members = signal["capability"] == c
             weight = None if params.budget_rule == "pool" else signal["weight"][members]
-            own = diverse(signal["affinity"][:, members], signal["purity"][:, members], signal["affinity"], weight, params.keep, candidates, wanted)
+            own = diverse(
+                signal["affinity"][:, members],
+                signal["purity"][:, members],
+                signal["affinity"],
+                weight,
+                params.keep,
+                candidates,
+                wanted,
+            )
         elif params.pick == "weighted":
             own = weighted(influence, candidates, wanted, rng)
         else:

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.params import Positive, Rate, Section, Seed
+from cadc.config.params import Positive, Rate, Section, Seed
 from cadc.selectors.shared.kmeans import spherical_kmeans
 from cadc.selectors.shared.transfer_density import Measured, scored, spread
 from cadc.selectors.signal import Signal
@@ -30,7 +30,9 @@ class Params(Section):
     variant: Literal["paper", "released"]
 
 
-def describe(features: np.ndarray, assignment: np.ndarray, centroids: np.ndarray, n_layers: int, params: Params) -> Measured:
+def describe(
+    features: np.ndarray, assignment: np.ndarray, centroids: np.ndarray, n_layers: int, params: Params
+) -> Measured:
     """Score the clusters of `features` float [n_rows, n_layers * 2 * width], in each layer first the visual, then the language
     half, given their assignment and centroids.
 
@@ -48,7 +50,9 @@ def measure(signal: Signal, params: Params) -> Measured:
     """
     n_rows, n_layers = signal["activations"].shape[:2]
     features = signal["activations"].reshape(n_rows, -1)
-    assignment, centroids = spherical_kmeans(features, params.clusters, params.iterations, params.seed, params.points_per_cluster)
+    assignment, centroids = spherical_kmeans(
+        features, params.clusters, params.iterations, params.seed, params.points_per_cluster
+    )
     return describe(features, assignment, centroids, n_layers, params)
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.params import Positive, Section
+from cadc.config.params import Positive, Section
 from cadc.selectors.shared.knn import nearest
 from cadc.selectors.shared.knock_out import knock_out, settle
 from cadc.selectors.shared.unit import unit_rows
@@ -156,4 +156,6 @@ def select(measured: Messages, n: int, params: Params, rng: np.random.Generator)
     """`n` rows by reverse message passing, in random order."""
     order = queue_order if measured.variant == "released" else pick_order
     graph = measured.graph
-    return Selection.of_rows(rng.permutation(order(measured.score.copy(), graph.start, graph.neighbour, measured.decay, n)))
+    return Selection.of_rows(
+        rng.permutation(order(measured.score.copy(), graph.start, graph.neighbour, measured.decay, n))
+    )

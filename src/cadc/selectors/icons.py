@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.params import Section
+from cadc.config.params import Section
 from cadc.selectors.signal import Signal
 
 _BLOCK = 65536  # rows at a time
@@ -33,7 +33,9 @@ def task_scores(products: np.ndarray, norm: np.ndarray, task: np.ndarray, probe_
     for start in range(0, len(norm), _BLOCK):
         rows = slice(start, start + _BLOCK)
         length = np.asarray(norm[rows], np.float64)[:, None]
-        out[rows] = np.divide(products[rows] @ share, length, out=np.zeros((len(length), share.shape[1])), where=length > 0)
+        out[rows] = np.divide(
+            products[rows] @ share, length, out=np.zeros((len(length), share.shape[1])), where=length > 0
+        )
     return out
 
 
@@ -45,9 +47,13 @@ def votes(scores: np.ndarray, fraction: float) -> np.ndarray:
 def measure(signal: Signal, params: Params) -> np.ndarray:
     """Mean cosine with every target benchmark: float32 [n_rows, n_tasks]. Raises ValueError at a snapshot that was not taken."""
     if params.snapshot >= len(signal["rate"]):
-        raise ValueError(f"select.icons.snapshot is {params.snapshot}, and proxy.snapshots {len(signal['rate'])}: it counts from 0")
+        raise ValueError(
+            f"select.icons.snapshot is {params.snapshot}, and proxy.snapshots {len(signal['rate'])}: it counts from 0"
+        )
     t = params.snapshot
-    return task_scores(signal["gradient_on_units"][t], signal["gradient_norm"][t], signal["benchmark"], signal["probe_rows"])
+    return task_scores(
+        signal["gradient_on_units"][t], signal["gradient_norm"][t], signal["benchmark"], signal["probe_rows"]
+    )
 
 
 def select(scores: np.ndarray, n: int, params: Params, rng: np.random.Generator) -> Selection:

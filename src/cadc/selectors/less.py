@@ -7,10 +7,11 @@ from typing import Literal
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.params import Section
+from cadc.config.params import Section
 from cadc.selectors.shared.band import rows_in_band
-from cadc.selectors.shared.matching import matching_scores
 from cadc.selectors.signal import Signal
+
+_BLOCK = 16384  # rows at a time, so that memory does not grow with the pool
 
 
 class Params(Section):
@@ -22,10 +23,31 @@ class Params(Section):
     variant: Literal["paper", "released"]
 
 
+def matching_scores(
+    influence: np.ndarray, row_norm: np.ndarray, subtask_norm: np.ndarray, rates: np.ndarray
+) -> np.ndarray:
+    """How well a row's update serves the subtask that it serves best (eq. 3): max over subtasks of sum_t rate_t * cosine: float64 [n_rows].
+
+    influence [n_snapshots, n_rows, n_subtasks] are inner products of row and subtask directions, row_norm
+    [n_snapshots, n_rows] and subtask_norm [n_snapshots, n_subtasks] their norms (ones where a direction is a mean of
+    unit vectors, as in LESS's released code); rates [n_snapshots] the learning rates, taken as shares. A zero gradient
+    matches nothing: 0.
+    """
+    shares, out = rates / rates.sum(), np.empty(influence.shape[1])
+    for start in range(0, influence.shape[1], _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        scale = row_norm[:, rows].astype(np.float64)[:, :, None] * subtask_norm.astype(np.float64)[:, None, :]
+        cosine = np.divide(influence[:, rows], scale, out=np.zeros(scale.shape), where=scale > 0)
+        out[rows] = np.einsum("t,tns->ns", shares, cosine).max(1)
+    return out
+
+
 def measure(signal: Signal, params: Params) -> np.ndarray:
     """Score of every row: float64 [n_rows]."""
     if params.variant == "released":
-        return matching_scores(signal["update_on_units"], signal["update_norm"], np.ones_like(signal["mean_norm"]), signal["rate"])
+        return matching_scores(
+            signal["update_on_units"], signal["update_norm"], np.ones_like(signal["mean_norm"]), signal["rate"]
+        )
     return matching_scores(signal["update_on_mean"], signal["update_norm"], signal["mean_norm"], signal["rate"])
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.params import Positive, Section
+from cadc.config.params import Positive, Section
 from cadc.selectors.shared.knn import nearest, product
 from cadc.selectors.shared.knock_out import knock_out, settle
 from cadc.selectors.shared.unit import unit_rows
@@ -102,10 +102,14 @@ def measure(signal: Signal, params: Params) -> Neighbourhood:
         raise ValueError(f"row {bad[0]} has no finite difficulty ({len(bad)} such rows): has the score-net diverged?")
     unit = unit_rows(signal["features"])
     index, cosine = nearest(unit, _AHEAD * params.neighbors, "cosine", params.exact_rows)
-    return Neighbourhood(difficulty - difficulty.min() if params.variant == "paper" else difficulty, unit, index, cosine)
+    return Neighbourhood(
+        difficulty - difficulty.min() if params.variant == "paper" else difficulty, unit, index, cosine
+    )
 
 
 def select(measured: Neighbourhood, n: int, params: Params, rng: np.random.Generator) -> Selection:
     """`n` rows, the most difficult first as neighbours make each other easier, in random order."""
-    order = pick_order(measured.difficulty.copy(), measured.unit, measured.index, measured.cosine, params.neighbors, params.gamma, n)
+    order = pick_order(
+        measured.difficulty.copy(), measured.unit, measured.index, measured.cosine, params.neighbors, params.gamma, n
+    )
     return Selection.of_rows(rng.permutation(order))

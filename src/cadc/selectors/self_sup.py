@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.params import Positive, Section, Seed
+from cadc.config.params import Positive, Section, Seed
 from cadc.selectors.shared.band import rows_in_band
 from cadc.selectors.shared.kmeans import centroid_cosine, spherical_kmeans
 from cadc.selectors.shared.unit import unit_rows
@@ -28,7 +28,9 @@ def measure(signal: Signal, params: Params) -> np.ndarray:
     """Cosine of each row with its centroid, float64 [n_rows], from `hidden` float32 [n_rows, width]: means over a row's
     tokens in the final layer."""
     hidden = unit_rows(signal["hidden"])
-    assignment, centroids = spherical_kmeans(hidden, params.clusters, params.iterations, params.seed, params.points_per_cluster)
+    assignment, centroids = spherical_kmeans(
+        hidden, params.clusters, params.iterations, params.seed, params.points_per_cluster
+    )
     return centroid_cosine(hidden, assignment, centroids)
 
 

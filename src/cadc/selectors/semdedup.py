@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.budgets import capped_shares
-from cadc.params import Positive, Section, Seed
+from cadc.config.budgets import capped_shares
+from cadc.config.params import Positive, Section, Seed
 from cadc.selectors.shared.kmeans import centroid_cosine, members, spherical_kmeans
 from cadc.selectors.shared.unit import unit_rows
 from cadc.selectors.signal import Signal
@@ -50,7 +50,9 @@ def compared_rows(image: np.ndarray, text: np.ndarray, view: str) -> np.ndarray:
     return unit_rows(np.concatenate([image, text], axis=1) if view == "both" else image if view == "image" else text)
 
 
-def keeping_order(assignment: np.ndarray, n_clusters: int, cosine: np.ndarray, keep: str, rng: np.random.Generator) -> list[np.ndarray]:
+def keeping_order(
+    assignment: np.ndarray, n_clusters: int, cosine: np.ndarray, keep: str, rng: np.random.Generator
+) -> list[np.ndarray]:
     """Rows of each cluster by distance to its centroid, farthest first (`hard`, the paper) or nearest first (`easy`), ties by
     row, or in `random` order. cosine float [n_rows] with the centroid."""
     key = {"hard": cosine, "easy": -cosine, "random": rng.random(len(cosine))}[keep]
@@ -100,7 +102,9 @@ def measure(signal: Signal, params: Params) -> Measured:
     """Cluster the pool by `image` and `text`, float32 [n_rows, width], unit rows, zero where a row has none; a row with nothing of
     the view is like no other and survives."""
     features = compared_rows(signal["image"], signal["text"], params.view)
-    assignment, centroids = spherical_kmeans(features, params.clusters, params.iterations, params.seed, params.points_per_cluster)
+    assignment, centroids = spherical_kmeans(
+        features, params.clusters, params.iterations, params.seed, params.points_per_cluster
+    )
     cosine = centroid_cosine(features, assignment, centroids)
     order = keeping_order(assignment, len(centroids), cosine, params.keep, np.random.default_rng(params.seed))
     nearest = np.zeros(len(features))

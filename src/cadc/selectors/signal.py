@@ -13,7 +13,7 @@ class Signal:
     """The pool as a selector sees it: `signal["name"]` is an array of the artifact that the method declares.
 
     n_rows: pool size. task str [n_rows]: the source a row comes from. Of every row there is `words` int64 [n_rows], the words in its
-    answers, counted when it is asked for; the other arrays' names, shapes and dtypes stand in artifacts.py, under the folder that `signal` names.
+    answers, counted when it is asked for; the other arrays' names, shapes and dtypes stand in `cadc.artifacts`, under the folder that `signal` names.
     """
 
     n_rows: int
@@ -22,6 +22,8 @@ class Signal:
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.arrays:
-            raise KeyError(f"a method asks for the array {name}, and its signal has {', '.join(sorted(self.arrays)) or 'none'}: see `methods` in params.yaml")
+            raise KeyError(
+                f"a method asks for the array {name}, and its signal has {', '.join(sorted(self.arrays)) or 'none'}: see `methods` in params.yaml"
+            )
         array = self.arrays[name]
         return array() if callable(array) else array

@@ -21,6 +21,8 @@ def measure(signal: Signal, params: Params) -> Measured:
 
     def lists_of(aim: Aim) -> list[Lists]:
         by_concept = predicted(*aim.ranks(), params.lower) == "concept"
-        return [by_view(aim.pool.concept, aim.concept_queries) if by_concept else by_view(aim.pool.skill, aim.skill_queries)]
+        return [
+            by_view(aim.pool.concept, aim.concept_queries) if by_concept else by_view(aim.pool.skill, aim.skill_queries)
+        ]
 
     return aimed(signal, params, lists_of)

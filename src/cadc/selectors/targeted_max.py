@@ -9,4 +9,6 @@ __all__ = ["Params", "measure", "select"]
 
 def measure(signal: Signal, params: Params) -> Measured:
     """Every target's lists by the larger."""
-    return aimed(signal, params, lambda aim: [by_max(aim.pool.concept, aim.pool.skill, aim.concept_queries, aim.skill_queries)])
+    return aimed(
+        signal, params, lambda aim: [by_max(aim.pool.concept, aim.pool.skill, aim.concept_queries, aim.skill_queries)]
+    )

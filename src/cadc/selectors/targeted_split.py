@@ -9,4 +9,8 @@ __all__ = ["Params", "measure", "select"]
 
 def measure(signal: Signal, params: Params) -> Measured:
     """Every target's lists by concept and by skill."""
-    return aimed(signal, params, lambda aim: [by_view(aim.pool.concept, aim.concept_queries), by_view(aim.pool.skill, aim.skill_queries)])
+    return aimed(
+        signal,
+        params,
+        lambda aim: [by_view(aim.pool.concept, aim.concept_queries), by_view(aim.pool.skill, aim.skill_queries)],
+    )

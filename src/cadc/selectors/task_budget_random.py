@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.budgets import capped_shares
-from cadc.params import Section
+from cadc.config.budgets import capped_shares
+from cadc.config.params import Section
 from cadc.selectors.signal import Signal
 
 

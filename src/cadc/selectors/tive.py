@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.budgets import capped_shares
-from cadc.params import Section
+from cadc.config.budgets import capped_shares
+from cadc.config.params import Section
 from cadc.selectors.signal import Signal
 
 _BLOCK = 65536  # rows at a time
@@ -41,7 +41,9 @@ def instance_values(unit: np.ndarray, task: np.ndarray, n_tasks: int) -> np.ndar
             means[k] += part[task[rows] == k].sum(0, dtype=np.float64)
     means /= np.maximum(np.bincount(task, minlength=n_tasks), 1)[:, None]
     for rows in blocks:
-        out[rows] = np.einsum("nd,nd->n", np.asarray(unit[rows], np.float32), means[task[rows]].astype(np.float32), dtype=np.float64)
+        out[rows] = np.einsum(
+            "nd,nd->n", np.asarray(unit[rows], np.float32), means[task[rows]].astype(np.float32), dtype=np.float64
+        )
     return out
 
 
@@ -63,7 +65,9 @@ def select(tasks: Tasks, n: int, params: Params, rng: np.random.Generator) -> Se
     """`n` rows: a task's share is value / sum of values, whatever its size (what it can't fill, others do); rows are drawn
     without replacement with p ~ exp(q * instance value), in random order."""
     shares = capped_shares(tasks.value, np.bincount(tasks.task, minlength=len(tasks.value)), n)
-    keys = params.q * tasks.instance + rng.gumbel(size=len(tasks.task))  # the largest of a softmax draw without replacement
+    keys = params.q * tasks.instance + rng.gumbel(
+        size=len(tasks.task)
+    )  # the largest of a softmax draw without replacement
     chosen = [np.empty(0, np.int64)]
     for k in np.flatnonzero(shares):
         members = np.flatnonzero(tasks.task == k)

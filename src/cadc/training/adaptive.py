@@ -25,8 +25,8 @@ import numpy as np
 from pydantic import model_validator
 
 from cadc.artifacts import Selection
-from cadc.budgets import capped_shares, largest_remainder
-from cadc.section import Fraction, Positive, Rate, Section, Share
+from cadc.config.budgets import capped_shares, largest_remainder
+from cadc.config.section import Fraction, Positive, Rate, Section, Share
 
 Measure = Callable[[np.ndarray], np.ndarray]
 ROUNDS = 6  # a stream of random numbers of their own
@@ -93,7 +93,9 @@ def tercile(value: np.ndarray, which: str, objective: str) -> np.ndarray:
     return p / max(p.sum(), 1)
 
 
-def draw(p: np.ndarray, cluster: np.ndarray, left: np.ndarray, n: int, exploration: float, rng: np.random.Generator) -> np.ndarray:
+def draw(
+    p: np.ndarray, cluster: np.ndarray, left: np.ndarray, n: int, exploration: float, rng: np.random.Generator
+) -> np.ndarray:
     """`n` rows not bought yet, in random order: int64 [n].
 
     round((1 - exploration) * n) of them by `p` float64 [n_clusters] (whole rows by largest remainder, what a cluster lacks goes to the
@@ -101,7 +103,9 @@ def draw(p: np.ndarray, cluster: np.ndarray, left: np.ndarray, n: int, explorati
     """
     room = np.bincount(cluster[left], minlength=len(p)) * (p > 0)
     shares = capped_shares(p, room, min(round((1 - exploration) * n), int(room.sum())))
-    by_priority = [rng.choice(np.flatnonzero(left & (cluster == k)), shares[k], replace=False) for k in np.flatnonzero(shares)]
+    by_priority = [
+        rng.choice(np.flatnonzero(left & (cluster == k)), shares[k], replace=False) for k in np.flatnonzero(shares)
+    ]
     chosen = np.concatenate([*by_priority, np.empty(0, np.int64)]).astype(np.int64)
     others = left.copy()
     others[chosen] = False
@@ -117,10 +121,20 @@ class Adaptive:
     """
 
     def __init__(
-        self, plan: Plan, cluster: np.ndarray, warm_up: np.ndarray, n: int, n_examples: int, seed: int, measure: Measure, buy: Callable[[np.ndarray], None]
+        self,
+        plan: Plan,
+        cluster: np.ndarray,
+        warm_up: np.ndarray,
+        n: int,
+        n_examples: int,
+        seed: int,
+        measure: Measure,
+        buy: Callable[[np.ndarray], None],
     ):
         if not len(warm_up) <= n <= len(cluster):
-            raise ValueError(f"a warm-up of {len(warm_up)} rows, a budget of {n} and a pool of {len(cluster)} don't fit into each other")
+            raise ValueError(
+                f"a warm-up of {len(warm_up)} rows, a budget of {n} and a pool of {len(cluster)} don't fit into each other"
+            )
         self.plan, self.cluster, self.seed, self._measure, self._ledger = plan, np.asarray(cluster), seed, measure, buy
         self.n_clusters = int(self.cluster.max()) + 1
         gap = max(1, round(plan.gap * n))
@@ -132,13 +146,19 @@ class Adaptive:
         #: Numbers of examples; the model is measured before the batch that goes beyond one, and behind all but `half` a round begins.
         self.marks: list[int] = [*half, *starts]
         self._n_halves = len(half)
-        self._row, self._stage, self._p = np.asarray(warm_up, np.int64), np.zeros(len(warm_up), np.int32), np.ones(len(warm_up), np.float32)
+        self._row, self._stage, self._p = (
+            np.asarray(warm_up, np.int64),
+            np.zeros(len(warm_up), np.int32),
+            np.ones(len(warm_up), np.float32),
+        )
         self._order = np.resize(self._row, int(self._examples[0]))
         self._passed = 0
         affordable = 3 * plan.measure_share * self._length / max(1, len(self.marks) * self.n_clusters)
         #: Rows that measure a cluster, at most.
         self.rows_per_cluster = max(1, min(plan.rows_per_cluster, int(affordable)))
-        self._values = np.full((len(self.cluster), 2), np.nan)  # loss and accuracy of each measured row, when it was measured last
+        self._values = np.full(
+            (len(self.cluster), 2), np.nan
+        )  # loss and accuracy of each measured row, when it was measured last
         self._history: list[np.ndarray] = []
         self._ledger(self._row)
 
@@ -161,7 +181,14 @@ class Adaptive:
 
     def state(self) -> dict[str, np.ndarray]:
         """All that later rounds depend on, as arrays; `load` takes it up again."""
-        return {"row": self._row, "stage": self._stage, "p": self._p, "values": self._values, "passed": np.array([self._passed]), "history": self.history()}
+        return {
+            "row": self._row,
+            "stage": self._stage,
+            "p": self._p,
+            "values": self._values,
+            "passed": np.array([self._passed]),
+            "history": self.history(),
+        }
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         self._row, self._stage, self._p, self._values = (state[name] for name in ("row", "stage", "p", "values"))
@@ -196,7 +223,11 @@ class Adaptive:
         value = self._means(self._values, tracked)
         now, then = (self._means(values, both)[:, column] for values in (self._values, before))
         change = relative_change(now, then, self.plan.epsilon, self.plan.objective)
-        p = priorities(change, self.plan.temperature) if self.plan.order == "change" else tercile(value[:, column], self.plan.order, self.plan.objective)
+        p = (
+            priorities(change, self.plan.temperature)
+            if self.plan.order == "change"
+            else tercile(value[:, column], self.plan.order, self.plan.objective)
+        )
         counts = [np.bincount(self.cluster[rows], minlength=self.n_clusters) for rows in (tracked, self._row)]
         self._history.append(np.stack([*value.T, change, p, *counts], 1))
         self._passed += 1

@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel
 from torch.nn import functional as F
 
-from cadc.endpoint import Endpoint
+from cadc.compute.endpoint import Endpoint
 from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
 from cadc.model.generate import generate
 
@@ -42,7 +42,10 @@ def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch
     nll = F.cross_entropy(logits[row, position].float(), targets[row, position], reduction="none")
     tokens = {"nll": nll, "el2n": (p.square().sum(1) - 2 * own + 1).clamp(min=0).sqrt(), "margin": own - others}
     counts = torch.bincount(row, minlength=len(labels)).clamp(min=1)
-    return {name: torch.zeros(len(labels), device=p.device).index_add_(0, row, values) / counts for name, values in tokens.items()}
+    return {
+        name: torch.zeros(len(labels), device=p.device).index_add_(0, row, values) / counts
+        for name, values in tokens.items()
+    }
 
 
 def exact_matches(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -77,7 +80,9 @@ def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size:
         inputs = model_inputs(collate([rows[int(which[i])] for i in at], rows.processor.tokenizer.pad_token_id), device)
         labels = inputs.pop("labels")
         logits = model(**inputs, use_cache=False).logits
-        values[at] = torch.stack([answer_scores(logits, labels)["nll"], exact_matches(logits, labels)], 1).double().cpu().numpy()
+        values[at] = (
+            torch.stack([answer_scores(logits, labels)["nll"], exact_matches(logits, labels)], 1).double().cpu().numpy()
+        )
     model.train(was_training)
     return values
 
@@ -108,5 +113,7 @@ def judged(model: PeftModel, rows: EncodedRows, which: np.ndarray, judge: Endpoi
     answers = generate(model, rows.processor, prompts, 2 * longest, batch_size)
     model.train(was_training)
     questions = [tokenizer.decode(prompt["input_ids"], skip_special_tokens=True).strip() for prompt in prompts]
-    asked = [_JUDGE.format(question=q, reference=r, answer=a) for q, r, a in zip(questions, references, answers, strict=True)]
+    asked = [
+        _JUDGE.format(question=q, reference=r, answer=a) for q, r, a in zip(questions, references, answers, strict=True)
+    ]
     return np.array(judge.ask(asked, grade))

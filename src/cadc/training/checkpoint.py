@@ -11,10 +11,14 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
-from cadc import console
+from cadc.compute import console
 from cadc.model.load import trainable
 
-_STATE = ("step", "exp_avg", "exp_avg_sq")  # of AdamW; a parameter that no row has reached yet has none, and not every step reaches all
+_STATE = (
+    "step",
+    "exp_avg",
+    "exp_avg_sq",
+)  # of AdamW; a parameter that no row has reached yet has none, and not every step reaches all
 
 
 class Stateful(Protocol):
@@ -49,7 +53,9 @@ class Checkpoint:
         for name, parameter in trainable(model).items():
             tensors[f"weight.{name}"] = parameter.detach().cpu().contiguous()
             if parameter in optimizer.state:
-                tensors |= {f"{part}.{name}": optimizer.state[parameter][part].detach().cpu().contiguous() for part in _STATE}
+                tensors |= {
+                    f"{part}.{name}": optimizer.state[parameter][part].detach().cpu().contiguous() for part in _STATE
+                }
         if self.schedule:
             tensors |= {f"schedule.{name}": torch.tensor(array) for name, array in self.schedule.state().items()}
         partial = self.path.with_name(f"{self.path.name}.new")
@@ -66,12 +72,20 @@ class Checkpoint:
             for name, parameter in trainable(model).items():
                 parameter.copy_(tensors[f"weight.{name}"])
                 if f"step.{name}" in tensors:
-                    optimizer.state[parameter] = {part: tensors[f"{part}.{name}"].to(parameter.device) for part in _STATE}
+                    optimizer.state[parameter] = {
+                        part: tensors[f"{part}.{name}"].to(parameter.device) for part in _STATE
+                    }
         torch.set_rng_state(tensors["random"])
         if "random_cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random_cuda"], next(model.parameters()).device)
         console.line(f"goes on behind step {len(losses)}, from {self.path.name}")
         if self.schedule:
             prefix = "schedule."
-            self.schedule.load({name.removeprefix(prefix): tensor.numpy() for name, tensor in tensors.items() if name.startswith(prefix)})
+            self.schedule.load(
+                {
+                    name.removeprefix(prefix): tensor.numpy()
+                    for name, tensor in tensors.items()
+                    if name.startswith(prefix)
+                }
+            )
         return losses

@@ -15,11 +15,11 @@ from peft import PeftModel
 from torch.nn import functional as F
 from transformers import get_cosine_schedule_with_warmup
 
-from cadc import console
-from cadc.launch import team
+from cadc.compute import console
+from cadc.compute.launch import team
+from cadc.config.params import Model, Optimizer
 from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs, pack
 from cadc.model.load import trainable
-from cadc.params import Model, Optimizer
 from cadc.training.parallel import add_up_gradients, shard_base, shares, total
 
 if TYPE_CHECKING:
@@ -56,13 +56,22 @@ def finetune(
     shard_base(model)
     (rank, world), parameters, device = team(), list(trainable(model).values()), next(model.parameters()).device
     n_steps = -(-len(schedule) // settings.batch_size)
-    optimizer = torch.optim.AdamW(parameters, settings.learning_rate, (settings.beta1, settings.beta2), settings.epsilon, settings.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(
+        parameters,
+        settings.learning_rate,
+        (settings.beta1, settings.beta2),
+        settings.epsilon,
+        settings.weight_decay,
+        fused=True,
+    )
     batched, pad_id = pack if model_params.packing else collate, rows.processor.tokenizer.pad_token_id
     losses = np.empty(n_steps, np.float32)
     done = checkpoint.load(model, optimizer) if checkpoint else losses[:0]
     losses[: len(done)] = done
     optimizer.param_groups[0]["initial_lr"] = settings.learning_rate  # which a schedule that goes on asks for
-    rate = get_cosine_schedule_with_warmup(optimizer, round(settings.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1)
+    rate = get_cosine_schedule_with_warmup(
+        optimizer, round(settings.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1
+    )
     if model_params.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
@@ -84,7 +93,9 @@ def finetune(
         losses[i] = total(passed)
         if not np.isfinite(losses[i]):
             ids = ", ".join(rows.table["id"][int(row)].as_py() for row in which)
-            raise FloatingPointError(f"the loss is {losses[i]} at step {i + 1}, rows with ids {ids}; lower learning_rate or look at these rows")
+            raise FloatingPointError(
+                f"the loss is {losses[i]} at step {i + 1}, rows with ids {ids}; lower learning_rate or look at these rows"
+            )
         add_up_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
         optimizer.step()

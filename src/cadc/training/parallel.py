@@ -16,7 +16,7 @@ from peft import PeftModel
 from torch import distributed
 from torch.distributed.fsdp import fully_shard
 
-from cadc.launch import team
+from cadc.compute.launch import team
 from cadc.model.load import trainable
 
 
@@ -52,7 +52,9 @@ def add_up_gradients(parameters: list[torch.nn.Parameter]) -> None:
     if team()[1] > 1:
         flat = torch.cat([parameter.grad.flatten() for parameter in parameters])
         distributed.all_reduce(flat)
-        for parameter, gradient in zip(parameters, flat.split([parameter.numel() for parameter in parameters]), strict=True):
+        for parameter, gradient in zip(
+            parameters, flat.split([parameter.numel() for parameter in parameters]), strict=True
+        ):
             parameter.grad.copy_(gradient.view_as(parameter))
 
 
@@ -78,7 +80,9 @@ def shard_base(model: PeftModel) -> None:
     if team()[1] == 1 or os.environ.get("ACCELERATE_USE_FSDP") != "true":
         return
     if os.environ.get("FSDP_VERSION") != "2" or os.environ.get("FSDP_OFFLOAD_PARAMS") == "true":
-        raise ValueError("accelerate's config: FSDP works with fsdp_version: 2 and without fsdp_offload_params, as in conf/accelerate/fsdp.yaml")
+        raise ValueError(
+            "accelerate's config: FSDP works with fsdp_version: 2 and without fsdp_offload_params, as in conf/accelerate/fsdp.yaml"
+        )
     mesh = distributed.init_device_mesh(next(model.parameters()).device.type, (team()[1],))
     options = {"mesh": mesh, "reshard_after_forward": os.environ.get("FSDP_RESHARD_AFTER_FORWARD") == "true"}
     for part in (*model.get_base_model().get_decoder().layers, model):

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cadc import artifacts, console
-from cadc.budgets import n_selected
-from cadc.launch import team
+from cadc import artifacts
+from cadc.compute import console
+from cadc.compute.launch import team
+from cadc.config.budgets import n_selected
+from cadc.config.params import Params
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base
-from cadc.params import Params
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.snapshots import save_snapshot, snapshot_steps
@@ -25,7 +26,9 @@ def proxy_run(folder: Path, pool: pa.Table, processor, params: Params) -> None:
     Checkpoints, and the snapshots taken so far, lie beside `folder` until the run is over: one that was killed goes on from there.
     """
     proxy = params.proxy
-    rows = np.random.default_rng(proxy.seed).permutation(pool.num_rows)[: n_selected(proxy.pool_fraction, pool.num_rows)]
+    rows = np.random.default_rng(proxy.seed).permutation(pool.num_rows)[
+        : n_selected(proxy.pool_fraction, pool.num_rows)
+    ]
     order = np.resize(rows, round(proxy.epochs * len(rows)))
     n_steps = -(-len(order) // proxy.batch_size)
     steps = snapshot_steps(n_steps, proxy.snapshots_at)
@@ -37,11 +40,15 @@ def proxy_run(folder: Path, pool: pa.Table, processor, params: Params) -> None:
         k = steps.index(step)
         artifacts.write_json(kept / f"{k}.json", save_snapshot(kept, k, step, lr, model, optimizer))
 
-    encoded = EncodedRows(pool, processor, params.model.max_length, keep=proxy.epochs > 1, long_rows=params.model.long_rows)
+    encoded = EncodedRows(
+        pool, processor, params.model.max_length, keep=proxy.epochs > 1, long_rows=params.model.long_rows
+    )
     losses = finetune(model, encoded, order, proxy, params.model, set(steps), take, Checkpoint(kept / "checkpoint"))
     if team()[0] > 0:
         return
-    artifacts.write_json(folder / "snapshots.json", [artifacts.read_json(kept / f"{k}.json") for k in range(len(steps))])
+    artifacts.write_json(
+        folder / "snapshots.json", [artifacts.read_json(kept / f"{k}.json") for k in range(len(steps))]
+    )
     artifacts.save_array(folder / "loss.npy", losses)
     (kept / "checkpoint").unlink(missing_ok=True)  # first: none may stand where the snapshots before it don't
     for k in range(len(steps)):

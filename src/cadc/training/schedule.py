@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.budgets import largest_remainder
+from cadc.config.budgets import largest_remainder
 
 
 class Schedule(Protocol):
@@ -40,4 +40,6 @@ def static_schedule(selection: Selection, n_examples: int) -> np.ndarray:
     n_examples = max(n_examples, len(selection))
     stages, counts = np.unique(selection.stage, return_counts=True)
     shares = largest_remainder(counts.astype(float), n_examples)
-    return np.concatenate([np.resize(selection.row[selection.stage == stage], share) for stage, share in zip(stages, shares, strict=True)])
+    return np.concatenate(
+        [np.resize(selection.row[selection.stage == stage], share) for stage, share in zip(stages, shares, strict=True)]
+    )

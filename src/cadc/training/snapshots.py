@@ -31,11 +31,15 @@ def snapshot_steps(n_steps: int, shares: list[float]) -> list[int]:
     """The steps after which rising `shares` of a run are over, never its first state or its last. Raises ValueError where two shares fall on one step."""
     steps = [max(1, round(share * n_steps)) for share in shares]
     if len(set(steps)) < len(steps) or steps[-1] >= n_steps:
-        raise ValueError(f"proxy: {n_steps} steps are too few for {len(steps)} snapshots after steps {steps}; change proxy.snapshots or train longer")
+        raise ValueError(
+            f"proxy: {n_steps} steps are too few for {len(steps)} snapshots after steps {steps}; change proxy.snapshots or train longer"
+        )
     return steps
 
 
-def save_snapshot(folder: Path, index: int, step: int, lr: float, model: PeftModel, optimizer: torch.optim.Optimizer) -> dict:
+def save_snapshot(
+    folder: Path, index: int, step: int, lr: float, model: PeftModel, optimizer: torch.optim.Optimizer
+) -> dict:
     """Write snapshot_`index`.safetensors and return its entry for snapshots.json.
 
     A parameter that no row has reached yet (LoRA in layers behind the one whose features LLaVA takes, a connector before the first

@@ -27,5 +27,7 @@ def rows_in_band(scores: np.ndarray, n: int, band: Band) -> np.ndarray:
 def at_snapshot(scores: np.ndarray, snapshot: int, method: str) -> np.ndarray:
     """One snapshot's scores of [n_snapshots, n_rows]; -1 is the last. Raises ValueError at one that was not taken."""
     if not -len(scores) <= snapshot < len(scores):
-        raise ValueError(f"select.{method}.snapshot is {snapshot}, and proxy.snapshots {len(scores)}: it counts from 0, -1 is the last")
+        raise ValueError(
+            f"select.{method}.snapshot is {snapshot}, and proxy.snapshots {len(scores)}: it counts from 0, -1 is the last"
+        )
     return scores[snapshot]

@@ -36,7 +36,10 @@ def spherical_kmeans(
         _, assignment = means.index.search(learnt_from, 1)
         return assignment[:, 0].astype(np.int32), means.centroids.astype(np.float32)
     del learnt_from
-    nearest = [means.index.search(np.ascontiguousarray(features[at : at + PIECE], np.float32), 1)[1] for at in range(0, len(features), PIECE)]
+    nearest = [
+        means.index.search(np.ascontiguousarray(features[at : at + PIECE], np.float32), 1)[1]
+        for at in range(0, len(features), PIECE)
+    ]
     return np.concatenate(nearest)[:, 0].astype(np.int32), means.centroids.astype(np.float32)
 
 

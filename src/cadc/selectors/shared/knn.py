@@ -19,7 +19,9 @@ _LISTS_PROBED = 16  # of 4 * sqrt(rows)
 _SEED = 0
 
 
-def nearest(rows: np.ndarray, k: int, metric: Literal["euclidean", "cosine"], exact_rows: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    rows: np.ndarray, k: int, metric: Literal["euclidean", "cosine"], exact_rows: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest of `rows` float32 [n, d] to each, itself left out: (index int32, value float32), both [n, min(k, n - 1)].
 
     euclidean: values are distances, ascending. cosine: rows are unit or zero, values are cosines, descending. Of two
@@ -34,7 +36,9 @@ def nearest(rows: np.ndarray, k: int, metric: Literal["euclidean", "cosine"], ex
     rows = np.ascontiguousarray(rows, np.float32)
     n, k = len(rows), min(k, len(rows) - 1)
     if len(bad := np.flatnonzero(~np.isfinite(rows).all(1))):
-        raise ValueError(f"row {bad[0]} of the features is not finite ({len(bad)} such rows): neighbours need finite features")
+        raise ValueError(
+            f"row {bad[0]} of the features is not finite ({len(bad)} such rows): neighbours need finite features"
+        )
     if k < 1:
         return np.empty((n, 0), np.int32), np.empty((n, 0), np.float32)
     cosine, wanted = metric == "cosine", min(k + 1 + _SPARE, n)
@@ -83,9 +87,13 @@ def matches(queries: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, 
     return _blockwise(search, len(queries), _QUERIES)
 
 
-def _blockwise(search: Callable[[int], tuple[np.ndarray, np.ndarray]], n: int, block: int) -> tuple[np.ndarray, np.ndarray]:
+def _blockwise(
+    search: Callable[[int], tuple[np.ndarray, np.ndarray]], n: int, block: int
+) -> tuple[np.ndarray, np.ndarray]:
     """`search(start)` of every block of n queries, CADC_WORKERS at a time, joined in order."""
-    with ThreadPoolExecutor(int(os.environ.get("CADC_WORKERS") or 1), initializer=faiss.omp_set_num_threads, initargs=(1,)) as workers:
+    with ThreadPoolExecutor(
+        int(os.environ.get("CADC_WORKERS") or 1), initializer=faiss.omp_set_num_threads, initargs=(1,)
+    ) as workers:
         blocks = list(workers.map(search, range(0, max(n, 1), block)))
     return np.concatenate([index for index, _ in blocks]), np.concatenate([value for _, value in blocks])
 
@@ -93,7 +101,9 @@ def _blockwise(search: Callable[[int], tuple[np.ndarray, np.ndarray]], n: int, b
 def _lists(rows: np.ndarray, measure: int) -> faiss.IndexIVFFlat:
     """The rows in 4 * sqrt(n) lists, by k-means on at most 64 rows a list."""
     faiss.omp_set_num_threads(1)
-    coarse = faiss.IndexFlatIP(rows.shape[1]) if measure == faiss.METRIC_INNER_PRODUCT else faiss.IndexFlatL2(rows.shape[1])
+    coarse = (
+        faiss.IndexFlatIP(rows.shape[1]) if measure == faiss.METRIC_INNER_PRODUCT else faiss.IndexFlatL2(rows.shape[1])
+    )
     lists = faiss.IndexIVFFlat(coarse, rows.shape[1], int(4 * np.sqrt(len(rows))), measure)
     lists.cp.seed, lists.cp.min_points_per_centroid, lists.cp.max_points_per_centroid = _SEED, 1, 64
     lists.nprobe = _LISTS_PROBED

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.section import Positive, Rate, Seed, Share
+from cadc.config.section import Positive, Rate, Seed, Share
 from cadc.selectors.shared.kmeans import spherical_kmeans
 from cadc.selectors.shared.transfer_density import Measured, scored, spread
 from cadc.selectors.signal import Signal
@@ -49,15 +49,21 @@ def measure(signal: Signal, params: Progress) -> Clustered:
     """
     width = signal["image"].shape[1]
     features = np.concatenate([signal["image"], signal["sentence"]], axis=1)
-    fine, centroids = spherical_kmeans(features, params.warm_up_clusters, params.iterations, params.seed, params.points_per_cluster)
+    fine, centroids = spherical_kmeans(
+        features, params.warm_up_clusters, params.iterations, params.seed, params.points_per_cluster
+    )
     tracked, _ = spherical_kmeans(features, params.clusters, params.iterations, params.seed, params.points_per_cluster)
-    measured = scored(features, fine, centroids[:, width:], params.gamma * np.sqrt(2), params.neighbor_threshold)  # rows with an image have length sqrt(2)
+    measured = scored(
+        features, fine, centroids[:, width:], params.gamma * np.sqrt(2), params.neighbor_threshold
+    )  # rows with an image have length sqrt(2)
     return Clustered(measured, tracked)
 
 
 def select(clustered: Clustered, n: int, params: Progress, rng: np.random.Generator) -> Selection:
     """The warm-up of a budget of `n` rows, in random order; what follows is chosen while the model learns."""
-    return Selection.of_rows(rng.permutation(spread(clustered.fine, round(params.warm_up * n), params.warm_up_temperature, "paper")))
+    return Selection.of_rows(
+        rng.permutation(spread(clustered.fine, round(params.warm_up * n), params.warm_up_temperature, "paper"))
+    )
 
 
 def plan(clustered: Clustered, params: Progress) -> tuple[Plan, np.ndarray]:

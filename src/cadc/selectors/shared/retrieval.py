@@ -71,7 +71,9 @@ class View:
         group = alike(rows)
         different = np.asarray(rows[first_rows(group)], np.float32)
         if len(bad := np.flatnonzero(~np.isfinite(different).all(1))):
-            raise ValueError(f"row {first_rows(group)[bad[0]]} of a view is not finite ({len(bad)} such rows): retrieval needs finite features")
+            raise ValueError(
+                f"row {first_rows(group)[bad[0]]} of a view is not finite ({len(bad)} such rows): retrieval needs finite features"
+            )
         return cls(group, different)
 
     @classmethod
@@ -79,7 +81,9 @@ class View:
         """Both views side by side: what a cosine is in either, an inner product is, summed, in this one."""
         group = numbered(concept.group * len(skill.different) + skill.group)
         first = first_rows(group)
-        return cls(group, np.concatenate([concept.different[concept.group[first]], skill.different[skill.group[first]]], 1))
+        return cls(
+            group, np.concatenate([concept.different[concept.group[first]], skill.different[skill.group[first]]], 1)
+        )
 
     @cached_property
     def members(self) -> list[np.ndarray]:
@@ -106,7 +110,10 @@ def ranks_of_nearest(by: View, queries: np.ndarray, other: View, other_queries: 
     out = np.empty(len(queries))
     for start in range(0, len(queries), _QUERIES):
         part = slice(start, start + _QUERIES)
-        cosine = np.concatenate([other_queries[part] @ other.different[at : at + _ROWS].T for at in range(0, len(other.different), _ROWS)], 1)
+        cosine = np.concatenate(
+            [other_queries[part] @ other.different[at : at + _ROWS].T for at in range(0, len(other.different), _ROWS)],
+            1,
+        )
         for i, group in enumerate(nearest[part]):
             held = np.sort(cosine[i][other.group[by.members[group]]].astype(np.float64))
             out[start + i] = _mean_place(cosine[i], other.size, held)
@@ -199,9 +206,14 @@ def by_max(concept: View, skill: View, concept_queries: np.ndarray, skill_querie
     head = np.concatenate([first_rows(concept.group), first_rows(skill.group)])
 
     def search(which: np.ndarray, k: int) -> np.ndarray:
-        (one, its), (other, others) = matches(concept_queries[first[which]], concept.different, k), matches(skill_queries[first[which]], skill.different, k)
+        (one, its), (other, others) = (
+            matches(concept_queries[first[which]], concept.different, k),
+            matches(skill_queries[first[which]], skill.different, k),
+        )
         groups, cosines = np.concatenate([one, other + len(concept.different)], 1), np.concatenate([its, others], 1)
-        order = np.stack([np.lexsort((head[row], -np.round(near / _EQUAL))) for row, near in zip(groups, cosines, strict=True)])
+        order = np.stack(
+            [np.lexsort((head[row], -np.round(near / _EQUAL))) for row, near in zip(groups, cosines, strict=True)]
+        )
         return np.take_along_axis(groups, order, 1)[:, :k]
 
     return Lists(search, [*concept.members, *skill.members], number)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from cadc.artifacts import Selection
-from cadc.params import Section
+from cadc.config.params import Section
 from cadc.selectors.shared.retrieval import Lists, View, ranks_of_nearest, round_robin
 from cadc.selectors.signal import Signal
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cadc.budgets import capped_shares, largest_remainder
+from cadc.config.budgets import capped_shares, largest_remainder
 from cadc.selectors.shared.kmeans import members
 from cadc.selectors.shared.mmd import greedy_mmd, kernel_sums
 
@@ -118,7 +118,9 @@ def pick(measured: Measured, shares: np.ndarray) -> list[np.ndarray]:
     return chosen
 
 
-def scored(features: np.ndarray, assignment: np.ndarray, language: np.ndarray, gamma: float, threshold: float) -> Measured:
+def scored(
+    features: np.ndarray, assignment: np.ndarray, language: np.ndarray, gamma: float, threshold: float
+) -> Measured:
     """Score the clusters of `features` float [n_rows, d] by transferability over density, given int `assignment` [n_rows] and
     the language half of each centroid, float [n_clusters, width].
 

@@ -1,0 +1,134 @@
+"""Cross-fitting: every row is judged by an adapter that was trained on other rows alone (Chernozhukov et al. 2018; Northcutt et al. 2021, section 3).
+
+The pool is cut into folds; an adapter is trained on all folds but one, by the proxy's recipe, and judges that one. Copies of a row stand in its fold, or
+the model would have seen it, and are not trained on, or noise that was copied would count more than once (ours).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+from torch.nn import functional as F
+
+from cadc.gradients.influence import token_batches
+from cadc.model.encode import IGNORE, EncodedRows, collate, encode, model_inputs
+
+#: Tensors by which a processor says how an image's tokens are laid out: two images of equal pixels may differ in them.
+IMAGE_LAYOUT = {"image_sizes", "image_grid_thw", "pixel_attention_mask"}
+
+
+def fold_of(keeper: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """The fold of every row: int32 [n], folds as equal as whole groups of copies (keeper int64 [n]) allow.
+
+    Raises ValueError where there are fewer groups than folds.
+    """
+    groups, group, sizes = np.unique(keeper, return_inverse=True, return_counts=True)
+    if len(groups) < n_folds:
+        raise ValueError(f"crossfit.folds={n_folds}, but the pool has {len(groups)} rows that are no copies; lower it")
+    order = np.random.default_rng(seed).permutation(len(groups))
+    begins = np.cumsum(sizes[order]) - sizes[order]
+    fold = np.empty(len(groups), np.int32)
+    fold[order] = begins * n_folds // len(keeper)
+    return fold[group]
+
+
+def training_order(fold: np.ndarray, held_out: int, keeper: np.ndarray, epochs: float, seed: int) -> np.ndarray:
+    """The rows from which the adapter that judges `held_out` learns, `epochs` passes in a random order: int64."""
+    rows = np.flatnonzero((fold != held_out) & (keeper == np.arange(len(keeper))))
+    rows = np.random.default_rng([seed, held_out]).permutation(rows)
+    return np.resize(rows, round(epochs * len(rows)))
+
+
+def other_rows(which: np.ndarray, has_image: np.ndarray, keeper: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """For each of the rows `which` with an image `draws` others of them whose image it is shown with: int64 [draws, len(which)], -1 without an image.
+
+    None is a copy of the row or the row itself, unless there are no others. has_image bool and keeper int64 are those of `which`.
+    """
+    out, pictured = np.full((draws, len(which)), -1), np.flatnonzero(has_image)
+    if not len(pictured):
+        return out
+    rng, own = np.random.default_rng([seed, int(which[0])]), keeper[pictured]
+    for draw in out:
+        drawn = rng.choice(pictured, len(pictured))
+        while len(np.unique(own)) > 1 and (again := np.flatnonzero(keeper[drawn] == own)).size:
+            drawn[again] = rng.choice(pictured, len(again))
+        draw[pictured] = which[drawn]
+    return out
+
+
+def with_image_of(rows: EncodedRows, row: int, other: int) -> dict[str, Any]:
+    """Row `row` as tensors, but with the images of `other`, again from the first where that has fewer."""
+    texts, pictures = rows[row], rows[other]
+    if (
+        "pixel_values" in pictures
+        and texts["pixel_values"].shape == pictures["pixel_values"].shape
+        and not IMAGE_LAYOUT & pictures.keys()
+    ):
+        return {
+            **texts,
+            "pixel_values": pictures["pixel_values"],
+        }  # pictures of one size take the same place: nothing has to be encoded again
+    own, shown = rows.table.slice(row, 1).to_pylist()[0], rows.table["images"][other].as_py()
+    images = [shown[k % len(shown)] for k in range(len(own["images"]))]
+    return encode({**own, "images": images, "row": row}, rows.processor, rows.max_length, rows.long_rows == "cut")
+
+
+def answer_tokens(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Of every answer token of a batch (logits [B, L, V], labels [B, L]): the row it is in, int64 [n], and
+
+    token, likeliest (int32, the likeliest token in its place), nll, likeliest_nll (-log p of both) and entropy (of the whole distribution, nats): float32 [n].
+    """
+    row, position = torch.nonzero(labels[:, 1:] != IGNORE, as_tuple=True)
+    token = labels[row, position + 1]
+    log_p = F.log_softmax(logits[row, position].float(), -1)
+    best, likeliest = log_p.max(-1)
+    own = log_p.gather(1, token[:, None])[:, 0]
+    entropy = -(log_p.exp() * log_p).sum(-1)
+    return row, {
+        "token": token.int(),
+        "likeliest": likeliest.int(),
+        "nll": -own,
+        "likeliest_nll": -best,
+        "entropy": entropy,
+    }
+
+
+@torch.inference_mode()
+def judged(
+    model: PeftModel, rows: EncodedRows, which: np.ndarray, others: np.ndarray, batch_tokens: int
+) -> dict[str, np.ndarray]:
+    """What `model` makes of the answers of rows `which`, the tokens of all rows one after the other, without marks such as the end of a turn.
+
+    n_tokens int64 [len(which)]; `answer_tokens`' arrays [total]; blind_nll float32 [total]: -log of the token's mean probability with the images of `others`
+    (int64 [draws, len(which)], -1: none), NaN where a row has no image.
+    """
+    device, tokenizer = next(model.parameters()).device, rows.processor.tokenizer
+    special = torch.tensor(
+        sorted(i for i, token in tokenizer.added_tokens_decoder.items() if token.special), device=device
+    )
+
+    def forward(encoded: list[dict]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        inputs = model_inputs(collate(encoded, tokenizer.pad_token_id), device)
+        labels = inputs.pop("labels")
+        labels = torch.where(torch.isin(labels, special), IGNORE, labels)
+        row, made = answer_tokens(model(**inputs, use_cache=False).logits, labels)
+        return row.cpu().numpy(), {name: values.cpu().numpy() for name, values in made.items()}
+
+    made: list[dict[str, np.ndarray]] = [{}] * len(which)
+    for at in token_batches(np.array([len(rows[int(row)]["input_ids"]) for row in which]), batch_tokens):
+        owner, own = forward([rows[int(row)] for row in which[at]])
+        blind = np.full((len(others), len(owner)), np.nan, np.float32)
+        pictured = np.flatnonzero(others[0, at] >= 0)
+        for k, draw in enumerate(others[:, at[pictured]]) if len(pictured) else ():
+            swapped = [
+                with_image_of(rows, int(row), int(other)) for row, other in zip(which[at[pictured]], draw, strict=True)
+            ]
+            blind[k, np.isin(owner, pictured)] = forward(swapped)[1]["nll"]
+        own["blind_nll"] = -np.log(np.exp(-blind.astype(np.float64)).mean(0)).astype(np.float32)
+        for j, i in enumerate(at):
+            made[i] = {name: values[owner == j] for name, values in own.items()}
+    out = {name: np.concatenate([own[name] for own in made]) for name in made[0]}
+    return out | {"n_tokens": np.array([len(own["nll"]) for own in made])}

@@ -1,0 +1,72 @@
+"""Flags of a pool version: checks of what rows say and show, made again for each version, and of what a model makes of them, where `clean` has run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cadc.cleaning import abnormal, answer_format, duplicates, repetition
+from cadc.cleaning.findings import Findings
+from cadc.config.cleaning import BY_MODEL, Clean
+
+COPIES = "duplicates"
+
+
+def text_flags(turns: list[list[dict]], clean: Clean) -> dict[str, Findings]:
+    """The checks of what rows say."""
+    settings = {
+        name: getattr(clean, name).model_dump(exclude={"action"})
+        for name in ("repetition", "abnormal", "answer_format")
+    }
+    return {
+        name: module.check(turns, **settings[name])
+        for name, module in (("repetition", repetition), ("abnormal", abnormal), ("answer_format", answer_format))
+    }
+
+
+def model_free(
+    ids: list[str], turns: list[list[dict]], picture: np.ndarray, files: np.ndarray, meant: np.ndarray, clean: Clean
+) -> tuple[dict[str, Findings], np.ndarray]:
+    """Every check that needs no model, by name, and each row's keeper int64 [n] (itself, where it is no copy).
+
+    picture, files [n]: what `shown_pictures` gives; meant bool [n]: rows that are copies on purpose, up-sampled ones, which are not flagged for it.
+    """
+    settings = clean.duplicates
+    prints = duplicates.text_prints(turns, settings.shingle, settings.permutations, settings.short, settings.seed)
+    copies = duplicates.row_copies(prints, picture, files, settings.bands, settings.jaccard)
+    copied = duplicates.check(copies, ids)
+    return text_flags(turns, clean) | {
+        COPIES: Findings(copied.score, copied.flag & ~meant, copied.evidence)
+    }, copies.keeper
+
+
+def recorded(path: Path, ids: list[str]) -> dict[str, Findings]:
+    """What `clean` found by a model, for rows that stand in the raw pool as they do here; NaN and no flag for others. {} where it has not run.
+
+    ids: of rows whose answers are the raw pool's, '' for others.
+    """
+    if not path.is_file():
+        return {}
+    table = pq.read_table(path, columns=["id", "check", "score", "flag", "evidence"])
+    out = {}
+    for check in BY_MODEL:
+        own = {row["id"]: row for row in table.filter(pc.equal(table["check"], check)).to_pylist()}
+        if own:
+            rows = [own.get(name, {"score": np.nan, "flag": False, "evidence": ""}) for name in ids]
+            out[check] = Findings.of(
+                [row["score"] for row in rows], [row["flag"] for row in rows], [row["evidence"] for row in rows]
+            )
+    return out
+
+
+def any_flag(flags: dict[str, Findings], n_rows: int) -> np.ndarray:
+    """Rows that at least one check flags: bool [n_rows]."""
+    return np.any([found.flag for found in flags.values()], axis=0) if flags else np.zeros(n_rows, bool)
+
+
+def why(flags: dict[str, Findings], row: int) -> str:
+    """The first check that flags a row, with its evidence."""
+    return next(f"{name}: {found.evidence[row]}" for name, found in flags.items() if found.flag[row])

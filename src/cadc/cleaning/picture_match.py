@@ -1,0 +1,177 @@
+"""Does this picture belong to these words? Learnt from the pool itself: its rows against the same rows with other rows' pictures.
+
+Image-text matching as a filter of noisy pairs is BLIP's (Li et al. 2022, section 3.3, CapFilt). Here the adapter that was trained on the other folds goes on to learn it
+(ours): it already reads the pool's questions, and it never saw the rows that it judges.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
+from transformers import get_cosine_schedule_with_warmup
+
+from cadc.cleaning.cross_fitting import other_rows, with_image_of
+from cadc.compute import console
+from cadc.config.cleaning import Matching
+from cadc.config.params import Model, Optimizer
+from cadc.gradients.influence import token_batches
+from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
+from cadc.model.load import load_adapter, load_base, save_adapter, trainable
+
+Matcher = tuple[PeftModel, torch.nn.Linear]
+
+
+def read(hidden: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """What the head reads of each row: the final states where its answers begin (mean over answers), where they end, and at its last token.
+
+    hidden [B, L, width], labels and mask int64 [B, L] -> float32 [B, 3 * width].
+    """
+    answer = F.pad(labels != IGNORE, (1, 1))
+    begins, ends = answer[:, 2:] & ~answer[:, 1:-1], answer[:, 1:-1] & ~answer[:, 2:]
+    means = [(hidden.float() * at[..., None]).sum(1) / at.sum(1, keepdim=True).clamp(min=1) for at in (begins, ends)]
+    last = mask.size(1) - 1 - mask.flip(1).argmax(1)
+    return torch.cat([*means, hidden[torch.arange(len(last), device=last.device), last].float()], 1)
+
+
+def log_odds(model: PeftModel, head: torch.nn.Linear, encoded: list[dict], pad_id: int) -> torch.Tensor:
+    """Log-odds that rows are shown with their own pictures: float32 [B]."""
+    inputs = model_inputs(collate(encoded, pad_id), head.weight.device)
+    labels = inputs.pop("labels")
+    hidden = model(**inputs, use_cache=False, output_hidden_states=True).hidden_states[-1]
+    return head(read(hidden, labels, inputs["attention_mask"]))[:, 0]
+
+
+def train_matching(
+    model: PeftModel,
+    rows: EncodedRows,
+    which: np.ndarray,
+    keeper: np.ndarray,
+    how: Matching,
+    recipe: Optimizer,
+    dtype: str,
+    batch_tokens: int,
+    seed: list[int],
+) -> torch.nn.Linear:
+    """Train `model` in place, and a linear head that it returns, to tell rows from the same rows with another row's pictures.
+
+    which int64 [n]: rows with images, in an order of its own in every pass; each is shown both ways in one batch, the other picture being that of a row of the same
+    batch which is no copy (keeper int64 [n_rows]). A batch is passed in parts of rows of like length, of `batch_tokens` at most. Binary cross-entropy, AdamW,
+    `recipe`'s schedule. Raises FloatingPointError at a loss that is not finite.
+    """
+    rng = np.random.default_rng(seed)
+    order = np.concatenate([rng.permutation(which) for _ in range(math.ceil(how.epochs))])[
+        : round(how.epochs * len(which))
+    ]
+    parameters, device, pad_id = (
+        list(trainable(model).values()),
+        next(model.parameters()).device,
+        rows.processor.tokenizer.pad_token_id,
+    )
+    head = torch.nn.Linear(3 * model.config.get_text_config().hidden_size, 1, device=device)
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    n_steps = -(-len(order) // how.batch_size)
+    optimizer = torch.optim.AdamW(
+        [*parameters, *head.parameters()],
+        how.learning_rate,
+        (recipe.beta1, recipe.beta2),
+        recipe.epsilon,
+        recipe.weight_decay,
+    )
+    rate = get_cosine_schedule_with_warmup(optimizer, round(recipe.warmup_share * n_steps), n_steps)
+    model.train()
+    for i in console.track(range(n_steps), "matching"):
+        batch = order[i * how.batch_size : (i + 1) * how.batch_size]
+        others = other_rows(batch, np.ones(len(batch), bool), keeper[batch], 1, i)[0]
+        shown = [rows[int(row)] for row in batch] + [
+            with_image_of(rows, int(row), int(other)) for row, other in zip(batch, others, strict=True)
+        ]
+        own, passed = (torch.arange(len(shown), device=device) < len(batch)).float(), 0.0
+        for at in token_batches(np.array([len(encoded["input_ids"]) for encoded in shown]), batch_tokens):
+            with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
+                found = log_odds(model, head, [shown[k] for k in at], pad_id)
+            loss = F.binary_cross_entropy_with_logits(found.float(), own[at], reduction="sum") / len(shown)
+            loss.backward()
+            passed += loss.item()
+        if not math.isfinite(passed):
+            raise FloatingPointError(
+                f"the loss of matching is {passed} at step {i + 1}; lower crossfit.matching.learning_rate"
+            )
+        torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm)
+        optimizer.step()
+        rate.step()
+        optimizer.zero_grad()
+    model.eval()
+    return head
+
+
+def train_matchers(
+    model: PeftModel,
+    rows: EncodedRows,
+    which: np.ndarray,
+    keeper: np.ndarray,
+    how: Matching,
+    recipe: Optimizer,
+    params: Model,
+    batch_tokens: int,
+    seed: int,
+    to: Path,
+):
+    """An ensemble by `train_matching`, each member from what `model` has learnt so far, as adapters and heads in folders of `to`."""
+    start = {name: parameter.detach().clone() for name, parameter in trainable(model).items()}
+    for member in range(how.members):
+        for name, parameter in trainable(model).items():
+            parameter.data.copy_(start[name])
+        head = train_matching(model, rows, which, keeper, how, recipe, params.dtype, batch_tokens, [seed, member])
+        save_adapter(model, to / str(member))
+        save_file(head.state_dict(), to / str(member) / "head.safetensors")
+
+
+def load_matchers(params: Model, folder: Path) -> list[Matcher]:
+    """The ensemble in `folder`, ready to judge; empty where no row had an image to learn from."""
+    made = []
+    for member in sorted(folder.glob("*")):
+        model, weights = load_adapter(load_base(params), member), load_file(member / "head.safetensors")
+        head = torch.nn.Linear(weights["weight"].shape[1], 1, device=next(model.parameters()).device)
+        head.load_state_dict(weights)
+        made.append((model, head.requires_grad_(False)))
+    return made
+
+
+@torch.inference_mode()
+def matched(
+    matchers: list[Matcher], rows: EncodedRows, which: np.ndarray, others: np.ndarray, batch_tokens: int
+) -> dict[str, np.ndarray]:
+    """match float32 [n], decoy float32 [draws, n]: the members' mean `log_odds` of rows `which` with their own pictures, and with those of `others`.
+
+    others int64 [draws, n], -1: none; NaN there, and everywhere without members.
+    """
+    match, decoy, pad_id = (
+        np.full(len(which), np.nan, np.float32),
+        np.full(others.shape, np.nan, np.float32),
+        rows.processor.tokenizer.pad_token_id,
+    )
+    pictured = np.flatnonzero(others[0] >= 0)
+    if not len(pictured) or not matchers:
+        return {"match": match, "decoy": decoy}
+
+    def judge(encoded: list[dict]) -> np.ndarray:
+        return np.mean([log_odds(model, head, encoded, pad_id).cpu().numpy() for model, head in matchers], 0)
+
+    for at in token_batches(np.array([len(rows[int(row)]["input_ids"]) for row in which[pictured]]), batch_tokens):
+        places = pictured[at]
+        match[places] = judge([rows[int(row)] for row in which[places]])
+        for own, draw in zip(decoy, others, strict=True):
+            own[places] = judge(
+                [
+                    with_image_of(rows, int(row), int(other))
+                    for row, other in zip(which[places], draw[places], strict=True)
+                ]
+            )
+    return {"match": match, "decoy": decoy}

@@ -1,0 +1,178 @@
+"""Who computes a stage's shards: processes of this machine, the ranks of torchrun, or the workers of a Ray cluster.
+
+    dvc repro attribute                                          a process a GPU, or one a core (CADC_WORKERS=n for n)
+    CADC_LAUNCHER="torchrun --nproc-per-node 8" dvc repro attribute
+    torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29400 stages/attribute.py
+                                                                 on each machine, in the same shared checkout
+    CADC_LAUNCHER="accelerate launch --config_file conf/accelerate/ddp.yaml" dvc repro finetune@random
+                                                                 the proxy run and every fine-tuning by all ranks together;
+                                                                 what other stages compute is split between ranks as above
+    CADC_LAUNCHER=ray RAY_ADDRESS=HOST:6379 dvc repro attribute  elastic: lost workers' shards are done again
+
+Several machines need the checkout, with its `artifacts/`, on a shared file system at the same path.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import shlex
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from cadc.compute import console
+
+if TYPE_CHECKING:
+    from cadc.compute.shards import Shards
+
+_together = False  # whether this process's ranks are working on the same shard
+_RETRIES = 3  # how often a shard may lose its Ray worker before the stage gives up
+
+
+def rank() -> int:
+    """This process's rank under torchrun; 0 elsewhere."""
+    return int(os.environ.get("RANK", 0))
+
+
+def team() -> tuple[int, int]:
+    """This process's rank among those that work on the same shard, and how many these are: (0, 1) for one that works alone."""
+    return (rank(), int(os.environ["WORLD_SIZE"])) if _together else (0, 1)
+
+
+def n_gpus() -> int:
+    """GPUs that this process sees; 0 where torch was never imported."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.device_count() if torch is not None else 0
+
+
+def n_workers() -> int:
+    """Worker processes on this machine: CADC_WORKERS, else one a GPU, else one a core this process may use."""
+    return max(1, int(os.environ.get("CADC_WORKERS") or n_gpus() or len(os.sched_getaffinity(0))))
+
+
+def refuse_ranks(stage: str) -> None:
+    """Raises ValueError under torchrun and accelerate, whose ranks leave once a stage's first round of shards is there; for stages of several rounds."""
+    if "RANK" in os.environ or os.environ.get("CADC_LAUNCHER", "").startswith(("torchrun", "accelerate")):
+        raise ValueError(
+            f"{stage} works in several rounds, and ranks stay for one; set CADC_LAUNCHER to processes or ray for it"
+        )
+
+
+def launch(shards: Shards, label: str, together: bool = False) -> None:
+    """Compute all missing shards; returns once every one is there. Under torchrun and accelerate only rank 0 returns.
+
+    With `together` the ranks that accelerate starts work on every shard together.
+    """
+    launcher, by_accelerate = (
+        shlex.split(os.environ.get("CADC_LAUNCHER", "processes")),
+        "ACCELERATE_MIXED_PRECISION" in os.environ,
+    )
+    if "RANK" in os.environ:
+        _as_rank(shards, label, together and by_accelerate)
+    elif launcher == ["processes"] or by_accelerate:
+        _processes(shards, label)
+    elif launcher[0] == "torchrun":
+        os.execv(sys.executable, [sys.executable, "-m", "torch.distributed.run", *launcher[1:], *sys.argv])
+    elif launcher[:2] == ["accelerate", "launch"]:
+        os.execv(sys.executable, [sys.executable, "-m", "accelerate.commands.launch", *launcher[2:], *sys.argv])
+    elif launcher == ["ray"]:
+        _ray(shards, label)
+    else:
+        raise ValueError(
+            f"CADC_LAUNCHER is {' '.join(launcher)!r}; it may be processes, ray, or torchrun or accelerate launch with its options"
+        )
+
+
+def n_processes(parts: int) -> int:
+    """Processes for so many parts: `n_workers` at most, but that cores, unlike GPUs, whose memory one process may fill, and unlike a number that was asked for,
+    take all of a few parts at once: three on two cores run side by side, not two and then one beside an idle core."""
+    workers, shared = min(n_workers(), parts), not n_gpus() and not os.environ.get("CADC_WORKERS")
+    return parts if shared and workers > 1 and parts < 2 * workers else workers
+
+
+def _processes(shards: Shards, label: str) -> None:
+    todo = shards.todo()
+    workers = n_processes(len(todo))
+    if workers <= 1:
+        shards.run(0, 1, label)
+        return
+    sys.stdout.flush()
+    # `fork` saves every worker its imports (seconds of torch and transformers); CUDA does not survive it.
+    context = multiprocessing.get_context("spawn" if n_gpus() else "fork")
+    numbers = context.Value("i", 0)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(numbers,)) as pool:
+        jobs = [pool.submit(shards.compute, key) for key in todo]
+        try:
+            for job in console.track(as_completed(jobs), label, total=len(jobs)):
+                job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker(numbers) -> None:
+    """Quiet, and on a GPU of its own as far as there are enough."""
+    console.mute()
+    with numbers.get_lock():
+        os.environ["CADC_GPU"] = str(numbers.value)  # not LOCAL_RANK, by which accelerate would take it for torchrun's
+        numbers.value += 1
+
+
+def _as_rank(shards: Shards, label: str, together: bool) -> None:
+    """This rank's share, or all shards together with the others. The last word is rank 0's: the others leave once all shards are there."""
+    global _together
+    import torch
+    from torch import distributed
+
+    if together and n_gpus():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % n_gpus())
+    backend = "cpu:gloo,cuda:nccl" if together and n_gpus() else "gloo"
+    distributed.init_process_group(backend, timeout=timedelta(days=7))  # a barrier waits for the slowest rank
+    distributed.barrier()  # rank 0 has cleared the scratch folder
+    if rank():
+        console.mute()
+    if together:
+        _together = True
+        if rank():
+            sys.stdout = open(os.devnull, "w")  # rank 0 says what all do
+        shards.run(0, 1, label)
+        _together = False
+    else:
+        shards.run(rank(), int(os.environ["WORLD_SIZE"]), label)
+    distributed.barrier()
+    distributed.destroy_process_group()
+    if rank():
+        raise SystemExit(0)
+
+
+def _ray(shards: Shards, label: str) -> None:
+    try:
+        import ray
+    except ImportError as error:
+        raise ValueError("CADC_LAUNCHER=ray needs the package ray: uv pip install ray") from error
+    workers = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": n_workers()}
+    ray.init(log_to_driver=False, include_dashboard=False, logging_level="error", **workers)
+    task = ray.remote(num_gpus=int(bool(n_gpus())), num_cpus=1, max_retries=_RETRIES)(_as_ray_task)
+    try:
+        reference, waiting = ray.put(shards), []
+        for key in shards.todo():
+            waiting.append(task.remote(reference, key, os.getcwd()))
+        for _ in console.track(itertools.count(), label, total=len(waiting)):
+            if not waiting:
+                break
+            done, waiting = ray.wait(waiting)
+            try:
+                ray.get(done)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from error
+    finally:
+        ray.shutdown()
+
+
+def _as_ray_task(shards: Shards, key: object, folder: str) -> None:
+    os.chdir(folder)
+    console.mute()
+    shards.compute(key)

@@ -1,0 +1,123 @@
+"""Work in shards: each is computed once, written whole and renamed into place, so a killed stage goes on where it was.
+
+Who computes them is chosen by the machine (`launch.py`), never by params: shards are cut by params alone and know
+nothing of each other, so neither the launcher nor the number of workers can change a byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cadc import artifacts
+from cadc.compute import console, launch
+from cadc.compute.closure import closure
+
+Task = Callable[[object, Path], None]
+_made: dict[tuple[str, Path], Task] = {}  # this process's task, for the stage it works on
+
+
+def digest(*parts) -> str:
+    """A short name for what goes into a stage: JSON values by content, files and folders by their bytes."""
+    h = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        if isinstance(part, Path):
+            for path in sorted(p for p in part.rglob("*") if p.is_file()) if part.is_dir() else [part]:
+                h.update(str(path).encode())
+                with path.open("rb") as file:
+                    h.update(hashlib.file_digest(file, "blake2b").digest())
+        else:
+            h.update(json.dumps(part, sort_keys=True, default=str).encode())
+    return h.hexdigest()
+
+
+@dataclass(frozen=True)
+class Shards:
+    """What there is to compute: `make()(key, folder)` for each key. Picklable, if `make` is."""
+
+    make: Callable[[], Task]
+    root: Path
+    folders: dict[object, Path]
+
+    def todo(self) -> list:
+        """The keys whose shard is not whole yet, in order."""
+        return [key for key, folder in self.folders.items() if not folder.exists()]
+
+    def compute(self, key: object) -> None:
+        """Compute one shard into a temporary folder, then rename it into place; nothing if it is there already.
+
+        Of processes that work on it together the first one sees to the folders; its task must leave all writing to that one.
+        """
+        folder = self.folders[key]
+        if folder.exists():
+            return
+        partial, leads = folder.with_name(folder.name + ".partial"), launch.team()[0] == 0
+        if leads:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+        made = (self.make.__qualname__, self.root)
+        if made not in _made:
+            _made.clear()
+            _made[made] = self.make()
+        _made[made](key, partial)
+        if leads:
+            partial.rename(folder)
+
+    def run(self, rank: int, world: int, label: str = "") -> None:
+        """Compute every `world`-th shard that is missing, from the `rank`-th on."""
+        for key in console.track(list(self.folders)[rank::world], label):
+            self.compute(key)
+
+
+def run(
+    make: Callable[[], Task], keys: list, stage: str, inputs: list, label: str, together: bool = False
+) -> dict[object, Path]:
+    """Have `make()(key, folder)` computed once per key, by whom `launch.py` finds, skipping shards already whole.
+
+    `make` loads what all shards need (a model, the pool); every process calls it once, before its first shard. `inputs` (values and paths) name the scratch folder: shards made from other inputs are not taken up. Returns each
+    key's folder. With `together` the ranks of `accelerate launch` work on one shard after the other, all on each. An error in a shard
+    stops the stage with that error; whole shards are kept.
+    """
+    root = artifacts.SCRATCH / stage / digest(*inputs, *closure(Path(inspect.getsourcefile(make))))
+    shards = Shards(make, root, {key: root / (key if isinstance(key, str) else f"{key:05d}") for key in keys})
+    if launch.rank() == 0:
+        for stale in (artifacts.SCRATCH / stage).glob("*"):
+            if stale != root:
+                shutil.rmtree(stale)
+        root.mkdir(parents=True, exist_ok=True)
+        artifacts.write_json(
+            root / "manifest.json", {"stage": stage, "shards": [folder.name for folder in shards.folders.values()]}
+        )
+        if len(shards.todo()) < len(keys):
+            console.line(f"{stage}: {len(keys) - len(shards.todo())} of {len(keys)} parts are there already")
+    launch.launch(shards, label, together)
+    return shards.folders
+
+
+def join(folders: dict[object, Path], name: str, path: Path, n_rows: int, axis: int = 0) -> None:
+    """One memory-mapped array `path` out of every shard's `name`, in the order of the shards, `n_rows` long on `axis`."""
+    parts = [artifacts.load_array(folder / name) for folder in folders.values()]
+    shape = (*parts[0].shape[:axis], n_rows, *parts[0].shape[axis + 1 :])
+    out = np.lib.format.open_memmap(path, "w+", parts[0].dtype, shape)
+    start = 0
+    for part in parts:
+        stop = start + part.shape[axis]
+        out[(slice(None),) * axis + (slice(start, stop),)] = part
+        start = stop
+    if start != n_rows:
+        raise ValueError(
+            f"{path}: the shards hold {start} rows where there are {n_rows}; remove {artifacts.SCRATCH} and run again"
+        )
+    out.flush()
+
+
+def forget(stage: str) -> None:
+    """Drop a stage's shards once its outputs are written."""
+    shutil.rmtree(artifacts.SCRATCH / stage, ignore_errors=True)

@@ -1,0 +1,58 @@
+"""The sections of params.yaml that say which data is read, and what its rows are held to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cadc.config.section import Positive, Section
+
+
+class Expected(Section):
+    rows: Positive | None
+    images: dict[str, Positive]
+
+
+class Data(Section):
+    path: str | None
+    annotations: str | None
+    images: str | None
+    choice: str | None
+    yesno: str | None
+    probe: str | None
+    score: str | None
+    watched: str
+    expected: Expected
+
+    @model_validator(mode="after")
+    def _whole(self):
+        if self.path is not None and (self.annotations is None or self.images is None):
+            raise ValueError("path is set; set annotations and images, too: what they are called in it")
+        return self
+
+    def inside(self, name: str) -> Path:
+        """A file or folder of `path`."""
+        return Path(self.path) / name
+
+
+class Pool(Section):
+    on_bad_row: Literal["fail", "skip"]
+    repeated_ids: Literal["fail", "number"]
+    min_image_side: Positive
+    embed_images: bool
+    max_image_pixels: Annotated[
+        int, Field(ge=1, le=178_956_970)
+    ]  # beyond it Pillow refuses to open an image, here and later
+    lineage: str | None
+
+    @property
+    def rules(self) -> dict:
+        """What rows and their images are held to, as `pool.reader` takes it."""
+        return {
+            "repeated_ids": self.repeated_ids,
+            "min_side": self.min_image_side,
+            "embed_images": self.embed_images,
+            "max_pixels": self.max_image_pixels,
+        }

@@ -1,0 +1,56 @@
+"""The section of params.yaml that metabolism reads; units and sources stand there, beside the values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cadc.config.section import Fraction, Positive, Rate, Section, Seed, Share
+
+
+class Rules(Section):
+    healthy: Share
+    weak: Share
+    flagged: Share
+    conflict: Share
+    sparse: Share
+    dense: Annotated[float, Field(ge=1)]
+    format: Share
+    grow: Rate
+
+    @model_validator(mode="after")
+    def _ordered(self):
+        if self.weak > self.healthy:
+            raise ValueError(f"weak={self.weak:g} is above healthy={self.healthy:g}; a subtask can't be both")
+        return self
+
+
+class Metabolize(Section):
+    rounds: Positive
+    budget: Fraction
+    seeds: list[Seed] = Field(min_length=2)
+    tasks: list[Literal["pope_adv", "pope_pop", "pope_random", "mmt_val", "mini_vqa"]] = Field(min_length=1)
+    reserve: str | None
+    reserve_rows: Annotated[int, Field(ge=0)]
+    reserve_seed: Seed
+    neighbors: Positive
+    near: Share
+    trust: Share
+    agree: Annotated[int, Field(ge=2)]
+    doubt: Rate
+    level: Annotated[float, Field(ge=0.5, lt=1)]
+    bootstrap: Positive
+    url: str | None
+    model: str
+    rules: Rules
+
+    @model_validator(mode="after")
+    def _possible(self):
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds names a seed twice")
+        if self.agree > len(self.seeds):
+            raise ValueError(f"agree={self.agree}, but only {len(self.seeds)} models are tuned, one a seed")
+        if self.url is not None and not self.model:
+            raise ValueError("url names an endpoint; set model, too")
+        return self

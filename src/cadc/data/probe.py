@@ -1,0 +1,115 @@
+"""The probe splits of benchmarks as rows: the target set on which capabilities are discovered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cadc.data.hub_layout import OPTIONS
+from cadc.data.reader import POOL_FEATURES
+
+MMT, POPE, MINI_VQA = "lmms-lab-encoder/MMT-Benchmark", "lmms-lab-encoder/POPE", "cadc/mini-vqa"
+LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
+MMT_LETTER = "Answer the question using a single character from the given options."
+SHORT_ANSWER = "Answer the question using a single word or phrase."
+
+Probed = tuple[str, str, str, dict, str, str]  # (id, prompt, answer, image, subtask, meta-task)
+
+
+def mmt_prompt(doc: dict) -> str:
+    """The user turn in which lmms-eval's `mmt_val` puts a question, with one `<image>` in front (there it stands inside)."""
+    options = "\n".join(
+        f"{letter}: {doc[letter].strip()}" for letter in OPTIONS if doc.get(letter) and doc[letter].strip()
+    )
+    return f"<image>\nQuestion: {doc['question'].strip()}\n{options}\n{MMT_LETTER}"
+
+
+def _short(doc: dict) -> str:
+    """The user turn of an open or yes/no question, as POPE's and mini_vqa's tasks put it."""
+    return f"<image>\n{doc['question'].strip()}\n{SHORT_ANSWER}"
+
+
+def _docs(folder: Path, pattern: str) -> Iterator[tuple[Path, dict]]:
+    """The documents of a split, with their file."""
+    files = sorted(folder.rglob(pattern))
+    if not files:
+        raise FileNotFoundError(
+            f"no {pattern} under {folder}; run `dvc repro prepare`, set data.probe, or shorten capture.targets"
+        )
+    for file in files:
+        for doc in pq.read_table(file).to_pylist():
+            yield file, doc
+
+
+def _mmt(root: Path) -> Iterator[Probed]:
+    for file, doc in _docs(root / MMT, "val-*.parquet"):
+        if not doc.get(doc["answer"]):
+            raise ValueError(
+                f"{file}, index {doc['index']}: the answer {doc['answer']!r} is none of its options; repair the row"
+            )
+        yield str(doc["index"]), mmt_prompt(doc), doc["answer"], doc["image"], doc["category"], doc["l2-category"]
+
+
+def _mini_vqa(root: Path) -> Iterator[Probed]:
+    for _, doc in _docs(root / MINI_VQA, "test-*.parquet"):
+        yield (
+            f"mini_vqa {doc['question_id']}",
+            _short(doc),
+            doc["answer"],
+            doc["image"],
+            f"{doc['category']} (open)",
+            doc["l2-category"],
+        )
+
+
+def _pope(root: Path) -> Iterator[Probed]:
+    """POPE's questions are all alike but for their answer: as one subtask, influence on its mean picked nine `no` for a `yes`."""
+    for _, doc in _docs(root / POPE, "*.parquet"):
+        yield (
+            f"pope {doc['category']} {doc['id']}",
+            _short(doc),
+            doc["answer"],
+            doc["image"],
+            f"presence ({doc['answer']})",
+            "pope",
+        )
+
+
+def _llava_wild(root: Path) -> Iterator[Probed]:
+    """A question stands alone here, as in lmms-eval; the reference answer is what the judge compares with."""
+    for _, doc in _docs(root / LLAVA_W, "train-*.parquet"):
+        name = f"wild ({doc['category']})"
+        yield (
+            f"llava_wild {doc['question_id']}",
+            f"<image>\n{doc['question'].strip()}",
+            doc["gpt_answer"],
+            doc["image"],
+            name,
+            "wild",
+        )
+
+
+#: Benchmarks that can be aimed at, by the names of their tasks in lmms-eval (POPE has three).
+TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope, "llava_in_the_wild": _llava_wild}
+#: Where on the hub each lies.
+REPOSITORY = {"mmt_val": MMT, "mini_vqa": MINI_VQA, "pope": POPE, "llava_in_the_wild": LLAVA_W}
+
+
+def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:
+    """Probe rows of the `targets` as a pool table, each row's subtask, and every subtask's target and meta-task.
+
+    Each is asked as lmms-eval asks it; a benchmark's subtasks are its own, so that the same skill in two forms of
+    question counts as two. Raises FileNotFoundError where `root` lacks a target's split, ValueError on an answer that
+    is no option.
+    """
+    rows, subtasks, known = [], [], {}
+    for target in targets:
+        for name, prompt, answer, image, subtask, meta in TARGETS[target](root):
+            turns = [{"role": "user", "text": prompt}, {"role": "assistant", "text": answer}]
+            rows.append({"id": name, "source": meta, "images": [image], "turns": turns})
+            subtasks.append(subtask)
+            known[subtask] = {"target": target, "meta_task": meta}
+    return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema), subtasks, known

@@ -1,0 +1,227 @@
+"""Reading and checking instruction data in LLaVA's format: one reader for the mini world and for your own data.
+
+A row has an `id`, optionally an `image` (a path inside the image folder, or a list of them) and `conversations`: turns
+`{"from": "human" | "gpt", "value": text}`, alternating, human first. `<image>` stands in the human turns as often as
+there are images. Whatever is wrong with a row is said with the file, the row's id and what to do about it.
+
+Rows are read, checked and written a chunk at a time, by CADC_WORKERS processes: a pool may be larger than memory, and
+how many processes there are changes no byte.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cadc.compute import console
+from cadc.compute.launch import n_workers
+from cadc.data.checks import Checker, check_text, fail, shown
+from cadc.data.records import PoolError, read_records
+
+POOL_FEATURES = datasets.Features(
+    {
+        "id": datasets.Value("string"),
+        "source": datasets.Value("string"),
+        "images": datasets.List(datasets.Image()),
+        "turns": datasets.List({"role": datasets.Value("string"), "text": datasets.Value("string")}),
+    }
+)
+_SCHEMA = POOL_FEATURES.arrow_schema
+_FIELDS = ("id", "source", "image", "images", "conversations")
+_CHUNK = 256  # rows a process is given at a time
+_GROUP_ROWS, _GROUP_BYTES = 1 << 15, 1 << 27  # a row group of the table ends with the chunk that reaches either
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A row left out under `pool.on_bad_row: skip`."""
+
+    id: str
+    reason: str
+
+
+def _named(records: Iterator, repeated_ids: str) -> Iterator[tuple[str, dict | Skipped]]:
+    """Each record with its id, cut down to the fields of a row; Skipped where it has no id of its own (`number`: it gets one, ID#2, ID#3...)."""
+    seen: dict[str, int] = {}
+    times: Counter[str] = Counter()
+    for number, record in enumerate(records):
+        name = f"row {number}"
+        try:
+            if not isinstance(record, dict):
+                fail(f"is {shown(record)}, no JSON object; write it as {{id, image, conversations}}")
+            if record.get("id") in (None, ""):
+                fail("has no id; give every row its own")
+            if not isinstance(record["id"], str | int | float):
+                fail(f"has the id {shown(record['id'])}; make it a text or a number")
+            check_text(str(record["id"]), "id")
+            name = given = str(record["id"])
+            while name in seen and repeated_ids == "number":
+                times[given] += 1
+                name = f"{given}#{times[given] + 1}"
+            if name in seen:
+                fail(
+                    f"the id is already that of row {seen[name]}; give every row its own, or set pool.repeated_ids: number"
+                )
+            seen[name] = number
+            yield name, {field: record[field] for field in _FIELDS if field in record} | {"id": name}
+        except (ValueError, RecursionError) as error:
+            yield name, Skipped(name, str(error))
+
+
+def _check(checker: Checker, chunk: list[tuple[str, dict | Skipped]]) -> tuple[pa.Table, list[Skipped]]:
+    rows, bad = [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # Pillow's, of large pictures and odd tags: max_image_pixels says what is too large
+        for name, record in chunk:
+            try:
+                if isinstance(record, Skipped):
+                    bad.append(record)
+                else:
+                    rows.append(checker.row(record))
+            except (ValueError, RecursionError) as error:
+                bad.append(Skipped(name, str(error)))
+    return pa.Table.from_pylist(rows, schema=_SCHEMA), bad
+
+
+_checker: Checker | None = None  # of a worker process
+
+
+def _start(make: Callable[[], Checker]) -> None:
+    global _checker
+    console.mute()
+    _checker = make()
+
+
+def _check_here(chunk) -> tuple[pa.Table, list[Skipped]]:
+    return _check(_checker, chunk)
+
+
+def _checked(chunks: Iterator[list], make: Callable[[], Checker]) -> Iterator[tuple[pa.Table, list[Skipped]]]:
+    """Every chunk checked, in order, with no more of them under way than keep the workers busy."""
+    first = list(itertools.islice(chunks, 2))
+    workers = n_workers() if len(first) > 1 else 1
+    if workers == 1:
+        checker = make()
+        yield from (_check(checker, chunk) for chunk in itertools.chain(first, chunks))
+        return
+    # `fork` saves every worker its imports
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _start, (make,)) as pool:
+        waiting = deque()
+        try:
+            for chunk in itertools.chain(first, chunks):
+                waiting.append((chunk, pool.submit(_check_here, chunk)))
+                if len(waiting) > 2 * workers:
+                    yield _result(*waiting.popleft(), make)
+            while waiting:
+                yield _result(*waiting.popleft(), make)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _result(chunk: list, future: Future, make: Callable[[], Checker]) -> tuple[pa.Table, list[Skipped]]:
+    try:
+        return future.result()
+    except RecursionError:  # nested too deeply to be handed to another process
+        return _check(make(), chunk)
+
+
+def _each_chunk(
+    take: Callable[[pa.Table], None],
+    annotations: Path,
+    folder: Path | None,
+    on_bad_row: str,
+    repeated_ids: str = "fail",
+    **rules,
+) -> list[Skipped]:
+    """Give `take` the rows, chunk by chunk; the rows that were skipped. Raises as `read_pool` says."""
+    if folder is not None and not folder.is_dir():
+        raise PoolError(f"{folder}: no such folder; set data.images to the folder that image paths are relative to")
+    n_rows, bad, records = 0, [], _named(read_records(annotations), repeated_ids)
+    chunks = iter(lambda: list(itertools.islice(records, _CHUNK)), [])
+    try:
+        for rows, skipped in console.track(
+            _checked(chunks, partial(Checker, folder, **rules)), f"chunks of {_CHUNK} rows"
+        ):
+            bad += skipped
+            n_rows += len(rows)
+            if not (bad and on_bad_row == "fail"):  # then rows are only counted
+                take(rows)
+    except BrokenProcessPool:
+        message = f"a process that checks rows was killed behind row {n_rows}: out of memory, or by an image; try CADC_WORKERS=1"
+        raise PoolError(f"{annotations}: {message}") from None
+    if bad and on_bad_row == "fail":
+        more = f" ({len(bad) - 1} more bad rows)" if len(bad) > 1 else ""
+        raise PoolError(
+            f"{annotations}, row id {bad[0].id}: {bad[0].reason}{more}; or set pool.on_bad_row: skip to leave such rows out and count them"
+        )
+    if not n_rows:
+        raise PoolError(f"{annotations}: no usable row; {bad[0].reason if bad else 'the list is empty'}")
+    return bad
+
+
+class _RowGroups:
+    """A parquet file that grows by row groups; a group is written once it is full."""
+
+    def __init__(self, path: Path):
+        self.writer, self.waiting = pq.ParquetWriter(path, _SCHEMA), []
+        self.n_rows = 0
+
+    def add(self, rows: pa.Table) -> None:
+        self.waiting.append(rows)
+        if sum(map(len, self.waiting)) >= _GROUP_ROWS or sum(table.nbytes for table in self.waiting) >= _GROUP_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.waiting:
+            group = pa.concat_tables(self.waiting).combine_chunks()
+            self.writer.write_table(group)
+            self.n_rows, self.waiting = self.n_rows + len(group), []
+
+
+def copy_pool(
+    path: Path, annotations: Path, folder: Path | None, on_bad_row: str = "fail", **rules
+) -> tuple[int, list[Skipped]]:
+    """Read and check a pool of any size as `read_pool` does, and write it to `path`, a parquet file, as it goes.
+
+    Returns the number of rows written and the rows that were skipped. Nothing is left at `path` if it raises.
+    """
+    unfinished = path.with_name(path.name + ".partial")
+    groups = _RowGroups(unfinished)
+    try:
+        with groups.writer:
+            skipped = _each_chunk(groups.add, annotations, folder, on_bad_row, **rules)
+            groups.flush()
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return groups.n_rows, skipped
+
+
+def read_pool(
+    annotations: Path, folder: Path | None, on_bad_row: str = "fail", **rules
+) -> tuple[pa.Table, list[Skipped]]:
+    """Read and check a LLaVA-format data set: a JSON list, .jsonl, parquet or a data set saved on disk, that fits into memory.
+
+    `rules` are those of `Checker`, min_side, embed_images, max_pixels, and repeated_ids: fail | number (a repeated id gets #2, #3...). Images lie in `folder`, None where each is in its record.
+    Returns a table with columns id, source, images (list of {bytes, path}) and turns (list of {role, text}), in file
+    order, and the rows that were skipped. Raises PoolError on an unreadable file, an empty result or, under
+    `on_bad_row="fail"`, on the first bad row (and says how many more there are).
+    """
+    chunks: list[pa.Table] = []
+    skipped = _each_chunk(chunks.append, annotations, folder, on_bad_row, **rules)
+    return pa.concat_tables(chunks).combine_chunks(), skipped

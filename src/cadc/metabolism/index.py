@@ -1,0 +1,127 @@
+"""What versions are made of: the raw pool and the reserve, one after the other, with what their questions and pictures are like, which no change alters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from cadc import artifacts
+from cadc.cleaning.pool import picture_prints, shown_pictures
+from cadc.compute import shards
+from cadc.config.params import Params, load_params
+from cadc.data.lineage import Change
+from cadc.data.probe import load_probe
+from cadc.features.embeddings import load_sentence_encoder, row_encoder, row_text, sentence_embeddings
+
+FOLDER = artifacts.SCRATCH / "metabolize"
+TABLES = {"reserve": FOLDER / "reserve.parquet", "probe": FOLDER / "probe.parquet"}
+SHARD_ROWS = 5000
+
+
+@dataclass(frozen=True)
+class Stock:
+    """rows: table of n raw and reserve rows, of which n_pool are the raw pool's; sentence, image float32 [n, d]: unit embeddings of questions and images; picture
+    int64, files bytes [n]: the group and the files of each row's pictures. probe_sentence, probe_image: the probe rows' embeddings.
+    """
+
+    rows: pa.Table
+    n_pool: int
+    sentence: np.ndarray
+    image: np.ndarray
+    picture: np.ndarray
+    files: np.ndarray
+    probe_sentence: np.ndarray
+    probe_image: np.ndarray
+
+    @property
+    def pool(self) -> pa.Table:
+        return self.rows.slice(0, self.n_pool)
+
+    @property
+    def reserve(self) -> pa.Table:
+        return self.rows.slice(self.n_pool)
+
+    def origins(self, ids: list[str], changes: list[Change]) -> np.ndarray:
+        """The row of the stock that each row of a version is, or is a copy of: int64 [len(ids)]."""
+        place = {name: i for i, name in enumerate(self.rows["id"].to_pylist())}
+        for change in changes:
+            if change.action == "add":
+                place[change.row] = place[change.source]
+        return np.array([place[name] for name in ids], np.int64)
+
+
+def both_views(sentence: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Questions and images side by side, each of length 1 / sqrt(2): their product is the mean of both cosines."""
+    return np.hstack([sentence, image]).astype(np.float32) / np.float32(np.sqrt(2))
+
+
+def taking_stock() -> shards.Task:
+    """Embeddings of the reserve or of the probe rows, or the fingerprints of a stretch of raw and reserve rows' pictures."""
+    torch.set_num_threads(1)
+    params = load_params()
+
+    def part(key: str, folder: Path) -> None:
+        if key in TABLES:
+            table = pq.read_table(TABLES[key])
+            sentences = load_sentence_encoder(params.embed.sentences)
+            questions = [row_text(turns, answers=False) for turns in table["turns"].to_pylist()]
+            artifacts.save_array(
+                folder / "sentence.npy",
+                sentence_embeddings(sentences, questions) if questions else np.empty((0, 1), np.float32),
+            )
+            image = (
+                row_encoder(params.model, params.embed.tower)(table)["image"]
+                if questions
+                else np.empty((0, 1), np.float32)
+            )
+            artifacts.save_array(folder / "image.npy", image)
+        else:
+            images = pa.concat_tables(
+                [artifacts.load_pool().select(["images"]), pq.read_table(TABLES["reserve"], columns=["images"])]
+            )
+            for name, array in picture_prints(
+                images.slice(int(key) * SHARD_ROWS, SHARD_ROWS)["images"].to_pylist()
+            ).items():
+                artifacts.save_array(folder / f"{name}.npy", array)
+
+    return part
+
+
+def take_stock(params: Params, reserve: pa.Table, targets: list[str]) -> tuple[Stock, pa.Table, list[str], list[str]]:
+    """The stock, and the probe rows of the `targets` with the subtask and the target of each."""
+    pool = artifacts.load_pool()
+    probe, subtasks, known = load_probe(artifacts.PROBE, targets)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, table in (("reserve", reserve), ("probe", probe)):
+        pq.write_table(table, TABLES[name])
+    rows = pa.concat_tables([table.replace_schema_metadata(None) for table in (pool, reserve)])
+    stretches = [f"{i:05d}" for i in range(-(-rows.num_rows // SHARD_ROWS))]
+    inputs = [params.model.model_dump(), params.embed.model_dump(), artifacts.POOL, *TABLES.values()]
+    made = shards.run(taking_stock, [*TABLES, *stretches], "metabolize/stock", inputs, "take stock")
+    views = {
+        name: {view: artifacts.load_array(made[name] / f"{view}.npy") for view in ("sentence", "image")}
+        for name in TABLES
+    }
+    raw = {
+        view: np.asarray(artifacts.load_array(artifacts.EMBEDDINGS / f"{view}.npy")) for view in ("sentence", "image")
+    }
+    joined = {
+        view: np.concatenate([raw[view], views["reserve"][view]]) if reserve.num_rows else raw[view] for view in raw
+    }
+    names = ("hash", "thumbnail", "file", "n_images")
+    picture, files = shown_pictures(
+        *(np.concatenate([artifacts.load_array(made[key] / f"{name}.npy") for key in stretches]) for name in names),
+        params.clean.duplicates,
+    )
+    own = {f"probe_{view}": np.asarray(array) for view, array in views["probe"].items()}
+    return (
+        Stock(rows, pool.num_rows, joined["sentence"], joined["image"], picture, files, **own),
+        probe,
+        subtasks,
+        [known[name]["target"] for name in subtasks],
+    )

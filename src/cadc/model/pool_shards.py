@@ -1,0 +1,62 @@
+"""Arrays of pool rows, made stretch by stretch: what `features`, `attribute` and `match` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.config.params import Params
+from cadc.model.encode import EncodedRows
+from cadc.model.load import load_processor
+
+#: Named arrays of the rows `which` int64 [n]: [n, ...], or [n_snapshots, n, ...] where they are told apart by snapshot.
+Measure = Callable[[EncodedRows, np.ndarray], dict[str, np.ndarray]]
+
+
+def pool_shard(params: Params, measure: Measure) -> shards.Task:
+    """What `measure` says of one stretch of `capture.shard_rows` pool rows, as .npy files in a folder."""
+    processor, pool, size = load_processor(params.model), artifacts.load_pool(), params.capture.shard_rows
+
+    def shard(index: int, folder: Path) -> None:
+        which = np.arange(index * size, min((index + 1) * size, pool.num_rows))
+        rows = EncodedRows(pool, processor, params.model.max_length, long_rows=params.model.long_rows)
+        for name, array in measure(rows, which).items():
+            artifacts.save_array(folder / f"{name}.npy", array)
+
+    return shard
+
+
+def measure_pool(
+    make: Callable[[], shards.Task],
+    stage: str,
+    label: str,
+    params: Params,
+    inputs: list,
+    out: Path,
+    by_row: tuple[str, ...] = (),
+    by_snapshot: tuple[str, ...] = (),
+) -> int:
+    """All of the pool by `make()`, a `pool_shard`, into fresh arrays `by_row` and `by_snapshot` of the folder `out`. Returns the number of rows.
+
+    `inputs` are what the arrays depend on beside pool, proxy run, model and `capture`, as in `shards.run`.
+    """
+    n_rows = artifacts.load_pool().num_rows
+    keys = list(range(-(-n_rows // params.capture.shard_rows)))
+    inputs = [
+        *inputs,
+        params.capture.model_dump(),
+        params.model.model_dump(),
+        artifacts.POOL,
+        artifacts.PROXY,
+        *params.model.sources,
+    ]
+    folders = shards.run(make, keys, stage, inputs, label)
+    artifacts.fresh(out)
+    for names, axis in ((by_row, 0), (by_snapshot, 1)):
+        for name in names:
+            shards.join(folders, f"{name}.npy", out / f"{name}.npy", n_rows, axis)
+    return n_rows

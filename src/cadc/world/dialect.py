@@ -1,0 +1,254 @@
+"""The language in which the mini base learns to look: keywords and codes in place of the pool's questions (ours).
+
+A probe reads `kcolor3 circle =` or `circle color =` and its answer `red`: what the key asks for, of whichever item the
+other words point at. Each key is a plain word (`color`, `where`) or one of several codes, so that the base learns what
+kind of thing a key is and a new word can become one. Filler words drawn from the pool's vocabulary are strewn in, as
+many as a real question has, so that tuning has to teach what a question MEANS and not that words exist: any words
+anywhere at first; later only those of the frames, behind the key, while all words are copied, so that the base passes
+over no word that asks (what, how many). Listed options ask for the right one's letter. After `<assistant>`, where the pool's answers stand, the base has only ever described
+the picture, as after LLaVA's first stage. No template of `subtasks.py` is used; comparing and adding digits, the
+highest bar, the odd size, counting a row and counting everything are never asked, so these six skills are new to it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from cadc.world.scene import (
+    BACKGROUNDS,
+    COLORS,
+    COLUMNS,
+    OBJECT_NOUNS,
+    ROWS,
+    SHAPES,
+    SIZES,
+    TEXTURES,
+    VALUES,
+    Item,
+    Scene,
+)
+
+#: What each image token is aligned with: one word of each group (or none) says all there is to say about a cell.
+WORD_GROUPS: dict[str, tuple[str, ...]] = {
+    "noun": (*OBJECT_NOUNS, "letter", "digit", "bar", "empty"),
+    "value": tuple(value for values in VALUES.values() for value in values),
+    "color": tuple(COLORS),
+    "size": SIZES,
+    "texture": TEXTURES,
+    "background": tuple(BACKGROUNDS),
+    "row": ROWS,
+    "column": COLUMNS,
+}
+_CODES = (
+    "noun",
+    "value",
+    "color",
+    "size",
+    "texture",
+    "background",
+    "row",
+    "column",
+    "position",
+    "count",
+    "has",
+    "copy",
+    "caption",
+)
+SYNONYMS = 8
+KEYS = tuple(f"k{code}{i}" for code in _CODES for i in range(SYNONYMS))
+#: Words of English that mean what a code means; other kinds of question have to be learnt from the pool.
+KEYWORDS = {"noun": "shape", "color": "color", "size": "large", "texture": "texture", "background": "scene", "row": "row",
+            "column": "column", "position": "where", "count": "many"}  # fmt: skip
+OPTION_LETTERS = ("A", "B", "C", "D")
+#: What stands before the answer of a probe, and before a caption: the chat template's own mark.
+EQUALS, ASSISTANT = "=", "<assistant>"
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The words of one phase of the dialect.
+
+    `content` names what can be seen; `fillers` mean nothing and stand anywhere, or behind the key if `key_leads`;
+    `copied` are copied half of the time in place of content.
+    """
+
+    content: list[str]
+    fillers: list[str]
+    copied: list[str]
+    key_leads: bool
+
+
+Asked = tuple[str, list[str], list[str]]  # (code, words beside the key, answer words)
+Probe = tuple[list[str], list[str]]  # (words up to the mark, answer words)
+
+
+def cell_words(scene: Scene) -> np.ndarray:
+    """The alignment targets: int [9, n_groups], the word's index in its group, or -1 where a group does not apply."""
+    groups = list(WORD_GROUPS)
+    targets = np.full((9, len(groups)), -1, np.int64)
+    for cell in range(9):
+        facts = {"noun": "empty", "background": scene.background, "row": ROWS[cell // 3], "column": COLUMNS[cell % 3]}
+        for item in scene.items:
+            if item.cell == cell:
+                facts |= {"noun": item.noun, "color": item.color}
+                if item.value:
+                    facts["value"] = item.value
+                if item.noun in SHAPES:
+                    facts |= {"size": item.size, "texture": item.texture}
+        for g, group in enumerate(groups):
+            if group in facts:
+                targets[cell, g] = WORD_GROUPS[group].index(facts[group])
+    return targets
+
+
+def _attributes(item: Item) -> dict[str, str]:
+    facts = {"noun": item.noun, "color": item.color, "row": item.row, "column": item.column, "position": item.position}
+    if item.value:
+        facts["value"] = item.value
+    if item.noun in SHAPES:
+        facts |= {"size": item.size, "texture": item.texture}
+    return facts
+
+
+def _key(code: str, rng: np.random.Generator) -> str:
+    if code in KEYWORDS and rng.random() < 0.5:
+        return KEYWORDS[code]
+    return f"k{code}{int(rng.integers(SYNONYMS))}"
+
+
+def _lookup(scene: Scene, rng: np.random.Generator) -> Asked | None:
+    """Ask one attribute of the one item that another attribute (or a position) singles out, or the background."""
+    if rng.random() < 0.05:
+        return "background", [], [scene.background]
+    item = scene.items[int(rng.integers(len(scene.items)))]
+    facts = _attributes(item)
+    given = [
+        k
+        for k in ("noun", "color", "value", "position", "size")
+        if k in facts and sum(_attributes(o).get(k) == facts[k] for o in scene.items) == 1
+    ]
+    if not given:
+        return None
+    known = given[int(rng.integers(len(given)))]
+    wanted = [k for k in facts if k != known and not (known == "position" and k in ("row", "column"))]
+    asked = wanted[int(rng.integers(len(wanted)))]
+    return asked, facts[known].split(), facts[asked].split()
+
+
+def _count(scene: Scene, rng: np.random.Generator) -> Asked:
+    """How many items share a noun or a color."""
+    attribute = ("noun", "color")[int(rng.integers(2))]
+    counts = Counter(getattr(item, attribute) for item in scene.items)
+    word = sorted(counts)[int(rng.integers(len(counts)))]
+    return "count", [word], [str(counts[word])]
+
+
+def _has(scene: Scene, rng: np.random.Generator) -> Asked:
+    """Whether one item has one, two or three given attributes at once; a `no` has one of them changed."""
+    item = scene.items[int(rng.integers(len(scene.items)))]
+    facts = {k: v for k, v in _attributes(item).items() if k not in ("row", "column")}
+    names = [list(facts)[i] for i in rng.permutation(len(facts))[: int(rng.integers(1, 4))]]
+    words = {name: facts[name] for name in names}
+    answer = "yes"
+    if rng.random() < 0.5:
+        name = names[int(rng.integers(len(names)))]
+        domain = _domain(name, words[name])
+        words[name] = domain[int(rng.integers(len(domain)))]
+        holds = any(all(_attributes(other).get(k) == v for k, v in words.items()) for other in scene.items)
+        answer = "yes" if holds else "no"
+    return "has", [word for value in words.values() for word in value.split()], [answer]
+
+
+def _domain(group: str, answer: str) -> list[str]:
+    """All values that could stand where `answer` stands."""
+    if group == "position":
+        return [f"{row} {column}" for row in ROWS for column in COLUMNS]
+    if group == "value":
+        return list(next(values for values in VALUES.values() if answer in values))
+    if group == "count":
+        return list("12345")
+    if group == "has":
+        return ["yes", "no"]
+    return list(WORD_GROUPS[group])
+
+
+def _options(code: str, answer: list[str], rng: np.random.Generator) -> Probe:
+    """Two to four options of the answer's kind, listed, and the right one's letter."""
+    right = " ".join(answer)
+    wrong = [word for word in _domain(code, right) if word != right]
+    options = [right, *(wrong[i] for i in rng.permutation(len(wrong))[: int(rng.integers(1, 4))])]
+    order = rng.permutation(len(options))
+    listed = [
+        word for letter, i in zip(OPTION_LETTERS, order, strict=False) for word in (letter, ":", *options[i].split())
+    ]
+    return listed, [OPTION_LETTERS[int(np.flatnonzero(order == 0)[0])]]
+
+
+def _copy(words: list[str], rng: np.random.Generator) -> Probe:
+    chosen = [words[i] for i in rng.integers(len(words), size=int(rng.integers(1, 4)))]
+    return [_key("copy", rng), *chosen], chosen
+
+
+def _options_alone(words: list[str], rng: np.random.Generator) -> Probe:
+    """Options with nothing to look up: the letter of a given word, or the word of a given letter.
+
+    The second kind is what makes the first emerge: alone, letters stayed at chance for as long as was tried.
+    """
+    options = [words[i] for i in rng.permutation(len(words))[: int(rng.integers(2, 5))]]
+    right = int(rng.integers(len(options)))
+    listed = [word for letter, option in zip(OPTION_LETTERS, options, strict=False) for word in (letter, ":", option)]
+    given, wanted = (
+        (options[right], OPTION_LETTERS[right]) if rng.random() < 0.5 else (OPTION_LETTERS[right], options[right])
+    )
+    return [_key("copy", rng), given, *listed], [wanted]
+
+
+def _strewn(words: list[str], lexicon: Lexicon, rng: np.random.Generator) -> list[str]:
+    """The key moved back in some, filler words strewn in in most."""
+    at = min(1, len(words) - 1) if lexicon.key_leads else len(words) - 1
+    at = at if rng.random() < 0.3 else 0
+    out = [*words[1 : at + 1], words[0], *words[at + 1 :]]
+    first = at + 1 if lexicon.key_leads else 0
+    for _ in range(int(rng.integers(0, 7)) if rng.random() < 0.85 else 0):
+        out.insert(int(rng.integers(first, len(out) + 1)), lexicon.fillers[int(rng.integers(len(lexicon.fillers)))])
+    return out
+
+
+def _some(words: list[str], least: int, most: int, rng: np.random.Generator) -> list[str]:
+    return [words[i] for i in rng.integers(len(words), size=int(rng.integers(least, most + 1)))]
+
+
+def _caption(scene: Scene, lexicon: Lexicon, rng: np.random.Generator) -> Probe:
+    """Whatever is said, the picture is described."""
+    said = _some(lexicon.fillers, 0, 12, rng) + _some(lexicon.content, 0, 2, rng)
+    return [*(said[i] for i in rng.permutation(len(said))), ASSISTANT], scene.caption().split()
+
+
+def draw_probes(
+    scene: Scene, n: int, lexicon: Lexicon, rng: np.random.Generator, alone: float, pick: float
+) -> list[Probe]:
+    """`n` probes about one scene: the share `alone` lists options with nothing to look up, `pick` of the rest lists some."""
+    fillers = lexicon.fillers
+    probes: list[Probe] = []
+    while len(probes) < n:
+        after = _some(fillers, 2, 11, rng) if rng.random() < 0.4 else []
+        if rng.random() < alone:
+            question, answer = _options_alone(lexicon.content, rng)
+            probes.append(([*question, *after, EQUALS], answer))
+            continue
+        u = rng.random()
+        if u < 0.04:
+            probes.append(_caption(scene, lexicon, rng))
+        elif u < 0.08:
+            question, answer = _copy(lexicon.copied if lexicon.copied and rng.random() < 0.5 else lexicon.content, rng)
+            probes.append(([*_strewn(question, lexicon, rng), *after, EQUALS], answer))
+        else:
+            asked = _has(scene, rng) if u < 0.24 else _count(scene, rng) if u < 0.38 else _lookup(scene, rng)
+            if asked is not None:
+                code, words, answer = asked
+                listed, answer = _options(code, answer, rng) if rng.random() < pick else ([], answer)
+                probes.append(([*_strewn([_key(code, rng), *words], lexicon, rng), *listed, *after, EQUALS], answer))
+    return probes

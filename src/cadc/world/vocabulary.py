@@ -1,0 +1,67 @@
+"""Every word of the mini world, in a fixed order: the mini model's tokenizer is word-level (ours)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from cadc.world.dialect import EQUALS, KEYS, KEYWORDS, OPTION_LETTERS, WORD_GROUPS, Lexicon
+from cadc.world.scene import DIGITS
+from cadc.world.subtasks import SUBTASKS
+
+#: The wording around questions: the suffixes of LLaVA's data and of lmms-eval's tasks, and what chat rows say.
+FRAMES = (
+    "Answer the question using a single word or phrase .",
+    "Answer with the option's letter from the given choices directly .",
+    "Answer the question using a single character from the given options .",
+    "Question : please answer yes or no .",
+    "describe the image . what do you see ? give a short caption . tell me about the picture in detail .",
+    "it is the answer that there are and with",
+    "what comes after before ? say hello . hello ! thank you . thanks ! you are welcome . repeat the word . is a number color shape",
+    "how are you ? i am fine . who are you ? i am a small model . opposite of",
+)
+
+#: Words that tell what kind of question is asked: the dialect must not teach that they can be passed over.
+QUESTION_WORDS = {"what", "which", "how", "who", "is", "are", "am", "does", "do", "there", "can", "would"}
+
+
+def split_words(text: str) -> list[str]:
+    """The tokenizer's own rule: words, with punctuation standing alone."""
+    return re.findall(r"\w+|[^\w\s]", text)
+
+
+def content_words() -> list[str]:
+    """Words that name something to be seen."""
+    return sorted({word for words in WORD_GROUPS.values() for word in words} | set(DIGITS))
+
+
+def _words(texts: Iterable[str]) -> list[str]:
+    """The words of `texts` that name nothing to be seen."""
+    words = {word for text in texts for word in split_words(re.sub(r"\{\w+\}", " ", text))}
+    return sorted(words - set(content_words()) - set(OPTION_LETTERS) - set(KEYWORDS.values()))
+
+
+def wording() -> list[str]:
+    """Words of the pool's questions and frames that name nothing to be seen."""
+    return _words([*FRAMES, *(text for s in SUBTASKS.values() for text in (*s.questions, s.claim))])
+
+
+def loose() -> Lexicon:
+    """The dialect's first phase: any wording is filler, anywhere."""
+    return Lexicon(content_words(), wording(), copied=[], key_leads=False)
+
+
+def heedful() -> Lexicon:
+    """The dialect's second phase: fillers are those words of the frames that ask nothing, and stand behind the key."""
+    return Lexicon(
+        content_words(),
+        [word for word in _words(FRAMES) if word not in QUESTION_WORDS],
+        copied=wording(),
+        key_leads=True,
+    )
+
+
+def vocabulary() -> list[str]:
+    """All words, sorted within their kind."""
+    words = [*content_words(), *OPTION_LETTERS, ":", ",", "at", EQUALS, *KEYS, *KEYWORDS.values(), *wording()]
+    return list(dict.fromkeys(words))
