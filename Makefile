@@ -1,25 +1,33 @@
-# Two commands matter: `make repro` (the whole pipeline) and `make test`. Both set everything up by themselves.
+# Two commands matter: `make repro` (the default pipeline) and `make test`. Both set everything up by themselves.
 SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro test stale verify doctor params gate plateau metabolism study sweep progress targeted leaderboard readme pretrain lock clean
+.PHONY: repro all test stale tables verify doctor params gate plateau metabolism clean-pool pretrain readme lock clean
 
-repro: .venv/.installed       ## run whatever is out of date, then print the leaderboard
+repro: .venv/.installed       ## run whatever of dvc.yaml is out of date, then print the leaderboard
 	@$(RUN) python -m cadc.config.compose --check
 	$(RUN) dvc repro && $(RUN) python -m cadc.report
+
+all: .venv/.installed         ## everything: every method, ablation and table, the gate, cleaning, metabolism (a day on two cores; goes on where it was)
+	@$(RUN) python -m cadc.config.compose --check
+	$(RUN) dvc repro --all-pipelines && $(RUN) python -m cadc.report.readme
 
 test: .venv/.installed        ## all tests; the miniature pipeline is the longest file by far, and all others run beside it
 	@$(RUN) pytest --durations=5 --ignore=tests/pipeline/test_pipeline.py tests > .others.log 2>&1 & others=$$!; \
 	$(RUN) pytest --durations=5 tests/pipeline/test_pipeline.py; pipeline=$$?; \
 	wait $$others; others=$$?; cat .others.log; rm .others.log; exit $$((pipeline + others))
 
-stale: .venv/.installed       ## fail if the committed dvc.lock does not agree with code and params (runs nothing)
-	@$(RUN) dvc repro --dry --allow-missing dvc.yaml testbed/dvc.yaml metabolism/dvc.yaml > .stale.log || { cat .stale.log; rm .stale.log; exit 1; }
+stale: .venv/.installed       ## fail if the committed results of dvc.yaml do not agree with code and params (runs nothing)
+	@$(RUN) python -m cadc.config.compose --check
+	@$(RUN) dvc repro --dry --allow-missing > .stale.log 2>&1 || { cat .stale.log; rm .stale.log; exit 1; }
 	@if grep "^Running stage" .stale.log; then rm .stale.log; echo "dvc.lock is stale: run make repro and commit"; exit 1; fi
 	@rm .stale.log; echo "dvc.lock agrees with code and params"
 
-verify: .venv/.installed      ## every stage again in a temporary clone must give the committed bytes
+tables: .venv/.installed      ## every table and figure whose arms are made, again from the results in git (no training, no cache)
+	$(RUN) python -m cadc.report.remake && $(RUN) python -m cadc.report.readme
+
+verify: .venv/.installed      ## every stage of dvc.yaml again in a temporary clone must give the committed bytes
 	rm -rf .verify && git clone -q . .verify
 	cd .verify && env PYTHONPATH=src PATH="$(CURDIR)/.venv/bin:$$PATH" dvc repro -f && git diff HEAD --exit-code --stat -- dvc.lock reports
 	rm -rf .verify && echo "verified: dvc.lock and reports are byte for byte the same"
@@ -27,43 +35,32 @@ verify: .venv/.installed      ## every stage again in a temporary clone must giv
 doctor: .venv/.installed      ## what is missing before anything runs, and what it will take: make doctor PROFILE=llava-1.5-7b DATA=llava-665k
 	@$(RUN) python -m cadc.doctor $(if $(PROFILE),profile=$(PROFILE)) $(if $(DATA),data=$(DATA)) $(SET)
 
-params: .venv/.installed      ## params.yaml out of conf/, as `dvc exp run` composes it, with nothing changed
-	$(RUN) python -m cadc.config.compose
+params: .venv/.installed      ## params.yaml and the pipelines of conf/studies out of conf/: make params PROFILE=smolvlm-256m DATA=folder SET="data.path=/mine"
+	$(RUN) python -m cadc.config.compose $(if $(PROFILE),profile=$(PROFILE)) $(if $(DATA),data=$(DATA)) $(SET)
 
 gate: .venv/.installed        ## is the world one in which selection matters? exit status 1 where a condition fails
-	$(RUN) dvc repro testbed/dvc.yaml:gate testbed/dvc.yaml:sheet && $(RUN) python -m cadc.report.testbed
+	$(RUN) dvc repro pipelines/testbed/dvc.yaml:gate pipelines/testbed/dvc.yaml:sheet && $(RUN) python -m cadc.report.testbed
 
 plateau: .venv/.installed     ## how many passes pay at each size, on the probe split
-	$(RUN) dvc repro testbed/dvc.yaml:plateau
+	$(RUN) dvc repro pipelines/testbed/dvc.yaml:plateau
+
+clean-pool: .venv/.installed  ## check every row of the pool: reports/cleaning.md
+	$(RUN) dvc repro pipelines/cleaning/dvc.yaml:clean
 
 metabolism: .venv/.installed  ## diagnose, update and validate the pool in rounds: reports/metabolism.md (goes on where it was)
-	$(RUN) dvc repro metabolism/dvc.yaml:metabolize
+	$(RUN) dvc repro pipelines/metabolism/dvc.yaml:metabolize
 
-study: .venv/.installed       ## the tables of studies/cadc.yaml: CADC part by part, its controls, its curve (hours; goes on where it was)
-	$(RUN) python -m cadc.study studies/cadc.yaml
+readme: .venv/.installed      ## put the leaderboard, the list of tables and the DAG into README.md
+	$(RUN) python -m cadc.report.readme
 
-sweep: study                  ## the same: every parameter of CADC, one after the other
-
-progress: .venv/.installed    ## the tables of studies/progress.yaml: PROGRESS's published ordering, its controls, its parameters
-	$(RUN) python -m cadc.study studies/progress.yaml
-
-targeted: .venv/.installed    ## targeted selection by concept and by skill: which view each benchmark needs (reports/targeted.md)
-	$(RUN) dvc repro views && $(RUN) python -m cadc.study studies/views.yaml && $(RUN) python -m cadc.report.targets
-
-leaderboard: .venv/.installed ## every method and baseline at 5% and 20%, as reports/methods.md (an hour or so; goes on where it was)
-	$(RUN) python -m cadc.study studies/methods.yaml
-
-readme: .venv/.installed      ## put the leaderboard and the DAG into README.md, figures of earlier code marked
-	$(RUN) python -m cadc.study studies/methods.yaml --mark && $(RUN) python -m cadc.report.readme
-
-pretrain: .venv/.installed    ## make the mini bases again (the frozen stages) and record them in dvc.lock
-	for base in mini small; do $(RUN) python stages/pretrain.py $$base && $(RUN) dvc commit -f pretrain@$$base || exit 1; done
-	$(RUN) python stages/pretrain_tower.py && $(RUN) dvc commit -f pretrain_tower
+pretrain: .venv/.installed    ## make the embedded world's bases again (the frozen stages) and record them
+	for base in mini small; do $(RUN) python stages/pretrain.py $$base && $(RUN) dvc commit -f pipelines/testbed/dvc.yaml:pretrain@$$base || exit 1; done
+	$(RUN) python stages/pretrain_tower.py && $(RUN) dvc commit -f pipelines/testbed/dvc.yaml:pretrain_tower
 
 lock: .uv/bin/uv              ## pin what pyproject.toml asks for, with hashes
 	.uv/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
 
-clean:                        ## forget every artifact; the environment stays
+clean:                        ## forget every artifact and every finished run; the environment stays
 	rm -rf artifacts .verify
 
 .uv/bin/uv:

@@ -22,7 +22,7 @@ from cadc.training.answers import measured
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.schedule import n_examples
-from cadc.training.unlocking import BoughtRows
+from cadc.training.unlocking import UnlockedRows
 
 
 class Clock:
@@ -67,10 +67,10 @@ def one_run(method: str, budget: float, folder: Path) -> list[str]:
     n = n_selected(budget, pool.num_rows)
     warm_up = clock.timed("warm-up", selector.select)(clustered, n, settings, np.random.default_rng(0)).row
     model = add_lora(load_base(params.model), params.model.lora, 0)
-    rows, batch = BoughtRows(pool, load_processor(params.model), params.model.max_length), params.finetune.batch_size
+    rows, batch = UnlockedRows(pool, load_processor(params.model), params.model.max_length), params.finetune.batch_size
     measure = clock.timed("measuring", lambda which: measured(model, rows, which, batch))
     schedule = TimedSchedule(
-        plan, cluster, warm_up, n, n_examples(n, pool.num_rows, params.finetune.epochs), 0, measure, rows.buy
+        plan, cluster, warm_up, n, n_examples(n, pool.num_rows, params.finetune.epochs), 0, measure, rows.unlock
     )
     schedule.clock = clock
     checkpoint = TimedCheckpoint(

@@ -1,11 +1,15 @@
-"""capture: update trajectories and gradients of the probe set's subtasks at every proxy snapshot, and their Gram matrices."""
+"""capture NAME: update trajectories and gradients of the probe set's subtasks at every snapshot of the proxy runs."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from cadc import artifacts
+from cadc.compute import shards
 from cadc.compute.stage import run_stage
-from cadc.config.params import Params
+from cadc.config.arms import Variant
+from cadc.config.params import Params, load_params
 from cadc.data.probe import load_probe
 from cadc.gradients.influence import subtask_trajectories
 from cadc.gradients.load import load_engine
@@ -13,27 +17,48 @@ from cadc.model.encode import EncodedRows
 from cadc.model.load import load_processor
 from cadc.training.snapshots import load_snapshots
 
+VARIANT = Variant.asked("captures")
+
+
+def capturing() -> shards.Task:
+    """The trajectories of one proxy run, as .npy files in a folder: all of the first run, of the others what capabilities are told from."""
+    torch.set_num_threads(1)
+    params = load_params(VARIANT)
+    probe, names, _ = load_probe(artifacts.PROBE, params.capture.targets)
+    unique, subtask = np.unique(names, return_inverse=True)
+    engine = load_engine(params)
+    rows = EncodedRows(probe, load_processor(params.model), params.model.max_length)
+
+    def capture(run: str, folder: Path) -> None:
+        snapshots = load_snapshots(artifacts.PROXY / params.run / run)
+        arrays = subtask_trajectories(engine, rows, subtask, len(unique), snapshots)
+        for name, array in arrays.items():
+            if run == "run_0" or name == "row_gram":
+                artifacts.save_array(folder / f"{name}.npy", array)
+
+    return capture
+
 
 def main(params: Params) -> int:
-    torch.set_num_threads(1)
-    probe, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
+    runs = sorted(path.name for path in (artifacts.PROXY / params.run).iterdir())
+    _, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
     names = sorted(set(subtasks))
-    engine, snapshots = load_engine(params), load_snapshots(artifacts.PROXY)
-    rows = EncodedRows(probe, load_processor(params.model), params.model.max_length)
-    subtask = np.array([names.index(s) for s in subtasks], np.int32)
-    arrays = subtask_trajectories(engine, rows, subtask, len(names), snapshots)
-    wide = arrays["trajectories"].astype(np.float64)
-    artifacts.fresh(artifacts.CAPTURE)
-    for name, array in arrays.items():
-        artifacts.save_array(artifacts.CAPTURE / f"{name}.npy", array)
-    artifacts.save_array(artifacts.CAPTURE / "row_subtask.npy", subtask)
-    artifacts.save_array(artifacts.CAPTURE / "gram.npy", np.einsum("msd,mtd->mst", wide, wide))
+    inputs = [params.capture.model_dump(), params.model.model_dump(), artifacts.PROBE, artifacts.PROXY / params.run]
+    stage = f"capture_{VARIANT.name}"
+    folders = shards.run(capturing, runs, stage, [*inputs, *params.model.sources], "trajectories of proxy runs")
+    out = artifacts.fresh(artifacts.CAPTURE / VARIANT.name)
+    for run, folder in folders.items():
+        for path in sorted(folder.iterdir()):
+            path.rename(out / (f"row_gram_{run}.npy" if path.stem == "row_gram" else path.name))
+    wide = np.asarray(artifacts.load_array(out / "trajectories.npy"), np.float64)
+    artifacts.save_array(out / "gram.npy", np.einsum("msd,mtd->mst", wide, wide))
+    artifacts.save_array(out / "row_subtask.npy", np.array([names.index(s) for s in subtasks], np.int32))
     artifacts.write_json(
-        artifacts.CAPTURE / "subtasks.json",
-        [{"name": name, **known[name], "rows": subtasks.count(name)} for name in names],
+        out / "subtasks.json", [{"name": name, **known[name], "rows": subtasks.count(name)} for name in names]
     )
-    return len(subtasks) * len(snapshots)
+    shards.forget(stage)
+    return len(subtasks) * len(wide) * len(runs)
 
 
 if __name__ == "__main__":
-    run_stage("capture", main)
+    run_stage("capture", main, VARIANT)

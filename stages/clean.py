@@ -25,7 +25,7 @@ from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import Findings
 from cadc.cleaning.pool import SHARD_ROWS, pool_copies
 from cadc.compute import console, launch, shards
-from cadc.compute.endpoint import Endpoint, told
+from cadc.compute.endpoint import Endpoint, summary
 from cadc.compute.stage import run_stage
 from cadc.config.cleaning import BY_MODEL, CHECKS, Clean
 from cadc.config.params import Model, Params, load_params
@@ -132,7 +132,7 @@ def new_answers(pool: pa.Table, rows: list[int], params: Params) -> dict[int, tu
         try:
             answers = rewriting.asked_of(endpoint, lambda row: pool.slice(row, 1).to_pylist()[0], single)
         finally:
-            console.line(f"rewrites: {told(endpoint.spent)}")
+            console.line(f"rewrites: {summary(endpoint.spent)}")
     else:
         evidence, decode = (
             Evidence(**artifacts.load_arrays(artifacts.CROSSFIT)),

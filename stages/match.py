@@ -1,4 +1,6 @@
-"""match: pool rows against the probe rows' own gradients, for LESS, ICONS and TIVE; gradients are made, used and dropped."""
+"""match NAME: pool rows against the probe rows' own gradients, for LESS, ICONS and TIVE; gradients are made, used and dropped."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -6,6 +8,8 @@ import torch
 from cadc import artifacts
 from cadc.compute import shards
 from cadc.compute.stage import run_stage
+from cadc.config.arms import Variant
+from cadc.config.errors import InputError
 from cadc.config.params import Params, load_params
 from cadc.gradients.load import load_engine
 from cadc.gradients.matching import row_matching
@@ -14,38 +18,46 @@ from cadc.training.snapshots import load_snapshots
 
 BY_SNAPSHOT = ("update_on_mean", "update_on_units", "update_norm", "gradient_on_units", "gradient_norm")
 BY_ROW = ("gradient", "kept_norm")
-TARGETS = {name: artifacts.CAPTURE / f"{name}.npy" for name in ("gradients", "unit_gradients")}
+VARIANT = Variant.asked("matchings")
+
+
+def targets_of(params: Params) -> dict[str, Path]:
+    """The files of the probe rows' gradients."""
+    return {name: artifacts.CAPTURE / params.trajectories / f"{name}.npy" for name in ("gradients", "unit_gradients")}
 
 
 def matching() -> shards.Task:
     """One stretch of pool rows against the targets, as .npy files in a folder."""
     torch.set_num_threads(1)
-    params = load_params()
-    engine, snapshots = load_engine(params), load_snapshots(artifacts.PROXY)
-    targets = {name: artifacts.load_array(path) for name, path in TARGETS.items()}
+    params = load_params(VARIANT)
+    engine, snapshots = load_engine(params), load_snapshots(artifacts.proxy_run(params.run))
+    targets = {name: artifacts.load_array(path) for name, path in targets_of(params).items()}
     return pool_shard(params, lambda rows, which: row_matching(engine, rows, which, snapshots, targets, params.match))
 
 
 def main(params: Params) -> int:
-    snapshots, gradients = load_snapshots(artifacts.PROXY), artifacts.load_array(TARGETS["gradients"])
+    snapshots, gradients = (
+        load_snapshots(artifacts.proxy_run(params.run)),
+        artifacts.load_array(targets_of(params)["gradients"]),
+    )
     width = gradients.shape[2]
     if params.match.keep_snapshot >= len(snapshots):
-        raise ValueError(
+        raise InputError(
             f"match.keep_snapshot is {params.match.keep_snapshot}, and proxy.snapshots {len(snapshots)}: it counts from 0"
         )
     if not params.capture.projection:
-        raise ValueError(
+        raise InputError(
             "match needs sketches: with capture.projection: 0 coordinates keep their sign, and folded ones would add up; set a width"
         )
     if width % params.match.keep_width:
-        raise ValueError(
+        raise InputError(
             f"match.keep_width is {params.match.keep_width}, which does not divide the sketch's width {width} (capture.projection)"
         )
-    out, inputs = artifacts.MATCHING, [params.match.model_dump(), *TARGETS.values()]
+    out, inputs = artifacts.MATCHING / VARIANT.name, [params.match.model_dump(), *targets_of(params).values()]
     n_rows = measure_pool(
-        matching, "match", "pool rows against probe gradients", params, inputs, out, BY_ROW, BY_SNAPSHOT
+        matching, f"match_{VARIANT.name}", "pool rows against probe gradients", params, inputs, out, BY_ROW, BY_SNAPSHOT
     )
-    subtasks = artifacts.read_json(artifacts.CAPTURE / "subtasks.json")
+    subtasks = artifacts.read_json(artifacts.CAPTURE / params.trajectories / "subtasks.json")
     benchmarks = sorted({entry["target"] for entry in subtasks})
     artifacts.save_array(out / "mean_norm.npy", np.linalg.norm(gradients, axis=2))
     artifacts.save_array(
@@ -53,9 +65,9 @@ def main(params: Params) -> int:
     )
     artifacts.save_array(out / "probe_rows.npy", np.array([entry["rows"] for entry in subtasks]))
     artifacts.save_array(out / "rate.npy", np.array([snapshot.lr for snapshot in snapshots]))
-    shards.forget("match")
+    shards.forget(f"match_{VARIANT.name}")
     return n_rows * len(snapshots)
 
 
 if __name__ == "__main__":
-    run_stage("match", main)
+    run_stage("match", main, VARIANT)

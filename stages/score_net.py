@@ -1,14 +1,17 @@
-"""score_net: Self-Filter's score-net, trained together with a model of its own; every row's difficulty and what it was told from."""
+"""score_net NAME: Self-Filter's score-net, trained together with a model of its own; every row's difficulty and what it was told from."""
 
 import numpy as np
 import torch
 
 from cadc import artifacts
 from cadc.compute.stage import run_stage
+from cadc.config.arms import Variant
 from cadc.config.params import Params
 from cadc.features.score_net import train_score_net
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
+
+VARIANT = Variant.asked("score_nets")
 
 
 def main(params: Params) -> int:
@@ -23,11 +26,11 @@ def main(params: Params) -> int:
     model = add_lora(load_base(params.model), params.model.lora, settings.seed)
     rows = EncodedRows(pool, processor, params.model.max_length, keep=False, long_rows=params.model.long_rows)
     difficulty = train_score_net(model, rows, features, order, params.proxy, params.model, settings.learning_rate)
-    out = artifacts.fresh(artifacts.SCORE_NET)
+    out = artifacts.fresh(artifacts.SCORE_NET / VARIANT.name)
     artifacts.save_array(out / "features.npy", features)
     artifacts.save_array(out / "difficulty.npy", difficulty)
     return len(order)
 
 
 if __name__ == "__main__":
-    run_stage("score_net", main)
+    run_stage("score_net", main, VARIANT)

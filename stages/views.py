@@ -1,4 +1,4 @@
-"""views: pool and probe rows as concepts (their images) and as skills (what their instructions need), for targeted selection."""
+"""views NAME: pool and probe rows as concepts (their images) and as skills (what their instructions need), for targeted selection."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,15 @@ import torch
 
 from cadc import artifacts
 from cadc.compute import console
-from cadc.compute.endpoint import Endpoint, told
+from cadc.compute.endpoint import Endpoint, summary
 from cadc.compute.stage import run_stage
+from cadc.config.arms import Variant
 from cadc.config.params import Params
 from cadc.data.probe import load_probe
 from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_encoder, sentence_embeddings
 from cadc.features.skills import asked_lists, inventory_lists, list_text
+
+VARIANT = Variant.asked("view_sets")
 
 
 def skill_lists(params: Params, encoder, tables: dict[str, pa.Table]) -> dict[str, list[list[str]]]:
@@ -29,7 +32,7 @@ def skill_lists(params: Params, encoder, tables: dict[str, pa.Table]) -> dict[st
     try:
         return {name: asked_lists(endpoint, rows_of(table), asked.top, asked.image) for name, table in tables.items()}
     finally:
-        console.line(f"skills: {told(endpoint.spent)}")
+        console.line(f"skills: {summary(endpoint.spent)}")
 
 
 def rows_of(table: pa.Table) -> Iterable[dict]:
@@ -55,7 +58,7 @@ def main(params: Params) -> int:
     target = np.array([f"{known[subtask]['target']}/{known[subtask]['meta_task']}" for subtask in subtasks])
     encoder = load_sentence_encoder(params.embed.sentences)
     lists = skill_lists(params, encoder, {"pool": pool, "probe": probe})
-    folder = artifacts.fresh(artifacts.VIEWS)
+    folder = artifacts.fresh(artifacts.VIEWS / VARIANT.name)
     arrays = {
         "concept": artifacts.load_array(artifacts.EMBEDDINGS / "image.npy"),
         "skill": sentence_embeddings(encoder, [list_text(skills) for skills in lists["pool"]]),
@@ -83,4 +86,4 @@ def main(params: Params) -> int:
 
 
 if __name__ == "__main__":
-    run_stage("views", main)
+    run_stage("views", main, VARIANT)

@@ -61,7 +61,10 @@ def test_shares(golden, measured):
 
 
 def test_chosen_rows_in_the_order_of_picking(golden, measured):
-    """Whole clusters stand there in pool order, or in that of picking when they are asked for exactly all their rows: compared as sets."""
+    """Whole clusters are compared as sets.
+
+    There they stand in pool order, or in that of picking when they are asked for exactly all their rows.
+    """
     chosen, theirs = pick(measured, released_shares(golden, measured)), golden["selected_indices_in_pick_order"]
     at, parts = 0, 0
     for cluster in visit_order(measured.score):

@@ -1,4 +1,4 @@
-"""D2-Pruning against its authors' sampler (adymaharana/d2pruning bf1ea46) and COINCIDE's copy of their DataComp script."""
+"""D2-Pruning against its authors' sampler (adymaharana/d2pruning bf1ea46) and COINCIDE's copy of their script."""
 
 from pathlib import Path
 

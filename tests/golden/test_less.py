@@ -1,4 +1,4 @@
-"""LESS against its authors' output: princeton-nlp/LESS 8abf962, on seeded gradients of 256 parameters at 4 checkpoints."""
+"""LESS against its authors' output: princeton-nlp/LESS 8abf962, seeded gradients of 256 parameters at 4 checkpoints."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Self-Filter's second stage against its authors' `dist_filter`: RayRuiboChen/Self-Filter ace4618, on seeded features."""
+"""Self-Filter's second stage against its authors' `dist_filter`: RayRuiboChen/Self-Filter ace4618, seeded features."""
 
 from pathlib import Path
 

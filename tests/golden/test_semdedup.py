@@ -1,4 +1,7 @@
-"""SemDeDup against its authors' output: facebookresearch/SemDeDup 6b41945, 2000 unit rows with exact and near duplicates, 20 clusters."""
+"""SemDeDup against its authors' output: facebookresearch/SemDeDup 6b41945.
+
+2000 unit rows with exact and near duplicates, 20 clusters.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""TIVE against its authors' output: RUCAIBox/TIVE d2bad95, on 1,545 rows of eight tasks, one of which its script leaves out."""
+"""TIVE against its authors' output: RUCAIBox/TIVE d2bad95.
+
+1,545 rows of eight tasks, one of which its script leaves out.
+"""
 
 from pathlib import Path
 

@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadc.artifacts import Selection
-from cadc.training.adaptive import Adaptive, Plan, draw, priorities, relative_change, tercile
+from cadc.config.plan import Plan
+from cadc.training.adaptive import Adaptive, draw, priorities, relative_change, tercile
 from cadc.training.schedule import static_schedule
 
 PLAN = Plan(
-    objective="accuracy", order="change", gap=0.1, temperature=0.5, exploration=0.1, rows_per_cluster=4, measure_share=1.0, epsilon=0.05, passes="round", shuffled=False
+    objective="accuracy", order="change", gap=0.1, temperature=0.5, exploration=0.1, rows_per_cluster=4,
+    measure_share=1.0, epsilon=0.05, passes="round", shuffled=False,
 )  # fmt: skip
 CLUSTER = np.arange(400) % 4  # 100 rows each: fast, slow, never, unseen
 FAST, SLOW, NEVER, UNSEEN = range(4)
@@ -24,19 +26,19 @@ class Learner:
 
     rates: tuple = (0.05, 0.01, 0.0, 0.02)
     trained: np.ndarray = field(default_factory=lambda: np.zeros(4))
-    bought: set = field(default_factory=set)
+    unlocked: set = field(default_factory=set)
     seen: set = field(default_factory=set)
     asked: list = field(default_factory=list)
 
     def measure(self, rows):
-        assert set(rows.tolist()) <= self.bought & self.seen
+        assert set(rows.tolist()) <= self.unlocked & self.seen
         self.asked.append(rows)
         known = 1 - np.exp(-np.array(self.rates) * self.trained)
         return np.stack([1 - known, known], 1)[CLUSTER[rows]]
 
-    def buy(self, rows):
-        assert not self.bought & set(rows.tolist())
-        self.bought |= set(rows.tolist())
+    def unlock(self, rows):
+        assert not self.unlocked & set(rows.tolist())
+        self.unlocked |= set(rows.tolist())
 
     def train(self, schedule, step=10):
         out = []
@@ -54,7 +56,7 @@ def scheduled(n=200, n_examples=400, warm_up=90, seed=0, learner=None, **changes
     learner = learner or Learner()
     first = np.random.default_rng(7).permutation(np.flatnonzero(CLUSTER != UNSEEN))[:warm_up]
     return Adaptive(
-        PLAN.model_copy(update=changes), CLUSTER, first, n, n_examples, seed, learner.measure, learner.buy
+        PLAN.model_copy(update=changes), CLUSTER, first, n, n_examples, seed, learner.measure, learner.unlock
     ), learner
 
 
@@ -114,12 +116,12 @@ def test_rounds_follow_the_formula_on_known_learning_curves():
     schedule, learner = scheduled(exploration=0.0)
     order = learner.train(schedule)
     made, rounds = schedule.selection(), schedule.history()
-    assert made.n_unique == len(made) == 200 and learner.bought == set(made.row.tolist())
+    assert made.n_unique == len(made) == 200 and learner.unlocked == set(made.row.tolist())
     assert np.bincount(made.stage).tolist() == [90, 20, 20, 20, 20, 20, 10]
     np.testing.assert_array_equal(
         order, static_schedule(made, 400)
     )  # the same as its realised selection, trained on statically
-    _, value, change, p, measured_rows, bought = np.moveaxis(rounds, 2, 0)
+    _, value, change, p, measured_rows, unlocked = np.moveaxis(rounds, 2, 0)
     assert (
         len(rounds) == 7 and np.isnan(change[0]).all()
     )  # half-way through the warm-up, then before each of six rounds
@@ -133,7 +135,7 @@ def test_rounds_follow_the_formula_on_known_learning_curves():
             counts[UNSEEN] == 0 and np.abs(counts[:3] - counts.sum() * p[t, :3]).max() < 1
         )  # without exploration it stays unseen
         np.testing.assert_allclose(made.weight[made.stage == t], p[t][CLUSTER[made.row[made.stage == t]]], rtol=1e-6)
-    assert bought[:, :3].sum(1).tolist() == [90, 90, 110, 130, 150, 170, 190] and measured_rows[1:, :3].max() == 4
+    assert unlocked[:, :3].sum(1).tolist() == [90, 90, 110, 130, 150, 170, 190] and measured_rows[1:, :3].max() == 4
     assert p[1, SLOW] > p[1, FAST] > p[1, NEVER]  # the fast one was nearly learnt when it was first measured
 
 
@@ -155,7 +157,10 @@ def test_loss_falls_where_accuracy_rises():
 
 @pytest.mark.parametrize("exploration", [0.0, 0.1, 0.3, 1.0])
 def test_a_round_explores_its_share(exploration):
-    """All priority on one cluster with room enough: beyond round((1 - exploration) * n) rows only what is explored adds to it."""
+    """All priority is on one cluster with room enough.
+
+    Beyond round((1 - exploration) * n) rows only what is explored adds to it.
+    """
     own = []
     for seed in range(200):
         rows = draw(np.array([1.0, 0, 0, 0]), CLUSTER, np.ones(400, bool), 40, exploration, np.random.default_rng(seed))
@@ -230,7 +235,7 @@ def test_state_taken_up_at_any_mark_gives_the_same_rows(stop, passes):
     for start in range(0, upto, 10):
         learner.step(first[start : start + 10])
     second, other = scheduled(learner=Learner(trained=learner.trained.copy(), seen=set(learner.seen)), passes=passes)
-    other.bought.clear()
+    other.unlocked.clear()
     second.load({name: array.copy() for name, array in first.state().items()})
     rest = [other.step(second[start : start + 10]) for start in range(upto, 400, 10)]
     np.testing.assert_array_equal(np.concatenate([np.empty(0, int), *rest]), expected[upto:])

@@ -16,6 +16,7 @@ from datasets import Features
 from hub_mirror import COLORS, IMAGE, MIRROR, MMBENCH, POPE, TEXT, letter, picture, write
 from lmms_eval.api.model import lmms
 
+from cadc.config.errors import InputError
 from cadc.config.params import Judge
 from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import load_tasks, run, sample_rows, sample_schema
@@ -191,23 +192,23 @@ def test_a_document_of_another_medium_is_refused(mirror, processor):
     chat = ChatModel(processor, 4, 4)
     chat.task_dict = {"gqa": task.dataset}
     task.config.doc_to_visual = lambda doc: ["film.mp4"]
-    with pytest.raises(ValueError, match="gqa, document 0: shows video"):
+    with pytest.raises(InputError, match="gqa, document 0: shows video"):
         chat.generate_until(task.instances)
 
 
 def test_all_missing_data_sets_are_named_at_once_with_what_to_do(mirror, tmp_path):
-    with pytest.raises(FileNotFoundError) as error:
+    with pytest.raises(InputError) as error:
         check(tmp_path, ["gqa", "pope_adv", "pope_pop", "mme"], False)
     message = str(error.value)
     for name in ("GQA", "POPE", "MME"):
         folder = tmp_path / "lmms-lab-encoder" / name
         assert f"hf download --repo-type dataset lmms-lab-encoder/{name} --local-dir {folder}" in message
     assert "(pope_adv, pope_pop)" in message
-    with pytest.raises(ValueError, match="no task 'mmbench_en'; nearest are mmbench_en_dev"):
+    with pytest.raises(InputError, match="no task 'mmbench_en'; nearest are mmbench_en_dev"):
         check(mirror, ["mmbench_en"], False)
-    with pytest.raises(ValueError, match="mmbench_cn_dev asks a language model .* mmbench_cn_dev_static"):
+    with pytest.raises(InputError, match="mmbench_cn_dev asks a language model .* mmbench_cn_dev_static"):
         check(mirror, ["mmbench_cn_dev"], False)
-    with pytest.raises(ValueError, match="both with a judge and static"):
+    with pytest.raises(InputError, match="both with a judge and static"):
         check(mirror, ["mmbench_cn_dev", "mmbench_cn_dev_static"], True)
 
 
@@ -215,23 +216,23 @@ def test_an_incomplete_mirror_says_what_it_lacks(tmp_path):
     kinds, rows = MIRROR["textvqa_val"]
     write(tmp_path, "textvqa_val", ({name: kind for name, kind in kinds.items() if name != "answers"}, rows))
     with pytest.raises(
-        ValueError, match=r"textvqa, config default, split validation: no column answers, .* hf download"
+        InputError, match=r"textvqa, config default, split validation: no column answers, .* hf download"
     ):
         load_tasks(tmp_path, ["textvqa_val"])
     write(tmp_path, "pope_adv", POPE)
     with pytest.raises(
-        ValueError, match=r"POPE, config Full, split popular: can't be read \(there are the splits adversarial\)"
+        InputError, match=r"POPE, config Full, split popular: can't be read \(there are the splits adversarial\)"
     ):
         load_tasks(tmp_path, ["pope_pop"])
     (tmp_path / "lmms-lab-encoder/ChartQA").mkdir()
-    with pytest.raises(ValueError, match="ChartQA, config default, split test: can't be read"):
+    with pytest.raises(InputError, match="ChartQA, config default, split test: can't be read"):
         load_tasks(tmp_path, ["chartqa"])
     write(tmp_path, "gqa", MIRROR["gqa"])
     config = tmp_path / "lmms-lab-encoder/GQA/testdev_balanced_images"
     datasets.Dataset.from_list(
         [{"id": "n0", "image": picture(0)}], features=Features({"id": TEXT, "image": IMAGE})
     ).to_parquet(config / "testdev-00000-of-00001.parquet")
-    with pytest.raises(ValueError, match="GQA: 1 of the pictures that questions ask about are not there, such as n1"):
+    with pytest.raises(InputError, match="GQA: 1 of the pictures that questions ask about are not there, such as n1"):
         load_tasks(tmp_path, ["gqa"])
 
 

@@ -7,6 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 from cadc.capabilities.attribution import affinity, best_influence, capability_influence, purity, snapshot_weights
 from cadc.capabilities.graph import capabilities, centered, communities, cosine_similarity
 from cadc.capabilities.stability import consensus, drawn_gram, most_stable
+from cadc.config.errors import InputError
 
 
 def planted(n_groups=3, size=6, width=400, shared=3.0, seed=0):
@@ -50,7 +51,7 @@ def test_degenerate_graphs():
     assert np.array_equal(zero, np.eye(4))
     assert communities(zero, 0.0, 1.0, 0).tolist() == [0, 1, 2, 3]  # no edges: every subtask alone
     assert communities(np.ones((5, 5)), 0.5, 1.0, 0).tolist() == [0] * 5
-    with pytest.raises(ValueError, match="discover.tau"):
+    with pytest.raises(InputError, match="discover.tau"):
         communities(np.eye(3), -0.1, 1.0, 0)
 
 

@@ -11,6 +11,7 @@ from architectures import FAMILIES
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from cadc.config.errors import InputError
 from cadc.model.encode import (
     IGNORE,
     collate,
@@ -199,7 +200,7 @@ def test_rows_are_packed_with_equal_loss_or_refused(family):
     )
     if not FAMILIES[name].packing:
         for part in (encoded, encoded[:1]):  # rows of text alone, too
-            with pytest.raises(ValueError, match="set model.packing: false"):
+            with pytest.raises(InputError, match="set model.packing: false"):
                 pack(part, pad)
         return
     model, cpu = model_of(folder), torch.device("cpu")
@@ -231,13 +232,13 @@ def test_where_a_token_would_reach_from_the_prompt_into_the_answer_the_text_is_c
 def test_what_can_t_be_learnt_is_refused(folders):
     processor = AutoProcessor.from_pretrained(folders["llava"])
     processor.tokenizer.eos_token = None
-    with pytest.raises(ValueError, match="ends no answer with a special token"):
+    with pytest.raises(InputError, match="ends no answer with a special token"):
         encode(ROWS["text alone"], processor, 64)
     processor = AutoProcessor.from_pretrained(folders["qwen2_vl"])
     processor.chat_template = processor.chat_template.replace("<|image_pad|>", "<picture>")
-    with pytest.raises(ValueError, match=r"row r: '<\|image_pad\|>' stands 0 times in the rendered text of 1 image"):
+    with pytest.raises(InputError, match=r"row r: '<\|image_pad\|>' stands 0 times in the rendered text of 1 image"):
         encode(ROWS["several turns"], processor, 512)
-    with pytest.raises(ValueError, match="row r: .*aspect ratio"):  # what the processor itself refuses
+    with pytest.raises(InputError, match="row r: .*aspect ratio"):  # what the processor itself refuses
         encode(
             row([png(2100, 8)], "<image>\nwhat is it ?", "a line"),
             AutoProcessor.from_pretrained(folders["qwen2_vl"]),

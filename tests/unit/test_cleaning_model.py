@@ -11,6 +11,7 @@ from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import robust_z
 from cadc.cleaning.picture_match import load_matchers, matched, read, train_matchers, train_matching
 from cadc.config.cleaning import Matching
+from cadc.config.errors import InputError
 from cadc.model.encode import IGNORE, EncodedRows, encode
 from cadc.model.load import add_lora, load_base, load_processor
 
@@ -47,7 +48,7 @@ def test_no_adapter_learns_from_what_it_judges_nor_from_its_copies():
         learnt = training_order(fold, k, keeper, 2.0, seed=0)
         assert not np.isin(keeper[learnt], keeper[fold == k]).any() and (keeper[learnt] == learnt).all()
         assert len(learnt) == 2 * len(np.unique(learnt)) == 2 * ((fold != k) & (keeper == np.arange(300))).sum()
-    with pytest.raises(ValueError, match="crossfit.folds=3"):
+    with pytest.raises(InputError, match="crossfit.folds=3"):
         fold_of(np.zeros(5, int), 3, seed=0)
 
 

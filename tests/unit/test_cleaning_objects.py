@@ -94,10 +94,10 @@ def test_all_answers_of_a_row_count_and_all_of_its_pictures(lists):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('{"objects": ["dog"]}', "record 2: has image and objects or caption"),
-        ('{"image": "x.jpg"}', "record 2: has image and objects or caption"),
+        ('{"objects": ["dog"]}', "record 2: is .*; write image, and objects or caption"),
+        ('{"image": "x.jpg"}', "record 2: is .*; write image, and objects or caption"),
         ('{"image": "x.jpg", "objects": "dog"}', "record 2, image 'x.jpg': objects is a list"),
-        ("[1]", "record 2: has image"),
+        ("[1]", "record 2: is .*; write image"),
         ('{"image": ', "line 2"),
     ],
 )
@@ -111,3 +111,5 @@ def test_bad_lists_are_named(tmp_path, line, says):
 def test_an_empty_file_has_no_lists(tmp_path):
     (tmp_path / "none.jsonl").write_text("")
     assert not read_lists(tmp_path / "none.jsonl").of
+    with pytest.raises(PoolError, match="gone.jsonl: no such file; set clean.objects.lists"):
+        read_lists(tmp_path / "gone.jsonl")

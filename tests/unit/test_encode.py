@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from cadc.config.errors import InputError
 from cadc.model.encode import (
     IGNORE,
     EncodedRows,
@@ -10,6 +11,7 @@ from cadc.model.encode import (
     encode,
     encode_prompt,
     model_inputs,
+    open_image,
     pack,
     segments,
     to_messages,
@@ -59,7 +61,6 @@ def test_no_word_of_the_world_is_unknown(processor, pool):
 
 def test_generation_continues_exactly_what_training_saw(processor, pool):
     row = next(r for r in pool.to_pylist() if r["images"])
-    from cadc.model.encode import open_image
 
     prompt = encode_prompt(to_messages(row["turns"][:1]), [open_image(i) for i in row["images"]], processor)
     trained = encode(row, processor, 256)
@@ -72,12 +73,12 @@ def test_a_template_that_rewrites_earlier_turns_is_refused(processor):
         def apply_chat_template(self, messages, tokenize, add_generation_prompt=False):
             return f"{len(messages)} turns"
 
-    with pytest.raises(ValueError, match="renders earlier turns differently"):
+    with pytest.raises(InputError, match="renders earlier turns differently"):
         segments(Rewriting(), to_messages(ROW["turns"]))
 
 
 def test_too_long_a_row_is_named(processor):
-    with pytest.raises(ValueError, match="row r: 18 tokens, above model.max_length=10"):
+    with pytest.raises(InputError, match="row r: 18 tokens, above model.max_length=10"):
         encode(ROW, processor, 10)
 
 
@@ -86,12 +87,14 @@ def test_what_is_cut_is_a_row_s_end_and_never_a_picture(processor, pool):
     assert cut["was"] == 18 and "was" not in whole
     assert all(torch.equal(cut[name], whole[name][:14]) for name in ("input_ids", "labels"))
     shown = next(row for row in pool.to_pylist() if row["images"])
-    with pytest.raises(ValueError, match=r"its images reach to token \d+, which can't be cut"):
+    with pytest.raises(InputError, match=r"its images reach to token \d+, which can't be cut"):
         encode(shown, processor, 5, cut=True)
     at = [len(turns) for turns in pool["turns"].to_pylist()].index(4)  # a conversation of two rounds
     length = len(EncodedRows(pool, processor, 256)[at]["input_ids"])
     rows = EncodedRows(pool, processor, length - 2, long_rows="cut")
-    assert len(rows[at]["input_ids"]) == length - 2 and rows.cut == {at: length} and f"longest: {length}" in rows.told()
+    assert (
+        len(rows[at]["input_ids"]) == length - 2 and rows.cut == {at: length} and f"longest: {length}" in rows.summary()
+    )
     assert "was" not in rows[at]
 
 
@@ -131,3 +134,11 @@ def test_packed_rows_have_the_loss_and_gradient_of_padded_ones(processor, pool, 
         gradients.append(torch.cat([p.grad.flatten() for p in tiny_model.parameters() if p.grad is not None]))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[0].norm()
+
+
+def test_an_image_that_is_gone_or_broken_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.png: can't be read \(No such file"):
+        open_image({"bytes": None, "path": str(tmp_path / "gone.png")})
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(InputError, match=r"text\.png: can't be decoded"):
+        open_image({"bytes": None, "path": str(tmp_path / "text.png")})

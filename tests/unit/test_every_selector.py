@@ -1,32 +1,66 @@
-"""What holds for every method: exact budgets, no row twice, the same result again, and no harm from degenerate signals."""
-
-import importlib
+"""What holds for every method: exact budgets, no row twice, the same result again, no harm from degenerate signals."""
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cadc.config.params import load_params
+from cadc.config.errors import InputError
+from cadc.selectors.loading import METHODS, load_selector
 from cadc.selectors.signal import Signal
 
-PARAMS = load_params("params.yaml")
-METHODS = sorted({*PARAMS.methods, *PARAMS.baselines})
-TARGETED = tuple(f"targeted_{by}" for by in ("concept", "skill", "sum", "max", "split", "auto"))
-DETERMINISTIC = (
-    "length",
-    "clip_score",
-    "el2n",
-    "perplexity",
-    "d2_pruning",
-    "self_filter",
-    "less",
-    "icons",
-    *TARGETED,
-)  # no draw, no k-means
+KMEANS = {"clusters": 7, "iterations": 20, "seed": 0, "points_per_cluster": 256}
+COINCIDE = {"neighbor_threshold": 0.9, "gamma": 1.0}
+NEIGHBOURS = {"variant": "paper", "exact_rows": 1000}
+#: An arm's `select` for every method: a new method needs a line here and is tried like the others.
+SELECT = {
+    "cadc": {"delta": 0.0},
+    "clip_score": {},
+    "coincide": {**KMEANS, **COINCIDE, "temperature": 0.1, "variant": "paper"},
+    "d2_pruning": {**NEIGHBOURS, "neighbors": 5, "gamma": 0.4, "important": "easy", "unit_rows": True},
+    "el2n": {"snapshot": -1, "band": "middle"},
+    "entropy_coverage": KMEANS,
+    "full": {},
+    "icons": {"snapshot": 0},
+    "influence_coverage": {"delta": 0.0, "budget_rule": "targets", "pick": "diverse", "keep": 0.25},
+    "length": {},
+    "less": {"variant": "paper"},
+    "perplexity": {"snapshot": -1, "band": "middle"},
+    "predictive_entropy": {"snapshot": -1},
+    "progress": {
+        **KMEANS,
+        **COINCIDE,
+        "objective": "loss",
+        "order": "change",
+        "gap": 0.056,
+        "temperature": 1.0,
+        "exploration": 0.1,
+        "rows_per_cluster": 6,
+        "measure_share": 0.1,
+        "epsilon": 1e-3,
+        "passes": "first",
+        "shuffled": False,
+        "warm_up": 0.45,
+        "warm_up_clusters": 9,
+        "warm_up_temperature": 0.1,
+    },
+    "random": {},
+    "self_filter": {**NEIGHBOURS, "neighbors": 10, "gamma": 1.0},
+    "self_sup": KMEANS,
+    "semdedup": {**KMEANS, "view": "both", "keep": "hard"},
+    "targeted": {"view": "auto", "targets": ["mmt_val", "mini_vqa"], "lower": "concept"},
+    "task_budget_random": {},
+    "tive": {"q": 0.001},
+}
+#: Every method, and each view of `targeted` as `targeted:VIEW`.
+CASES = [*SELECT, *(f"targeted:{view}" for view in ("concept", "skill", "sum", "max", "split"))]
+TARGETED = [case for case in CASES if case.startswith("targeted")]
+DETERMINISTIC = [  # no draw, no k-means
+    "length", "clip_score", "el2n", "perplexity", "predictive_entropy", "d2_pruning", "self_filter", "less", "icons",
+    "cadc", "influence_coverage", *TARGETED,
+]  # fmt: skip
 N, M, S = 60, 2, 5
 KINDS = ("generic", "constant", "duplicates", "zero", "text_only")
-SMALL = {"clusters": 7, "warm_up_clusters": 9, "exact_rows": 1000}
 
 
 def unit(rows):
@@ -62,7 +96,7 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
     }
     by_snapshot |= {
         name: rng.uniform(size=(M, n))
-        for name in ("nll", "el2n", "margin", "update_norm", "gradient_norm", "self_influence")
+        for name in ("nll", "el2n", "margin", "entropy", "update_norm", "gradient_norm", "self_influence")
     }
     by_row["activations"] = rng.normal(size=(n, 3, 2, 4))
     source = {"constant": np.zeros(n, int), "duplicates": np.arange(n) % 4}.get(kind, np.arange(n))
@@ -96,29 +130,44 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
     return Signal(n, np.array(["a", "b", "c"])[source % 3], arrays | subtasks | probe)
 
 
-def settings_of(method: str, **changes):
-    section = PARAMS.select.get(method) or {}
-    return PARAMS.model_copy(
-        update={"select": {method: section | {k: v for k, v in SMALL.items() if k in section} | changes}}
-    ).selector(method)
+def selector_of(case: str, **changes):
+    method, _, view = case.partition(":")
+    return load_selector(method, SELECT[method] | ({"view": view} if view else {}) | changes, "arms.x")
 
 
-def budget(method: str, n: int) -> int:
+def budget(case: str, n: int) -> int:
     """How many of `n` rows are chosen before training: all, or the warm-up of a method that goes on in training."""
-    return (
-        round(settings_of(method).warm_up * n)
-        if hasattr(importlib.import_module(f"cadc.selectors.{method}"), "plan")
-        else n
-    )
+    module, params = selector_of(case)
+    return round(params.warm_up * n) if hasattr(module, "plan") else n
 
 
-def choose(method: str, signal: Signal, n: int, seed: int = 0, **changes):
-    module, params = importlib.import_module(f"cadc.selectors.{method}"), settings_of(method, **changes)
+def choose(case: str, signal: Signal, n: int, seed: int = 0, **changes):
+    module, params = selector_of(case, **changes)
     measured = module.measure(signal, params) if hasattr(module, "measure") else signal
     return module.select(measured, n, params, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("method", METHODS)
+def test_every_method_is_tried():
+    assert set(SELECT) == set(METHODS)
+
+
+def test_a_method_or_a_parameter_that_is_none_is_named():
+    with pytest.raises(InputError, match=r"params.yaml: arms.x.method: no file src/cadc/selectors/lesss.py; .*less, "):
+        load_selector("lesss", {}, "params.yaml: arms.x")
+    for change, said in (
+        ({"keep": 7}, r"arms.x.select.keep = 7: Input should be less than or equal to 1"),
+        ({"kept": 1}, r"arms.x.select.kept = 1: Extra inputs are not permitted"),
+        ({"delta": -1, "keep": 0}, r"arms.x.select.delta = -1: .*\narms.x.select.keep = 0: "),
+    ):
+        with pytest.raises(InputError, match=said):
+            load_selector("influence_coverage", SELECT["influence_coverage"] | change, "arms.x")
+    with pytest.raises(InputError, match="arms.x.select.delta: Field required"):
+        load_selector("cadc", {}, "arms.x")
+    with pytest.raises(InputError, match=r"arms.x.select.targets: pope/a is in pope, .* its rows would count twice"):
+        load_selector("targeted", SELECT["targeted"] | {"targets": ["pope", "pope/a"]}, "arms.x")
+
+
+@pytest.mark.parametrize("method", CASES)
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(n=st.one_of(st.sampled_from([0, 1, N]), st.integers(0, N)), kind=st.sampled_from(KINDS), seed=st.integers(0, 3))
 def test_budgets_are_exact_and_results_repeat(method, n, kind, seed):
@@ -131,10 +180,10 @@ def test_budgets_are_exact_and_results_repeat(method, n, kind, seed):
     assert np.isfinite(made.weight).all() and (np.diff(made.stage) >= 0).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", CASES)
 def test_a_pool_of_one_row_and_one_cluster(method):
     assert choose(method, make_signal("generic", n=1), 1).row.tolist() == [0] * budget(method, 1)
-    one = {"clusters": 1} if "clusters" in (PARAMS.select[method] or {}) else {}
+    one = {"clusters": 1} if "clusters" in SELECT.get(method, {}) else {}
     assert choose(method, make_signal("generic"), 20, **one).n_unique == budget(method, 20)
 
 
@@ -155,7 +204,20 @@ def test_permuting_the_pool_permutes_the_selection(method, n):
 
 
 @pytest.mark.parametrize(
-    "method", ["length", "clip_score", "less", "icons", "self_sup", "d2_pruning", "self_filter", *TARGETED]
+    "method",
+    [
+        "length",
+        "clip_score",
+        "less",
+        "icons",
+        "self_sup",
+        "d2_pruning",
+        "self_filter",
+        "predictive_entropy",
+        "cadc",
+        "influence_coverage",
+        *TARGETED,
+    ],
 )
 def test_a_small_selection_is_not_what_any_rows_would_be(method):
     """A method reads its signal: other arrays, other rows."""
@@ -170,5 +232,28 @@ def test_temperatures_at_their_ends(extreme):
 
 
 def test_an_array_that_the_signal_lacks_is_named():
-    with pytest.raises(KeyError, match="hidden"):
+    with pytest.raises(InputError, match=r"asks for the array hidden, and its signal has words: .* `signal`"):
         choose("self_sup", Signal(3, np.array(["a"] * 3), {"words": np.ones(3)}), 1)
+
+
+@pytest.mark.parametrize("method", CASES)
+def test_rows_are_trained_on_in_random_order(method):
+    first, second = (choose(method, make_signal("generic"), 40, seed).row.tolist() for seed in (0, 1))
+    assert first != second and first != sorted(first)
+
+
+def test_task_budgets_are_equal_and_a_small_task_passes_its_share_on():
+    given = Signal(100, np.array(["a"] * 90 + ["b"] * 8 + ["c"] * 2))
+    rows = choose("task_budget_random", given, 30).row
+    assert np.unique(given.task[rows], return_counts=True)[1].tolist() == [20, 8, 2]
+
+
+@pytest.mark.parametrize("method", [case for case in CASES if case != "length"])
+def test_no_method_but_length_reads_the_number_of_answer_words(method):
+    """A method that unlocks answers as it goes must not have seen them."""
+
+    def read():
+        raise AssertionError("answers were read")
+
+    given = make_signal("generic")
+    choose(method, Signal(N, given.task, {**given.arrays, "words": read}), 20)

@@ -1,13 +1,14 @@
 """Features of rows: each belongs to its row alone, and scores are what their formulas say."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from test_gradients import mixed_rows, snapshot
 from torch.nn import functional as F
 
-from cadc.features.forward import attention_outputs, row_features, text_tokens
-from cadc.model.encode import IGNORE, collate, model_inputs
+from cadc.features.forward import BY_ROW, BY_SNAPSHOT, attention_outputs, first_token_entropy, row_features, text_tokens
+from cadc.model.encode import IGNORE, EncodedRows, collate, encode_prompt, model_inputs, open_image, to_messages
 from cadc.model.load import trainable
 from cadc.training.answers import answer_scores
 
@@ -32,6 +33,18 @@ def test_a_certain_model_scores_without_nan():
         assert {name: values.item() for name, values in made.items()} == pytest.approx(expected)
 
 
+def test_the_entropy_is_that_of_the_token_with_which_the_first_answer_begins():
+    p = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.25, 0.25], [0.2, 0.3, 0.5], [1 / 3, 1 / 3, 1 / 3]])
+    logits = torch.log(p).expand(3, 4, 3)
+    labels = torch.full((3, 4), IGNORE)
+    labels[0, 2:] = torch.tensor([1, 0])  # two tokens: the distribution behind the second is of no account
+    labels[1, 1], labels[1, 3] = 2, 0  # two answers: the first counts
+    expected = [0.5 * np.log(2) + 0.5 * np.log(4), 0.0, 0.0]  # the last has no answer
+    assert first_token_entropy(logits, labels).tolist() == pytest.approx(expected)
+    other = torch.where(labels != IGNORE, (labels + 1) % 3, labels)
+    assert first_token_entropy(logits, other).tolist() == first_token_entropy(logits, labels).tolist()
+
+
 def features(model, rows, which, states, batch_tokens):
     image_token = rows.processor.tokenizer.convert_tokens_to_ids("<image>")
     return row_features(model, rows, which, states, image_token, 2, batch_tokens)
@@ -48,6 +61,7 @@ def test_features_depend_on_no_other_row_and_text_alone_has_no_image(lora_model,
         np.testing.assert_allclose(array, alone[name], rtol=2e-3, atol=2e-3, err_msg=name)
     assert together["activations"].shape[:3] == (len(which), 2, 2) and together["nll"].shape == (2, len(which))
     assert np.abs(together["nll"][0] - together["nll"][1]).max() > 1e-3  # every snapshot has its own
+    assert set(together) == {*BY_ROW, *BY_SNAPSHOT}
     lengths = np.linalg.norm(together["activations"].astype(np.float32), axis=3)
     has_image = np.array([len(pool["images"][int(row)]) > 0 for row in which])
     assert has_image.any() and not has_image.all()
@@ -104,3 +118,42 @@ def test_layers_are_spread_as_coincide_has_them(lora_model):
     assert [every.index(module) for module in attention_outputs(deep, 5)] == [3, 7, 11, 15, 19]  # of TinyLLaVA's 24
     with pytest.raises(TypeError, match="o_proj"):
         attention_outputs(torch.nn.Linear(2, 2), 3)
+
+
+def with_turns(pool, change):
+    """The pool with other turns: `change(turns)` in place of each row's."""
+    return pa.Table.from_pylist([row | {"turns": change(row["turns"])} for row in pool.to_pylist()], schema=pool.schema)
+
+
+def answered(turns, answer):
+    return [turn if turn["role"] == "user" else {"role": "assistant", "text": answer} for turn in turns]
+
+
+def test_the_entropy_of_a_row_needs_no_answer_and_every_other_score_does(lora_model, pool, processor):
+    which, states = np.array(mixed_rows(pool)), [snapshot(trainable(lora_model), seed=s) for s in (1, 2)]
+    made = [
+        features(lora_model, EncodedRows(with_turns(pool, change), processor, 256), which, states, 1)
+        for change in (
+            lambda turns: turns,
+            lambda turns: answered(turns, "seven red cubes on the left"),
+            lambda turns: answered(turns[:2], "no"),  # the turns behind the first answer count as little
+        )
+    ]
+    for other in made[1:]:
+        np.testing.assert_allclose(other["entropy"], made[0]["entropy"], rtol=0, atol=1e-5)
+        for name in ("nll", "el2n", "margin"):
+            assert np.abs(other[name] - made[0][name]).max() > 1e-4  # while entropies agree to 1e-5
+    assert made[0]["entropy"].shape == (2, len(which)) and made[0]["entropy"].std(1).min() > 1e-3
+    assert np.abs(made[0]["entropy"][0] - made[0]["entropy"][1]).max() > 1e-3  # every snapshot has its own
+
+
+def test_the_entropy_is_what_generation_would_draw_its_first_token_from(lora_model, rows, pool, processor):
+    which = np.array(mixed_rows(pool))
+    made = features(lora_model, rows, which, [snapshot(trainable(lora_model))], 4000)["entropy"][0]
+    for k, row in enumerate(pool.take(which.tolist()).to_pylist()):
+        images = [open_image(image) for image in row["images"]]
+        prompt = collate([encode_prompt(to_messages(row["turns"][:1]), images, processor)], 0)
+        inputs = model_inputs(prompt, torch.device("cpu"), with_labels=False)
+        with torch.inference_mode():
+            logits = lora_model(**inputs).logits[0, -1]
+        assert torch.distributions.Categorical(logits=logits).entropy().item() == pytest.approx(made[k], rel=1e-3)

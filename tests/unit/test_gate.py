@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from cadc.config.errors import InputError
 from cadc.evaluation.gate import Trial, conditions, oracle
 
 CURVE = ["random 1%", "random 5%", "random 20%", "full 100%"]
@@ -63,7 +64,7 @@ def test_the_oracle_takes_clean_rows_once_and_balances_subtasks():
         == oracle(labels, 40, np.random.default_rng(1)).tolist()
         != oracle(labels, 40, np.random.default_rng(2)).tolist()
     )
-    with pytest.raises(ValueError, match="exceeds"):
+    with pytest.raises(InputError, match="exceeds"):
         oracle(labels, 260, rng)
 
 

@@ -1,8 +1,9 @@
-"""Nearest neighbours are those of a search over all pairs, whatever the threads; the knock-out tree knows the highest."""
+"""Nearest neighbours are those of a search over all pairs, whatever the threads; a knock-out tree knows the highest."""
 
 import numpy as np
 import pytest
 
+from cadc.config.errors import InputError
 from cadc.selectors.shared.knn import nearest
 from cadc.selectors.shared.knock_out import knock_out, settle
 from cadc.selectors.shared.unit import unit_rows
@@ -105,7 +106,7 @@ def test_workers_change_no_byte(monkeypatch, exact_rows):
 def test_features_that_are_not_finite_are_named():
     rows = clustered(30)
     rows[7, 3] = np.nan
-    with pytest.raises(ValueError, match="row 7"):
+    with pytest.raises(InputError, match="row 7"):
         nearest(rows, 5, "euclidean", exact_rows=100)
 
 

@@ -105,6 +105,12 @@ def test_a_file_gives_the_same_changes_and_a_bad_line_is_named(tmp_path, changes
         read_lineage(path)
     with pytest.raises(PoolError, match="pool.lineage"):
         read_lineage(tmp_path / "none.csv")
+    path.write_bytes(path.read_bytes() + b"\xff")
+    with pytest.raises(PoolError, match=r"lineage.csv: not UTF-8 at byte \d+"):
+        read_lineage(path)
+    write_lineage(path, [Change("a", 1, "rewrite", before=("x",), after=(5,))])
+    with pytest.raises(PoolError, match="line 2, row 'a': the answer 5 is no text"):
+        read_lineage(path)
 
 
 def test_labels_follow_their_rows(world, pool, reserve, changes, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from cadc.config.errors import InputError
 from cadc.config.params import Model
 from cadc.model.load import add_lora, load_adapter, load_base, load_processor
 
@@ -23,7 +24,7 @@ def test_pickled_weights_are_refused_and_not_opened(copied):
     weights = load_base(model).state_dict()
     (folder / "model.safetensors").unlink()
     torch.save(weights, folder / "pytorch_model.bin")
-    with pytest.raises(ValueError, match=r"pytorch_model\.bin and no safetensors.*save_pretrained"):
+    with pytest.raises(InputError, match=r"pytorch_model\.bin and no safetensors.*save_pretrained"):
         load_base(model)
 
 
@@ -32,7 +33,7 @@ def test_a_pickled_adapter_is_refused(copied, tmp_path):
     tuned = add_lora(load_base(model), model.lora, 0)
     tuned.save_pretrained(tmp_path / "adapter")
     (tmp_path / "adapter/adapter_model.safetensors").rename(tmp_path / "adapter/adapter_model.bin")
-    with pytest.raises(FileNotFoundError, match=r"no adapter_model\.safetensors"):
+    with pytest.raises(InputError, match=r"no adapter_model\.safetensors"):
         load_adapter(load_base(model), tmp_path / "adapter")
 
 
@@ -57,7 +58,7 @@ class Theirs{key}({"LlavaConfig" if key == "AutoConfig" else "LlavaProcessor"}):
     else:
         config["processor_class"] = f"Theirs{key}"
     (folder / file).write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="Python code of its own.*model.trust_remote_code: true"):
+    with pytest.raises(InputError, match="Python code of its own.*model.trust_remote_code: true"):
         load(model)
     assert not (tmp_path / "ran").exists()
     trusting = model.model_copy(update={"trust_remote_code": True})
@@ -73,7 +74,7 @@ def test_processor_options_reach_it_and_unknown_ones_are_named(params):
         is False
     )
     with pytest.raises(
-        ValueError, match=r"model\.processor: do_image_spliting: no such option of LlavaProcessor, SiglipImageProcessor"
+        InputError, match=r"model\.processor: do_image_spliting: no such option of LlavaProcessor, SiglipImageProcessor"
     ):
         load_processor(model.model_copy(update={"processor": {"do_image_spliting": False}}))
 
@@ -94,3 +95,19 @@ def test_attention_is_what_was_asked_for_and_flash_attention_never_sees_packed_r
     assert load_base(params.model.model_copy(update={"attention": "eager"})).config._attn_implementation == "eager"
     with pytest.raises(ValidationError, match="see each other; set packing: false"):
         Model(**params.model.model_dump() | {"attention": "flash_attention_2"})
+
+
+def test_models_that_can_t_be_loaded_are_named_with_what_to_do(params, tmp_path):
+    for path in (str(tmp_path / "none"), "models/none"):
+        for load in (load_base, load_processor):
+            with pytest.raises(InputError, match=r"model\.path: no model in .*none.*make pretrain"):
+                load(params.model.model_copy(update={"path": path}))
+    for load in (load_base, load_processor):
+        with pytest.raises(InputError, match=rf"model\.path: {tmp_path} can't be loaded .*image-text-to-text"):
+            load(params.model.model_copy(update={"path": str(tmp_path)}))
+
+
+def test_lora_targets_that_match_no_module_are_named(params):
+    lora = params.model.lora.model_copy(update={"targets": "nothing"})
+    with pytest.raises(InputError, match=r"model\.lora\.targets: .*nothing"):
+        add_lora(load_base(params.model), lora, 0)

@@ -9,11 +9,12 @@ from cadc.cleaning import rewriting
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import Findings
 from cadc.compute.endpoint import Endpoint
+from cadc.config.errors import InputError
 from cadc.evaluation.statistics import Samples
 from cadc.metabolism import consistency, coverage
 from cadc.metabolism.diagnosis import Holdings, Replies, findings, recommend
 from cadc.metabolism.errors import breaks_format, confusions, error_kind, near_miss, one_edit
-from cadc.metabolism.update import Stand, update
+from cadc.metabolism.update import State, update
 from cadc.metabolism.validation import validate
 
 COLORS = ("red", "blue", "green", "white")
@@ -151,10 +152,10 @@ def test_an_update_does_what_was_advised_and_nothing_else(params):
         )
     }
     soiled = np.flatnonzero((held.home == 5) & held.flagged)
-    stand = Stand(
+    state = State(
         ids, held.home, flags, reserve, held.reserve_home, {int(row): (("red",), ("blue",)) for row in soiled[:7]}
     )
-    changes = update(stand, found, 3, rules, np.random.default_rng(0))
+    changes = update(state, found, 3, rules, np.random.default_rng(0))
     by_action = {action: [c for c in changes if c.action == action] for action in ("drop", "add", "rewrite")}
     home = dict(zip(ids, held.home.tolist(), strict=True))
     assert [home[c.row] for c in by_action["drop"]] == [4] * (900 - 400) + [5] * (len(soiled) - 7)
@@ -168,8 +169,8 @@ def test_an_update_does_what_was_advised_and_nothing_else(params):
     assert {c.version for c in changes} == {3} and all("sure of another" in c.reason for c in by_action["rewrite"])
     assert (
         changes
-        == update(stand, found, 3, rules, np.random.default_rng(0))
-        != update(stand, found, 3, rules, np.random.default_rng(1))
+        == update(state, found, 3, rules, np.random.default_rng(0))
+        != update(state, found, 3, rules, np.random.default_rng(1))
     )
 
 
@@ -181,7 +182,7 @@ def test_up_sampling_copies_rows_that_are_not_flagged_once_each(params):
     ids = [f"{i:06d}" for i in range(len(held.home))]
     flags = {"wrong_answer": Findings.of(held.flagged, held.flagged, [""] * len(ids))}
     changes = update(
-        Stand(ids, held.home, flags, [], np.empty(0, int), {}),
+        State(ids, held.home, flags, [], np.empty(0, int), {}),
         only,
         1,
         params.metabolize.rules,
@@ -222,8 +223,8 @@ def test_models_judge_only_rows_that_they_never_saw_nor_a_copy_of():
     judges = consistency.unseen([np.array([2]), np.array([3])], keeper)
     assert judges.tolist() == [[True, False, False, True], [True, True, True, False]]
     loss, exact = np.array([[2.0, 2.0, 2.0, 0.1], [2.0, 2.0, np.nan, 0.1]]), np.zeros((2, 4))
-    assert consistency.doubts(loss, exact, judges, 2, 1.0).flag.tolist() == [True, False, False, False]
-    assert not consistency.doubts(loss, np.array([[0.0], [0.5]]) + exact, judges, 2, 1.0).flag.any()
+    assert consistency.disagreement(loss, exact, judges, 2, 1.0).flag.tolist() == [True, False, False, False]
+    assert not consistency.disagreement(loss, np.array([[0.0], [0.5]]) + exact, judges, 2, 1.0).flag.any()
     said = [["blue", "blue", "x", "x"], ["blue", "green", "x", "x"]]
     assert consistency.agreed(said, np.ones((2, 4), bool), ["red", "red", "x", "red"], 2) == ["blue", "", "", "x"]
     assert consistency.agreed(said, judges, ["red"] * 4, 2) == ["blue", "", "", ""]
@@ -290,7 +291,7 @@ def test_only_what_the_probe_rows_say_is_better_is_accepted():
     )
     assert not level.accepted and not down.accepted and down.gain < 0
     assert not validate(before, before, 0.95, 50).accepted
-    with pytest.raises(ValueError, match="different probe rows"):
+    with pytest.raises(InputError, match="different probe rows"):
         validate(before, [samples(0.5, rng, 300)] * 3, 0.95, 10)
 
 

@@ -133,7 +133,7 @@ def report_says_what_was_done(params, outcome):
     }
     changes = read_lineage(Path("reports/metabolism/lineage.csv"))
     assert changes == outcome.changes
-    made = apply_lineage(outcome.stock.pool, outcome.stock.reserve, changes)
+    made = apply_lineage(outcome.index.pool, outcome.index.reserve, changes)
     assert made.num_rows == outcome.n_rows[outcome.last] and version_of(made) == (outcome.last == "round_1")
     figures = artifacts.read_json(Path("reports/metabolism.json"))
     assert (

@@ -109,6 +109,7 @@ CHOICE = [
     ({"split": "DEV"}, ["line 2", "'DEV'", "VAL"]),
     ({"category": " "}, ["line 2", "category is empty"]),
     ({"index": "x"}, ["line 2", "'x'", "number the rows"]),
+    ({"index": 1 << 31}, ["line 2", "number the rows, below 2147483648"]),
     ({"index": 4}, ["index 4", "has that index already"]),
     ({"image_path": "../a.png"}, ["line 2", "../a.png", "outside"]),
     ({"image_path": "e.png"}, ["line 2", "e.png", "missing"]),
@@ -145,6 +146,8 @@ def test_faults_of_the_table_itself_are_named(folder):
 YESNO = [
     ({"label": "maybe"}, ["line 1", "question_id 0", "'maybe'", "yes or no"]),
     ({"text": ""}, ["line 1", "lacks text"]),
+    ({"text": 5}, ["line 1", "text is 5; write a text"]),
+    ({"text": "half \ud800"}, ["line 1", "half a surrogate pair"]),
     ({"image": "/etc/passwd"}, ["line 1", "/etc/passwd", "outside"]),
     ({"question_id": 3}, ["question_id 3", "twice"]),
 ]

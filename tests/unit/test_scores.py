@@ -5,6 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
+from cadc.config.errors import InputError
 from cadc.selectors.clip_score import clip_scores
 from cadc.selectors.shared.band import rows_in_band
 from cadc.selectors.signal import Signal
@@ -14,7 +15,9 @@ PARAMS = {
     "perplexity": {"snapshot": -1, "band": "middle"},
     "clip_score": {},
     "length": {},
+    "predictive_entropy": {"snapshot": -1},
 }
+BY_SNAPSHOT = ("el2n", "nll", "entropy")
 
 
 def unit(values):
@@ -26,6 +29,7 @@ def pool(n=101, seed=0):
     arrays = {
         "el2n": rng.uniform(0, 1.4, (3, n)).astype(np.float32),
         "nll": rng.gamma(2.0, 1.0, (3, n)).astype(np.float32),
+        "entropy": rng.gamma(2.0, 1.0, (3, n)).astype(np.float32),
     }
     arrays |= {
         "image": unit(rng.normal(size=(n, 8))),
@@ -43,6 +47,7 @@ def constant(n=40):
         {
             "el2n": np.ones((2, n), np.float32),
             "nll": np.ones((2, n), np.float32),
+            "entropy": np.ones((2, n), np.float32),
             "image": ones,
             "text": ones,
             "words": np.ones(n, int),
@@ -80,7 +85,7 @@ def test_bands_take_what_they_are_named_for_and_ties_go_by_row():
 
 
 def test_a_row_without_a_score_is_named():
-    with pytest.raises(ValueError, match="row 2"):
+    with pytest.raises(InputError, match="row 2"):
         rows_in_band(np.array([1.0, 2.0, np.nan]), 1, "top")
 
 
@@ -106,9 +111,7 @@ def test_a_single_row_is_chosen(method):
 @pytest.mark.parametrize("method", PARAMS)
 def test_the_order_of_the_pool_does_not_matter(method):
     given, order = pool(), np.random.default_rng(5).permutation(101)
-    arrays = {
-        name: array[:, order] if name in ("el2n", "nll") else array[order] for name, array in given.arrays.items()
-    }
+    arrays = {name: array[:, order] if name in BY_SNAPSHOT else array[order] for name, array in given.arrays.items()}
     assert set(order[chosen(method, Signal(101, given.task, arrays), 30)].tolist()) == set(
         chosen(method, given, 30).tolist()
     )
@@ -149,3 +152,17 @@ def test_clip_score_is_the_clipped_cosine_and_0_without_an_image():
 def test_the_longest_answers_are_chosen():
     given = pool()
     assert set(chosen("length", given, 20).tolist()) == set(np.flatnonzero(given["words"] > 81).tolist())
+
+
+def test_the_least_sure_rows_of_a_snapshot_are_chosen():
+    given = pool()
+    for snapshot in (-1, 0):
+        ascending = np.argsort(given["entropy"][snapshot])
+        assert set(chosen("predictive_entropy", given, 20, snapshot=snapshot).tolist()) == set(ascending[-20:].tolist())
+
+
+@pytest.mark.parametrize("method", ["el2n", "perplexity", "predictive_entropy"])
+@pytest.mark.parametrize("snapshot", [3, -4])
+def test_a_snapshot_that_was_not_taken_is_refused(method, snapshot):
+    with pytest.raises(InputError, match=rf"select.snapshot is {snapshot}, and the proxy took 3 snapshots"):
+        chosen(method, pool(), 5, snapshot=snapshot)

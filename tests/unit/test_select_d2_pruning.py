@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cadc.config.errors import InputError
 from cadc.selectors import d2_pruning
 from cadc.selectors.d2_pruning import Params, forward, importance, neighbour_graph, pick_order, queue_order
 from cadc.selectors.signal import Signal
@@ -187,5 +188,5 @@ def test_late_picks_of_negative_score_lift_no_row_above_0():
 def test_a_row_without_a_margin_is_named():
     given = pool(20)
     given["margin"][1, 4] = np.nan
-    with pytest.raises(ValueError, match="row 4"):
+    with pytest.raises(InputError, match="row 4"):
         chosen(given, 5)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cadc.config.errors import InputError
 from cadc.selectors import self_filter
 from cadc.selectors.self_filter import Params, measure, pick_order
 from cadc.selectors.signal import Signal
@@ -139,5 +140,5 @@ def test_a_duplicate_of_a_picked_row_is_no_longer_difficult():
 def test_a_row_without_a_difficulty_is_named():
     given = pool(20)
     given["difficulty"][4] = np.inf
-    with pytest.raises(ValueError, match="row 4"):
+    with pytest.raises(InputError, match="row 4"):
         chosen(given, 5)

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from cadc.config.errors import InputError
 from cadc.config.params import Proxy
 from cadc.training.snapshots import snapshot_steps
 
@@ -10,7 +11,7 @@ from cadc.training.snapshots import snapshot_steps
 def test_snapshot_steps_avoid_both_ends():
     assert snapshot_steps(100, [0.001, 0.5, 0.99]) == [1, 50, 99]
     for n_steps, shares in ((100, [0.501, 0.502]), (100, [0.5, 0.999]), (3, [0.125, 0.375, 0.625, 0.875])):
-        with pytest.raises(ValueError, match="too few"):
+        with pytest.raises(InputError, match="too few"):
             snapshot_steps(n_steps, shares)
 
 

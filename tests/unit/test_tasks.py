@@ -5,9 +5,12 @@ import os
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from cadc.data.probe import load_probe
+from cadc.config.errors import InputError
+from cadc.data.probe import MMT, load_probe
 from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import load_tasks
 from cadc.world.benchmarks import write_llava_wild, write_mini_vqa, write_mmt, write_pope
@@ -67,5 +70,16 @@ def test_a_skill_in_two_forms_is_two_subtasks(here):
     rows, subtasks, known = load_probe(here / "probe", ["mmt_val", "mini_vqa"])
     assert len(set(subtasks)) == rows.num_rows == 62 and len(set(rows["id"].to_pylist())) == 62
     assert known["business (open)"]["target"] == "mini_vqa" and known["business"]["target"] == "mmt_val"
-    with pytest.raises(FileNotFoundError, match=r"capture\.targets"):
+    with pytest.raises(InputError, match=r"capture\.targets"):
         load_probe(here / "probe", ["pope"])
+
+
+def test_a_probe_split_that_is_broken_or_lacks_a_column_is_named(tmp_path):
+    file = tmp_path / MMT / "data/val-00000-of-00001.parquet"
+    file.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"index": [0], "question": ["?"], "image": [None], "category": ["x"]}), file)
+    with pytest.raises(InputError, match=r"val-.*parquet: no column answer, l2-category; fetch"):
+        load_probe(tmp_path, ["mmt_val"])
+    file.write_bytes(b"no table")
+    with pytest.raises(InputError, match=r"val-.*parquet: can't be read .*; fetch it again"):
+        load_probe(tmp_path, ["mmt_val"])

@@ -27,7 +27,7 @@ def task() -> shards.Task:
     from cadc.training.checkpoint import Checkpoint
     from cadc.training.finetune import finetune
     from cadc.training.proxy import proxy_run
-    from cadc.training.unlocking import BoughtRows, tune
+    from cadc.training.unlocking import UnlockedRows, tune
 
     torch.set_num_threads(1)
     params, pool = load_params(ROOT / "params.yaml"), pq.read_table("pool.parquet")
@@ -44,7 +44,7 @@ def task() -> shards.Task:
         changed = params.proxy.model_copy(
             update=SETTINGS | {"checkpoint_steps": 2, "pool_fraction": 0.15, "snapshots": 2}
         )
-        proxy_run(folder, pool, processor, params.model_copy(update={"proxy": changed, "model": model}))
+        proxy_run(folder, pool, processor, params.model_copy(update={"proxy": changed, "model": model}), seed=0)
 
     def parts(folder: Path) -> None:
         """Micro-batches of two, checkpointed, padded; the second process gets rows without images, then rows without answers."""
@@ -64,7 +64,7 @@ def task() -> shards.Task:
 
     def adaptive(folder: Path) -> None:
         """A schedule that measures and chooses."""
-        rows, cluster = BoughtRows(pool, processor, 256), (torch.arange(pool.num_rows) % 5).numpy()
+        rows, cluster = UnlockedRows(pool, processor, 256), (torch.arange(pool.num_rows) % 5).numpy()
         made = tune(
             fresh,
             rows,

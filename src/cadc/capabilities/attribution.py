@@ -19,7 +19,8 @@ def snapshot_weights(rates: np.ndarray, rule: str) -> np.ndarray:
 def affinity(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """What a row is about, beside other rows (ours): float32 [N, S].
 
-    Its influence on every subtask less that on all subtasks, standardised over the rows so that subtasks can be compared.
+    Its influence on every subtask less that on all subtasks, standardised over the rows so that subtasks can be
+    compared.
     """
     cosine = capability_influence(influence, norm, gram, weights, np.arange(influence.shape[2]), True).astype(
         np.float64
@@ -40,7 +41,8 @@ def purity(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray) -> np.ndar
 def capability_influence(
     influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, weights: np.ndarray, capability: np.ndarray, center: bool
 ) -> np.ndarray:
-    """Inf(z, c) = sum_t w_t cos(G_t(z), T_t(c)), T_t(c) the mean of the capability's subtask trajectories: float32 [N, K].
+    """Inf(z, c) = sum_t w_t cos(G_t(z), T_t(c)), T_t(c) the mean of the capability's subtask trajectories: float32 [N,
+    K].
 
     influence [M, N, S] and norm [M, N] of the rows' directions, gram [M, S, S] of the trajectories, weights [M],
     capability [S]. With `center` the trajectories are taken less their mean over subtasks. A zero direction or

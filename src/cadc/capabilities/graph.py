@@ -6,15 +6,20 @@ import igraph
 import leidenalg
 import numpy as np
 
+from cadc.config.errors import InputError
+
 
 def centered(gram: np.ndarray) -> np.ndarray:
-    """Gram matrices of trajectories less their mean over subtasks: float64 [..., S, S] (ours; what all subtasks share
-    tells none of them apart)."""
+    """Gram matrices of trajectories less their mean over subtasks: float64 [..., S, S].
+
+    What all subtasks share does not separate them (ours).
+    """
     return gram - gram.mean(-1, keepdims=True) - gram.mean(-2, keepdims=True) + gram.mean((-1, -2), keepdims=True)
 
 
 def cosine_similarity(gram: np.ndarray, rates: np.ndarray) -> np.ndarray:
-    """Cosines of the concatenated, learning-rate-weighted trajectories, from gram [M, S, S] and rates [M]: float64 [S, S].
+    """Cosines of the concatenated, learning-rate-weighted trajectories, from gram [M, S, S] and rates [M]: float64 [S,
+    S].
 
     A subtask whose trajectory is zero has cosine 0 with every other and 1 with itself.
     """
@@ -46,11 +51,11 @@ def capabilities(
 def communities(cosine: np.ndarray, tau: float, resolution: float, seed: int) -> np.ndarray:
     """Leiden on the graph whose edges are cosines >= tau, weighted by them (RBConfiguration): int32 [S].
 
-    Communities are numbered by size, the largest first, ties by their first subtask. Raises ValueError for tau < 0:
+    Communities are numbered by size, the largest first, ties by their first subtask. Raises InputError for tau < 0:
     Leiden takes no negative weights.
     """
     if tau < 0:
-        raise ValueError(f"discover.tau is {tau}; Leiden takes no negative weights, so it must be >= 0")
+        raise InputError(f"discover.tau is {tau}; Leiden takes no negative weights, so it must be >= 0")
     n = len(cosine)
     edges = [(i, j) for i in range(n) for j in range(i + 1, n) if cosine[i, j] >= tau and cosine[i, j] > 0]
     graph = igraph.Graph(n=n, edges=edges)

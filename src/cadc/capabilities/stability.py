@@ -31,6 +31,17 @@ class Consensus:
     def n_capabilities(self) -> int:
         return int(self.partition.max()) + 1
 
+    def summary(self, n_runs: int, chosen: bool) -> dict:
+        """In short, for a report. A single draw has nothing to agree with: its `ari` is null."""
+        return {
+            "tau": self.tau,
+            "resolution": self.resolution,
+            "capabilities": self.n_capabilities,
+            "ari": round(self.agreement, 4) if len(self.draws) > 1 else None,
+            "runs": n_runs,
+            "chosen": chosen,
+        }
+
 
 def drawn_gram(row_gram: np.ndarray, subtask: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
     """Gram matrices float64 [M, S, S] of subtask means, each over its rows drawn with replacement (all of them without `rng`).
@@ -59,15 +70,16 @@ def consensus(
 ) -> list[Consensus]:
     """The consensus at every tau and resolution, over bootstrap draws of the probe rows (the same for all) in every proxy run.
 
-    row_grams and subtask as in `drawn_gram`, one row_gram a run; weights [M] of the snapshots. The consensus partition is Leiden's on the
+    row_grams and subtask as in `drawn_gram`, one row_gram a run; weights [M] of the snapshots. With `bootstrap: 0` a run counts once, with all rows: of one
+    run that is plain Leiden (CADC). The consensus partition is Leiden's on the
     graph of how often two subtasks fall together (Lancichinetti and Fortunato 2012): it is steadier than that of any
     one draw, or of all rows; and over several runs (ours) steadier than over one.
     """
-    draws = range(discover.bootstrap)
+    rngs = [[discover.seed, b] for b in range(discover.bootstrap)] or [None]
     grams = [
-        drawn_gram(row_gram, subtask, np.random.default_rng([discover.seed, b]))
+        drawn_gram(row_gram, subtask, None if rng is None else np.random.default_rng(rng))
         for row_gram in row_grams
-        for b in draws
+        for rng in rngs
     ]
     made = []
     for tau, resolution in product(discover.tau, discover.resolutions):

@@ -1,4 +1,6 @@
-"""Abnormal teacher output: refusals, meta talk, echoed prompts, answers that break off, another language than the question's."""
+"""Abnormal teacher output: refusals, meta talk, echoed prompts, answers that break off, another language than the
+question's.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ _OPEN_END = re.compile(
 _LIST_LINE = re.compile(r"^\s*([-*•|]|\d+[.)])|\|\s*$")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(\s|$)")
 
-#: Common function words of languages in Latin letters; one that several share tells nothing where they stand alone.
+#: Common function words of languages in Latin letters; a word that several share decides nothing alone.
 STOP_WORDS = {
     "English": "the of and is are was with this that there it in from which their",
     "German": "der die das und ist sind nicht ein eine mit auf dem den zu auch es wird sich",
@@ -54,7 +56,9 @@ for _name, _words in STOP_WORDS.items():
 
 @cache
 def _script(letter: str) -> str:
-    """`LATIN`, `CYRILLIC`, `CJK`, ...: the first word of the letter's Unicode name; Japanese kana count as CJK, which it mixes with."""
+    """`LATIN`, `CYRILLIC`, `CJK`, ...: the first word of the letter's Unicode name; Japanese kana count as CJK, which
+    it mixes with.
+    """
     name = unicodedata.name(letter, "?").split()[0]
     return "CJK" if name in ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA") else name
 
@@ -69,22 +73,27 @@ def script(text: str) -> tuple[str, int]:
 
 
 def language(text: str) -> tuple[str, int]:
-    """The language whose function words occur most in a text, and how many more do than of the next one; ('', 0) where none leads."""
+    """The language whose function words occur most in a text, and how many more do than of the next one; ('', 0) where
+    none leads.
+    """
     counts = Counter(name for word in re.findall(r"\w+", text.lower()) for name in _LANGUAGES.get(word, ()))
     (first, most), (_, second) = (*counts.most_common(2), ("", 0), ("", 0))[:2]
     return (first, most - second) if most > second else ("", 0)
 
 
 def echoes(question: str, answer: str, n: int) -> bool:
-    """Whether an answer says its whole question again, word by word, where that has at least `n` words and does not ask for it."""
+    """Whether an answer repeats its whole question word by word. Questions of fewer than `n` words, or that ask for it,
+    do not count.
+    """
     asked, said = (" ".join(re.findall(r"\w+", text.lower())) for text in (INSTRUCTION.sub(" ", question), answer))
     return len(asked.split()) >= n and f" {asked} " in f" {said} " and not _COPYING.search(question)
 
 
 def truncated(answer: str, n: int) -> bool:
-    """Whether an answer breaks off: a code fence left open, or `n` words and more of prose that end without a mark or on a function word.
+    """Whether an answer breaks off: an open code fence, or prose of at least `n` words that ends without a mark or on a
+    function word.
 
-    Lists, tables and code end as they like.
+    Lists, tables and code may end anyhow.
     """
     if answer.count("```") % 2:
         return True
@@ -96,9 +105,10 @@ def truncated(answer: str, n: int) -> bool:
 
 
 def foreign(question: str, answer: str, letters: int, margin: int) -> str:
-    """What an answer is written in where its question is in another script or language and asks for none, else ''.
+    """What an answer is written in, if its question is in another script or language and does not ask for one; else ''.
 
-    Scripts are told by `letters` letters; languages of one script by `margin` more function words than any other's.
+    A script counts from `letters` letters on; of languages in one script, one needs `margin` more function words than
+    any other.
     """
     if _FOREIGN.search(question):
         return ""

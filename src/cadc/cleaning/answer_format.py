@@ -44,8 +44,8 @@ def _fault(question: str, answer: str, phrase_in_force: bool, phrase_words: int)
 def check(turns: list[list[dict[str, str]]], phrase_words: int) -> Findings:
     """Rows with answers that break their question's format; the score is the share of such answers.
 
-    A request for a word or phrase holds for the turns behind it, too, where they ask for nothing else: LLaVA-665K says it once a row. An answer to
-    it may have `phrase_words` words.
+    A request for a word or phrase also holds for later turns that ask for nothing else: LLaVA-665K says it once a row.
+    The answer may then have `phrase_words` words.
     """
     scores, evidence = [], []
     for row in turns:

@@ -1,7 +1,9 @@
-"""Cross-fitting: every row is judged by an adapter that was trained on other rows alone (Chernozhukov et al. 2018; Northcutt et al. 2021, section 3).
+"""Cross-fitting: every row is judged by an adapter that was trained on other rows alone (Chernozhukov et al. 2018;
+Northcutt et al. 2021, section 3).
 
-The pool is cut into folds; an adapter is trained on all folds but one, by the proxy's recipe, and judges that one. Copies of a row stand in its fold, or
-the model would have seen it, and are not trained on, or noise that was copied would count more than once (ours).
+The pool is cut into folds; an adapter is trained on all folds but one, by the proxy's recipe, and judges that one.
+Copies of a row are in its fold: else the model would have seen it. They are not trained on: else copied noise would
+count more than once (ours).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import torch
 from peft import PeftModel
 from torch.nn import functional as F
 
+from cadc.config.errors import InputError
 from cadc.gradients.influence import token_batches
 from cadc.model.encode import IGNORE, EncodedRows, collate, encode, model_inputs
 
@@ -23,11 +26,11 @@ IMAGE_LAYOUT = {"image_sizes", "image_grid_thw", "pixel_attention_mask"}
 def fold_of(keeper: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     """The fold of every row: int32 [n], folds as equal as whole groups of copies (keeper int64 [n]) allow.
 
-    Raises ValueError where there are fewer groups than folds.
+    Raises InputError where there are fewer groups than folds.
     """
     groups, group, sizes = np.unique(keeper, return_inverse=True, return_counts=True)
     if len(groups) < n_folds:
-        raise ValueError(f"crossfit.folds={n_folds}, but the pool has {len(groups)} rows that are no copies; lower it")
+        raise InputError(f"crossfit.folds={n_folds}, but the pool has {len(groups)} rows that are no copies; lower it")
     order = np.random.default_rng(seed).permutation(len(groups))
     begins = np.cumsum(sizes[order]) - sizes[order]
     fold = np.empty(len(groups), np.int32)
@@ -43,9 +46,11 @@ def training_order(fold: np.ndarray, held_out: int, keeper: np.ndarray, epochs: 
 
 
 def other_rows(which: np.ndarray, has_image: np.ndarray, keeper: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """For each of the rows `which` with an image `draws` others of them whose image it is shown with: int64 [draws, len(which)], -1 without an image.
+    """For each of the rows `which` with an image, `draws` other rows of `which` whose image it is shown with: int64
+    [draws, len(which)], -1 without an image.
 
-    None is a copy of the row or the row itself, unless there are no others. has_image bool and keeper int64 are those of `which`.
+    None is the row itself or a copy of it, unless there are no others. has_image bool and keeper int64 are those of
+    `which`.
     """
     out, pictured = np.full((draws, len(which)), -1), np.flatnonzero(has_image)
     if not len(pictured):
@@ -60,26 +65,25 @@ def other_rows(which: np.ndarray, has_image: np.ndarray, keeper: np.ndarray, dra
 
 
 def with_image_of(rows: EncodedRows, row: int, other: int) -> dict[str, Any]:
-    """Row `row` as tensors, but with the images of `other`, again from the first where that has fewer."""
+    """Row `row` as tensors, but with the images of `other`, which are repeated where it has fewer."""
     texts, pictures = rows[row], rows[other]
     if (
         "pixel_values" in pictures
         and texts["pixel_values"].shape == pictures["pixel_values"].shape
         and not IMAGE_LAYOUT & pictures.keys()
     ):
-        return {
-            **texts,
-            "pixel_values": pictures["pixel_values"],
-        }  # pictures of one size take the same place: nothing has to be encoded again
+        # pictures of one size have the same number of tokens: nothing is encoded again
+        return {**texts, "pixel_values": pictures["pixel_values"]}
     own, shown = rows.table.slice(row, 1).to_pylist()[0], rows.table["images"][other].as_py()
     images = [shown[k % len(shown)] for k in range(len(own["images"]))]
     return encode({**own, "images": images, "row": row}, rows.processor, rows.max_length, rows.long_rows == "cut")
 
 
 def answer_tokens(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Of every answer token of a batch (logits [B, L, V], labels [B, L]): the row it is in, int64 [n], and
+    """The row of every answer token of a batch, int64 [n], and its figures: logits [B, L, V], labels [B, L].
 
-    token, likeliest (int32, the likeliest token in its place), nll, likeliest_nll (-log p of both) and entropy (of the whole distribution, nats): float32 [n].
+    token and likeliest int32: the token and the likeliest one in its place. nll, likeliest_nll and entropy float32 [n]:
+    -log p of both, and the entropy of the whole distribution, in nats.
     """
     row, position = torch.nonzero(labels[:, 1:] != IGNORE, as_tuple=True)
     token = labels[row, position + 1]
@@ -100,10 +104,11 @@ def answer_tokens(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Ten
 def judged(
     model: PeftModel, rows: EncodedRows, which: np.ndarray, others: np.ndarray, batch_tokens: int
 ) -> dict[str, np.ndarray]:
-    """What `model` makes of the answers of rows `which`, the tokens of all rows one after the other, without marks such as the end of a turn.
+    """`model`'s view of the answers of rows `which`: figures of all rows' tokens one after the other, without special
+    tokens.
 
-    n_tokens int64 [len(which)]; `answer_tokens`' arrays [total]; blind_nll float32 [total]: -log of the token's mean probability with the images of `others`
-    (int64 [draws, len(which)], -1: none), NaN where a row has no image.
+    n_tokens int64 [len(which)]; `answer_tokens`' arrays [total]; blind_nll float32 [total]: -log of the token's mean
+    probability with the images of `others` (int64 [draws, len(which)], -1: none), NaN where a row has no image.
     """
     device, tokenizer = next(model.parameters()).device, rows.processor.tokenizer
     special = torch.tensor(

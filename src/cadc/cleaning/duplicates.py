@@ -17,8 +17,9 @@ from cadc.cleaning.near import banded, components, mixed
 
 @dataclass(frozen=True)
 class Copies:
-    """keeper int64 [n]: the row that says all that a row says, itself where there is none. exact bool [n]: whether it does so letter by letter, on
-    the same picture. alike float32 [n]: estimated similarity of what was found alike, 0 for keepers.
+    """keeper int64 [n]: the row that makes a row superfluous, the row itself where there is none. exact bool [n]:
+    whether text and picture are the same. alike float32 [n]: estimated similarity of the matched exchanges, 0 for
+    keepers.
     """
 
     keeper: np.ndarray
@@ -33,11 +34,12 @@ def _number(value: str) -> int:
 def text_prints(
     turns: list[list[dict[str, str]]], shingle: int, permutations: int, short: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """What is compared of rows' texts.
+    """The fingerprints by which rows' texts are compared.
 
-    Of exchanges, one row's after the other's: signature uint32 [n_exchanges, permutations], of a question, without its instruction on how to answer, and its
-    answer; brief uint64 [n_exchanges], the same for equal answers of `short` words and fewer, 0 for longer ones: there one word makes another answer. Of rows:
-    n_exchanges int64 [n], letters uint8 [n, 16], a digest of all that is said.
+    Of exchanges, one row's after the other's: signature uint32 [n_exchanges, permutations], of an answer and its
+    question without the instruction on how to answer; brief uint64 [n_exchanges], a number for each different answer of
+    at most `short` words, 0 for longer ones: in short answers one word makes another answer. Of rows: n_exchanges int64
+    [n]; letters uint8 [n, 16], a digest of the whole text.
     """
     pairs = [questions_and_answers(row) for row in turns]
     briefs = (" ".join(answer.lower().split()) for row in pairs for _, answer in row)
@@ -58,11 +60,11 @@ def text_prints(
 def row_copies(
     prints: dict[str, np.ndarray], picture: np.ndarray, files: np.ndarray, bands: int, jaccard: float
 ) -> Copies:
-    """Which rows say what another row says, too, about a picture that looks the same.
+    """Rows that say what another row says, about a picture that looks the same.
 
-    prints: `text_prints` of all rows; picture int64 [n]: the group that a row's pictures are in, the same number for all without one; files: a digest of
-    the pictures' files, comparable [n]. A row is a copy if each of its exchanges has its like in the keeper. Of rows that say the same the first is
-    kept, and before it the one that says more.
+    prints: `text_prints` of all rows. picture int64 [n]: the group of a row's pictures, one number for all rows without
+    any. files [n]: a comparable digest of the pictures' files. A row is a copy if each of its exchanges is matched in
+    the keeper. Kept is the row that says most, and of rows that say the same the first.
     """
     n, signature = len(picture), prints["signature"]
     owner = np.repeat(np.arange(n), prints["n_exchanges"])
@@ -94,7 +96,9 @@ def row_copies(
 
 
 def check(copies: Copies, ids: list[str]) -> Findings:
-    """Rows that another row makes superfluous; the score is 2 for the same words on the same picture, else how alike they are, in [0, 1]."""
+    """Rows that another row makes superfluous. The score is 2 for the same words and picture, else the similarity in
+    [0, 1].
+    """
     flag = copies.keeper != np.arange(len(copies.keeper))
     evidence = [
         f"{'same as' if exact else 'says nothing beyond'} row {ids[k]}" if is_copy else ""

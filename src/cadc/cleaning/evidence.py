@@ -1,4 +1,4 @@
-"""What `crossfit` found out about each answer token, by row."""
+"""The evidence of `crossfit` on each answer token, by row."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 class Evidence:
     """Arrays of the artifact crossfit/. Row r's answer tokens are those from bounds[r] to bounds[r + 1].
 
-    bounds int64 [n_rows + 1]; similarity, match float32 [n_rows] and decoy float32 [draws, n_rows] (`matching.matched`), NaN without an image; other int64 [draws, n_rows], whose
-    image a decoy is shown with, -1 without one; token, likeliest int32, nll, likeliest_nll, entropy, blind_nll float32 [n_tokens], in nats.
+    bounds int64 [n_rows + 1]. similarity, match float32 [n_rows] and decoy float32 [draws, n_rows]
+    (`picture_match.matched`), NaN without an image. other int64 [draws, n_rows]: the row whose image a decoy has, -1
+    without one. token, likeliest int32, nll, likeliest_nll, entropy, blind_nll float32 [n_tokens], in nats.
     """
 
     bounds: np.ndarray
@@ -32,12 +33,14 @@ class Evidence:
         return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
 
     def row_mean(self, values: np.ndarray) -> np.ndarray:
-        """Mean over each row's answer tokens: [n_tokens] -> float64 [n_rows]; NaN where one is NaN, or there is none."""
+        """Mean over each row's answer tokens: [n_tokens] -> float64 [n_rows], NaN without any or where one is NaN."""
         sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values, nan=0.0), dtype=np.float64)])
         counts, missing = np.diff(self.bounds), np.concatenate([[0], np.cumsum(np.isnan(values))])
         clear = (np.diff(missing[self.bounds]) == 0) & (counts > 0)
         return np.where(clear, np.diff(sums[self.bounds]) / np.maximum(counts, 1), np.nan)
 
     def gain(self) -> np.ndarray:
-        """Visual information gain of each answer token: how much likelier its own image makes it than others do, in nats, float32 [n_tokens]."""
+        """Visual information gain of each answer token, float32 [n_tokens]: by how many nats its own image, rather than
+        others, makes it likelier.
+        """
         return self.blind_nll - self.nll

@@ -1,4 +1,4 @@
-"""What every check returns, and where its thresholds come from: the pool's own distribution, never its labels."""
+"""What every check returns. Thresholds come from the pool's own distribution, never from its labels."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SHOWN = 80  # characters of an answer that stand as evidence
+SHOWN = 80  # characters of an answer that are quoted as evidence
 
 
 @dataclass(frozen=True)
 class Findings:
     """One check's view of every row.
 
-    score float32 [n], higher is worse, NaN where the check does not apply; flag bool [n]; evidence: n short texts, what a person needs to
-    see why, '' where there is nothing to say.
+    score float32 [n], higher is worse, NaN where the check does not apply. flag bool [n]. evidence: n short texts that
+    show a person why, '' for none.
     """
 
     score: np.ndarray
@@ -39,7 +39,8 @@ def questions_and_answers(turns: list[dict[str, str]]) -> list[tuple[str, str]]:
 
 
 def robust_z(values: np.ndarray) -> np.ndarray:
-    """Distance from the median in robust standard deviations, 1.4826 * the median absolute deviation: float64 [n], NaN kept.
+    """Distance from the median in robust standard deviations, 1.4826 * the median absolute deviation: float64 [n], NaN
+    kept.
 
     Where more than half of the values are one and the same, the deviations are those of the others.
     """

@@ -1,4 +1,6 @@
-"""Flags of a pool version: checks of what rows say and show, made again for each version, and of what a model makes of them, where `clean` has run."""
+"""Flags of a pool version: checks of its text and pictures, made anew for each version, and the flags of checks by a
+model, where `clean` has run.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ COPIES = "duplicates"
 
 
 def text_flags(turns: list[list[dict]], clean: Clean) -> dict[str, Findings]:
-    """The checks of what rows say."""
+    """The checks of rows' texts, by name."""
     settings = {
         name: getattr(clean, name).model_dump(exclude={"action"})
         for name in ("repetition", "abnormal", "answer_format")
@@ -32,7 +34,8 @@ def model_free(
 ) -> tuple[dict[str, Findings], np.ndarray]:
     """Every check that needs no model, by name, and each row's keeper int64 [n] (itself, where it is no copy).
 
-    picture, files [n]: what `shown_pictures` gives; meant bool [n]: rows that are copies on purpose, up-sampled ones, which are not flagged for it.
+    picture, files [n]: from `shown_pictures`. meant bool [n]: deliberate copies (up-sampled rows), which are not
+    flagged for it.
     """
     settings = clean.duplicates
     prints = duplicates.text_prints(turns, settings.shingle, settings.permutations, settings.short, settings.seed)
@@ -44,9 +47,10 @@ def model_free(
 
 
 def recorded(path: Path, ids: list[str]) -> dict[str, Findings]:
-    """What `clean` found by a model, for rows that stand in the raw pool as they do here; NaN and no flag for others. {} where it has not run.
+    """The findings of `clean`'s checks by a model, for rows that are unchanged from the raw pool. {} where it has not
+    run.
 
-    ids: of rows whose answers are the raw pool's, '' for others.
+    ids: of unchanged rows; '' for others, which get NaN and no flag.
     """
     if not path.is_file():
         return {}

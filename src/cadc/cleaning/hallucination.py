@@ -11,9 +11,9 @@ from cadc.cleaning.findings import Findings, robust_z, shown
 
 
 def visual_tokens(evidence: Evidence, visual: float) -> np.ndarray:
-    """Which answer tokens are of a kind that pictures tell: bool [n_tokens].
+    """Which answer tokens are of a visual kind: bool [n_tokens].
 
-    A kind of token is visual if seeing the right image makes it likelier by `visual` nats, in the median over the pool (ours).
+    A kind of token is visual if the right image makes it likelier by `visual` nats, in the median over the pool (ours).
     """
     gain = evidence.gain()
     order = np.argsort(evidence.token, kind="stable")
@@ -25,10 +25,12 @@ def visual_tokens(evidence: Evidence, visual: float) -> np.ndarray:
 
 
 def check(evidence: Evidence, decode: Callable[[list[int]], str], visual: float, words: int, z: float) -> Findings:
-    """Rows whose visual words the image does not speak for; the score is by how many nats a visual token it makes them unlikelier, NaN with fewer than `words`.
+    """Rows whose visual words the image does not support.
 
-    Flagged is a score more than `z` robust standard deviations above the median. As in image-contrastive decoding (Leng et al. 2024), but for
-    judging what is written, and with the likelihood under other images in the place of a blurred one (ours).
+    The score is by how many nats a visual token the image makes them less likely, NaN with fewer than `words` visual
+    tokens. A row is flagged if it is more than `z` robust standard deviations above the median. As in image-contrastive
+    decoding (Leng et al. 2024), but to judge given text, and with the likelihood under other images in place of a
+    blurred one (ours).
     """
     gain, is_visual = evidence.gain(), visual_tokens(evidence, visual)
     counts, sums = (

@@ -1,4 +1,5 @@
-"""MinHash signatures of many texts at once (Broder 1997): numpy over all texts, where datasketch takes a Python loop over each.
+"""MinHash signatures of many texts at once (Broder 1997): numpy over all texts, where datasketch takes a Python loop
+over each.
 
 Both estimate the same Jaccard similarity; benchmarks/clean_scale.py has them side by side.
 """
@@ -35,7 +36,10 @@ class Words:
 
 
 def shingles(texts: Iterable[str], n: int, words: Words) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes of all word n-grams, the ends of a text padded so that even one word has some: uint64 [n_shingles], and where each text begins, int64 [n]."""
+    """Hashes of all word n-grams, uint64 [n_shingles], and where each text begins, int64 [n].
+
+    Both ends of a text are padded, so that even one word has n-grams.
+    """
     pad = [0] * (n - 1)
     flat, starts = array("Q", pad), array("q")
     for text in texts:
@@ -51,9 +55,10 @@ def shingles(texts: Iterable[str], n: int, words: Words) -> tuple[np.ndarray, np
 
 
 def signatures(texts: list[str], n: int, permutations: int, seed: int) -> np.ndarray:
-    """MinHash signatures: uint32 [n_texts, permutations]; the share of equal entries estimates the Jaccard similarity of two texts' word n-grams.
+    """MinHash signatures: uint32 [n_texts, permutations].
 
-    Permutations are multiply-shift hashes (Dietzfelbinger et al. 1997), drawn by `seed`.
+    The share of equal entries estimates the Jaccard similarity of two texts' word n-grams. Permutations are
+    multiply-shift hashes (Dietzfelbinger et al. 1997), drawn by `seed`.
     """
     rng, words = np.random.default_rng(seed), Words()
     factor, offset = (rng.integers(0, 2**64, permutations, np.uint64) | np.uint64(1) for _ in range(2))

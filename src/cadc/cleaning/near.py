@@ -1,4 +1,4 @@
-"""Near-duplicate search by banding: what agrees in one band of its signature is compared, what is alike is joined."""
+"""Near-duplicate search by banding: items that agree in one band of their signature are compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-WINDOW = 8  # members of a bucket that each is compared with: a bucket of a thousand costs 8,000 comparisons, not half a million
+#: Members of a bucket that each is compared with: a bucket of a thousand costs 8,000 comparisons, not half a million.
+WINDOW = 8
 
 Alike = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -21,7 +22,9 @@ def mixed(values: np.ndarray) -> np.ndarray:
 
 
 def banded(signature: np.ndarray, n_bands: int, within: np.ndarray) -> np.ndarray:
-    """Keys of a signature's bands: unsigned [n, width], uint64 [n] -> uint64 [n_bands, n]. Only what is equal `within`, too, shares a key."""
+    """Keys of a signature's bands: unsigned [n, width], uint64 [n] -> uint64 [n_bands, n]. Items share a key only if
+    they are also equal in `within`.
+    """
     keys = np.empty((n_bands, len(signature)), np.uint64)
     for band, columns in enumerate(np.array_split(np.arange(signature.shape[1]), n_bands)):
         key = within.astype(np.uint64) + np.uint64(band)
@@ -32,9 +35,10 @@ def banded(signature: np.ndarray, n_bands: int, within: np.ndarray) -> np.ndarra
 
 
 def components(keys: np.ndarray, alike: Alike) -> np.ndarray:
-    """Groups of items, joined where they share a key (uint64 [n_bands, n]) and `alike(i, j)` -> bool says so: int64 [n], the first item of each one's group.
+    """Groups of items as the first item of each one's group: int64 [n].
 
-    In a bucket each item is compared with the `WINDOW` that follow it by number.
+    Two items are joined if they share a key (uint64 [n_bands, n]) and `alike(i, j)` -> bool holds. In a bucket each
+    item is compared with the `WINDOW` that follow it by number.
     """
     n = keys.shape[1]
     left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]

@@ -1,4 +1,6 @@
-"""Objects that an answer names and its picture does not have, where a detector or a caption says what it has (CHAIR, Rohrbach et al. 2018)."""
+"""Objects that an answer names and its picture lacks, according to a detector's or a caption's list (CHAIR, Rohrbach et
+al. 2018).
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def name_of(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Lists:
-    """What pictures have: names by image path, of all objects that any list has (the vocabulary), and of how many words the longest is."""
+    """What pictures show: names by image path; the vocabulary, all names of all lists; and the words of its longest
+    name.
+    """
 
     of: dict[str, set[tuple[str, ...]]]
     vocabulary: set[tuple[str, ...]]
@@ -65,10 +69,13 @@ def _phrases(text: str, longest: int) -> Iterator[tuple[str, ...]]:
 
 
 def read_lists(path: Path) -> Lists:
-    """Read lines of JSON (or what else `read_records` takes): image, its path in the pool, and objects, a list of names, or caption, a text, or both.
+    """Read records (JSON lines, or another form of `read_records`) of image, its path in the pool, and objects, a list
+    of names, or caption, a text, or both.
 
-    A caption has those objects of the vocabulary that its words name. Raises PoolError naming file, line and fault.
+    A caption counts as those objects of the vocabulary that it names. Raises PoolError naming file, record and fault.
     """
+    if not path.exists():
+        raise PoolError(f"{path}: no such file; set clean.objects.lists to your lists of objects, or to null")
     records = list(read_records(path)) if path.stat().st_size else []
     for number, record in enumerate(records, 1):
         objects, caption = (
@@ -79,16 +86,15 @@ def read_lists(path: Path) -> Lists:
             or not isinstance(record.get("image"), str)
             or not {"objects", "caption"} & record.keys()
         ):
-            raise PoolError(
-                f"{path}, record {number}: has image and objects or caption to say, not {shown(str(record))}"
-            )
+            raise PoolError(f"{path}, record {number}: is {shown(str(record))}; write image, and objects or caption")
         if (
             not isinstance(caption, str)
             or not isinstance(objects, list)
             or not all(isinstance(name, str) for name in objects)
         ):
             raise PoolError(
-                f"{path}, record {number}, image {record['image']!r}: objects is a list of names and caption a text; repair the record"
+                f"{path}, record {number}, image {record['image']!r}: objects is a list of names and caption a text; "
+                "repair the record"
             )
     vocabulary = {name for record in records for name in map(name_of, record.get("objects", [])) if name}
     longest = max(map(len, vocabulary), default=0)
@@ -101,7 +107,9 @@ def read_lists(path: Path) -> Lists:
 
 
 def named(answer: str, lists: Lists) -> list[tuple[str, ...]]:
-    """The objects of the vocabulary that an answer says are there, each once, longest names first; sentences that deny something are left out."""
+    """The objects of the vocabulary that an answer says are there, each once, longest names first. Sentences with a
+    denial are left out.
+    """
     found: dict[tuple[str, ...], None] = {}
     for sentence in _SENTENCE.split(answer):
         if _DENIED & set(_WORD.findall(sentence.lower())):
@@ -117,10 +125,11 @@ def named(answer: str, lists: Lists) -> list[tuple[str, ...]]:
 def check(
     turns: list[list[dict[str, str]]], images: list[list[str]], lists: Lists, least: int, share: float
 ) -> Findings:
-    """Rows whose answers name objects that none of their pictures has; the score is the share of the named ones (CHAIR_i).
+    """Rows whose answers name objects that none of their pictures has. The score is the share of these among the named
+    ones (CHAIR_i).
 
-    images: each row's paths. NaN for a row without pictures, with one of which nothing is known, or that names fewer than `least` objects. Flagged from `share` on: lists
-    are never whole, and people say the same in other words.
+    images: each row's paths. The score is NaN for a row without pictures, with a picture that has no list, or that
+    names fewer than `least` objects. Flagged from `share` on: lists are never complete, and people use other words.
     """
     scores, evidence = [], []
     for row, paths in zip(turns, images, strict=True):

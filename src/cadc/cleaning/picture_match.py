@@ -1,7 +1,9 @@
-"""Does this picture belong to these words? Learnt from the pool itself: its rows against the same rows with other rows' pictures.
+"""Does this picture belong to these words? Learnt from the pool itself: its rows against the same rows with other rows'
+pictures.
 
-Image-text matching as a filter of noisy pairs is BLIP's (Li et al. 2022, section 3.3, CapFilt). Here the adapter that was trained on the other folds goes on to learn it
-(ours): it already reads the pool's questions, and it never saw the rows that it judges.
+Image-text matching as a filter of noisy pairs is BLIP's (Li et al. 2022, section 3.3, CapFilt). Here the adapter that
+was trained on the other folds learns it, too (ours): it already reads the pool's questions, and it never saw the rows
+that it judges.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from transformers import get_cosine_schedule_with_warmup
 from cadc.cleaning.cross_fitting import other_rows, with_image_of
 from cadc.compute import console
 from cadc.config.cleaning import Matching
+from cadc.config.errors import InputError
 from cadc.config.params import Model, Optimizer
 from cadc.gradients.influence import token_batches
 from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
@@ -28,7 +31,8 @@ Matcher = tuple[PeftModel, torch.nn.Linear]
 
 
 def read(hidden: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """What the head reads of each row: the final states where its answers begin (mean over answers), where they end, and at its last token.
+    """The head's input: the final states where a row's answers begin (mean over answers), where they end, and at its
+    last token.
 
     hidden [B, L, width], labels and mask int64 [B, L] -> float32 [B, 3 * width].
     """
@@ -58,11 +62,13 @@ def train_matching(
     batch_tokens: int,
     seed: list[int],
 ) -> torch.nn.Linear:
-    """Train `model` in place, and a linear head that it returns, to tell rows from the same rows with another row's pictures.
+    """Train `model` in place, and a linear head that is returned, to separate rows with their own pictures from the
+    same rows with others'.
 
-    which int64 [n]: rows with images, in an order of its own in every pass; each is shown both ways in one batch, the other picture being that of a row of the same
-    batch which is no copy (keeper int64 [n_rows]). A batch is passed in parts of rows of like length, of `batch_tokens` at most. Binary cross-entropy, AdamW,
-    `recipe`'s schedule. Raises FloatingPointError at a loss that is not finite.
+    which int64 [n]: rows with images, in a new order in every pass. Each is shown both ways in one batch; the other
+    picture is that of a row of the batch which is no copy (keeper int64 [n_rows]). A batch is split into parts of
+    similar length, `batch_tokens` at most. Binary cross-entropy, AdamW, `recipe`'s schedule. Raises InputError at a
+    loss that is not finite.
     """
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(which) for _ in range(math.ceil(how.epochs))])[
@@ -100,9 +106,7 @@ def train_matching(
             loss.backward()
             passed += loss.item()
         if not math.isfinite(passed):
-            raise FloatingPointError(
-                f"the loss of matching is {passed} at step {i + 1}; lower crossfit.matching.learning_rate"
-            )
+            raise InputError(f"the loss of matching is {passed} at step {i + 1}; lower crossfit.matching.learning_rate")
         torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm)
         optimizer.step()
         rate.step()
@@ -123,7 +127,9 @@ def train_matchers(
     seed: int,
     to: Path,
 ):
-    """An ensemble by `train_matching`, each member from what `model` has learnt so far, as adapters and heads in folders of `to`."""
+    """An ensemble by `train_matching`, each member starting from `model`'s weights, as adapters and heads in folders of
+    `to`.
+    """
     start = {name: parameter.detach().clone() for name, parameter in trainable(model).items()}
     for member in range(how.members):
         for name, parameter in trainable(model).items():
@@ -148,7 +154,8 @@ def load_matchers(params: Model, folder: Path) -> list[Matcher]:
 def matched(
     matchers: list[Matcher], rows: EncodedRows, which: np.ndarray, others: np.ndarray, batch_tokens: int
 ) -> dict[str, np.ndarray]:
-    """match float32 [n], decoy float32 [draws, n]: the members' mean `log_odds` of rows `which` with their own pictures, and with those of `others`.
+    """match float32 [n], decoy float32 [draws, n]: the members' mean `log_odds` of rows `which` with their own pictures
+    and with those of `others`.
 
     others int64 [draws, n], -1: none; NaN there, and everywhere without members.
     """

@@ -1,4 +1,4 @@
-"""What near-duplicate pictures share: a perceptual hash finds them, a thumbnail without its colour cast confirms."""
+"""Near-duplicate pictures: a perceptual hash finds them, a thumbnail without its colour cast confirms."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ from PIL import Image
 
 from cadc.cleaning.near import banded, components
 
-SIDE = 16  # of the hash, in bits, and of the thumbnail, in pixels; imagehash's 8 finds 15 times as many false pairs among the mini world's pictures
+#: Of the hash, in bits, and of the thumbnail, in pixels. imagehash's 8 finds 15 times as many false pairs among the
+#: mini world's pictures.
+SIDE = 16
 BANDS = 16  # of 16 bits: two hashes that differ in fewer than 16 bits agree in one band at least
 
 
 def fingerprint(image: Image.Image) -> dict[str, np.ndarray]:
-    """hash uint8 [SIDE * SIDE / 8], the bits of imagehash.phash (Zauner 2010); thumbnail int16 [SIDE, SIDE, 3], every channel's mean at 0."""
+    """hash uint8 [SIDE * SIDE / 8], the bits of imagehash.phash (Zauner 2010); thumbnail int16 [SIDE, SIDE, 3], every
+    channel's mean at 0.
+    """
     small = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX), np.int16)
     bits = imagehash.phash(image, hash_size=SIDE).hash
     return {"hash": np.packbits(bits), "thumbnail": (small - np.round(small.mean((0, 1)))).astype(np.int16)}
 
 
 def image_groups(hashes: np.ndarray, thumbnails: np.ndarray, bits: int, difference: float) -> np.ndarray:
-    """Near-duplicate pictures: hashes uint8 [n, 32], thumbnails int16 [n, SIDE, SIDE, 3] -> int64 [n], the first picture of each one's group.
+    """Near-duplicate pictures: hashes uint8 [n, 32], thumbnails int16 [n, SIDE, SIDE, 3] -> int64 [n], the first
+    picture of each one's group.
 
-    Two are joined whose hashes differ in at most `bits` bits and whose thumbnails in `difference` of 255 at most, on average.
-    The hash is of brightness alone: the thumbnail tells colours apart, but for a cast of the whole picture.
+    Two pictures are joined if their hashes differ in at most `bits` bits and their thumbnails in `difference` of 255 at
+    most, on average. The hash sees brightness alone; the thumbnail sees colours, but not a cast of the whole picture.
     """
 
     def alike(i: np.ndarray, j: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from cadc.cleaning.pictures import SIDE, fingerprint, image_groups
 from cadc.compute import shards
 from cadc.config.cleaning import Duplicates
 from cadc.config.params import load_params
-from cadc.model.encode import open_image
+from cadc.model.encode import image_file, open_image
 
 SHARD_ROWS = 5000
 _EMPTY = {"hash": np.empty((0, SIDE * SIDE // 8), np.uint8), "thumbnail": np.empty((0, SIDE, SIDE, 3), np.int16)}
@@ -22,16 +22,17 @@ _EMPTY = {"hash": np.empty((0, SIDE * SIDE // 8), np.uint8), "thumbnail": np.emp
 
 def digest(image: dict) -> bytes:
     """The file of a pool cell {bytes, path}, as 16 bytes."""
-    return blake2b(
-        image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes(), digest_size=16
-    ).digest()
+    return blake2b(image_file(image), digest_size=16).digest()
 
 
 def picture_prints(images: list[list[dict]]) -> dict[str, np.ndarray]:
-    """What is compared of rows' pictures: of all images in order `fingerprint`'s arrays and file uint8 [n_images, 16]; n_images int64 [n], of each row."""
+    """The fingerprints by which rows' pictures are compared.
+
+    Of all images in order: `fingerprint`'s arrays and file uint8 [n_images, 16]. n_images int64 [n], of each row.
+    """
     files, prints = [digest(image) for own in images for image in own], {}
     for name, image in zip(files, (image for own in images for image in own), strict=True):
-        if name not in prints:  # rows of one picture often stand close together: it is decoded once
+        if name not in prints:  # rows of one picture are often neighbours: it is decoded once
             prints[name] = fingerprint(open_image(image))
     pictures = {
         part: np.stack([prints[name][part] for name in files]) if files else empty for part, empty in _EMPTY.items()
@@ -43,7 +44,7 @@ def picture_prints(images: list[list[dict]]) -> dict[str, np.ndarray]:
 
 
 def printing() -> shards.Task:
-    """What is compared of one stretch of raw pool rows, as .npy files in a folder: `text_prints` and `picture_prints`."""
+    """The fingerprints of one stretch of raw pool rows, as .npy files: `text_prints` and `picture_prints`."""
     pool, settings = artifacts.load_pool(artifacts.RAW), load_params().clean.duplicates
 
     def shard(index: int, folder: Path) -> None:
@@ -60,7 +61,11 @@ def printing() -> shards.Task:
 def shown_pictures(
     hashes: np.ndarray, thumbnails: np.ndarray, file: np.ndarray, n_images: np.ndarray, settings: Duplicates
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What rows show, of all images in order: the group of near-duplicate pictures (one number for all rows without), int64 [n], and their files, bytes [n]."""
+    """The pictures of each row, from all images in order: their group of near duplicates, int64 [n], and their files,
+    bytes [n].
+
+    All rows without pictures share one group.
+    """
     names, bounds = file.view("V16")[:, 0], np.concatenate([[0], np.cumsum(n_images)]).tolist()
     _, unique, inverse = np.unique(names, return_index=True, return_inverse=True)
     group = (
@@ -74,7 +79,9 @@ def shown_pictures(
 
 
 def pool_copies(settings: Duplicates, stage: str) -> Copies:
-    """Which rows of the raw pool are copies of others. What is compared is kept as shards of `stage` until that is forgotten."""
+    """Which rows of the raw pool are copies of others. Fingerprints are kept as shards of `stage` until that is
+    forgotten.
+    """
     pool = artifacts.load_pool(artifacts.RAW)
     inputs = [settings.model_dump(exclude={"action"}), artifacts.RAW]
     folders = shards.run(printing, list(range(-(-pool.num_rows // SHARD_ROWS))), stage, inputs, "take fingerprints")

@@ -1,4 +1,4 @@
-"""Repetition loops: an answer that says the same again and again, as greedy decoding does where it gets caught."""
+"""Repetition loops: an answer that says the same again and again, as greedy decoding does when it is stuck."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from cadc.cleaning.findings import Findings, questions_and_answers, shown
 
 
 def repeated_share(words: list[str], n: int) -> tuple[float, str]:
-    """Share of the words that stand in an n-gram which stood before (Rae et al. 2021, table A1), and the commonest n-gram ('' without any).
+    """Share of the words in an n-gram that occurred before (Rae et al. 2021, table A1), and the commonest n-gram (''
+    without any).
 
     Words, not characters, are counted (ours).
     """
@@ -26,7 +27,10 @@ def repeated_share(words: list[str], n: int) -> tuple[float, str]:
 
 
 def compression_ratio(text: str) -> float:
-    """Bytes over bytes after zlib, by which Whisper knows that decoding was caught in a loop (Radford et al. 2022, section 4.5)."""
+    """Bytes over bytes after zlib: Whisper's sign that decoding is stuck in a loop (Radford et al.
+
+    2022, section 4.5).
+    """
     raw = text.encode()
     return len(raw) / len(zlib.compress(raw))
 
@@ -34,8 +38,9 @@ def compression_ratio(text: str) -> float:
 def check(turns: list[list[dict[str, str]]], ngram: int, repeated: float, ratio: float) -> Findings:
     """Rows with a looping answer.
 
-    Flagged where an answer's share of repeated n-grams exceeds `repeated` AND its compression ratio exceeds `ratio`: tables and
-    code compress well but repeat few n-grams, lists the other way round. The score is the lesser of both measures over their thresholds.
+    A row is flagged if an answer's share of repeated n-grams exceeds `repeated` AND its compression ratio exceeds
+    `ratio`. Tables and code compress well but repeat few n-grams; lists are the other way round. The score is the
+    lesser of both measures over their thresholds.
     """
     scores, evidence = [], []
     for row in turns:

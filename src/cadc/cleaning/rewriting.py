@@ -1,4 +1,6 @@
-"""Rewriting: another answer for a flagged row, from the tuned models where they agree or from an endpoint, taken only if no check flags it (ours)."""
+"""Rewriting: another answer for a flagged row, from tuned models that agree or from an endpoint, accepted only if no
+check flags it (ours).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.flags import any_flag, text_flags
 from cadc.compute.endpoint import Endpoint, Prompt
 from cadc.config.cleaning import Clean
-from cadc.features.skills import image_file
+from cadc.model.encode import image_file
 
 PROMPT = """Answer the question about the image. Reply with the answer alone, in the form that the question asks for.
 
@@ -19,19 +21,24 @@ _LONGEST = 2000  # characters
 
 
 def single_exchanges(turns: list[list[dict]]) -> np.ndarray:
-    """Rows of one question and one answer, which alone are rewritten: bool [n]. Of several, later answers may rest on earlier ones."""
+    """Rows of one question and one answer: bool [n].
+
+    Only these are rewritten: later answers may rest on earlier ones.
+    """
     return np.array([len(row) == 2 for row in turns], bool)
 
 
 def unobjectionable(turns: list[dict], answer: str, clean: Clean) -> bool:
-    """Whether no check of what a row says flags a single exchange with this answer in the place of its own."""
+    """Whether no check of texts flags a single exchange with `answer` in place of its own."""
     return not any_flag(text_flags([[turns[0], {**turns[1], "text": answer}]], clean), 1)[0]
 
 
 def accepted(
     turns: list[list[dict]], rows: np.ndarray, answers: list[str], clean: Clean
 ) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Of new answers to the single exchanges `rows` ('' for none) those that differ and that no check flags, with the old ones: row -> (before, after)."""
+    """New answers to the single exchanges `rows` ('' for none) that differ from the old ones and that no check flags:
+    row -> (before, after).
+    """
     out = {}
     for row, answer in zip(rows.tolist(), answers, strict=True):
         given = turns[row][1]["text"]
@@ -43,21 +50,24 @@ def accepted(
 def judged_answers(
     evidence: Evidence, decode: Callable[[list[int]], str], turns: list[list[dict]], rows: np.ndarray
 ) -> list[str]:
-    """What the adapters that never saw them would rather have answered to single exchanges, '' where that can't be told.
+    """The answers to single exchanges by the adapters that never saw them, '' where these are not clear.
 
-    The likeliest tokens in the places of the given answer's, where they differ from it in a single one: each is foretold from the given ones before it, so
-    that these are an answer of the adapter's own as far as that one, and what the answer goes on with as long as it makes no odds.
+    The likeliest token in each place is predicted from the given ones before it. So where the likeliest tokens differ
+    from the given answer in a single place, they are the adapter's own answer up to that place, and to its end if the
+    change makes no difference to what follows.
     """
     out = []
     for row in rows.tolist():
         token, likeliest = (values[evidence.tokens(row)] for values in (evidence.token, evidence.likeliest))
-        told = decode(token.tolist()).strip() == turns[row][1]["text"].strip() and (token != likeliest).sum() == 1
-        out.append(decode(likeliest.tolist()).strip() if told else "")
+        clear = decode(token.tolist()).strip() == turns[row][1]["text"].strip() and (token != likeliest).sum() == 1
+        out.append(decode(likeliest.tolist()).strip() if clear else "")
     return out
 
 
 def asked_of(endpoint: Endpoint, records: Callable[[int], dict], rows: np.ndarray) -> list[str]:
-    """What the endpoint's model answers to single exchanges, shown the first picture. Replies are kept as they come and paid for once."""
+    """The answers of the endpoint's model to single exchanges, shown the first picture. Replies are kept and paid for
+    once.
+    """
 
     def read(reply: str) -> str:
         if not 1 <= len(reply.strip()) <= _LONGEST:

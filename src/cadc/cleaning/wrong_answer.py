@@ -11,10 +11,11 @@ from cadc.cleaning.findings import Findings, robust_z, shown
 
 
 def surprise(evidence: Evidence) -> np.ndarray:
-    """How much worse an answer is foretold than the model itself expects: mean over its tokens of -log p minus the entropy, in nats, float64 [n_rows].
+    """How much worse an answer is predicted than the model itself expects: mean over its tokens of -log p minus the
+    entropy, in nats, float64 [n_rows].
 
-    What is hard to tell, and so has a high loss whatever the answer, is not surprising. Tokens whose loss is far from the entropy are the
-    atypical ones of Meister et al. 2023; the mean over tokens is ours.
+    A hard question has a high loss whatever the answer, and is not surprising. Tokens whose loss is far from the
+    entropy are the atypical ones of Meister et al. 2023; the mean over tokens is ours.
     """
     return evidence.row_mean(evidence.nll - evidence.entropy)
 
@@ -22,11 +23,13 @@ def surprise(evidence: Evidence) -> np.ndarray:
 def check(
     evidence: Evidence, keeper: np.ndarray, decode: Callable[[list[int]], str], rule: str, z: float, consensus: int
 ) -> Findings:
-    """Rows with a wrong answer; the score is how many robust standard deviations its surprise is above the pool's median.
+    """Rows with a wrong answer. The score is by how many robust standard deviations its surprise is above the pool's
+    median.
 
-    Flagged are by rule `surprise` those with a score above `z`, by `confident_joint` those that cleanlab's rule finds. Neighbours can overrule the model: where
-    `consensus` rows and more say the same of the same picture (keeper int64 [n_rows]: `Copies.keeper`), none of them is judged, score NaN. They all are
-    in one fold, so the model has seen nothing like them and its doubt says little.
+    Rule `surprise` flags scores above `z`, `confident_joint` what cleanlab's rule finds. Other rows can overrule the
+    model: where at least `consensus` rows say the same of the same picture (keeper int64 [n_rows]: `Copies.keeper`),
+    none of them is judged, and the score is NaN. They are all in one fold, so the model has seen nothing like them and
+    its surprise says little.
     """
     agreeing = np.bincount(keeper, minlength=len(keeper))[keeper] >= consensus
     distance = robust_z(np.where(agreeing, np.nan, surprise(evidence)))
@@ -44,7 +47,7 @@ def check(
 def confident_joint(evidence: Evidence) -> np.ndarray:
     """Which rows cleanlab's rule finds: bool [n_rows] (Northcutt et al. 2021, eq. 1, each answer token being a label).
 
-    A token is found wrong if another one is likelier than that one is on average where it stands itself.
+    A token is wrong if another one is likelier than that other one is on average in its own places.
     """
     own = np.exp(-evidence.nll.astype(np.float64))
     classes, place = np.unique(evidence.token, return_inverse=True)

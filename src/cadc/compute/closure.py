@@ -41,6 +41,22 @@ def imports(path: Path) -> frozenset[Path]:
     return frozenset(file for name in parents if (file := file_of(name)))
 
 
+#: What every stage uses, whole: one group of dependencies.
+COMMON = ("requirements.lock", "src/cadc/__init__.py", "src/cadc/artifacts", "src/cadc/compute", "src/cadc/config")
+
+
+def stage_code(script: Path) -> list[str]:
+    """The code that a stage's dependencies must name, as paths from the repository's root: its script, the files of its closure, and the
+    common group. A selector stands as `src/cadc/selectors/${item.method}.py`, for `curate` loads the one that its arm names."""
+    root = SOURCE.parent
+    selectors = {path for path in (SOURCE / "cadc/selectors").glob("*.py") if "def select(" in path.read_text("utf-8")}
+    by_name = any("import_module" in path.read_text("utf-8") for path in closure(script) if "selectors" in path.parts)
+    files = set(closure(script, *(selectors if by_name else []))) - (selectors if by_name else set())
+    named = {str(path.relative_to(root)) for path in files}
+    named = {name for name in named if not name.startswith(COMMON) and not name.endswith("__init__.py")}
+    return sorted([*COMMON, *named, *(["src/cadc/selectors/${item.method}.py"] if by_name else [])])
+
+
 def closure(*paths: Path) -> list[Path]:
     """`paths` and every file of the package that they import, directly or not, sorted."""
     found: set[Path] = set()

@@ -1,7 +1,9 @@
-"""One client for every question to an OpenAI-compatible endpoint: what was answered is kept, with what it cost, and not asked again.
+"""One client for every question to an OpenAI-compatible endpoint: replies are kept, with their cost, and not asked for
+again.
 
-`python -m cadc.compute.endpoint` says what has been spent so far, by model. Replies lie in `.endpoint/` (CADC_ENDPOINT_CACHE names another folder): no
-stage's output, and left alone by `make clean`, for they cost money.
+`python -m cadc.compute.endpoint` shows what has been spent so far, by model. Replies lie in `.endpoint/`
+(CADC_ENDPOINT_CACHE names another folder). They are no stage's output, and `make clean` leaves them alone, for they
+cost money.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from PIL import Image
 
 from cadc import artifacts
 from cadc.compute import console
+from cadc.config.errors import InputError
 
 T = TypeVar("T")
 _COUNTS = ("requests", "refused", "prompt_tokens", "completion_tokens")
@@ -34,8 +37,10 @@ def cache_folder() -> Path:
     return Path(os.environ.get("CADC_ENDPOINT_CACHE") or ".endpoint")
 
 
-class EndpointError(ValueError):
-    """No usable reply; the message says to what, how often it was tried, and what came back. All other replies are kept."""
+class EndpointError(InputError):
+    """No usable reply; the message names the prompt, how often it was tried and what came back. All other replies are
+    kept.
+    """
 
 
 class Prompt(NamedTuple):
@@ -63,20 +68,22 @@ class Prompt(NamedTuple):
         )
 
 
-def told(spent: Counter) -> str:
-    """What was spent, in words: requests answered, replies that could not be used, tokens, and replies that were there already."""
+def summary(spent: Counter) -> str:
+    """What was spent, in words: requests, those with unusable replies, tokens, and replies kept from before."""
     tokens = f"{spent['prompt_tokens']} tokens in, {spent['completion_tokens']} out"
-    return f"{spent['requests']} requests ({spent['refused']} with unusable replies), {tokens}; {spent['cached']} replies were kept from before"
+    requests = f"{spent['requests']} requests ({spent['refused']} with unusable replies)"
+    return f"{requests}, {tokens}; {spent['cached']} replies were kept from before"
 
 
 @dataclass
 class Endpoint:
     """`model` at base URL `url`. Replies lie under `cache`, one file a prompt and model, written whole as they come.
 
-    The key is read from OPENAI_API_KEY and from nowhere else; it is neither logged nor kept. Lost connections, time-outs, rate limits
-    and errors of the server are tried again `retries` times, at growing intervals or as the server says; an unusable reply is
-    answered with why it is, up to `attempts` requests in all. `workers` requests run side by side; a prompt that another
-    process is asking at the moment is waited for. `spent` counts this object's requests, tokens and replies kept from before.
+    The key is read from OPENAI_API_KEY and from nowhere else; it is neither logged nor kept. Lost connections,
+    time-outs, rate limits and errors of the server are retried `retries` times, at growing intervals or as the server
+    says. An unusable reply is sent back with the reason, up to `attempts` requests in all. `workers` requests run side
+    by side; a prompt that another process is asking is waited for. `spent` counts this object's requests, tokens and
+    replies kept from before.
     """
 
     url: str
@@ -93,13 +100,13 @@ class Endpoint:
         key = os.environ.get("OPENAI_API_KEY")
         if not key:
             raise EndpointError(
-                f"{self.url} is to be asked but OPENAI_API_KEY is not set; export it (any value if the endpoint takes none)"
+                f"{self.url}: OPENAI_API_KEY is not set; export it (any value if the endpoint takes none)"
             )
         self._client = openai.OpenAI(base_url=self.url, api_key=key, timeout=self.timeout, max_retries=self.retries)
         self._lock = threading.Lock()
 
     def ask(self, prompts: Sequence[str | Prompt], read: Callable[[str], T]) -> list[T]:
-        """`read(reply)` to each prompt, in order; equal prompts are asked once. `read` raises ValueError at an unusable reply.
+        """`read(reply)` of each prompt, in order; equal prompts are asked once. `read` raises ValueError at a bad one.
 
         Raises EndpointError naming the first prompt without a usable reply, after all others have been asked and kept.
         """
@@ -112,7 +119,16 @@ class Endpoint:
             raise EndpointError(
                 f"{len(failed)} of {len(different)} prompts got no usable reply: {failed[0]}"
             ) from failed[0]
-        return [read(jobs[prompt].result()) for prompt in prompts]
+        return [self._read(prompt, jobs[prompt].result(), read) for prompt in prompts]
+
+    def _read(self, prompt: Prompt, reply: str, read: Callable[[str], T]) -> T:
+        """`read(reply)`. A reply kept from before may have been usable to another reader alone: then raises EndpointError."""
+        try:
+            return read(reply)
+        except ValueError as error:
+            raise EndpointError(
+                f"{self._path(prompt)}: the reply kept from before can't be used ({error}); remove it to ask again"
+            ) from None
 
     def _path(self, prompt: Prompt) -> Path:
         name = hashlib.blake2b(
@@ -128,7 +144,7 @@ class Endpoint:
                 lock, fcntl.LOCK_EX
             )  # of the prompts whose names begin alike: one process asks, others then find the reply
             record = (
-                artifacts.read_json(path)
+                _kept(path)
                 if path.exists()
                 else {"model": self.model, **prompt.record, "reply": None} | dict.fromkeys(_COUNTS, 0)
             )
@@ -143,7 +159,7 @@ class Endpoint:
                 partial.replace(path)
 
     def _ask_until_usable(self, prompt: Prompt, read: Callable[[str], T], record: dict) -> str:
-        """The first usable reply; `record` is told what every request cost, and the reply."""
+        """The first usable reply; `record` gets the cost of every request, and the reply."""
         messages, said = [prompt.message], ""
         for _ in range(self.attempts):
             said, cost = self._request(messages, prompt.text)
@@ -160,7 +176,8 @@ class Endpoint:
             if record["reply"] is not None:
                 return said
         raise EndpointError(
-            f"{self.model} at {self.url} gave {self.attempts} unusable replies to {prompt.text[:80]!r}, the last {said[:80]!r}"
+            f"{self.model} at {self.url} gave {self.attempts} unusable replies to {prompt.text[:80]!r}, "
+            f"the last {said[:80]!r}"
         )
 
     def _request(self, messages: list[dict], prompt: str) -> tuple[str, dict[str, int]]:
@@ -184,7 +201,8 @@ class Endpoint:
             ) from None
         except openai.APIError as error:
             raise EndpointError(
-                f"{self.url} can't be reached ({type(error).__name__}) with {prompt[:80]!r}, tried {self.retries + 1} times"
+                f"{self.url} can't be reached ({type(error).__name__}) with {prompt[:80]!r}, "
+                f"tried {self.retries + 1} times"
             ) from None
         return said, {
             "requests": 1,
@@ -197,15 +215,23 @@ class Endpoint:
             self.spent.update(cost)
 
 
+def _kept(path: Path) -> dict:
+    """A reply's file. Raises EndpointError where it is broken."""
+    try:
+        return artifacts.read_json(path)
+    except ValueError as error:
+        raise EndpointError(f"{path}: not JSON ({error}); remove the file, and the prompt is asked again") from None
+
+
 def spent_so_far(cache: Path) -> dict[str, Counter]:
     """What all replies under `cache` have cost, by model."""
     total: dict[str, Counter] = {}
     for path in sorted(cache.glob("*/*.json")):
-        record = artifacts.read_json(path)
+        record = _kept(path)
         total.setdefault(record["model"], Counter()).update({name: record[name] for name in _COUNTS})
     return total
 
 
 if __name__ == "__main__":
     for name, spent in spent_so_far(cache_folder()).items() or [(f"{cache_folder()}", Counter())]:
-        console.line(f"{name}: {told(spent)}")
+        console.line(f"{name}: {summary(spent)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ def digest(*parts) -> str:
     for part in parts:
         if isinstance(part, Path):
             for path in sorted(p for p in part.rglob("*") if p.is_file()) if part.is_dir() else [part]:
-                h.update(str(path).encode())
+                h.update(str(path.relative_to(part)).encode())  # not where it lies
                 with path.open("rb") as file:
                     h.update(hashlib.file_digest(file, "blake2b").digest())
         else:
@@ -99,6 +100,27 @@ def run(
             console.line(f"{stage}: {len(keys) - len(shards.todo())} of {len(keys)} parts are there already")
     launch.launch(shards, label, together)
     return shards.folders
+
+
+def run_kept(
+    make: Callable[[], Task], inputs_of: dict[object, list], stage: str, label: str, together: bool = False
+) -> dict[object, Path]:
+    """As `run`, but each shard is known by inputs of its own and stays: what differs in nothing is never computed again.
+
+    So a seed that is added to an arm trains alone, and two arms that agree in a run share it. `make clean` forgets them.
+    """
+    code, root = closure(Path(inspect.getsourcefile(make))), artifacts.SCRATCH / stage
+    shards = Shards(make, root, {key: root / digest(*inputs, *code) for key, inputs in inputs_of.items()})
+    root.mkdir(parents=True, exist_ok=True)
+    if launch.rank() == 0 and len(shards.todo()) < len(inputs_of):
+        console.line(f"{stage}: {len(inputs_of) - len(shards.todo())} of {len(inputs_of)} parts are there already")
+    launch.launch(shards, label, together)
+    return shards.folders
+
+
+def link(folder: Path, to: Path) -> None:
+    """A copy of a kept shard that takes no disk space."""
+    shutil.copytree(folder, to, copy_function=os.link)
 
 
 def join(folders: dict[object, Path], name: str, path: Path, n_rows: int, axis: int = 0) -> None:

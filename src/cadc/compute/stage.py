@@ -1,4 +1,4 @@
-"""What every stage shares: checked parameters, its cost on record, and errors as one sentence."""
+"""What every stage shares: checked parameters, its cost on record, and errors for people as one line."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from collections.abc import Callable
 
 from cadc import artifacts
 from cadc.compute import console
+from cadc.config.arms import Variant
+from cadc.config.errors import InputError
 from cadc.config.params import Params, load_params
 
-#: Errors a user can act on: said in one line. Anything else is a defect and keeps its traceback.
-_FOR_PEOPLE = (ValueError, FloatingPointError, FileNotFoundError, KeyError)
 
+def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant | None = None) -> None:
+    """Run `main(params)` as the stage `name`, with the parameters of `variant` where the stage has variants.
 
-def run_stage(name: str, main: Callable[[Params], int | None]) -> None:
-    """Run `main(params)` as the stage `name`; its seconds, peak memory and the rows it says it went through go to artifacts/costs, which DVC ignores."""
+    Its seconds, peak memory and the rows that it says it went through go to artifacts/costs, which DVC ignores. An InputError is shown as
+    one line; any other error is a defect and keeps its traceback.
+    """
+    name = f"{name}@{variant.name}" if variant else name
     started = time.perf_counter()
-    warnings.filterwarnings(
-        "ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning
-    )  # transformers' own call
+    message = ".*is_gradient_checkpointing.*"  # transformers' own call
+    warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     try:
-        rows = main(load_params())
-    except _FOR_PEOPLE as error:
-        said = error.args[0] if isinstance(error, KeyError) else error  # str(KeyError) is quoted
-        raise SystemExit(f"{name}: {said}") from (error if "--debug" in sys.argv else None)
+        rows = main(load_params(variant))
+    except InputError as error:
+        raise SystemExit(f"{name}: {error}") from (error if "--debug" in sys.argv else None)
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cost = {
         "seconds": round(time.perf_counter() - started, 1),

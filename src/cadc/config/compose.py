@@ -1,51 +1,88 @@
-"""params.yaml out of conf/, as `dvc exp run` composes it: `python -m cadc.config.compose [profile=NAME] [data=NAME] [section.key=value]`.
+"""params.yaml and pipelines/ out of conf/: `python -m cadc.config.compose [profile=NAME] [data=NAME] [section.key=value]`.
 
-With `--check` nothing is written: one line says where params.yaml is something else.
+params.yaml is what `dvc exp run` composes too; pipelines/STUDY is one folder for each file of conf/studies. With `--check` nothing is written:
+a line says which files are something else.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
+from pydantic import ValidationError
+
+from cadc.config.errors import InputError
+from cadc.config.pipelines import BY_HAND, written
+from cadc.config.studies import Study, Variants, expand
 
 CONF = Path("conf")
 
 
-def composed(overrides: list[str], conf: Path = CONF) -> DictConfig:
+def composed(overrides: list[str], conf: Path = CONF, name: str = "config") -> DictConfig:
     """All parameters with `overrides` in Hydra's grammar, what `-S` takes, and nothing left to interpolate.
 
-    Raises ValueError naming an override that is no such, or a profile, data set or key that there is not.
+    Raises InputError naming an override that is no such, or a profile, data set or key that there is not.
     """
     try:
         OverridesParser.create().parse_overrides(overrides)
         with initialize_config_dir(str(conf.resolve())):
-            params = compose("config", overrides)
+            params = compose(name, overrides)
         OmegaConf.resolve(params)
     except (MissingMandatoryValue, InterpolationToMissingValueError) as error:
         missing = str(error).splitlines()[0].rsplit(" ", 1)[-1]
-        raise ValueError(f"{missing} has no default: give it, {missing}=VALUE") from None
+        raise InputError(f"{missing} has no default: give it, {missing}=VALUE") from None
     except HydraException as error:
-        raise ValueError(" ".join(str(error).split())) from None
+        raise InputError(" ".join(str(error).split())) from None
     return params
 
 
+def read_study(path: Path) -> Study:
+    """A file of conf/studies. Raises InputError naming each key that is unknown or wrong."""
+    try:
+        return Study.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def files(overrides: list[str], conf: Path = CONF) -> dict[Path, str]:
+    """Every file that conf/ composes, with its text."""
+    out = {Path("params.yaml"): OmegaConf.to_yaml(composed(overrides, conf))}
+    variants = Variants(OmegaConf.to_container(composed(overrides, conf, "library")))
+    studies = {path.stem: read_study(path) for path in sorted((conf / "studies").glob("*.yaml"))}
+    tables = {name: expand(study, name, variants) for name, study in studies.items()}
+    templates = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name in studies:
+        out |= written(name, variants.made.get(name, {}), tables[name], templates)
+    return out
+
+
 def main(arguments: list[str]) -> None:
-    file = Path("params.yaml")
-    text = OmegaConf.to_yaml(composed([argument for argument in arguments if argument != "--check"]))
-    if "--check" not in arguments:
-        file.write_text(text, encoding="utf-8")
-    elif not file.exists() or file.read_text(encoding="utf-8") != text:
-        print("params.yaml, which is run, is not what conf/ composes by default (`make params` composes it anew)")
+    check = "--check" in arguments
+    made = files([argument for argument in arguments if argument != "--check"])
+    old = {path.parent for path in Path("pipelines").glob("*/dvc.yaml")} - {path.parent for path in made}
+    old = {folder for folder in old if folder.name not in BY_HAND}
+    if check:
+        others = [str(path) for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
+        others += [f"{folder}, whose study is gone" for folder in sorted(old)]
+        if others:
+            print(f"not what conf/ composes by default (`make params` composes anew): {', '.join(others)}")
+        return
+    for folder in old:
+        shutil.rmtree(folder)
+    for path, text in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except ValueError as error:
+    except InputError as error:
         raise SystemExit(f"compose: {error}") from None

@@ -18,6 +18,7 @@ class Lora(Section):
 
 class Model(Section):
     path: str
+    watched: str
     dtype: Literal["float32", "bfloat16"]
     max_length: Positive
     long_rows: Literal["fail", "cut"]

@@ -5,7 +5,7 @@ The fields mirror it section by section; units and sources stand in conf/, from 
 
 from __future__ import annotations
 
-import importlib
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,17 +13,20 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from cadc.config.arms import LEVELS, Arm, Budget, Name, Variant
 from cadc.config.cleaning import Clean, Crossfit
 from cadc.config.data import Data, Pool
+from cadc.config.errors import InputError
 from cadc.config.metabolism import Metabolize
 from cadc.config.model import Lora as Lora  # for those who take all sections from here
 from cadc.config.model import Model
-from cadc.config.section import Fraction, MethodName, OneOrMany, Positive, Rate, Section, Seed, Sequence, Share, Signal
+from cadc.config.section import Fraction, OneOrMany, Positive, Rate, Section, Seed, Share
 from cadc.config.world import Base, Benchmarks, Gate, Plateau, Pretrain, Tower, World
 
 
 class Embed(Section):
     tower: str | None
+    watched: str
     sentences: str
 
 
@@ -41,10 +44,10 @@ class Views(Section):
         return self
 
 
-class Cluster(Section):
-    seed: Seed
+class Facts(Section):
     clusters: Positive
     iterations: Positive
+    seed: Seed
 
 
 class Optimizer(Section):
@@ -61,7 +64,7 @@ class Optimizer(Section):
 
 
 class Proxy(Optimizer):
-    seed: Seed
+    seeds: list[Seed] = Field(min_length=1)
     pool_fraction: Fraction
     epochs: Rate
     snapshots: Positive | Annotated[list[Share], Field(min_length=1)]
@@ -74,6 +77,13 @@ class Proxy(Optimizer):
             return self.snapshots
         return [(k + 0.5) / self.snapshots for k in range(self.snapshots)]
 
+    @field_validator("seeds")
+    @classmethod
+    def _runs_apart(cls, seeds: list[int]):
+        if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
+            raise ValueError(f"names {twice[0]} twice; a run that is counted twice confirms itself")
+        return seeds
+
     @field_validator("snapshots")
     @classmethod
     def _rising(cls, snapshots: int | list[float]):
@@ -82,8 +92,11 @@ class Proxy(Optimizer):
         return snapshots
 
 
+Target = Literal["mmt_val", "mini_vqa", "pope", "llava_in_the_wild"]
+
+
 class Capture(Section):
-    targets: list[Literal["mmt_val", "mini_vqa", "pope", "llava_in_the_wild"]] = Field(min_length=1)
+    targets: list[Target] = Field(min_length=1)
     update: Literal["adamw", "adamw_own", "adam_less", "sgd"]
     sketch: Literal["count", "rademacher"]
     projection: Annotated[int, Field(ge=0)]
@@ -109,35 +122,17 @@ class Match(Section):
     keep_snapshot: Annotated[int, Field(ge=0)]
 
 
-class Replicate(Section):
-    seeds: list[Seed]
-
-
 class Discover(Section):
+    targets: list[Target] = Field(min_length=1)
+    runs: Positive | None
     snapshot_weights: Literal["lr", "equal"]
     center: bool
     tau: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], OneOrMany] = Field(min_length=1)
     resolutions: Annotated[list[Rate], OneOrMany] = Field(min_length=1)
     level: Literal[1, 2]
     attribution: Literal["mean", "best"]
-    bootstrap: Annotated[int, Field(ge=1)]
+    bootstrap: Annotated[int, Field(ge=0)]
     seed: Seed
-
-
-class Curate(Section):
-    budget: Annotated[list[Fraction], OneOrMany]
-    sequence: Sequence
-    replay: Share
-
-    @field_validator("budget")
-    @classmethod
-    def _whole_percents(cls, budgets):
-        for budget in budgets:
-            if abs(budget * 1000 - round(budget * 1000)) > 1e-6:
-                raise ValueError(f"{budget} is not a multiple of 0.001, the finest budget that has a name of its own")
-        if len(set(budgets)) != len(budgets):
-            raise ValueError("names a budget twice")
-        return budgets
 
 
 class Finetune(Optimizer):
@@ -149,10 +144,6 @@ class Judge(Section):
     model: str
 
 
-class Transfer(Section):
-    path: str | None
-
-
 class Evaluate(Section):
     split: Literal["score", "probe"]
     tasks: list[str] = Field(min_length=1)
@@ -162,19 +153,32 @@ class Evaluate(Section):
     judge: Judge
 
 
-class Method(Section):
-    signal: Signal
+class Sizes(Section):
+    report_clusters: Positive
+    semdedup_clusters: Positive
+    concept_clusters: Positive
+    points_per_cluster: Positive
+    progress_clusters: Positive
 
 
 class Params(Section):
-    """The whole of params.yaml."""
+    """All parameters as one stage sees them: the sections of params.yaml, each outranked by that of the stage's own variant.
+
+    run, trajectories: which proxy run and which capture the variant is made from. arm: the arm, where the variant is one.
+    """
 
     seeds: list[Seed] = Field(min_length=1)
+    budget: Budget
+    run: Name = "default"
+    trajectories: Name = "default"
+    arm: Arm | None = None
+    sizes: Sizes
+    facts: Facts
     data: Data
     pool: Pool
     world: World
     benchmarks: Benchmarks
-    bases: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Base]
+    bases: dict[Name, Base]
     pretrain: Pretrain
     tower: Tower
     model: Model
@@ -182,24 +186,17 @@ class Params(Section):
     clean: Clean
     embed: Embed
     views: Views
-    cluster: Cluster
     proxy: Proxy
     capture: Capture
     features: Features
     match: Match
     score_net: ScoreNet
-    replicate: Replicate
-    discover: Discover
-    curate: Curate
+    discover: Discover | None = None
     finetune: Finetune
-    transfer: Transfer
     evaluate: Evaluate
     gate: Gate
     plateau: Plateau
     metabolize: Metabolize
-    methods: dict[MethodName, Method]
-    baselines: dict[MethodName, Method]
-    select: dict[str, dict]
 
     @model_validator(mode="after")
     def _apart(self):
@@ -214,63 +211,53 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _runs_apart(self):
-        seeds = [self.proxy.seed, *self.replicate.seeds]
-        if twice := [seed for seed in set(seeds) if seeds.count(seed) > 1]:
+    def _aimed_at(self):
+        if self.discover and (beyond := set(self.discover.targets) - set(self.capture.targets)):
             raise ValueError(
-                f"replicate.seeds: {', '.join(map(str, twice))} stands twice among these and proxy.seed; a run that is counted twice confirms itself"
+                f"discover.targets: {', '.join(sorted(beyond))} is not among capture.targets; no gradient is known of it"
             )
         return self
 
-    @model_validator(mode="after")
-    def _selectors(self):
-        for name in (*self.methods, *self.baselines):
-            self.selector(name)
-        return self
 
-    @property
-    def tuned(self) -> Model:
-        """The model that is tuned and scored: `model`, or another one of the same LoRA (CADC-T)."""
-        return self.model.model_copy(update={"path": self.transfer.path or self.model.path})
-
-    def selector(self, name: str):
-        """The checked parameters of method `name`, as that selector's own `Params`."""
-        try:
-            module = importlib.import_module(f"cadc.selectors.{name}")
-        except ModuleNotFoundError:
-            raise ValueError(f"methods.{name}: no file src/cadc/selectors/{name}.py") from None
-        return module.Params(**(self.select.get(name) or {}))
+def load_params(variant: Variant | None = None, path: str | Path = "params.yaml") -> Params:
+    """Read and check the parameters, those of `variant` where one is named. Raises InputError, naming each key that is unknown or out of range."""
+    raw = read(path)
+    return checked(raw, str(path)) if variant is None else of_variant(raw, variant)
 
 
-class ParamsError(SystemExit):
-    """params.yaml can't be used; the message names file, key, value and the fault."""
-
-
-def load_params(path: str | Path = "params.yaml") -> Params:
-    """Read and check params.yaml. Raises ParamsError, naming each key that is unknown or out of range."""
+def read(path: str | Path) -> dict:
+    """params.yaml, or a pipeline's params.json, as it stands. Raises InputError where it can't be read."""
     try:
-        raw = yaml.safe_load(Path(path).read_text())
+        text = Path(path).read_text(encoding="utf-8")
+        return json.loads(text) if str(path).endswith(".json") else yaml.safe_load(text)
     except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file; run from the repository's root") from None
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path}: not YAML: {error}") from None
-    return checked(raw, str(path))
+        raise InputError(f"{path}: no such file; run from the repository's root") from None
+    except (yaml.YAMLError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: can't be read: {error}") from None
+
+
+def of_variant(raw: dict, variant: Variant) -> Params:
+    """The parameters of one variant over those of params.yaml, `raw`. Raises InputError where there is no such variant, or a value is wrong."""
+    source = variant.file
+    levels = raw if source == "params.yaml" else read(source)
+    try:
+        item = dict(levels[variant.level][variant.name])
+    except KeyError:
+        raise InputError(
+            f"{source}: no {variant.level}.{variant.name}; there are {', '.join(levels.get(variant.level, {}))}"
+        ) from None
+    arm = {key: item.pop(key) for key in Arm.model_fields if key in item}
+    return checked(raw | item | ({"arm": arm} if arm else {}), f"{source}: {variant.level}.{variant.name}")
 
 
 def checked(raw: dict, source: str) -> Params:
-    """Parameters that were read from `source`, checked. Raises ParamsError, naming each key that is unknown or out of range."""
+    """Parameters that were read from `source`, checked. Raises InputError, naming each key that is unknown or out of range."""
     try:
-        return Params.model_validate(raw)
+        return Params.model_validate({key: value for key, value in raw.items() if key not in LEVELS})
     except ValidationError as error:
         faults = []
         for fault in error.errors():
             key = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
             value = "" if fault["type"] in ("missing", "value_error") else f" = {fault['input']!r}"
             faults.append(f"{source}: {key}{value}: {fault['msg'].removeprefix('Value error, ')}")
-        raise ParamsError("\n".join(faults)) from None
-
-
-def budget_key(budget: float) -> str:
-    """`b05` for 5%, `b00_5` for 0.5%: a name without a dot, for multiples of 0.1%."""
-    percent = round(budget * 1000)
-    return f"b{percent // 10:02d}" + (f"_{percent % 10}" if percent % 10 else "")
+        raise InputError("\n".join(faults)) from None

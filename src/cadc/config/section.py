@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Sequence = Literal["none", "trend", "reversed", "mean", "shuffled"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
-Signal = Literal["pool", "embeddings", "views", "features", "score_net", "influence", "matching", "capabilities"]
-MethodName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 OneOrMany = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.config.params import Sequence
+from cadc.config.arms import Sequence
 
 
 def relative_slope(trend: np.ndarray) -> np.ndarray:
@@ -44,10 +44,10 @@ def replayed(stages: list[np.ndarray], fraction: float, rng: np.random.Generator
 def sequenced(
     selection: Selection, best: np.ndarray, trend: np.ndarray, rule: Sequence, replay: float, rng: np.random.Generator
 ) -> Selection:
-    """The selection's rows in stages, one a capability, later ones with a share of the earlier ones' rows (CADC, curation).
+    """The selection's rows in stages, one a capability; later stages replay a share of the earlier rows (CADC).
 
-    A row that the method gave no capability goes to `best[row]`, int [N]; trend float64 [M, K]. `none` leaves the
-    method's own order. The same rows stay selected, replayed ones stand twice.
+    best int [N]: the capability of a row that the method gave none. trend float64 [M, K]. rule `none` leaves the
+    method's own order. The same rows stay selected; a replayed row stands twice.
     """
     if rule == "none":
         return selection

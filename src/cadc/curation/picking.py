@@ -1,4 +1,7 @@
-"""Which rows of a capability fill its budget: the most influential, a draw by influence, or a spread over its subtasks."""
+"""Which rows of a capability fill its budget.
+
+`top` takes the most influential (CADC). `weighted` draws by influence and `diverse` spreads over subtasks (both ours).
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,33 @@ def weighted(influence: np.ndarray, candidates: np.ndarray, n: int, rng: np.rand
 
 
 def eligible(affinity: np.ndarray, candidates: np.ndarray, keep: float) -> np.ndarray:
-    """How many of a capability's candidates are not doubtful, by subtask: ceil(keep * rows whose highest affinity, float [N, S], it is), int64 [S]."""
+    """How many of a capability's candidates are not doubtful, by subtask: int64 [S].
+
+    ceil(keep * candidates of the subtask). A candidate belongs to the subtask of its highest affinity, float [N, S].
+    """
     return np.ceil(keep * np.bincount(affinity[candidates].argmax(1), minlength=affinity.shape[1])).astype(np.int64)
 
 
+def clean_rows(affinity: np.ndarray, capability: np.ndarray, serves: np.ndarray, keep: float) -> np.ndarray:
+    """How many of the rows that serve a capability are not doubtful: int64 [K].
+
+    The sum of `eligible` over its subtasks. affinity float [N, S], capability int [S] of each subtask, serves bool [N,
+    K].
+    """
+    return np.array(
+        [
+            eligible(affinity[:, capability == c], np.flatnonzero(serves[:, c]), keep).sum()
+            for c in range(serves.shape[1])
+        ]
+    )
+
+
 def clean_first(weights: np.ndarray, clean: np.ndarray, counts: np.ndarray, n: int) -> np.ndarray:
-    """`capped_shares` of `n` rows within the `clean` ones of each group, int64 [S]; where these are too few, all of them and the rest
-    within `counts`, by weight, too (ours)."""
+    """Shares of `n` rows by `weights`, whole rows, out of the `clean` ones of each group alone: int64 [S] (ours).
+
+    Where all clean ones together are too few, every group gives all of them. The rest is shared by weight, too, within
+    `counts`.
+    """
     if n <= clean.sum():
         return capped_shares(weights, clean, n)
     return clean + capped_shares(weights, counts - clean, n - int(clean.sum()))
@@ -49,10 +72,12 @@ def diverse(
     """`n` candidates spread over a capability's subtasks, the doubtful left out (ours): int64 [<= n].
 
     affinity and purity float32 [N, S] on the capability's subtasks, features float32 [N, d] by which rows are compared,
-    weight [S] how much each subtask counts (None: by its number of rows). A row belongs to the subtask of its highest
-    affinity. Of a subtask's rows the share `keep` of highest purity is `eligible`: none gives more as long as others have
-    some left, and only where all are used up the doubtful are taken, too. Of the eligible the budget is filled so that
-    every one has one like it among the chosen (facility location), which leaves near-duplicates for last.
+    weight [S] how much each subtask counts (None: by its number of rows).
+
+    A row belongs to the subtask of its highest affinity. Of a subtask's rows the share `keep` of highest purity is
+    `eligible`; the others are doubtful. No subtask gives a doubtful row while another has an eligible one left. Among
+    the eligible rows facility location picks: every one of them has one like it among the chosen. So near-duplicates
+    come last.
     """
     own = affinity[candidates].argmax(1)
     counts = np.bincount(own, minlength=affinity.shape[1])
@@ -70,9 +95,10 @@ def diverse(
 def facility_location(features: np.ndarray, n: int, most: int = 8192) -> np.ndarray:
     """Positions of `n` rows that stand for all of them: greedy maximum of sum_z max_{s chosen} cos(z, s), int64 [n].
 
-    features float [m, d], taken less their mean. Lazy greedy (Minoux 1978): gains only fall, so a row is looked at again
-    only when it heads the queue. Memory grows with m^2, so more than `most` rows are halved at the median of the feature
-    that varies most, as in a k-d tree, and each half is stood for by its share of the n (ours). Ties by position.
+    features float [m, d]; they are centred first. Lazy greedy (Minoux 1978): gains only fall, so a row's gain is
+    computed again only when it heads the queue. Memory grows with m^2. So more than `most` rows are halved at the
+    median of the feature that varies most, as in a k-d tree, and each half gets its share of the n (ours). Ties by
+    position.
     """
     if len(features) > most:
         halves = np.array_split(np.argsort(features[:, features.var(0).argmax()], kind="stable"), 2)
@@ -83,9 +109,8 @@ def facility_location(features: np.ndarray, n: int, most: int = 8192) -> np.ndar
         )
     unit = features - features.mean(0)
     unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    similar = np.clip(np.rint(1e6 * (unit @ unit.T)), 0, None).astype(
-        np.int64
-    )  # whole numbers: no order of sums decides a tie
+    # Whole numbers: the order of a sum decides no tie.
+    similar = np.clip(np.rint(1e6 * (unit @ unit.T)), 0, None).astype(np.int64)
     covered = np.zeros(len(unit), np.int64)
     waiting = [(-gain, i) for i, gain in enumerate(similar.sum(1).tolist())]
     heapq.heapify(waiting)

@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from cadc.config.errors import InputError
+
 IMAGE_TOKEN = "<image>"
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other decoder is tried
 MAX_IMAGE_PIXELS = 178_956_970  # where Pillow itself raises DecompressionBombError: twice its Image.MAX_IMAGE_PIXELS
@@ -21,7 +23,7 @@ _SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "
 
 
 def fail(reason: str):
-    raise ValueError(reason)
+    raise InputError(reason)
 
 
 def shown(value) -> str:
@@ -36,13 +38,14 @@ def check_text(text: str, what: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         fail(
-            f"{what} holds half a surrogate pair, {text[error.start]!a}, at character {error.start}; write the whole character"
+            f"{what} holds half a surrogate pair, {text[error.start]!a}, at character {error.start}; "
+            "write the whole character"
         )
     return text
 
 
 def check_turns(record: dict) -> list[dict[str, str]]:
-    """The row's turns as role and text. Raises ValueError with the reason and the fix."""
+    """The row's turns as role and text. Raises InputError with the reason and the fix."""
     conversation = record.get("conversations")
     if not isinstance(conversation, list) or not conversation:
         fail("conversations is empty or missing; give at least one human and one gpt turn, or remove the row")
@@ -58,7 +61,8 @@ def check_turns(record: dict) -> list[dict[str, str]]:
         expected = "user" if k % 2 == 0 else "assistant"
         if role != expected:
             fail(
-                f"turn {k} is from {speaker!r} where {'human' if expected == 'user' else 'gpt'} must speak; turns alternate, human first"
+                f"turn {k} is from {speaker!r} where {'human' if expected == 'user' else 'gpt'} must speak; "
+                "turns alternate, human first"
             )
         if not turn["value"].strip():
             fail(f"turn {k} ({speaker}) is blank; write its text or remove the row")
@@ -69,8 +73,11 @@ def check_turns(record: dict) -> list[dict[str, str]]:
 
 
 def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels: int) -> None:
-    """Decode the image, a path or its bytes, whole. Raises ValueError if it is corrupt, no format of `FORMATS`, smaller than
-    `min_side` pixels or, told from its head before anything is decoded, larger than `max_pixels`."""
+    """Decode the image, a path or its bytes, whole.
+
+    Raises InputError if it is corrupt, in no format of `FORMATS`, smaller than `min_side` pixels, or larger than
+    `max_pixels`; the size is read from the file's head before anything is decoded.
+    """
     what, n_bytes = f"image {shown(name)}", len(source) if isinstance(source, bytes) else os.path.getsize(source)
     if not n_bytes:
         fail(f"{what} is empty (0 bytes); restore the file or remove the row")
@@ -87,7 +94,8 @@ def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels
         fail(f"{what}: {error} It is {too_large}")
     except UnidentifiedImageError:
         fail(
-            f"{what} can't be decoded: it is none of {', '.join(FORMATS)}; convert or restore the file, or remove the row"
+            f"{what} can't be decoded: it is none of {', '.join(FORMATS)}; "
+            "convert or restore the file, or remove the row"
         )
     except Exception as error:
         fail(f"{what} can't be decoded ({type(error).__name__}: {error}); replace the file or remove the row")
@@ -100,8 +108,8 @@ def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels
 class Checker:
     """Turns records into rows of the pool table.
 
-    Images lie in `folder` (None: every image is in its record, as {bytes, path}). They have at least `min_side` pixels a
-    side and at most `max_pixels`; their bytes go into the table if `embed_images`, else their paths alone.
+    Images lie in `folder` (None: every image is in its record, as {bytes, path}). They have at least `min_side` pixels
+    a side and at most `max_pixels`. The table holds their bytes with `embed_images`, else their paths alone.
     """
 
     def __init__(
@@ -114,7 +122,7 @@ class Checker:
         self.file = lru_cache(1 << 20)(self._file)
 
     def row(self, record: dict) -> dict:
-        """One record as a row {id, source, images, turns}. Raises ValueError with the reason and the fix."""
+        """One record as a row {id, source, images, turns}. Raises InputError with the reason and the fix."""
         turns = check_turns(record)
         given = [record[key] for key in ("image", "images") if record.get(key) is not None]
         if len(given) > 1:
@@ -135,7 +143,9 @@ class Checker:
         }
 
     def image(self, image) -> dict:
-        """An image, a path inside the folder or {bytes, path}, as a cell {bytes, path} of a table. Raises ValueError with the reason and the fix."""
+        """An image, a path inside the folder or {bytes, path}, as a cell {bytes, path} of a table. Raises InputError as
+        `row` does.
+        """
         if isinstance(image, dict) and isinstance(image.get("bytes"), bytes):
             if not self.embed_images:
                 fail("image is embedded, it has no file; set pool.embed_images: true")
@@ -156,7 +166,8 @@ class Checker:
         """Where the image `name` really lies, links followed: inside the image folder, and whole."""
         if "\0" in name or "\\" in name:
             fail(
-                f"image {shown(name)} holds {'a NUL byte' if chr(0) in name else 'a backslash'}; write the path with / and plain characters"
+                f"image {shown(name)} holds {'a NUL byte' if chr(0) in name else 'a backslash'}; "
+                "write the path with / and plain characters"
             )
         if self.folder is None:
             fail(f"image {shown(name)} is a file, but data.images is not set; set it to the folder")

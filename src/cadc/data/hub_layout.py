@@ -1,4 +1,4 @@
-"""Benchmarks on disk as the hub has them: one folder a data set, parquet files by config and split, and a card that names these."""
+"""Benchmarks on disk in the hub's layout: one folder a data set, parquet files by config and split, and a card."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from cadc.config.errors import InputError
 
 OPTIONS = tuple("ABCDEFGHI")
 _TEXT = "string"
@@ -32,7 +34,7 @@ def write_split(folder: Path, config: str, split: str, rows: list[dict], columns
 
 
 def write_card(folder: Path, configs: dict[str, list[str]]) -> None:
-    """The README whose front matter tells `datasets` which files make which split of which config."""
+    """The README in whose front matter `datasets` finds the files of each config and split."""
     lines = ["---", "configs:"]
     for config, splits in configs.items():
         lines += [f"- config_name: {config}", "  data_files:"]
@@ -45,13 +47,13 @@ def write_card(folder: Path, configs: dict[str, list[str]]) -> None:
 def copy_data_sets(mirror: Path, root: Path, repositories: list[str]) -> None:
     """Copy data sets (`ORG/NAME`) of a mirror in the hub's layout to `root`, but for those that are there already.
 
-    Raises FileNotFoundError naming all that the mirror lacks, and how each is fetched.
+    Raises InputError naming all that the mirror lacks, and how each is fetched.
     """
     wanted = [name for name in repositories if not (root / name).exists()]
     lacking = [name for name in wanted if not (mirror / name).is_dir()]
     if lacking:
         fetch = "\n".join(f"    hf download --repo-type dataset {name} --local-dir {mirror / name}" for name in lacking)
-        raise FileNotFoundError(
+        raise InputError(
             f"{mirror} lacks {len(lacking)} data set(s); fetch them, or ask for fewer benchmarks:\n{fetch}"
         )
     for name in wanted:

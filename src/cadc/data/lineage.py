@@ -1,6 +1,7 @@
-"""Lineage: what turned one version of a pool into the next, row by row.
+"""Lineage: the changes that turned one version of a pool into the next, row by row.
 
-A version is a pure function of the raw pool, the reserve and a lineage file. Version 0 is the raw pool; each change makes a row of the version it names:
+A version is a pure function of the raw pool, the reserve and a lineage file. Version 0 is the raw pool. Each line
+changes one row and names the version that the change belongs to:
 
     row        the row that is changed, or the id that an added row gets
     version    the version that the change makes, from 1 on
@@ -14,6 +15,7 @@ A version is a pure function of the raw pool, the reserve and a lineage file. Ve
 from __future__ import annotations
 
 import csv
+import io
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Literal, get_args
 import numpy as np
 import pyarrow as pa
 
+from cadc.data.checks import check_text, fail, shown
 from cadc.data.reader import PoolError
 
 Action = Literal["drop", "add", "rewrite"]
@@ -50,7 +53,7 @@ def version_of(table: pa.Table) -> int:
 
 
 def answers_of(turns: list[dict[str, str]]) -> tuple[str, ...]:
-    """What a row answers, turn by turn."""
+    """A row's answers, turn by turn."""
     return tuple(turn["text"] for turn in turns if turn["role"] == "assistant")
 
 
@@ -69,43 +72,49 @@ def write_lineage(path: Path, changes: list[Change]) -> None:
 
 
 def read_lineage(path: Path) -> list[Change]:
-    """The changes of a lineage file, by version. Raises PoolError naming file, line and value where it can't be read."""
+    """The changes of a lineage file, by version. Raises PoolError naming file, line and value of a fault."""
     if not path.is_file():
         raise PoolError(
-            f"{path}: no such file; set pool.lineage to a lineage file (`make metabolism` writes one), or to null for the raw pool"
+            f"{path}: no such file; set pool.lineage to a lineage file (`make metabolism` writes one), "
+            "or to null for the raw pool"
         )
     changes = []
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = csv.DictReader(file)
-        if lines.fieldnames != HEADER:
-            raise PoolError(f"{path}: its columns are {lines.fieldnames}; a lineage file has {', '.join(HEADER)}")
-        for number, line in enumerate(lines, 2):
-            try:
-                changes.append(_change(line))
-            except (ValueError, TypeError) as error:
-                raise PoolError(
-                    f"{path}, line {number}, row {line['row']!r}: {error}; repair or remove the line"
-                ) from None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PoolError(f"{path}: not UTF-8 at byte {error.start}; re-save the file as UTF-8") from None
+    lines = csv.DictReader(io.StringIO(text, newline=""))
+    if lines.fieldnames != HEADER:
+        raise PoolError(f"{path}: its columns are {lines.fieldnames}; a lineage file has {', '.join(HEADER)}")
+    for number, line in enumerate(lines, 2):
+        try:
+            changes.append(_change(line))
+        except (ValueError, TypeError) as error:
+            raise PoolError(f"{path}, line {number}, row {line['row']!r}: {error}; repair or remove the line") from None
     return sorted(changes, key=lambda change: change.version)
 
 
 def _change(line: dict[str, str]) -> Change:
     if line["action"] not in get_args(Action):
-        raise ValueError(f"action is {line['action']!r}, not drop, add or rewrite")
+        fail(f"action is {line['action']!r}, not drop, add or rewrite")
     if int(line["version"]) < 1:
-        raise ValueError(f"version is {line['version']}; version 0 is the raw pool")
+        fail(f"version is {line['version']}; version 0 is the raw pool")
     before, after = (tuple(json.loads(line[name] or "[]")) for name in ("before", "after"))
     if (line["action"] == "rewrite") != bool(after) or (line["action"] == "add") != bool(line["source"]):
-        raise ValueError("rewrite, and it alone, has answers in `after`; add, and it alone, has a `source`")
+        fail("rewrite, and it alone, has answers in `after`; add, and it alone, has a `source`")
+    for answer in (*before, *after):
+        if not isinstance(answer, str):
+            fail(f"the answer {shown(answer)} is no text")
+        check_text(answer, "an answer")
     return Change(line["row"], int(line["version"]), line["action"], line["source"], before, after, line["reason"])
 
 
 def apply_lineage(table: pa.Table, reserve: pa.Table, changes: list[Change]) -> pa.Table:
     """The last version that `changes` make of a pool table.
 
-    table and reserve have the pool's columns. Rows that stay keep their order, added ones follow in the order of their changes. Versions that
-    the table already has are not made again. Raises PoolError naming a row that is not there, is there already, is changed twice in one
-    version, or has other answers than the change says.
+    table and reserve have the pool's columns. Rows that stay keep their order; added ones follow in the order of their
+    changes. Versions that the table already has are skipped. Raises PoolError naming a row that is not there, is there
+    already, is changed twice in one version, or has other answers than the change says.
     """
     for version in sorted({change.version for change in changes if change.version > version_of(table)}):
         table = _next_version(table, reserve, [change for change in changes if change.version == version], version)
@@ -129,7 +138,8 @@ def _next_version(table: pa.Table, reserve: pa.Table, changes: list[Change], ver
         if change.action == "add" and change.source not in spare and change.source not in place:
             fail(
                 change.row,
-                f"its source {change.source!r} is neither in the reserve nor in version {version - 1}; was the lineage made for another reserve?",
+                f"its source {change.source!r} is neither in the reserve nor in version {version - 1}; "
+                "was the lineage made for another reserve?",
             )
         if change.action != "add" and change.row not in place:
             fail(change.row, f"is not in version {version - 1}; was the lineage made for another pool?")
@@ -140,7 +150,8 @@ def _next_version(table: pa.Table, reserve: pa.Table, changes: list[Change], ver
             if answers_of(row["turns"]) != change.before:
                 fail(
                     change.row,
-                    f"answers {list(answers_of(row['turns']))}, the lineage knows {list(change.before)}; was it made for another pool?",
+                    f"answers {list(answers_of(row['turns']))}, the lineage has {list(change.before)}; "
+                    "was it made for another pool?",
                 )
             if len(change.after) != len(change.before):
                 fail(change.row, f"has {len(change.before)} answers, the lineage gives {len(change.after)}")
@@ -166,10 +177,11 @@ def _next_version(table: pa.Table, reserve: pa.Table, changes: list[Change], ver
 
 
 def apply_to_labels(labels: list[dict], reserve: list[dict], ids: list[str], changes: list[Change]) -> list[dict]:
-    """Noise labels of the rows `ids` of a version, from those of the raw pool and the reserve; none where the raw pool has none.
+    """Noise labels of the rows `ids` of a version, from those of the raw pool and the reserve; none where the raw pool
+    has none.
 
-    A rewritten row's noise is `rewritten`, for nobody knows whether its answer is right, an added row's without a label `unknown`; a further copy names its
-    source in duplicate_of.
+    A rewritten row's noise is `rewritten`: nobody knows whether its answer is right. An added row without a label is
+    `unknown`. A further copy names its source in duplicate_of.
     """
     if not labels:
         return []

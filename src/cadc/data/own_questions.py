@@ -1,22 +1,23 @@
-"""Questions of your own as benchmarks: files in MMT-Bench's and POPE's schemas, parted into rows that are aimed at and rows that are scored.
+"""Questions of your own as benchmarks: files in MMT-Bench's and POPE's schemas, split into probe rows and scored rows.
 
-mmt.tsv      index, question, A to I (at least A and B), answer, category (the subtask), l2-category (the meta-task), split (VAL: aimed
-             at, TEST: scored) and image_path, or `image` in base64, as in MMT-Bench's own files
-pope.jsonl   {question_id, image, text, label: yes | no}, as in POPE's own files; an image's questions stay together, and every other
-             image's are aimed at
+mmt.tsv      index, question, A to I (at least A and B), answer, category (the subtask), l2-category (the meta-task),
+             split (VAL: probe, TEST: scored) and image_path, or `image` in base64, as in MMT-Bench's own files
+pope.jsonl   {question_id, image, text, label: yes | no}, as in POPE's own files; an image's questions stay together,
+             and those of every other image are probe rows
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cadc.data.checks import Checker
+from cadc.config.errors import InputError
+from cadc.data.checks import Checker, check_text, fail, shown
 from cadc.data.hub_layout import MMT_COLUMNS, OPTIONS, POPE_COLUMNS, write_card, write_split
 from cadc.data.probe import MMT, POPE
 from cadc.data.records import PoolError
@@ -32,6 +33,8 @@ def _lines(path: Path, fix: str) -> list[str]:
         raise PoolError(f"{path}: no such file; {fix}") from None
     except UnicodeDecodeError as error:
         raise PoolError(f"{path}: not UTF-8 at byte {error.start}; re-save the file as UTF-8") from None
+    except OSError as error:
+        raise PoolError(f"{path}: can't be read ({error.strerror}); {fix}") from None
 
 
 def _image(image: str | dict, checker: Checker) -> dict:
@@ -39,30 +42,27 @@ def _image(image: str | dict, checker: Checker) -> dict:
 
 
 def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
-    """One line of mmt.tsv: where it goes and its document. Raises ValueError with the reason and the fix."""
+    """One line of mmt.tsv: where it goes and its document. Raises InputError with the reason and the fix."""
     if None in record or None in record.values():
-        raise ValueError(
-            "has more or fewer fields than the header; a tab or a line break stands inside a field, replace it"
-        )
+        fail("has more or fewer fields than the header; replace tabs and line breaks inside a field")
     if record["split"] not in _SPLITS:
-        raise ValueError(f"split is {record['split']!r}; write VAL (aimed at) or TEST (scored)")
+        fail(f"split is {record['split']!r}; write VAL (aimed at) or TEST (scored)")
     options = {letter: (record.get(letter) or "").strip() or None for letter in OPTIONS}
     if not options.get(record["answer"]):
-        raise ValueError(
-            f"the answer {record['answer']!r} is none of its options {', '.join(k for k, v in options.items() if v)}; repair it"
-        )
+        given = ", ".join(letter for letter, text in options.items() if text)
+        fail(f"the answer {record['answer']!r} is none of its options {given}; repair it")
     for name in ("question", "category", "l2-category"):
         if not record[name].strip():
-            raise ValueError(f"{name} is empty; fill it in or remove the row")
-    if not record["index"].isdigit():
-        raise ValueError(f"index is {record['index']!r}; number the rows")
+            fail(f"{name} is empty; fill it in or remove the row")
+    if not re.fullmatch(r"\d{1,10}", record["index"]) or int(record["index"]) >= 1 << 31:
+        fail(f"index is {shown(record['index'])}; number the rows, below {1 << 31}")
     if record.get("image_path"):
         image = _image(record["image_path"], checker)
     else:
         try:
             data = base64.b64decode(record.get("image") or "", validate=True)
-        except binascii.Error:
-            raise ValueError("image is not base64; give image_path, a path inside the image folder") from None
+        except ValueError:
+            fail("image is not base64; give image_path, a path inside the image folder")
         image = _image({"bytes": data, "path": "in base64"}, checker)
     document = {
         "index": int(record["index"]),
@@ -94,7 +94,7 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
         where = f"{path}, line {reader.line_num}, index {record['index']}"
         try:
             part, document = _choice(record, checker)
-        except ValueError as error:
+        except InputError as error:
             raise PoolError(f"{where}: {error}") from None
         if document["index"] in seen:
             raise PoolError(f"{where}: line {seen[document['index']]} has that index already; give every row its own")
@@ -115,8 +115,9 @@ def _yesno(path: Path, checker: Checker) -> Iterator[dict]:
         where = f"{path}, line {number}"
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise PoolError(f"{where}: not JSON ({error.msg}); repair or remove the line") from None
+        except (ValueError, RecursionError) as error:
+            why = getattr(error, "msg", error)
+            raise PoolError(f"{where}: not JSON ({why}); repair or remove the line") from None
         missing = [
             name
             for name in ("question_id", "image", "text", "label")
@@ -128,8 +129,13 @@ def _yesno(path: Path, checker: Checker) -> Iterator[dict]:
         if record["label"] not in ("yes", "no"):
             raise PoolError(f"{where}: label is {record['label']!r}; write yes or no")
         try:
+            for name in ("image", "text"):
+                if not isinstance(record[name], str):
+                    fail(f"{name} is {shown(record[name])}; write a text")
+            for name in ("question_id", "text", "category"):
+                check_text(str(record.get(name)), name)
             image = _image(record["image"], checker)
-        except ValueError as error:
+        except InputError as error:
             raise PoolError(f"{where}: {error}") from None
         name = str(record["question_id"])
         yield {"id": name, "question_id": name, "question": record["text"], "answer": record["label"], "image_source": record["image"],
@@ -145,12 +151,12 @@ def read_yesno(path: Path, checker: Checker) -> dict[str, list[dict]]:
     seen: set[str] = set()
     for document in documents:
         if document["id"] in seen:
-            raise PoolError(f"{path}, question_id {document['id']}: stands there twice; give every question its own")
+            raise PoolError(f"{path}, question_id {document['id']}: occurs twice; give every question its own")
         seen.add(document["id"])
     images = {image: i for i, image in enumerate(dict.fromkeys(document["image_source"] for document in documents))}
     if len(images) < 2:
         raise PoolError(
-            f"{path}: {len(images)} image(s); at least two are needed, to aim at one's questions and to score the other's"
+            f"{path}: {len(images)} image(s); at least two are needed, one for probe rows and one for scored rows"
         )
     return {
         part: [document for document in documents if images[document["image_source"]] % 2 == k]
@@ -159,7 +165,10 @@ def read_yesno(path: Path, checker: Checker) -> dict[str, list[dict]]:
 
 
 def write_own(choice: Path | None, yesno: Path | None, checker: Checker, roots: dict[str, Path]) -> None:
-    """Write your own questions into `roots["probe"]` and `roots["score"]` in the hub's layout, as MMT-Bench and as POPE's whole (task `pope`)."""
+    """Write your own questions into `roots["probe"]` and `roots["score"]` in the hub's layout.
+
+    They take the place of MMT-Bench and of the whole of POPE (task `pope`).
+    """
     if choice:
         for part, documents in read_choice(choice, checker).items():
             write_split(

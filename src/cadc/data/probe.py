@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cadc.config.errors import InputError
 from cadc.data.hub_layout import OPTIONS
 from cadc.data.reader import POOL_FEATURES
 
@@ -16,11 +17,15 @@ LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
 MMT_LETTER = "Answer the question using a single character from the given options."
 SHORT_ANSWER = "Answer the question using a single word or phrase."
 
+#: Columns that must be there: of most benchmarks, and of LLaVA-in-the-Wild.
+_ASKED = ("question", "answer", "image", "category")
+_WILD = ("question_id", "question", "gpt_answer", "image", "category")
+
 Probed = tuple[str, str, str, dict, str, str]  # (id, prompt, answer, image, subtask, meta-task)
 
 
 def mmt_prompt(doc: dict) -> str:
-    """The user turn in which lmms-eval's `mmt_val` puts a question, with one `<image>` in front (there it stands inside)."""
+    """The user turn that lmms-eval's `mmt_val` makes of a question; `<image>` is put in front (there it is inside)."""
     options = "\n".join(
         f"{letter}: {doc[letter].strip()}" for letter in OPTIONS if doc.get(letter) and doc[letter].strip()
     )
@@ -32,29 +37,36 @@ def _short(doc: dict) -> str:
     return f"<image>\n{doc['question'].strip()}\n{SHORT_ANSWER}"
 
 
-def _docs(folder: Path, pattern: str) -> Iterator[tuple[Path, dict]]:
-    """The documents of a split, with their file."""
+def _docs(folder: Path, pattern: str, columns: tuple[str, ...]) -> Iterator[tuple[Path, dict]]:
+    """The documents of a split, with their file. Raises InputError where files or `columns` are missing."""
     files = sorted(folder.rglob(pattern))
     if not files:
-        raise FileNotFoundError(
+        raise InputError(
             f"no {pattern} under {folder}; run `dvc repro prepare`, set data.probe, or shorten capture.targets"
         )
     for file in files:
-        for doc in pq.read_table(file).to_pylist():
+        try:
+            table = pq.read_table(file)
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{file}: can't be read ({error}); fetch it again") from None
+        missing = [name for name in columns if name not in table.column_names]
+        if missing:
+            raise InputError(f"{file}: no column {', '.join(missing)}; fetch the data set again")
+        for doc in table.to_pylist():
             yield file, doc
 
 
 def _mmt(root: Path) -> Iterator[Probed]:
-    for file, doc in _docs(root / MMT, "val-*.parquet"):
+    for file, doc in _docs(root / MMT, "val-*.parquet", ("index", *_ASKED, "l2-category")):
         if not doc.get(doc["answer"]):
-            raise ValueError(
+            raise InputError(
                 f"{file}, index {doc['index']}: the answer {doc['answer']!r} is none of its options; repair the row"
             )
         yield str(doc["index"]), mmt_prompt(doc), doc["answer"], doc["image"], doc["category"], doc["l2-category"]
 
 
 def _mini_vqa(root: Path) -> Iterator[Probed]:
-    for _, doc in _docs(root / MINI_VQA, "test-*.parquet"):
+    for _, doc in _docs(root / MINI_VQA, "test-*.parquet", ("question_id", *_ASKED, "l2-category")):
         yield (
             f"mini_vqa {doc['question_id']}",
             _short(doc),
@@ -66,8 +78,10 @@ def _mini_vqa(root: Path) -> Iterator[Probed]:
 
 
 def _pope(root: Path) -> Iterator[Probed]:
-    """POPE's questions are all alike but for their answer: as one subtask, influence on its mean picked nine `no` for a `yes`."""
-    for _, doc in _docs(root / POPE, "*.parquet"):
+    """POPE's questions differ in their answer alone: as one subtask, influence on its mean picked nine `no` for a
+    `yes`.
+    """
+    for _, doc in _docs(root / POPE, "*.parquet", ("id", *_ASKED)):
         yield (
             f"pope {doc['category']} {doc['id']}",
             _short(doc),
@@ -79,8 +93,8 @@ def _pope(root: Path) -> Iterator[Probed]:
 
 
 def _llava_wild(root: Path) -> Iterator[Probed]:
-    """A question stands alone here, as in lmms-eval; the reference answer is what the judge compares with."""
-    for _, doc in _docs(root / LLAVA_W, "train-*.parquet"):
+    """A question is asked alone, as in lmms-eval; the reference answer is what the judge compares with."""
+    for _, doc in _docs(root / LLAVA_W, "train-*.parquet", _WILD):
         name = f"wild ({doc['category']})"
         yield (
             f"llava_wild {doc['question_id']}",
@@ -102,8 +116,8 @@ def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], dic
     """Probe rows of the `targets` as a pool table, each row's subtask, and every subtask's target and meta-task.
 
     Each is asked as lmms-eval asks it; a benchmark's subtasks are its own, so that the same skill in two forms of
-    question counts as two. Raises FileNotFoundError where `root` lacks a target's split, ValueError on an answer that
-    is no option.
+    question counts as two. Raises InputError where `root` lacks a target's split or columns of it, and on an answer
+    that is no option.
     """
     rows, subtasks, known = [], [], {}
     for target in targets:

@@ -1,11 +1,11 @@
 """Reading and checking instruction data in LLaVA's format: one reader for the mini world and for your own data.
 
 A row has an `id`, optionally an `image` (a path inside the image folder, or a list of them) and `conversations`: turns
-`{"from": "human" | "gpt", "value": text}`, alternating, human first. `<image>` stands in the human turns as often as
-there are images. Whatever is wrong with a row is said with the file, the row's id and what to do about it.
+`{"from": "human" | "gpt", "value": text}`, alternating, human first. The human turns have as many `<image>` as there
+are images. Every fault is reported with the file, the row's id and what to do about it.
 
 Rows are read, checked and written a chunk at a time, by CADC_WORKERS processes: a pool may be larger than memory, and
-how many processes there are changes no byte.
+the number of processes changes no byte.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ class Skipped:
 
 
 def _named(records: Iterator, repeated_ids: str) -> Iterator[tuple[str, dict | Skipped]]:
-    """Each record with its id, cut down to the fields of a row; Skipped where it has no id of its own (`number`: it gets one, ID#2, ID#3...)."""
+    """Each record with its id, cut down to the fields of a row; Skipped without an id of its own.
+
+    With `number` a repeated id becomes ID#2, ID#3...
+    """
     seen: dict[str, int] = {}
     times: Counter[str] = Counter()
     for number, record in enumerate(records):
@@ -72,7 +75,8 @@ def _named(records: Iterator, repeated_ids: str) -> Iterator[tuple[str, dict | S
                 name = f"{given}#{times[given] + 1}"
             if name in seen:
                 fail(
-                    f"the id is already that of row {seen[name]}; give every row its own, or set pool.repeated_ids: number"
+                    f"the id is already that of row {seen[name]}; give every row its own, "
+                    "or set pool.repeated_ids: number"
                 )
             seen[name] = number
             yield name, {field: record[field] for field in _FIELDS if field in record} | {"id": name}
@@ -162,12 +166,15 @@ def _each_chunk(
             if not (bad and on_bad_row == "fail"):  # then rows are only counted
                 take(rows)
     except BrokenProcessPool:
-        message = f"a process that checks rows was killed behind row {n_rows}: out of memory, or by an image; try CADC_WORKERS=1"
-        raise PoolError(f"{annotations}: {message}") from None
+        raise PoolError(
+            f"{annotations}: a process that checks rows was killed after row {n_rows}, out of memory or by an image; "
+            "try CADC_WORKERS=1"
+        ) from None
     if bad and on_bad_row == "fail":
         more = f" ({len(bad) - 1} more bad rows)" if len(bad) > 1 else ""
         raise PoolError(
-            f"{annotations}, row id {bad[0].id}: {bad[0].reason}{more}; or set pool.on_bad_row: skip to leave such rows out and count them"
+            f"{annotations}, row id {bad[0].id}: {bad[0].reason}{more}; or set pool.on_bad_row: skip to leave "
+            "such rows out and count them"
         )
     if not n_rows:
         raise PoolError(f"{annotations}: no usable row; {bad[0].reason if bad else 'the list is empty'}")
@@ -215,12 +222,14 @@ def copy_pool(
 def read_pool(
     annotations: Path, folder: Path | None, on_bad_row: str = "fail", **rules
 ) -> tuple[pa.Table, list[Skipped]]:
-    """Read and check a LLaVA-format data set: a JSON list, .jsonl, parquet or a data set saved on disk, that fits into memory.
+    """Read and check a LLaVA-format data set that fits into memory: a JSON list, .jsonl, parquet or a data set saved on
+    disk.
 
-    `rules` are those of `Checker`, min_side, embed_images, max_pixels, and repeated_ids: fail | number (a repeated id gets #2, #3...). Images lie in `folder`, None where each is in its record.
-    Returns a table with columns id, source, images (list of {bytes, path}) and turns (list of {role, text}), in file
-    order, and the rows that were skipped. Raises PoolError on an unreadable file, an empty result or, under
-    `on_bad_row="fail"`, on the first bad row (and says how many more there are).
+    Images lie in `folder`, None where each is in its record. `rules` are those of `Checker`, min_side, embed_images,
+    max_pixels, and repeated_ids: fail | number (a repeated id gets #2, #3...). Returns a table with columns id, source,
+    images (list of {bytes, path}) and turns (list of {role, text}), in file order, and the rows that were skipped.
+    Raises PoolError on an unreadable file, an empty result or, under `on_bad_row="fail"`, on the first bad row (and
+    says how many more there are).
     """
     chunks: list[pa.Table] = []
     skipped = _each_chunk(chunks.append, annotations, folder, on_bad_row, **rules)

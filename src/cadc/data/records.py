@@ -15,6 +15,8 @@ from pathlib import Path
 import datasets
 import pyarrow.parquet as pq
 
+from cadc.config.errors import InputError
+
 LONGEST_ROW = 1 << 24  # characters of one row (ours); where there are more, a quote or a bracket is missing
 _BLOCK = 1 << 20  # bytes read at a time
 _BATCH = 64  # rows of a table turned into records at a time: they may hold images
@@ -22,14 +24,15 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _COLUMNS = {"id", "source", "image", "images", "conversations"}
 
 
-class PoolError(ValueError):
+class PoolError(InputError):
     """A file or a row that can't be used; the message names the file, the row id and the fix."""
 
 
 def read_records(path: Path) -> Iterator:
-    """The records at `path`, in order: a JSON list, .jsonl, .parquet, a folder of .parquet files or one that `datasets.save_to_disk` wrote.
+    """The records at `path`, in order.
 
-    Raises PoolError, naming the line where there is one, if the file is missing, breaks off or is none of these.
+    It is a JSON list, .jsonl, .parquet, a folder of .parquet files or one that `datasets.save_to_disk` wrote. Raises
+    PoolError, naming the line where there is one, if the file is missing, breaks off or is none of these.
     """
     if not path.exists():
         raise PoolError(f"{path}: no such file; set data.annotations to your LLaVA-format JSON")
@@ -56,7 +59,8 @@ def _lines(path: Path) -> Iterator:
                 return
             if len(line) > LONGEST_ROW:
                 raise PoolError(
-                    f"{path}, line {number}: longer than the {LONGEST_ROW} bytes that a row may have; put each row on a line of its own"
+                    f"{path}, line {number}: longer than the {LONGEST_ROW} bytes that a row may have; "
+                    "put each row on a line of its own"
                 )
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
@@ -71,7 +75,7 @@ def _lines(path: Path) -> Iterator:
 
 
 class _Window:
-    """What is read of a text file and not parsed yet: `text` from `at` on, which stands in line `line` of the file."""
+    """What is read of a text file and not parsed yet: `text` from `at` on, in line `line` of the file."""
 
     def __init__(self, path: Path, file):
         self.path, self.file, self.decoder = path, file, codecs.getincrementaldecoder("utf-8")()
@@ -139,7 +143,8 @@ def _listed(path: Path) -> Iterator:
         if first != "[":
             found = f"it starts with {first!r}" if first else "it is empty"
             raise PoolError(
-                f"{path}: not a list of rows, {found}; wrap the rows in [ ], or name the file .jsonl if each line is a row"
+                f"{path}: not a list of rows, {found}; wrap the rows in [ ], "
+                "or name the file .jsonl if each line is a row"
             )
         window.at += 1
         ended = window.character() == "]"
@@ -159,14 +164,18 @@ def _listed(path: Path) -> Iterator:
 def _tabled(path: Path) -> Iterator:
     files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
     if (path / "dataset_dict.json").exists():
-        splits = json.loads((path / "dataset_dict.json").read_text())["splits"]
+        splits = sorted(each.name for each in path.iterdir() if (each / "state.json").exists())
+        if not splits:
+            raise PoolError(f"{path}: a data set of several splits, but none of them is there; fetch or write it again")
         raise PoolError(
-            f"{path}: holds the splits {', '.join(splits)}; set data.annotations to one of their folders, such as {path / splits[0]}"
+            f"{path}: holds the splits {', '.join(splits)}; set data.annotations to one of their folders, "
+            f"such as {path / splits[0]}"
         )
     saved = (path / "state.json").exists()
     if not (saved or files):
         raise PoolError(
-            f"{path}: a folder, but no Hugging Face dataset; give a JSON file, parquet files or a folder written by save_to_disk"
+            f"{path}: a folder, but no Hugging Face dataset; give a JSON file, parquet files or a folder written by "
+            "save_to_disk"
         )
     try:
         if saved:
@@ -192,7 +201,8 @@ def _tabled(path: Path) -> Iterator:
 def _of_tables(path: Path, columns: list[str], tables) -> Iterator[dict]:
     if not {"id", "conversations"} <= {*columns}:
         raise PoolError(
-            f"{path}: has the columns {', '.join(columns)}; it needs id, conversations and, for pictures, image or images"
+            f"{path}: has the columns {', '.join(columns)}; it needs id, conversations and, "
+            "for pictures, image or images"
         )
     for table in tables:
         yield from table.to_pylist()

@@ -16,7 +16,8 @@ from omegaconf import OmegaConf
 
 from cadc.compute import console
 from cadc.config.compose import composed
-from cadc.config.params import Params, ParamsError, checked
+from cadc.config.errors import InputError
+from cadc.config.params import Params, checked
 from cadc.doctor import checks
 from cadc.doctor.estimate import CORE, PEAK, REFERENCE, SUSTAINED, Load, Work, works
 from cadc.doctor.published import Size, size_of
@@ -38,7 +39,7 @@ def _count(number: float) -> str:
 
 
 def load_of(params: Params, size: Size, annotations: checks.Annotations | None) -> tuple[Load, list[str]]:
-    """What there is to work through, and how it was come by where it had to be assumed."""
+    """The amount of work, and the assumptions behind it."""
     rows, characters, said = params.data.expected.rows or 0, _CHARACTERS, []
     if annotations is None:
         characters = _MINI_CHARACTERS
@@ -64,7 +65,7 @@ def load_of(params: Params, size: Size, annotations: checks.Annotations | None) 
 
 
 def speed(params: Params) -> tuple[float, str]:
-    """Operations a second that this machine sustains, or the reference GPU where the profile needs one, and what that is."""
+    """Operations a second of this machine, or of the reference GPU where the profile needs one; and its name."""
     if torch.cuda.is_available():
         name, count = torch.cuda.get_device_name(0), torch.cuda.device_count()
         peak = next((peak for part, peak in PEAK.items() if part in name), None)
@@ -125,7 +126,11 @@ def show_works(made: list[Work], params: Params) -> None:
 
 def main(overrides: list[str]) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)
-    params = checked(OmegaConf.to_container(composed(overrides)), "conf")
+    try:
+        raw = OmegaConf.to_container(composed(overrides))
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    params = checked(raw, "conf")
     size, tuned, annotations = size_of(params.model), size_of(params.tuned), checks.annotations_of(params.data)
     made, said = [], []
     if size and tuned:
@@ -152,7 +157,8 @@ def main(overrides: list[str]) -> int:
         show(title, findings)
     if not made:
         console.line(
-            f"\nNo estimate: {params.model.path if size is None else params.tuned.path} is neither on this machine nor a model whose shapes are known here."
+            f"\nNo estimate: {params.model.path if size is None else params.tuned.path} is neither on this machine nor a "
+            "model whose shapes are known here."
         )
     else:
         console.line(
@@ -167,5 +173,5 @@ def main(overrides: list[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (ValueError, ParamsError) as error:
+    except InputError as error:
         raise SystemExit(f"doctor: {error}") from None

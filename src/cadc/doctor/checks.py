@@ -1,4 +1,4 @@
-"""What a run needs and a machine may lack: data, models, packages, keys, disk, GPU. Each check says what it found and what to do."""
+"""What a run needs and a machine may lack: data, models, packages, keys, disk, GPU. Each check says what to do."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ def data_findings(data: Data, annotations: Annotations | None) -> list[Finding]:
                     there,
                     str(data.inside(name))
                     if there
-                    else f"no {data.inside(name)}; write it, or set data.{'choice' if kind[0] == 'm' else 'yesno'} to null",
+                    else f"no {data.inside(name)}; write it, "
+                    f"or set data.{'choice' if kind[0] == 'm' else 'yesno'} to null",
                 )
             )
     return found
@@ -209,7 +210,8 @@ def key_findings(params: Params) -> list[Finding]:
             Finding(
                 "judge",
                 False,
-                f"{', '.join(unjudged)}: set evaluate.judge.url and .model, or the small deterministic judge compares words",
+                f"{', '.join(unjudged)}: set evaluate.judge.url and .model, "
+                "or the small deterministic judge compares words",
             )
         )
     return found
@@ -241,7 +243,10 @@ def gpu_finding(params: Params, wanted: float) -> Finding:
         )
     memory = min(torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count()))
     fits = memory > wanted
-    text = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory / _GB:.0f} GB, about {wanted / _GB:.0f} GB needed"
+    text = (
+        f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory / _GB:.0f} GB, "
+        f"about {wanted / _GB:.0f} GB needed"
+    )
     return Finding(
         "GPU",
         fits,
@@ -249,6 +254,7 @@ def gpu_finding(params: Params, wanted: float) -> Finding:
         + (
             ""
             if fits
-            else "; lower capture.batch_tokens for gradients, finetune.micro_batch and proxy.micro_batch or set model.gradient_checkpointing for training"
+            else "; lower capture.batch_tokens for gradients, finetune.micro_batch and proxy.micro_batch "
+            "or set model.gradient_checkpointing for training"
         ),
     )

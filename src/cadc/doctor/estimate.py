@@ -1,8 +1,10 @@
-"""What a run takes, stage by stage: operations, memory and disk from shapes alone (ours). Good to a factor of two, before anything is downloaded.
+"""What a run takes, stage by stage: operations, memory and disk from shapes alone (ours), before anything is
+downloaded.
 
-A forward pass takes 2 operations a parameter and token, a training step of LoRA 4 (weights of the base get no gradient) and 6 with gradient
-checkpointing, which gradients of single rows do without. Activations are 34 bytes a token, layer and unit of width in 16 bits (Korthikanti et al. 2022, eq. 2, attention's own apart), of which
-checkpointing keeps the 2 of a layer's input; the logits and their gradient are held in float32.
+Good to a factor of two. A forward pass takes 2 operations a parameter and token. A training step of LoRA takes 4
+(weights of the base get no gradient), and 6 with gradient checkpointing, which gradients of single rows do not use.
+Activations are 34 bytes a token, layer and unit of width in 16 bits (Korthikanti et al. 2022, eq. 2, without
+attention's own); checkpointing keeps the 2 of a layer's input. Logits and their gradient are in float32.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from cadc.doctor.published import Size
 from cadc.training.schedule import epochs_for
 
 CORE = 20e9  # operations a second of one CPU core in 32 bits (ours: what fine-tuning the mini model sustains)
-#: Dense 16-bit tensor operations a second of a GPU (its data sheet), and the share of them that training sustains (ours: what LoRA runs report).
+#: Dense 16-bit tensor operations a second of a GPU (its data sheet), and the share of them that training sustains
+#: (ours: what LoRA runs report).
 PEAK = {
     "H200": 989e12,
     "H100": 989e12,
@@ -27,14 +30,14 @@ PEAK = {
     "T4": 65e12,
 }
 SUSTAINED = 0.35
-REFERENCE = "A100"  # what hours are told for on a machine without a GPU
+REFERENCE = "A100"  # the GPU that hours are given for on a machine without one
 
 _CLIP_L = (304e6, 577, 768)  # parameters, tokens of a picture and width of CLIP ViT-L/14 at 336 pixels
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is to be worked through: pool rows, tokens a row, probe rows and their subtasks, questions scored a run."""
+    """The amount of work: pool rows, tokens a row, probe rows and their subtasks, questions scored a run."""
 
     rows: int
     tokens: float
@@ -45,7 +48,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Work:
-    """One stage: rows it goes through, its operations, the peak memory of a GPU and what it leaves on disk, in bytes."""
+    """One stage: its rows and operations, the peak memory of a GPU and what it leaves on disk, in bytes."""
 
     stage: str
     rows: float
@@ -55,7 +58,9 @@ class Work:
 
 
 def training_memory(size: Size, params: Params, tokens: float, checkpointing: bool) -> float:
-    """Bytes of one training step over `tokens` tokens: weights, LoRA with gradient and AdamW state, activations, logits."""
+    """Bytes of one training step over `tokens` tokens: weights, LoRA with gradient and AdamW state, activations,
+    logits.
+    """
     a_weight = 2 if params.model.dtype == "bfloat16" else 4
     kept = 2 if checkpointing else 34 * a_weight / 2
     activations = tokens * size.width * (kept * size.layers + 34 * a_weight / 2)
@@ -63,13 +68,16 @@ def training_memory(size: Size, params: Params, tokens: float, checkpointing: bo
 
 
 def _tower(path: str | None) -> tuple[float, int, int]:
-    """Parameters, tokens of a picture and width of the contrastive tower; of one that is not at hand, and of the model itself, CLIP's stand for it."""
+    """Parameters, tokens of a picture and width of the contrastive tower; CLIP's where that is not at hand, or is the
+    model itself.
+    """
     weights = list(Path(path or "").glob("*.safetensors")) if path and Path(path).is_dir() else []
     return (sum(file.stat().st_size for file in weights) / 4, 9, 64) if weights else _CLIP_L
 
 
 def works(params: Params, size: Size, tuned: Size, load: Load) -> list[Work]:
-    """The stages of `dvc repro report` under `params` that take more than minutes, in order; `tuned` is the model that is tuned and scored.
+    """The stages of `dvc repro report` under `params` that take more than minutes, in order; `tuned` is the model tuned
+    and scored.
 
     The report reads capabilities, so all that leads to them runs whatever the methods.
     """

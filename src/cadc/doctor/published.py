@@ -1,7 +1,7 @@
-"""Published models in figures: their configs, so that a machine that has none of them can still count their parameters.
+"""Shapes of published models: their configs, so that a machine without these models can still count their parameters.
 
-From the `config.json` of each hub repository, shortened to what shapes have to do with. `image_tokens` is what the model's processor makes of a
-picture of 640 x 480 pixels, COCO's commonest size, by default.
+From the `config.json` of each hub repository, shortened to what shapes depend on. `image_tokens` is what the model's
+processor makes by default of a picture of 640 x 480 pixels, COCO's commonest size.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from transformers import (
 )
 from transformers.initialization import no_init_weights
 
+from cadc.config.errors import InputError
 from cadc.config.params import Model
-from cadc.model.load import add_lora, trainable
+from cadc.model.load import add_lora, first_line, trainable
 
 _CLIP_L_336 = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
                "image_size": 336, "patch_size": 14}  # fmt: skip
@@ -71,7 +72,9 @@ _PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, int]] = {
 
 @dataclass(frozen=True)
 class Size:
-    """What a model's shapes say: parameters (all, and of its LoRA), its language model's width, layers and vocabulary, tokens of a picture."""
+    """A model's shapes: parameters (all, and of its LoRA); width, layers and vocabulary of its language model; tokens
+    of a picture.
+    """
 
     parameters: int
     lora: int
@@ -85,7 +88,8 @@ class Size:
 def size_of(model: Model) -> Size | None:
     """The size of `model`, by its own config where that is at hand, else by the published one; None where neither is.
 
-    The model is laid out without memory, so that LoRA's targets are tried on its real modules. Raises ValueError (PEFT's) where they match none.
+    The model is laid out without memory, so that LoRA's targets are tried on its real modules. Raises InputError where
+    they match none, and where `model` reads no images.
     """
     try:
         config, tokens = AutoConfig.from_pretrained(model.path, local_files_only=True), None
@@ -94,15 +98,23 @@ def size_of(model: Model) -> Size | None:
             return None
         kind, arguments, tokens = _PUBLISHED[model.path]
         config = kind(**arguments)
+    vision = getattr(config, "vision_config", None)
+    if vision is None:
+        raise InputError(f"model.path: {model.path} has no vision tower; give an image-text-to-text model")
     if tokens is None:
-        vision = config.vision_config
         tokens = (
             _PUBLISHED[model.path][2]
             if model.path in _PUBLISHED
             else (getattr(vision, "image_size", 336) // getattr(vision, "patch_size", 14)) ** 2
         )
     with torch.device("meta"), no_init_weights():
-        laid_out = add_lora(AutoModelForImageTextToText.from_config(config).requires_grad_(False), model.lora, 0)
+        try:
+            base = AutoModelForImageTextToText.from_config(config)
+        except ValueError as error:
+            raise InputError(
+                f"model.path: {model.path} is no image-text-to-text model ({first_line(error)})"
+            ) from error
+        laid_out = add_lora(base.requires_grad_(False), model.lora, 0)
     lora = trainable(laid_out)
     text = config.get_text_config()
     return Size(

@@ -9,6 +9,7 @@ from lmms_eval.api.model import lmms
 from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
+from cadc.config.errors import InputError
 from cadc.model.encode import IMAGE_TOKEN, open_image
 from cadc.model.generate import generate, prompt
 
@@ -17,7 +18,9 @@ PORTION = 4096
 
 
 class ChatModel(lmms):
-    """Answers lmms-eval's requests, of any number of images; encoded prompts are kept, so several adapters share one encoding."""
+    """Answers lmms-eval's requests with any number of images. Encoded prompts are kept, so that several adapters share
+    them.
+    """
 
     is_simple = False
 
@@ -39,7 +42,7 @@ class ChatModel(lmms):
             ]
             other = sorted({part["type"] for part in parts} - {"text", "image"})
             if other:
-                raise ValueError(
+                raise InputError(
                     f"{task}, document {doc_id}: shows {', '.join(other)}; models here are shown images and text alone"
                 )
             images = [

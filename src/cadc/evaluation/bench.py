@@ -1,4 +1,4 @@
-"""Tuning on rows of a pool and asking a benchmark's questions, in one process: what the gate and metabolism try versions and draws with."""
+"""Tuning on rows of a pool and answering a benchmark's questions, in one process: for the gate and metabolism."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GREY = (128, 128, 128)
 
 
 class BlankPictures:
-    """A processor before whose eyes every picture is grey: what a model then says, it says without looking."""
+    """A processor that sees every picture grey: the model's answers are then given without looking."""
 
     def __init__(self, processor: ProcessorMixin):
         self._processor = processor
@@ -44,7 +44,9 @@ class Bench:
         self.rows = EncodedRows(pool, self.processor, params.model.max_length, long_rows=params.model.long_rows)
 
     def tuned(self, rows: np.ndarray, n_examples: int, seed: int) -> PeftModel:
-        """The base with a fresh adapter, tuned on pool rows int64 [n] in their order, again and again up to `n_examples`; without rows it is left as it is."""
+        """The base with a fresh adapter, tuned on pool rows int64 [n] in their order, repeated up to `n_examples`;
+        untuned without rows.
+        """
         params = self.params
         model = add_lora(load_base(params.model), params.model.lora, seed)
         if len(rows):
@@ -59,7 +61,10 @@ class Bench:
 
 
 def chat_of(params: Params, processor: ProcessorMixin, blank: bool = False) -> ChatModel:
-    """What asks a model; one for each set of tasks, for it keeps their prompts. `blank`: with grey pictures."""
+    """The interface that asks a model. One for each set of tasks: it keeps their prompts.
+
+    `blank`: with grey pictures.
+    """
     return ChatModel(
         BlankPictures(processor) if blank else processor, params.evaluate.batch_size, params.evaluate.max_new_tokens
     )

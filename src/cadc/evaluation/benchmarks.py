@@ -23,6 +23,7 @@ from lmms_eval.evaluator import simple_evaluate
 from lmms_eval.tasks import TaskManager
 from lmms_eval.tasks.mmbench.mmbench_evals import MMBench_Evaluator
 
+from cadc.config.errors import InputError
 from cadc.evaluation.catalogue import BENCHMARKS, TASKS, DataSet, check, needs, tasks_folder
 
 SAMPLE_SCHEMA = pa.schema(
@@ -38,7 +39,10 @@ def sample_schema(names: list[str]) -> pa.Schema:
 
 
 class MirrorTask(ConfigurableMessagesTask):
-    """A task as lmms-eval ships it, over rows that were read already: its own download tries a missing folder five times, and reads all splits."""
+    """A task as lmms-eval ships it, on rows that are already read.
+
+    lmms-eval's own download reads all splits, and tries a missing folder five times.
+    """
 
     def __init__(self, config: dict, data: datasets.Dataset):
         self._data = data
@@ -57,7 +61,9 @@ class MirrorTask(ConfigurableMessagesTask):
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """Loaded tasks, the manager of just their folders (lmms-eval would read all 2,000 tasks for every run), their data's folder."""
+    """Loaded tasks, a manager of their folders alone (lmms-eval would read all 2,000 tasks for every run), and their
+    data's folder.
+    """
 
     tasks: list[MirrorTask]
     manager: TaskManager
@@ -65,7 +71,10 @@ class Benchmarks:
 
 
 def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> datasets.Dataset:
-    """The rows of one split, and of no other. Raises ValueError where the mirror has no such split or lacks one of `columns`."""
+    """The rows of one split, and of no other.
+
+    Raises InputError where the mirror lacks the split or one of `columns`.
+    """
     folder = data.folder(root)
     place = f"{folder}, config {data.config or 'default'}, split {data.split}"
     again = f"fetch it again: {data.fetch(root)}"
@@ -82,24 +91,29 @@ def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> da
             cache_dir=cache,
         )
     except Exception as error:  # datasets raises errors of ten kinds for an incomplete folder
-        raise ValueError(
+        raise InputError(
             f"{place}: can't be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); {again}"
         ) from error
     lacking = [name for name in columns if name not in rows.column_names]
     if lacking:
-        raise ValueError(
-            f"{place}: no column {', '.join(lacking)}, which lmms-eval's task reads; there are {', '.join(rows.column_names)}; {again}"
+        raise InputError(
+            f"{place}: no column {', '.join(lacking)}, which lmms-eval's task reads; "
+            f"there are {', '.join(rows.column_names)}; {again}"
         )
     return rows
 
 
 def _with_pictures(config: dict, rows: datasets.Dataset, pictures: datasets.Dataset, folder: Path) -> dict:
-    """GQA's questions with pictures looked up as they are asked for: lmms-eval would fetch them from the hub and write each once a question."""
+    """GQA's questions, each with its picture looked up when it is asked for.
+
+    lmms-eval would fetch the pictures from the hub and write each once a question.
+    """
     at = {name: i for i, name in enumerate(pictures["id"])}
     lacking = sorted(set(rows["imageId"]) - set(at))
     if lacking:
-        raise ValueError(
-            f"{folder}: {len(lacking)} of the pictures that questions ask about are not there, such as {lacking[0]}; fetch it again"
+        raise InputError(
+            f"{folder}: {len(lacking)} of the pictures that questions ask about are not there, such as {lacking[0]}; "
+            "fetch it again"
         )
     shipped = config["doc_to_visual"]
     return {
@@ -110,7 +124,9 @@ def _with_pictures(config: dict, rows: datasets.Dataset, pictures: datasets.Data
 
 
 def _judging(name: str, config: dict, judged: bool) -> dict:
-    """Metrics that can be computed here: no submission files; HallusionBench by a judge, or by the yes or no in the answer."""
+    """The metrics that can be computed here: no submission files; HallusionBench by a judge, or by the answer's yes or
+    no.
+    """
     metrics = [metric for metric in config["metric_list"] if metric["metric"] != "submission"]
     if name == "hallusion_bench_image":
         from lmms_eval.tasks.hallusion_bench import evaluate_hb, utils
@@ -126,10 +142,11 @@ def _judging(name: str, config: dict, judged: bool) -> dict:
 
 
 def load_tasks(root: Path, names: list[str], judged: bool = False) -> Benchmarks:
-    """The named tasks on the data sets that lie under `root` in the hub's layout, as lmms-eval ships them but for the path.
+    """The named tasks on the data sets that lie under `root` in the hub's layout, as lmms-eval ships them but for the
+    path.
 
-    `judged`: a language model can be asked (`judge` says where). Raises what `catalogue.check` raises, and ValueError at a data
-    set that is incomplete.
+    `judged`: a language model can be asked (`judge` says where). Raises InputError as `catalogue.check` does, and at a
+    data set that is incomplete.
     """
     check(root, names, judged)
     cache = tempfile.TemporaryDirectory(
@@ -159,9 +176,11 @@ def load_tasks(root: Path, names: list[str], judged: bool = False) -> Benchmarks
 def run(model: lmms, benchmarks: Benchmarks) -> tuple[dict[str, dict[str, float]], dict[str, list[dict]]]:
     """lmms-eval's metrics by task, and its samples by task.
 
-    One thread scores: MMT-Bench and CMMMU guess at random where they can't parse an answer, and threads share one generator.
+    One thread scores: MMT-Bench and CMMMU guess at random where they can't parse an answer, and threads share one
+    generator.
     """
-    # its own bars and tables; its warnings go to loguru's handler. What it writes, HallusionBench's verdicts that it would take up again among it, goes, too
+    # Hides its bars and tables; its warnings go to loguru's handler. Its files are dropped, too: it would reuse
+    # HallusionBench's verdicts among them.
     with (
         open(os.devnull, "w") as nowhere,
         redirect_stderr(nowhere),
@@ -195,7 +214,9 @@ def _answer(sample: dict) -> str:
 
 
 def _mmbench(task: str, sample: dict) -> float:
-    """Whether one question of MMBench is answered rightly; lmms-eval's own evaluator only says whether all its variants are."""
+    """Whether one question of MMBench is answered rightly; lmms-eval's own evaluator only says whether all its variants
+    are.
+    """
     evaluator = MMBench_Evaluator(API_KEY="", API_URL=os.environ.get("OPENAI_API_URL", ""))
     item = sample["gpt_eval_score"]
     return evaluator.eval_sub_data(
@@ -244,7 +265,7 @@ def _reference(sample: dict) -> str:
 
 
 def _scored_with(task: str, sample: dict) -> object:
-    """What a sample shares with those that it is scored together with: MME's two questions on an image, MMBench's variants of one."""
+    """The key that samples scored together share: an image in MME, the question behind all variants in MMBench."""
     figure = BENCHMARKS[TASKS[task].benchmark].figure
     if figure == "mme":
         return sample["doc"]["category"], sample["doc"]["question_id"]
@@ -252,7 +273,9 @@ def _scored_with(task: str, sample: dict) -> object:
 
 
 def _chances(task: str, samples: list[dict]) -> list[float]:
-    """What a guess is worth: one over the number of options; in mini_vqa the share of a subtask's commonest answer; else nothing."""
+    """The score of a guess: one over the number of options; in mini_vqa the share of a subtask's commonest answer; else
+    0.
+    """
     if task != "mini_vqa":
         options = [TASKS[task].options(sample["doc"]) for sample in samples]
         return [1 / n if n else 0.0 for n in options]
@@ -268,7 +291,9 @@ def _column(doc: dict, name: str | None, otherwise: str) -> str:
 
 
 def sample_rows(task: str, samples: list[dict]) -> list[dict]:
-    """One plain row a sample, by document: score is within 0 and 1, or judge points (`scale` then is the reference's points)."""
+    """One plain row a sample, by document. score is within 0 and 1, or judge points, and `scale` then the reference's
+    points.
+    """
     known, samples = TASKS[task], sorted(samples, key=lambda sample: sample["doc_id"])
     first: dict[object, int] = {}
     rows = []

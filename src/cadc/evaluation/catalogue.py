@@ -1,7 +1,7 @@
-"""Every benchmark that can stand in `evaluate.tasks`, as data: how it is asked, read, scored and fetched.
+"""Every benchmark that `evaluate.tasks` can name, as data: how it is asked, read, scored and fetched.
 
-Names, data sets, splits and prompts are lmms-eval's and are read from the yaml files that it ships; here stands what they leave
-out. Nothing of lmms-eval is imported, for that takes 20 seconds.
+Names, data sets, splits and prompts are lmms-eval's and are read from the yaml files that it ships; this module holds
+what they leave out. Nothing of lmms-eval is imported, for that takes 20 seconds.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from pathlib import Path
 
 import yaml
 
+from cadc.config.errors import InputError
+
 #: What `cadc` ships itself: the folder, beside lmms-eval's.
 OWN = Path(__file__).parent / "tasks"
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """`title` in tables; `kind` of question: yesno | choice | open | judged; `figure`: how `statistics.measure` scores it, in percent."""
+    """`title` in tables; `kind` of question: yesno | choice | open | judged; `figure`: how `statistics.measure` scores
+    it.
+    """
 
     title: str
     kind: str
@@ -32,10 +36,11 @@ class Benchmark:
 class Task:
     """One task of lmms-eval, in `folder` of its tasks.
 
-    `score` is where its own figure stands in a sample, dots between names, or how `benchmarks.sample_rows` gets it; `rows` those of the
-    split as published; `columns` those that its functions read; `options(doc)` how many answers there are to guess from (0: open).
-    `subtask` and `meta` are columns. `judge`: may (asked where evaluate.judge.url is set), must (that, or the small one), real (that alone).
-    `like` is the task that lmms-eval ships, where it has no such task itself, and `metrics` the task whose metrics it takes instead.
+    `score`: where its own figure is in a sample, dots between names, or how `benchmarks.sample_rows` computes it.
+    `rows`: of the split as published. `columns`: those that its functions read. `options(doc)`: how many answers there
+    are to guess from (0: open). `subtask` and `meta`: columns. `judge`: may (asked where evaluate.judge.url is set),
+    must (that, or the small one), real (that alone). `like`: the task that lmms-eval ships, where it has no such task
+    itself; `metrics`: the task whose metrics it then takes.
     """
 
     folder: str
@@ -71,7 +76,7 @@ class DataSet:
         return f"hf download --repo-type dataset {self.repository} --local-dir {self.folder(root)}"
 
 
-#: Headline figures, in the order of tables; those of the mini world first, then PROGRESS's (arXiv 2506.01085) and HallusionBench.
+#: Headline figures, in the order of tables: the mini world's, PROGRESS's (arXiv 2506.01085) and HallusionBench.
 BENCHMARKS = {
     "pope_f1": Benchmark("POPE F1", "yesno", "pope"),
     "mmt_accuracy": Benchmark("MMT-Bench", "choice", "mmt"),
@@ -180,7 +185,7 @@ def shipped(name: str) -> dict:
         if config.get("task") == wanted:
             base = yaml.load((folder / config["include"]).read_text(), _Yaml) if "include" in config else {}
             return {**base, **config}
-    raise ValueError(f"{name}: no yaml under {folder} describes it; lmms-eval 0.7.3 is what this is made for")
+    raise InputError(f"{name}: no yaml under {folder} describes it; lmms-eval 0.7.3 is what this is made for")
 
 
 def needs(name: str) -> list[DataSet]:
@@ -196,7 +201,10 @@ def repositories(names: list[str]) -> list[str]:
 
 
 def check_names(names: list[str], judged: bool) -> None:
-    """Raise ValueError at tasks that are unknown, of one benchmark twice, or that need a judge (`judged`: evaluate.judge.url is set), all at once."""
+    """Raise InputError naming all tasks that are unknown, are of one benchmark twice, or need a judge.
+
+    `judged`: evaluate.judge.url is set.
+    """
     faults = []
     for name in names:
         if name not in TASKS:
@@ -206,19 +214,20 @@ def check_names(names: list[str], judged: bool) -> None:
                 + (f"nearest are {', '.join(near)}" if near else f"there are {', '.join(TASKS)}")
             )
         elif names.count(name) > 1 or any(other == f"{name}_static" for other in names):
-            faults.append(f"evaluate.tasks: {name} stands there twice, or both with a judge and static; name it once")
+            faults.append(f"evaluate.tasks: {name} is named twice, or both with a judge and static; name it once")
         elif TASKS[name].judge == "real" and not judged:
             faults.append(
-                f"{name} asks a language model what it can't read; set evaluate.judge.url, or take {name}_static, which asks nothing"
+                f"{name} asks a language model what it can't read; set evaluate.judge.url, "
+                f"or take {name}_static, which asks nothing"
             )
     if faults:
-        raise ValueError("\n".join(dict.fromkeys(faults)))
+        raise InputError("\n".join(dict.fromkeys(faults)))
 
 
 def check(root: Path, names: list[str], judged: bool) -> None:
-    """See that tasks `names` can run on the data sets under `root`: their names first, as `check_names`.
+    """Check that tasks `names` can run on the data sets under `root`: their names first, as `check_names`.
 
-    Raises FileNotFoundError at data sets that `root` lacks, all at once.
+    Raises InputError naming all data sets that `root` lacks.
     """
     check_names(names, judged)
     lacking: dict[str, tuple[DataSet, list[str]]] = {}
@@ -228,10 +237,11 @@ def check(root: Path, names: list[str], judged: bool) -> None:
             lacking.setdefault(data.repository, (data, []))[1].append(name)
     if lacking:
         lines = [f"  {data.folder(root)} ({', '.join(users)}): {data.fetch(root)}" for data, users in lacking.values()]
-        raise FileNotFoundError(
+        raise InputError(
             "\n".join(
                 [
-                    f"{len(lacking)} data sets that evaluate.tasks needs are not under {root}; each belongs into its folder there, or of the root it is copied from:",
+                    f"{len(lacking)} data sets that evaluate.tasks needs are not under {root}; put each into its "
+                    "folder there, or in the root that it is copied from:",
                     *lines,
                 ]
             )

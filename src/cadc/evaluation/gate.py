@@ -11,8 +11,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from cadc.config.arms import budget_key
 from cadc.config.budgets import capped_shares
-from cadc.config.params import budget_key
+from cadc.config.errors import InputError
 
 #: The figures shown, with their names in tables, and those that the gate is judged on.
 FORMS = {
@@ -69,12 +70,17 @@ class Condition:
 def oracle(labels: list[dict], n: int, rng: np.random.Generator) -> np.ndarray:
     """`n` clean, deduplicated rows in a benchmark's form, balanced over subtasks, in random order: int64 [n].
 
-    `labels` are the pool's noise labels, which no method sees. Raises ValueError where there are fewer such rows.
+    `labels` are the pool's noise labels, which no method sees. Raises InputError where there are fewer such rows.
     """
     groups: dict[str, list[int]] = {}
     for row, label in enumerate(labels):
         if label["noise"] == "clean" and not label["duplicate_of"] and label["form"] in _ASKED:
             groups.setdefault(label["subtask"], []).append(row)
+    there = sum(map(len, groups.values()))
+    if n > there:
+        raise InputError(
+            f"gate.oracle: a budget of {n} rows exceeds the {there} clean rows in a benchmark's form; lower it"
+        )
     names = sorted(groups)
     shares = capped_shares(np.ones(len(names)), np.array([len(groups[name]) for name in names]), n)
     return rng.permutation(

@@ -1,8 +1,10 @@
-"""The judge of LLaVA-in-the-Wild, MMBench and HallusionBench: any OpenAI-compatible endpoint, or a small deterministic one of our own.
+"""The judge of LLaVA-in-the-Wild, MMBench and HallusionBench: any OpenAI-compatible endpoint, or a small deterministic
+one of our own.
 
-lmms-eval asks in three ways, of two kinds of address, and hides what fails: a dead or unparsable judge is worth 100.0 to
-LLaVA-in-the-Wild, a guess to MMBench, "unclear" to HallusionBench. So it always asks a server of ours on 127.0.0.1, which either judges
-itself or asks the endpoint through `cadc.compute.endpoint`: each prompt is paid for once, the key is never lmms-eval's, and failures are errors.
+lmms-eval asks in three ways, at two kinds of address, and hides failures: a dead or unparsable judge is worth 100.0 to
+LLaVA-in-the-Wild, a guess to MMBench, "unclear" to HallusionBench. So it always asks a server of ours on 127.0.0.1,
+which judges itself or asks the endpoint through `cadc.compute.endpoint`: each prompt is paid for once, lmms-eval never
+has the key, and failures are errors.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from cadc.compute.endpoint import Endpoint, EndpointError
+from cadc.config.errors import InputError
 from cadc.config.params import Judge
 
 
-class JudgeError(ValueError):
+class JudgeError(InputError):
     """The judge gave no usable score; the message says for which questions and what to look at."""
 
 
@@ -76,7 +79,7 @@ PATIENCE = 29.0
 
 @dataclass
 class Asked:
-    """The judge that stands behind `url` for the moment: `of` says which; `failure` why a prompt got no usable reply."""
+    """The judge behind `url`: `of` names it; `failure` says why a prompt got no usable reply."""
 
     url: str
     of: str
@@ -89,7 +92,7 @@ class Asked:
 
 
 def _reply(asked: Asked, endpoint: Endpoint | None, prompt: str) -> str:
-    """The judge's reply to one prompt of lmms-eval. After a failure, which the run does not outlive, nothing more is asked."""
+    """The judge's reply to one prompt of lmms-eval. After a failure, which ends the run, nothing more is asked."""
     if asked.failure is not None:
         return "no reply"
     try:
@@ -98,7 +101,10 @@ def _reply(asked: Asked, endpoint: Endpoint | None, prompt: str) -> str:
         read, started = next((read for words, read in _USABLE.items() if words in prompt), str), time.monotonic()
         reply = endpoint.ask([prompt], read)[0]
         if time.monotonic() - started > PATIENCE and read is not _two_numbers:  # whose failures `check_scores` sees
-            asked.failure = f"a reply took more than {PATIENCE:g} s, when lmms-eval has given it up; replies are kept, so run it again"
+            asked.failure = (
+                f"a reply took more than {PATIENCE:g} s, after which lmms-eval ignores it; "
+                "replies are kept, so run it again"
+            )
         return reply
     except Exception as error:  # whatever it is: lmms-eval would score a broken connection, too
         asked.failure = str(error) or type(error).__name__
@@ -132,8 +138,9 @@ def _handler(asked: Asked, endpoint: Endpoint | None) -> type[BaseHTTPRequestHan
 def judge(params: Judge) -> Iterator[Asked]:
     """Point lmms-eval at a judge on a free port of 127.0.0.1 for the duration.
 
-    Must be entered before lmms-eval's tasks are loaded. With `url: null` it is our own; otherwise it passes prompts on, with the key
-    from OPENAI_API_KEY and from there alone, which meanwhile is hidden from lmms-eval. Raises JudgeError where there is none.
+    It must be entered before lmms-eval's tasks are loaded. With `url: null` the judge is our own. Otherwise it passes
+    prompts on, with the key from OPENAI_API_KEY and from nowhere else, which is hidden from lmms-eval meanwhile. Raises
+    JudgeError where there is no key.
     """
     endpoint = None
     if params.url is not None:
@@ -167,5 +174,6 @@ def check_scores(scores: list[tuple[int, list[float]]], url: str) -> None:
     bad = [question for question, pair in scores if len(pair) != 2 or not all(0 <= score <= 10 for score in pair)]
     if bad:
         raise JudgeError(
-            f"the judge at {url} gave no usable score for {len(bad)} of {len(scores)} questions (ids {bad[:5]}); see that it runs and replies with two numbers from 0 to 10"
+            f"the judge at {url} gave no usable score for {len(bad)} of {len(scores)} questions (ids {bad[:5]}); "
+            "see that it runs and replies with two numbers from 0 to 10"
         )

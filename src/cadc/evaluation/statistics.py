@@ -1,8 +1,12 @@
-"""Figures from per-sample results: benchmark scores, chance-corrected scores, bootstrap intervals, relative performance."""
+"""Figures of runs from their per-sample results: benchmark scores, chance-corrected scores, relative performance.
+
+What figures of several seeds say, with intervals and differences, is in `intervals`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -12,17 +16,27 @@ from cadc.evaluation import catalogue
 #: The headline figure of each benchmark, all in percent: what relative performance is the mean over.
 BENCHMARKS = {name: benchmark.title for name, benchmark in catalogue.BENCHMARKS.items()}
 #: What else the leaderboard and metrics.json show.
-OTHERS = ("pope_accuracy", "pope_yes_ratio", "mmt_subtask_mean", "mmt_meta_mean", "mme_cognition", "corrected_open", "corrected_yesno", "corrected_choice",
-          "corrected_mean")  # fmt: skip
-#: The tasks of each benchmark.
-_TASKS = {name: [task for task, known in catalogue.TASKS.items() if known.benchmark == name] for name in BENCHMARKS}
+OTHERS = (
+    "pope_accuracy",
+    "pope_yes_ratio",
+    "mmt_subtask_mean",
+    "mmt_meta_mean",
+    "mme_cognition",
+    "corrected_open",
+    "corrected_yesno",
+    "corrected_choice",
+    "corrected_mean",
+)
 
 
 @dataclass(frozen=True)
 class Samples:
     """One run's samples as arrays [n], sorted by task and document, so that runs can be paired sample by sample.
 
-    `unit`: the first document of those scored together (MME's two of an image, MMBench's variants of a question); None: each alone.
+    `unit`: a number that samples of one benchmark share where they belong together, whichever of its tasks they are of:
+    MME's two questions on an image, MMBench's variants of a question, POPE's and LLaVA-Wild's questions on an image.
+    They are drawn together; MME's and MMBench's are scored together, too. None: a unit is a document, which POPE's
+    three splits share by its number.
     """
 
     task: np.ndarray
@@ -39,14 +53,26 @@ class Samples:
     @classmethod
     def of_table(cls, table: pa.Table) -> Samples:
         table = table.sort_by([("task", "ascending"), ("doc", "ascending")])
-        text = {name: np.array(table[name].to_pylist()) for name in ("task", "subtask", "meta_task", "answer", "prediction")}
+        text = {
+            name: np.array(table[name].to_pylist()) for name in ("task", "subtask", "meta_task", "answer", "prediction")
+        }
         said = {name: np.char.lower(np.char.strip(text[name])) == "yes" for name in ("answer", "prediction")}
         numbers = {name: table[name].to_numpy() for name in ("doc", "score", "scale", "chance")}
-        return cls(text["task"], numbers["doc"], text["subtask"], text["meta_task"], said["answer"], said["prediction"],
-                   numbers["score"], numbers["scale"], numbers["chance"], table["unit"].to_numpy() if "unit" in table.column_names else None)  # fmt: skip
+        return cls(
+            task=text["task"],
+            doc=numbers["doc"],
+            subtask=text["subtask"],
+            meta_task=text["meta_task"],
+            truth_yes=said["answer"],
+            says_yes=said["prediction"],
+            score=numbers["score"],
+            scale=numbers["scale"],
+            chance=numbers["chance"],
+            unit=table["unit"].to_numpy() if "unit" in table.column_names else None,
+        )
 
     def units(self, at: np.ndarray) -> tuple[int, np.ndarray]:
-        """How many units samples `at` of one task make, and each sample's: int64 [len(at)]."""
+        """How many units samples `at` of one benchmark make, and each sample's: int64 [len(at)]."""
         names, index = np.unique((self.doc if self.unit is None else self.unit)[at], return_inverse=True)
         return len(names), index
 
@@ -59,113 +85,170 @@ def group_means(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> 
     return {str(name): float(s / t) for name, s, t in zip(names, sums, total, strict=True) if t > 0}
 
 
-def pope_f1(truth: np.ndarray, says: np.ndarray, weights: np.ndarray) -> float:
-    """F1 of `yes` as lmms-eval's POPE counts it, but with unparsed answers to present objects as misses: in [0, 1]."""
-    hit = weights[truth & says].sum()
-    return float(2 * hit / max(weights[truth].sum() + weights[says].sum(), 1e-12))
+@dataclass(frozen=True)
+class _Part:
+    """One benchmark's n samples: what R runs say [n, R], and how often each counts in B draws [B, n]."""
+
+    samples: Samples  # of the first run: what all have in common
+    at: np.ndarray  # int64 [n], in `samples`
+    score: np.ndarray
+    scale: np.ndarray
+    says_yes: np.ndarray
+    weights: np.ndarray
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Weighted mean of `values` [n, R] over all samples: float64 [B, R]."""
+        return self.weights @ values / self.weights.sum(1, keepdims=True)
 
 
-def _average(samples: Samples, at: np.ndarray, weights: np.ndarray) -> float:
-    return 100 * float(np.average(samples.score[at], weights=weights[at]))
+def _group_sums(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sums of `values` [n, R], weighted by each row of `weights` [B, n], in G groups [n] by name: float64 [G, B, R]."""
+    names, index = np.unique(groups, return_inverse=True)
+    order = np.argsort(index, kind="stable")
+    edges = np.searchsorted(index[order], np.arange(len(names) + 1))
+    values, weights = values[order].astype(float), weights[:, order]
+    return np.stack([weights[:, start:end] @ values[start:end] for start, end in pairwise(edges)])
 
 
-def _pope(name: str, samples: Samples, at: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    """POPE: the mean F1 of its three samplings, accuracy, and how often the model says yes."""
-    modes = [samples.task == mode for mode in np.unique(samples.task[at])]
+def _group_means(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means as `_group_sums`, 0 where a group weighs nothing, and where it weighs something: bool [G, B, 1]."""
+    sums = _group_sums(np.column_stack([values, np.ones(len(values))]), groups, weights)
+    total = sums[..., -1:]
+    return sums[..., :-1] / np.where(total > 0, total, 1), total > 0
+
+
+def _mean_of(values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Mean over groups [G, B, R] of those that are there [G, B, 1]: float64 [B, R]."""
+    return (values * there).sum(0) / there.sum(0)
+
+
+def _accuracy(name: str, part: _Part) -> dict[str, np.ndarray]:
+    return {name: part.mean(part.score)}
+
+
+def _pope(name: str, part: _Part) -> dict[str, np.ndarray]:
+    """POPE: the mean F1 of its three samplings, accuracy, and how often the model says yes.
+
+    F1 of `yes` is as lmms-eval counts it, but with unparsed answers to present objects as misses.
+    """
+    mode, truth = part.samples.task[part.at], part.samples.truth_yes[part.at, None]
+    hits, said, present = (_group_sums(x, mode, part.weights) for x in (truth & part.says_yes, part.says_yes, truth))
+    f1 = 2 * hits / np.maximum(present + said, 1e-12)
+    return {name: f1.mean(0), "pope_accuracy": part.mean(part.score), "pope_yes_ratio": part.mean(part.says_yes)}
+
+
+def _mmt(name: str, part: _Part) -> dict[str, np.ndarray]:
+    """MMT-Bench: accuracy, its mean over subtasks, and the mean over meta-tasks of that."""
+    subtask, first = np.unique(part.samples.subtask[part.at], return_index=True)
+    meta = part.samples.meta_task[part.at][first]
+    means, there = _group_means(part.score, part.samples.subtask[part.at], part.weights)
+    by_meta = [(means[meta == one], there[meta == one]) for one in np.unique(meta)]
+    some = np.stack([there.any(0) for _, there in by_meta])
+    metas = np.stack([(means * there).sum(0) / np.maximum(there.sum(0), 1) for means, there in by_meta])
     return {
-        name: 100 * float(np.mean([pope_f1(samples.truth_yes[m], samples.says_yes[m], weights[m]) for m in modes])),
-        "pope_accuracy": _average(samples, at, weights),
-        "pope_yes_ratio": 100 * float(np.average(samples.says_yes[at], weights=weights[at])),
+        name: part.mean(part.score),
+        "mmt_subtask_mean": _mean_of(means, there),
+        "mmt_meta_mean": _mean_of(metas, some),
     }
 
 
-def _mmt(name: str, samples: Samples, at: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    """MMT-Bench: accuracy, its mean over subtasks, and the mean over meta-tasks of that."""
-    subtasks = group_means(samples.score[at], samples.subtask[at], weights[at])
-    meta_of = dict(zip(samples.subtask[at], samples.meta_task[at], strict=True))
-    values = list(subtasks.values())
-    metas = group_means(np.array(values), np.array([meta_of[subtask] for subtask in subtasks]), np.ones(len(values)))
-    return {name: _average(samples, at, weights), "mmt_subtask_mean": 100 * float(np.mean(values)), "mmt_meta_mean": 100 * float(np.mean(list(metas.values())))}
-
-
-def _ratio(name: str, samples: Samples, at: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+def _ratio(name: str, part: _Part) -> dict[str, np.ndarray]:
     """LLaVA-in-the-Wild: the judge's points over those of the reference answers."""
-    return {name: 100 * float((weights[at] * samples.score[at]).sum() / (weights[at] * samples.scale[at]).sum())}
+    return {name: (part.weights @ part.score) / (part.weights @ part.scale)}
 
 
-def _by_unit(samples: Samples, at: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each unit: whether all its samples are right, its weight (that of its samples, which are drawn together), and its first sample."""
-    at = np.flatnonzero(at)
-    n, index = samples.units(at)
-    right, weight, first = np.ones(n), np.zeros(n), np.zeros(n, int)
-    np.minimum.at(right, index, samples.score[at])
-    weight[index] = weights[at]
-    first[index[::-1]] = at[::-1]
-    return right, weight, first
+def _by_unit(part: _Part) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of U units, each drawn as one: whether all samples are right [U, R], weights [B, U], the first sample [U]."""
+    _, index = part.samples.units(part.at)
+    order = np.argsort(index, kind="stable")
+    start = np.searchsorted(index[order], np.arange(index.max() + 1))
+    first = order[start]
+    return np.minimum(np.minimum.reduceat(part.score[order], start), 1), part.weights[:, first], first
 
 
-def _circular(name: str, samples: Samples, at: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    """MMBench: a question counts as right if it is with its options in every order shown (CircularEval, Liu et al. 2023)."""
-    right, weight, _ = _by_unit(samples, at, weights)
-    return {name: 100 * float(np.average(right, weights=weight))}
+def _circular(name: str, part: _Part) -> dict[str, np.ndarray]:
+    """MMBench: a question is right if it is with its options in every order shown (CircularEval, Liu et al. 2023)."""
+    right, weights, _ = _by_unit(part)
+    return {name: weights @ right / weights.sum(1, keepdims=True)}
 
 
-def _mme(name: str, samples: Samples, at: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    """MME's perception and cognition, as shares of what can be reached: the mean over subtasks of accuracy and accuracy+ (all questions on
-    an image right; Fu et al. 2023). lmms-eval's figures are 2 * n_subtasks times these. Perception stands in for MME, as in tables since LLaVA-1.5."""
-    right, weight, first = _by_unit(samples, at, weights)
-    plus = group_means(right, samples.subtask[first], weight)
-    accuracy = group_means(samples.score[at], samples.subtask[at], weights[at])
-    out: dict[str, float] = {}
-    for part, key in ((False, name), (True, f"{name}_cognition")):
-        of_part = [subtask for subtask in accuracy if (subtask in _COGNITION) == part]
-        if of_part:
-            out[key] = 100 * float(np.mean([(accuracy[subtask] + plus[subtask]) / 2 for subtask in of_part]))
-    return out
+def _mme(name: str, part: _Part) -> dict[str, np.ndarray]:
+    """MME's perception and cognition, as shares of what can be reached.
+
+    The mean over subtasks of accuracy and accuracy+ (all questions on an image right; Fu et al. 2023). lmms-eval's
+    figures are 2 * n_subtasks times these. Perception stands in for MME, as in tables since LLaVA-1.5.
+    """
+    subtask = part.samples.subtask[part.at]
+    accuracy, there = _group_means(part.score, subtask, part.weights)
+    right, weights, first = _by_unit(part)
+    plus, _ = _group_means(right, subtask[first], weights)
+    cognition = np.isin(np.unique(subtask), _COGNITION)
+    kinds = ((name, ~cognition), (f"{name}_cognition", cognition))
+    return {key: _mean_of((accuracy + plus)[of] / 2, there[of]) for key, of in kinds if of.any()}
 
 
-_COGNITION = {"commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning"}
-_FIGURES = {
-    "accuracy": lambda name, samples, at, weights: {name: _average(samples, at, weights)},
-    "pope": _pope,
-    "mmt": _mmt,
-    "ratio": _ratio,
-    "circular": _circular,
-    "mme": _mme,
-}
+_COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
+_FIGURES = {"accuracy": _accuracy, "pope": _pope, "mmt": _mmt, "ratio": _ratio, "circular": _circular, "mme": _mme}
+
+
+def _corrected(part: _Part) -> np.ndarray:
+    """Mean over subtasks of (accuracy - chance) / (1 - chance): float64 [B, R]."""
+    subtask = part.samples.subtask[part.at]
+    accuracy, there = _group_means(part.score, subtask, part.weights)
+    chance, _ = _group_means(part.samples.chance[part.at, None], subtask, part.weights)
+    return _mean_of((accuracy - chance) / np.maximum(1 - chance, 1e-12), there)
+
+
+def _by_benchmark(samples: Samples) -> dict[str, np.ndarray]:
+    """The samples of each benchmark, int64 [n]; a task that the catalogue lacks is a benchmark of its own."""
+    tasks, of = np.unique(samples.task, return_inverse=True)
+    benchmark = [known.benchmark if (known := catalogue.TASKS.get(task)) else str(task) for task in tasks]
+    names, of_task = np.unique(benchmark, return_inverse=True)
+    return {str(name): np.flatnonzero(of_task[of] == i) for i, name in enumerate(names)}
+
+
+def measure_draws(runs: list[Samples], weights: np.ndarray) -> dict[str, np.ndarray]:
+    """All figures of R runs on the same samples, in percent, at B weightings of these (float [B, n]).
+
+    float64 [B, R] each. corrected_*: of a form of question, the mean over its benchmarks of the mean over subtasks of
+    (accuracy - chance) / (1 - chance), unclipped; chance is one half (yes or no), one over the number of options, the
+    commonest answer's share (mini_vqa) or 0.
+    """
+    first = runs[0]
+    score, scale, says = (
+        np.column_stack([getattr(run, key) for run in runs]) for key in ("score", "scale", "says_yes")
+    )
+    where, out = _by_benchmark(first), {}
+    forms: dict[str, list[np.ndarray]] = {"open": [], "yesno": [], "choice": []}
+    for name, benchmark in catalogue.BENCHMARKS.items():
+        at = where.get(name)
+        if at is not None:
+            part = _Part(first, at, score[at], scale[at], says[at], weights[:, at])
+            out |= _FIGURES[benchmark.figure](name, part)
+            if benchmark.kind in forms:
+                forms[benchmark.kind].append(_corrected(part))
+    means = {f"corrected_{form}": np.mean(values, axis=0) for form, values in forms.items() if values}
+    if means:
+        out |= means | {"corrected_mean": np.mean(list(means.values()), axis=0)}
+    return {name: 100 * values for name, values in out.items()}
 
 
 def measure(samples: Samples, weights: np.ndarray | None = None) -> dict[str, float]:
-    """All figures of one run, in percent, each sample counted `weights` times (float [n], default once).
-
-    corrected_*: of a form of question, the mean over its benchmarks of the mean over subtasks of (accuracy - chance) / (1 - chance),
-    unclipped; chance is one half (yes or no), one over the number of options, the commonest answer's share (mini_vqa) or 0.
-    """
+    """All figures of one run, as `measure_draws`, each sample counted `weights` times (float [n], default once)."""
     weights = np.ones(len(samples.task)) if weights is None else weights
-    out: dict[str, float] = {}
-
-    def corrected(which: np.ndarray) -> float:
-        accuracy = group_means(samples.score[which], samples.subtask[which], weights[which])
-        chance = group_means(samples.chance[which], samples.subtask[which], weights[which])
-        return 100 * float(np.mean([(accuracy[name] - chance[name]) / max(1 - chance[name], 1e-12) for name in accuracy]))
-
-    forms: dict[str, list[float]] = {"open": [], "yesno": [], "choice": []}
-    for name, benchmark in catalogue.BENCHMARKS.items():
-        at = np.isin(samples.task, _TASKS[name])
-        if at.any():
-            out |= _FIGURES[benchmark.figure](name, samples, at, weights)
-            if benchmark.kind in forms:
-                forms[benchmark.kind].append(corrected(at))
-    means = {f"corrected_{form}": float(np.mean(values)) for form, values in forms.items() if values}
-    if means:
-        out |= means | {"corrected_mean": float(np.mean(list(means.values())))}
-    return out
+    return {name: float(values[0, 0]) for name, values in measure_draws([samples], weights[None]).items()}
 
 
-def relative(figures: dict[str, float], full: dict[str, float]) -> float:
-    """Rel. %: mean over benchmarks of score / full-data score, in percent (as COINCIDE, ICONS and PROGRESS report)."""
-    shared = [name for name in BENCHMARKS if name in figures and full.get(name, 0) > 0]
-    return 100 * float(np.mean([figures[name] / full[name] for name in shared])) if shared else float("nan")
+def relative(figures: dict, full: dict) -> float | np.ndarray:
+    """Rel. %: mean over benchmarks of score / full-data score, in percent (as COINCIDE, ICONS and PROGRESS report).
+
+    Figures are numbers or arrays that broadcast. A benchmark whose full-data score is 0 is left out; nan where all are.
+    """
+    pairs = [(figures[name], np.asarray(full[name], float)) for name in BENCHMARKS if name in figures and name in full]
+    ratios = np.array([score / np.where(below > 0, below, np.nan) for score, below in pairs])
+    n = np.sum(~np.isnan(ratios), axis=0)
+    made = 100 * np.nansum(ratios, axis=0) / np.where(n > 0, n, np.nan)
+    return float(made) if np.ndim(made) == 0 else made
 
 
 def mean_over(runs: list[dict[str, float]]) -> dict[str, float]:
@@ -173,51 +256,18 @@ def mean_over(runs: list[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
 
 
-def resampled_weights(samples: Samples, rng: np.random.Generator) -> np.ndarray:
-    """One bootstrap draw of the scoring rows, within each task and in units: how often every sample counts."""
-    weights = np.zeros(len(samples.task))
-    for task in np.unique(samples.task):
-        at = np.flatnonzero(samples.task == task)
+def row_draws(samples: Samples, n_draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Bootstrap draws of the scoring rows: how often every sample counts in each, float64 [n_draws, n].
+
+    Units are drawn with replacement within each benchmark, once for all of its tasks.
+    """
+    weights = np.empty((n_draws, len(samples.task)))
+    for at in _by_benchmark(samples).values():
         n, index = samples.units(at)
-        weights[at] = rng.multinomial(n, np.full(n, 1 / n))[index]
+        weights[:, at] = rng.multinomial(n, np.full(n, 1 / n), n_draws)[:, index]
     return weights
 
 
-def summarise(cells: dict[tuple[str, str], list[Samples]], reference: tuple[str, str] | None, n_bootstrap: int, seed: int = 0) -> dict[tuple[str, str], dict]:
-    """Mean, standard deviation over seeds and 95% interval of every figure of every (method, budget).
-
-    The interval is the bootstrap's over scoring rows, the same draw for every method (paired), of the mean over seeds.
-    `reference` is the full-data cell that `relative` divides by; None leaves it out. Raises ValueError where runs were
-    scored on different samples.
-    """
-    first = next(iter(cells.values()))[0]
-    for (method, budget), runs in cells.items():
-        for run in runs:
-            if not (np.array_equal(run.task, first.task) and np.array_equal(run.doc, first.doc)):
-                raise ValueError(f"{method} at {budget} was scored on other samples than the rest; run `dvc repro evaluate@{method}`")
-
-    def figures(weights: np.ndarray | None) -> dict[tuple[str, str], list[dict[str, float]]]:
-        made = {cell: [measure(run, weights) for run in runs] for cell, runs in cells.items()}
-        if reference is not None:
-            full = mean_over(made[reference])
-            for runs in made.values():
-                for run in runs:
-                    run["relative"] = relative(run, full)
-        return made
-
-    point = figures(None)
-    rng = np.random.default_rng(seed)
-    draws = [{cell: mean_over(runs) for cell, runs in figures(resampled_weights(first, rng)).items()} for _ in range(n_bootstrap)]
-    out = {}
-    for cell, runs in point.items():
-        out[cell] = {}
-        for name in runs[0]:
-            values = [run[name] for run in runs]
-            low, high = np.percentile([draw[cell][name] for draw in draws], [2.5, 97.5])
-            out[cell][name] = {
-                "mean": float(np.mean(values)),
-                "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
-                "low": float(low),
-                "high": float(high),
-            }
-    return out
+def resampled_weights(samples: Samples, rng: np.random.Generator) -> np.ndarray:
+    """One draw of `row_draws`: float64 [n]."""
+    return row_draws(samples, 1, rng)[0]

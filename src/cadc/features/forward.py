@@ -1,7 +1,7 @@
-"""What the proxy makes of pool rows, from forward passes alone: activations and hidden states of its last snapshot, and how
-well it knew each answer at every one.
+"""What the proxy makes of pool rows, from forward passes alone.
 
-Signals of COINCIDE (activations), Self-Sup and D2 (hidden states), EL2N, perplexity and D2 (losses, margins).
+Of its last snapshot: activations (COINCIDE) and hidden states (Self-Sup, D2). Of every snapshot: how well it knew each
+answer (EL2N, perplexity, D2), and how sure it was before any of it (predictive entropy).
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from peft import PeftModel
 from torch.nn import functional as F
 
 from cadc.gradients.influence import token_batches
-from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
 from cadc.training.answers import answer_scores
 from cadc.training.snapshots import Snapshot, restore
+
+#: The arrays of `row_features`: one value set a row, and one a row and snapshot.
+BY_ROW, BY_SNAPSHOT = ("activations", "hidden"), ("nll", "el2n", "margin", "entropy")
 
 _ATTENTION_OUTPUT = re.compile(
     r"(language_model|text_model)\..*layers\.(\d+)\.(self_attn|attention)\.(o_proj|out_proj|wo)$"
@@ -26,16 +29,17 @@ _ATTENTION_OUTPUT = re.compile(
 
 
 def attention_outputs(model: PeftModel, n_layers: int) -> list[torch.nn.Module]:
-    """The attention output projections of `n_layers` language-model layers, spread evenly: 3, 7, 11, 15, 19 of 24, as COINCIDE's code has them.
+    """The attention output projections of `n_layers` layers of the language model, spread evenly.
 
-    Raises TypeError where the model names none.
+    3, 7, 11, 15, 19 of 24, as COINCIDE's code has them. Raises TypeError where the model names none.
     """
     found = {
         int(match[2]): module for name, module in model.named_modules() if (match := _ATTENTION_OUTPUT.search(name))
     }
     if not found:
         raise TypeError(
-            "no attention output projection (layers.N.self_attn.o_proj) was found in the language model; name it in cadc.features.forward"
+            "no attention output projection (layers.N.self_attn.o_proj) was found in the language model; name it in "
+            "cadc.features.forward"
         )
     n = min(n_layers, len(found))
     last = n_layers >= len(found)  # a model with no more layers than are asked for gives all
@@ -64,6 +68,19 @@ def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (values.float() * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
+def first_token_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Entropy in nats of the next-token distribution where a row's first answer begins: float32 [B].
+
+    logits [B, L, V], labels [B, L]. The position is the one that predicts the first token of the row's first answer:
+    the only one that no answer token precedes, so the answer does not enter. A mean over answer tokens would be
+    conditioned on the answer. A row without answer tokens has 0.
+    """
+    is_answer = labels[:, 1:] != IGNORE
+    there, position = is_answer.any(1), is_answer.int().argmax(1)  # position i predicts token i + 1
+    p = logits[torch.arange(len(logits), device=logits.device), position].float().softmax(-1)
+    return torch.special.entr(p).sum(-1) * there
+
+
 @torch.inference_mode()
 def row_features(
     model: PeftModel,
@@ -76,15 +93,16 @@ def row_features(
 ) -> dict[str, np.ndarray]:
     """Features of pool rows `which`.
 
-    Of the last snapshot: activations float16 [n, n_layers, 2, width], tanh of the attention outputs' mean over image tokens and
-    over `text_tokens`, each of length 1 (zero where a row has none); hidden float32 [n, width], the mean final hidden state over
-    all tokens. Of every snapshot: nll, el2n, margin float32 [n_snapshots, n].
+    Of the last snapshot: activations float16 [n, n_layers, 2, width], tanh of the attention outputs' mean over image
+    tokens and over `text_tokens`, each of length 1 (zero where a row has none); hidden float32 [n, width], the mean
+    final hidden state over all tokens. Of every snapshot: nll, el2n, margin (`answer_scores`) and entropy
+    (`first_token_entropy`), float32 [n_snapshots, n] each.
     """
     tokenizer = rows.processor.tokenizer
     special = torch.tensor(sorted(i for i, token in tokenizer.added_tokens_decoder.items() if token.special))
     modules, device = attention_outputs(model, n_layers), next(model.parameters()).device
     lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
-    out = {name: np.zeros((len(snapshots), len(which)), np.float32) for name in ("nll", "el2n", "margin")}
+    out = {name: np.zeros((len(snapshots), len(which)), np.float32) for name in BY_SNAPSHOT}
     for t, snapshot in enumerate(snapshots):
         restore(model, snapshot)
         is_last = t == len(snapshots) - 1
@@ -94,8 +112,9 @@ def row_features(
                 inputs = model_inputs(batch, device)
                 labels = inputs.pop("labels")
                 made = model(**inputs, use_cache=False, output_hidden_states=is_last)
-                for name, values in answer_scores(made.logits, labels).items():
-                    out[name][t, at] = values.cpu().numpy()
+                scores = answer_scores(made.logits, labels) | {"entropy": first_token_entropy(made.logits, labels)}
+                for name in BY_SNAPSHOT:
+                    out[name][t, at] = scores[name].cpu().numpy()
                 if is_last:
                     there, is_image = inputs["attention_mask"] == 1, inputs["input_ids"] == image_token
                     is_text = there & text_tokens(inputs["input_ids"], is_image, special.to(device))
@@ -105,10 +124,11 @@ def row_features(
 
 
 def text_tokens(ids: torch.Tensor, is_image: torch.Tensor, special: torch.Tensor) -> torch.Tensor:
-    """Where what a row says stands: bool [B, L], for ids and is_image [B, L].
+    """Which tokens are what a row says: bool [B, L], for ids int64 and is_image bool [B, L], special int64 token ids.
 
-    Behind the first image token, where there is one, and no special token: what stands before the image is the same in all
-    rows and, under a causal mask, has the same activations; special are role marks, padding and the marks of an image's tiles.
+    Those behind the first image token, where there is one, that are no special token. What stands before the image is
+    the same in all rows and, under a causal mask, has the same activations. Special are role marks, padding and the
+    marks of an image's tiles.
     """
     behind = (is_image.cumsum(1) > 0) | ~is_image.any(1, keepdim=True)
     return behind & ~is_image & ~torch.isin(ids, special)

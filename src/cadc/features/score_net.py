@@ -1,7 +1,9 @@
-"""The score-net of Self-Filter (Chen et al. 2024, stage 1): it learns which rows are easy while the model learns from them.
+"""The score-net of Self-Filter (Chen et al. 2024, stage 1): it learns which rows are easy while the model learns from
+them.
 
-A linear layer scores each row by its image and text embeddings; the softmax of the scores over a batch weighs the rows' losses.
-Both are trained on the weighted loss, so weight moves to rows of low loss: the negative score is a row's difficulty.
+A linear layer scores each row by its image and text embeddings; the softmax of the scores over a batch weighs the rows'
+losses. Both are trained on the weighted loss, so weight moves to rows of low loss: the negative score is a row's
+difficulty.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from peft import PeftModel
 from transformers import get_cosine_schedule_with_warmup
 
 from cadc.compute import console
+from cadc.config.errors import InputError
 from cadc.config.params import Model, Optimizer
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.encode import EncodedRows, collate, model_inputs
@@ -27,10 +30,12 @@ def train_score_net(
     params: Model,
     learning_rate: float,
 ) -> np.ndarray:
-    """Train `model` in place with a score-net on the rows of `order`, int64 [n_examples]; returns the difficulty of all rows, float32 [n_rows].
+    """Train `model` in place with a score-net on the rows of `order`, int64 [n_examples].
 
-    features float32 [n_rows, width]. `settings` are the model's optimizer, batch size and schedule; of a batch, `micro_batch` rows pass at once. The net starts at zero, where all
-    rows of a batch weigh alike, and has AdamW of its own at `learning_rate`. Raises FloatingPointError at a loss that is not finite.
+    Returns the difficulty of all rows, float32 [n_rows]. features float32 [n_rows, width]. `settings` are the model's
+    optimizer, batch size and schedule; of a batch, `micro_batch` rows pass at once. The net starts at zero, where all
+    rows of a batch have one weight, and has an AdamW of its own at `learning_rate`. Raises InputError at a loss that is
+    not finite.
     """
     parameters, device = list(trainable(model).values()), next(model.parameters()).device
     net = torch.nn.Linear(features.shape[1], 1, device=device)
@@ -66,7 +71,7 @@ def train_score_net(
             losses[-1] = losses[-1].detach()
         loss = (weights * torch.cat(losses)).sum()
         if not torch.isfinite(loss):
-            raise FloatingPointError(
+            raise InputError(
                 f"the loss is {loss.item()} at step {i + 1}; lower proxy.learning_rate or score_net.learning_rate"
             )
         loss.backward()

@@ -1,7 +1,8 @@
-"""What an instruction asks of its reader, as a short list of visual skills: by an inventory and sentence embeddings, or by a language model.
+"""The visual skills that an instruction needs, as a short list: from an inventory and sentence embeddings, or from a
+language model.
 
-The skill view of targeted selection (arXiv 2508.10339, no released code) is the embedding of such a list. Its lists come from a
-language model; the inventory, which needs nothing but a sentence encoder, is ours.
+The skill view of targeted selection (arXiv 2508.10339, no released code) is the embedding of such a list. Its lists
+come from a language model; the inventory, which needs nothing but a sentence encoder, is ours.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 
 from cadc.compute.endpoint import Endpoint, EndpointError, Prompt
 from cadc.features.embeddings import row_text, sentence_embeddings
-from cadc.model.encode import IMAGE_TOKEN
+from cadc.model.encode import IMAGE_TOKEN, image_file
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -43,7 +44,10 @@ def inventory() -> list[str]:
 
 
 def instruction_lines(turns: list[dict[str, str]]) -> list[str]:
-    """The lines of a row's questions, image marks and lists of options (A, B, ... one a line) left out: at least one, if only an empty one."""
+    """The lines of a row's questions, without image marks and lists of options (A, B, ... one a line).
+
+    There is at least one line, which may be empty.
+    """
     lines = []
     for turn in turns:
         if turn["role"] == "user":
@@ -71,17 +75,17 @@ def options(lines: list[str]) -> list[bool]:
 
 
 def nearest_skills(order: np.ndarray, top: int) -> list[int]:
-    """The `top` skills of an instruction, in the inventory's order, from `order` int [n_lines, >= top or all], each line's nearest first.
+    """The `top` skills of an instruction, in the inventory's order.
 
-    Its lines take turns, in their order, to name their next nearest skill: content and format mostly have a line each, and neither
-    drowns the other.
+    order int [n_lines, >= top or all]: each line's skills, nearest first. The lines take turns to add their next
+    nearest skill: content and format mostly have a line each, and neither crowds out the other.
     """
     turns = order.T.ravel().tolist()  # every line's nearest skill, then every line's second
     return sorted(list(dict.fromkeys(turns))[:top])
 
 
 def inventory_lists(encoder: SentenceTransformer, rows: Iterable[list[dict[str, str]]], top: int) -> list[list[str]]:
-    """For the turns of every row, `top` entries of the inventory that its lines are nearest to."""
+    """For the turns of every row, the `top` entries of the inventory that are nearest to its lines."""
     names = inventory()
     skills = sentence_embeddings(encoder, names).T
     lines = [instruction_lines(turns) for turns in rows]
@@ -95,7 +99,7 @@ def inventory_lists(encoder: SentenceTransformer, rows: Iterable[list[dict[str, 
 
 
 def read_list(reply: str, top: int) -> list[str]:
-    """A reply's skills, at most `top`: the first JSON array of short strings in it. Raises ValueError where it holds none."""
+    """A reply's skills, at most `top`: its first JSON array of short strings. Raises ValueError where it holds none."""
     for start in (found.start() for found in re.finditer(r"\[", reply)):
         try:
             skills = json.JSONDecoder().raw_decode(reply, start)[0]
@@ -107,10 +111,10 @@ def read_list(reply: str, top: int) -> list[str]:
 
 
 def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: bool) -> list[list[str]]:
-    """For every row, a dict with `id`, `turns` and `images`, the skills that a language model names; `with_image`: shown its first image.
+    """The skills that a language model names for every row, a dict with `id`, `turns` and `images`.
 
-    Replies are kept as they come and asked for once. Raises EndpointError naming the rows without a usable reply, once all others have
-    theirs, or at once where a whole batch has none.
+    With `with_image` it is shown the row's first image. Replies are kept and asked for once. Raises EndpointError
+    naming the rows without a usable reply, once all others have theirs, or at once where a whole batch has none.
     """
     rows, made, failed = iter(rows), [], {}
 
@@ -138,18 +142,10 @@ def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: 
     if failed:
         names, first = ", ".join(list(failed)[:5]) + (", ..." if len(failed) > 5 else ""), next(iter(failed.values()))
         raise EndpointError(
-            f"views: {len(failed)} of {len(made)} rows asked for have no list of skills ({names}). Run again to ask for these alone, take another "
-            f"views.model, or leave the rows out of the pool. The first: {first}"
+            f"views: {len(failed)} of {len(made)} rows asked for have no list of skills ({names}). Run again to ask for "
+            f"these alone, take another views.model, or leave the rows out of the pool. The first: {first}"
         )
     return made
-
-
-def image_file(image: dict) -> bytes:
-    """The bytes of an image's file, from the table or from its path."""
-    if image["bytes"] is not None:
-        return image["bytes"]
-    with open(image["path"], "rb") as file:
-        return file.read()
 
 
 def list_text(skills: list[str]) -> str:

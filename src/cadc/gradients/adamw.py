@@ -17,9 +17,10 @@ class Direction:
     """Row gradients of one parameter -> update directions at one snapshot (CADC, methods: discovery, step 1).
 
     `adamw`: m' = b1 m + (1 - b1) g, v' = b2 v + (1 - b2) g^2, G = m'/(1 - b1^(k+1)) / (sqrt(v'/(1 - b2^(k+1))) + eps)
-    with k the steps taken. `adamw_own` leaves out b1 m, which every row shares (ours). `adam_less` is what LESS released:
-    m' / sqrt(v' + 1e-8), no bias correction, so that directions of small v are momentum. `sgd` is the gradient itself.
-    With `momentum` = b1 m / c1 and `variance` = b2 v / c2 that is (own g + momentum) / (sqrt(square g^2 + variance) + eps).
+    with k the steps taken. `adamw_own` leaves out b1 m, which every row shares (ours). `adam_less` is what LESS
+    released: m' / sqrt(v' + 1e-8), no bias correction, so that directions of small v are momentum. `sgd` is the
+    gradient itself. With `momentum` = b1 m / c1 and `variance` = b2 v / c2 that is (own g + momentum) / (sqrt(square
+    g^2 + variance) + eps).
     """
 
     def __init__(self, snapshot: Snapshot, update: Update, device: torch.device):

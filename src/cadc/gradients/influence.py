@@ -50,7 +50,7 @@ class SketchedDirections:
         """`batches` with one sketch of the rows' directions for each of several updates, all from one backward pass.
 
         Rows are batched by length, as many as `capture.batch_tokens` holds, so that little is padded and memory does
-        not grow with the longest row; positions tell where each belongs.
+        not grow with the longest row; the positions say which rows they are.
         """
         restore(self.model, snapshot)
         directions = [Direction(snapshot, update, self.device) for update in updates]
@@ -86,8 +86,9 @@ def subtask_trajectories(
     """What the probe rows of each subtask ask for, subtask int [n]; all float32.
 
     trajectories [n_snapshots, n_subtasks, width]: their mean sketched update direction (CADC, discovery); row_gram
-    [n_snapshots, n, n]: inner products of the rows' own directions; gradients and unit_gradients [n_snapshots, n_subtasks, width]:
-    their mean raw gradient, and the mean of their unit gradients (LESS, ICONS), a row without gradient adding zero.
+    [n_snapshots, n, n]: inner products of the rows' own directions; gradients and unit_gradients [n_snapshots,
+    n_subtasks, width]: their mean raw gradient, and the mean of their unit gradients (LESS, ICONS), a row without
+    gradient adding zero.
     """
     shape = (len(snapshots), n_subtasks, engine.sketch.width)
     means = {name: np.zeros(shape, np.float64) for name in ("trajectories", "gradients", "unit_gradients")}

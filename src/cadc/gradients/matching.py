@@ -26,11 +26,11 @@ def row_matching(
 ) -> dict[str, np.ndarray]:
     """Pool rows `which` against `targets`: subtask_trajectories' gradients (mean) and unit_gradients (units).
 
-    Returns, all float32: update_on_mean and update_on_units [n_snapshots, n, n_subtasks], inner products of the rows' update
-    directions with them, and update_norm [n_snapshots, n]; gradient_on_units [n_snapshots, n, n_subtasks] of the rows' raw
-    gradients, and gradient_norm [n_snapshots, n]; and float16 gradient [n, match.keep_width], each row's unit raw gradient at
-    snapshot `match.keep_snapshot`, its sketch folded to `match.keep_width` places (which leaves inner products unbiased), with its
-    norm before, kept_norm [n].
+    Returns, all float32: update_on_mean and update_on_units [n_snapshots, n, n_subtasks], inner products of the rows'
+    update directions with them, and update_norm [n_snapshots, n]; gradient_on_units [n_snapshots, n, n_subtasks] of the
+    rows' raw gradients, and gradient_norm [n_snapshots, n]; and float16 gradient [n, match.keep_width], each row's unit
+    raw gradient at snapshot `match.keep_snapshot`, its sketch folded to `match.keep_width` places (which leaves inner
+    products unbiased), with its norm before, kept_norm [n].
     """
     n, n_subtasks = len(which), targets["gradients"].shape[1]
     out = {

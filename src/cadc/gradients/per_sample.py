@@ -14,6 +14,7 @@ import torch
 from peft import PeftModel
 from torch.nn import functional as F
 
+from cadc.config.errors import InputError
 from cadc.gradients.sketch import Exact
 from cadc.model.encode import IGNORE, model_inputs
 from cadc.model.load import trainable
@@ -57,8 +58,9 @@ class PerSampleGradients:
                 self._handles.append(module.register_forward_hook(partial(self._on_forward, name)))
         if len(self._handles) != len(self.names):
             self.__exit__()
-            raise TypeError(
-                f"{len(self.names)} LoRA parameters but {len(self._handles)} of them in linear layers; per-sample gradients know linear layers alone"
+            raise InputError(
+                f"model.lora.targets: {len(self.names) - len(self._handles)} of {len(self.names)} LoRA parameters are "
+                "not in linear layers; name linear layers alone, others have no per-sample gradients here"
             )
         return self
 
@@ -94,7 +96,8 @@ class PerSampleGradients:
     def _over_images(self, x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         """Row gradients [B, out * in] of a layer that sees all images' positions [positions, in] one after the other.
 
-        Images have positions in proportion to their patches: equally many, but in Qwen2-VL, whose merger also joins four.
+        Images have positions in proportion to their patches: equally many, but in Qwen2-VL, whose merger also joins
+        four.
         """
         if len(self._image_size.unique()) == 1:
             apart = (-1, len(x) // len(self._image_row))

@@ -54,9 +54,9 @@ class Exact:
 class CountSketch(Exact):
     """Each coordinate goes to one bucket with one sign (Charikar, Chen, Farach-Colton 2002; SJLT with one nonzero).
 
-    The buckets of a run of `width` coordinates are 0 .. width - 1, rotated by a random shift (ours): any two coordinates
-    meet with probability at most 1 / width, which is all that the variance depends on, and a run is added in two straight
-    pieces, where scattered buckets would pull the whole sketch through the cache for every parameter.
+    The buckets of a run of `width` coordinates are 0 .. width - 1, rotated by a random shift (ours): any two
+    coordinates meet with probability at most 1 / width, which is all that the variance depends on, and a run is added
+    in two straight pieces, where scattered buckets would pull the whole sketch through the cache for every parameter.
     """
 
     def __init__(self, names: list[str], sizes: list[int], width: int, seed: int, device: torch.device):

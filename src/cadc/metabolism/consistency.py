@@ -1,4 +1,6 @@
-"""Self-consistency: tuned models that never saw a row, or a copy of it, judge its answer, and where they agree they give another (ours)."""
+"""Self-consistency: tuned models judge the rows that they saw neither themselves nor as a copy. Where all of them
+agree, they also give another answer (ours).
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,19 @@ CHECK = "wrong_answer_consistency"
 
 
 def unseen(draws: Sequence[np.ndarray], keeper: np.ndarray) -> np.ndarray:
-    """Which model saw neither a row nor a copy of it: bool [n_models, n]. draws: the rows each was tuned on; keeper int64 [n]."""
+    """bool [n_models, n]: whether a model saw neither the row nor a copy of it. draws: the rows each was tuned on;
+    keeper int64 [n].
+    """
     return np.stack([~np.isin(keeper, keeper[draw]) for draw in draws])
 
 
-def doubts(loss: np.ndarray, exact: np.ndarray, judges: np.ndarray, agree: int, doubt: float) -> Findings:
-    """Rows whose answer no model gives that never saw them.
+def disagreement(loss: np.ndarray, exact: np.ndarray, judges: np.ndarray, agree: int, doubt: float) -> Findings:
+    """Rows whose answer is given by none of the models that never saw them.
 
-    loss, exact float [n_models, n]: mean loss of a row's answer tokens, and share of its answers that greedy decoding gives; NaN where a model was not asked.
-    judges bool [n_models, n]. Flagged where at least `agree` judges were asked, none gives any of the answers, and their mean loss is above `doubt`. The score is
-    that loss, NaN with fewer judges.
+    loss, exact float [n_models, n]: mean loss of a row's answer tokens, and share of its answers that greedy decoding
+    gives; NaN where a model was not asked. judges bool [n_models, n]. A row is flagged if at least `agree` judges were
+    asked, none of them gives any of its answers, and their mean loss is above `doubt`. The score is that loss, NaN with
+    fewer judges.
     """
     judges = judges & np.isfinite(loss)
     n = judges.sum(0)
@@ -37,7 +42,10 @@ def doubts(loss: np.ndarray, exact: np.ndarray, judges: np.ndarray, agree: int, 
 
 
 def agreed(said: Sequence[Sequence[str]], judges: np.ndarray, given: Sequence[str], agree: int) -> list[str]:
-    """The other answer that all judges of a row give, '' where they do not or fewer than `agree` were asked: said [n_models][n], judges bool [n_models, n]."""
+    """The other answer that all judges of a row give: '' where they differ, or where fewer than `agree` were asked.
+
+    said [n_models][n], judges bool [n_models, n].
+    """
     out = []
     for i, answer in enumerate(given):
         own = [said[k][i].strip() for k in np.flatnonzero(judges[:, i])]

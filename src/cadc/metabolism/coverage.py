@@ -1,4 +1,6 @@
-"""What a pool holds for the probe rows: which kind of row a row is, how near it lies, and whether its neighbours answer alike (ours)."""
+"""How a pool covers the probe rows: the kind of each row, how near rows lie, and whether neighbours answer alike
+(ours).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from cadc.selectors.shared.knn import matches
 
 
 def homes(rows: np.ndarray, probe: np.ndarray, group: np.ndarray, near: float) -> np.ndarray:
-    """The group (int [n_probe], from 0) of the probe row whose question is nearest to each row's: int32 [n], -1 where none has a cosine of `near`.
+    """The kind of each row: the group (int [n_probe], from 0) of the probe row with the nearest question, int32 [n]; -1
+    where none has a cosine of `near`.
 
     rows float32 [n, d], probe float32 [n_probe, d]: unit embeddings of questions.
     """
@@ -22,7 +25,8 @@ def homes(rows: np.ndarray, probe: np.ndarray, group: np.ndarray, near: float) -
 
 
 def distances(probe: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
-    """Mean cosine distance of each probe row to the k nearest pool rows, by question and image alike: float64 [n_probe], in [0, 2].
+    """Mean cosine distance of each probe row to the k nearest pool rows, by question and image alike: float64
+    [n_probe], in [0, 2].
 
     probe, rows: unit rows that have both views side by side, each of length 1 / sqrt(2).
     """
@@ -30,10 +34,11 @@ def distances(probe: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
 
 
 def conflicts(questions: list[str], answers: list[str], picture: np.ndarray, has_image: np.ndarray) -> Findings:
-    """Rows that are answered otherwise than their neighbours: rows with the same questions whose pictures look the same.
+    """Rows whose neighbours answer otherwise. Neighbours have the same questions and pictures that look the same.
 
-    picture int64 [n]: the group of a row's pictures; has_image bool [n]: rows without one have no neighbours. The score is the share of neighbours that answer otherwise, NaN
-    without any; flagged where more than half of at least two do.
+    picture int64 [n]: the group of a row's pictures; has_image bool [n]: rows without one have no neighbours. The score
+    is the share of neighbours that answer otherwise, NaN without any. A row is flagged if it has at least two
+    neighbours and more than half of them do.
     """
     groups: dict[tuple[str, int], list[int]] = {}
     for row in np.flatnonzero(has_image).tolist():

@@ -1,17 +1,19 @@
-"""Diagnosis: what is wrong with each subtask, and the one thing to do about it (ours).
+"""Diagnosis: what is wrong with each subtask, and the one action against it (ours).
 
-Evidence is the probe split's, as several tuned models answered it, and the pool's; no scoring row and no noise label is read. The rules, in order, with the
-thresholds of `metabolize.rules`:
+Evidence comes from the pool and from the probe split, as several tuned models answered it; no scoring row and no noise
+label is read. The rules, in order, with the thresholds of `metabolize.rules`:
 
-    clean       of the pool's rows of this kind at least `flagged` are flagged or at least `conflict` contradicted by rows like them
-    rewrite     the same, but without them there would be fewer than `sparse` times the usual number: mended where a new answer is accepted, copies stay
-    down-sample healthy (score >= `healthy`), with more than `dense` times the usual number of rows
-    leave       healthy
-    collect     fewer than `sparse` times the usual number of rows, or weak (score < `weak`), and the reserve has some
-    up-sample   the same, but the reserve has none; or at least `format` of the wrong answers break the format: rows of the form are seen too seldom
-    leave       otherwise: more of the same would not help
+    clean        at least `flagged` of the pool's rows of this kind are flagged, or at least `conflict` contradicted by
+                 neighbours
+    rewrite      the same, but without them there would be fewer than `sparse` times the usual number of rows: a row is
+                 rewritten where a new answer is accepted, copies stay
+    down-sample  healthy (score >= `healthy`), with more than `dense` times the usual number of rows
+    leave        healthy
+    collect      fewer than `sparse` times the usual number of rows, or weak (score < `weak`), and the reserve has some
+    up-sample    the same, but the reserve has none; or at least `format` of the wrong answers break the format
+    leave        otherwise: more of the same would not help
 
-The usual number is the median over subtasks. A recommendation that was tried and rolled back is passed over.
+The usual number is the median over subtasks. A recommendation that was tried and rolled back is skipped.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ from cadc.metabolism.errors import OTHER, confusions, error_kind, in_words, opti
 
 @dataclass(frozen=True)
 class Replies:
-    """The probe rows as K tuned models answered them: question, answer [n]; chance float [n]; said, with the picture blank `blind` [K][n]; score float [K, n]."""
+    """The probe rows as K tuned models answered them.
+
+    question, answer [n]; chance float [n]; said [K][n]; blind [K][n], with a blank picture; score float [K, n].
+    """
 
     question: list[str]
     answer: list[str]
@@ -40,8 +45,10 @@ class Replies:
 
 @dataclass(frozen=True)
 class Holdings:
-    """What pool and reserve hold for the probe rows. distance float [n_probe]; of pool rows home int [n], conflict float [n] (NaN: no neighbours), flagged
-    bool [n]; of reserve rows that may be added reserve_home int.
+    """What pool and reserve hold for the probe rows.
+
+    distance float [n_probe]. Of pool rows: home int [n], conflict float [n] (NaN without neighbours), flagged bool [n].
+    Of the reserve's rows that may be added: reserve_home int.
     """
 
     distance: np.ndarray
@@ -53,8 +60,11 @@ class Holdings:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One subtask or capability. score is chance-corrected, kinds the wrong answers by kind (counts over all models), confused the commonest pairs
-    (right, given, count) among those of the kind `other`; rows, usual: pool rows of this kind and their median over all; reserve: rows there that could be added.
+    """One subtask or capability.
+
+    score is chance-corrected. kinds: the wrong answers by kind, counted over all models. confused: the commonest pairs
+    (right, given, count) among those of the kind `other`. rows, usual: the pool's rows of this kind, and the median
+    over all kinds. reserve: rows of the reserve that could be added.
     """
 
     name: str
@@ -75,14 +85,18 @@ class Diagnosis:
 
 
 def group_scores(group: np.ndarray, replies: Replies) -> np.ndarray:
-    """Chance-corrected score of every group of probe rows (int [n_probe], from 0), mean over models: float64 [n_groups]."""
+    """Chance-corrected score of every group of probe rows (int [n_probe], from 0), mean over models: float64
+    [n_groups].
+    """
     n = np.bincount(group)
     accuracy, chance = (np.bincount(group, values) / n for values in (replies.score.mean(0), replies.chance))
     return (accuracy - chance) / np.maximum(1 - chance, 1e-12)
 
 
 def findings(names: list[str], group: np.ndarray, replies: Replies, holdings: Holdings) -> list[Diagnosis]:
-    """The evidence of every group, names[group[i]] being that of probe row i (int [n_probe]); no recommendation yet."""
+    """The evidence of every group, without a recommendation; names[group[i]] is the group of probe row i (int
+    [n_probe]).
+    """
     kinds, pairs = [Counter() for _ in names], [[] for _ in names]
     for said, blind, score in zip(replies.said, replies.blind, replies.score, strict=True):
         for i in np.flatnonzero(score < 1):
@@ -108,7 +122,7 @@ def findings(names: list[str], group: np.ndarray, replies: Replies, holdings: Ho
 
 
 def recommend(found: Diagnosis, rules: Rules, tried: Set[tuple[str, str]] = frozenset()) -> tuple[str, str]:
-    """The one thing to do about a subtask, and why; `tried`: (subtask, action) that did not help."""
+    """The action for a subtask, and why; `tried`: pairs (subtask, action) that did not help."""
     clean_rows = found.rows * (1 - found.flagged)
     few, many = rules.sparse * found.usual, rules.dense * found.usual
     share = found.kinds.get("format", 0) / max(1, sum(found.kinds.values()))

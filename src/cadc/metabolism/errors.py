@@ -1,4 +1,4 @@
-"""What kind of error a wrong answer is: of form, made without the picture, a near miss, or a confusion (ours)."""
+"""The kind of a wrong answer: wrong format, given without the picture, near miss, or another (ours)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def in_words(answer: str, options: dict[str, str]) -> str:
 
 
 def breaks_format(said: str, options: dict[str, str], wants_yes_no: bool) -> bool:
-    """Whether an answer is of another form than asked for: no option's letter, neither yes nor no, no word or phrase."""
+    """Whether an answer has another form than asked for: an option's letter, yes or no, or a word or phrase."""
     if options:
         letter = _LETTER.match(said)
         return not letter or letter[1] not in options
@@ -50,7 +50,9 @@ def near_miss(said: str, answer: str) -> bool:
 
 
 def error_kind(question: str, answer: str, said: str, blind: str) -> str:
-    """The kind of a wrong answer, the first that fits: `format`; `no image`, where a blank picture gets the same answer; `near miss`; `other`."""
+    """The first kind that fits a wrong answer: `format`; `no image`, if a blank picture gets the same answer; `near
+    miss`; `other`.
+    """
     options = options_of(question)
     if breaks_format(said, options, answer.strip().lower() in ("yes", "no")):
         return FORMAT

@@ -1,4 +1,8 @@
-"""What versions are made of: the raw pool and the reserve, one after the other, with what their questions and pictures are like, which no change alters."""
+"""The rows that versions are made of, raw pool and reserve, with embeddings of their questions and images, and their
+picture groups.
+
+No change of a version alters these.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +28,12 @@ SHARD_ROWS = 5000
 
 
 @dataclass(frozen=True)
-class Stock:
-    """rows: table of n raw and reserve rows, of which n_pool are the raw pool's; sentence, image float32 [n, d]: unit embeddings of questions and images; picture
-    int64, files bytes [n]: the group and the files of each row's pictures. probe_sentence, probe_image: the probe rows' embeddings.
+class Index:
+    """All rows that a version can hold, with their embeddings.
+
+    rows: table of n raw and reserve rows, the first n_pool of which are the raw pool's. sentence, image float32 [n, d]:
+    unit embeddings of questions and images. picture int64, files bytes [n]: group and files of each row's pictures.
+    probe_sentence, probe_image: the probe rows' embeddings.
     """
 
     rows: pa.Table
@@ -47,7 +54,7 @@ class Stock:
         return self.rows.slice(self.n_pool)
 
     def origins(self, ids: list[str], changes: list[Change]) -> np.ndarray:
-        """The row of the stock that each row of a version is, or is a copy of: int64 [len(ids)]."""
+        """The row of the index that each row of a version is, or is a copy of: int64 [len(ids)]."""
         place = {name: i for i, name in enumerate(self.rows["id"].to_pylist())}
         for change in changes:
             if change.action == "add":
@@ -60,8 +67,8 @@ def both_views(sentence: np.ndarray, image: np.ndarray) -> np.ndarray:
     return np.hstack([sentence, image]).astype(np.float32) / np.float32(np.sqrt(2))
 
 
-def taking_stock() -> shards.Task:
-    """Embeddings of the reserve or of the probe rows, or the fingerprints of a stretch of raw and reserve rows' pictures."""
+def indexing() -> shards.Task:
+    """Embeddings of the reserve or of the probe rows, or picture fingerprints of a stretch of raw and reserve rows."""
     torch.set_num_threads(1)
     params = load_params()
 
@@ -92,8 +99,8 @@ def taking_stock() -> shards.Task:
     return part
 
 
-def take_stock(params: Params, reserve: pa.Table, targets: list[str]) -> tuple[Stock, pa.Table, list[str], list[str]]:
-    """The stock, and the probe rows of the `targets` with the subtask and the target of each."""
+def build_index(params: Params, reserve: pa.Table, targets: list[str]) -> tuple[Index, pa.Table, list[str], list[str]]:
+    """The index, and the probe rows of the `targets` with the subtask and the target of each."""
     pool = artifacts.load_pool()
     probe, subtasks, known = load_probe(artifacts.PROBE, targets)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -102,7 +109,7 @@ def take_stock(params: Params, reserve: pa.Table, targets: list[str]) -> tuple[S
     rows = pa.concat_tables([table.replace_schema_metadata(None) for table in (pool, reserve)])
     stretches = [f"{i:05d}" for i in range(-(-rows.num_rows // SHARD_ROWS))]
     inputs = [params.model.model_dump(), params.embed.model_dump(), artifacts.POOL, *TABLES.values()]
-    made = shards.run(taking_stock, [*TABLES, *stretches], "metabolize/stock", inputs, "take stock")
+    made = shards.run(indexing, [*TABLES, *stretches], "metabolize/index", inputs, "index rows")
     views = {
         name: {view: artifacts.load_array(made[name] / f"{view}.npy") for view in ("sentence", "image")}
         for name in TABLES
@@ -120,7 +127,7 @@ def take_stock(params: Params, reserve: pa.Table, targets: list[str]) -> tuple[S
     )
     own = {f"probe_{view}": np.asarray(array) for view, array in views["probe"].items()}
     return (
-        Stock(rows, pool.num_rows, joined["sentence"], joined["image"], picture, files, **own),
+        Index(rows, pool.num_rows, joined["sentence"], joined["image"], picture, files, **own),
         probe,
         subtasks,
         [known[name]["target"] for name in subtasks],

@@ -1,4 +1,7 @@
-"""The closed loop: diagnose a version, update it, try the next one, keep it or roll back; every heavy part in shards, so that a killed loop goes on where it was."""
+"""The closed loop: diagnose a version, update it, try the next one, keep it or roll back.
+
+Every heavy part runs in shards, so that a killed loop resumes where it was.
+"""
 
 from __future__ import annotations
 
@@ -13,32 +16,37 @@ from cadc.cleaning import rewriting
 from cadc.cleaning.findings import Findings
 from cadc.cleaning.flags import COPIES, any_flag, model_free, recorded
 from cadc.compute import console
-from cadc.compute.endpoint import Endpoint, told
+from cadc.compute.endpoint import Endpoint, summary
+from cadc.config.errors import InputError
 from cadc.config.metabolism import Rules
 from cadc.config.params import Params
 from cadc.data.lineage import Change, apply_lineage, version_of
 from cadc.evaluation.statistics import Samples
 from cadc.metabolism import consistency, coverage
 from cadc.metabolism.diagnosis import Diagnosis, Holdings, Replies, findings, group_scores, recommend
-from cadc.metabolism.index import FOLDER, Stock, both_views, take_stock
+from cadc.metabolism.index import FOLDER, Index, both_views, build_index
 from cadc.metabolism.trials import Trial, ask_again, try_version
-from cadc.metabolism.update import Stand, update
+from cadc.metabolism.update import State, update
 from cadc.metabolism.validation import Verdict, validate
 from cadc.world.reserve import read_reserve
 
 TARGETS = {"mmt_val": "mmt_val", "mini_vqa": "mini_vqa", "pope_adv": "pope", "pope_pop": "pope", "pope_random": "pope"}
-Propose = Callable[[Stand, list[Diagnosis], int, Rules, np.random.Generator], list[Change]]
+Propose = Callable[[State, list[Diagnosis], int, Rules, np.random.Generator], list[Change]]
 _POPE = {"adversarial": "pope_adv", "popular": "pope_pop", "random": "pope_random"}
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the pool: how it came about, its rows, and of these and the reserve's behind them what checks say that need no model."""
+    """A version of the pool: its changes, its rows, and what checks without a model say of these and of the reserve's
+    rows.
+
+    Arrays over n + n_reserve hold the version's rows, then the reserve's.
+    """
 
     name: str
     changes: list[Change]
     table: pa.Table
-    origin: np.ndarray  # int64 [n + n_reserve], of the stock
+    origin: np.ndarray  # int64 [n + n_reserve], of the index
     turns: list[list[dict]]
     flags: dict[str, Findings]  # of the version's rows
     keeper: np.ndarray  # int64 [n]
@@ -51,7 +59,9 @@ class Version:
 
 @dataclass(frozen=True)
 class Round:
-    """One round: the diagnosis of the version before it, the changes proposed, and what came of them; verdict None where there was nothing to change."""
+    """One round: the diagnosis of the version before, the changes proposed and the verdict on them; None without
+    changes.
+    """
 
     number: int
     version: str
@@ -69,61 +79,65 @@ class Round:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the rounds came to: every version that was tried, by name, and the last one accepted."""
+    """The result of all rounds: every version that was tried, by name, and the last one accepted."""
 
     rounds: list[Round]
     trials: dict[str, list[Trial]]
     n_rows: dict[str, int]
     changes: list[Change]
     last: str
-    stock: Stock
+    index: Index
 
 
 def probe_order(samples: pa.Table, probe: pa.Table, targets: list[str]) -> np.ndarray:
-    """The probe row behind each sample: int64 [n_samples]. targets: of each probe row. Raises ValueError where they are not the same questions."""
+    """The probe row behind each sample: int64 [n_samples]. targets: one for each probe row.
+
+    Raises InputError where samples and probe rows are not the same questions.
+    """
     place: dict[str, list[int]] = {}
     for row, (name, target) in enumerate(zip(probe["id"].to_pylist(), targets, strict=True)):
         place.setdefault(_POPE[name.split()[1]] if target == "pope" else target, []).append(row)
-    order = np.array(
-        [place[task][doc] for task, doc in zip(samples["task"].to_pylist(), samples["doc"].to_pylist(), strict=True)]
-    )
+    asked = list(zip(samples["task"].to_pylist(), samples["doc"].to_pylist(), strict=True))
     answers = [turns[-1]["text"] for turns in probe["turns"].to_pylist()]
-    if any(answers[row] != said for row, said in zip(order, samples["answer"].to_pylist(), strict=True)):
-        raise ValueError(
-            f"{artifacts.PROBE}: lmms-eval asks its questions in another order than they lie there; run `dvc repro prepare`"
+    known = all(doc < len(place.get(task, ())) for task, doc in asked)
+    order = np.array([place[task][doc] for task, doc in asked] if known else [], np.int64)
+    if not known or any(answers[row] != said for row, said in zip(order, samples["answer"].to_pylist(), strict=True)):
+        raise InputError(
+            f"{artifacts.PROBE}: its questions are not those that lmms-eval asked, or not in that order; "
+            "run `dvc repro prepare`"
         )
     return order
 
 
 class Loop:
-    """What all rounds share: the stock, the probe rows and their groups."""
+    """What all rounds share: the index, the probe rows and their groups."""
 
     def __init__(self, params: Params):
         self.params, self.asked = params, params.metabolize
         reserve, _ = read_reserve(params, artifacts.SCRATCH / "reserve")
         targets = sorted({TARGETS[task] for task in self.asked.tasks})
-        self.stock, self.probe, subtasks, self.target = take_stock(params, reserve, targets)
+        self.index, self.probe, subtasks, self.target = build_index(params, reserve, targets)
         kinds = [name.replace(" (yes)", "").replace(" (no)", "") for name in subtasks]
         self.names, group = np.unique(kinds, return_inverse=True)
         self.group, self.subtasks = group.astype(np.int64), subtasks
-        self.views = both_views(self.stock.sentence, self.stock.image)
-        self.home = coverage.homes(self.stock.sentence, self.stock.probe_sentence, self.group, self.asked.near)
+        self.views = both_views(self.index.sentence, self.index.image)
+        self.home = coverage.homes(self.index.sentence, self.index.probe_sentence, self.group, self.asked.near)
 
     def version(self, name: str, changes: list[Change]) -> Version:
         """The version that `changes` make of the raw pool."""
-        stock = self.stock
-        table = apply_lineage(stock.pool, stock.reserve, changes)
+        index = self.index
+        table = apply_lineage(index.pool, index.reserve, changes)
         ids = table["id"].to_pylist()
         taken = {change.source for change in changes if change.action == "add"}
-        left = [i for i, row in enumerate(stock.reserve["id"].to_pylist()) if row not in taken]
-        origin = np.concatenate([stock.origins(ids, changes), stock.n_pool + np.array(left, np.int64)])
+        left = [i for i, row in enumerate(index.reserve["id"].to_pylist()) if row not in taken]
+        origin = np.concatenate([index.origins(ids, changes), index.n_pool + np.array(left, np.int64)])
         meant = np.zeros(len(origin), bool)
-        in_reserve = set(stock.reserve["id"].to_pylist())
+        in_reserve = set(index.reserve["id"].to_pylist())
         copies = {change.row for change in changes if change.action == "add" and change.source not in in_reserve}
         meant[: len(ids)] = [row in copies for row in ids]
-        turns = [*table["turns"].to_pylist(), *stock.reserve["turns"].take(left).to_pylist()]
-        names = ids + [stock.rows["id"][int(i)].as_py() for i in origin[len(ids) :]]
-        picture, files = stock.picture[origin], stock.files[origin]
+        turns = [*table["turns"].to_pylist(), *index.reserve["turns"].take(left).to_pylist()]
+        names = ids + [index.rows["id"][int(i)].as_py() for i in origin[len(ids) :]]
+        picture, files = index.picture[origin], index.files[origin]
         n = len(ids)
         flags, keeper = model_free(names[:n], turns[:n], picture[:n], files[:n], meant[:n], self.params.clean)
         changed = {change.row for change in changes if change.action != "drop"}
@@ -132,17 +146,23 @@ class Loop:
         return Version(name, changes, table, origin, turns, flags, keeper, spare)
 
     def tried(self, version: Version, last: bool) -> list[Trial]:
-        """The version's trials. Every model is shown the rows of a kind that is probed, copies and what text checks flag left out; none in the last round."""
+        """The version's trials.
+
+        Every model also judges the rows of probed kinds, but for copies and rows that text checks flag; none in the
+        last round.
+        """
         n, home = version.n_rows, self.home[version.origin]
         worth = np.concatenate([(version.keeper == np.arange(n)) & ~any_flag(version.flags, n), version.spare]) & (
             home >= 0
         )
         look = np.flatnonzero(worth) if not last else np.empty(0, np.int64)
-        reserve = self.stock.rows.take(version.origin[n:])
-        return try_version(self.params, version.name, version.table, reserve, self.stock.n_pool, look)
+        reserve = self.index.rows.take(version.origin[n:])
+        return try_version(self.params, version.name, version.table, reserve, self.index.n_pool, look)
 
-    def doubts(self, version: Version, trials: list[Trial]) -> tuple[Findings, np.ndarray]:
-        """What the version's models make of its rows and the reserve's behind them, and which of them never saw a row: bool [n_models, n + n_reserve]."""
+    def disagreement(self, version: Version, trials: list[Trial]) -> tuple[Findings, np.ndarray]:
+        """Which rows of the version and the reserve its models disagree with, and which models never saw a row: bool
+        [n_models, n + n_reserve].
+        """
         n, total = version.n_rows, len(version.origin)
         look = np.load(FOLDER / "versions" / version.name / "look.npy")
         keeper = np.concatenate([version.keeper, np.arange(n, total)])
@@ -150,13 +170,17 @@ class Loop:
         for k, trial in enumerate(trials):
             loss[k, look], exact[k, look] = trial.measured.T
         judges = consistency.unseen([trial.draw for trial in trials], keeper)
-        return consistency.doubts(loss[:, keeper], exact[:, keeper], judges, self.asked.agree, self.asked.doubt), judges
+        return consistency.disagreement(
+            loss[:, keeper], exact[:, keeper], judges, self.asked.agree, self.asked.doubt
+        ), judges
 
     def diagnose(
-        self, version: Version, trials: list[Trial], doubts: Findings
+        self, version: Version, trials: list[Trial], disagreement: Findings
     ) -> tuple[list[Diagnosis], list[Diagnosis], dict[str, Findings], np.ndarray]:
-        """Every subtask's and every capability's evidence, all flags of the version's rows, and the reserve's rows that may be added (bool)."""
-        n, stock, home = version.n_rows, self.stock, self.home[version.origin]
+        """The evidence on every subtask and every capability, all flags of the version's rows, and bool: which of the
+        reserve's rows may be added.
+        """
+        n, index, home = version.n_rows, self.index, self.home[version.origin]
         order = probe_order(trials[0].samples, self.probe, self.target)
         turns = self.probe["turns"].to_pylist()
         said, blind = (
@@ -172,21 +196,25 @@ class Loop:
         asked_for, given = (
             [" | ".join(turn["text"] for turn in row[k::2]) for row in version.turns[:n]] for k in (0, 1)
         )
-        conflict = coverage.conflicts(asked_for, given, stock.picture[own], stock.image[own].any(1))
+        conflict = coverage.conflicts(asked_for, given, index.picture[own], index.image[own].any(1))
         flags = version.flags | {
             "conflict": conflict,
-            consistency.CHECK: Findings(doubts.score[:n], doubts.flag[:n] & trusted[:n], doubts.evidence[:n]),
+            consistency.CHECK: Findings(
+                disagreement.score[:n], disagreement.flag[:n] & trusted[:n], disagreement.evidence[:n]
+            ),
         }
-        spare = version.spare & ~(doubts.flag & trusted)[n:]
+        spare = version.spare & ~(disagreement.flag & trusted)[n:]
         distance = coverage.distances(
-            both_views(stock.probe_sentence, stock.probe_image), self.views[own], self.asked.neighbors
+            both_views(index.probe_sentence, index.probe_image), self.views[own], self.asked.neighbors
         )[order]
         held = Holdings(distance, home[:n], conflict.score, any_flag(flags, n), np.where(spare, home[n:], -1))
         found = findings(self.names.tolist(), self.group[order], replies, held)
         return found, self.by_capability(order, replies, held), flags, spare
 
     def by_capability(self, order: np.ndarray, replies: Replies, held: Holdings) -> list[Diagnosis]:
-        """The same evidence by capability, where `discover` has found some; a kind of rows counts for the capability of most of its probe rows."""
+        """The same evidence by capability, where `discover` has found some. A kind of rows belongs to the capability of
+        most of its probe rows.
+        """
         path = artifacts.CAPABILITIES / "capabilities.json"
         of = {entry["name"]: entry["capability"] for entry in artifacts.read_json(path)} if path.is_file() else {}
         if not set(self.subtasks) <= set(of):
@@ -220,7 +248,7 @@ class Loop:
             try:
                 answers = rewriting.asked_of(endpoint, lambda row: version.table.slice(row, 1).to_pylist()[0], rows)
             finally:
-                console.line(f"rewrites: {told(endpoint.spent)}")
+                console.line(f"rewrites: {summary(endpoint.spent)}")
         else:
             said = ask_again(self.params, version.name, trials, rows)
             answers = consistency.agreed(
@@ -230,22 +258,25 @@ class Loop:
 
 
 def run_rounds(params: Params, propose: Propose = update) -> Outcome:
-    """All rounds; `propose` makes the changes. Decisions rest on the probe split, the pool and the reserve; neither scoring rows nor noise labels are opened."""
+    """Run all rounds; `propose` makes the changes.
+
+    Decisions rest on the probe split, the pool and the reserve; neither scoring rows nor noise labels are opened.
+    """
     loop, asked = Loop(params), params.metabolize
     best = loop.version("round_0", [])
     trials = {best.name: loop.tried(best, last=False)}
     n_rows, rounds, tried = {best.name: best.n_rows}, [], set()
     for number in range(1, asked.rounds + 1):
-        doubts, judges = loop.doubts(best, trials[best.name])
-        found, capabilities, flags, spare = loop.diagnose(best, trials[best.name], doubts)
+        disagreement, judges = loop.disagreement(best, trials[best.name])
+        found, capabilities, flags, spare = loop.diagnose(best, trials[best.name], disagreement)
         advised = [recommend(diagnosis, asked.rules, tried) for diagnosis in found]
         found = [
             replace(diagnosis, action=action, reason=why)
             for diagnosis, (action, why) in zip(found, advised, strict=True)
         ]
         ids, home = best.table["id"].to_pylist(), loop.home[best.origin]
-        reserve = [loop.stock.rows["id"][int(i)].as_py() for i in best.origin[best.n_rows :]]
-        stand = Stand(
+        reserve = [loop.index.rows["id"][int(i)].as_py() for i in best.origin[best.n_rows :]]
+        state = State(
             ids,
             home[: best.n_rows],
             flags,
@@ -254,7 +285,7 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
             loop.rewrites(best, trials[best.name], found, flags, judges),
         )
         changes = propose(
-            stand, found, version_of(best.table) + 1, asked.rules, np.random.default_rng([asked.seeds[0], number])
+            state, found, version_of(best.table) + 1, asked.rules, np.random.default_rng([asked.seeds[0], number])
         )
         verdict = None
         if changes:
@@ -267,18 +298,19 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
             verdict = validate(before, after, asked.level, asked.bootstrap)
         counts = {name: int(finding.flag.sum()) for name, finding in flags.items()}
         rounds.append(Round(number, best.name, found, capabilities, counts, best.n_rows, changes, verdict))
-        console.line(f"round {number}: " + (told_of(verdict, changes) if verdict else "nothing to change"))
+        console.line(f"round {number}: " + (round_summary(verdict, changes) if verdict else "nothing to change"))
         if not changes:
             break
         if verdict.accepted:
             best = candidate
         else:
             tried |= {(diagnosis.name, diagnosis.action) for diagnosis in found}
-    return Outcome(rounds, trials, n_rows, best.changes, best.name, loop.stock)
+    return Outcome(rounds, trials, n_rows, best.changes, best.name, loop.index)
 
 
-def told_of(verdict: Verdict, changes: list[Change]) -> str:
-    """What a round changed and what came of it, in words."""
+def round_summary(verdict: Verdict, changes: list[Change]) -> str:
+    """What a round changed and the verdict on it, in words."""
     counts = {action: sum(change.action == action for change in changes) for action in ("drop", "add", "rewrite")}
     said = ", ".join(f"{count} x {action}" for action, count in counts.items() if count)
-    return f"{said}; {verdict.gain:+.1f} points, lower bound {verdict.low:+.1f}: {'accepted' if verdict.accepted else 'rolled back'}"
+    outcome = "accepted" if verdict.accepted else "rolled back"
+    return f"{said}; {verdict.gain:+.1f} points, lower bound {verdict.low:+.1f}: {outcome}"

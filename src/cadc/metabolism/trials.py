@@ -1,4 +1,7 @@
-"""Trials of a version: tuned on a random draw of its rows with one seed, asked the probe rows with their pictures and with grey ones, and what it makes of rows it never saw."""
+"""Trials of a version: one model a seed, tuned on a random draw of its rows.
+
+Each model answers the probe rows with their pictures and with grey ones, and judges rows that it never saw.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,11 @@ from cadc.training.schedule import n_examples
 
 @dataclass(frozen=True)
 class Trial:
-    """What one seed's model of a version said: samples and blind (as `sample_schema` has them), draw int64, measured float64 [n_looked, 2] (loss, share of exact answers), and where its adapter lies."""
+    """What the model of one seed said of a version.
+
+    samples and blind (with grey pictures) have `sample_schema`; draw int64; measured float64 [n_looked, 2]: loss and
+    share of exact answers; folder: its adapter.
+    """
 
     samples: pa.Table
     blind: pa.Table
@@ -39,8 +46,9 @@ class Trial:
 def draw_of(ids: list[str], n: int, seed: int) -> np.ndarray:
     """`n` rows of a version in random order, or all that it has: int64.
 
-    As `random` draws, but each row's place is a hash of the seed and its id: what two versions share is drawn alike, and a version that lacks one row has the same draw but for
-    that row. Drawn afresh, such a version differed by as much as any other.
+    Each row's place is a hash of the seed and its id. So versions share the draw of the rows that they share: one that
+    lacks a single row has the same draw but for that row. With draws made afresh such a version differed by as much as
+    any other.
     """
     place = np.array(
         [int.from_bytes(blake2b(f"{seed} {row}".encode(), digest_size=8).digest()) for row in ids], np.uint64
@@ -49,13 +57,13 @@ def draw_of(ids: list[str], n: int, seed: int) -> np.ndarray:
 
 
 def _version(key: str) -> tuple[Path, int]:
-    """The folder of the version that a trial `VERSION_sSEED` is of, and the seed."""
+    """The folder of a version, and the seed, of the trial named `VERSION_sSEED`."""
     name, seed = key.rsplit("_s", 1)
     return FOLDER / "versions" / name, int(seed)
 
 
 def trying() -> shards.Task:
-    """One trial; the pool table behind it holds the version's rows and then those of the reserve."""
+    """One trial. The pool table behind it holds the version's rows, then the reserve's."""
     torch.set_num_threads(1)
     params, loaded = load_params(), {}
     asked, tasks = params.metabolize, load_tasks(artifacts.PROBE, params.metabolize.tasks)
@@ -83,7 +91,9 @@ def trying() -> shards.Task:
 def try_version(
     params: Params, name: str, table: pa.Table, reserve: pa.Table, n_raw: int, look: np.ndarray
 ) -> list[Trial]:
-    """One trial a seed of a version called `name`. look int64: rows of the version, behind them the reserve's, that every model is shown."""
+    """One trial a seed of the version `name`. look int64: rows that every model judges, numbered over the version's
+    rows and then the reserve's.
+    """
     folder = FOLDER / "versions" / name
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(
@@ -118,7 +128,7 @@ def try_version(
 
 
 def answering() -> shards.Task:
-    """The answers of one trial's model to the first questions of the rows that are to be rewritten."""
+    """The answers of one trial's model to the first questions of the rows to be rewritten."""
     torch.set_num_threads(1)
     params = load_params()
     processor = load_processor(params.model)
@@ -139,7 +149,7 @@ def answering() -> shards.Task:
 
 
 def ask_again(params: Params, name: str, trials: list[Trial], rows: np.ndarray) -> list[list[str]]:
-    """What each trial's model answers to the question of each of a version's `rows`, one exchange each: [n_trials][len(rows)]."""
+    """Each trial's model's answers to the questions of a version's `rows`, one exchange each: [n_trials][len(rows)]."""
     keys = [f"{name}_s{seed}" for seed in params.metabolize.seeds]
     folder = FOLDER / "versions" / name
     adapters = {key: str(trial.folder) for key, trial in zip(keys, trials, strict=True)}

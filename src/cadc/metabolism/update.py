@@ -15,9 +15,11 @@ from cadc.metabolism.diagnosis import Diagnosis
 
 
 @dataclass(frozen=True)
-class Stand:
-    """A version as an update finds it. ids of its rows and of the reserve's that may be added; home int32, of both; flags of the pool's rows; new answers by row,
-    where a rewrite was accepted, with the old ones.
+class State:
+    """A version before its update.
+
+    ids of its rows; reserve_ids of the reserve's rows that may be added; home, reserve_home int32: their kinds; flags
+    of the pool's rows; rewrites: old and new answers by row, where a rewrite was accepted.
     """
 
     ids: list[str]
@@ -28,25 +30,29 @@ class Stand:
     rewrites: dict[int, tuple[tuple[str, ...], tuple[str, ...]]]
 
 
-def update(stand: Stand, found: list[Diagnosis], version: int, rules: Rules, rng: np.random.Generator) -> list[Change]:
+def update(state: State, found: list[Diagnosis], version: int, rules: Rules, rng: np.random.Generator) -> list[Change]:
     """The changes that carry out every subtask's recommendation; home counts subtasks in the order of `found`.
 
-    clean drops flagged rows; rewrite puts accepted answers in the place of theirs and drops what else is flagged, but for copies; down-sample drops flagged rows first, then any, down to `dense` times the usual
-    number; collect and up-sample add rows of the reserve or further copies of rows that are not flagged, up to the usual number, or by `grow` of it where that is
-    more, and at most one copy of each row. What is drawn is drawn by `rng`.
+    - clean drops flagged rows.
+    - rewrite replaces answers where a new one was accepted, and drops other flagged rows, but for copies.
+    - down-sample drops flagged rows first, then any, down to `dense` times the usual number.
+    - collect and up-sample add rows of the reserve, or further copies of rows that are not flagged: up to the usual
+      number, or by `grow` of it where that is more, and at most one copy of each row.
+
+    All draws are by `rng`.
     """
-    flagged = any_flag(stand.flags, len(stand.ids))
+    flagged = any_flag(state.flags, len(state.ids))
     changes = []
     for subtask, diagnosis in enumerate(found):
-        rows = np.flatnonzero(stand.home == subtask)
+        rows = np.flatnonzero(state.home == subtask)
         changes += _carried_out(
-            stand, diagnosis, rows, flagged, np.flatnonzero(stand.reserve_home == subtask), version, rules, rng
+            state, diagnosis, rows, flagged, np.flatnonzero(state.reserve_home == subtask), version, rules, rng
         )
     return changes
 
 
 def _carried_out(
-    stand: Stand,
+    state: State,
     found: Diagnosis,
     rows: np.ndarray,
     flagged: np.ndarray,
@@ -60,29 +66,29 @@ def _carried_out(
     wanted = max(0, round(max(found.usual - len(clean), rules.grow * found.usual)))
     if found.action == "clean":
         for row in rows[flagged[rows]]:
-            yield Change(stand.ids[row], version, "drop", reason=f"{said}; {why(stand.flags, row)}")
+            yield Change(state.ids[row], version, "drop", reason=f"{said}; {why(state.flags, row)}")
     elif found.action == "rewrite":
-        faults = {name: flag for name, flag in stand.flags.items() if name != COPIES}
-        for row in rows[any_flag(faults, len(stand.ids))[rows]]:
-            if int(row) in stand.rewrites:
-                before, after = stand.rewrites[int(row)]
+        faults = {name: flag for name, flag in state.flags.items() if name != COPIES}
+        for row in rows[any_flag(faults, len(state.ids))[rows]]:
+            if int(row) in state.rewrites:
+                before, after = state.rewrites[int(row)]
                 yield Change(
-                    stand.ids[row], version, "rewrite", before=before, after=after, reason=f"{said}; {why(faults, row)}"
+                    state.ids[row], version, "rewrite", before=before, after=after, reason=f"{said}; {why(faults, row)}"
                 )
             else:
-                yield Change(stand.ids[row], version, "drop", reason=f"{said}, no new answer; {why(faults, row)}")
+                yield Change(state.ids[row], version, "drop", reason=f"{said}, no new answer; {why(faults, row)}")
     elif found.action == "down-sample":
         drawn = rng.permutation(rows)
         last = drawn[np.argsort(~flagged[drawn], kind="stable")]
         for row in sorted(last[: max(0, len(rows) - round(rules.dense * found.usual))]):
-            yield Change(stand.ids[row], version, "drop", reason=f"{said}; {found.reason}")
+            yield Change(state.ids[row], version, "drop", reason=f"{said}; {found.reason}")
     elif found.action == "collect":
         for row in sorted(rng.permutation(reserve)[:wanted]):
             yield Change(
-                stand.reserve_ids[row], version, "add", stand.reserve_ids[row], reason=f"{said}; {found.reason}"
+                state.reserve_ids[row], version, "add", state.reserve_ids[row], reason=f"{said}; {found.reason}"
             )
     elif found.action == "up-sample":
         for row in sorted(rng.permutation(clean)[:wanted]):
             yield Change(
-                f"{stand.ids[row]}~{version}", version, "add", stand.ids[row], reason=f"{said}; {found.reason}"
+                f"{state.ids[row]}~{version}", version, "add", state.ids[row], reason=f"{said}; {found.reason}"
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cadc.config.errors import InputError
 from cadc.evaluation.statistics import Samples, measure, resampled_weights
 
 FIGURE = "corrected_mean"  # chance-corrected, the mean of open, yes/no and multiple choice, in percent
@@ -13,7 +14,9 @@ FIGURE = "corrected_mean"  # chance-corrected, the mean of open, yes/no and mult
 
 @dataclass(frozen=True)
 class Verdict:
-    """gain: difference of the means over seeds, in points; low: lower bound of its one-sided bootstrap interval; by_seed: the difference of each seed's runs."""
+    """gain: difference of the means over seeds, in points. low: lower bound of its one-sided bootstrap interval.
+    by_seed: the difference for each seed.
+    """
 
     gain: float
     low: float
@@ -27,13 +30,14 @@ class Verdict:
 def validate(before: list[Samples], after: list[Samples], level: float, n_bootstrap: int, seed: int = 0) -> Verdict:
     """Whether `after`, run by run of the same seed, is better than `before`: a paired bootstrap of the mean over seeds.
 
-    Probe rows are drawn again within each task, and seeds as well: rows alone would pass an update that one lucky run speaks for (a run in so many does not learn a form of
-    question in time). Raises ValueError where runs were asked different rows.
+    Probe rows are resampled within each task, and seeds as well. Resampling rows alone would accept an update because
+    of one lucky run: in some runs a form of question is not learnt in time. Raises InputError where runs were asked
+    different rows.
     """
     first = before[0]
     for run in (*before, *after):
         if not (np.array_equal(run.task, first.task) and np.array_equal(run.doc, first.doc)):
-            raise ValueError(
+            raise InputError(
                 "versions were scored on different probe rows; remove artifacts/scratch/metabolize and run again"
             )
     scores = [np.stack([run.score for run in runs]) for runs in (before, after)]

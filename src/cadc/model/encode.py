@@ -1,7 +1,8 @@
 """From a pool row to tensors: chat template, answer mask, image tokens, batches.
 
-The rendered conversation is tokenized whole, as the processor itself does it, images one by one. An answer is learnt up to and with
-its end of turn, and what the model is trained to continue is token for token what it is given at generation.
+The rendered conversation is tokenized whole, as the processor itself does it, and images one by one. The model learns
+an answer up to and including its end of turn. What it is trained to continue is, token for token, what it gets at
+generation.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,22 +18,37 @@ import torch
 from PIL import Image
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
+from cadc.config.errors import InputError
+
 IMAGE_TOKEN = "<image>"
 IGNORE = -100
 #: Tensors whose first axis counts images or patches of the whole batch; others are per row.
 _PER_IMAGE = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask")
 
-#: What some processors say of every token (Qwen2-VL: text 0, image 1), beside its id: from it positions of three axes are made.
+#: What some processors give beside each token's id (Qwen2-VL: text 0, image 1): it makes positions of three axes.
 _TOKEN_TYPES = "mm_token_type_ids"
 
 KEPT_BYTES = 1 << 31  # of encoded rows that a process keeps: a row of LLaVA-1.5 is 1.4 MB of pixels
 
 
+def image_file(image: dict) -> bytes:
+    """The bytes of an image's file, from a pool cell {bytes, path} or its path. Raises InputError naming the path."""
+    if image["bytes"] is not None:
+        return image["bytes"]
+    try:
+        return Path(image["path"]).read_bytes()
+    except OSError as error:
+        raise InputError(f"image {image['path']}: can't be read ({error.strerror}); restore the file") from None
+
+
 def open_image(image: dict) -> Image.Image:
-    """The RGB picture of a pool or benchmark cell {bytes, path}."""
-    source = io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"]
-    with Image.open(source) as opened:
-        return opened.convert("RGB")
+    """The RGB picture of a pool or benchmark cell {bytes, path}. Raises InputError where it can't be read."""
+    try:
+        with Image.open(io.BytesIO(image_file(image))) as opened:
+            return opened.convert("RGB")
+    except OSError as error:
+        what = image["path"] or "in the table"
+        raise InputError(f"image {what}: can't be decoded ({type(error).__name__}); replace it") from error
 
 
 def to_messages(turns: Sequence[dict[str, str]]) -> list[dict]:
@@ -49,21 +66,26 @@ def to_messages(turns: Sequence[dict[str, str]]) -> list[dict]:
 
 
 def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str, bool]]:
-    """The rendered conversation in pieces (text, is_answer): up to the end of its last answer or, after a user turn, up to where one begins.
+    """The rendered conversation in pieces (text, is_answer), up to the end of its last answer or, after a user turn, to
+    where an answer begins.
 
-    An answer ends with the special token by which the template ends a turn; the line break that often follows belongs to the next
-    turn. Where a template renders no such token (LLaVA-1.5's), the tokenizer's end of sequence is put there, as LLaVA's own training
-    does: else no answer would be learnt to stop. Raises ValueError if the template rewrites earlier turns, or where there is neither.
+    An answer ends with the special token by which the template ends a turn; the line break that often follows belongs
+    to the next turn. Where a template renders no such token (LLaVA-1.5's), the tokenizer's end of sequence is added, as
+    in LLaVA's own training: else no answer would be learnt to stop. Raises InputError if there is no template, if it
+    rewrites earlier turns, or if there is neither such token.
     """
     pieces, cursor, asks = [], 0, messages[-1]["role"] == "user"
-    full = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=asks)
+    try:
+        full = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=asks)
+    except ValueError as error:  # transformers', where a processor has none
+        raise InputError(f"no chat template can be applied ({error}); set model.chat_template to a file") from error
     for k, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
         prompt = processor.apply_chat_template(messages[:k], tokenize=False, add_generation_prompt=True)
         upto = processor.apply_chat_template(messages[: k + 1], tokenize=False) if k + 1 < len(messages) else full
         if not (full.startswith(prompt) and full.startswith(upto)):
-            raise ValueError(
+            raise InputError(
                 "the chat template renders earlier turns differently once later ones follow; answers can't be masked"
             )
         answer = upto[len(prompt) :].rstrip()
@@ -77,7 +99,7 @@ def _ended(answer: str, tokenizer: PreTrainedTokenizerBase) -> str:
     if answer.endswith(_special_tokens(tokenizer)):
         return answer
     if tokenizer.eos_token is None:
-        raise ValueError(
+        raise InputError(
             "the chat template ends no answer with a special token, and the tokenizer has no eos_token; give it one"
         )
     return answer + tokenizer.eos_token
@@ -100,22 +122,23 @@ def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = Fa
     """One pool row as tensors.
 
     Returns input_ids and labels int64 [length] (labels are -100 outside answers), `row` if the row has one, and the
-    processor's image tensors. With `cut`, as LLaVA's training does, what is behind `max_length` tokens is left out, and `was` says how many there
-    were. Raises ValueError, naming the row, if it is longer without that, if an image would be cut, or if template or processor can't take it.
+    processor's image tensors. With `cut`, as in LLaVA's training, tokens beyond `max_length` are left out, and `was` is
+    the length before. Raises InputError, naming the row, if it is longer without `cut`, if an image would be cut, or if
+    template or processor refuse it.
     """
     try:
         encoded, images_end = _tokenize(
             segments(processor, to_messages(row["turns"])), [open_image(image) for image in row["images"]], processor
         )
     except ValueError as error:
-        raise ValueError(f"row {row.get('id')}: {error}") from error
+        raise InputError(f"row {row.get('id')}: {error}") from error
     length = len(encoded["input_ids"])
     if length > max_length:
         above = f"row {row.get('id')}: {length} tokens, above model.max_length={max_length}"
         if not cut:
-            raise ValueError(f"{above}; raise it, shorten the row, or set model.long_rows: cut")
+            raise InputError(f"{above}; raise it, shorten the row, or set model.long_rows: cut")
         if images_end > max_length:
-            raise ValueError(
+            raise InputError(
                 f"{above}, and its images reach to token {images_end}, which can't be cut; raise it or remove the row"
             )
         for name in ("input_ids", "labels", _TOKEN_TYPES):
@@ -134,15 +157,18 @@ def encode_prompt(messages: list[dict], images: list[Image.Image], processor: Pr
 def _tokenize(
     pieces: list[tuple[str, bool]], images: list[Image.Image], processor: ProcessorMixin
 ) -> tuple[dict[str, Any], int]:
-    """input_ids, labels and image tensors of rendered pieces, images used up in order: each image's mark becomes the processor's tokens for it; and where the
-    last image ends."""
+    """input_ids, labels and image tensors of rendered pieces, and where the last image ends.
+
+    Images are used up in order: each image's mark becomes the processor's tokens for it.
+    """
     tokenizer, mark = processor.tokenizer, getattr(processor, "image_token", IMAGE_TOKEN)
     mark_id = tokenizer.convert_tokens_to_ids(mark)
     tokens = _begin(tokenizer, pieces[0][0]) + _tokens(tokenizer, pieces)
     n_marks = sum(token == mark_id for token, _ in tokens)
     if n_marks != len(images):
-        raise ValueError(
-            f"{mark!r} stands {n_marks} times in the rendered text of {len(images)} image(s); mend the chat template, or take it out of the text"
+        raise InputError(
+            f"{mark!r} stands {n_marks} times in the rendered text of {len(images)} image(s); "
+            "mend the chat template, or take it out of the text"
         )
     shown = iter(
         [processor(text=[mark], images=[image], add_special_tokens=False, return_tensors="pt") for image in images]
@@ -182,10 +208,10 @@ def _begin(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, boo
 
 
 def _tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) -> list[tuple[int, bool]]:
-    """The tokens of all pieces as one text, and whether each is of an answer.
+    """The tokens of all pieces as one text, and whether each belongs to an answer.
 
-    A token that would hold the end of a prompt and the start of its answer is what generation never sees: there, and only there, the
-    text is cut and the rest tokenized anew.
+    Generation never sees a token that would hold the end of a prompt and the start of its answer: there, and only
+    there, the text is cut and the rest tokenized anew.
     """
     made = tokenizer("".join(text for text, _ in pieces), add_special_tokens=False, return_offsets_mapping=True)
     ends, spans = np.cumsum([len(text) for text, _ in pieces]), np.array(made["offset_mapping"]).reshape(-1, 2)
@@ -203,9 +229,9 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) 
 def collate(encoded: Sequence[dict[str, Any]], pad_id: int, left: bool = False) -> dict[str, torch.Tensor]:
     """Pad and stack encoded rows.
 
-    Returns input_ids, labels, attention_mask [batch, length], `row` [batch], `image_row` and `image_size` [images]
-    (which row of the batch an image belongs to, and its number of patches, or 1 where all have the same) and the image
-    tensors.
+    Returns input_ids, labels, attention_mask [batch, length], `row` [batch], `image_row` and `image_size` [images] and
+    the image tensors. `image_row` is the row of the batch that an image belongs to, `image_size` its number of patches,
+    or 1 where all have the same.
     """
     length = max(len(e["input_ids"]) for e in encoded)
 
@@ -235,15 +261,15 @@ def collate(encoded: Sequence[dict[str, Any]], pad_id: int, left: bool = False) 
 def pack(encoded: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
     """The same rows with several in one sequence: less padding, and each row sees itself alone.
 
-    Positions start again at 0 with every row (and with the padding at the end), from which transformers builds the
+    Positions start again at 0 with every row (and with the padding at the end); from this transformers builds the
     block-diagonal attention where no mask and no cache is given. Rows are placed longest first, each into the first
-    sequence with room; none is longer than the longest row. Returns what `collate` does, with `position_ids` in place
-    of `attention_mask`, images in the order of the packed rows. Raises ValueError for rows of models whose positions have
-    three axes (Qwen2-VL): transformers tells rows apart by plain positions alone.
+    sequence with room; no sequence is longer than the longest row. Returns what `collate` does, with `position_ids` in
+    place of `attention_mask` and images in the order of the packed rows. Raises InputError for models whose positions
+    have three axes (Qwen2-VL): transformers separates packed rows by plain positions alone.
     """
     if any(_TOKEN_TYPES in e for e in encoded):
-        raise ValueError(
-            "this model's positions have three axes, by which packed rows can't be told apart; set model.packing: false"
+        raise InputError(
+            "this model's positions have three axes, which can't separate packed rows; set model.packing: false"
         )
     order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]["input_ids"]))
     length = len(encoded[order[0]]["input_ids"])
@@ -294,7 +320,9 @@ def _image_sizes(encoded: dict[str, Any]) -> list[int]:
 
 
 def _image_tensors(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """Image tensors one after the other; those with an axis of tiles per row (Idefics3) one row each, padded with zeros."""
+    """Image tensors one after the other. Those with an axis of tiles (Idefics3) have one entry a row, padded with
+    zeros.
+    """
     out = {}
     for name in _PER_IMAGE:
         there = [e[name] for e in rows if name in e]
@@ -317,9 +345,11 @@ def model_inputs(
 
 
 class EncodedRows(torch.utils.data.Dataset):
-    """Pool rows encoded on first use and, if `keep`, kept while they fit into `KEPT_BYTES` (small pools: an epoch then costs no decoding).
+    """Pool rows encoded on first use. With `keep` they are kept while they fit into `KEPT_BYTES`: a small pool is
+    decoded once.
 
-    `cut` int {row: tokens}: the rows that were longer than `max_length` tokens and lost their end, where `model.long_rows` says so.
+    `cut` int {row: tokens}: length of the rows that were above `max_length` and lost their end, where `model.long_rows`
+    is `cut`.
     """
 
     def __init__(self, table, processor: ProcessorMixin, max_length: int, keep: bool = True, long_rows: str = "fail"):
@@ -349,10 +379,11 @@ class EncodedRows(torch.utils.data.Dataset):
             self._bytes += sum(value.nbytes for value in encoded.values() if isinstance(value, torch.Tensor))
         return encoded
 
-    def told(self) -> str:
-        """What was cut so far, for a person; empty where nothing was."""
+    def summary(self) -> str:
+        """How many rows were cut so far, in words; empty where none was."""
         return (
-            f"{len(self.cut)} rows above model.max_length={self.max_length} tokens were cut (longest: {max(self.cut.values())})"
+            f"{len(self.cut)} rows above model.max_length={self.max_length} tokens were cut "
+            f"(longest: {max(self.cut.values())})"
             if self.cut
             else ""
         )

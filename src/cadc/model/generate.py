@@ -26,8 +26,8 @@ def generate(
 ) -> list[str]:
     """Greedy continuations of encoded prompts, in order, special tokens removed.
 
-    Prompts are batched by length, longest first, and padded on the left; the batches depend on the prompts alone. An answer stops at
-    the end of turn that training ends answers with, and at whatever else the model's own generation config names.
+    Prompts are batched by length, longest first, and padded on the left; the batches depend on the prompts alone. An
+    answer stops at the end of turn used in training, and at whatever else the model's own generation config names.
     """
     answers = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]["input_ids"]))

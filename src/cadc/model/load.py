@@ -11,6 +11,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging
 
+from cadc.config.errors import InputError
 from cadc.config.params import Lora, Model
 
 logging.disable_progress_bar()  # bars are drawn by cadc.compute.console alone
@@ -27,31 +28,55 @@ def device() -> torch.device:
     )
 
 
+def first_line(error: Exception) -> str:
+    """An error's message without the paragraphs that Hugging Face's libraries add to it."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def _from_pretrained(kind: type, params: Model, **options):
-    """`kind` of `model.path`; its own Python code is refused unless `model.trust_remote_code` is set."""
+    """`kind` of `model.path`; its own Python code is refused unless `model.trust_remote_code` is set.
+
+    Raises InputError where there is no such model or it can't be loaded.
+    """
+    folder = Path(params.path)
+    if not folder.is_dir() and (folder.is_absolute() or params.path.count("/") != 1 or folder.parts[0] == "models"):
+        raise InputError(
+            f"model.path: no model in {params.path!r}; make it with `make pretrain`, or give a folder or hub id"
+        )
     try:
         return kind.from_pretrained(params.path, trust_remote_code=params.trust_remote_code, **options)
-    except ValueError as error:
-        if "trust_remote_code" not in str(error):
-            raise
-        raise ValueError(
-            f"model.path: {params.path} comes with Python code of its own; read it, then set model.trust_remote_code: true"
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) and "trust_remote_code" in str(error):
+            raise InputError(
+                f"model.path: {params.path} comes with Python code of its own; read it, then set "
+                "model.trust_remote_code: true"
+            ) from error
+        raise InputError(
+            f"model.path: {params.path} can't be loaded ({first_line(error)}); give the folder or hub id of an "
+            "image-text-to-text model, and fetch it where this machine is offline"
         ) from error
 
 
 def load_processor(params: Model) -> ProcessorMixin:
-    """The processor of `model.path` with the options of `model.processor`. Raises ValueError, naming options that no part of it knows."""
+    """The processor of `model.path` with the options of `model.processor`.
+
+    Raises InputError where it can't be loaded, and naming options that no part of it knows.
+    """
     processor = _from_pretrained(AutoProcessor, params, **params.processor)
     parts = [processor, *(getattr(processor, name) for name in processor.get_attributes() if "tokenizer" not in name)]
     unknown = [name for name in params.processor if not any(_takes(part, name) for part in parts)]
     if unknown:
-        raise ValueError(
-            f"model.processor: {', '.join(unknown)}: no such option of {', '.join(type(part).__name__ for part in parts)}"
+        raise InputError(
+            f"model.processor: {', '.join(unknown)}: no such option of "
+            f"{', '.join(type(part).__name__ for part in parts)}"
         )
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     if params.chat_template:
-        processor.chat_template = Path(params.chat_template).read_text()
+        try:
+            processor.chat_template = Path(params.chat_template).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"model.chat_template: {params.chat_template} can't be read as UTF-8 ({error})") from None
     return processor
 
 
@@ -61,19 +86,18 @@ def _takes(part, option: str) -> bool:
 
 
 def load_base(params: Model) -> PreTrainedModel:
-    """The frozen base in evaluation mode on this machine's device, from safetensors alone: pickled weights can run code.
+    """The frozen base in evaluation mode on this machine's device, from safetensors alone: pickled weights can run
+    code.
 
-    Raises SystemExit where `model.path` holds no model, ValueError where its weights are pickled or it needs code of its own.
+    Raises InputError where `model.path` holds no model, where its weights are pickled, and where it needs code of its
+    own.
     """
     folder = Path(params.path)
-    if not folder.is_dir() and (folder.is_absolute() or params.path.count("/") != 1 or folder.parts[0] == "models"):
-        raise SystemExit(
-            f"model.path: no model in {params.path!r}; make it with `make pretrain`, or give a folder or hub id"
-        )
     pickled = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth") for path in folder.glob(kind))
     if pickled and not any(folder.glob("*.safetensors")):
-        raise ValueError(
-            f"model.path: {folder} holds {pickled[0]} and no safetensors; pickled weights are not read: save the model again with save_pretrained"
+        raise InputError(
+            f"model.path: {folder} holds {pickled[0]} and no safetensors; pickled weights are not read: save the model "
+            "again with save_pretrained"
         )
     options = {"dtype": _DTYPES[params.dtype], "attn_implementation": params.attention, "use_safetensors": True}
     model = _from_pretrained(AutoModelForImageTextToText, params, **options)
@@ -81,10 +105,16 @@ def load_base(params: Model) -> PreTrainedModel:
 
 
 def add_lora(model: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
-    """Wrap `model` with a fresh LoRA adapter: A from `seed`, B zero, no dropout, fp32."""
+    """Wrap `model` with a fresh LoRA adapter: A from `seed`, B zero, no dropout, fp32.
+
+    Raises InputError where `lora.targets` match none of its modules.
+    """
     torch.manual_seed(seed)
     config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=lora.targets, bias="none")
-    return get_peft_model(model, config)
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        raise InputError(f"model.lora.targets: {first_line(error)}") from error
 
 
 def trainable(model: PeftModel) -> dict[str, torch.nn.Parameter]:
@@ -106,7 +136,7 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
 
 
 def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
-    """`model` with the adapter of `folder`, in evaluation mode. Raises FileNotFoundError where that is not in safetensors."""
+    """`model` with the adapter of `folder`, in evaluation mode. Raises InputError where that is not in safetensors."""
     if not (folder / "adapter_model.safetensors").exists():  # PEFT would take up a pickle
-        raise FileNotFoundError(f"{folder}: no adapter_model.safetensors; run the fine-tuning again")
+        raise InputError(f"{folder}: no adapter_model.safetensors; run the fine-tuning again")
     return PeftModel.from_pretrained(model, folder).eval()

@@ -13,7 +13,7 @@ from cadc.config.params import Params
 from cadc.model.encode import EncodedRows
 from cadc.model.load import load_processor
 
-#: Named arrays of the rows `which` int64 [n]: [n, ...], or [n_snapshots, n, ...] where they are told apart by snapshot.
+#: Named arrays of the rows `which` int64 [n]: [n, ...], or [n_snapshots, n, ...] where they differ by snapshot.
 Measure = Callable[[EncodedRows, np.ndarray], dict[str, np.ndarray]]
 
 
@@ -40,9 +40,10 @@ def measure_pool(
     by_row: tuple[str, ...] = (),
     by_snapshot: tuple[str, ...] = (),
 ) -> int:
-    """All of the pool by `make()`, a `pool_shard`, into fresh arrays `by_row` and `by_snapshot` of the folder `out`. Returns the number of rows.
+    """Run `make()`, a `pool_shard`, over the whole pool. Returns the number of rows.
 
-    `inputs` are what the arrays depend on beside pool, proxy run, model and `capture`, as in `shards.run`.
+    The arrays named `by_row` and `by_snapshot` are written to the emptied folder `out`. `inputs` are what the arrays
+    depend on beside pool, proxy run, model and `capture`, as in `shards.run`.
     """
     n_rows = artifacts.load_pool().num_rows
     keys = list(range(-(-n_rows // params.capture.shard_rows)))
@@ -51,7 +52,7 @@ def measure_pool(
         params.capture.model_dump(),
         params.model.model_dump(),
         artifacts.POOL,
-        artifacts.PROXY,
+        artifacts.proxy_run(params.run),
         *params.model.sources,
     ]
     folders = shards.run(make, keys, stage, inputs, label)

@@ -176,7 +176,7 @@ def _round_text(made: Round, params: Params) -> list[str]:
 @matplotlib.rc_context(STYLE)
 def _draw_changes(outcome: Outcome, changes: list[Change]) -> None:
     """changes.png: rows that were changed, as many of each action as there are, evenly over the lineage."""
-    place = {name: i for i, name in enumerate(outcome.stock.rows["id"].to_pylist())}
+    place = {name: i for i, name in enumerate(outcome.index.rows["id"].to_pylist())}
     shown: list[Change] = []
     groups = [[c for c in changes if c.action == action and (c.source or c.row) in place] for action in ACTIONS]
     groups = [group for group in groups if group]
@@ -187,7 +187,7 @@ def _draw_changes(outcome: Outcome, changes: list[Change]) -> None:
     for axis in axes.flat:
         axis.axis("off")
     for axis, change in zip(axes.flat, shown, strict=False):
-        row = outcome.stock.rows.slice(place[change.source or change.row], 1).to_pylist()[0]
+        row = outcome.index.rows.slice(place[change.source or change.row], 1).to_pylist()[0]
         if row["images"]:
             axis.imshow(np.asarray(open_image(row["images"][0])), interpolation="nearest")
         axis.set_title(f"{change.action} {change.row}", fontsize=7, fontweight="bold")

@@ -26,7 +26,7 @@ from cadc.features.embeddings import (
     sentence_embeddings,
     tower_embeddings,
 )
-from cadc.report.capabilities import first_exchange, telling_words
+from cadc.capabilities.description import first_exchange, telling_words
 from cadc.report.figures import STYLE, save
 from cadc.report.leaderboard import REPORTS, markdown
 

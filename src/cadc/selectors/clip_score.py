@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.config.params import Section
+from cadc.config.section import Section
 from cadc.selectors.shared.band import rows_in_band
 from cadc.selectors.signal import Signal
 
@@ -15,7 +15,10 @@ class Params(Section):
 
 
 def clip_scores(image: np.ndarray, text: np.ndarray) -> np.ndarray:
-    """2.5 * max(cos, 0) float32 [n_rows], of embeddings float32 [n_rows, d] in one space, unit or, where a row has none, zero."""
+    """2.5 * max(cos, 0): float32 [n_rows].
+
+    image, text float32 [n_rows, d] in one space: unit rows, or zero where a row has none.
+    """
     return 2.5 * np.maximum(np.einsum("nd,nd->n", image, text), 0)
 
 

@@ -1,6 +1,7 @@
-"""COINCIDE: rows spread over clusters of a reference model's activations, more from what transfers and is sparse (Lee et al. 2024).
+"""COINCIDE: rows from clusters of a reference model's activations, more from what transfers and is sparse.
 
-Reference code: G-JWLee/COINCIDE_code; its rule and the two variants stand in `shared/transfer_density.py`.
+Lee et al. 2024. Reference code: G-JWLee/COINCIDE_code. Its rule and the two variants stand in
+`shared/transfer_density.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.config.params import Positive, Rate, Section, Seed
+from cadc.config.section import Positive, Rate, Section, Seed
 from cadc.selectors.shared.kmeans import spherical_kmeans
 from cadc.selectors.shared.transfer_density import Measured, scored, spread
 from cadc.selectors.signal import Signal
@@ -33,10 +34,10 @@ class Params(Section):
 def describe(
     features: np.ndarray, assignment: np.ndarray, centroids: np.ndarray, n_layers: int, params: Params
 ) -> Measured:
-    """Score the clusters of `features` float [n_rows, n_layers * 2 * width], in each layer first the visual, then the language
-    half, given their assignment and centroids.
+    """Score the clusters of `features` float [n_rows, n_layers * 2 * width], given their assignment and centroids.
 
-    The released code divides rows by sqrt(n_layers * 2), so that all with an image are unit; a kernel that much wider is the same.
+    In each layer first the visual, then the language half. The released code divides rows by sqrt(n_layers * 2), so
+    that all with an image are unit; a kernel that much wider is the same.
     """
     language = centroids.reshape(len(centroids), n_layers, 2, -1)[:, :, 1].reshape(len(centroids), -1)
     return scored(features, assignment, language, params.gamma * np.sqrt(2 * n_layers), params.neighbor_threshold)

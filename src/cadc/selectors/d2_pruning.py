@@ -1,17 +1,17 @@
-"""D2-Pruning: rows important by their margin, spread over a nearest-neighbour graph by messages (Maharana, Yadav, Bansal 2024, arXiv 2310.07931).
+"""D2-Pruning: rows important by their margin, spread over a nearest-neighbour graph by messages (Maharana et al. 2024).
 
-A row's score is AUM, its margin (probability of the true token less the best other one) as a mean over snapshots. Rows
-with a low AUM are hard. `important: hard` scores max(AUM) - AUM >= 0, D2-Pruning's difficulty; `easy` scores AUM itself, as
-COINCIDE ran this baseline on LLaVA-665K ("higher the value, easier the sample", the highest first). The authors' own code
-has both signs, each marked as to be checked.
+arXiv 2310.07931. A row's score is AUM: its margin (probability of the true token less the best other one), as a mean
+over snapshots. Rows with a low AUM are hard. `important: hard` scores max(AUM) - AUM >= 0, D2-Pruning's difficulty;
+`easy` scores AUM itself, as COINCIDE ran this baseline on LLaVA-665K ("higher the value, easier the sample", the
+highest first). The authors' own code has both signs, each marked as to be checked.
 
-    variant   graph                          forward message                                 next row
-    paper     symmetric, distance d          s_i + sum_j exp(-d_ij) max(s_j, 1e-7)            the highest score
-    released  each row's own k, d squared    max(s_i, 1e-7) + the same                       by a queue that nearly is that
+    variant   graph                          forward message                          next row
+    paper     symmetric, distance d          s_i + sum_j exp(-d_ij) max(s_j, 1e-7)    the highest score
+    released  each row's own k, d squared    max(s_i, 1e-7) + the same                by a queue that nearly is that
 
-paper agrees with the authors' GraphDensitySampler (sum, weighted), released with COINCIDE's d2_prune.py, whose queue is
-that of the authors' DataComp script. Both: the row picked takes exp(-gamma d_ij) times its score from its neighbours. Late
-picks have negative scores and thereby lift their neighbours, though never above 0.
+paper agrees with the authors' GraphDensitySampler (sum, weighted); released with COINCIDE's d2_prune.py, whose queue is
+that of the authors' DataComp script. In both, the row picked takes exp(-gamma d_ij) times its score from its
+neighbours. Late picks have negative scores and so lift their neighbours, though never above 0.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.config.params import Positive, Section
+from cadc.config.errors import InputError
+from cadc.config.section import Positive, Section
 from cadc.selectors.shared.knn import nearest
 from cadc.selectors.shared.knock_out import knock_out, settle
 from cadc.selectors.shared.unit import unit_rows
@@ -68,10 +69,10 @@ class Messages:
 
 
 def importance(margin: np.ndarray, important: str) -> np.ndarray:
-    """Scores float64 [n_rows] from margins [n_snapshots, n_rows]. Raises ValueError where one is not finite."""
+    """Scores float64 [n_rows] from margins [n_snapshots, n_rows]. Raises InputError where one is not finite."""
     aum = np.asarray(margin, np.float64).mean(0)
     if len(bad := np.flatnonzero(~np.isfinite(aum))):
-        raise ValueError(f"row {bad[0]} has no finite margin ({len(bad)} such rows): has it an answer token?")
+        raise InputError(f"row {bad[0]} has no finite margin ({len(bad)} such rows): has it an answer token?")
     return aum.max() - aum if important == "hard" else aum
 
 
@@ -145,7 +146,7 @@ def queue_order(score, start, neighbour, decay, n):
 
 
 def measure(signal: Signal, params: Params) -> Messages:
-    """The graph over `hidden` float32 [n_rows, width] and the forward messages from `margin` float32 [n_snapshots, n_rows]."""
+    """The graph over `hidden` float32 [n_rows, width]; forward messages from `margin` float32 [n_snapshots, n_rows]."""
     rows = unit_rows(signal["hidden"]) if params.unit_rows else signal["hidden"]
     graph = neighbour_graph(rows, params.neighbors, params.variant, params.exact_rows)
     score = forward(graph, importance(signal["margin"], params.important), params.variant)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.config.params import Section
+from cadc.config.section import Section
 from cadc.selectors.shared.band import Band, at_snapshot, rows_in_band
 from cadc.selectors.signal import Signal
 
@@ -20,5 +20,5 @@ class Params(Section):
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
     """`n` rows of a band of `el2n` float32 [n_snapshots, n_rows], at one snapshot, in random order."""
     return Selection.of_rows(
-        rng.permutation(rows_in_band(at_snapshot(signal["el2n"], params.snapshot, "el2n"), n, params.band))
+        rng.permutation(rows_in_band(at_snapshot(signal["el2n"], params.snapshot), n, params.band))
     )

@@ -5,16 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.config.params import Section
+from cadc.config.section import Section
 from cadc.selectors.signal import Signal
 
 
 class Params(Section):
     """Nothing to choose."""
-
-
-#: Runs at this budget alone, whatever curate.budget says.
-BUDGET = 1.0
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:

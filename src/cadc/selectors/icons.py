@@ -1,4 +1,7 @@
-"""ICONS: every target task votes for the rows that match it best; the most voted are taken (Wu et al. 2025, arXiv 2501.00654)."""
+"""ICONS: every target task votes for the rows that match it best; the most voted are taken (Wu et al. 2025).
+
+arXiv 2501.00654.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.config.params import Section
+from cadc.config.errors import InputError
+from cadc.config.section import Section
 from cadc.selectors.signal import Signal
 
 _BLOCK = 65536  # rows at a time
@@ -23,8 +27,9 @@ class Params(Section):
 def task_scores(products: np.ndarray, norm: np.ndarray, task: np.ndarray, probe_rows: np.ndarray) -> np.ndarray:
     """Mean cosine of each row's gradient with those of each task's validation rows: float32 [n_rows, n_tasks].
 
-    products [n_rows, n_subtasks] are inner products with each subtask's mean unit gradient, norm [n_rows] the rows' own;
-    task int [n_subtasks] is the task a subtask belongs to, probe_rows [n_subtasks] its number of rows. 0 for a zero gradient.
+    products [n_rows, n_subtasks]: inner products with each subtask's mean unit gradient. norm [n_rows]: of the rows'
+    own gradients. task int [n_subtasks]: the task that a subtask belongs to. probe_rows [n_subtasks]: its number of
+    rows. A zero gradient scores 0.
     """
     share = np.zeros((len(task), task.max() + 1))
     share[np.arange(len(task)), task] = probe_rows
@@ -45,10 +50,16 @@ def votes(scores: np.ndarray, fraction: float) -> np.ndarray:
 
 
 def measure(signal: Signal, params: Params) -> np.ndarray:
-    """Mean cosine with every target benchmark: float32 [n_rows, n_tasks]. Raises ValueError at a snapshot that was not taken."""
+    """Mean cosine with every target benchmark: float32 [n_rows, n_tasks].
+
+    Of the signal: `gradient_on_units` float32 [n_snapshots, n_rows, n_subtasks], `gradient_norm` float32 [n_snapshots,
+    n_rows], `benchmark` int32 [n_subtasks], `probe_rows` int64 [n_subtasks]. Raises InputError at a snapshot that was
+    not taken.
+    """
     if params.snapshot >= len(signal["rate"]):
-        raise ValueError(
-            f"select.icons.snapshot is {params.snapshot}, and proxy.snapshots {len(signal['rate'])}: it counts from 0"
+        raise InputError(
+            f"select.snapshot is {params.snapshot}, and the proxy took {len(signal['rate'])} snapshots "
+            "(proxy.snapshots): it counts from 0"
         )
     t = params.snapshot
     return task_scores(
@@ -57,6 +68,9 @@ def measure(signal: Signal, params: Params) -> np.ndarray:
 
 
 def select(scores: np.ndarray, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The `n` most voted rows; ties, which decide most of them, by mean score (ours: released, they are arbitrary), then by row."""
+    """The `n` most voted rows, in random order.
+
+    Ties decide most of them: they go by mean score, then by row (ours; in the released code they are arbitrary).
+    """
     ranked = np.lexsort((-scores.mean(1), -votes(scores, n / len(scores))))
     return Selection.of_rows(rng.permutation(ranked[:n]))

@@ -1,11 +1,14 @@
-"""The longest answers ("Long Is More for Alignment", Zhao et al. 2024, arXiv 2402.04833): tells what length alone is worth."""
+"""The longest answers: tells what length alone is worth ("Long Is More for Alignment", Zhao et al. 2024).
+
+arXiv 2402.04833.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.config.params import Section
+from cadc.config.section import Section
 from cadc.selectors.shared.band import rows_in_band
 from cadc.selectors.signal import Signal
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.config.params import Section
+from cadc.config.section import Section
 from cadc.selectors.shared.band import rows_in_band
 from cadc.selectors.signal import Signal
 
@@ -15,7 +15,7 @@ _BLOCK = 16384  # rows at a time, so that memory does not grow with the pool
 
 
 class Params(Section):
-    """`paper`: cosine with a subtask's mean gradient; `released`: mean over its rows of the cosines with their gradients.
+    """variant: `paper` takes the cosine with a subtask's mean gradient, `released` the mean cosine with its rows' own.
 
     The released direction of a row, without bias correction, is `match.update: adam_less`.
     """
@@ -26,12 +26,12 @@ class Params(Section):
 def matching_scores(
     influence: np.ndarray, row_norm: np.ndarray, subtask_norm: np.ndarray, rates: np.ndarray
 ) -> np.ndarray:
-    """How well a row's update serves the subtask that it serves best (eq. 3): max over subtasks of sum_t rate_t * cosine: float64 [n_rows].
+    """How well a row's update serves the subtask that it serves best (eq. 3): float64 [n_rows].
 
-    influence [n_snapshots, n_rows, n_subtasks] are inner products of row and subtask directions, row_norm
-    [n_snapshots, n_rows] and subtask_norm [n_snapshots, n_subtasks] their norms (ones where a direction is a mean of
-    unit vectors, as in LESS's released code); rates [n_snapshots] the learning rates, taken as shares. A zero gradient
-    matches nothing: 0.
+    The maximum over subtasks of sum_t rate_t * cosine. influence [n_snapshots, n_rows, n_subtasks]: inner products of
+    row and subtask directions. row_norm [n_snapshots, n_rows] and subtask_norm [n_snapshots, n_subtasks]: their norms
+    (ones where a direction is a mean of unit vectors, as in LESS's released code). rates [n_snapshots]: the learning
+    rates, taken as shares. A zero gradient matches nothing: 0.
     """
     shares, out = rates / rates.sum(), np.empty(influence.shape[1])
     for start in range(0, influence.shape[1], _BLOCK):

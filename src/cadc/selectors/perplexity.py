@@ -1,11 +1,14 @@
-"""Perplexity of the answer: exp of its mean negative log-likelihood (Marion et al. 2023, arXiv 2309.04564: the middle is best)."""
+"""Perplexity of the answer: exp of its mean negative log-likelihood (Marion et al. 2023: the middle is best).
+
+arXiv 2309.04564.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.config.params import Section
+from cadc.config.section import Section
 from cadc.selectors.shared.band import Band, at_snapshot, rows_in_band
 from cadc.selectors.signal import Signal
 
@@ -22,6 +25,4 @@ def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> 
 
     exp keeps the order and could overflow, so rows are sorted by the likelihood itself.
     """
-    return Selection.of_rows(
-        rng.permutation(rows_in_band(at_snapshot(signal["nll"], params.snapshot, "perplexity"), n, params.band))
-    )
+    return Selection.of_rows(rng.permutation(rows_in_band(at_snapshot(signal["nll"], params.snapshot), n, params.band)))

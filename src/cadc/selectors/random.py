@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.config.params import Section
+from cadc.config.section import Section
 from cadc.selectors.signal import Signal
 
 

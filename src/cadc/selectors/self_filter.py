@@ -1,7 +1,8 @@
-"""Self-Filter, stage 2: the most difficult rows, each of which makes its neighbours easier (Chen et al. 2024, arXiv 2402.12501).
+"""Self-Filter, stage 2: the most difficult rows, each of which makes its neighbours easier (Chen et al. 2024).
 
-Stage 1, a score-net trained along with the model, gives a row's difficulty: minus the net's output, defined up to a constant
-only. `paper` therefore shifts it to a least difficulty of 0 first (ours, the paper is silent); `released` takes it as it is.
+arXiv 2402.12501. Stage 1, a score-net trained along with the model, gives a row's difficulty: minus the net's output,
+which is defined up to a constant only. So `paper` shifts the least difficulty to 0 first (ours, the paper is silent);
+`released` takes it as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.config.params import Positive, Section
+from cadc.config.errors import InputError
+from cadc.config.section import Positive, Section
 from cadc.selectors.shared.knn import nearest, product
 from cadc.selectors.shared.knock_out import knock_out, settle
 from cadc.selectors.shared.unit import unit_rows
@@ -34,7 +36,7 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """difficulty float64 [n]; unit float32 [n, d] features; index int32 and cosine float32 [n, 5 k], the nearest first."""
+    """difficulty float64 [n]; unit features float32 [n, d]; index int32, cosine float32 [n, 5 k], the nearest first."""
 
     difficulty: np.ndarray
     unit: np.ndarray
@@ -66,8 +68,8 @@ def _nearest_left(unit, tree, row, k):
 def pick_order(difficulty, unit, index, cosine, k, gamma, n):
     """The n rows in the order they are picked, int64 [n]; `difficulty` float64 is left as the picks make it.
 
-    Of the rows that remain, the k nearest to the row picked lose gamma * its difficulty * cos^2. They come from its list
-    or, where fewer than k of that remain, from a search over all that remain.
+    Of the rows that remain, the k nearest to the row picked lose gamma * its difficulty * cos^2. They come from its
+    list or, where fewer than k of that remain, from a search over all that remain.
     """
     tree = knock_out(difficulty, np.ones(len(difficulty), np.bool_))
     size, order = len(tree) // 2, np.empty(n, np.int64)
@@ -95,11 +97,11 @@ def pick_order(difficulty, unit, index, cosine, k, gamma, n):
 def measure(signal: Signal, params: Params) -> Neighbourhood:
     """Neighbours by `features` float32 [n_rows, d] and `difficulty` float32 [n_rows] as the variant wants it.
 
-    Raises ValueError where a difficulty is not finite.
+    Raises InputError where a difficulty is not finite.
     """
     difficulty = np.asarray(signal["difficulty"], np.float64)
     if len(bad := np.flatnonzero(~np.isfinite(difficulty))):
-        raise ValueError(f"row {bad[0]} has no finite difficulty ({len(bad)} such rows): has the score-net diverged?")
+        raise InputError(f"row {bad[0]} has no finite difficulty ({len(bad)} such rows): has the score-net diverged?")
     unit = unit_rows(signal["features"])
     index, cosine = nearest(unit, _AHEAD * params.neighbors, "cosine", params.exact_rows)
     return Neighbourhood(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from cadc.artifacts import Selection
-from cadc.config.params import Positive, Section, Seed
+from cadc.config.section import Positive, Section, Seed
 from cadc.selectors.shared.band import rows_in_band
 from cadc.selectors.shared.kmeans import centroid_cosine, spherical_kmeans
 from cadc.selectors.shared.unit import unit_rows

@@ -13,7 +13,7 @@ import numpy as np
 
 from cadc.artifacts import Selection
 from cadc.config.budgets import capped_shares
-from cadc.config.params import Positive, Section, Seed
+from cadc.config.section import Positive, Section, Seed
 from cadc.selectors.shared.kmeans import centroid_cosine, members, spherical_kmeans
 from cadc.selectors.shared.unit import unit_rows
 from cadc.selectors.signal import Signal
@@ -36,8 +36,8 @@ class Params(Section):
 class Measured:
     """What all budgets and seeds share.
 
-    order: rows of each cluster, those to be kept first in front. nearest float64 [n_rows]: a row's highest cosine with one
-    in front of it.
+    order: rows of each cluster, those to be kept first in front. nearest float64 [n_rows]: a row's highest cosine with
+    one in front of it.
     """
 
     order: list[np.ndarray]
@@ -45,16 +45,20 @@ class Measured:
 
 
 def compared_rows(image: np.ndarray, text: np.ndarray, view: str) -> np.ndarray:
-    """Unit rows of what is compared, float32 [n_rows, d]: with `both`, image and text side by side; a row without an image is
-    just its text. Zero where a row has nothing of the view."""
+    """Unit rows of what is compared: float32 [n_rows, d], zero where a row has nothing of the view.
+
+    With `both`, image and text stand side by side; a row without an image is just its text.
+    """
     return unit_rows(np.concatenate([image, text], axis=1) if view == "both" else image if view == "image" else text)
 
 
 def keeping_order(
     assignment: np.ndarray, n_clusters: int, cosine: np.ndarray, keep: str, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Rows of each cluster by distance to its centroid, farthest first (`hard`, the paper) or nearest first (`easy`), ties by
-    row, or in `random` order. cosine float [n_rows] with the centroid."""
+    """Rows of each cluster by distance to its centroid, or in `random` order.
+
+    `hard`: farthest first (the paper); `easy`: nearest first. Ties by row. cosine float [n_rows] with the centroid.
+    """
     key = {"hard": cosine, "easy": -cosine, "random": rng.random(len(cosine))}[keep]
     return [rows[np.argsort(key[rows], kind="stable")] for rows in members(assignment, n_clusters)]
 
@@ -62,8 +66,8 @@ def keeping_order(
 def nearest_in_front(features: np.ndarray) -> np.ndarray:
     """Highest cosine of each row of a cluster with one in front of it: unit rows float [s, d] -> float64 [s].
 
-    0 for the first and where all are negative, as released. Rounded to 1e-6: copies have cosine 1 exactly, so that none is
-    preferred for the last bit of a sum. Time s^2 d, memory TILE^2 + s d.
+    0 for the first and where all are negative, as released. Rounded to 1e-6: copies have cosine 1 exactly, so that none
+    is preferred for the last bit of a sum. Time s^2 d, memory TILE^2 + s d.
     """
     nearest = np.zeros(len(features))
     for at in range(0, len(features), TILE):
@@ -82,10 +86,10 @@ def survivors(nearest: np.ndarray, eps: float) -> np.ndarray:
 
 
 def within_budget(measured: Measured, n: int, rng: np.random.Generator) -> np.ndarray:
-    """`n` rows: the survivors of the largest eps that leaves at least `n`, the surplus trimmed evenly over clusters (ours).
+    """`n` rows: the survivors of the largest eps that leaves at least `n`, the surplus trimmed evenly (ours).
 
-    Trimmed are rows that would go next, all at the same cosine; those of each cluster that stand last, in proportion to how
-    many it has; `rng` says which clusters lose the odd ones.
+    What is trimmed are rows that would go next, all at the same cosine: of each cluster those that stand last, in
+    proportion to how many it has. `rng` says which clusters lose the odd ones.
     """
     if n == 0:
         return np.empty(0, np.int64)
@@ -99,8 +103,10 @@ def within_budget(measured: Measured, n: int, rng: np.random.Generator) -> np.nd
 
 
 def measure(signal: Signal, params: Params) -> Measured:
-    """Cluster the pool by `image` and `text`, float32 [n_rows, width], unit rows, zero where a row has none; a row with nothing of
-    the view is like no other and survives."""
+    """Cluster the pool by `image` and `text`, float32 [n_rows, width]: unit rows, zero where a row has none.
+
+    A row with nothing of the view is like no other and survives.
+    """
     features = compared_rows(signal["image"], signal["text"], params.view)
     assignment, centroids = spherical_kmeans(
         features, params.clusters, params.iterations, params.seed, params.points_per_cluster

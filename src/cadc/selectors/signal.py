@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cadc.config.errors import InputError
+
 
 @dataclass(frozen=True)
 class Signal:
-    """The pool as a selector sees it: `signal["name"]` is an array of the artifact that the method declares.
+    """The pool as a selector sees it. `signal["name"]` is an array of the artifact that the method declares.
 
-    n_rows: pool size. task str [n_rows]: the source a row comes from. Of every row there is `words` int64 [n_rows], the words in its
-    answers, counted when it is asked for; the other arrays' names, shapes and dtypes stand in `cadc.artifacts`, under the folder that `signal` names.
+    n_rows: pool size. task str [n_rows]: the source a row comes from. arrays: by name; names, shapes and dtypes stand
+    in `cadc.artifacts`, under the folder that the arm's `signal` names. A function in place of an array is called
+    when the array is asked for. Every method has `words` int64 [n_rows], the number of words in a row's answers.
     """
 
     n_rows: int
@@ -21,9 +24,12 @@ class Signal:
     arrays: Mapping[str, np.ndarray | Callable[[], np.ndarray]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
+        """The array `name`. Raises InputError where the signal has none."""
         if name not in self.arrays:
-            raise KeyError(
-                f"a method asks for the array {name}, and its signal has {', '.join(sorted(self.arrays)) or 'none'}: see `methods` in params.yaml"
+            known = ", ".join(sorted(self.arrays)) or "none"
+            raise InputError(
+                f"a method asks for the array {name}, and its signal has {known}: name an artifact that holds it "
+                "as the arm's `signal`"
             )
         array = self.arrays[name]
         return array() if callable(array) else array

@@ -6,7 +6,7 @@ import numpy as np
 
 from cadc.artifacts import Selection
 from cadc.config.budgets import capped_shares
-from cadc.config.params import Section
+from cadc.config.section import Section
 from cadc.selectors.signal import Signal
 
 

@@ -1,4 +1,7 @@
-"""TIVE: budgets by a task's mean gradient norm, and inside a task a draw by agreement with its mean gradient (Liu et al. 2024, arXiv 2403.09559)."""
+"""TIVE: budgets by a task's mean gradient norm; inside a task a draw by agreement with its mean gradient.
+
+Liu et al. 2024, arXiv 2403.09559.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pydantic import Field
 
 from cadc.artifacts import Selection
 from cadc.config.budgets import capped_shares
-from cadc.config.params import Section
+from cadc.config.section import Section
 from cadc.selectors.signal import Signal
 
 _BLOCK = 65536  # rows at a time
@@ -24,7 +27,11 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Tasks:
-    """task int64 [n_rows], value float64 [n_tasks] (mean gradient norm), instance float64 [n_rows] (mean cosine with the task's rows)."""
+    """What all budgets and seeds share.
+
+    task int64 [n_rows]; value float64 [n_tasks]: mean gradient norm; instance float64 [n_rows]: mean cosine with the
+    task's rows.
+    """
 
     task: np.ndarray
     value: np.ndarray
@@ -32,7 +39,10 @@ class Tasks:
 
 
 def instance_values(unit: np.ndarray, task: np.ndarray, n_tasks: int) -> np.ndarray:
-    """<g^, mean of g^ over the row's task>, unit gradients [n_rows, width], task int [n_rows]: float64 [n_rows] (TIVE, eq. 5)."""
+    """<g^, mean of g^ over the row's task>: float64 [n_rows] (TIVE, eq. 5).
+
+    unit: gradients of length 1 [n_rows, width]; task int [n_rows].
+    """
     means, out = np.zeros((n_tasks, unit.shape[1]), np.float64), np.empty(len(unit))
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(unit), _BLOCK)]
     for rows in blocks:
@@ -48,7 +58,7 @@ def instance_values(unit: np.ndarray, task: np.ndarray, n_tasks: int) -> np.ndar
 
 
 def measure(signal: Signal, params: Params) -> Tasks:
-    """A task is a row's source."""
+    """Of the signal: `kept_norm` float32 [n_rows], `gradient` float16 [n_rows, width]. A task is a row's source."""
     tasks, task = np.unique(signal.task, return_inverse=True)
     counts = np.bincount(task, minlength=len(tasks))
     value = np.bincount(task, np.asarray(signal["kept_norm"], np.float64), minlength=len(tasks)) / counts
@@ -62,12 +72,14 @@ def weights(instance: np.ndarray, q: float) -> np.ndarray:
 
 
 def select(tasks: Tasks, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` rows: a task's share is value / sum of values, whatever its size (what it can't fill, others do); rows are drawn
-    without replacement with p ~ exp(q * instance value), in random order."""
+    """`n` rows in random order.
+
+    A task's share is value / sum of values, whatever its size; what it can't fill, others do. Inside a task rows are
+    drawn without replacement with p ~ exp(q * instance value).
+    """
     shares = capped_shares(tasks.value, np.bincount(tasks.task, minlength=len(tasks.value)), n)
-    keys = params.q * tasks.instance + rng.gumbel(
-        size=len(tasks.task)
-    )  # the largest of a softmax draw without replacement
+    # The Gumbel trick: the largest keys are a softmax draw without replacement.
+    keys = params.q * tasks.instance + rng.gumbel(size=len(tasks.task))
     chosen = [np.empty(0, np.int64)]
     for k in np.flatnonzero(shares):
         members = np.flatnonzero(tasks.task == k)

@@ -1,71 +1,41 @@
 """PROGRESS (Chandhok et al. 2025, arXiv 2506.01085): which rows come next is decided while the model learns.
 
-After a warm-up, rounds: measure every cluster that has rows bought, compare with the measurement before, turn the relative
-changes into shares, buy `gap` rows, train on them. No code was released; what its paper leaves open is decided here:
+A warm-up, then rounds. Each round measures every cluster that has unlocked rows, compares this with the measurement
+before, turns the relative changes into shares, unlocks `gap` rows and trains on them. No code was released; what the
+paper leaves open is decided here:
 
 - *What clusters are made of*: images by the tower of `embed`, questions by MiniLM (PROGRESS: DINO and BERT).
-- *Which rows measure a cluster*: the first of it that were trained on, `rows_per_cluster` at most and fewer where measuring would take
-  more than `measure_share` of training. With `passes: first` each was trained on once, before it is first measured, and is not again while
-  rows are chosen: what moves is what the other rows teach, or make forget.
-- *The first round* needs a change: the clusters are also measured half-way through the warm-up. Without a warm-up the first two
-  rounds are drawn uniformly.
-- *Clusters not seen yet* have no change and no share: exploration reaches them.
-- *Exhausted clusters* leave their share to the others in proportion; where no cluster with a share has room, exploration goes on.
+- *Which rows measure a cluster*: its first rows in training order, `rows_per_cluster` at most, and fewer where
+  measuring would take more than `measure_share` of training. With `passes: first` each of them is trained on once before
+  it is measured, and not again while rows are chosen: what moves is what other rows teach, or make the model forget.
+- *The first round* needs a change: clusters are also measured half-way through the warm-up. Without a warm-up the first
+  two rounds are drawn uniformly.
+- *Clusters without an unlocked row* have no change and no share: exploration reaches them.
+- *Exhausted clusters* leave their share to the others in proportion. Where no cluster with a share has rows left, the
+  round is filled by exploration.
 - *Loss falls*: its relative decrease is the change.
-- *Several passes* (the budget's, as for every method; the paper has one): see `Plan.passes`. With `round`, training statically on the
-  realised selection, its rounds as stages, gives the same adapter; with `first` training on it as one stage does.
+- *Several passes* (the budget's, as for every method; the paper has one): see `Plan.passes`. With `round`, static
+  training on the resulting selection, its rounds as stages, gives the same adapter; with `first`, static training on it
+  as one stage does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
-from pydantic import model_validator
 
 from cadc.artifacts import Selection
 from cadc.config.budgets import capped_shares, largest_remainder
-from cadc.config.section import Fraction, Positive, Rate, Section, Share
+from cadc.config.plan import Plan
 
 Measure = Callable[[np.ndarray], np.ndarray]
 ROUNDS = 6  # a stream of random numbers of their own
 
 
-class Plan(Section):
-    """How a schedule goes on after its warm-up.
-
-    objective: what is measured. order: `change` is PROGRESS; `easiest`, `medium`, `hardest` are controls, which draw alike from the
-    third of the clusters that is measured so (ours). gap: rows bought a round, as a share of the budget. temperature: of the softmax
-    over changes. exploration: share of a round drawn uniformly from all rows left. rows_per_cluster: that measure it, at most;
-    measure_share: of training's operations that all measurements may take, a forward pass being a third of a training step. epsilon: in the relative change's denominator. passes: `first`, rows are chosen during the first pass and then all passed over again
-    in the same order, or `round`, a round's rows take all their passes before the next round. shuffled: a control; the rows are chosen as ever, then a fresh adapter is trained
-    on all of them in random order. judge_url, judge_model: the OpenAI-compatible endpoint that grades answers, for accuracy; without
-    one an answer is right if greedy decoding gives it exactly.
-    """
-
-    objective: Literal["loss", "accuracy"]
-    order: Literal["change", "easiest", "medium", "hardest"]
-    gap: Fraction
-    temperature: Rate
-    exploration: Share
-    rows_per_cluster: Positive
-    measure_share: Rate
-    epsilon: Rate
-    passes: Literal["first", "round"]
-    shuffled: bool
-    judge_url: str | None = None
-    judge_model: str = ""
-
-    @model_validator(mode="after")
-    def _judge(self):
-        if self.judge_url and (self.objective != "accuracy" or not self.judge_model):
-            raise ValueError("judge_url needs a judge_model, and grades answers: objective accuracy")
-        return self
-
-
 def relative_change(now: np.ndarray, before: np.ndarray, epsilon: float, objective: str) -> np.ndarray:
-    """(now - before) / (before + epsilon), for a loss the decrease (before - now) / (before + epsilon): float64 [n_clusters].
+    """(now - before) / (before + epsilon), for a loss the decrease (before - now) / (before + epsilon): float64
+    [n_clusters].
 
     NaN where a cluster was not measured both times.
     """
@@ -74,7 +44,9 @@ def relative_change(now: np.ndarray, before: np.ndarray, epsilon: float, objecti
 
 
 def priorities(change: np.ndarray, temperature: float) -> np.ndarray:
-    """Softmax of `change` / `temperature` over the clusters that have one: float64 [n_clusters], zero elsewhere, or all zero."""
+    """Softmax of `change` / `temperature` over the clusters that have one: float64 [n_clusters], zero elsewhere, or all
+    zero.
+    """
     p, known = np.zeros(len(change)), np.isfinite(change)
     if known.any():
         logits = change[known] / temperature
@@ -96,10 +68,11 @@ def tercile(value: np.ndarray, which: str, objective: str) -> np.ndarray:
 def draw(
     p: np.ndarray, cluster: np.ndarray, left: np.ndarray, n: int, exploration: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """`n` rows not bought yet, in random order: int64 [n].
+    """`n` rows that are still locked, in random order: int64 [n].
 
-    round((1 - exploration) * n) of them by `p` float64 [n_clusters] (whole rows by largest remainder, what a cluster lacks goes to the
-    others), uniform inside a cluster; the rest uniform over all that are left. cluster int [n_rows], left bool [n_rows].
+    round((1 - exploration) * n) of them are drawn by `p` float64 [n_clusters], the others uniformly from all rows left.
+    Shares are whole rows by largest remainder; what a cluster lacks goes to the others; inside a cluster rows are drawn
+    uniformly. cluster int [n_rows], left bool [n_rows].
     """
     room = np.bincount(cluster[left], minlength=len(p)) * (p > 0)
     shares = capped_shares(p, room, min(round((1 - exploration) * n), int(room.sum())))
@@ -113,11 +86,13 @@ def draw(
 
 
 class Adaptive:
-    """A schedule of `n_examples` examples on `n` rows that chooses them round by round. Slice it from the front on, as an array.
+    """A schedule of `n_examples` examples on `n` rows that chooses them round by round. Slice it from the front on, as
+    an array.
 
-    cluster int32 [n_rows]; warm_up int64 [n_warm_up], the first rows bought; measure(rows) -> float64 [len(rows), 2]: loss and accuracy
-    of bought rows by the model as it is; buy(rows) is told of every row before it is measured or handed out. All draws follow
-    from `seed` and the round. Raises ValueError where the pool has fewer than `n` rows or the warm-up more.
+    cluster int32 [n_rows]; warm_up int64 [n_warm_up], the first rows to unlock. measure(rows) -> float64 [len(rows), 2]
+    gives loss and accuracy of unlocked rows under the current model; unlock(rows) is called before rows are measured or
+    handed out. All draws follow from `seed` and the round. Raises ValueError where the pool has fewer than `n` rows or
+    the warm-up more.
     """
 
     def __init__(
@@ -129,13 +104,19 @@ class Adaptive:
         n_examples: int,
         seed: int,
         measure: Measure,
-        buy: Callable[[np.ndarray], None],
+        unlock: Callable[[np.ndarray], None],
     ):
         if not len(warm_up) <= n <= len(cluster):
             raise ValueError(
-                f"a warm-up of {len(warm_up)} rows, a budget of {n} and a pool of {len(cluster)} don't fit into each other"
+                f"a warm-up of {len(warm_up)} rows, a budget of {n} and a pool of {len(cluster)} don't fit together"
             )
-        self.plan, self.cluster, self.seed, self._measure, self._ledger = plan, np.asarray(cluster), seed, measure, buy
+        self.plan, self.cluster, self.seed, self._measure, self._unlock = (
+            plan,
+            np.asarray(cluster),
+            seed,
+            measure,
+            unlock,
+        )
         self.n_clusters = int(self.cluster.max()) + 1
         gap = max(1, round(plan.gap * n))
         sizes = [len(warm_up), *np.diff([*range(len(warm_up), n, gap), n]).tolist()]
@@ -143,7 +124,8 @@ class Adaptive:
         self._examples = self._sizes if plan.passes == "first" else largest_remainder(self._sizes, self._length)
         starts = np.cumsum(self._examples)[:-1].tolist()
         half = [int(self._examples[0]) // 2] if len(warm_up) and starts else []
-        #: Numbers of examples; the model is measured before the batch that goes beyond one, and behind all but `half` a round begins.
+        #: Numbers of examples. The model is measured before the batch that goes beyond one. A round begins after each,
+        #: but for `half`.
         self.marks: list[int] = [*half, *starts]
         self._n_halves = len(half)
         self._row, self._stage, self._p = (
@@ -160,7 +142,7 @@ class Adaptive:
             (len(self.cluster), 2), np.nan
         )  # loss and accuracy of each measured row, when it was measured last
         self._history: list[np.ndarray] = []
-        self._ledger(self._row)
+        self._unlock(self._row)
 
     def __len__(self) -> int:
         return self._length
@@ -172,11 +154,15 @@ class Adaptive:
         return self._order.take(np.arange(examples.start, stop), mode="wrap")
 
     def selection(self) -> Selection:
-        """What was bought: stage is the round (0: warm-up), capability the cluster, weight the cluster's share in that round (warm-up: 1)."""
+        """The rows unlocked so far. stage: the round (0 is the warm-up); capability: the cluster; weight: the cluster's
+        share in that round (1 in the warm-up).
+        """
         return Selection(self._row, self._p, self.cluster[self._row].astype(np.int32), self._stage)
 
     def history(self) -> np.ndarray:
-        """Per mark and cluster: loss, accuracy, relative change, share, rows measured, rows bought before: float64 [n_marks, n_clusters, 6]."""
+        """float64 [n_marks, n_clusters, 6]: loss, accuracy, relative change, share, rows measured, rows unlocked
+        before.
+        """
         return np.stack([*self._history, np.empty((self.n_clusters, 6))])[:-1]
 
     def state(self) -> dict[str, np.ndarray]:
@@ -193,12 +179,12 @@ class Adaptive:
     def load(self, state: dict[str, np.ndarray]) -> None:
         self._row, self._stage, self._p, self._values = (state[name] for name in ("row", "stage", "p", "values"))
         self._passed, self._history = int(state["passed"][0]), list(state["history"])
-        self._ledger(self._row)
+        self._unlock(self._row)
         rounds = [self._row[self._stage == k] for k in range(max(self._passed - self._n_halves, 0) + 1)]
         self._order = np.concatenate([np.resize(rows, n) for rows, n in zip(rounds, self._examples, strict=False)])
 
     def _tracked(self, mark: int) -> np.ndarray:
-        """The rows that measure their clusters when `mark` examples are handed out: int64, in the order in which they were."""
+        """The rows that measure their clusters once `mark` examples are handed out, in training order: int64."""
         kept, count = [], np.zeros(self.n_clusters, np.int64)
         for row in dict.fromkeys(self._order[:mark].tolist()):
             k = self.cluster[row]
@@ -208,7 +194,9 @@ class Adaptive:
         return np.array(kept, np.int64)
 
     def _means(self, values: np.ndarray, which: np.ndarray) -> np.ndarray:
-        """Mean of `values` float64 [n_rows, 2] over the rows `which` of each cluster: float64 [n_clusters, 2], NaN where there is none."""
+        """Mean of `values` float64 [n_rows, 2] over each cluster's rows in `which`: float64 [n_clusters, 2], NaN
+        without any.
+        """
         counts = np.bincount(self.cluster[which], minlength=self.n_clusters)
         sums = np.stack([np.bincount(self.cluster[which], values[which, i], self.n_clusters) for i in range(2)], 1)
         return np.divide(sums, counts[:, None], out=np.full((self.n_clusters, 2), np.nan), where=counts[:, None] > 0)
@@ -232,13 +220,13 @@ class Adaptive:
         self._history.append(np.stack([*value.T, change, p, *counts], 1))
         self._passed += 1
         if self._passed > self._n_halves:
-            self._buy(self._passed - self._n_halves, p)
+            self._next_round(self._passed - self._n_halves, p)
 
-    def _buy(self, stage: int, p: np.ndarray) -> None:
+    def _next_round(self, stage: int, p: np.ndarray) -> None:
         rng = np.random.default_rng([self.seed, int(self._sizes.sum()), stage, ROUNDS])
         left = ~np.isin(np.arange(len(self.cluster)), self._row)
         rows = draw(p, self.cluster, left, int(self._sizes[stage]), self.plan.exploration, rng)
-        self._ledger(rows)
+        self._unlock(rows)
         self._row, self._stage = np.append(self._row, rows), np.append(self._stage, np.full(len(rows), stage, np.int32))
         self._p = np.append(self._p, p[self.cluster[rows]].astype(np.float32))
         self._order = np.append(self._order, np.resize(rows, int(self._examples[stage])))

@@ -1,4 +1,4 @@
-"""How well a model knows the answers of rows: what is measured while it is trained, and of which features are made."""
+"""How well a model knows the answers of rows: measured during training, and the source of features."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ Does the answer say what the reference says? Reply with one number from 0 (wrong
 
 
 def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-    """How well each row's answer tokens were foretold: logits [B, L, V], labels [B, L] -> float32 [B] each, means over them.
+    """How well each row's answer tokens were predicted: logits [B, L, V], labels [B, L] -> float32 [B] each, means over
+    tokens.
 
-    nll: -log p; el2n: |p - onehot|_2 (Paul et al. 2021, eq. 2); margin: p of the token minus the highest other p, whose mean over
-    snapshots is the area under the margin (Pleiss et al. 2020). A row without answer tokens scores 0.
+    nll: -log p. el2n: |p - onehot|_2 (Paul et al. 2021, eq. 2). margin: p of the token minus the highest other p; its
+    mean over snapshots is the area under the margin (Pleiss et al. 2020). A row without answer tokens scores 0.
     """
     targets = labels[:, 1:]
     row, position = torch.nonzero(targets != IGNORE, as_tuple=True)
@@ -49,10 +50,12 @@ def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch
 
 
 def exact_matches(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Share of each row's answers that greedy decoding would give exactly: logits [B, L, V], labels [B, L] -> float32 [B].
+    """Share of each row's answers that greedy decoding would give exactly: logits [B, L, V], labels [B, L] -> float32
+    [B].
 
-    Greedy decoding gives an answer exactly when each of its tokens is the likeliest behind those before it, the end of the turn
-    included: one forward pass tells, and nothing has to be generated. Answers of a row with several turns count alike.
+    Greedy decoding gives an answer exactly when each of its tokens, the end of the turn included, is the likeliest
+    after those before it. So one forward pass is enough and nothing is generated. Answers of a row with several turns
+    count alike.
     """
     wrong = (logits[:, :-1].argmax(-1) != labels[:, 1:]) & (labels[:, 1:] != IGNORE)
     answer = labels != IGNORE
@@ -88,7 +91,10 @@ def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size:
 
 
 def grade(reply: str) -> float:
-    """A judge's number from 0 to 10 as a share of 1: `7`, `Score: 7.5`, `7/10`. Raises ValueError where there is none such, or several."""
+    """A judge's number from 0 to 10 as a share of 1: `7`, `Score: 7.5`, `7/10`.
+
+    Raises ValueError without exactly one.
+    """
     numbers = re.findall(r"-?\d+(?:\.\d+)?", re.sub(r"(?:/|out of)\s*10\b", "", reply))
     if len(numbers) != 1 or not 0 <= float(numbers[0]) <= 10:
         raise ValueError(f"not one number from 0 to 10: {reply!r}")
@@ -96,10 +102,11 @@ def grade(reply: str) -> float:
 
 
 def judged(model: PeftModel, rows: EncodedRows, which: np.ndarray, judge: Endpoint, batch_size: int) -> np.ndarray:
-    """How right a judge finds the model's answer to the last question of each row in `which`: float64 [len(which)], in [0, 1].
+    """How right a judge finds the model's answer to the last question of each row in `which`: float64 [len(which)], in
+    [0, 1].
 
-    Earlier turns stand as in the row; an answer may be twice as long as the longest reference. The judge sees the conversation,
-    the reference and the answer, not the image (ours).
+    Earlier turns are the row's own; an answer may be twice as long as the longest reference. The judge sees the
+    conversation, the reference and the answer, but not the image (ours).
     """
     was_training, tokenizer = model.training, rows.processor.tokenizer
     model.eval()

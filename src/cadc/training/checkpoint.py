@@ -31,9 +31,11 @@ class Stateful(Protocol):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run's state is kept, and after which numbers of steps it is written in any case; the last one stands, whole or not at all.
+    """Where a run's state is kept, and after which steps it is always written. Only the last one is kept; writing is
+    atomic.
 
-    It holds LoRA weights, AdamW's moments, torch's random states (CPU and the model's GPU), the losses so far and the schedule's own state.
+    It holds LoRA weights, AdamW's moments, torch's random states (CPU and the model's GPU), the losses so far and the
+    schedule's own state.
     """
 
     path: Path
@@ -63,7 +65,7 @@ class Checkpoint:
         partial.replace(self.path)
 
     def load(self, model: PeftModel, optimizer: torch.optim.Optimizer) -> np.ndarray:
-        """Put the state back; returns the losses of the steps done, float32, none where there is no checkpoint."""
+        """Restore the state. Returns the losses of the steps done, float32, empty where there is no checkpoint."""
         if not self.path.exists():
             return np.empty(0, np.float32)
         tensors = load_file(self.path)

@@ -1,7 +1,9 @@
-"""LoRA fine-tuning on the rows of a schedule, in its order: a plain loop, with optional snapshots of weights and AdamW state.
+"""LoRA fine-tuning on the rows of a schedule, in its order: a plain loop, with optional snapshots of weights and AdamW
+state.
 
-A Trainer's bookkeeping would cost a fifth of the time on a model this small, and shuffle unless it is kept from it. A batch may be passed
-in parts, by one process or several (training/parallel.py): its loss is the mean over all of its answer tokens, however it is split.
+A Trainer's bookkeeping would take a fifth of the time on a model this small, and it shuffles by default. A batch may be
+split into micro-batches, in one process or several (training/parallel.py): its loss is the mean over all of its answer
+tokens, however it is split.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from transformers import get_cosine_schedule_with_warmup
 
 from cadc.compute import console
 from cadc.compute.launch import team
+from cadc.config.errors import InputError
 from cadc.config.params import Model, Optimizer
 from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs, pack
 from cadc.model.load import trainable
@@ -30,7 +33,10 @@ Snapshot = Callable[[int, torch.optim.Optimizer, float], None]
 
 
 def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Sum of -log p over the answer tokens: logits [B, L, V], labels [B, L]; divided by their number it is transformers' own loss, bit by bit."""
+    """Sum of -log p over the answer tokens: logits [B, L, V], labels [B, L].
+
+    Divided by their number it is transformers' own loss, bit by bit.
+    """
     targets = F.pad(labels, (0, 1), value=IGNORE)[:, 1:]  # position i foretells token i + 1
     return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum")
 
@@ -48,10 +54,10 @@ def finetune(
     """Tune `model` in place on `rows` in the order of `schedule`, which is never changed.
 
     AdamW with linear warm-up and cosine decay (LLaVA-1.5's recipe); the loss is the mean over the batch's answer
-    tokens. `take_snapshot(step, optimizer, lr)` is called after the given steps, `lr` being the rate of the step that
-    comes next. With a `checkpoint` the run goes on from it, if there is one. Where several processes work together all call
-    this alike, and the first one takes snapshots and checkpoints. Returns the loss of every step, float32 [n_steps]. Raises
-    FloatingPointError, naming step and row ids, at a loss that is not finite.
+    tokens. `take_snapshot(step, optimizer, lr)` is called after the given steps, `lr` being the rate of the next step.
+    With a `checkpoint` the run resumes from it, if there is one. Several processes that work together all call this
+    alike; the first one takes snapshots and checkpoints. Returns the loss of every step, float32 [n_steps]. Raises
+    InputError, naming step and row ids, at a loss that is not finite.
     """
     shard_base(model)
     (rank, world), parameters, device = team(), list(trainable(model).values()), next(model.parameters()).device
@@ -93,8 +99,9 @@ def finetune(
         losses[i] = total(passed)
         if not np.isfinite(losses[i]):
             ids = ", ".join(rows.table["id"][int(row)].as_py() for row in which)
-            raise FloatingPointError(
-                f"the loss is {losses[i]} at step {i + 1}, rows with ids {ids}; lower learning_rate or look at these rows"
+            raise InputError(
+                f"the loss is {losses[i]} at step {i + 1}, rows with ids {ids}; "
+                "lower learning_rate or look at these rows"
             )
         add_up_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)

@@ -1,8 +1,9 @@
-"""Several processes on one run: each passes its share of every batch, and all hold the same adapter, moments and losses.
+"""Several processes on one run: each processes its share of every batch; all hold the same adapter, moments and losses.
 
-Gradients are added up here, once a batch, and not by DistributedDataParallel or accelerate's `prepare`: these take means over processes,
-where the mean over a batch's answer tokens is wanted, and hang where one process has rows without images or fewer of them. What is
-trained is LoRA, small beside its base, so FSDP shards the base alone: snapshots, checkpoints and adapters are whole in every process.
+Gradients are summed here, once a batch, and not by DistributedDataParallel or accelerate's `prepare`. These average
+over processes, where the mean over a batch's answer tokens is wanted, and they hang where one process has fewer rows
+with images than another. Only LoRA is trained, which is small beside its base. So FSDP shards the base alone:
+snapshots, checkpoints and adapters are whole in every process.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from torch import distributed
 from torch.distributed.fsdp import fully_shard
 
 from cadc.compute.launch import team
+from cadc.config.errors import InputError
 from cadc.model.load import trainable
 
 
 def shares(which: np.ndarray, micro_batch: int | None, rank: int, world: int) -> tuple[list[np.ndarray], int]:
-    """The micro-batches of a batch of rows `which` that process `rank` of `world` passes, and how many of them count.
+    """The micro-batches of a batch of rows `which` for process `rank` of `world`, and how many of them count.
 
-    They have `micro_batch` rows, or the process's whole share. Every process passes equally many, as FSDP wants it: one with fewer
-    passes the batch's first rows again, which don't count. In one process without `micro_batch` it is the batch as it stands.
+    A micro-batch has `micro_batch` rows, or the process's whole share. FSDP needs equally many in every process: one
+    with fewer repeats the batch's first rows, which do not count. In one process without `micro_batch` the batch stays
+    whole.
     """
     size = min(micro_batch or len(which), -(-len(which) // world))
     parts = [which[start : start + size] for start in range(0, len(which), size)]
@@ -42,9 +45,9 @@ def total(value: float) -> float:
 
 
 def add_up_gradients(parameters: list[torch.nn.Parameter]) -> None:
-    """Put the sum over all processes into every `.grad`; where no row of the batch reaches a parameter that is zero.
+    """Put the sum over all processes into every `.grad`; zero for a parameter that no row of the batch reaches.
 
-    A gradient that is missing would let AdamW skip the parameter, so that what is learnt would depend on how the batch is split.
+    AdamW would skip a parameter without a gradient, so that the result would depend on how the batch is split.
     """
     for parameter in parameters:
         if parameter.grad is None:
@@ -59,7 +62,9 @@ def add_up_gradients(parameters: list[torch.nn.Parameter]) -> None:
 
 
 def spread(measure: Callable[[np.ndarray], np.ndarray], which: np.ndarray) -> np.ndarray:
-    """`measure(which)` float64 [len(which), k], every `world`-th row of it measured by each process, and all of it known to all."""
+    """`measure(which)` float64 [len(which), k], each process measuring every `world`-th row; all processes get all of
+    it.
+    """
     rank, world = team()
     if world == 1:
         return measure(which)
@@ -71,17 +76,19 @@ def spread(measure: Callable[[np.ndarray], np.ndarray], which: np.ndarray) -> np
 
 
 def shard_base(model: PeftModel) -> None:
-    """Under accelerate's FSDP config, spread the frozen base over the processes, layer by layer of its language model; LoRA stays whole.
+    """Under accelerate's FSDP config, shard the frozen base over the processes, layer by layer of its language model.
+    LoRA stays whole.
 
-    What is outside these layers (vision tower, embeddings) is gathered at once for every pass, so that a process without images need
-    not wait for one with images. Each device must hold the whole base once, while it is loaded. Raises ValueError where the
-    config asks for what is not done here.
+    What is outside these layers (vision tower, embeddings) is gathered at once for every pass, so that a process
+    without images need not wait for one with images. Each device must hold the whole base once, while it is loaded.
+    Raises InputError where the config asks for what is not supported here.
     """
     if team()[1] == 1 or os.environ.get("ACCELERATE_USE_FSDP") != "true":
         return
     if os.environ.get("FSDP_VERSION") != "2" or os.environ.get("FSDP_OFFLOAD_PARAMS") == "true":
-        raise ValueError(
-            "accelerate's config: FSDP works with fsdp_version: 2 and without fsdp_offload_params, as in conf/accelerate/fsdp.yaml"
+        raise InputError(
+            "accelerate's config: FSDP works with fsdp_version: 2 and without fsdp_offload_params, "
+            "as in conf/accelerate/fsdp.yaml"
         )
     mesh = distributed.init_device_mesh(next(model.parameters()).device.type, (team()[1],))
     options = {"mesh": mesh, "reshard_after_forward": os.environ.get("FSDP_RESHARD_AFTER_FORWARD") == "true"}

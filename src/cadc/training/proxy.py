@@ -20,19 +20,18 @@ from cadc.training.finetune import finetune
 from cadc.training.snapshots import save_snapshot, snapshot_steps
 
 
-def proxy_run(folder: Path, pool: pa.Table, processor, params: Params) -> None:
-    """Train and write `folder`/snapshot_K.safetensors, snapshots.json and loss.npy (float32 [n_steps]).
+def proxy_run(folder: Path, pool: pa.Table, processor, params: Params, seed: int) -> None:
+    """Train the run of one `seed`: LoRA initialisation, rows and their order.
 
-    Checkpoints, and the snapshots taken so far, lie beside `folder` until the run is over: one that was killed goes on from there.
+    Writes snapshot_K.safetensors, snapshots.json and loss.npy (float32 [n_steps]) into `folder`. Checkpoints and the
+    snapshots taken so far lie beside it until the run is over: a killed run resumes from there.
     """
     proxy = params.proxy
-    rows = np.random.default_rng(proxy.seed).permutation(pool.num_rows)[
-        : n_selected(proxy.pool_fraction, pool.num_rows)
-    ]
+    rows = np.random.default_rng(seed).permutation(pool.num_rows)[: n_selected(proxy.pool_fraction, pool.num_rows)]
     order = np.resize(rows, round(proxy.epochs * len(rows)))
     n_steps = -(-len(order) // proxy.batch_size)
     steps = snapshot_steps(n_steps, proxy.snapshots_at)
-    model = add_lora(load_base(params.model), params.model.lora, proxy.seed)
+    model = add_lora(load_base(params.model), params.model.lora, seed)
     kept = folder.with_suffix(".kept")
     kept.mkdir(exist_ok=True)
 
@@ -55,7 +54,7 @@ def proxy_run(folder: Path, pool: pa.Table, processor, params: Params) -> None:
         (kept / f"snapshot_{k}.safetensors").rename(folder / f"snapshot_{k}.safetensors")
     shutil.rmtree(kept)
     if encoded.cut:
-        console.line(f"proxy: {encoded.told()}")
+        console.line(f"proxy: {encoded.summary()}")
     console.line(
         f"proxy: {n_steps} steps, loss {losses[: n_steps // 10 + 1].mean():.3f} -> {losses[-n_steps // 10 :].mean():.3f}, snapshots after steps {steps}"
     )

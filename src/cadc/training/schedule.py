@@ -11,7 +11,7 @@ from cadc.config.budgets import largest_remainder
 
 
 class Schedule(Protocol):
-    """Row numbers, one an example, sliced from the front on as training comes to them: an array, or one that is `Adaptive`."""
+    """Row numbers, one an example, sliced from the front on as training comes to them: an array or an `Adaptive`."""
 
     def __len__(self) -> int: ...
 
@@ -19,14 +19,14 @@ class Schedule(Protocol):
 
 
 def epochs_for(fraction: float, plan: dict[str, float]) -> float:
-    """Passes over a selection of `fraction` of the pool: log-log interpolation of the plan {b05: passes, ...} (ours)."""
+    """Passes over a selection of `fraction` of the pool: the plan {b05: passes, ...}, interpolated log-log (ours)."""
     plateaus = sorted((int(key[1:]) / 100, passes) for key, passes in plan.items())
     sizes, passes = np.log(np.array(plateaus)).T
     return float(np.exp(np.interp(np.log(fraction), sizes, passes)))
 
 
 def n_examples(n_rows: int, n_pool: int, plan: dict[str, float]) -> int:
-    """Examples that `n_rows` of a pool of `n_pool` are trained on: their passes by `epochs_for`, to a whole example."""
+    """Examples that `n_rows` of a pool of `n_pool` are trained on: `epochs_for` passes, to a whole example."""
     return round(epochs_for(n_rows / n_pool, plan) * n_rows)
 
 

@@ -10,6 +10,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from cadc import artifacts
+from cadc.config.errors import InputError
 from cadc.model.load import trainable
 
 
@@ -28,11 +29,15 @@ class Snapshot:
 
 
 def snapshot_steps(n_steps: int, shares: list[float]) -> list[int]:
-    """The steps after which rising `shares` of a run are over, never its first state or its last. Raises ValueError where two shares fall on one step."""
+    """The steps at which rising `shares` of a run are over, never its first state or its last.
+
+    Raises InputError where two shares fall on one step.
+    """
     steps = [max(1, round(share * n_steps)) for share in shares]
     if len(set(steps)) < len(steps) or steps[-1] >= n_steps:
-        raise ValueError(
-            f"proxy: {n_steps} steps are too few for {len(steps)} snapshots after steps {steps}; change proxy.snapshots or train longer"
+        raise InputError(
+            f"proxy: {n_steps} steps are too few for {len(steps)} snapshots after steps {steps}; "
+            "change proxy.snapshots or train longer"
         )
     return steps
 
@@ -42,8 +47,8 @@ def save_snapshot(
 ) -> dict:
     """Write snapshot_`index`.safetensors and return its entry for snapshots.json.
 
-    A parameter that no row has reached yet (LoRA in layers behind the one whose features LLaVA takes, a connector before the first
-    image) has no AdamW state: its moments are zero.
+    A parameter that no row has reached yet has no AdamW state: its moments are zero. Examples are LoRA in layers behind
+    the one whose features LLaVA takes, and a connector before the first image.
     """
     optimizer = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
     tensors, state = {}, optimizer.state
@@ -70,11 +75,11 @@ def load_snapshots(folder: Path) -> list[Snapshot]:
 
 
 def restore(model: PeftModel, snapshot: Snapshot) -> None:
-    """Put a snapshot's weights into `model`. Raises KeyError if the adapter has other parameters."""
+    """Put a snapshot's weights into `model`. Raises InputError if the adapter has other parameters."""
     parameters = trainable(model)
     if set(parameters) != set(snapshot.weights):
         odd = sorted(set(parameters) ^ set(snapshot.weights))[:3]
-        raise KeyError(f"the snapshot and model.lora.targets disagree on {odd}; run proxy_train again")
+        raise InputError(f"the snapshot and model.lora.targets disagree on {odd}; run proxy_train again")
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(snapshot.weights[name])

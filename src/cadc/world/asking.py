@@ -1,4 +1,5 @@
-"""What can be asked of a scene without ambiguity: each function picks something and gives its words and its answer (ours).
+"""What can be asked of a scene without ambiguity: each function picks something and gives its words and its answer
+(ours).
 
 All take a scene and a generator and return None where the scene offers nothing.
 """

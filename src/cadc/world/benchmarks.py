@@ -61,7 +61,10 @@ def write_mini_vqa(root: Path, per_subtask: int, paraphrases: int, rng: np.rando
 
 
 def absent_nouns(scene: Scene, mode: str, statistics: tuple[Counter, Counter], rng: np.random.Generator) -> list[str]:
-    """Absent objects, the first to be asked about first: POPE's three negative samplings (Li et al. 2023, section 4.1)."""
+    """Absent objects, the first to be asked about first: POPE's three negative samplings (Li et al.
+
+    2023, section 4.1).
+    """
     frequency, together = statistics
     present = {item.noun for item in scene.items}
     absent = [noun for noun in OBJECT_NOUNS if noun not in present]

@@ -1,13 +1,18 @@
 """The language in which the mini base learns to look: keywords and codes in place of the pool's questions (ours).
 
-A probe reads `kcolor3 circle =` or `circle color =` and its answer `red`: what the key asks for, of whichever item the
-other words point at. Each key is a plain word (`color`, `where`) or one of several codes, so that the base learns what
-kind of thing a key is and a new word can become one. Filler words drawn from the pool's vocabulary are strewn in, as
-many as a real question has, so that tuning has to teach what a question MEANS and not that words exist: any words
-anywhere at first; later only those of the frames, behind the key, while all words are copied, so that the base passes
-over no word that asks (what, how many). Listed options ask for the right one's letter. After `<assistant>`, where the pool's answers stand, the base has only ever described
-the picture, as after LLaVA's first stage. No template of `subtasks.py` is used; comparing and adding digits, the
-highest bar, the odd size, counting a row and counting everything are never asked, so these six skills are new to it.
+A probe reads `kcolor3 circle =` or `circle color =`, and its answer `red` is what the key asks for, of the item that
+the other words point at. Each key is a plain word (`color`, `where`) or one of several codes, so that the base learns
+what kind of thing a key is and a new word can become one.
+
+Filler words of the pool's vocabulary are mixed in, as many as a real question has, so that tuning has to teach what a
+question MEANS and not that words exist. At first any word may be a filler, anywhere. Later only words of the frames are
+fillers, behind the key, while all words are copied, so that the base does not ignore the words that ask (what, how
+many).
+
+Listed options ask for the right one's letter. After `<assistant>`, where the pool has its answers, the base has only
+ever described the picture, as after LLaVA's first stage. No template of `subtasks.py` is used. Comparing and adding
+digits, the highest bar, the odd size, counting a row and counting everything are never asked, so these six skills are
+new to it.
 """
 
 from __future__ import annotations
@@ -63,7 +68,7 @@ KEYS = tuple(f"k{code}{i}" for code in _CODES for i in range(SYNONYMS))
 KEYWORDS = {"noun": "shape", "color": "color", "size": "large", "texture": "texture", "background": "scene", "row": "row",
             "column": "column", "position": "where", "count": "many"}  # fmt: skip
 OPTION_LETTERS = ("A", "B", "C", "D")
-#: What stands before the answer of a probe, and before a caption: the chat template's own mark.
+#: The marks before the answer of a probe, and before a caption (the chat template's own).
 EQUALS, ASSISTANT = "=", "<assistant>"
 
 
@@ -71,7 +76,7 @@ EQUALS, ASSISTANT = "=", "<assistant>"
 class Lexicon:
     """The words of one phase of the dialect.
 
-    `content` names what can be seen; `fillers` mean nothing and stand anywhere, or behind the key if `key_leads`;
+    `content` names what can be seen. `fillers` mean nothing and occur anywhere, or behind the key with `key_leads`.
     `copied` are copied half of the time in place of content.
     """
 
@@ -163,7 +168,7 @@ def _has(scene: Scene, rng: np.random.Generator) -> Asked:
 
 
 def _domain(group: str, answer: str) -> list[str]:
-    """All values that could stand where `answer` stands."""
+    """All values of the same kind as `answer`."""
     if group == "position":
         return [f"{row} {column}" for row in ROWS for column in COLUMNS]
     if group == "value":
@@ -230,7 +235,9 @@ def _caption(scene: Scene, lexicon: Lexicon, rng: np.random.Generator) -> Probe:
 def draw_probes(
     scene: Scene, n: int, lexicon: Lexicon, rng: np.random.Generator, alone: float, pick: float
 ) -> list[Probe]:
-    """`n` probes about one scene: the share `alone` lists options with nothing to look up, `pick` of the rest lists some."""
+    """`n` probes about one scene. The share `alone` lists options with nothing to look up; of the rest `pick` lists
+    options.
+    """
     fillers = lexicon.fillers
     probes: list[Probe] = []
     while len(probes) < n:

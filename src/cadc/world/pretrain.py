@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from cadc.compute import console
+from cadc.config.errors import InputError
 from cadc.config.params import Base, Pretrain
 from cadc.world.bases import END, IMAGE, USER, build_model, build_processor
 from cadc.world.dialect import OPTION_LETTERS, WORD_GROUPS, Lexicon, Probe, cell_words, draw_probes
@@ -72,7 +73,10 @@ def _group_ids(processor: LlavaProcessor) -> list[torch.Tensor]:
 def alignment_loss(
     features: torch.Tensor, embeddings: torch.Tensor, targets: torch.Tensor, groups: list[torch.Tensor]
 ) -> torch.Tensor:
-    """Mean cross-entropy of each group's words given an image token: features [B, 9, d], targets int [B, 9, n_groups]."""
+    """Mean cross-entropy of each group's words given an image token.
+
+    features [B, 9, d], targets int [B, 9, n_groups].
+    """
     flat = features.flatten(0, 1)
     return torch.stack(
         [
@@ -89,7 +93,7 @@ def _image_features(model: LlavaForConditionalGeneration, pixel_values: torch.Te
 def pretrain(params: Pretrain, base: Base, device: str = "cpu") -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
     """Make a mini base from nothing but a seed.
 
-    Returns the model and its processor. Raises FloatingPointError, naming the step, if a loss is not finite.
+    Returns the model and its processor. Raises InputError, naming the step, if a loss is not finite.
     """
     torch.manual_seed(params.seed)
     processor = build_processor()
@@ -99,7 +103,7 @@ def pretrain(params: Pretrain, base: Base, device: str = "cpu") -> tuple[LlavaFo
 
     def step(optimizer, schedule, loss: torch.Tensor, name: str, i: int) -> None:
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"pretrain: {name} loss is {loss.item()} at step {i}; lower pretrain.{name}_lr")
+            raise InputError(f"pretrain: {name} loss is {loss.item()} at step {i}; lower pretrain.{name}_lr")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -158,7 +162,8 @@ def pretrain(params: Pretrain, base: Base, device: str = "cpu") -> tuple[LlavaFo
                         torch.isin(labels[:, 1:][asked], options),
                     )
                 console.line(
-                    f"{name} step {i}: loss {answer_loss.item():.3f}, right: answer words {right[~letters].mean():.3f}, option letters {right[letters].mean():.3f}"
+                    f"{name} step {i}: loss {answer_loss.item():.3f}, right: answer words {right[~letters].mean():.3f}, "
+                    f"option letters {right[letters].mean():.3f}"
                 )
 
     look(batches, params.look_steps, params.look_lr, "look", params.pick_from)

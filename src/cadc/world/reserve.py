@@ -18,8 +18,9 @@ PREFIX = "reserve:"  # of its rows' ids, so that they are no pool row's
 def read_reserve(params: Params, scratch: Path) -> tuple[pa.Table, list[dict]]:
     """The reserve as a pool table, ids prefixed, and its noise labels (the mini world's; else none).
 
-    `metabolize.reserve` names a folder with pool.json and images/; without it the mini world is drawn again with another seed, into `scratch`, and data of
-    one's own has an empty reserve. Raises PoolError where the folder can't be read.
+    `metabolize.reserve` names a folder with pool.json and images/. Without it the mini world is drawn again with
+    another seed, into `scratch`; for your own data the reserve is then empty. Raises PoolError where the folder can't
+    be read.
     """
     asked, pool = params.metabolize, params.pool
     labels: list[dict] = []
@@ -27,7 +28,8 @@ def read_reserve(params: Params, scratch: Path) -> tuple[pa.Table, list[dict]]:
         folder = Path(asked.reserve)
         if not (folder / "pool.json").is_file():
             raise PoolError(
-                f"metabolize.reserve: no {folder / 'pool.json'}; give a folder with pool.json and images/ in LLaVA's format, or null"
+                f"metabolize.reserve: no {folder / 'pool.json'}; give a folder with pool.json and images/ in LLaVA's "
+                "format, or null"
             )
     elif params.data.path is not None or not asked.reserve_rows:
         return pa.Table.from_pylist([], POOL_FEATURES.arrow_schema), labels

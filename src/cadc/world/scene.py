@@ -1,4 +1,4 @@
-"""The mini world's scenes: what stands where on a 3x3 grid, how it is sampled and how it is drawn (ours).
+"""The mini world's scenes: the items on a 3x3 grid, how they are sampled and how they are drawn (ours).
 
 A scene is plain data: a background and at most one item a cell. Questions (`subtasks.py`) are answered from this
 description alone, never from the picture, so that every answer can be checked independently.

@@ -1,7 +1,7 @@
 """A small contrastive image-text tower on a base's own vision tower (ours): what CLIP is in the real profiles.
 
-The vision tower stays as the base has it and is locked (LiT, Zhai et al. 2022); its attention pooling and a text tower are
-trained on scenes and what the dialect says of them, by SigLIP's sigmoid loss. No question of the pool is used.
+The vision tower is the base's and stays locked (LiT, Zhai et al. 2022). Its attention pooling and a text tower are
+trained on scenes and statements of the dialect, by SigLIP's sigmoid loss. No question of the pool is used.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from cadc.compute import console
+from cadc.config.errors import InputError
 from cadc.config.params import Tower
 from cadc.world.dialect import ASSISTANT, EQUALS, KEYS, Lexicon, draw_probes
 from cadc.world.scene import Scene, draw_scene, sample_scene
@@ -36,7 +37,10 @@ def spoken(scene: Scene, lexicon: Lexicon, rng: np.random.Generator) -> str:
 
 
 def batches(processor: LlavaProcessor, params: Tower) -> Iterator[dict[str, torch.Tensor]]:
-    """Endless batches of scenes with what is said of them: pixel_values [B, 3, side, side], input_ids [B, TEXT_LENGTH]."""
+    """Endless batches of scenes with statements about them.
+
+    pixel_values [B, 3, side, side], input_ids [B, TEXT_LENGTH].
+    """
     rng, lexicon = np.random.default_rng(params.seed), loose()
     while True:
         scenes = [sample_scene(rng, _KINDS[rng.choice(4, p=(0.5, 0.2, 0.22, 0.08))]) for _ in range(params.batch)]
@@ -56,7 +60,7 @@ def token_ids(tokenizer, texts: list[str]) -> torch.Tensor:
 
 
 def train_tower(base: LlavaForConditionalGeneration, processor: LlavaProcessor, params: Tower) -> SiglipModel:
-    """Train from nothing but a seed and the base. Raises FloatingPointError, naming the step, if a loss is not finite."""
+    """Train from nothing but a seed and the base. Raises InputError, naming the step, if a loss is not finite."""
     torch.manual_seed(params.seed)
     vision = base.config.vision_config.to_dict() | {"vision_use_head": True}
     text = {
@@ -87,7 +91,7 @@ def train_tower(base: LlavaForConditionalGeneration, processor: LlavaProcessor, 
     for i in console.track(range(params.steps), "contrast images with words"):
         made = model(**next(source), return_loss=True)
         if not torch.isfinite(made.loss):
-            raise FloatingPointError(f"tower: the loss is {made.loss.item()} at step {i}; lower tower.learning_rate")
+            raise InputError(f"tower: the loss is {made.loss.item()} at step {i}; lower tower.learning_rate")
         optimizer.zero_grad(set_to_none=True)
         made.loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)

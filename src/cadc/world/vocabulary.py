@@ -21,7 +21,7 @@ FRAMES = (
     "how are you ? i am fine . who are you ? i am a small model . opposite of",
 )
 
-#: Words that tell what kind of question is asked: the dialect must not teach that they can be passed over.
+#: Words that decide what is asked: the dialect must not teach the base to ignore them.
 QUESTION_WORDS = {"what", "which", "how", "who", "is", "are", "am", "does", "do", "there", "can", "would"}
 
 
@@ -52,7 +52,7 @@ def loose() -> Lexicon:
 
 
 def heedful() -> Lexicon:
-    """The dialect's second phase: fillers are those words of the frames that ask nothing, and stand behind the key."""
+    """The dialect's second phase: fillers are those words of the frames that ask nothing, and come after the key."""
     return Lexicon(
         content_words(),
         [word for word in _words(FRAMES) if word not in QUESTION_WORDS],

@@ -1,0 +1,1 @@
+"""What several methods share: clusters, neighbours, retrieval, bands of a score."""

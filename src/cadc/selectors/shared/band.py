@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from cadc.config.errors import InputError
+
 Band = Literal["middle", "top", "bottom"]
 
 
@@ -13,21 +15,22 @@ def rows_in_band(scores: np.ndarray, n: int, band: Band) -> np.ndarray:
     """`n` rows int64 [n] by `scores` [n_rows]: the highest, the lowest, or those in the middle of the ascending order.
 
     The middle starts at n_rows // 2 - n // 2, which leaves room for every n up to n_rows. Of equal scores the lower row
-    comes first, in every band. Raises ValueError on NaN, which would sort as the highest.
+    comes first, in every band. Raises InputError on NaN, which would sort as the highest.
     """
     scores = np.asarray(scores)
     if len(bad := np.flatnonzero(np.isnan(scores))):
-        raise ValueError(f"row {bad[0]} has no score ({len(bad)} such rows): has it an answer token?")
+        raise InputError(f"row {bad[0]} has no score ({len(bad)} such rows): has it an answer token?")
     if band == "top":
         return np.argsort(-scores, kind="stable")[:n]
     start = len(scores) // 2 - n // 2 if band == "middle" else 0
     return np.argsort(scores, kind="stable")[start : start + n]
 
 
-def at_snapshot(scores: np.ndarray, snapshot: int, method: str) -> np.ndarray:
-    """One snapshot's scores of [n_snapshots, n_rows]; -1 is the last. Raises ValueError at one that was not taken."""
+def at_snapshot(scores: np.ndarray, snapshot: int) -> np.ndarray:
+    """One snapshot's scores of [n_snapshots, n_rows]; -1 is the last. Raises InputError at one that was not taken."""
     if not -len(scores) <= snapshot < len(scores):
-        raise ValueError(
-            f"select.{method}.snapshot is {snapshot}, and proxy.snapshots {len(scores)}: it counts from 0, -1 is the last"
+        raise InputError(
+            f"select.snapshot is {snapshot}, and the proxy took {len(scores)} snapshots (proxy.snapshots): it counts "
+            "from 0, -1 is the last"
         )
     return scores[snapshot]

@@ -13,7 +13,7 @@ def spherical_kmeans(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cluster the rows of `features` float [n, d] by cosine.
 
-    max_points_per_centroid: learn from that many rows a cluster, drawn by `seed`, where there are more (None: from all).
+    max_points_per_centroid: learn from so many rows a cluster, drawn by `seed`, where there are more (None: from all).
     Only what is learnt from is held in memory as float32; all other rows are read in pieces.
 
     Returns assignment int32 [n] and unit centroids float32 [min(n_clusters, n), d]. One thread: the same clusters on
@@ -28,9 +28,15 @@ def spherical_kmeans(
         learnt_from = np.ascontiguousarray(features, np.float32)
     faiss.omp_set_num_threads(1)
     means = faiss.Kmeans(
-        features.shape[1], n_clusters, niter=n_iterations, seed=seed, spherical=True, verbose=False, min_points_per_centroid=1,
+        features.shape[1],
+        n_clusters,
+        niter=n_iterations,
+        seed=seed,
+        spherical=True,
+        verbose=False,
+        min_points_per_centroid=1,
         max_points_per_centroid=len(learnt_from),
-    )  # fmt: skip
+    )
     means.train(learnt_from)
     if not sampled:
         _, assignment = means.index.search(learnt_from, 1)

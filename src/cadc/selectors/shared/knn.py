@@ -11,6 +11,8 @@ import faiss
 import numba
 import numpy as np
 
+from cadc.config.errors import InputError
+
 _BLOCK = 4096  # rows a search: a fixed number, so that the count of workers changes nothing that is computed
 _QUERIES = 256  # the same, where queries are few and rows many
 _SPARE = 10  # candidates beyond those asked for, among which distances in float32 may err
@@ -22,22 +24,25 @@ _SEED = 0
 def nearest(
     rows: np.ndarray, k: int, metric: Literal["euclidean", "cosine"], exact_rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest of `rows` float32 [n, d] to each, itself left out: (index int32, value float32), both [n, min(k, n - 1)].
+    """The k nearest of `rows` float32 [n, d] to each, itself left out: (index int32, value float32) [n, min(k, n - 1)].
 
     euclidean: values are distances, ascending. cosine: rows are unit or zero, values are cosines, descending. Of two
-    equals the lower row comes first, and a duplicate of a row is its neighbour at distance 0. Up to `exact_rows` rows
-    every pair is looked at. Beyond, rows fall into 4 * sqrt(n) lists by k-means (IVF, faiss) and 16 lists are searched a
-    row: of 50,000 rows in 300 groups that finds 99.5% of the 5 nearest and 94% of the 50 nearest in 64 dimensions, all
-    in 512 (a Gaussian cloud without groups, in 64: 29% of 5). faiss computes in float32 from norms and products, which blurs
-    near-duplicates, so distances of its candidates are taken again from differences, in float64, in one order of sums.
-    CADC_WORKERS (default 1) blocks are searched at a time, each on one thread: their number changes no byte.
-    Raises ValueError where a feature is not finite.
+    equals the lower row comes first. A duplicate of a row is its neighbour at distance 0.
+
+    Up to `exact_rows` rows every pair is looked at. Beyond, rows fall into 4 * sqrt(n) lists by k-means (IVF, faiss),
+    and 16 lists are searched a row. Of 50,000 rows in 300 groups that finds 99.5% of the 5 nearest and 94% of the 50
+    nearest in 64 dimensions, all in 512 (a Gaussian cloud without groups, in 64: 29% of 5).
+
+    faiss computes in float32 from norms and products, which blurs near-duplicates. So distances of its candidates are
+    computed again from differences, in float64, in one order of sums. CADC_WORKERS (default 1) blocks are searched at a
+    time, each on one thread; their number changes no byte. Raises InputError where a feature is not finite.
     """
     rows = np.ascontiguousarray(rows, np.float32)
     n, k = len(rows), min(k, len(rows) - 1)
     if len(bad := np.flatnonzero(~np.isfinite(rows).all(1))):
-        raise ValueError(
-            f"row {bad[0]} of the features is not finite ({len(bad)} such rows): neighbours need finite features"
+        raise InputError(
+            f"row {bad[0]} of the features is not finite ({len(bad)} such rows), and neighbours need finite features: "
+            "has the proxy diverged? Lower proxy.learning_rate"
         )
     if k < 1:
         return np.empty((n, 0), np.int32), np.empty((n, 0), np.float32)
@@ -59,11 +64,12 @@ def nearest(
 
 
 def matches(queries: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k of `rows` float32 [n, d] whose inner product with each of `queries` float32 [n_queries, d] is largest: (index int64, product
-    float64), both [n_queries, min(k, n)], descending, of two equals the lower row first.
+    """The k of `rows` float32 [n, d] whose inner product with each of `queries` float32 [n_queries, d] is largest.
 
-    Products are float64, in one order of sums; faiss, in float32, only proposes, and is asked for more where it may have left out
-    an equal. Every pair is looked at. Workers as in `nearest`; lengths are to be about 1.
+    (index int64, product float64), both [n_queries, min(k, n)], descending; of two equals the lower row comes first.
+
+    Products are float64, in one order of sums. faiss, in float32, only proposes, and is asked for more where it may
+    have left out an equal. Every pair is looked at. Workers as in `nearest`; lengths are to be about 1.
     """
     queries, rows = np.ascontiguousarray(queries, np.float32), np.ascontiguousarray(rows, np.float32)
     k = min(k, len(rows))
@@ -142,7 +148,10 @@ def _distance(x, y):
 
 @numba.njit(nogil=True, cache=True)
 def _sorted_candidates(queries, rows, start, found, k, cosine):
-    """The first k of the candidates `found` int64 [n, m] of `queries`, which are rows start, start + 1, ..., by exact value, then by row."""
+    """The first k of the candidates `found` int64 [n, m] of `queries`, by exact value, then by row.
+
+    The queries are rows start, start + 1, ...
+    """
     index, value = np.empty((len(found), k), np.int32), np.empty((len(found), k), np.float32)
     apart, who = np.empty(found.shape[1], np.float32), np.empty(found.shape[1], np.int32)
     for i in range(len(found)):

@@ -30,11 +30,11 @@ def kernel_sums(features: np.ndarray, gamma: float) -> np.ndarray:
 
 
 def greedy_mmd(features: np.ndarray, sums: np.ndarray, n: int, gamma: float) -> np.ndarray:
-    """Positions of the `n` rows of a cluster, in the order of picking, that bring MMD^2 down most at each step: int64 [n].
+    """Positions of the `n` rows of a cluster that bring MMD^2 down most at each step, in that order: int64 [n].
 
     features float [s, d], sums float64 [s] = `kernel_sums`. With S the k rows picked so far, the next one minimises
-    mean_{S + x, S + x} K - 2 mean_{S + x, all} K. What x alone adds is (2 sum_S K(x, .) + 1) / (k + 1) - 2 sums(x) / s, up to
-    a factor that is the same for all. The first pick is the row of highest mean similarity. Ties by position, and the
+    mean_{S + x, S + x} K - 2 mean_{S + x, all} K. What x alone adds is (2 sum_S K(x, .) + 1) / (k + 1) - 2 sums(x) / s,
+    up to a factor that is the same for all. The first pick is the row of highest mean similarity. Ties by position. The
     first n of a longer order are the order of n. Time n s d, memory s d.
     """
     features = np.asarray(features, np.float64)

@@ -1,7 +1,8 @@
-"""Retrieval of pool rows for the rows of benchmarks: nearest in a view, filled round-robin; and which view a benchmark needs.
+"""Pool rows for the rows of benchmarks: nearest in a view, taken in turns; and which view a benchmark needs.
 
-Sources: arXiv 2508.10339 (no released code) for the two views and the mutual ranking; how ties, exhausted lists, rows without an image
-and several benchmarks are dealt with is ours.
+Source: arXiv 2508.10339 (no released code) for the two views and mutual ranking. How ties, exhausted lists, rows
+without an image and several benchmarks are dealt with is ours. The selector `targeted` retrieves; reports rank the
+views.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numba
 import numpy as np
 
+from cadc.config.errors import InputError
 from cadc.selectors.shared.knn import matches
+
+Which = Literal["concept", "skill"]
 
 _ROWS = 16384  # rows against all queries at a time
 _QUERIES = 256  # queries at a time against all rows
-_EQUAL = 1e-6  # cosines that differ by less are ties: sums of float32 products differ by so much with the order they are taken in
+_EQUAL = 1e-6  # cosines that differ by less are ties: a sum of float32 products varies by so much with its order
 _DEPTH = 64  # groups that a list begins with
 
 
@@ -43,7 +48,10 @@ def numbered(keys: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True)
 def _hash(bits, out):
-    """A hash of every row uint32 [n, d], into out uint64 [n]: each word is mixed in as MurmurHash3 ends (its 64-bit finaliser)."""
+    """A hash of every row uint32 [n, d], into out uint64 [n].
+
+    Each word is mixed in by MurmurHash3's 64-bit finaliser.
+    """
     for i in range(len(bits)):
         state = np.uint64(0x9E3779B97F4A7C15)
         for word in bits[i]:
@@ -56,10 +64,11 @@ def _hash(bits, out):
 
 @dataclass(frozen=True)
 class View:
-    """Pool rows as one view shows them. Rows that are the same are one group and are searched once: images serve several rows, and skill lists
-    from an inventory take few values.
+    """Pool rows as one view shows them.
 
-    group int64 [n_rows], numbered by their first rows; different float32 [n_groups, width]: what each shows, zero where nothing.
+    Rows that are the same are one group, searched once: one image serves several rows, and skill lists from an
+    inventory take few values. group int64 [n_rows], numbered by their first rows. different float32 [n_groups, width]:
+    what each group shows, zero where nothing.
     """
 
     group: np.ndarray
@@ -67,12 +76,13 @@ class View:
 
     @classmethod
     def of_rows(cls, rows: np.ndarray) -> View:
-        """A view of rows float32 [n_rows, width], unit or zero. Raises ValueError where a feature is not finite."""
+        """A view of rows float32 [n_rows, width], unit or zero. Raises InputError where a feature is not finite."""
         group = alike(rows)
         different = np.asarray(rows[first_rows(group)], np.float32)
         if len(bad := np.flatnonzero(~np.isfinite(different).all(1))):
-            raise ValueError(
-                f"row {first_rows(group)[bad[0]]} of a view is not finite ({len(bad)} such rows): retrieval needs finite features"
+            raise InputError(
+                f"row {first_rows(group)[bad[0]]} of a view is not finite ({len(bad)} such rows). Retrieval needs "
+                "finite features: check the tower (embed.tower) and run the stage `views` again"
             )
         return cls(group, different)
 
@@ -101,10 +111,10 @@ def first_rows(group: np.ndarray) -> np.ndarray:
 
 
 def ranks_of_nearest(by: View, queries: np.ndarray, other: View, other_queries: np.ndarray) -> np.ndarray:
-    """At which place of a benchmark row's list in the view `other`, from 1, the pool row stands that is nearest to it in the view `by`.
+    """For each benchmark row, the rank in the view `other` of the pool row that is nearest to it in the view `by`.
 
-    float64 [n_queries]. Ties share their place; where several rows are nearest because they show the same, it is the mean of theirs, so that
-    the pool's order is of no account.
+    float64 [n_queries], from 1. Ties share their rank. Where several rows are nearest because they show the same, their
+    mean rank counts. So the pool's order does not matter.
     """
     nearest = matches(queries, by.different, 1)[0][:, 0]
     out = np.empty(len(queries))
@@ -122,7 +132,7 @@ def ranks_of_nearest(by: View, queries: np.ndarray, other: View, other_queries: 
 
 @numba.njit(cache=True)
 def _mean_place(cosine, size, held):
-    """The mean place of rows whose cosines are `held` float64 [m], ascending, among all: groups of `size` rows at `cosine`."""
+    """The mean rank of rows whose cosines are `held` float64 [m], ascending, among groups of `size` rows each."""
     total = 0.0
     for j in range(len(cosine)):
         below, upto = np.searchsorted(held, cosine[j] - _EQUAL), np.searchsorted(held, cosine[j] + _EQUAL, side="right")
@@ -133,8 +143,9 @@ def _mean_place(cosine, size, held):
 class Lists:
     """For every benchmark row, the groups of pool rows by nearness, as deep as they have been asked for.
 
-    search(queries int [n], k) gives the k nearest groups of each, int [n, min(k, n_groups)]; members are the rows of each group, in which
-    a row may be twice. queries: a number for every benchmark row; those that ask for the same have one, and one list.
+    search(queries int [n], k) gives the k nearest groups of each: int [n, min(k, n_groups)]. members: the rows of each
+    group; a row may be in two. queries: a number for every benchmark row. Those that ask for the same have one number,
+    and one list.
     """
 
     def __init__(self, search: Callable[[np.ndarray, int], np.ndarray], members: list[np.ndarray], queries: np.ndarray):
@@ -148,8 +159,10 @@ class Lists:
             self.found[query] = np.concatenate([had, new[~np.isin(new, had)]])
 
     def rows_in_turn(self, taken: np.ndarray) -> Iterator[int]:
-        """Rows that are not `taken` bool [n_rows], as long as there are any: benchmark rows take turns, each with its nearest that is left;
-        inside a group the pool's order."""
+        """Rows that are not `taken` bool [n_rows], as long as there are any.
+
+        Benchmark rows take turns, each with its nearest row that is left; inside a group the pool's order.
+        """
         place, used = np.zeros(len(self.found), np.int64), np.zeros(len(self.members), np.int64)
         while True:
             for query in self.queries:
@@ -187,7 +200,10 @@ def round_robin(targets: list[list[Lists]], n: int, n_rows: int) -> np.ndarray:
 
 
 def by_view(view: View, queries: np.ndarray) -> Lists:
-    """Lists by cosine in one view, for queries float32 [n, width]. Those that show nothing (zero) take no turn, unless none shows anything."""
+    """Lists by cosine in one view, for queries float32 [n, width].
+
+    Queries that show nothing (zero) take no turn, unless none shows anything.
+    """
     shown = queries[np.any(queries != 0, 1)] if np.any(queries) else queries[:1]
     number = alike(shown)
     different = shown[first_rows(number)]
@@ -200,7 +216,7 @@ def by_sum(both: View, concept_queries: np.ndarray, skill_queries: np.ndarray) -
 
 
 def by_max(concept: View, skill: View, concept_queries: np.ndarray, skill_queries: np.ndarray) -> Lists:
-    """Lists by the larger of both cosines: those of both views merged, in which a row comes up first where it is nearer."""
+    """Lists by the larger of both cosines: the lists of both views merged. A row comes first where it is nearer."""
     number = alike(np.concatenate([concept_queries, skill_queries], 1))
     first = first_rows(number)
     head = np.concatenate([first_rows(concept.group), first_rows(skill.group)])
@@ -217,3 +233,62 @@ def by_max(concept: View, skill: View, concept_queries: np.ndarray, skill_querie
         return np.take_along_axis(groups, order, 1)[:, :k]
 
     return Lists(search, [*concept.members, *skill.members], number)
+
+
+@dataclass(frozen=True)
+class PoolViews:
+    """The pool in both views; `both`, side by side, is made when it is asked for."""
+
+    concept: View
+    skill: View
+
+    @classmethod
+    def of(cls, concept: np.ndarray, skill: np.ndarray) -> PoolViews:
+        """concept, skill float32 [n_rows, width], unit or zero rows."""
+        return cls(View.of_rows(concept), View.of_rows(skill))
+
+    @cached_property
+    def both(self) -> View:
+        return View.of_both(self.concept, self.skill)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The pool in both views, and one benchmark's rows: float32 [n_queries, width] each."""
+
+    pool: PoolViews
+    concept_queries: np.ndarray
+    skill_queries: np.ndarray
+
+    def ranks(self) -> tuple[np.ndarray, np.ndarray]:
+        """R_s|c and R_c|s of the benchmark rows that have an image: float64 [n] each.
+
+        R_s|c is the rank by skill, in the pool, of the row nearest by concept; R_c|s the other way round.
+        """
+        shown = np.any(self.concept_queries != 0, 1)
+        concept, skill = (self.pool.concept, self.concept_queries[shown]), (self.pool.skill, self.skill_queries[shown])
+        return ranks_of_nearest(*concept, *skill), ranks_of_nearest(*skill, *concept)
+
+
+def predicted(skill_by_concept: np.ndarray, concept_by_skill: np.ndarray, lower: Which) -> Which:
+    """The view that a benchmark needs, by the means of R_s|c and R_c|s, float64 [n] each.
+
+    lower: the view where the mean of R_s|c is the lower one. Where rows near by concept need near skills, too, but not
+    the other way round, concepts give both (`lower: concept`). The paper's text leaves open which sign stands for which
+    view. Without any rank (no benchmark row has an image) it is skill.
+    """
+    if not len(skill_by_concept):
+        return "skill"
+    return lower if skill_by_concept.mean() < concept_by_skill.mean() else "skill" if lower == "concept" else "concept"
+
+
+def rows_of_target(target: np.ndarray, name: str) -> np.ndarray:
+    """The benchmark rows whose `target`, str [n_probe], each `BENCHMARK/META-TASK`, is `name` or a part of it: int64.
+
+    Raises InputError where there is none.
+    """
+    which = np.flatnonzero((target == name) | np.char.startswith(target, f"{name}/"))
+    if not len(which):
+        known = sorted({each.split("/")[0] for each in target.tolist()} | set(target.tolist()))
+        raise InputError(f"no benchmark row is of {name}; `targets` can be {', '.join(known)}")
+    return which

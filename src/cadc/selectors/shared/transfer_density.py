@@ -1,7 +1,7 @@
-"""COINCIDE's rule (Lee et al. 2024): every cluster gives rows, more of them the more it transfers and the sparser it is.
+"""COINCIDE's rule (Lee et al. 2024): every cluster gives rows, the more the better it transfers and the sparser it is.
 
-The variants differ in how shares become whole rows, and in nothing else: `paper` keeps all shares in proportion, by largest
-remainder; `released` rounds one cluster after another, as G-JWLee/COINCIDE_code does.
+The variants differ in how shares become whole rows, and in nothing else. `paper` keeps all shares in proportion, by
+largest remainder. `released` rounds one cluster after another, as G-JWLee/COINCIDE_code does.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ BLOCK = 2**24  # cosines of centroids at a time: 64 MiB
 class Measured:
     """The pool's clusters: what all budgets and seeds share.
 
-    features float [n_rows, d]; rows: those of each cluster in pool order, none of them empty; score float64 [n_clusters]:
-    transferability over density; sums: of each cluster `kernel_sums`; gamma: width of the kernel on `features`.
+    features float [n_rows, d]. rows: those of each cluster in pool order, none of them empty. score float64
+    [n_clusters]: transferability over density. sums: `kernel_sums` of each cluster. gamma: width of the kernel on
+    `features`.
     """
 
     features: np.ndarray
@@ -35,9 +36,9 @@ class Measured:
 def transferability(language: np.ndarray, threshold: float) -> np.ndarray:
     """Mean cosine of a cluster's language half to those of the other clusters: float64 [n_clusters].
 
-    language float [n_clusters, width], the part of each centroid that tells what is asked. Clusters whose cosine is above
-    `threshold` say the same thing twice and are left out; 0 where that leaves none (ours: the released code divides by
-    zero), and a cosine with a zero centroid is 0.
+    language float [n_clusters, width], the part of each centroid that tells what is asked. Clusters whose cosine is
+    above `threshold` say the same thing twice and are left out; 0 where that leaves none (ours: the released code
+    divides by zero), and a cosine with a zero centroid is 0.
     """
     language = language / np.maximum(np.linalg.norm(language, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     mean = np.zeros(len(language))
@@ -51,7 +52,10 @@ def transferability(language: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def densities(sums: list[np.ndarray]) -> np.ndarray:
-    """Mean kernel over all pairs of a cluster's rows, each with itself included, from its `kernel_sums`: float64 [n_clusters]."""
+    """Mean kernel over all pairs of a cluster's rows, each with itself included: float64 [n_clusters].
+
+    sums: `kernel_sums` of each cluster.
+    """
     return np.array([s.sum() / len(s) ** 2 for s in sums])
 
 
@@ -67,7 +71,7 @@ def visit_order(score: np.ndarray) -> np.ndarray:
 
 
 def released_shares(score: np.ndarray, sizes: np.ndarray, n: int, temperature: float) -> np.ndarray:
-    """As released: visited from the largest share on, each takes round(what is left * its share among those not yet visited).
+    """As released: from the largest share on, each takes round(what is left * its share among those not yet visited).
 
     A cluster with fewer rows gives all and what it can't fill goes to those after it. So what the last can't fill stays
     open, and the sum may be below `n`.
@@ -84,11 +88,12 @@ def released_shares(score: np.ndarray, sizes: np.ndarray, n: int, temperature: f
 
 
 def cluster_shares(score: np.ndarray, sizes: np.ndarray, n: int, temperature: float, variant: str) -> np.ndarray:
-    """Rows to take of each cluster, by softmax(score / temperature): int64 [n_clusters], at most `sizes`, summing to `n`.
+    """Rows to take of each cluster, by softmax(score / temperature): int64 [n_clusters], at most `sizes`, `n` in all.
 
     score float64, sizes int64 [n_clusters]. `paper`: clusters whose share exceeds them are taken whole and the rest is
     shared anew by all others, until none exceeds; then largest remainders. `released`: see `released_shares`; what it
-    leaves open goes to whichever clusters have room, by their share (ours). Raises ValueError if there are fewer than `n`.
+    leaves open goes to whichever clusters have room, by their share (ours). Raises ValueError if there are fewer than
+    `n`.
     """
     if n > sizes.sum():
         raise ValueError(f"a budget of {n} rows exceeds the {sizes.sum()} rows in clusters")
@@ -109,7 +114,10 @@ def cluster_shares(score: np.ndarray, sizes: np.ndarray, n: int, temperature: fl
 
 
 def pick(measured: Measured, shares: np.ndarray) -> list[np.ndarray]:
-    """Of each cluster as many rows as its share, in the order of picking: whole clusters in pool order, others by greedy MMD^2."""
+    """Of each cluster as many rows as its share, in the order of picking.
+
+    A cluster that is taken whole is in pool order; of the others greedy MMD^2 picks.
+    """
     chosen = []
     for rows, sums, share in zip(measured.rows, measured.sums, shares, strict=True):
         if 0 < share < len(rows):
@@ -121,10 +129,10 @@ def pick(measured: Measured, shares: np.ndarray) -> list[np.ndarray]:
 def scored(
     features: np.ndarray, assignment: np.ndarray, language: np.ndarray, gamma: float, threshold: float
 ) -> Measured:
-    """Score the clusters of `features` float [n_rows, d] by transferability over density, given int `assignment` [n_rows] and
-    the language half of each centroid, float [n_clusters, width].
+    """Score the clusters of `features` float [n_rows, d] by transferability over density.
 
-    A cluster without rows is none, for the others' transferability too (ours).
+    assignment int [n_rows]; language float [n_clusters, width]: the language half of each centroid. A cluster without
+    rows is none, for the others' transferability too (ours).
     """
     rows = members(assignment, len(language))
     some = [c for c in range(len(rows)) if len(rows[c])]

@@ -1,0 +1,107 @@
+"""What each capability is, in short: its subtasks, the words that its rows are asked in, and the rows that serve it most."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cadc import artifacts
+from cadc.model.encode import IMAGE_TOKEN
+
+_PRIOR = 0.01  # weight of the background in the log-odds, per word of the pool (Monroe et al. 2008, Dirichlet prior)
+_WORDS, _ROWS = 10, 6
+
+
+def first_exchange(row: dict) -> tuple[str, str]:
+    """A row's first question and answer, without image marks."""
+    question, answer = (turn["text"].replace(IMAGE_TOKEN, " ").strip() for turn in row["turns"][:2])
+    return question, answer
+
+
+def telling_words(texts: list[str], group: np.ndarray, n_groups: int, n: int) -> list[list[str]]:
+    """For each group the `n` words that set its texts apart: largest z of the log-odds ratio with a Dirichlet prior.
+
+    group int [len(texts)] in 0 .. n_groups - 1. A word counts once a text; a group without texts has none.
+    """
+    counts = [Counter() for _ in range(n_groups)]
+    for text, g in zip(texts, group, strict=True):
+        counts[g].update(set(re.findall(r"[^\W_]+", text.lower())))
+    everything = sum(counts, Counter())
+    words = sorted(everything)
+    prior = _PRIOR * np.array([everything[word] for word in words], float)
+    own = np.array([[count[word] for word in words] for count in counts], float)
+    out = []
+    for mine in own:
+        other = own.sum(0) - mine
+        odds = [np.log((x + prior) / np.maximum(x.sum() + prior.sum() - x - prior, 1e-9)) for x in (mine, other)]
+        z = (odds[0] - odds[1]) / np.sqrt(1 / (mine + prior) + 1 / (other + prior))
+        out.append([words[i] for i in np.argsort(-z, kind="stable")[:n] if mine[i]])
+    return out
+
+
+def most_influential(influence: np.ndarray, questions: list[str], n: int) -> list[list[int]]:
+    """For each capability the `n` rows of highest influence that are asked differently, ties by row."""
+    chosen = []
+    for column in influence.T:
+        seen: dict[str, int] = {}
+        for row in np.argsort(-column, kind="stable"):
+            seen.setdefault(questions[row], int(row))
+            if len(seen) == n:
+                break
+        chosen.append(list(seen.values()))
+    return chosen
+
+
+def write_description(
+    folder: Path,
+    named: list[dict],
+    stability: list[dict],
+    arrays: dict[str, np.ndarray],
+    steps: list[int],
+    pool: pa.Table,
+) -> None:
+    """`folder`/facts.json and rows.parquet, a few KB: all that reports say and draw of the capabilities.
+
+    named: subtasks with their capability. arrays: those of the artifact `capabilities`. steps: of the proxy's snapshots. rows.parquet holds
+    capability, influence, question, answer and the first image's bytes of each capability's most influential rows.
+    """
+    artifacts.fresh(folder)
+    influence = np.asarray(arrays["influence"])
+    exchanges = [first_exchange(row) for row in pool.select(["turns"]).to_pylist()]
+    questions = [question for question, _ in exchanges]
+    member, n = influence.argmax(1), influence.shape[1]
+    own = np.asarray(arrays["self_influence"], np.float64)
+    trends = [
+        [float(own[t, member == c].mean()) if (member == c).any() else 0.0 for c in range(n)] for t in range(len(own))
+    ]
+    facts = {
+        "subtasks": named,
+        "stability": stability,
+        "cosine": np.round(arrays["cosine"], 4).tolist(),
+        "steps": steps,
+        "self_influence": [[float(f"{value:.4g}") for value in line] for line in trends],
+        "share": [round(float(np.mean(member == c)), 4) for c in range(n)],
+        "words": telling_words(questions, member, n, _WORDS),
+    }
+    artifacts.write_json(folder / "facts.json", facts)
+    rows = []
+    for c, chosen in enumerate(most_influential(influence, questions, _ROWS)):
+        for row in chosen:
+            images = pool.slice(row, 1)["images"].to_pylist()[0]
+            picture = (images[0]["bytes"] or Path(images[0]["path"]).read_bytes()) if images else None
+            question, answer = exchanges[row]
+            rows.append(
+                {
+                    "capability": c,
+                    "influence": float(influence[row, c]),
+                    "question": question,
+                    "answer": answer,
+                    "image": picture,
+                }
+            )
+    pq.write_table(pa.Table.from_pylist(rows), folder / "rows.parquet", compression="zstd")

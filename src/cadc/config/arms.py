@@ -1,0 +1,96 @@
+"""Arms and the other named variants: what `dvc.yaml` has one stage instance each of."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from cadc.config.section import Fraction, Section, Seed, Share
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # DVC takes no dot, @ or / in a key
+Sequence = Literal["none", "trend", "reversed", "mean", "shuffled"]
+
+#: Every level of variants, from the top of the DAG down, and the folder of artifacts/ that its instances lie in.
+LEVELS = {
+    "proxies": "proxy",
+    "captures": "capture",
+    "discoveries": "capabilities",
+    "feature_sets": "features",
+    "matchings": "matching",
+    "score_nets": "score_net",
+    "view_sets": "views",
+    "arms": "adapters",
+}
+
+
+def _nameable(budget: float) -> float:
+    if abs(budget * 1000 - round(budget * 1000)) > 1e-6:
+        raise ValueError(f"{budget} is not a multiple of 0.001, the finest budget that has a name of its own")
+    return budget
+
+
+Budget = Annotated[Fraction, AfterValidator(_nameable)]
+
+
+class Curate(Section):
+    """Stages by capability: in which order, and the share of earlier rows that each later stage replays."""
+
+    sequence: Sequence
+    replay: Share
+
+
+class Arm(Section):
+    """A row of a table: a method with its budget, seeds and own parameters.
+
+    signal: the folder under artifacts/ that the method reads besides the pool, "pool" where it reads nothing.
+    """
+
+    method: Name
+    signal: Annotated[
+        str, Field(pattern=r"^(pool|embeddings|(capabilities|features|matching|score_net|views)/[a-z0-9_]+)$")
+    ]
+    budget: Budget
+    seeds: list[Seed] = Field(min_length=1)
+    curate: Curate
+    select: dict[str, Any]
+
+    @field_validator("seeds")
+    @classmethod
+    def _once(cls, seeds: list[int]):
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("names a seed twice")
+        return seeds
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A variant's name, its level, and the pipeline that makes it ("" for the root's)."""
+
+    level: str
+    name: str
+    pipeline: str = ""
+
+    @classmethod
+    def asked(cls, level: str) -> Variant:
+        """What a stage's command line names: `stages/curate.py NAME [PIPELINE]`; `default` where it names none."""
+        given = [word for word in sys.argv[1:] if not word.startswith("-")]
+        return cls(level, *(given[:2] or ["default"]))
+
+    @property
+    def file(self) -> str:
+        """The file that states it."""
+        return f"pipelines/{self.pipeline}/params.json" if self.pipeline else "params.yaml"
+
+
+def budget_key(budget: float) -> str:
+    """`b05` for 5%, `b00_5` for 0.5%: a name without a dot, for multiples of 0.1%."""
+    thousandths = round(budget * 1000)
+    return f"b{thousandths // 10:02d}" + (f"_{thousandths % 10}" if thousandths % 10 else "")
+
+
+def percent(budget: float) -> str:
+    """`5%` for 0.05, `0.5%` for 0.005."""
+    return f"{round(100 * budget, 1):g}%"

@@ -1,0 +1,88 @@
+"""pipelines/STUDY/: what a study of conf/studies asks DVC for. Its stages are those of dvc.yaml, for its own variants."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import yaml
+
+from cadc.compute.closure import stage_code
+from cadc.config.arms import LEVELS
+from cadc.config.studies import SECTIONS
+
+#: Folders of pipelines/ that people keep by hand.
+BY_HAND = ("testbed", "cleaning", "metabolism")
+#: Stages of dvc.yaml by the level whose variants they make.
+STAGES = {
+    "proxies": ("proxy",),
+    "captures": ("capture", "attribute"),
+    "discoveries": ("discover",),
+    "feature_sets": ("features",),
+    "matchings": ("match",),
+    "score_nets": ("score_net",),
+    "view_sets": ("views",),
+    "arms": ("curate", "finetune", "score"),
+}
+_HEADER = "# Written by `make params` from conf/studies/{name}.yaml and the stages of dvc.yaml; {about}.\n"
+
+
+def own_parameters(names: list[str], level: str) -> list[str]:
+    """A stage's parameters as a variant of its own states them: sections of params.yaml stand inside the variant."""
+    item, own = f"{level}.${{key}}", []
+    for name in names:
+        section = name.partition(".")[0]
+        if section == level:
+            own.append(name)
+        elif section in SECTIONS[level]:
+            own.append(f"{item}.{name}")
+    return own
+
+
+def own_path(path: str, level: str) -> str:
+    """A dependency in which params.yaml's sections are the variant's own."""
+    for section in SECTIONS[level]:
+        path = path.replace(f"${{{section}.", f"${{item.{section}.")
+    return path
+
+
+def stage_of(template: dict, level: str, name: str) -> dict:
+    """A stage of dvc.yaml for the variants of pipeline `name`."""
+    do = copy.deepcopy(template["do"])
+    file = f"pipelines/{name}/params.json"
+    do["cmd"] += f" {name}"
+    do["deps"] = [own_path(dep, level) for dep in do["deps"]]
+    do["params"] = [{file: own_parameters(do["params"], level)}]
+    return {"foreach": f"${{{level}}}", "do": {"wdir": "../..", **do}}
+
+
+def table_stage(name: str, table: str, spec: dict) -> dict:
+    """The stage that makes one table from its arms' small results."""
+    arms = list(dict.fromkeys([*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])]))
+    out = f"reports/tables/{name}/{table}"
+    pictures = [{f"{out}.png": {"cache": False}}] if spec["plot"] else []
+    return {
+        "desc": f"Table: {spec['title']}",
+        "wdir": "../..",
+        "cmd": f"python stages/table.py {name} {table}",
+        "deps": [*stage_code(Path("stages/table.py")), "reports/operations.json", *(f"reports/arms/{a}" for a in arms)],
+        "params": [{f"pipelines/{name}/params.json": [f"tables.{table}"]}],
+        "outs": [{f"{out}.md": {"cache": False}}],
+        "metrics": [{f"{out}.json": {"cache": False}}],
+        **({"plots": pictures} if pictures else {}),
+    }
+
+
+def written(name: str, made: dict[str, dict], tables: dict[str, dict], templates: dict[str, dict]) -> dict[Path, str]:
+    """The text of the files of pipelines/`name`: dvc.yaml, and params.json with the variants that it makes and its tables."""
+    folder = Path("pipelines") / name
+    stages = {
+        stage: stage_of(templates[stage], level, name) for level in LEVELS if made.get(level) for stage in STAGES[level]
+    }
+    stages |= {f"table_{table}": table_stage(name, table, spec) for table, spec in tables.items()}
+    document = {"vars": ["params.json"], "stages": stages}
+    about = "an edit here is lost"
+    text = _HEADER.format(name=name, about=about) + yaml.safe_dump(document, sort_keys=False, width=160)
+    params = {level: made[level] for level in LEVELS if made.get(level)} | {"tables": tables}
+    return {folder / "dvc.yaml": text, folder / "params.json": json.dumps(params, indent=1) + "\n"}

@@ -1,0 +1,234 @@
+"""How sure a figure is: the one rule for all tables.
+
+An arm is a way to choose rows. It has n runs, one a seed, all scored on the same rows.
+
+- **A figure** of an arm is the mean over its seeds. Its 95% interval is Student's t with two variances added up. One is
+  between seeds: s^2 / n with n - 1 degrees of freedom, where s is the standard deviation over seeds. The other is of
+  the scoring rows: the variance of the mean over seeds when rows are drawn again, with unlimited degrees of freedom.
+  The degrees of freedom of the sum are Welch's and Satterthwaite's.
+- **Scoring rows** are drawn with replacement (the bootstrap) within each benchmark, in units that belong together
+  (`Samples.unit`): questions on one image in POPE, once for its three splits, in LLaVA-Wild and in MME; variants of one
+  question in MMBench. Every arm gets the same draws.
+- **A difference** of two arms follows the same rule. Where both have the same seeds, s is that of the differences, seed
+  by seed. Where they do not, s_a^2 / n_a and s_b^2 / n_b stand in its place, each with its own degrees of freedom. The
+  rows' variance is that of the difference of the two means.
+- **One seed** says nothing of the spread between seeds. There is no interval then, and no p-value: they are nan.
+- **p-values** are two-sided, from the same t. Those of a family of claims are corrected by Holm's procedure.
+
+How often an interval covers depends on the shares of the two variances: 94 to 95% with five seeds, 92 to 95% with
+three, least where rows make up a tenth of the variance. What single answers vary by from seed to seed is in both
+variances, which widens intervals a little.
+
+Rel. % divides by the mean of the full-data runs: their rows are drawn along, their seeds are taken as they are.
+
+Sources: Satterthwaite (1946), Welch (1947), Efron (1979), Holm (1979).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from cadc.evaluation.statistics import Samples, measure_draws, relative, row_draws
+
+LEVEL = 0.95
+#: What runs have in common where they were scored on the same rows.
+_ROWS = ("task", "doc", "subtask", "meta_task", "truth_yes", "chance", "unit")
+#: Weights that are held at a time, draws times samples (64 MB).
+_AT_ONCE = 8_000_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure of an arm, in percent: mean and standard deviation (n - 1) over seeds, 95% interval; nan of one seed."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One arm minus another, in points, with 95% interval and two-sided p-value (nan: one seed).
+
+    `n_seeds`: the pairs of seeds, or, where arms have other seeds (`paired` is false), those of the arm with fewer.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    n_seeds: int
+    paired: bool
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Figures of one arm, in percent, by name.
+
+    `runs`: of each seed, float64 [n_seeds]; `draws`: the mean over seeds at each draw of rows, float64 [n_bootstrap].
+    `rows` names the scoring rows and their draws: arms that share it can be compared, though they were made apart.
+    """
+
+    seeds: tuple[int, ...]
+    runs: dict[str, np.ndarray]
+    draws: dict[str, np.ndarray]
+    rows: str
+
+    def estimate(self, figure: str) -> Estimate:
+        """One figure, with its 95% interval."""
+        values = self.runs[figure]
+        mean, seeds = float(values.mean()), _between_seeds(values)
+        half, _ = _student(mean, [seeds], _of_rows(self.draws[figure]))
+        return Estimate(mean, float(np.sqrt(seeds[0] * len(values))), mean - half, mean + half)
+
+    def relative_to(self, full: Arm) -> Arm:
+        """With Rel. % (`relative`): to the mean over the seeds of `full`, at the same draw of rows."""
+        _check_rows(self, full)
+        by_seed = relative(self.runs, {name: values.mean() for name, values in full.runs.items()})
+        return replace(
+            self,
+            runs=self.runs | {"relative": by_seed},
+            draws=self.draws | {"relative": relative(self.draws, full.draws)},
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What several arms' figures are, and how they differ."""
+
+    arms: dict[Hashable, Arm]
+
+    def estimates(self) -> dict[Hashable, dict[str, Estimate]]:
+        """By arm and figure."""
+        return {name: {figure: arm.estimate(figure) for figure in arm.runs} for name, arm in self.arms.items()}
+
+    def difference(self, a: Hashable, b: Hashable, figure: str) -> Difference:
+        """Arm `a` minus arm `b`."""
+        return difference(self.arms[a], self.arms[b], figure)
+
+
+def arm_of(name: Hashable, runs: dict[int, Samples], n_bootstrap: int, seed: int = 0) -> Arm:
+    """Measure the runs of one arm, by seed, as they are and at `n_bootstrap` draws of their rows.
+
+    Draws follow from the rows and `seed` alone. Raises ValueError, naming the arm, where its runs were scored on
+    different samples.
+    """
+    if n_bootstrap < 2:
+        raise ValueError(f"n_bootstrap is {n_bootstrap}; a variance takes 2 draws, and a good one some hundreds")
+    if not runs:
+        raise ValueError(f"{_named(name)} has no runs")
+    seeds = tuple(sorted(runs))
+    samples = [runs[one] for one in seeds]
+    first, rng = samples[0], np.random.default_rng(seed)
+    rows = _rows_of(first)
+    for one, run in zip(seeds, samples, strict=True):
+        if _rows_of(run) != rows:
+            raise ValueError(_other_samples(f"{_named(name)}, seed {one},", f"its seed {seeds[0]}"))
+    point = measure_draws(samples, np.ones((1, len(first.task))))
+    draws: dict[str, list[np.ndarray]] = {figure: [] for figure in point}
+    step = max(1, _AT_ONCE // len(first.task))
+    for start in range(0, n_bootstrap, step):
+        made = measure_draws(samples, row_draws(first, min(step, n_bootstrap - start), rng))
+        for figure, values in made.items():
+            draws[figure].append(values.mean(1))
+    return Arm(
+        seeds,
+        {figure: values[0] for figure, values in point.items()},
+        {figure: np.concatenate(parts) for figure, parts in draws.items()},
+        f"{rows} {seed} {n_bootstrap}",
+    )
+
+
+def estimates(
+    arms: dict[Hashable, dict[int, Samples]], full: dict[int, Samples] | None, n_bootstrap: int, seed: int = 0
+) -> Result:
+    """Measure arms, each a run by seed, on `n_bootstrap` draws of the scoring rows that are the same for all.
+
+    `full` are the full-data runs that Rel. % divides by; None leaves it out. Raises ValueError, naming the arm, where
+    runs were scored on different samples.
+    """
+    made = {name: arm_of(name, runs, n_bootstrap, seed) for name, runs in arms.items()}
+    whole = None if full is None else arm_of("full data", full, n_bootstrap, seed)
+    first, other = ("full data", whole) if whole else next(iter(made.items()))
+    for name, arm in made.items():
+        if arm.rows != other.rows:
+            raise ValueError(_other_samples(_named(name), _named(first)))
+    return Result({name: arm.relative_to(whole) for name, arm in made.items()} if whole else made)
+
+
+def difference(a: Arm, b: Arm, figure: str) -> Difference:
+    """Arm `a` minus arm `b`. Raises ValueError where they were not measured on the same draws of the same samples."""
+    _check_rows(a, b)
+    paired = a.seeds == b.seeds
+    mine, yours = a.runs[figure], b.runs[figure]
+    parts = [_between_seeds(mine - yours)] if paired else [_between_seeds(mine), _between_seeds(yours)]
+    mean = float(mine.mean() - yours.mean())
+    half, p = _student(mean, parts, _of_rows(a.draws[figure] - b.draws[figure]))
+    return Difference(mean, mean - half, mean + half, p, min(len(mine), len(yours)), paired)
+
+
+def holm(p: list[float]) -> list[float]:
+    """p-values adjusted for the whole family of them by Holm's procedure, in the input's order; nan stays nan."""
+    order = np.argsort(p)
+    steps = np.asarray(p, float)[order] * np.arange(len(p), 0, -1)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted.tolist()
+
+
+def _between_seeds(values: np.ndarray) -> tuple[float, int]:
+    """Variance of the mean of independent values [n], and its degrees of freedom; nan of one value."""
+    n = len(values)
+    return (float(values.var(ddof=1)) / n if n > 1 else float("nan")), n - 1
+
+
+def _of_rows(draws: np.ndarray) -> float:
+    """Variance of a figure over draws of the scoring rows [n_bootstrap]."""
+    return float(draws.var(ddof=1))
+
+
+def _student(mean: float, seeds: list[tuple[float, int]], rows: float) -> tuple[float, float]:
+    """Half-width of the interval of `mean`, and its two-sided p-value.
+
+    Its variance is the sum of `seeds`, each with its degrees of freedom, and of `rows`.
+    """
+    variance = sum(part for part, _ in seeds) + rows
+    if np.isnan(variance):
+        return float("nan"), float("nan")
+    if variance == 0:
+        return 0.0, float(mean == 0)
+    spread = sum(part**2 / df for part, df in seeds)
+    df = variance**2 / spread if spread else np.inf
+    error = np.sqrt(variance)
+    return float(stats.t.ppf((1 + LEVEL) / 2, df) * error), float(2 * stats.t.sf(abs(mean) / error, df))
+
+
+def _rows_of(samples: Samples) -> str:
+    """A name for the scoring rows of a run."""
+    digest = hashlib.sha256()
+    for name in _ROWS:
+        values = getattr(samples, name)
+        digest.update(f"{name} {values.dtype if values is not None else None}".encode())
+        digest.update(b"" if values is None else np.ascontiguousarray(values))
+    return digest.hexdigest()
+
+
+def _check_rows(a: Arm, b: Arm) -> None:
+    if a.rows != b.rows:
+        raise ValueError(
+            "arms were measured on different samples or draws; measure both with the same seed and number of draws"
+        )
+
+
+def _named(name: Hashable) -> str:
+    return " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+
+
+def _other_samples(who: str, than: str) -> str:
+    return f"{who} was scored on other samples than {than}; evaluate both again on the same benchmarks"

@@ -1,0 +1,109 @@
+"""Entropy coverage: rows spread over clusters and tasks as evenly as the pool allows.
+
+Ours; CADC's reviewers asked for such a baseline.
+
+A *cell* is a cluster of one task: the rows of one source that one cluster holds. The chosen rows have the highest
+entropy over cells that a budget allows. No answer is read: clusters are made of images and questions.
+
+The joint entropy H(cluster, task) counts, not H(cluster) + H(task). The sum is satisfied when clusters and tasks are
+even one by one, even where most pairs of them are empty. The joint entropy asks for every pair. Its maximum under cell
+sizes is also known exactly: all cells alike, up to one row, except that a smaller cell gives all it has. What it leaves
+open is which cells give the one row more, and with fewer rows than cells, which cells give a row at all. There, cells
+of clusters and tasks that have few rows so far come first: a greedy step on H(cluster) + H(task).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cadc.artifacts import Selection
+from cadc.config.section import Positive, Section, Seed
+from cadc.selectors.shared.kmeans import spherical_kmeans
+from cadc.selectors.signal import Signal
+
+
+class Params(Section):
+    """Spherical k-means: number of clusters, iterations, seed, and rows a cluster that it learns from, at most."""
+
+    clusters: Positive
+    iterations: Positive
+    seed: Seed
+    points_per_cluster: Positive
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The pool's cells, none of them empty.
+
+    of_row int64 [n_rows]: the cell of each row. cluster, task int64 [n_cells]: what each cell is of.
+    """
+
+    of_row: np.ndarray
+    cluster: np.ndarray
+    task: np.ndarray
+
+    @classmethod
+    def of(cls, cluster: np.ndarray, task: np.ndarray) -> Cells:
+        """The cells of rows of clusters int [n_rows] and tasks [n_rows], in the order of cluster, then task."""
+        clusters, by_cluster = np.unique(cluster, return_inverse=True)
+        tasks, by_task = np.unique(task, return_inverse=True)
+        pairs, of_row = np.unique(by_cluster * len(tasks) + by_task, return_inverse=True)
+        return cls(of_row, pairs // len(tasks), pairs % len(tasks))
+
+    @property
+    def size(self) -> np.ndarray:
+        """Rows of each cell: int64 [n_cells]."""
+        return np.bincount(self.of_row, minlength=len(self.cluster))
+
+
+def level_of(size: np.ndarray, n: int) -> int:
+    """The highest level L with sum(min(size, L)) <= n: rows that every cell gives, as far as it has them."""
+    low, high = 0, int(size.max(initial=0))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if np.minimum(size, middle).sum() <= n else (low, middle - 1)
+    return low
+
+
+def even_shares(cells: Cells, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows to take of each cell: int64 [n_cells], `n` in all, at most the cell's size.
+
+    Their entropy over cells is the highest there is: p log p is convex, so a row always goes to a cell with the fewest
+    that has one left. Of cells with equal reason to give one more, `rng` draws.
+    """
+    size = cells.size
+    shares = np.minimum(size, level_of(size, n))
+    able = rng.permutation(np.flatnonzero(size > shares))
+    cluster, task = cells.cluster[able], cells.task[able]
+    in_cluster, in_task = (np.bincount(of, shares, len(size)).astype(np.int64) for of in (cells.cluster, cells.task))
+    x = np.arange(n + 1.0)
+    loss = (x + 1) * np.log(x + 1) - x * np.log(np.maximum(x, 1))  # of entropy, by one row more where there are x
+    gives = np.zeros(len(able), bool)
+    for _ in range(n - int(shares.sum())):
+        best = int(np.argmin(np.where(gives, np.inf, loss[in_cluster[cluster]] + loss[in_task[task]])))
+        gives[best] = True
+        in_cluster[cluster[best]] += 1
+        in_task[task[best]] += 1
+    shares[able[gives]] += 1
+    return shares
+
+
+def measure(signal: Signal, params: Params) -> Cells:
+    """Cluster the pool by image and question, side by side, and part the clusters by task. A task is a row's source.
+
+    Of the signal: `image` float32 [n_rows, a], `sentence` float32 [n_rows, b] of the questions alone; unit rows (zero
+    without an image).
+    """
+    features = np.concatenate([signal["image"], signal["sentence"]], axis=1)
+    cluster, _ = spherical_kmeans(features, params.clusters, params.iterations, params.seed, params.points_per_cluster)
+    return Cells.of(cluster, signal.task)
+
+
+def select(cells: Cells, n: int, params: Params, rng: np.random.Generator) -> Selection:
+    """`n` different rows in random order, drawn uniformly inside a cell."""
+    shares = even_shares(cells, n, rng)
+    by_cell = np.lexsort((rng.random(len(cells.of_row)), cells.of_row))
+    place = np.arange(len(by_cell)) - (np.cumsum(cells.size) - cells.size)[cells.of_row[by_cell]]
+    return Selection.of_rows(rng.permutation(by_cell[place < shares[cells.of_row[by_cell]]]))
