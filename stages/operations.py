@@ -1,0 +1,94 @@
+"""operations: floating-point operations a pool row, counted on the root's model; reports tell each arm's cost from them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from cadc import artifacts
+from cadc.compute.stage import run_stage
+from cadc.config.params import Params
+from cadc.features.embeddings import (
+    ContrastiveTower,
+    load_sentence_encoder,
+    row_text,
+    sentence_embeddings,
+    tower_embeddings,
+)
+from cadc.gradients.influence import SketchedDirections, token_batches
+from cadc.gradients.per_sample import answer_loss
+from cadc.model.embed import embed_rows
+from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.model.load import add_lora, load_base, load_processor
+from cadc.training.snapshots import load_snapshots
+
+SAMPLE = 256  # pool rows, or texts, on which operations are counted
+DIGITS = 4
+
+
+def counted(work: Callable[[], object]) -> float:
+    """Operations of `work` as torch counts them: matrix products and convolutions, two each multiply-add."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return float(counter.get_total_flops())
+
+
+def spread(n: int) -> np.ndarray:
+    """At most SAMPLE positions of `n`, evenly spaced: int64."""
+    return np.linspace(0, n - 1, min(SAMPLE, n)).astype(int)
+
+
+def of_model(params: Params, pool, which: np.ndarray, n_subtasks: int) -> dict[str, float]:
+    """A forward pass, a step of LoRA training and the gradient engine at one snapshot, each a row.
+
+    The engine's includes the products with the trajectories of all subtasks, but not the sketch's additions.
+    """
+    processor = load_processor(params.model)
+    model, pad_id = add_lora(load_base(params.model), params.model.lora, 0), processor.tokenizer.pad_token_id
+    rows = EncodedRows(pool, processor, params.model.max_length, long_rows=params.model.long_rows)
+    lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
+
+    def losses():
+        for at in token_batches(lengths, params.capture.batch_tokens):
+            batch = collate([rows[int(which[i])] for i in at], pad_id)
+            inputs = model_inputs(batch, next(model.parameters()).device)
+            labels = inputs.pop("labels")
+            yield answer_loss(model(**inputs, use_cache=False).logits, labels).sum()
+
+    def engine() -> None:
+        made = SketchedDirections(model, params.capture, pad_id)
+        targets = torch.zeros(n_subtasks, made.sketch.width, device=made.device)
+        for _, sketches, _, _ in made.batches(rows, which, load_snapshots(artifacts.proxy_run("default"))[0]):
+            sketches @ targets.T
+
+    def embedding() -> None:
+        if params.embed.tower:
+            tower_embeddings(ContrastiveTower(params.embed.tower), pool.take(which).to_pylist())
+        else:
+            embed_rows(load_base(params.model), processor, rows, which)
+
+    with torch.no_grad():
+        forward = counted(lambda: list(losses()))
+    training = counted(lambda: [loss.backward() for loss in losses()])
+    made = {"forward": forward, "training": training, "gradients": counted(engine), "embedding": counted(embedding)}
+    return {name: value / len(which) for name, value in made.items()}
+
+
+def main(params: Params) -> int:
+    torch.set_num_threads(1)
+    pool, subtasks = artifacts.load_pool(), artifacts.read_json(artifacts.CAPTURE / "default" / "subtasks.json")
+    which = spread(pool.num_rows)
+    texts = sorted({row_text(turns, answers=False) for turns in pool["turns"].to_pylist()})
+    some = [texts[i] for i in spread(len(texts))]
+    encoder = load_sentence_encoder(params.embed.sentences)
+    questions = counted(lambda: sentence_embeddings(encoder, some)) / len(some) * len(texts) / pool.num_rows
+    made = of_model(params, pool, which, len(subtasks)) | {"questions": questions}
+    figures = {name: float(f"{value:.{DIGITS}g}") for name, value in made.items()}
+    sizes = {"n_rows": pool.num_rows, "n_probe": sum(one["rows"] for one in subtasks), "n_subtasks": len(subtasks)}
+    artifacts.write_json(artifacts.REPORTS / "operations.json", figures | sizes)
+    return len(which)
+
+
+if __name__ == "__main__":
+    run_stage("operations", main)

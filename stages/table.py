@@ -1,0 +1,25 @@
+"""table PIPELINE TABLE: one table of a pipeline, its metric and its picture, from the small results of its arms."""
+
+import sys
+
+from cadc import artifacts
+from cadc.compute.stage import run_stage
+from cadc.config.errors import InputError
+from cadc.config.params import Params
+from cadc.report import tables
+from cadc.report.stated import Stated
+
+GIVEN = [word for word in sys.argv[1:] if not word.startswith("-")]
+
+
+def main(params: Params) -> None:
+    if len(GIVEN) != 2:
+        raise InputError("name a pipeline and one of its tables: stages/table.py PIPELINE TABLE")
+    pipeline, name = GIVEN
+    stated = Stated()
+    table = tables.make(stated.table(pipeline, name), stated, params.evaluate.bootstrap)
+    tables.write(artifacts.REPORTS / "tables" / pipeline, name, table)
+
+
+if __name__ == "__main__":
+    run_stage(f"table@{'_'.join(GIVEN)}", main)

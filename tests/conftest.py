@@ -20,7 +20,7 @@ EVERYWHERE = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]|.*vi
 
 @pytest.fixture(scope="session")
 def params():
-    return load_params("params.yaml")
+    return load_params()
 
 
 @pytest.fixture(scope="session")

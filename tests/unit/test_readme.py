@@ -1,27 +1,62 @@
 """README shows the committed run, and names only what exists."""
 
+import json
 import re
 from pathlib import Path
 
-from cadc.report import testbed
-from cadc.report.leaderboard import markdown
-from cadc.report.readme import README, benchmark, block, leaderboard
+import pytest
+
+from cadc.config.params import read
+from cadc.report import readme
+
+MERMAID = """```mermaid
+flowchart TD
+	node1["capture"]
+	node2["pipelines/mine/dvc.yaml:score"]
+	node3["proxy"]
+	node1-->node2
+	node3-->node1
+```"""
 
 
-def test_tables_in_the_readme_are_the_committed_ones():
-    for name, committed in {
-        "leaderboard": leaderboard(),
-        "gate": markdown(*testbed.gate_table()),
-        "gradients": benchmark(),
-    }.items():
-        assert block(README.read_text(), name) == committed, name
+@pytest.mark.parametrize("name", readme.BLOCKS)
+def test_blocks_of_the_readme_are_the_committed_ones(name):
+    assert readme.block(readme.README.read_text(), name) == readme.BLOCKS[name]()
 
 
 def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README.read_text()):
+    for target in re.findall(r"\]\(([^)#]+)\)", readme.README.read_text()):
         assert target.startswith("http") or Path(target).exists(), target
 
 
-def test_every_method_and_selector_belong_together(params):
-    files = {path.stem for path in Path("src/cadc/selectors").glob("*.py")} - {"__init__", "signal"}
-    assert files == {*params.methods, *params.baselines} == set(params.select)
+def test_a_block_is_replaced_and_the_rest_stays():
+    text = "a\n<!-- x -->\nold\n<!-- /x -->\nb"
+    assert readme.with_block(text, "x", "new\n") == "a\n<!-- x -->\nnew\n<!-- /x -->\nb"
+
+
+def test_the_dag_is_the_root_pipeline_s():
+    assert readme.root_only(MERMAID).splitlines()[2:-1] == [
+        '\tnode1["capture"]',
+        '\tnode2["proxy"]',
+        "\tnode2-->node1",
+    ]
+
+
+def test_what_is_not_made_says_only_that(tmp_path, monkeypatch):
+    spec = {"title": "One"}
+    monkeypatch.chdir(tmp_path)
+    Path("pipelines/mine").mkdir(parents=True)
+    Path("pipelines/mine/params.json").write_text(json.dumps({"tables": {"one": spec, "two": spec}}))
+    assert readme.leaderboard() == readme.gate() == "not made yet\n"
+    page = Path("reports/tables/mine/one.md")
+    page.parent.mkdir(parents=True)
+    page.write_text("")
+    assert readme.tables() == "- **mine**: [One](reports/tables/mine/one.md); One (not made yet)\n"
+    Path("reports/leaderboard.md").write_text("# L\n\n| a |\n|:--|\n| 1 |\n\n| b |\n")
+    assert readme.leaderboard() == "| a |\n|:--|\n| 1 |\n"
+
+
+def test_every_method_is_in_the_library():
+    files = {path.stem for path in Path("src/cadc/selectors").glob("*.py")} - {"__init__", "signal", "loading"}
+    arms = {arm["method"] for arm in read("params.yaml")["arms"].values()}
+    assert files == {*arms, *read("conf/methods.yaml")["methods"]}

@@ -11,7 +11,6 @@ from sklearn.metrics import f1_score
 from cadc.evaluation.catalogue import BENCHMARKS, TASKS
 from cadc.evaluation.intervals import Arm, arm_of, difference, estimates, holm
 from cadc.evaluation.statistics import Samples, measure, measure_draws, relative, row_draws
-from cadc.report.leaderboard import markdown, metrics, percent, ranked, rows, summary_of
 
 
 def table(seed=0, skill=0.7):
@@ -368,20 +367,3 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.7]) == [1, 1] and holm([0.02]) == [0.02] and holm([]) == []
     assert holm([float("nan"), 0.01]) == pytest.approx([np.nan, 0.02], nan_ok=True)
-
-
-def test_metrics_nest_without_dots_and_the_table_is_markdown():
-    cells = {("full", "b100"): arms()["full 100%"], ("cadc", "b05"): arms()["cadc 5%"]}
-    made = estimates(cells, cells["full", "b100"], 5).estimates()
-    summary = {cell: {name: asdict(figure) for name, figure in figures.items()} for cell, figures in made.items()}
-    assert ranked(summary) == [("full", "b100"), ("cadc", "b05")]
-    made = metrics(summary)
-    assert set(made["cadc"]["b05"]["pope_f1"]) == {"mean", "sd", "low", "high"}
-
-    def keys(tree):
-        return [key for key, value in tree.items() for key in [key, *(keys(value) if isinstance(value, dict) else [])]]
-
-    assert not any("." in key for key in keys(made))
-    header, body = rows(summary_of(made))
-    assert [row[0] for row in body] == ["full 100%", "cadc 5%"] and markdown(header, body).count("\n") == 4
-    assert percent("b00_5") == "0.5%"

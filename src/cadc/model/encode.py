@@ -19,6 +19,7 @@ from PIL import Image
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 from cadc.config.errors import InputError
+from cadc.model.packing import shared_sequences
 
 IMAGE_TOKEN = "<image>"
 IGNORE = -100
@@ -262,8 +263,7 @@ def pack(encoded: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tens
     """The same rows with several in one sequence: less padding, and each row sees itself alone.
 
     Positions start again at 0 with every row (and with the padding at the end); from this transformers builds the
-    block-diagonal attention where no mask and no cache is given. Rows are placed longest first, each into the first
-    sequence with room; no sequence is longer than the longest row. Returns what `collate` does, with `position_ids` in
+    block-diagonal attention where no mask and no cache is given. Returns what `collate` does, with `position_ids` in
     place of `attention_mask` and images in the order of the packed rows. Raises InputError for models whose positions
     have three axes (Qwen2-VL): transformers separates packed rows by plain positions alone.
     """
@@ -271,18 +271,8 @@ def pack(encoded: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tens
         raise InputError(
             "this model's positions have three axes, which can't separate packed rows; set model.packing: false"
         )
-    order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]["input_ids"]))
-    length = len(encoded[order[0]]["input_ids"])
-    sequences: list[list[int]] = []
-    room: list[int] = []
-    for i in order:
-        n = len(encoded[i]["input_ids"])
-        k = next((k for k, free in enumerate(room) if free >= n), len(room))
-        if k == len(room):
-            sequences.append([])
-            room.append(length)
-        sequences[k].append(i)
-        room[k] -= n
+    sequences = shared_sequences([len(e["input_ids"]) for e in encoded])
+    length = max(sum(len(encoded[i]["input_ids"]) for i in members) for members in sequences)
     shape = (len(sequences), length)
     ids, labels, positions = torch.full(shape, pad_id), torch.full(shape, IGNORE), torch.zeros(shape, dtype=torch.long)
     for k, members in enumerate(sequences):

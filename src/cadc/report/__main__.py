@@ -2,15 +2,18 @@
 
 from cadc import artifacts
 from cadc.compute import console
-from cadc.report.leaderboard import REPORTS, rows, summary_of
 
 
 def main() -> None:
-    header, body = rows(summary_of(artifacts.read_json(REPORTS / "metrics.json")))
-    console.table("Leaderboard (mean ± sd over seeds)", header, body)
-    console.line(
-        "see reports/leaderboard.md, reports/plots/, reports/subtasks.csv, reports/costs.md; compare with `dvc metrics diff`"
-    )
+    path = artifacts.REPORTS / "metrics.json"
+    if not path.exists():
+        raise SystemExit(f"{path}: no such file; run `dvc repro`")
+    made = artifacts.read_json(path)
+    names = list(next(iter(made.values())))
+    ranked = sorted(made.items(), key=lambda item: (-item[1].get("relative", item[1].get("corrected", 0)), item[0]))
+    rows = [[arm, *(f"{figures[name]:.1f}" for name in names)] for arm, figures in ranked]
+    console.table("Leaderboard (means over seeds)", ["arm", *names], rows)
+    console.line("see reports/leaderboard.md, reports/plots, reports/subtasks.csv; compare with `dvc metrics diff`")
 
 
 if __name__ == "__main__":

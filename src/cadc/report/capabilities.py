@@ -1,10 +1,9 @@
-"""What each capability is: its subtasks, the words its rows are asked in, and the rows that serve it most, as pictures."""
+"""reports/capabilities.md: what the capabilities of each discovery are, how stable, and which rows serve them most."""
 
 from __future__ import annotations
 
-import re
+import io
 import textwrap
-from collections import Counter
 from pathlib import Path
 
 import matplotlib
@@ -12,121 +11,102 @@ import matplotlib
 matplotlib.use("Agg")
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.parquet as pq
 from matplotlib import pyplot as plt
+from PIL import Image
 
-from cadc.model.encode import IMAGE_TOKEN, open_image
+from cadc import artifacts
+from cadc.config.errors import InputError
+from cadc.report import figures
 from cadc.report.figures import STYLE, save
-from cadc.report.leaderboard import markdown
-
-_PRIOR = 0.01  # weight of the background in the log-odds, per word of the pool (Monroe et al. 2008, informative Dirichlet prior)
-
-
-def first_exchange(row: dict) -> tuple[str, str]:
-    """A row's first question and answer, without image marks."""
-    question, answer = (turn["text"].replace(IMAGE_TOKEN, " ").strip() for turn in row["turns"][:2])
-    return question, answer
+from cadc.report.stated import Stated
+from cadc.report.text import markdown
 
 
-def telling_words(texts: list[str], group: np.ndarray, n_groups: int, n: int) -> list[list[str]]:
-    """For each group the `n` words that set its texts apart: largest z of the log-odds ratio with a Dirichlet prior.
-
-    group int [len(texts)] in 0 .. n_groups - 1. A word counts once a text; a group without texts has none.
-    """
-    counts = [Counter() for _ in range(n_groups)]
-    for text, g in zip(texts, group, strict=True):
-        counts[g].update(set(re.findall(r"[^\W_]+", text.lower())))
-    everything = sum(counts, Counter())
-    words = sorted(everything)
-    prior = _PRIOR * np.array([everything[word] for word in words], float)
-    own = np.array([[count[word] for word in words] for count in counts], float)
-    out = []
-    for mine in own:
-        other = own.sum(0) - mine
-        odds = [np.log((x + prior) / np.maximum(x.sum() + prior.sum() - x - prior, 1e-9)) for x in (mine, other)]
-        z = (odds[0] - odds[1]) / np.sqrt(1 / (mine + prior) + 1 / (other + prior))
-        out.append([words[i] for i in np.argsort(-z, kind="stable")[:n] if mine[i]])
-    return out
+def load_found(stated: Stated, name: str) -> tuple[dict, list[dict]]:
+    """facts.json and rows.parquet of a discovery (`capabilities.description`). Raises InputError where it has none."""
+    folder = artifacts.FOUND / name
+    if not (folder / "facts.json").exists():
+        command = stated.command("discover", "discoveries", name)
+        raise InputError(f"{folder}: not made yet; run `{command}`")
+    return artifacts.read_json(folder / "facts.json"), pq.read_table(folder / "rows.parquet").to_pylist()
 
 
-def most_influential(influence: np.ndarray, questions: list[str], n: int) -> list[list[int]]:
-    """For each capability the `n` rows of highest influence that are asked differently, ties by row."""
-    chosen = []
-    for column in influence.T:
-        seen: dict[str, int] = {}
-        for row in np.argsort(-column, kind="stable"):
-            seen.setdefault(questions[row], int(row))
-            if len(seen) == n:
-                break
-        chosen.append(list(seen.values()))
-    return chosen
-
-
-def describe(
-    named: list[dict], influence: np.ndarray, stability: list[dict], pool: pa.Table
-) -> tuple[str, list[list[dict]]]:
-    """The report's text, and each capability's most influential rows.
-
-    named: subtasks with their capability; influence float32 [n_rows, n_capabilities]; stability as discover writes it.
-    """
-    exchanges = [first_exchange(row) for row in pool.select(["turns"]).to_pylist()]
-    questions = [question for question, _ in exchanges]
-    member = influence.argmax(1)
-    words = telling_words(questions, member, influence.shape[1], 10)
+def section(name: str, facts: dict) -> str:
+    """What a discovery found, as text; its pictures are those of `draw`."""
     body = []
-    for c in range(influence.shape[1]):
-        own = sorted(
-            (entry for entry in named if entry["capability"] == c),
-            key=lambda entry: (entry["meta_task"], entry["name"]),
-        )
-        share = f"{100 * np.mean(member == c):.0f}%"
-        body.append([str(c), share, ", ".join(entry["name"] for entry in own), " ".join(words[c])])
-    rows = [
-        [{**pool.slice(row, 1).to_pylist()[0], "influence": float(influence[row, c])} for row in chosen]
-        for c, chosen in enumerate(most_influential(influence, questions, 6))
-    ]
-    chosen = [
+    for c, (share, words) in enumerate(zip(facts["share"], facts["words"], strict=True)):
+        own = sorted((one for one in facts["subtasks"] if one["capability"] == c), key=_place)
+        body.append([str(c), f"{100 * share:.0f}%", ", ".join(one["name"] for one in own), " ".join(words)])
+    stable = [
         [
-            f"{s['tau']:g}",
-            f"{s['resolution']:g}",
-            str(s["capabilities"]),
-            f"{s['ari']:.2f}",
-            str(s["runs"]),
-            "yes" if s["chosen"] else "",
+            f"{one['tau']:g}",
+            f"{one['resolution']:g}",
+            str(one["capabilities"]),
+            "" if one["ari"] is None else f"{one['ari']:.2f}",
+            str(one["runs"]),
+            "yes" if one["chosen"] else "",
         ]
-        for s in stability
+        for one in facts["stability"]
     ]
-    text = "\n".join(
-        [
-            "# Capabilities\n",
-            "Communities of subtasks whose probe rows would move the model alike (Leiden on the trajectories' cosines). *Rows* is the share of the pool",
-            "that serves a capability best; *words* set these rows' questions apart (log-odds with a Dirichlet prior). Made by `dvc repro`.\n",
-            markdown(["capability", "rows", "subtasks", "words"], body),
-            "How stable: partitions of bootstrap draws of the probe rows in all proxy runs (`replicate.seeds`), mean pairwise adjusted Rand index (1: always the same).",
-            "The capabilities above are the consensus of these draws at the chosen tau and resolution. Whether other proxy runs find the same ones:",
-            "[benchmarks/stability.md](benchmarks/stability.md).\n",
-            markdown(["tau", "resolution", "capabilities", "ARI", "proxy runs", "chosen"], chosen),
-            "The rows of highest influence on each, no question twice:\n",
-            "![most influential rows](plots/capabilities.png)\n",
-        ]
-    )
-    return text, rows
+    parts = [
+        f"## {name}\n",
+        markdown(["capability", "rows", "subtasks", "words"], body),
+        "How stable:\n",
+        markdown(["tau", "resolution", "capabilities", "ARI", "proxy runs", "chosen"], stable),
+        f"![similarity of subtasks](plots/similarity_{name}.png)\n",
+        f"![self-influence](plots/self_influence_{name}.png)\n",
+        "The rows of highest influence on each, no question twice:\n",
+        f"![most influential rows](plots/rows_{name}.png)\n",
+    ]
+    return "\n".join(parts)
+
+
+def _place(subtask: dict) -> tuple[str, str]:
+    return subtask["meta_task"], subtask["name"]
+
+
+def draw(name: str, facts: dict, rows: list[dict], plots: Path) -> None:
+    """The cosines of the subtasks' trajectories, self-influence over the proxy run, and the most influential rows."""
+    capability = np.array([one["capability"] for one in facts["subtasks"]])
+    names = [one["name"] for one in facts["subtasks"]]
+    figures.similarity(plots / f"similarity_{name}.png", np.array(facts["cosine"]), names, capability)
+    figures.trends(plots / f"self_influence_{name}.png", facts["steps"], np.array(facts["self_influence"]))
+    draw_rows(plots / f"rows_{name}.png", rows)
 
 
 @matplotlib.rc_context(STYLE)
-def draw(path: Path, rows: list[list[dict]]) -> None:
-    """One line of pictures with question and answer per capability."""
-    columns = max(len(line) for line in rows)
-    figure, axes = plt.subplots(len(rows), columns, figsize=(2.1 * columns, 2.3 * len(rows)), squeeze=False)
+def draw_rows(path: Path, rows: list[dict]) -> None:
+    """One line of pictures with question and answer a capability; rows as `write_description` keeps them."""
+    lines = [[row for row in rows if row["capability"] == c] for c in range(max(row["capability"] for row in rows) + 1)]
+    columns = max(len(line) for line in lines)
+    figure, axes = plt.subplots(len(lines), columns, figsize=(2.1 * columns, 2.3 * len(lines)), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
-    for c, line in enumerate(rows):
-        for axis, row in zip(axes[c], line, strict=False):
-            if row["images"]:
-                axis.imshow(np.asarray(open_image(row["images"][0])), interpolation="nearest")
-            question, answer = first_exchange(row)
-            said = [*textwrap.wrap(question, 34)[:4], f"> {textwrap.shorten(answer, 32)}"]
-            axis.text(0.5, -0.04, "\n".join(said), transform=axis.transAxes, ha="center", va="top", fontsize=6)
-            axis.set_title(f"capability {c}: {row['influence']:.2g}", fontsize=6.5)
+    for line, places in zip(lines, axes, strict=True):
+        for axis, row in zip(places, line, strict=False):
+            if row["image"]:
+                picture = Image.open(io.BytesIO(row["image"])).convert("RGB")
+                axis.imshow(np.asarray(picture), interpolation="nearest")
+            said = [*textwrap.wrap(row["question"], 34)[:4], f"> {textwrap.shorten(row['answer'], 32)}"]
+            text = "\n".join(said).replace("$", r"\$")
+            axis.text(0.5, -0.04, text, transform=axis.transAxes, ha="center", va="top", fontsize=6)
+            axis.set_title(f"capability {row['capability']}: {row['influence']:.2g}", fontsize=6.5)
     figure.tight_layout(h_pad=2.5)
     save(figure, path)
+
+
+def write(stated: Stated, plots: Path) -> None:
+    """reports/capabilities.md and its pictures: one section for each discovery of params.yaml."""
+    parts = [
+        "# Capabilities\n",
+        "Communities of subtasks whose probe rows would move the model alike (Leiden on the trajectories' cosines).",
+        "*Rows* is the share of the pool that serves a capability best. *Words* set these rows' questions apart",
+        "(log-odds with a Dirichlet prior). *ARI* is the mean pairwise adjusted Rand index of partitions of bootstrap",
+        "draws of the probe rows (1: always the same); a single partition has none. Made by `dvc repro`.\n",
+    ]
+    for name in stated.root["discoveries"]:
+        facts, rows = load_found(stated, name)
+        draw(name, facts, rows, plots)
+        parts.append(section(name, facts))
+    (artifacts.REPORTS / "capabilities.md").write_text("\n".join(parts))

@@ -17,7 +17,7 @@ from cadc.cleaning.findings import Findings, questions_and_answers, shown
 from cadc.config.cleaning import Clean
 from cadc.model.encode import open_image
 from cadc.report.figures import save
-from cadc.report.leaderboard import markdown
+from cadc.report.text import markdown
 
 EXAMPLES, SIDE = 10, 96  # rows a check; pixels of a picture in its sheet
 #: Which planted noise a check is meant to find.

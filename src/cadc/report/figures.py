@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 
@@ -10,6 +11,9 @@ matplotlib.use("Agg")
 
 import numpy as np
 from matplotlib import pyplot as plt
+
+if TYPE_CHECKING:
+    from cadc.evaluation.intervals import Estimate
 
 STYLE = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight",
@@ -24,14 +28,14 @@ def save(figure, path: Path) -> None:
 
 
 @matplotlib.rc_context(STYLE)
-def leaderboard(path: Path, rows: list[tuple[str, dict[str, dict[str, float]]]], titles: dict[str, str]) -> None:
+def leaderboard(path: Path, rows: list[tuple[str, dict[str, Estimate]]], titles: dict[str, str]) -> None:
     """Mean and 95% interval of every benchmark, one panel a benchmark; rows are (label, figures), best first."""
     figure, axes = plt.subplots(1, len(titles), figsize=(2.5 * len(titles), 0.32 * len(rows) + 1.1), sharey=True)
     for axis, (name, title) in zip(np.atleast_1d(axes), titles.items(), strict=True):
         for y, (_, figures) in enumerate(rows):
             value = figures[name]
-            axis.plot([value["low"], value["high"]], [y, y], color="0.55", lw=2, zorder=1)
-            axis.plot(value["mean"], y, "o", color="C0", zorder=2)
+            axis.plot([value.low, value.high], [y, y], color="0.55", lw=2, zorder=1)
+            axis.plot(value.mean, y, "o", color="C0", zorder=2)
         axis.set_title(title)
         axis.grid(axis="x", color="0.9")
     first = np.atleast_1d(axes)[0]
@@ -61,7 +65,7 @@ def similarity(path: Path, cosine: np.ndarray, names: list[str], capability: np.
 
 @matplotlib.rc_context(STYLE)
 def trends(path: Path, steps: list[int], trend: np.ndarray) -> None:
-    """Mean self-influence of each capability's rows at the proxy's snapshots, over its own mean: [M, K]."""
+    """Mean self-influence of each capability's rows at the proxy's snapshots, over its own mean: float64 [M, K]."""
     figure, axis = plt.subplots(figsize=(5, 3))
     relative = trend / np.maximum(trend.mean(0), 1e-30)
     for c in range(trend.shape[1]):
@@ -88,17 +92,18 @@ def stages(path: Path, counts: np.ndarray) -> None:
 
 
 @matplotlib.rc_context(STYLE)
-def pareto(path: Path, points: list[tuple[str, float, dict[str, float]]], title: str) -> None:
-    """Score against the operations that selection and tuning take: points of (label, operations, figure), best ones joined."""
+def pareto(path: Path, points: list[tuple[str, float, Estimate]], title: str) -> None:
+    """Score against the operations of selection and tuning: points of (label, operations, figure), best ones joined."""
     figure, axis = plt.subplots(figsize=(5.5, 3.2))
     best, front = -np.inf, []
-    for label, cost, value in sorted(points, key=lambda point: (point[1], -point[2]["mean"])):
-        axis.errorbar(cost / 1e12, value["mean"], yerr=value["sd"], fmt="o", color="C0", capsize=2)
-        axis.annotate(label, (cost / 1e12, value["mean"]), xytext=(5, 4), textcoords="offset points", fontsize=7)
-        if value["mean"] > best:
-            best = value["mean"]
+    for label, cost, value in sorted(points, key=lambda point: (point[1], -point[2].mean)):
+        axis.errorbar(cost / 1e12, value.mean, yerr=value.sd, fmt="o", color="C0", capsize=2)
+        axis.annotate(label, (cost / 1e12, value.mean), xytext=(5, 4), textcoords="offset points", fontsize=7)
+        if value.mean > best:
+            best = value.mean
             front.append((cost / 1e12, best))
-    axis.plot(*np.array(front).T, color="0.6", lw=1, zorder=0)
+    if front:
+        axis.plot(*np.array(front).T, color="0.6", lw=1, zorder=0)
     axis.set_xscale("log")
     axis.set_xlabel("selection + one tuning, 10$^{12}$ floating-point operations")
     axis.set_ylabel(title)
@@ -126,7 +131,7 @@ def curves(path: Path, lines: dict[str, list[tuple[float, float, float]]], full:
 
 @matplotlib.rc_context(STYLE)
 def variants(path: Path, rows: list[tuple[str, list[float]]], title: str) -> None:
-    """One line a variant: every seed's score as a dot, their mean as a bar; the first variant's mean runs down the figure."""
+    """One line a row: every seed's score as a dot, their mean as a bar; the first row's mean runs down the figure."""
     figure, axis = plt.subplots(figsize=(5.5, 0.3 * len(rows) + 0.9))
     axis.axvline(np.mean(rows[0][1]), color="0.8", lw=1, zorder=0)
     for y, (_, values) in enumerate(rows):

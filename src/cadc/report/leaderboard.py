@@ -1,75 +1,154 @@
-"""The leaderboard: one metrics file for DVC, one table for people."""
+"""The leaderboard: the root pipeline's arms as one table, with what they chose and what they cost."""
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
+from typing import Any
 
-from cadc.evaluation.statistics import BENCHMARKS, OTHERS
+import numpy as np
 
-REPORTS = Path("reports")
-Summary = dict[tuple[str, str], dict[str, dict[str, float]]]
+from cadc import artifacts
+from cadc.evaluation.results import load_samples, load_selections
+from cadc.evaluation.statistics import BENCHMARKS, OTHERS, group_means
+from cadc.report import costs, figures, selections, tables
+from cadc.report.stated import Stated
+from cadc.report.tables import COLUMNS, Table
+from cadc.report.text import markdown
 
-
-def metrics(summary: Summary) -> dict:
-    """Nested method -> budget -> figure -> mean, sd, low, high; rounded to what the scoring rows can tell apart."""
-    out: dict = {}
-    for (method, budget), figures in sorted(summary.items()):
-        out.setdefault(method, {})[budget] = {
-            name: {k: round(v, 2) for k, v in value.items()} for name, value in sorted(figures.items())
-        }
-    return out
+_MOST = 8  # figures an arm in metrics.json: `dvc metrics diff` fits one screen
 
 
-def summary_of(metrics: dict) -> Summary:
-    """The inverse of `metrics`: what every table is made from, so that all show the same rounded figures."""
-    return {(method, budget): figures for method, budgets in metrics.items() for budget, figures in budgets.items()}
+def spec_of(stated: Stated) -> dict[str, Any]:
+    """The root's arms, as the statement of a table."""
+    arms = stated.root["arms"]
+    full = next((name for name, arm in arms.items() if arm["method"] == "full"), None)
+    rows = [{"label": name, "arm": name} for name in arms]
+    split = stated.root["evaluate"]["split"]
+    return {"title": "Leaderboard", "about": "", "split": split, "plot": True, "claims": [], "rows": rows, "full": full}
 
 
-def percent(budget: str) -> str:
-    """`b05` -> `5%`, `b00_5` -> `0.5%`."""
-    whole, _, tenths = budget[1:].partition("_")
-    return f"{int(whole)}{'.' + tenths if tenths else ''}%"
+def make(stated: Stated, n_bootstrap: int) -> Table:
+    """The table of the root's arms, best first; differences are to random rows where they are among them."""
+    arms = stated.root["arms"]
+    first = next((name for name, arm in arms.items() if arm["method"] == "random"), None)
+    table = tables.make(spec_of(stated), stated, n_bootstrap, first)
+    table.lines.sort(key=lambda line: (-line.mean(table.judged), line.arm))
+    return table
 
 
-def ranked(summary: Summary) -> list[tuple[str, str]]:
-    """Cells by relative performance (else by the mean of the benchmarks), best first, ties by name."""
-
-    def score(cell):
-        figures = summary[cell]
-        return (
-            figures["relative"]["mean"]
-            if "relative" in figures
-            else sum(figures[name]["mean"] for name in BENCHMARKS if name in figures)
-        )
-
-    return sorted(summary, key=lambda cell: (-score(cell), cell))
+def metrics(table: Table) -> dict[str, dict[str, float]]:
+    """Arm -> figure -> mean over seeds: what it is judged by, and the benchmarks' headline figures."""
+    names = {"relative": "relative", "corrected_mean": "corrected"} | {name: name for name in BENCHMARKS}
+    there = [name for name in names if all(name in line.measured.runs for line in table.lines)][:_MOST]
+    return {
+        line.arm: {names[name]: round(line.mean(name), 2) for name in there}
+        for line in sorted(table.lines, key=lambda line: line.arm)
+    }
 
 
-def rows(summary: Summary) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the leaderboard: mean ± sd over seeds."""
-    names = [name for name in BENCHMARKS if name in next(iter(summary.values()))]
-    header = ["method", *(BENCHMARKS[name] for name in names), "corrected", "Rel. %", "95% interval"]
-    out = []
-    for cell in ranked(summary):
-        figures = summary[cell]
-        cells = [f"{figures[name]['mean']:.1f} ± {figures[name]['sd']:.1f}" for name in (*names, "corrected_mean")]
-        rel = figures.get("relative")
-        cells += [f"{rel['mean']:.1f} ± {rel['sd']:.1f}", f"{rel['low']:.1f} to {rel['high']:.1f}"] if rel else ["", ""]
-        out.append([f"{cell[0]} {percent(cell[1])}", *cells])
-    return header, out
+def secondary(table: Table) -> str:
+    """The figures that the table itself leaves out, as means."""
+    names = {name: BENCHMARKS.get(name, name.replace("_", " ")) for name in (*BENCHMARKS, *OTHERS)}
+    there = [name for name in names if name not in COLUMNS and all(name in line.measured.runs for line in table.lines)]
+    body = [[line.title, *(f"{line.mean(name):.1f}" for name in there)] for line in table.lines]
+    return markdown(["", *(names[name] for name in there)], body)
 
 
-def markdown(header: list[str], body: list[list[str]]) -> str:
-    """A GitHub table, the first column to the left and the others to the right."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "|".join([":--", *["--:"] * (len(header) - 1)]) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in body)]) + "\n"
+def write_subtasks(path: Path, table: Table) -> None:
+    """Accuracy of every arm in every subtask and meta-task of every benchmark, mean over seeds, in percent."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["arm", "task", "level", "name", "accuracy"])
+        for arm in sorted(line.arm for line in table.lines):
+            runs = list(load_samples(arm).values())
+            for task in np.unique(runs[0].task):
+                if task == "llava_in_the_wild":  # its points are no accuracy
+                    continue
+                at = runs[0].task == task
+                scores = np.mean([run.score[at] for run in runs], axis=0)
+                for level, groups in (("subtask", runs[0].subtask[at]), ("meta-task", runs[0].meta_task[at])):
+                    for name, value in group_means(scores, groups, np.ones(len(scores))).items():
+                        writer.writerow([arm, task, level, name, f"{100 * value:.2f}"])
 
 
-def secondary(summary: Summary) -> str:
-    """The figures beside the headline ones, as a table."""
-    names = [name for name in OTHERS if name in next(iter(summary.values()))]
-    body = [
-        [f"{method} {budget}", *(f"{summary[method, budget][name]['mean']:.1f}" for name in names)]
-        for method, budget in ranked(summary)
+def cost_table(table: Table, full: float, per_row: dict[str, float]) -> str:
+    """Operations of every arm's selection and tuning beside its score; `full` are those of tuning on all rows."""
+    body = []
+    for line in table.lines:
+        said = ["", "", "", ""]
+        if line.cost:
+            parts = (line.cost.selection, line.cost.tuning, line.cost.together)
+            said = [*(f"{part / 1e12:.1f}" for part in parts), f"{line.cost.together / full:.2f}"]
+        body.append([line.title, *said, f"{line.mean(table.judged):.1f}"])
+    header = ["", "selection, TFLOP", "tuning", "together", "of tuning on all rows", COLUMNS[table.judged]]
+    said = (
+        f"A row takes {per_row['forward'] / 1e6:.0f} MFLOP forward, {per_row['training'] / 1e6:.0f} in training, "
+        f"{per_row['gradients'] / 1e6:.0f} in the gradient engine.\n"
+    )
+    return markdown(header, body) + "\n" + said
+
+
+def draw(table: Table, stated: Stated, plots: Path) -> list[str]:
+    """leaderboard.png, pareto.png and the stages of each arm that has some; returns the latter's names."""
+    titles = {name: title for name, title in {**BENCHMARKS, "relative": "Rel. %"}.items()}
+    titles = {name: title for name, title in titles.items() if all(name in one.measured.runs for one in table.lines)}
+    rows = [(line.title, {name: line.measured.estimate(name) for name in titles}) for line in table.lines]
+    figures.leaderboard(plots / "leaderboard.png", rows, titles)
+    judged = table.judged
+    points = [(one.title, one.cost.together, one.measured.estimate(judged)) for one in table.lines if one.cost]
+    figures.pareto(plots / "pareto.png", points, COLUMNS[judged])
+    staged = [name for name, arm in stated.root["arms"].items() if arm["curate"]["sequence"] != "none"]
+    drawn = []
+    for name in staged:
+        chosen = next(iter(load_selections(name).values()))
+        stage, capability = (chosen[column].to_numpy() for column in ("stage", "capability"))
+        if len(stage) and capability.min() >= 0:
+            counts = np.zeros((stage.max() + 1, capability.max() + 1), int)
+            np.add.at(counts, (stage, capability), 1)
+            figures.stages(plots / f"stages_{name}.png", counts)
+            drawn.append(name)
+    return drawn
+
+
+def page(table: Table, facts: selections.Facts, cost: str, staged: list[str]) -> str:
+    """The text of reports/leaderboard.md."""
+    arms = [line.arm for line in table.lines]
+    parts = [
+        "# Leaderboard\n",
+        f"The arms of params.yaml. {table.spec['split'].capitalize()} split, {tables.seeds_of(table)}. "
+        "Made by `dvc repro`.\n",
+        tables.tabulated(table),
+        tables.note(table, artifacts.REPORTS),
+        "![leaderboard](plots/leaderboard.png)\n",
+        "*corrected* is the mean over open, yes/no and multiple choice of (accuracy - chance) / (1 - chance).\n"
+        "Rel. % is the mean over benchmarks of score / full-data score.\n"
+        "LLaVA-Wild is the model's points over the reference's.\n",
+        "## All figures\n",
+        secondary(table),
+        "Accuracy in every subtask and meta-task: [subtasks.csv](subtasks.csv).\n",
+        "## What was selected\n",
+        selections.composition(arms, facts),
+        selections.task_shares(arms, facts),
+        f"The pool has {len(facts.source)} rows; {facts.skipped} were left out when it was read.\n",
+        *(f"Rows of `{name}` by stage:\n\n![stages of {name}](plots/stages_{name}.png)\n" for name in staged),
+        "## What it costs\n",
+        "Counted, not timed. *Selection* is what the signal takes, which arms and budgets share. Tuning is of one\n"
+        "seed. Seconds and memory of each stage on the machine at hand: `reports/costs.md`, written by every run.\n",
+        cost,
+        "![score against cost](plots/pareto.png)\n",
+        "## More\n",
+        "- What was chosen while the model learnt, and what came of it: [rounds.md](rounds.md)\n"
+        "- Capabilities, how stable they are, and which rows serve them most: [capabilities.md](capabilities.md)\n"
+        "- Whether it matters in this world which rows are chosen: `make gate`\n",
     ]
-    return markdown(["method", *(name.replace("_", " ") for name in names)], body)
+    return "\n".join(parts)
+
+
+def write(table: Table, stated: Stated, plots: Path) -> None:
+    """leaderboard.md, metrics.json, subtasks.csv and their pictures."""
+    artifacts.write_json(artifacts.REPORTS / "metrics.json", metrics(table))
+    write_subtasks(artifacts.REPORTS / "subtasks.csv", table)
+    staged, per_row = draw(table, stated, plots), costs.load_counted()
+    cost = cost_table(table, costs.full_tuning(stated, per_row), per_row)
+    (artifacts.REPORTS / "leaderboard.md").write_text(page(table, selections.load_facts(), cost, staged))

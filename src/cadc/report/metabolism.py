@@ -24,9 +24,9 @@ from cadc.metabolism.rounds import Outcome, Round
 from cadc.metabolism.validation import FIGURE
 from cadc.model.encode import open_image
 from cadc.report.figures import STYLE, save
-from cadc.report.leaderboard import REPORTS, markdown
+from cadc.report.text import markdown
 
-FOLDER = REPORTS / "metabolism"
+FOLDER = artifacts.REPORTS / "metabolism"
 FIGURES = {
     "corrected_open": "open",
     "corrected_yesno": "yes/no",
@@ -211,7 +211,7 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
     rejected = [change for made in outcome.rounds if not made.accepted for change in made.changes]
     write_lineage(FOLDER / "rejected.csv", rejected)
     made = metrics(outcome, scored)
-    artifacts.write_json(REPORTS / "metabolism.json", made)
+    artifacts.write_json(artifacts.REPORTS / "metabolism.json", made)
     _draw_changes(outcome, outcome.changes or rejected)
 
     asked = params.metabolize
@@ -235,7 +235,7 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
         [{"first": "raw pool", "last": f"last accepted, {outcome.last.replace('_', ' ')}"}[name], *cells(figures)]
         for name, figures in made["score"].items()
     ]
-    (REPORTS / "metabolism.md").write_text(
+    (artifacts.REPORTS / "metabolism.md").write_text(
         "\n".join(
             [
                 "# Metabolism of the pool\n",

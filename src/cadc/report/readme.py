@@ -1,30 +1,79 @@
-"""Put the committed leaderboard, gate, gradient benchmark and DAG into README.md: `python -m cadc.report.readme`."""
+"""Put the committed leaderboard, list of tables, gate, gradient benchmark and DAG into README.md.
+
+python -m cadc.report.readme
+"""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
-import yaml
-
 from cadc import artifacts
+from cadc.config.params import read
 from cadc.report import testbed
-from cadc.report.leaderboard import REPORTS, markdown
-from cadc.report.tables import Study, tabulated
+from cadc.report.text import NOT_MADE, markdown
 
 README = Path("README.md")
+_NODE, _EDGE = re.compile(r'\s*(node\d+)\["(.*)"\]'), re.compile(r"\s*(node\d+)-->(node\d+)")
 
 
-def leaderboard() -> str:
-    """Every method's table, as `make leaderboard` last made it."""
-    study = Study.model_validate(yaml.safe_load(Path("studies/methods.yaml").read_text()))
-    return tabulated(study.tables[0], artifacts.read_json(REPORTS / "methods.json"))
+def leaderboard(path: Path = artifacts.REPORTS / "leaderboard.md") -> str:
+    """The first table of reports/leaderboard.md."""
+    if not path.exists():
+        return f"{NOT_MADE}\n"
+    return re.search(r"(?:^\|.*\n)+", path.read_text(), flags=re.MULTILINE)[0]
 
 
-def benchmark(path: Path = REPORTS / "benchmarks" / "gradients.md") -> str:
+def tables() -> str:
+    """Every table of every pipeline: a link where it is made."""
+    lines = []
+    for path in sorted(artifacts.PIPELINES.glob("*/params.json")):
+        name, entries = path.parent.name, []
+        for slug, spec in read(path).get("tables", {}).items():
+            page = artifacts.REPORTS / "tables" / name / f"{slug}.md"
+            made = page.exists()
+            entries.append(f"[{spec['title']}]({page.as_posix()})" if made else f"{spec['title']} ({NOT_MADE})")
+        if entries:
+            lines.append(f"- **{name}**: {'; '.join(entries)}")
+    return "\n".join(lines) + "\n"
+
+
+def gate() -> str:
+    """The gate's scores."""
+    made = (testbed.FOLDER / "gate.json").exists()
+    return markdown(*testbed.gate_table()) if made else f"{NOT_MADE}\n"
+
+
+def benchmark(path: Path = artifacts.REPORTS / "benchmarks" / "gradients.md") -> str:
     """The first section of a benchmark's report: its caption and its table."""
     return path.read_text().split("\n## ")[1] + "\n"
+
+
+def root_only(dag: str) -> str:
+    """A DAG as `dvc dag --md` prints it, without the stages of other dvc.yaml files and the edges to them.
+
+    Nodes are numbered anew: a pipeline that is added changes nothing here.
+    """
+    lines, own = [], {}
+    for line in dag.strip().splitlines():
+        if node := _NODE.match(line):
+            if "/" not in node[2]:
+                own[node[1]] = f"node{len(own) + 1}"
+                lines.append(f'\t{own[node[1]]}["{node[2]}"]')
+        elif edge := _EDGE.match(line):
+            if {edge[1], edge[2]} <= set(own):
+                lines.append(f"\t{own[edge[1]]}-->{own[edge[2]]}")
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def dag() -> str:
+    """The root pipeline's DAG as a Mermaid chart."""
+    command = [sys.executable, "-m", "dvc", "dag", "--collapse-foreach-matrix", "--md"]
+    return root_only(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def block(text: str, name: str) -> str:
@@ -39,19 +88,14 @@ def with_block(text: str, name: str, content: str) -> str:
     )
 
 
+#: What the small results in git say, by marker; the DAG is not among them, for it takes DVC seconds.
+BLOCKS = {"leaderboard": leaderboard, "tables": tables, "gate": gate, "gradients": benchmark}
+
+
 def main() -> None:
-    dag = subprocess.run(
-        ["dvc", "dag", "--collapse-foreach-matrix", "--md"], capture_output=True, text=True, check=True
-    ).stdout
     text = README.read_text()
-    blocks = {
-        "dag": dag.strip() + "\n",
-        "leaderboard": leaderboard(),
-        "gate": markdown(*testbed.gate_table()),
-        "gradients": benchmark(),
-    }
-    for name, content in blocks.items():
-        text = with_block(text, name, content)
+    for name, make in {**BLOCKS, "dag": dag}.items():
+        text = with_block(text, name, make())
     README.write_text(text)
 
 

@@ -10,27 +10,31 @@ import sys
 
 from cadc import artifacts
 from cadc.compute import console
-from cadc.config.params import read
+from cadc.report.leaderboard import spec_of
+from cadc.report.stated import Stated
+from cadc.report.text import NOT_MADE
 
 
 def targets() -> tuple[list[str], list[str]]:
     """What can be made: DVC targets of tables whose arms' results are there; and the tables whose arms are not."""
-    ready, missing = ["report"], []
-    for path in sorted(artifacts.PIPELINES.glob("*/params.json")):
-        name = path.parent.name
-        for table, spec in read(path)["tables"].items():
-            arms = {*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])}
-            whole = all((artifacts.ARMS / arm / "samples.parquet").exists() for arm in arms)
-            (ready if whole else missing).append(
-                f"{path.with_name('dvc.yaml')}:table_{table}" if whole else f"{name}/{table}"
-            )
+    ready, missing, stated = [], [], Stated()
+    tables = {("", "report"): spec_of(stated)}
+    tables |= {(name, table): spec for name, own in stated.pipelines.items() for table, spec in own["tables"].items()}
+    for (name, table), spec in tables.items():
+        arms = {*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])}
+        if all((artifacts.ARMS / arm / "samples.parquet").exists() for arm in arms):
+            ready.append(f"pipelines/{name}/dvc.yaml:table_{table}" if name else table)
+        else:
+            missing.append(f"{name}/{table}" if name else table)
     return ready, missing
 
 
 def main() -> None:
     ready, missing = targets()
     if missing:
-        console.line(f"not made yet: {', '.join(missing)}")
+        console.line(f"{NOT_MADE}: {', '.join(missing)}")
+    if not ready:
+        return
     raise SystemExit(subprocess.run([sys.executable, "-m", "dvc", "repro", "-s", "-f", *ready]).returncode)
 
 

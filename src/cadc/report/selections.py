@@ -1,62 +1,74 @@
-"""What each method's rows are: of which sources, how clean, how much of the pool's clusters they cover."""
+"""What each arm's rows are: of which sources, how clean, how much of the pool's clusters they cover."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import pyarrow.parquet as pq
 
 from cadc import artifacts
-from cadc.config.params import Params
-from cadc.config.runs import runs_of
-from cadc.data.labels import load_labels
-from cadc.report.leaderboard import markdown
+from cadc.config.errors import InputError
+from cadc.evaluation.results import load_selections
+from cadc.report.text import markdown
 
 
-def composition(params: Params) -> str:
-    """What each method's rows are: clusters covered, shares of noise and duplicates (labels no method has seen)."""
-    clusters = artifacts.load_array(artifacts.CLUSTERS / "assignment.npy")
-    labels = load_labels()
-    noise, form = (np.array(labels[name].to_pylist()) for name in ("noise", "form"))
-    copies = np.array([bool(x) for x in labels["duplicate_of"].to_pylist()])
-    body = []
-    for method in params.methods:
-        for key in sorted({run.key for run in runs_of(method, params)}):
-            shares = []
-            for run in (run for run in runs_of(method, params) if run.key == key):
-                rows = np.unique(artifacts.realised_selection(method, run.name).row)
-                share = [len(np.unique(clusters[rows])) / (clusters.max() + 1)]
-                share += (
-                    [np.mean(noise[rows] == kind) for kind in ("wrong", "mismatch")]
-                    + [np.mean(copies[rows]), np.mean(form[rows] == "choice")]
-                    if len(noise)
-                    else []
-                )
-                shares.append(share)
-            body.append([f"{method} {key}", *(f"{100 * x:.1f}" for x in np.mean(shares, axis=0))])
-    header = [
-        "selection",
-        "clusters covered %",
-        *(
-            ["wrong answers %", "mismatched images %", "copies of another row %", "multiple choice %"]
-            if len(noise)
-            else []
-        ),
-    ]
-    return markdown(header, body)
+@dataclass(frozen=True)
+class Facts:
+    """reports/pool.parquet, all [n_rows]: source and about str, cluster int32; None where the pool has no labels:
+    noise and form str, copy bool. `skipped`: how many rows were left out when the pool was read.
+    """
+
+    source: np.ndarray
+    cluster: np.ndarray
+    about: np.ndarray
+    noise: np.ndarray | None
+    form: np.ndarray | None
+    copy: np.ndarray | None
+    skipped: int
 
 
-def task_shares(params: Params) -> str:
-    """The share of every source of the pool in each method's rows, mean over seeds."""
-    source = np.array(artifacts.load_pool()["source"].to_pylist())
-    names = sorted(set(source))
-    body = [["pool", *(f"{100 * np.mean(source == name):.1f}" for name in names)]]
-    for method in params.methods:
-        for key in sorted({run.key for run in runs_of(method, params)}):
-            rows = [
-                source[np.unique(artifacts.realised_selection(method, run.name).row)]
-                for run in runs_of(method, params)
-                if run.key == key
-            ]
-            body.append(
-                [f"{method} {key}", *(f"{100 * np.mean([np.mean(own == name) for own in rows]):.1f}" for name in names)]
-            )
+def load_facts() -> Facts:
+    """Raises InputError where there are none yet."""
+    if not artifacts.FACTS.exists():
+        raise InputError(f"{artifacts.FACTS}: no such file; run `dvc repro facts`")
+    table = pq.read_table(artifacts.FACTS)
+    names = ("source", "cluster", "about", "noise", "form", "copy")
+    columns = {name: np.array(table[name].to_pylist()) if name in table.column_names else None for name in names}
+    return Facts(**columns, skipped=int((table.schema.metadata or {}).get(b"skipped", 0)))
+
+
+def rows_of(arm: str) -> list[np.ndarray]:
+    """The different rows of an arm, of each seed: int64 [n]."""
+    return [np.unique(chosen["row"].to_numpy()) for chosen in load_selections(arm).values()]
+
+
+def composition(arms: list[str], facts: Facts) -> str:
+    """Clusters covered, and shares of noise, copies and multiple choice (labels no method has seen), over seeds."""
+    kinds = {}
+    if facts.noise is not None:
+        kinds = {
+            "wrong answers %": facts.noise == "wrong",
+            "mismatched images %": facts.noise == "mismatch",
+            "copies of another row %": facts.copy,
+            "multiple choice %": facts.form == "choice",
+        }
+    n_clusters, body = len(np.unique(facts.cluster)), []
+    for arm in arms:
+        shares = [
+            [len(np.unique(facts.cluster[rows])) / n_clusters, *(np.mean(own[rows]) for own in kinds.values())]
+            for rows in rows_of(arm)
+        ]
+        body.append([arm, *(f"{100 * share:.1f}" for share in np.mean(shares, axis=0))])
+    return markdown(["selection", "clusters covered %", *kinds], body)
+
+
+def task_shares(arms: list[str], facts: Facts) -> str:
+    """The share of every source of the pool in each arm's rows, mean over seeds."""
+    names = sorted(set(facts.source.tolist()))
+
+    def shares(rows: list[np.ndarray]) -> list[str]:
+        return [f"{100 * np.mean([np.mean(facts.source[own] == name) for own in rows]):.1f}" for name in names]
+
+    body = [["pool", *shares([np.arange(len(facts.source))])], *([arm, *shares(rows_of(arm))] for arm in arms)]
     return markdown(["selection, % of its rows", *names], body)

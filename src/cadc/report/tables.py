@@ -1,21 +1,30 @@
-"""A study's tables: variants of the pipeline beside each other, each a mean over seeds, in Markdown and as pictures."""
+"""A table, made from small results alone: arms beside each other, how sure each figure is, what is claimed of them.
+
+A table's statement (`pipelines/NAME/params.json`): title, about, split, plot, rows [{label, arm}], claims [[label,
+label]], full: the arm that Rel. % divides by, or null. The rule for intervals stands in `evaluation.intervals`.
+"""
 
 from __future__ import annotations
 
-import re
+import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
-from scipy import stats
 
 from cadc import artifacts
-from cadc.config.params import Section, Seed
-from cadc.evaluation.statistics import mean_over, relative
-from cadc.report import figures
-from cadc.report.leaderboard import REPORTS, markdown, percent
+from cadc.config.arms import percent
+from cadc.config.errors import InputError
+from cadc.config.studies import slug
+from cadc.evaluation.intervals import Arm, Difference, arm_of, holm
+from cadc.evaluation.intervals import difference as apart
+from cadc.evaluation.results import load_samples
+from cadc.evaluation.statistics import Samples
+from cadc.report import costs, figures
+from cadc.report.stated import Stated
+from cadc.report.text import markdown
 
 COLUMNS = {
     "corrected_open": "open",
@@ -25,211 +34,239 @@ COLUMNS = {
     "llava_wild": "LLaVA-Wild",
     "relative": "Rel. %",
 }
-
-
-class Variant(Section):
-    """One row of a table (one a budget): a method, and the parameters that differ from params.yaml."""
-
-    label: str
-    method: str = "cadc"
-    set: dict[str, Any] = Field(default_factory=dict)
-
-
-class Question(Section):
-    """A table. Differences are to its first variant; a variant's `set` outranks the table's."""
-
-    title: str
-    about: str
-    split: Literal["probe", "score"]
-    seeds: list[Seed] = Field(min_length=2)
-    set: dict[str, Any] = Field(default_factory=dict)
-    variants: list[Variant] = Field(min_length=1)
-    plot: bool = False  # draw it, too: a curve where there are several budgets
-    claims: list[
-        tuple[str, str]
-    ] = []  # (better, worse), by label: what is claimed of the variants, checked seed by seed
-
-    @model_validator(mode="after")
-    def _claimed(self):
-        if unknown := {label for pair in self.claims for label in pair} - {variant.label for variant in self.variants}:
-            raise ValueError(f"{self.title}: claims name {', '.join(sorted(unknown))}, which is no variant's label")
-        return self
-
-    @field_validator("set")
-    @classmethod
-    def _one_split(cls, changes):
-        if {"evaluate.split", "seeds"} & set(changes):
-            raise ValueError("a table's split and seeds have keys of their own")
-        return changes
-
-    def changes(self, variant: Variant) -> dict[str, Any]:
-        return {"evaluate.split": self.split, "seeds": self.seeds, **self.set, **variant.set}
-
-
-class Study(Section):
-    """A file of studies/: what it is about, and its tables."""
-
-    title: str
-    about: str
-    tables: list[Question] = Field(min_length=1)
-
-
-def named(method: str, changes: dict[str, Any]) -> str:
-    """The cell under which a variant's figures are kept: tables that share it compute it once."""
-    return " ".join([method, *(f"{key}={value}" for key, value in sorted(changes.items()))])
+LEVEL = 0.05  # of a claim's corrected p-value
+RULE = Path("docs/statistics.md")
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of a table: figures by seed at one budget, and what they cost: operations of selection and of one tuning."""
+class Line:
+    """One row: an arm under a label, measured. `whole`: it is tuned on all rows, so that no budget stands beside it."""
 
-    variant: Variant
-    budget: str
-    runs: dict[str, dict[str, float]]
-    flops: list[float] | None = None
-    stale: bool = False
+    label: str
+    arm: str
+    budget: float
+    whole: bool
+    measured: Arm
+    cost: costs.Cost | None
 
     @property
-    def label(self) -> str:
-        return self.variant.label + " †" * self.stale
+    def title(self) -> str:
+        return self.label if self.whole else f"{self.label}, {percent(self.budget)}"
 
-    def values(self, name: str) -> list[float]:
-        return [run[name] for run in self.runs.values()]
+    def mean(self, figure: str) -> float:
+        return float(self.measured.runs[figure].mean())
 
 
-def rows_of(table: Question, made: dict[str, dict]) -> list[Row]:
-    """The rows made so far, budgets ascending; `full`, if the table has it, is what Rel. % divides by."""
-    rows = []
-    for variant in table.variants:
-        entry = made.get(named(variant.method, table.changes(variant)), {"figures": {}})
-        budgets = sorted(entry["figures"].items(), key=lambda item: float(percent(item[0])[:-1]))
-        rows += [
-            Row(variant, budget, runs, entry.get("flops", {}).get(budget), entry.get("stale", False))
-            for budget, runs in budgets
+@dataclass(frozen=True)
+class Claim:
+    """That `better` is ahead of `worse` at one budget; `p` is corrected for all claims of the table."""
+
+    better: Line
+    worse: Line
+    difference: Difference
+    p: float
+
+    @property
+    def verdict(self) -> str:
+        if not self.p < LEVEL:
+            return "open"
+        return "holds" if self.difference.mean > 0 else "reversed"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's lines. `first`: the label that differences are to; `left_out`: tasks that some arm was not scored on."""
+
+    spec: dict[str, Any]
+    lines: list[Line]
+    first: str
+    left_out: list[str]
+
+    @property
+    def columns(self) -> list[str]:
+        """The figures of COLUMNS that every line has."""
+        return [name for name in COLUMNS if all(name in line.measured.runs for line in self.lines)]
+
+    @property
+    def judged(self) -> str:
+        """The figure that differences are taken of: relative to full data where the table has that."""
+        return next(name for name in ("relative", "corrected_mean", *COLUMNS) if name in self.columns)
+
+    def difference(self, line: Line) -> Difference | None:
+        """To the first row at the same budget; None where there is none, or the line is that row."""
+        first = next((one for one in self.lines if (one.label, one.budget) == (self.first, line.budget)), line)
+        return None if first is line else apart(line.measured, first.measured, self.judged)
+
+    def claims(self) -> list[Claim]:
+        """Every claim at each budget that both rows have."""
+        pairs = [
+            (one, other)
+            for better, worse in self.spec["claims"]
+            for one in self.lines
+            for other in self.lines
+            if (one.label, other.label) == (better, worse) and (one.budget == other.budget or one.whole or other.whole)
         ]
-    full = next((mean_over(list(row.runs.values())) for row in rows if row.variant.method == "full"), None)
-    if full is None:
-        return rows
-    return [
-        replace(row, runs={seed: run | {"relative": relative(run, full)} for seed, run in row.runs.items()})
-        for row in rows
-    ]
+        made = [apart(one.measured, other.measured, self.judged) for one, other in pairs]
+        corrected = holm([difference.p for difference in made])
+        return [Claim(*pair, *found) for pair, *found in zip(pairs, made, corrected, strict=True)]
 
 
-def columns_of(rows: list[Row]) -> list[str]:
-    """The figures that every run of every row has."""
-    return [name for name in COLUMNS if all(name in run for row in rows for run in row.runs.values())]
+def samples_of(stated: Stated, arms: list[str]) -> tuple[dict[str, dict[int, Samples]], list[str]]:
+    """Each arm's samples by seed, of the tasks that all arms were scored on, and the tasks left out.
+
+    Raises InputError, with the command that makes them, where an arm's results are not there.
+    """
+    made = {}
+    for arm in arms:
+        command = stated.command("score", "arms", arm)
+        try:
+            made[arm] = load_samples(arm)
+        except FileNotFoundError:
+            raise InputError(f"{artifacts.ARMS / arm}: not made yet; run `{command}`") from None
+    tasks = [set(run.task.tolist()) for runs in made.values() for run in runs.values()]
+    common, left_out = set.intersection(*tasks), sorted(set.union(*tasks) - set.intersection(*tasks))
+    if left_out:
+        made = {arm: {seed: _of_tasks(run, common) for seed, run in runs.items()} for arm, runs in made.items()}
+    return made, left_out
 
 
-def judged_by(rows: list[Row]) -> str:
-    """The figure that differences are taken of: relative to full data where that was run."""
-    return "relative" if "relative" in columns_of(rows) else "corrected_mean"
+def _of_tasks(run: Samples, tasks: set[str]) -> Samples:
+    """The samples of some tasks; strings are as wide as these need them, for rows are known by their bytes."""
+    at = np.isin(run.task, sorted(tasks))
+    kept = {name: values[at] for name, values in vars(run).items() if values is not None}
+    texts = {name: np.array(values.tolist()) for name, values in kept.items() if values.dtype.kind == "U"}
+    return replace(run, **kept | texts)
 
 
-def difference(row: Row, first: Row, name: str) -> str:
-    """Mean difference over the seeds that both have, and twice its standard deviation; unpaired where they share fewer than two."""
-    shared = [seed for seed in row.runs if seed in first.runs]
-    if len(shared) > 1:
-        apart = np.array([row.runs[seed][name] - first.runs[seed][name] for seed in shared])
-        return f"{apart.mean():+.1f} ({2 * apart.std(ddof=1):.1f})"
-    spread = np.sqrt(np.var(row.values(name), ddof=1) + np.var(first.values(name), ddof=1))
-    return f"{np.mean(row.values(name)) - np.mean(first.values(name)):+.1f} ({2 * spread:.1f})"
+def make(spec: dict[str, Any], stated: Stated, n_bootstrap: int, first: str | None = None) -> Table:
+    """Measure a table's arms. first: the label that differences are to, by default the first row's.
+
+    Raises InputError where an arm is not made, and where arms were scored on different samples.
+    """
+    wanted = [*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])]
+    samples, left_out = samples_of(stated, list(dict.fromkeys(wanted)))
+    try:
+        made = {arm: arm_of(arm, runs, n_bootstrap) for arm, runs in samples.items()}
+        one, *_ = made
+        for arm, measured in made.items():
+            if measured.rows != made[one].rows:
+                raise ValueError(f"{arm} was scored on other samples than {one}; score both on the same benchmarks")
+        if spec["full"]:
+            made = {arm: measured.relative_to(made[spec["full"]]) for arm, measured in made.items()}
+    except ValueError as error:
+        raise InputError(f"{spec['title']}: {error}") from None
+    per_row, lines = costs.load_counted(), []
+    for row in spec["rows"]:
+        arm = stated.arm(row["arm"])
+        cost = costs.cost_of(stated, row["arm"], per_row)
+        whole = arm["method"] == "full"
+        lines.append(Line(row["label"], row["arm"], arm["budget"], whole, made[row["arm"]], cost))
+    return Table(spec, lines, first or spec["rows"][0]["label"], left_out)
 
 
-def interval(apart: np.ndarray) -> tuple[float, float, float]:
-    """Mean of the seeds' differences float64 [n_seeds] with its 95% interval by Student's t."""
-    half = stats.t.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / np.sqrt(len(apart))
-    return apart.mean(), apart.mean() - half, apart.mean() + half
+def mean_sd(line: Line, figure: str) -> str:
+    """`12.3 ± 0.4`; of one seed the mean alone."""
+    made = line.measured.estimate(figure)
+    return f"{made.mean:.1f}" + ("" if math.isnan(made.sd) else f" ± {made.sd:.1f}")
 
 
-def checked(table: Question, rows: list[Row], judged: str) -> str:
-    """Line by line whether what is claimed holds, at every budget that both variants have: where the interval excludes 0, or else leans."""
+def interval(low: float, high: float, sign: str = "") -> str:
+    """`1.2 to 3.4`, with `sign` "+" `+1.2 to +3.4`; nothing where one seed tells none."""
+    low, high = (round(value, 1) + 0.0 for value in (low, high))  # no -0.0
+    return "" if math.isnan(low) else f"{low:{sign}.1f} to {high:{sign}.1f}"
+
+
+def _signed(made: Difference | None) -> str:
+    if made is None:
+        return ""
+    between = interval(made.low, made.high, "+")
+    return f"{round(made.mean, 1) + 0.0:+.1f}" + (f" ({between})" if between else "")
+
+
+def tabulated(table: Table) -> str:
+    """The table in Markdown."""
+    judged, counted = table.judged, any(line.cost for line in table.lines)
     body = []
-    for better, worse in table.claims:
-        for one in (row for row in rows if row.variant.label == better):
-            for other in (row for row in rows if row.variant.label == worse and row.budget == one.budget):
-                shared = [seed for seed in one.runs if seed in other.runs]
-                if len(shared) < 2:
-                    continue
-                mean, low, high = interval(
-                    np.array([one.runs[seed][judged] - other.runs[seed][judged] for seed in shared])
-                )
-                verdict = (
-                    "holds"
-                    if low > 0
-                    else "reversed"
-                    if high < 0
-                    else f"open, leans {'to it' if mean > 0 else 'against it'}"
-                )
-                body.append(
-                    [
-                        f"{better} > {worse}, {percent(one.budget)}",
-                        f"{mean:+.1f}",
-                        f"{low:+.1f} to {high:+.1f}",
-                        verdict,
-                    ]
-                )
-    return (
-        "\n" + markdown(["claim", f"difference in {COLUMNS[judged]}", "95% interval", "verdict"], body) if body else ""
-    )
+    for line in table.lines:
+        estimate = line.measured.estimate(judged)
+        cost = [f"{x / 1e12:.1f}" for x in (line.cost.selection, line.cost.together)] if line.cost else ["", ""]
+        body.append(
+            [
+                line.title,
+                *(mean_sd(line, name) for name in table.columns),
+                interval(estimate.low, estimate.high),
+                _signed(table.difference(line)),
+                *(cost if counted else []),
+            ]
+        )
+    header = ["", *(COLUMNS[name] for name in table.columns), f"{COLUMNS[judged]}, 95%"]
+    header.append("difference (95%)")
+    return markdown([*header, *(["selection, TFLOP", "with tuning"] if counted else [])], body)
 
 
-def tabulated(table: Question, made: dict[str, dict]) -> str:
-    """The table in Markdown: mean ± sd over seeds; differences to the first variant at the same budget."""
-    rows = rows_of(table, made)
-    if not rows:
-        return "Not run yet.\n"
-    names, judged = columns_of(rows), judged_by(rows)
-    counted = all(row.flops for row in rows)
-    first = {row.budget: row for row in rows if row.variant == table.variants[0]}
+def claimed(table: Table) -> str:
+    """The table of claims in Markdown; "" where nothing is claimed."""
     body = []
-    for row in rows:
-        said = [f"{np.mean(row.values(name)):.1f} ± {np.std(row.values(name), ddof=1):.1f}" for name in names]
-        versus = first.get(row.budget)
-        label = (
-            row.variant.label if row.variant.method == "full" else f"{row.variant.label}, {percent(row.budget)}"
-        ) + " †" * row.stale
-        cost = [f"{row.flops[0] / 1e12:.1f}", f"{sum(row.flops) / 1e12:.1f}"] if counted else []
-        body.append([label, *said, difference(row, versus, judged) if versus and versus is not row else "", *cost])
-    header = [
-        "",
-        *(COLUMNS[name] for name in names),
-        f"difference in {COLUMNS[judged]} (2 sd)",
-        *(["selection, TFLOP", "with tuning"] if counted else []),
-    ]
-    note = "\n† made with earlier code or parameters, not made again yet.\n" if any(row.stale for row in rows) else ""
-    return markdown(header, body) + note + checked(table, rows, judged)
+    for claim in table.claims():
+        made = claim.difference
+        parts = [line.budget for line in (claim.better, claim.worse) if not line.whole]
+        budget = f", {percent(parts[0])}" if parts else ""
+        p = "" if math.isnan(claim.p) else f"{claim.p:.3f}" if claim.p >= 0.001 else "< 0.001"
+        between = interval(made.low, made.high, "+")
+        said = f"{claim.better.label} > {claim.worse.label}{budget}"
+        body.append([said, f"{round(made.mean, 1) + 0.0:+.1f}", between, p, claim.verdict])
+    header = ["claim", f"difference in {COLUMNS[table.judged]}", "95% interval", "p (Holm)", "verdict"]
+    return markdown(header, body) if body else ""
 
 
-def draw(path: Path, table: Question, made: dict[str, dict]) -> None:
-    """What the table judges by, as a picture: against budgets where a variant has several, else each seed's of every variant."""
-    rows = rows_of(table, made)
-    judged = judged_by(rows)
-    parts = [row for row in rows if row.variant.method != "full"]
-    if len({row.budget for row in parts}) > 1:
-        lines: dict[str, list[tuple[float, float, float]]] = {}
-        for row in parts:
-            point = (
-                float(percent(row.budget)[:-1]),
-                float(np.mean(row.values(judged))),
-                float(np.std(row.values(judged), ddof=1)),
-            )
-            lines.setdefault(row.label, []).append(point)
-        full = next((float(np.mean(row.values(judged))) for row in rows if row.variant.method == "full"), None)
-        figures.curves(path, lines, full, COLUMNS[judged])
-    else:
-        figures.variants(path, [(row.label, row.values(judged)) for row in rows], COLUMNS[judged])
+def note(table: Table, folder: Path) -> str:
+    """What stands under a table in a file of `folder`: the rule, what differences are to, and what was left out."""
+    said = f"Mean ± sd, 95% interval over seeds and rows: [how]({os.path.relpath(RULE, folder)})."
+    compared = any(table.difference(line) for line in table.lines)
+    said += f" Differences are to *{table.first}* at the same budget.\n" if compared else "\n"
+    return said + (f"Not every row was scored on {', '.join(table.left_out)}: left out.\n" if table.left_out else "")
 
 
-def write(study: Study, name: str, made: dict[str, dict]) -> None:
-    """reports/NAME.json and .md, with every table as far as it is made, and reports/NAME/ with the pictures of those that ask for one."""
-    artifacts.write_json(REPORTS / f"{name}.json", made)
-    parts = [f"# {study.title}\n", study.about.strip() + f"\n\nMade by `python -m cadc.study studies/{name}.yaml`.\n"]
-    for table in study.tables:
-        about = f"{table.about.strip()} {table.split.capitalize()} split, seeds {', '.join(map(str, table.seeds))}.\n"
-        parts += [f"## {table.title}\n", about, tabulated(table, made)]
-        if table.plot and rows_of(table, made):
-            picture = Path(name) / f"{re.sub('[^a-z0-9]+', '_', table.title.lower()).strip('_')}.png"
-            draw(REPORTS / picture, table, made)
-            parts.append(f"![{table.title}]({picture.as_posix()})\n")
-    (REPORTS / f"{name}.md").write_text("\n".join(parts))
+def seeds_of(table: Table) -> str:
+    """`3 seeds`, or `3 to 5 seeds`."""
+    least, most = (of(len(line.measured.seeds) for line in table.lines) for of in (min, max))
+    return f"{least} to {most} seeds" if least < most else f"{most} seed{'s' * (most > 1)}"
+
+
+def metrics(table: Table) -> dict[str, dict[str, float]]:
+    """One figure a row, for `dvc metrics diff`. No key has a dot."""
+    name = {"corrected_mean": "corrected"}.get(table.judged, table.judged)
+    out: dict[str, dict[str, float]] = {}
+    for line in table.lines:
+        key = slug(line.title)
+        while key in out:
+            key += "_again"
+        out[key] = {name: round(line.mean(table.judged), 1)}
+    return out
+
+
+def draw(path: Path, table: Table) -> None:
+    """What the table judges by: against budgets where a label has several, else each seed's of every row."""
+    judged, parts = table.judged, [line for line in table.lines if not line.whole]
+    if len({line.budget for line in parts}) == 1:
+        rows = [(line.title, line.measured.runs[judged].tolist()) for line in table.lines]
+        return figures.variants(path, rows, COLUMNS[judged])
+    lines: dict[str, list[tuple[float, float, float]]] = {}
+    for line in sorted(parts, key=lambda line: line.budget):
+        estimate = line.measured.estimate(judged)
+        lines.setdefault(line.label, []).append((100 * line.budget, estimate.mean, estimate.sd))
+    full = next((line.mean(judged) for line in table.lines if line.whole), None)
+    return figures.curves(path, lines, full, COLUMNS[judged])
+
+
+def write(folder: Path, name: str, table: Table) -> None:
+    """NAME.md, NAME.json and, where the table asks for it, NAME.png in `folder`."""
+    spec = table.spec
+    parts = [f"# {spec['title']}\n", spec["about"].strip() + "\n" if spec["about"].strip() else ""]
+    parts += [f"{spec['split'].capitalize()} split, {seeds_of(table)}.\n", tabulated(table), note(table, folder)]
+    parts.append(claimed(table))
+    artifacts.write_json(folder / f"{name}.json", metrics(table))
+    if spec["plot"]:
+        draw(folder / f"{name}.png", table)
+        parts.append(f"![{spec['title']}]({name}.png)\n")
+    (folder / f"{name}.md").write_text("\n".join(part for part in parts if part))

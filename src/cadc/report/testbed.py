@@ -21,9 +21,9 @@ from cadc import artifacts
 from cadc.compute import console
 from cadc.evaluation.gate import FORMS, JUDGED, Trial, conditions
 from cadc.report.figures import STYLE, save
-from cadc.report.leaderboard import REPORTS, markdown
+from cadc.report.text import markdown
 
-FOLDER = REPORTS / "testbed"
+FOLDER = artifacts.REPORTS / "testbed"
 _RAW = {"vqa_accuracy": "mini VQA %", "pope_accuracy": "POPE %", "mmt_accuracy": "MMT-Bench %"}
 
 

@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 Snapshot = Callable[[int, torch.optim.Optimizer, float], None]
 
 
-def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Sum of -log p over the answer tokens: logits [B, L, V], labels [B, L].
+def learnt(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where a token that is learnt comes next, bool [B, L], and these tokens one after the other, int64 [n]; labels [B, L].
 
-    Divided by their number it is transformers' own loss, bit by bit.
+    As `logits_to_keep`, the first has a model make logits there alone: most positions hold images, questions and padding.
     """
     targets = F.pad(labels, (0, 1), value=IGNORE)[:, 1:]  # position i foretells token i + 1
-    return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="sum")
+    keep = targets != IGNORE
+    return keep, targets[keep]
 
 
 def finetune(
@@ -91,9 +92,10 @@ def finetune(
         passed = 0.0
         for batch in batches:
             inputs = model_inputs(batch, device)
-            labels = inputs.pop("labels")
+            keep, targets = learnt(inputs.pop("labels"))
             with torch.autocast(device.type, torch.bfloat16, enabled=model_params.dtype == "bfloat16"):
-                loss = summed_loss(model(**inputs, use_cache=False).logits, labels) / n_tokens
+                logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits
+                loss = F.cross_entropy(logits.float(), targets, reduction="sum") / n_tokens
             loss.backward()
             passed += loss.item()
         losses[i] = total(passed)

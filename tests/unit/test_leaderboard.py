@@ -1,0 +1,99 @@
+"""The root's report, from small results alone: what is in it, and that it is the same bytes every time."""
+
+from pathlib import Path
+
+import pytest
+import small_results
+
+from cadc import artifacts
+from cadc.config.errors import InputError
+from cadc.report import capabilities, leaderboard, rounds, seconds, selections
+from cadc.report.stated import Stated
+
+REPOSITORY = Path.cwd()
+
+
+@pytest.fixture
+def arms(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return small_results.write_root(REPOSITORY)
+
+
+def write():
+    stated = Stated()
+    table = leaderboard.make(stated, 40)
+    plots = artifacts.fresh(artifacts.REPORTS / "plots")
+    leaderboard.write(table, stated, plots)
+    capabilities.write(stated, plots)
+    rounds.write(stated, plots)
+    return table
+
+
+def test_all_is_written_from_small_results_and_the_same_every_time(arms):
+    def files():
+        return {str(path): path.read_bytes() for path in Path("reports").rglob("*") if path.is_file()}
+
+    write()
+    before = files()
+    write()
+    assert files() == before and not Path("artifacts").exists()
+    for name in ("leaderboard.md", "metrics.json", "subtasks.csv", "capabilities.md", "rounds.md"):
+        assert f"reports/{name}" in before
+    for page in ("leaderboard", "capabilities", "rounds"):
+        text = before[f"reports/{page}.md"].decode()
+        pictures = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
+        assert pictures and all(f"reports/{picture}" in before for picture in pictures), page
+
+
+def test_arms_stand_best_first_and_are_compared_with_random_rows(arms):
+    table = write()
+    scores = [line.mean("relative") for line in table.lines]
+    assert scores == sorted(scores, reverse=True) and {line.arm for line in table.lines} == set(arms)
+    assert table.first == "random" and table.difference(next(x for x in table.lines if x.arm == "cadc")) is not None
+
+
+def test_metrics_are_few_figures_an_arm_and_no_key_has_a_dot(arms):
+    write()
+    made = artifacts.read_json(Path("reports/metrics.json"))
+    assert set(made) == set(arms)
+    for name, figures in made.items():
+        assert "." not in name and not any("." in key for key in figures) and len(figures) <= 8
+        assert {"relative", "corrected"} < set(figures) <= {"relative", "corrected"} | small_results.HEADLINES
+        assert all(round(value, 2) == value for value in figures.values())
+
+
+def test_what_was_selected_is_told_of_the_pool_s_facts(arms):
+    facts = selections.load_facts()
+    assert facts.skipped == 3 and len(facts.source) == small_results.N_POOL
+    assert "| full | 100.0 | 25.0 | 25.0 | 20.0 | 50.0 |" in selections.composition(["full"], facts)
+    shares = selections.task_shares(["full"], facts).splitlines()
+    assert shares[2:] == ["| pool | 50.0 | 50.0 |", "| full | 50.0 | 50.0 |"]
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("arms/cadc/samples.parquet", "score@cadc"),
+        ("capabilities/cadc/facts.json", "discover@cadc"),
+        ("pool.parquet", "facts"),
+        ("operations.json", "operations"),
+    ],
+)
+def test_what_is_not_there_is_named_with_the_command_that_makes_it(arms, path, command):
+    (Path("reports") / path).unlink()
+    with pytest.raises(InputError, match=f"run `dvc repro {command}`"):
+        write()
+
+
+def test_seconds_are_written_only_where_stages_ran(arms):
+    table = write()
+    seconds.write(table)
+    assert not Path("reports/costs.md").exists()
+    cost = {"seconds": 2.0, "cpu_seconds": 6.0, "peak_memory_mb": 100}
+    artifacts.write_json(artifacts.COSTS / "finetune@random.json", cost | {"rows": 50})
+    artifacts.write_json(artifacts.COSTS / "curate@random.json", cost)
+    seconds.write(table)
+    text = Path("reports/costs.md").read_text()
+    assert "| finetune@random | 2.0 | 6.0 | 100 | 25 |" in text and "| all | 4.0 | 12.0 | 100 |  |" in text
+    line = next(line for line in text.splitlines() if line.startswith("| random, 5% |"))
+    assert line.startswith("| random, 5% | 6.0 | 2.0 |")  # three seeds
