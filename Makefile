@@ -6,11 +6,11 @@ RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 .PHONY: repro all test stale tables verify doctor params gate plateau metabolism clean-pool pretrain readme lock clean
 
 repro: .venv/.installed       ## run whatever of dvc.yaml is out of date, then print the leaderboard
-	@$(RUN) python -m cadc.config.compose --check
+	@$(RUN) python -m cadc.compose --check
 	$(RUN) dvc repro && $(RUN) python -m cadc.report
 
 all: .venv/.installed         ## everything: every method, ablation and table, the gate, cleaning, metabolism (a day on two cores; goes on where it was)
-	@$(RUN) python -m cadc.config.compose --check
+	@$(RUN) python -m cadc.compose --check
 	$(RUN) dvc repro --all-pipelines && $(RUN) python -m cadc.report.readme
 
 test: .venv/.installed        ## all tests; the miniature pipeline is the longest file by far, and all others run beside it
@@ -19,7 +19,7 @@ test: .venv/.installed        ## all tests; the miniature pipeline is the longes
 	wait $$others; others=$$?; cat .others.log; rm .others.log; exit $$((pipeline + others))
 
 stale: .venv/.installed       ## fail if the committed results of dvc.yaml do not agree with code and params (runs nothing)
-	@$(RUN) python -m cadc.config.compose --check
+	@$(RUN) python -m cadc.compose --check
 	@$(RUN) dvc repro --dry --allow-missing > .stale.log 2>&1 || { cat .stale.log; rm .stale.log; exit 1; }
 	@if grep "^Running stage" .stale.log; then rm .stale.log; echo "dvc.lock is stale: run make repro and commit"; exit 1; fi
 	@rm .stale.log; echo "dvc.lock agrees with code and params"
@@ -36,7 +36,7 @@ doctor: .venv/.installed      ## what is missing before anything runs, and what 
 	@$(RUN) python -m cadc.doctor $(if $(PROFILE),profile=$(PROFILE)) $(if $(DATA),data=$(DATA)) $(SET)
 
 params: .venv/.installed      ## params.yaml and the pipelines of conf/studies out of conf/: make params PROFILE=smolvlm-256m DATA=folder SET="data.path=/mine"
-	$(RUN) python -m cadc.config.compose $(if $(PROFILE),profile=$(PROFILE)) $(if $(DATA),data=$(DATA)) $(SET)
+	$(RUN) python -m cadc.compose $(if $(PROFILE),profile=$(PROFILE)) $(if $(DATA),data=$(DATA)) $(SET)
 
 gate: .venv/.installed        ## is the world one in which selection matters? exit status 1 where a condition fails
 	$(RUN) dvc repro pipelines/testbed/dvc.yaml:gate pipelines/testbed/dvc.yaml:sheet && $(RUN) python -m cadc.report.testbed

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from cadc import artifacts
+from cadc.artifacts import REPORTS
 from cadc.config.budgets import n_selected
 from cadc.config.params import load_params
 from cadc.model.load import add_lora, load_base, load_processor
-from cadc.report.leaderboard import REPORTS, markdown
+from cadc.report.text import markdown
 from cadc.selectors.signal import Signal
 from cadc.training.adaptive import Adaptive
 from cadc.training.answers import measured

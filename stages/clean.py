@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cadc import artifacts
+from cadc.artifacts import REPORTS
 from cadc.cleaning import (
     abnormal,
     answer_format,
@@ -33,7 +34,6 @@ from cadc.data.labels import load_labels
 from cadc.data.lineage import Change, apply_lineage, version_of, write_lineage
 from cadc.model.load import load_processor
 from cadc.report import cleaning
-from cadc.report.leaderboard import REPORTS
 
 TEXT = (repetition, abnormal, answer_format)
 SCHEMA = pa.schema(

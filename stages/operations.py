@@ -1,4 +1,4 @@
-"""operations: floating-point operations a pool row, counted on the root's model; reports tell each arm's cost from them."""
+"""operations: floating-point operations a pool row, counted on the root's model, for every arm's cost."""
 
 from collections.abc import Callable
 

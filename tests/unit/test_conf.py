@@ -6,7 +6,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from cadc.config.compose import composed
+from cadc.compose.files import composed
 from cadc.config.params import ParamsError, checked
 from cadc.doctor.published import size_of
 

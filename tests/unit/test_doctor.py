@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from cadc.config.compose import composed
+from cadc.compose.files import composed
 from cadc.config.params import checked
 from cadc.doctor import checks
 from cadc.doctor.estimate import Load, works

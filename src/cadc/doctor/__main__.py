@@ -14,8 +14,8 @@ os.environ |= {"HF_HUB_OFFLINE": "1"}  # it looks at this machine alone
 import torch
 from omegaconf import OmegaConf
 
+from cadc.compose.files import composed
 from cadc.compute import console
-from cadc.config.compose import composed
 from cadc.config.errors import InputError
 from cadc.config.params import Params, checked
 from cadc.doctor import checks

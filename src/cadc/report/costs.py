@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from cadc import artifacts
+from cadc.compose.studies import OF_SIGNAL
 from cadc.config.budgets import n_selected
 from cadc.config.errors import InputError
-from cadc.config.studies import OF_SIGNAL
 from cadc.evaluation.results import load_selections
 from cadc.report.stated import Stated
 from cadc.training.schedule import n_examples

@@ -98,7 +98,7 @@ def page(
 ) -> str:
     """An arm's section: what it bought and measured, its clusters, and its pictures, by what they show."""
     said = {
-        "rounds": "What each round bought, by what its clusters are about (the meta-task that most rows are nearest to):",
+        "rounds": "What each round bought, by its clusters' meta-tasks (the one that most rows are nearest to):",
         "terciles": "Clusters that were easy, medium and hard at first:",
         "improvement": "Where it helps, by subtask of MMT-Bench and mini VQA, mean over seeds:",
     }
@@ -196,7 +196,7 @@ def draw(
 
 
 def write(stated: Stated, plots: Path) -> None:
-    """reports/rounds.md and its pictures: what the first run of every arm that chose while the model learnt chose when."""
+    """reports/rounds.md and its pictures: of every arm that chose while the model learnt, its first run."""
     parts = ["# Chosen while the model learns\n", "Made by `dvc repro`.\n"]
     adaptive = arms_with_rounds(stated)
     if not adaptive:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cadc import artifacts
+from cadc.compose.studies import SECTIONS
 from cadc.config.errors import InputError
 from cadc.config.params import read
-from cadc.config.studies import SECTIONS
 
 
 class Stated:

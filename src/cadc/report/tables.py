@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from cadc import artifacts
+from cadc.compose.studies import slug
 from cadc.config.arms import percent
 from cadc.config.errors import InputError
-from cadc.config.studies import slug
 from cadc.evaluation.intervals import Arm, Difference, arm_of, holm
 from cadc.evaluation.intervals import difference as apart
 from cadc.evaluation.results import load_samples
@@ -75,7 +75,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's lines. `first`: the label that differences are to; `left_out`: tasks that some arm was not scored on."""
+    """A table's lines. first: the label that differences are to. left_out: tasks that some arm lacks."""
 
     spec: dict[str, Any]
     lines: list[Line]

@@ -1,13 +1,7 @@
-"""params.yaml and pipelines/ out of conf/: `python -m cadc.config.compose [profile=NAME] [data=NAME] [section.key=value]`.
-
-params.yaml is what `dvc exp run` composes too; pipelines/STUDY is one folder for each file of conf/studies. With `--check` nothing is written:
-a line says which files are something else.
-"""
+"""Files out of conf/: composed by Hydra, studies spelled out into pipelines."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 
 import yaml
@@ -18,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
 from pydantic import ValidationError
 
+from cadc.compose.pipelines import written
+from cadc.compose.studies import Study, Variants, expand
 from cadc.config.errors import InputError
-from cadc.config.pipelines import BY_HAND, written
-from cadc.config.studies import Study, Variants, expand
 
 CONF = Path("conf")
 
@@ -61,28 +55,3 @@ def files(overrides: list[str], conf: Path = CONF) -> dict[Path, str]:
     for name in studies:
         out |= written(name, variants.made.get(name, {}), tables[name], templates)
     return out
-
-
-def main(arguments: list[str]) -> None:
-    check = "--check" in arguments
-    made = files([argument for argument in arguments if argument != "--check"])
-    old = {path.parent for path in Path("pipelines").glob("*/dvc.yaml")} - {path.parent for path in made}
-    old = {folder for folder in old if folder.name not in BY_HAND}
-    if check:
-        others = [str(path) for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
-        others += [f"{folder}, whose study is gone" for folder in sorted(old)]
-        if others:
-            print(f"not what conf/ composes by default (`make params` composes anew): {', '.join(others)}")
-        return
-    for folder in old:
-        shutil.rmtree(folder)
-    for path, text in made.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except InputError as error:
-        raise SystemExit(f"compose: {error}") from None

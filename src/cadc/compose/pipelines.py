@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from cadc.compose.studies import SECTIONS
 from cadc.compute.closure import stage_code
 from cadc.config.arms import LEVELS
-from cadc.config.studies import SECTIONS
 
 #: Folders of pipelines/ that people keep by hand.
 BY_HAND = ("testbed", "cleaning", "metabolism")
@@ -67,7 +67,7 @@ def table_stage(name: str, table: str, spec: dict) -> dict:
         "wdir": "../..",
         "cmd": f"python stages/table.py {name} {table}",
         "deps": [*stage_code(Path("stages/table.py")), "reports/operations.json", *(f"reports/arms/{a}" for a in arms)],
-        "params": [{f"pipelines/{name}/params.json": [f"tables.{table}"]}],
+        "params": ["evaluate.bootstrap", {f"pipelines/{name}/params.json": [f"tables.{table}"]}],
         "outs": [{f"{out}.md": {"cache": False}}],
         "metrics": [{f"{out}.json": {"cache": False}}],
         **({"plots": pictures} if pictures else {}),

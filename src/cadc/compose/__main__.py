@@ -1,0 +1,36 @@
+"""The command: see the package."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from cadc.compose.files import files
+from cadc.compose.pipelines import BY_HAND
+from cadc.config.errors import InputError
+
+
+def main(arguments: list[str]) -> None:
+    check = "--check" in arguments
+    made = files([argument for argument in arguments if argument != "--check"])
+    old = {path.parent for path in Path("pipelines").glob("*/dvc.yaml")} - {path.parent for path in made}
+    old = {folder for folder in old if folder.name not in BY_HAND}
+    if check:
+        others = [str(path) for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
+        others += [f"{folder}, whose study is gone" for folder in sorted(old)]
+        if others:
+            print(f"not what conf/ composes by default (`make params` composes anew): {', '.join(others)}")
+        return
+    for folder in old:
+        shutil.rmtree(folder)
+    for path, text in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except InputError as error:
+        raise SystemExit(f"compose: {error}") from None
