@@ -13,6 +13,7 @@ from test_pipeline import clone, run
 
 from cadc.data.lineage import answers_of, read_lineage
 
+CROSSFIT, CLEAN = (f"pipelines/cleaning/dvc.yaml:{name}" for name in ("crossfit", "clean"))
 CHECKS = ["repetition", "abnormal", "answer_format", "duplicates", "mismatch", "hallucination", "wrong_answer"]
 
 
@@ -31,7 +32,7 @@ def set_clean(folder, **changes):
 
 
 def outs(folder, stage):
-    return yaml.safe_load((folder / "dvc.lock").read_text())["stages"][stage]["outs"]
+    return yaml.safe_load((folder / "pipelines/cleaning/dvc.lock").read_text())["stages"][stage]["outs"]
 
 
 def test_as_long_as_all_is_reported_the_pool_is_what_was_read_and_waits_for_no_check(repository):
@@ -50,10 +51,10 @@ def test_every_check_is_reported_and_a_killed_crossfit_goes_on_to_the_same_bytes
         time.sleep(0.01)
     process.kill()
     process.wait()
-    out = run(repository, "dvc", "repro", "clean", workers="1").stdout
+    out = run(repository, "dvc", "repro", CLEAN, workers="1").stdout
     assert "crossfit_train: 2 of 2 parts are there already" in out and "of 4 parts are there already" in out
     made = outs(repository, "crossfit")
-    run(repository, "dvc", "repro", "-f", "-s", "crossfit", "clean", workers="2")
+    run(repository, "dvc", "repro", "-f", "-s", CROSSFIT, CLEAN, workers="2")
     assert outs(repository, "crossfit") == made
     table = pq.read_table(repository / "artifacts/cleaning/findings.parquet")
     assert table["check"].unique().to_pylist() == CHECKS and table.num_rows == 200 * len(CHECKS)
@@ -67,7 +68,7 @@ def test_every_check_is_reported_and_a_killed_crossfit_goes_on_to_the_same_bytes
 
 def test_what_is_dropped_is_named_and_labels_stay_with_their_rows(repository):
     set_clean(repository, duplicates={"action": "drop"})
-    refused = run(repository, "dvc", "repro", "pool", "clean", check=False)
+    refused = run(repository, "dvc", "repro", "pool", CLEAN, check=False)
     assert "set clean.pool: cleaned" in refused.stdout + refused.stderr
     set_clean(repository, pool="cleaned", evidence="raw")
     run(repository, "dvc", "repro", "pool")
@@ -81,7 +82,7 @@ def test_what_is_dropped_is_named_and_labels_stay_with_their_rows(repository):
     assert run(repository, sys.executable, "-c", script).stdout == "True\n"
     assert pq.read_table(repository / "artifacts/cleaning/findings.parquet")["check"].unique().to_pylist() == CHECKS[:4]
     set_clean(repository, wrong_answer={"action": "drop"})
-    refused = run(repository, "dvc", "repro", "clean", check=False)
+    refused = run(repository, "dvc", "repro", CLEAN, check=False)
     assert "wrong_answer needs a model's evidence; set clean.evidence: crossfit" in refused.stdout + refused.stderr
 
 
@@ -117,7 +118,7 @@ def test_rows_are_rewritten_where_an_answer_is_accepted_and_both_versions_are_ke
     )
     script = "from cadc import artifacts; from cadc.data.labels import load_labels; labels = load_labels(); print(labels['id'].to_pylist() == artifacts.load_pool()['id'].to_pylist(), labels['noise'].to_pylist().count('rewritten'))"
     assert run(repository, sys.executable, "-c", script).stdout == f"True {len(rewritten)}\n"
-    run(repository, "dvc", "repro", "-f", "-s", "clean")
+    run(repository, "dvc", "repro", "-f", "-s", CLEAN)
     assert (repository / "artifacts/cleaned/lineage.csv").read_bytes() == lineage
 
 
@@ -147,7 +148,7 @@ def test_objects_that_a_list_does_not_have_are_found_in_the_pool_and_lists_are_w
     run(repository, "dvc", "repro", "pool")
     assert json.loads((repository / "artifacts/pool/skipped.json").read_text()) == []
     lists.write_text("")
-    refused = run(repository, "dvc", "repro", "clean", check=False)
+    refused = run(repository, "dvc", "repro", CLEAN, check=False)
     assert (
         "clean.objects.action is drop, but objects.jsonl is empty; set clean.objects.lists"
         in refused.stdout + refused.stderr

@@ -56,29 +56,28 @@ SMALL = {
     },
     "crossfit": {"epochs": 1.0, "matching": {"members": 1, "epochs": 0.5, "learning_rate": 0.001, "batch_size": 8}},
     "embed": {"tower": None},  # the model's own states
-    "proxy": {"snapshots": 2},
+    "proxy": {"snapshots": 2, "seeds": [0]},
     "capture": {"shard_rows": 30, "projection": 256, "targets": ["mini_vqa", "pope"]},
     "match": {"keep_width": 64},
-    "replicate": {"seeds": []},
-    "discover": {"bootstrap": 3},
-    "curate": {"budget": 0.25},
+    "budget": 0.25,
     "finetune": {"epochs": {"b25": 2.0}, "batch_size": 8},
     "evaluate": {"tasks": TASKS, "max_new_tokens": 6},
-    "methods": {"cadc": {"signal": "capabilities"}, "random": {"signal": "pool"}},
+    "feature_sets": {"default": {"run": "default"}},
+    "matchings": {"default": {"run": "default", "trajectories": "default"}},
+    "score_nets": {"default": {}},
 }
+ARMS = ("cadc", "random")
 STAGES = (
     "crossfit",
     "clean",
     "pool",
     "embed",
-    "proxy_train",
+    "proxy",
     "features",
     "score_net",
     "capture",
     "attribute",
     "match",
-    "replicate",
-    "discover",
 )
 N_ROWS = N_WORLD + N_OWN + N_PROBE
 
@@ -100,8 +99,11 @@ def stage(name: str, *argv: str) -> None:
 def write_params(family: str, **model) -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for section, value in SMALL.items():
-        params[section] = {**params[section], **value} if isinstance(value, dict) and section != "methods" else value
+        params[section] = {**params[section], **value} if isinstance(value, dict) else value
     params["finetune"]["epochs"] = SMALL["finetune"]["epochs"]
+    for name in ARMS:
+        params["arms"][name] |= {"budget": SMALL["budget"], "seeds": SMALL["seeds"]}
+    params["discoveries"]["cadc"]["discover"] |= {"targets": SMALL["capture"]["targets"], "bootstrap": 3}
     lora = {"rank": 4, "alpha": 8, "targets": FAMILIES[family].targets}
     params["model"] |= {"packing": FAMILIES[family].packing, "lora": lora, **model}
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
@@ -148,7 +150,7 @@ def data(tmp_path_factory):
     records = json.loads((folder / "pool.json").read_text())[:N_WORLD] + own_rows(folder, np.random.default_rng(2))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        params = load_params(ROOT / "params.yaml")
+        params = load_params(path=ROOT / "params.yaml")
         rngs = [np.random.default_rng(seed) for seed in range(8)]
         few = params.benchmarks.model_copy(update=SMALL["benchmarks"])
         write_benchmarks(Path("mirror/probe"), Path("mirror/score"), few, params.world.paraphrases, rngs)
@@ -173,10 +175,11 @@ def run_all(family: str, data: Path, folder: Path, **model) -> None:
     write_params(family, **model)
     for name in STAGES:
         stage(name)
-    for method in SMALL["methods"]:
-        stage("curate", method)
-        stage("finetune", method)
-    stage("evaluate", "cadc")
+    stage("discover", "cadc")
+    for arm in ARMS:
+        stage("curate", arm)
+        stage("finetune", arm)
+    stage("score", "cadc")
 
 
 @pytest.fixture(scope="module", params=[*FAMILIES, "smolvlm in bf16"])
@@ -195,31 +198,35 @@ def arrays(folder: Path) -> dict[str, np.ndarray]:
 
 
 def test_artifacts_are_finite_and_of_the_contract_s_shapes(family):
-    n, n_snapshots, n_subtasks = N_ROWS, 2, len(artifacts.read_json(artifacts.CAPTURE / "subtasks.json"))
-    n_probe, width = sum(entry["rows"] for entry in artifacts.read_json(artifacts.CAPTURE / "subtasks.json")), 32
+    n, n_snapshots, n_subtasks = N_ROWS, 2, len(artifacts.read_json(artifacts.CAPTURE / "default/subtasks.json"))
+    n_probe, width = (
+        sum(entry["rows"] for entry in artifacts.read_json(artifacts.CAPTURE / "default/subtasks.json")),
+        32,
+    )
     expected = {
         artifacts.EMBEDDINGS: {"image": (n, width), "text": (n, width), "sentence": (n, 384)},
-        artifacts.FEATURES: {
+        artifacts.FEATURES / "default": {
             "activations": (n, 2, 2, width),
             "hidden": (n, width),
             "nll": (n_snapshots, n),
             "el2n": (n_snapshots, n),
             "margin": (n_snapshots, n),
+            "entropy": (n_snapshots, n),
         },
-        artifacts.CAPTURE: {
+        artifacts.CAPTURE / "default": {
             "trajectories": (n_snapshots, n_subtasks, 256),
-            "row_gram": (n_snapshots, n_probe, n_probe),
+            "row_gram_run_0": (n_snapshots, n_probe, n_probe),
             "gram": (n_snapshots, n_subtasks, n_subtasks),
         },
-        artifacts.INFLUENCE: {
+        artifacts.INFLUENCE / "default": {
             "influence": (n_snapshots, n, n_subtasks),
             "norm": (n_snapshots, n),
             "self_influence": (n_snapshots, n),
             "loss": (n_snapshots, n),
         },
-        artifacts.MATCHING: {"update_on_mean": (n_snapshots, n, n_subtasks), "gradient": (n, 64)},
-        artifacts.SCORE_NET: {"difficulty": (n,)},
-        artifacts.CAPABILITIES: {"affinity": (n, n_subtasks)},
+        artifacts.MATCHING / "default": {"update_on_mean": (n_snapshots, n, n_subtasks), "gradient": (n, 64)},
+        artifacts.SCORE_NET / "default": {"difficulty": (n,)},
+        artifacts.CAPABILITIES / "cadc": {"affinity": (n, n_subtasks)},
     }
     for folder, shapes in expected.items():
         made = arrays(folder)
@@ -233,8 +240,8 @@ def test_every_kind_of_row_has_loss_gradient_and_embedding(family):
     n_images = np.array([len(images) for images in pool["images"].to_pylist()])
     assert set(n_images) == {0, 1, 2, 3}
     influence, features, embeddings = (
-        arrays(artifacts.INFLUENCE),
-        arrays(artifacts.FEATURES),
+        arrays(artifacts.INFLUENCE / "default"),
+        arrays(artifacts.FEATURES / "default"),
         arrays(artifacts.EMBEDDINGS),
     )
     assert (
@@ -253,15 +260,15 @@ def test_every_kind_of_row_has_loss_gradient_and_embedding(family):
 def test_a_probe_row_in_the_pool_has_the_influence_of_its_subtask_on_itself(family):
     """Each of mini_vqa's subtasks has one probe row here, whose direction is then its trajectory."""
     names, ids = (
-        [entry["name"] for entry in artifacts.read_json(artifacts.CAPTURE / "subtasks.json")],
+        [entry["name"] for entry in artifacts.read_json(artifacts.CAPTURE / "default/subtasks.json")],
         artifacts.load_pool()["id"].to_pylist(),
     )
     influence, gram, norm = (
         artifacts.load_array(path)
         for path in (
-            artifacts.INFLUENCE / "influence.npy",
-            artifacts.CAPTURE / "gram.npy",
-            artifacts.INFLUENCE / "norm.npy",
+            artifacts.INFLUENCE / "default/influence.npy",
+            artifacts.CAPTURE / "default/gram.npy",
+            artifacts.INFLUENCE / "default/norm.npy",
         )
     )
     for row in range(N_ROWS - N_PROBE, N_ROWS):
@@ -271,8 +278,8 @@ def test_a_probe_row_in_the_pool_has_the_influence_of_its_subtask_on_itself(fami
 
 
 def test_adapters_reach_language_model_connector_and_vision_tower(family):
-    for method in SMALL["methods"]:
-        weights = load_file(artifacts.ADAPTERS / method / "b25_s0/adapter_model.safetensors")
+    for method in ARMS:
+        weights = load_file(artifacts.ADAPTERS / method / "s0/adapter_model.safetensors")
         for part in FAMILIES[family].parts:
             moved = [
                 name for name, value in weights.items() if part in name and "lora_B" in name and np.abs(value).max() > 0
@@ -282,10 +289,10 @@ def test_adapters_reach_language_model_connector_and_vision_tower(family):
 
 def test_a_selection_holds_its_budget_and_every_sample_is_answered(family):
     n = n_selected(0.25, N_ROWS)
-    for method in SMALL["methods"]:
-        rows = pq.read_table(artifacts.selection_path(method, "b25_s0"))["row"].to_pylist()
+    for method in ARMS:
+        rows = pq.read_table(artifacts.selection_path(method, 0))["row"].to_pylist()
         assert len(rows) == len(set(rows)) == n
-    table = pq.read_table(artifacts.RESULTS / "cadc/samples.parquet").to_pandas()
+    table = pq.read_table(artifacts.ARMS / "cadc/samples.parquet").to_pandas()
     documents = sum(
         pq.read_metadata(path).num_rows
         for path in artifacts.SCORE.rglob("*.parquet")

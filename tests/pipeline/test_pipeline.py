@@ -15,38 +15,31 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
+from cadc.compute.closure import stage_code
+
 ROOT = Path(__file__).parents[2]
 SOCKETS = Path(__file__).with_name("sockets")
-SMALL = {
-    ("seeds",): [0, 1],
-    ("world", "rows"): 200,
-    ("benchmarks", "probe_per_subtask"): 2,
-    ("benchmarks", "probe_pope_images"): 2,
-    ("benchmarks", "probe_llava_wild_images"): 2,
-    ("benchmarks", "score_per_subtask"): 2,
-    ("benchmarks", "pope_images"): 3,
-    ("benchmarks", "llava_wild_images"): 2,
-    ("cluster", "clusters"): 10,
-    ("proxy", "snapshots"): 2,
-    ("replicate", "seeds"): [1],
-    ("crossfit", "epochs"): 0.5,
-    ("crossfit", "matching", "epochs"): 0.5,
-    ("crossfit", "matching", "members"): 1,
-    ("capture", "shard_rows"): 60,
-    ("capture", "projection"): 512,
-    ("match", "keep_width"): 128,
-    ("curate", "budget"): 0.1,
-    ("finetune", "epochs"): {"b10": 2.0, "b100": 1.0},
-    ("evaluate", "bootstrap"): 5,
-    ("select", "progress_loss", "clusters"): 5,
-    ("select", "progress_loss", "gap"): 0.25,
-    ("methods",): {
-        "cadc": {"signal": "capabilities"},
-        "random": {"signal": "pool"},
-        "full": {"signal": "pool"},
-        "progress_loss": {"signal": "embeddings"},
-    },
-}
+SMALL = (
+    "seeds=[0,1]", "budget=0.1", "world.rows=200", "benchmarks.probe_per_subtask=2", "benchmarks.probe_pope_images=2",
+    "benchmarks.probe_llava_wild_images=2", "benchmarks.score_per_subtask=2", "benchmarks.pope_images=3",
+    "benchmarks.llava_wild_images=2", "sizes.report_clusters=10", "sizes.progress_clusters=5", "sizes.semdedup_clusters=10",
+    "sizes.concept_clusters=20", "proxy.snapshots=2", "proxy.seeds=[0,1]", "crossfit.epochs=0.5",
+    "crossfit.matching.epochs=0.5", "crossfit.matching.members=1", "capture.shard_rows=60", "capture.projection=512",
+    "match.keep_width=128", "++finetune.epochs={b10:2.0,b100:1.0}", "evaluate.bootstrap=20",
+    "arms.progress.select.gap=0.25",
+)  # fmt: skip
+STUDY = """\
+title: Mine
+tables:
+- title: Keep
+  rows:
+  - {arm: random}
+  - {arm: influence_coverage, set: {select.keep: 0.5}}
+- title: Another model
+  split: probe
+  rows:
+  - {arm: random, set: {tuned.path: models/small}}
+"""
 
 
 def run(folder, *command, workers="1", check=True, **more):
@@ -56,80 +49,95 @@ def run(folder, *command, workers="1", check=True, **more):
     return done
 
 
-def clone(folder):
-    """A copy of the working tree with miniature params, under git."""
-    for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config"):
+def compose(folder, *more):
+    run(folder, sys.executable, "-m", "cadc.compose", *SMALL, *more)
+
+
+def clone(folder, *more):
+    """A copy of the working tree with miniature parameters and a study of its own, under git."""
+    for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config", "requirements.lock"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    for name in ("src", "stages", "models", "towers"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for path, value in SMALL.items():
-        section = params
-        for key in path[:-1]:
-            section = section[key]
-        section[path[-1]] = value
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    for name in ("src", "stages", "models", "towers", "conf", "data", "pipelines"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "dvc.lock"))
+    for study in (folder / "conf/studies").glob("*.yaml"):
+        study.unlink()
+    (folder / "conf/studies/mine.yaml").write_text(STUDY)
+    compose(folder, *more)
     run(folder, "git", "init", "-q")
     return folder
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """Such a copy, its pipeline run once."""
+    """Such a copy, its root pipeline run once."""
     folder = clone(tmp_path_factory.mktemp("clone"))
     run(folder, "dvc", "repro", CADC_SOCKETS=str(folder / "sockets.log"))
     return folder
 
 
-def planned(folder) -> set[str]:
+@pytest.fixture
+def restored(repository):
+    """The repository, put back afterwards: parameters, lock files and what they name."""
+    names = [
+        "params.yaml",
+        "dvc.lock",
+        "conf/studies/mine.yaml",
+        "pipelines/mine/dvc.yaml",
+        "pipelines/mine/params.json",
+    ]
+    before = {name: (repository / name).read_text() for name in names}
+    yield repository
+    for name, text in before.items():
+        (repository / name).write_text(text)
+    run(repository, "dvc", "checkout", "--force", check=False)
+
+
+def planned(folder, *targets) -> set[str]:
     """The stages that `dvc repro` would run."""
-    out = run(folder, "dvc", "repro", "--dry").stdout
+    out = run(folder, "dvc", "repro", "--dry", *targets).stdout
     return {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")}
 
 
-def test_every_method_is_scored_on_every_benchmark(repository):
+def change(folder, key, value):
+    """Set a value of params.yaml."""
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    *path, last = key.split(".")
+    section = params
+    for name in path:
+        section = section[name]
+    assert last in section
+    section[last] = value
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def below(folder, name) -> set[str]:
+    """The stages of dvc.yaml that follow from one."""
+    graph = Repo(str(folder)).index.graph
+    start = next(stage for stage in graph if stage.name == name)
+    return {stage.name for stage in networkx.ancestors(graph, start)}
+
+
+def rows_of(folder, arm, seed=0):
+    return pq.read_table(folder / f"artifacts/selections/{arm}/s{seed}.parquet")["row"].to_pylist()
+
+
+def reports(folder) -> dict[str, bytes]:
+    """Every file that is in git below reports/."""
+    files = [path for path in (folder / "reports").rglob("*") if path.is_file() and path.name != "costs.md"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+ARMS = {"cadc", "influence_coverage", "progress", "random", "task_budget_random", "full"}
+
+
+def test_every_arm_is_scored_on_every_benchmark(repository):
     metrics = json.loads((repository / "reports/metrics.json").read_text())
-    assert (
-        set(metrics) == {"cadc", "random", "full", "progress_loss"}
-        and set(metrics["cadc"]) == {"b10"}
-        and set(metrics["full"]) == {"b100"}
-    )
-    figures = metrics["cadc"]["b10"]
-    assert {
-        "pope_f1",
-        "pope_yes_ratio",
-        "mmt_accuracy",
-        "mmt_meta_mean",
-        "llava_wild",
-        "vqa_accuracy",
-        "corrected_mean",
-        "relative",
-    } <= set(figures)
-    assert metrics["full"]["b100"]["relative"]["mean"] == 100
-    assert "| full 100% |" in (repository / "reports/leaderboard.md").read_text()
-    costs = {
-        line.split(" | ")[0]: line.split(" | ")[1:]
-        for line in (repository / "reports/leaderboard.md").read_text().split("## What it costs")[1].splitlines()
-    }
-    assert (
-        costs["| full 100%"][0] == costs["| random 10%"][0] == "0.0"
-        and costs["| full 100%"][3] == "1.00"
-        and float(costs["| cadc 10%"][3]) > 2
-    )
-    assert {p.name for p in (repository / "reports/plots").iterdir()} == {
-        "leaderboard.png",
-        "capabilities.png",
-        "similarity.png",
-        "self_influence.png",
-        "stages.png",
-        "pareto.png",
-        *(f"progress_loss_{name}.png" for name in ("rounds", "terciles", "improvement", "words")),
-    }
-    assert (
-        "20 answers bought, 9 of them in the warm-up and the others in 3 rounds"
-        in (repository / "reports/rounds.md").read_text()
-    )
+    assert set(metrics) == ARMS and "." not in "".join(name for arm in metrics.values() for name in arm)
+    assert {"relative", "corrected", "pope_f1", "mmt_accuracy", "llava_wild", "vqa_accuracy"} <= set(metrics["cadc"])
+    assert metrics["full"]["relative"] == 100
+    text = (repository / "reports/leaderboard.md").read_text()
+    assert all(f"| {arm}" in text for arm in ARMS) and "†" not in text
 
 
 def test_no_connection_leaves_the_machine(repository):
@@ -139,8 +147,8 @@ def test_no_connection_leaves_the_machine(repository):
 
 
 def test_our_figures_agree_with_lmms_eval_s_own(repository):
-    own = json.loads((repository / "artifacts/results/full/metrics.json").read_text())["b100"]["s0"]
-    samples = pq.read_table(repository / "artifacts/results/full/samples.parquet").to_pandas()
+    own = json.loads((repository / "reports/arms/full/metrics.json").read_text())["s0"]
+    samples = pq.read_table(repository / "reports/arms/full/samples.parquet").to_pandas()
     mine = (
         samples[samples.seed == 0]
         .groupby("task")
@@ -152,47 +160,67 @@ def test_our_figures_agree_with_lmms_eval_s_own(repository):
     assert own["llava_in_the_wild"]["gpt_eval_llava_all"] == pytest.approx(wild, abs=0.06)
 
 
-def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(repository):
-    assert planned(repository) == set()
-    text, lock = ((repository / name).read_text() for name in ("params.yaml", "dvc.lock"))
+def test_selections_hold_the_budget_and_adapters_differ_by_seed(repository):
+    for seed in (0, 1):
+        assert len(set(rows_of(repository, "cadc", seed))) == 20
+        table = pq.read_table(repository / "reports/arms/cadc/selections.parquet").to_pandas()
+        assert table[table.seed == seed].row.tolist() == rows_of(repository, "cadc", seed)
+    ids = pq.read_table(repository / "artifacts/pool/rows.parquet")["id"].to_pylist()
+    assert [ids[row] for row in table.row] == table.id.tolist()
+    weights = [(repository / f"artifacts/adapters/random/s{s}/adapter_model.safetensors").read_bytes() for s in (0, 1)]
+    assert weights[0] != weights[1]
+
+
+def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(restored):
+    assert planned(restored) == set()
+    cells = {f"{stage}@influence_coverage" for stage in ("curate", "finetune", "score")}
+    assert below(restored, "discover@influence_coverage") == cells | {"report"}
+    change(restored, "arms.influence_coverage.select.keep", 0.5)
+    assert "curate@influence_coverage" in planned(restored) <= cells | {"report"}
+    change(restored, "arms.influence_coverage.select.keep", 0.25)
+    change(restored, "discoveries.cadc.discover.tau", 0.1)
+    ran = planned(restored)
+    assert "discover@cadc" in ran and not {name for name in ran if name.endswith(("@random", "@influence_coverage"))}
+
+
+def test_a_comment_makes_stale_what_imports_the_file_and_nothing_else(repository):
+    file = repository / "src/cadc/training/schedule.py"
+    text = file.read_text()
     try:
-        (repository / "params.yaml").write_text(text.replace("tau: 0.0", "tau: 0.1"))
-        out = run(repository, "dvc", "repro", "curate").stdout
-        ran = {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")}
-        assert "discover" in ran and ran <= {"discover", "curate@cadc"}
-        graph = Repo(str(repository)).index.graph
-        discover = next(stage for stage in graph if stage.name == "discover")
-        assert {stage.name for stage in networkx.ancestors(graph, discover)} == {
-            "curate@cadc",
-            "finetune@cadc",
-            "evaluate@cadc",
-            "report",
+        file.write_text(text + "# a comment\n")
+        status = json.loads(run(repository, "dvc", "status", "--json").stdout)
+        changed = {name.partition("@")[0] for name, why in status.items() if "schedule.py" in json.dumps(why)}
+        root = yaml.safe_load((repository / "dvc.yaml").read_text())["stages"]
+        scripts = {name: re.search(r"stages/\w+\.py", stage.get("do", stage)["cmd"]) for name, stage in root.items()}
+        held = {
+            name
+            for name, found in scripts.items()
+            if found and "src/cadc/training/schedule.py" in stage_code(ROOT / found[0])
         }
+        made = {name.partition("@")[0] for name in yaml.safe_load((repository / "dvc.lock").read_text())["stages"]}
+        assert {name for name in changed if ":" not in name} == held & made
     finally:
-        (repository / "params.yaml").write_text(text)
-        (repository / "dvc.lock").write_text(lock)
-        run(repository, "dvc", "checkout", "--force")
-    assert planned(repository) == set()  # what a commit has is there again without a stage run
+        file.write_text(text)
+
+
+def test_a_seed_that_is_added_trains_alone(restored):
+    kept = restored / "artifacts/scratch/finetune"
+    before = {path.name for path in kept.iterdir()}
+    change(restored, "arms.random.seeds", [0, 1, 2])
+    out = run(restored, "dvc", "repro", "score@random").stdout
+    assert "finetune: 2 of 3 parts are there already" in out and "score: 2 of 3 parts are there already" in out
+    assert len({path.name for path in kept.iterdir()} - before) == 1
+    assert set(pq.read_table(restored / "reports/arms/random/samples.parquet")["seed"].to_pylist()) == {0, 1, 2}
 
 
 def test_forced_again_with_other_workers_every_byte_is_the_same(repository):
-    """And so below: what chooses rows is forced without scoring rows, attribution and the schedule once they were killed, the baselines' features with them."""
-    before = (repository / "dvc.lock").read_text()
-    run(
-        repository,
-        "dvc",
-        "repro",
-        "-f",
-        "-s",
-        "prepare",
-        "embed",
-        "proxy_train",
-        "finetune@cadc",
-        "evaluate@cadc",
-        "report",
-        workers="2",
-    )
-    assert (repository / "dvc.lock").read_text() == before
+    before, files = (repository / "dvc.lock").read_text(), reports(repository)
+    for name in ("finetune", "score"):
+        shutil.rmtree(repository / "artifacts/scratch" / name)
+    stages = ("prepare", "embed", "facts", "proxy@default", "capture@default", "discover@influence_coverage")
+    arms = ("finetune@influence_coverage", "finetune@progress", "score@influence_coverage", "report")
+    run(repository, "dvc", "repro", "-f", "-s", *stages, *arms, workers="2")
+    assert (repository / "dvc.lock").read_text() == before and reports(repository) == files
 
 
 @pytest.mark.parametrize(
@@ -200,193 +228,140 @@ def test_forced_again_with_other_workers_every_byte_is_the_same(repository):
 )
 def test_two_ranks_and_two_ray_workers_give_the_same_influence(repository, launcher):
     before = (repository / "dvc.lock").read_text()
-    run(repository, "dvc", "repro", "-f", "-s", "attribute", workers="2", CADC_LAUNCHER=launcher)
+    run(repository, "dvc", "repro", "-f", "-s", "attribute@default", workers="2", CADC_LAUNCHER=launcher)
     assert (repository / "dvc.lock").read_text() == before
+
+
+def started(folder, *command):
+    env = os.environ | {"CADC_WORKERS": "1", "PYTHONPATH": str(folder / "src")}
+    return subprocess.Popen([sys.executable, *command], cwd=folder, env=env, stdout=subprocess.DEVNULL)
 
 
 def test_a_killed_attribution_goes_on_and_ends_with_the_same_bytes(repository):
     before = (repository / "dvc.lock").read_text()
-    env = os.environ | {"CADC_WORKERS": "1", "PYTHONPATH": str(repository / "src")}
-    process = subprocess.Popen(
-        [sys.executable, "stages/attribute.py"], cwd=repository, env=env, stdout=subprocess.DEVNULL
+    process, scratch = (
+        started(repository, "stages/attribute.py", "default"),
+        repository / "artifacts/scratch/attribute_default",
     )
-    scratch = repository / "artifacts/scratch/attribute"
     while process.poll() is None and not list(scratch.glob("*/0000[0-9]")):
         time.sleep(0.01)
     process.kill()
     process.wait()
     assert 1 <= len(list(scratch.glob("*/0000[0-9]"))) < 4  # 200 rows in shards of 60
-    out = run(repository, "dvc", "repro", "-f", "-s", "attribute").stdout
+    out = run(repository, "dvc", "repro", "-f", "-s", "attribute@default").stdout
     assert "of 4 parts are there already" in out and (repository / "dvc.lock").read_text() == before
 
 
 def test_a_schedule_killed_between_rounds_goes_on_and_ends_with_the_same_bytes(repository):
-    before = (repository / "dvc.lock").read_text()
-    env = os.environ | {"CADC_WORKERS": "1", "PYTHONPATH": str(repository / "src")}
-    process = subprocess.Popen(
-        [sys.executable, "stages/finetune.py", "progress_loss"], cwd=repository, env=env, stdout=subprocess.DEVNULL
-    )
-    scratch = repository / "artifacts/scratch/finetune_progress_loss"
-    while process.poll() is None and not list(scratch.glob("*/*.checkpoint")):
+    before, scratch = (repository / "dvc.lock").read_text(), repository / "artifacts/scratch/finetune"
+    shutil.rmtree(scratch, ignore_errors=True)
+    process = started(repository, "stages/finetune.py", "progress")
+    while process.poll() is None and not list(scratch.glob("*.checkpoint")):
         time.sleep(0.001)
     process.kill()
     process.wait()
-    assert list(scratch.glob("*/*.checkpoint"))
-    out = run(repository, "dvc", "repro", "-f", "-s", "finetune@progress_loss").stdout
+    assert list(scratch.glob("*.checkpoint"))
+    out = run(repository, "dvc", "repro", "-f", "-s", "finetune@progress").stdout
     assert "goes on behind step" in out and (repository / "dvc.lock").read_text() == before
-    bought = pq.read_table(repository / "artifacts/adapters/progress_loss/b10_s0/selection.parquet")
-    assert len(set(bought["row"].to_pylist())) == 20 and sorted(set(bought["stage"].to_pylist())) == [0, 1, 2, 3]
+    unlocked = pq.read_table(repository / "artifacts/adapters/progress/s0/selection.parquet")
+    assert len(set(unlocked["row"].to_pylist())) == 20 and sorted(set(unlocked["stage"].to_pylist())) == [0, 1, 2, 3]
+    assert unlocked["row"].to_pylist()[:9] == rows_of(repository, "progress")
+
+
+def test_a_study_makes_its_arms_and_tables_out_of_the_rest(restored):
+    run(restored, "dvc", "repro", "pipelines/mine/dvc.yaml")
+    table = (restored / "reports/tables/mine/keep.md").read_text()
+    assert "| random, 10% |" in table and "keep: 0.5" in table
+    config = json.loads(
+        (restored / "artifacts/adapters/random_path_models_small_probe/s0/adapter_config.json").read_text()
+    )
+    assert config["base_model_name_or_path"] == "models/small"
+    probe, score = (
+        pq.read_table(restored / f"reports/arms/{arm}/samples.parquet").num_rows
+        for arm in ("random_path_models_small_probe", "random")
+    )
+    assert probe != score
+    study = restored / "conf/studies/mine.yaml"
+    study.write_text(STUDY.replace("keep: 0.5}}\n", "keep: 0.5}}\n  - {arm: length}\n"))
+    compose(restored)
     assert (
-        bought["row"].to_pylist()[:9]
-        == pq.read_table(repository / "artifacts/selections/progress_loss/b10_s0.parquet")["row"].to_pylist()
+        "pipelines/mine/dvc.yaml:curate@length"
+        in run(restored, "dvc", "stage", "list", "pipelines/mine/dvc.yaml").stdout
     )
+    run(restored, "dvc", "repro", "pipelines/mine/dvc.yaml:table_keep")
+    assert "| length, 10% |" in (restored / "reports/tables/mine/keep.md").read_text()
 
 
-def test_selections_hold_the_budget_and_adapters_differ_by_seed(repository):
-    for seed in (0, 1):
-        rows = pq.read_table(repository / f"artifacts/selections/cadc/b10_s{seed}.parquet")["row"].to_pylist()
-        assert len(set(rows)) == 20 < len(rows) + 1
-    weights = [
-        (repository / f"artifacts/adapters/random/b10_s{s}/adapter_model.safetensors").read_bytes() for s in (0, 1)
-    ]
-    assert weights[0] != weights[1]
-
-
-def test_stages_need_capabilities_and_then_any_method_has_them(repository):
-    text = (repository / "params.yaml").read_text()
+def test_tables_and_figures_are_made_again_from_what_is_in_git(repository):
+    files = reports(repository)
+    artifacts, cache, away = repository / "artifacts", repository / ".dvc/cache", repository / "away"
+    away.mkdir()
+    artifacts.rename(away / "artifacts")
+    cache.rename(away / "cache")
     try:
-        staged = text.replace("sequence: none", "sequence: trend")
-        (repository / "params.yaml").write_text(staged)
-        said = run(repository, "dvc", "repro", "-s", "curate@random").stdout
-        assert "set methods.random.signal=capabilities" in said
-        assert max(pq.read_table(repository / "artifacts/selections/random/b10_s0.parquet")["stage"].to_pylist()) == 0
-        (repository / "params.yaml").write_text(
-            staged.replace("random:\n    signal: pool", "random:\n    signal: capabilities")
-        )
-        run(repository, "dvc", "repro", "curate@random")
-        table = pq.read_table(repository / "artifacts/selections/random/b10_s0.parquet")
-        assert (
-            len(set(table["row"].to_pylist())) == 20
-            and max(table["stage"].to_pylist()) >= 1
-            and min(table["capability"].to_pylist()) >= 0
-        )
+        out = run(repository, "dvc", "repro", "--dry", "--allow-missing").stdout
+        assert "Running stage" not in out
+        for name in ("reports/leaderboard.md", "reports/metrics.json"):
+            (repository / name).unlink()
+        run(repository, "dvc", "repro", "-s", "-f", "report")
+        assert reports(repository) == files
     finally:
-        (repository / "params.yaml").write_text(text)
+        shutil.rmtree(artifacts, ignore_errors=True)
+        shutil.rmtree(cache, ignore_errors=True)
+        (away / "artifacts").rename(artifacts)
+        (away / "cache").rename(cache)
 
 
-def test_every_baseline_and_the_documented_example_take_their_place_in_the_dag(repository):
-    """docs/add_a_method.md, word by word: one file, one name, one section."""
-    text = (repository / "params.yaml").read_text()
-    code, section = (
-        re.search(rf"```{kind}\n(.*?)```", (ROOT / "docs/add_a_method.md").read_text(), re.S)[1]
-        for kind in ("python", "yaml")
-    )
+def test_every_method_chooses_its_budget_and_the_documented_example_takes_its_place(restored):
+    """docs/add_a_method.md, word by word: one file, one name, one row."""
+    methods = [name for name in yaml.safe_load((restored / "conf/methods.yaml").read_text())["methods"]]
+    text = (ROOT / "docs/add_a_method.md").read_text()
+    code, arm = (re.search(rf"```{kind}\n(.*?)```", text, re.S)[1] for kind in ("python", "yaml"))
     assert len([line for line in code.splitlines() if line.strip()]) <= 20
-    example, params = repository / "src/cadc/selectors/plain_words.py", yaml.safe_load(text)
+    (restored / "src/cadc/selectors/plain_words.py").write_text(code)
+    library = restored / "conf/methods.yaml"
+    before = library.read_text()
     try:
-        example.write_text(code)
-        for name, more in yaml.safe_load(section).items():
-            params[name] |= more
-        params["methods"] |= params["baselines"]
-        (repository / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-        run(repository, "dvc", "repro", "curate")
-        chosen = {}
-        for method in params["methods"]:
-            for seed in (0, 1):
-                table = pq.read_table(
-                    repository
-                    / f"artifacts/selections/{method}/{'b100' if method == 'full' else 'b10'}_s{seed}.parquet"
-                )
-                chosen[method, seed] = table["row"].to_pylist()
-                expected = 200 if method == "full" else 9 if method.startswith("progress") else 20
-                assert len(set(chosen[method, seed])) == expected, method
-        different = {
-            frozenset(rows)
-            for (method, seed), rows in chosen.items()
-            if seed == 0 and method not in ("progress_accuracy", "targeted_auto")
-        }
-        assert (
-            len(different) == len(params["methods"]) - 2
-        )  # each its own rows, but for PROGRESS's two, whose warm-up is one, and what may choose one view
-        run(repository, "dvc", "repro", "finetune@plain_words")
-        assert (repository / "artifacts/adapters/plain_words/b10_s1/adapter_model.safetensors").exists()
-        told = "import json; from cadc.config.params import load_params as load; from cadc.report.costs import flops; print(json.dumps([flops(m, load())['b10'] for m in %r]))"
-        embedded, learnt = json.loads(
-            run(repository, sys.executable, "-c", told % (["semdedup", "self_filter"],)).stdout
+        library.write_text(before.replace("methods:\n", f"methods:\n{arm}", 1))
+        rows = "".join(f"  - {{arm: {name}}}\n" for name in [*methods, "plain_words"])
+        (restored / "conf/studies/mine.yaml").write_text(
+            f"title: All\ntables:\n- title: All\n  seeds: [0]\n  rows:\n{rows}"
         )
-        assert 0 < embedded[0] < learnt[0] and embedded[1] == learnt[1] > 0  # the score-net trains on what is embedded
-        before = (repository / "dvc.lock").read_text()
-        run(repository, "dvc", "repro", "-f", "-s", "features", "match", workers="2")
-        assert (repository / "dvc.lock").read_text() == before
+        compose(restored)
+        names = yaml.safe_load((restored / "pipelines/mine/params.json").read_text())["arms"]
+        run(restored, "dvc", "repro", *(f"pipelines/mine/dvc.yaml:curate@{name}" for name in names))
+        chosen = {name: frozenset(rows_of(restored, name)) for name in names}
+        assert {len(rows) for rows in chosen.values()} == {20} and len(names) == len(methods) + 1
+        assert len(set(chosen.values())) == len(chosen)
     finally:
-        example.unlink(missing_ok=True)
-        (repository / "params.yaml").write_text(text)
+        (restored / "src/cadc/selectors/plain_words.py").unlink()
+        library.write_text(before)
 
 
 def test_what_chooses_rows_never_opens_scoring_rows(repository):
-    before, text = ((repository / name).read_text() for name in ("dvc.lock", "params.yaml"))
+    before = (repository / "dvc.lock").read_text()
     score, away = repository / "artifacts/benchmarks/score", repository / "score"
-    params = yaml.safe_load(text)
-    params["methods"]["targeted_auto"] = params["baselines"].pop("targeted_auto")
+    score.rename(away)
     try:
-        score.rename(away)
-        run(
-            repository,
-            "dvc",
-            "repro",
-            "-f",
-            "-s",
-            "views",
-            "capture",
-            "replicate",
-            "discover",
+        stages = (
+            "capture@default",
+            "discover@cadc",
+            "discover@influence_coverage",
             "curate@cadc",
-            workers="2",
+            "curate@influence_coverage",
         )
+        run(repository, "dvc", "repro", "-f", "-s", *stages, workers="2")
         assert (repository / "dvc.lock").read_text() == before
-        (repository / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-        run(repository, sys.executable, "stages/curate.py", "targeted_auto")
-        table = pq.read_table(repository / "artifacts/selections/targeted_auto/b10_s0.parquet")
-        assert len(set(table["row"].to_pylist())) == 20
     finally:
         away.rename(score)
-        (repository / "params.yaml").write_text(text)
 
 
-def test_a_selection_tunes_another_model_and_is_scored_on_either_split(repository):
-    text = (repository / "params.yaml").read_text()
-    before = pq.read_table(repository / "artifacts/results/random/samples.parquet").num_rows
-    try:
-        (repository / "params.yaml").write_text(
-            text.replace("transfer:\n  path: null", "transfer:\n  path: models/small").replace(
-                "split: score", "split: probe"
-            )
-        )
-        run(repository, "dvc", "repro", "evaluate@random")
-        assert pq.read_table(repository / "artifacts/results/random/samples.parquet").num_rows != before
-        config = json.loads((repository / "artifacts/adapters/random/b10_s0/adapter_config.json").read_text())
-        assert config["base_model_name_or_path"] == "models/small"
-        told = """
-from cadc.config.params import load_params
-from cadc.report.costs import counted, tuning_cost
-from cadc.config.runs import runs_of
-params = load_params()
-run = runs_of("random", params)[0]
-print(*(tuning_cost("random", run, params, model) for model in counted(params)))
-"""
-        by_mini, by_small = map(float, run(repository, sys.executable, "-c", told).stdout.split())
-        assert (
-            by_small < 0.7 * by_mini
-        )  # what a transfer costs is told of the model that is tuned: for all its name, this one is the smaller
-    finally:
-        (repository / "params.yaml").write_text(text)
-
-
-def test_an_unknown_parameter_stops_before_anything_runs(repository):
-    text = (repository / "params.yaml").read_text()
-    try:
-        (repository / "params.yaml").write_text(text.replace("  tau:", "  tua: 0.1\n  tau:"))
-        failed = run(repository, "dvc", "repro", "discover", check=False)
-        assert failed.returncode and "params.yaml: discover.tua" in failed.stdout + failed.stderr
-    finally:
-        (repository / "params.yaml").write_text(text)
+def test_an_unknown_parameter_stops_before_anything_runs(restored):
+    text = (restored / "params.yaml").read_text()
+    (restored / "params.yaml").write_text(
+        text.replace("        tau: 0.0", "        tua: 0.1\n        tau: 0.0")
+        if "        tau: 0.0" in text
+        else text.replace("      tau: 0.0", "      tua: 0.1\n      tau: 0.0")
+    )
+    failed = run(restored, "dvc", "repro", "discover@cadc", check=False)
+    assert failed.returncode and "discover.tua" in failed.stdout + failed.stderr

@@ -10,14 +10,23 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from cadc.compose.files import composed
+from cadc.config.arms import Arm
 from cadc.config.params import checked
 from cadc.doctor import checks
 from cadc.doctor.estimate import Load, works
 from cadc.doctor.published import size_of
 
 
+def raw_of(*overrides):
+    return OmegaConf.to_container(composed(list(overrides)))
+
+
 def params_of(*overrides):
-    return checked(OmegaConf.to_container(composed(list(overrides))), "conf")
+    return checked(raw_of(*overrides), "conf")
+
+
+def arms_of(*overrides):
+    return {name: Arm.model_validate(arm) for name, arm in raw_of(*overrides)["arms"].items()}
 
 
 def doctor(*overrides):
@@ -73,81 +82,52 @@ def test_a_folder_s_own_files_are_counted(folder):
 def test_keys_that_are_needed_are_asked_for_and_never_shown(monkeypatch):
     params = params_of("views.url=https://x", "views.model=m")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    assert [(f.there, f.text) for f in checks.key_findings(params)] == [(False, "not set, export it: views.url")]
+    assert [(f.there, f.text) for f in checks.key_findings(params, arms_of())] == [
+        (False, "not set, export it: views.url")
+    ]
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    assert "secret" not in checks.key_findings(params)[0].text and checks.key_findings(params)[0].there
-    assert checks.key_findings(params_of()) == []
-
-
-def by_stage(params, rows=10_000):
-    size = size_of(params.model)
-    return {work.stage: work for work in works(params, size, size_of(params.tuned), Load(rows, 1000.0, 100, 10, 50))}
-
-
-def test_estimates_follow_rows_tokens_and_budget():
-    params = params_of("profile=smolvlm-256m", "data=llava-665k", "curate.budget=0.1", "seeds=[0]")
-    size, one, two = size_of(params.model), by_stage(params), by_stage(params, 20_000)
     assert (
-        two["attribute"].flops == 2 * one["attribute"].flops
-        and two["finetune@random"].flops == 2 * one["finetune@random"].flops
+        "secret" not in checks.key_findings(params, arms_of())[0].text
+        and checks.key_findings(params, arms_of())[0].there
     )
+    assert checks.key_findings(params_of(), arms_of()) == []
+
+
+def by_stage(*overrides, rows=10_000):
+    params, arms = params_of(*overrides), arms_of(*overrides)
+    made = works(params, arms, size_of(params.model), Load(rows, 1000.0, 100, 10, 50))
+    return {work.stage: work for work in made}
+
+
+SMOL = ("profile=smolvlm-256m", "data=llava-665k", "seeds=[0]")
+
+
+def test_estimates_follow_rows_tokens_budget_and_seeds():
+    overrides = (*SMOL, "budget=0.1")
+    size = size_of(params_of(*overrides).model)
+    one, two = by_stage(*overrides), by_stage(*overrides, rows=20_000)
+    assert two["attribute"].flops == 2 * one["attribute"].flops
+    assert two["finetune@random"].flops == 2 * one["finetune@random"].flops
     assert one["finetune@full"].flops == pytest.approx(10 * one["finetune@random"].flops)
-    assert (
-        one["finetune@random"].flops == 4 * size.parameters * 1000 * 1000
-    )  # 1,000 rows of 1,000 tokens, a forward pass and one for activations
-    assert one["replicate"].flops == 2 * (one["proxy_train"].flops + one["capture"].flops)
-    assert one["prepare"].flops == 0 and one["evaluate@random"].rows == 50
+    # 1,000 rows of 1,000 tokens: a forward pass, and one for activations
+    assert one["finetune@random"].flops == 4 * size.parameters * 1000 * 1000
+    single = by_stage(*overrides, "proxy.seeds=[0]")
+    assert one["proxy"].flops == 3 * single["proxy"].flops and one["capture"].flops == 3 * single["capture"].flops
+    assert one["prepare"].flops == 0 and one["score@random"].rows == 50
+    assert by_stage(*SMOL[:2], "seeds=[0,1]")["score@random"].rows == 100
 
 
 def test_checkpointing_spares_training_its_memory_and_gradients_of_single_rows_nothing():
-    common = ("profile=smolvlm-256m", "data=llava-665k", "seeds=[0]")
-    plain, checkpointed = (
-        by_stage(params_of(*common)),
-        by_stage(params_of(*common, "model.gradient_checkpointing=true")),
-    )
-    assert (
-        checkpointed["proxy_train"].memory < plain["proxy_train"].memory
-        and checkpointed["proxy_train"].flops == 1.5 * plain["proxy_train"].flops
-    )
+    plain, checkpointed = by_stage(*SMOL), by_stage(*SMOL, "model.gradient_checkpointing=true")
+    assert checkpointed["proxy"].memory < plain["proxy"].memory
+    assert checkpointed["proxy"].flops == 1.5 * plain["proxy"].flops
     assert checkpointed["attribute"] == plain["attribute"] and checkpointed["capture"] == plain["capture"]
 
 
-def test_every_stage_that_the_report_waits_for_is_estimated_and_no_other():
-    random_alone = by_stage(
-        params_of(
-            "profile=smolvlm-256m", "data=llava-665k", "seeds=[0]", "~methods", "+methods={random: {signal: pool}}"
-        )
-    )
-    assert set(random_alone) == {
-        "prepare",
-        "embed",
-        "proxy_train",
-        "capture",
-        "attribute",
-        "replicate",
-        "finetune@random",
-        "evaluate@random",
-    }
-    of_one_s_own = by_stage(
-        params_of(
-            "profile=smolvlm-256m",
-            "data=llava-665k",
-            "+methods.self_filter={signal: score_net}",
-            "+methods.less={signal: matching}",
-        )
-    )
-    cleaned = by_stage(params_of("profile=smolvlm-256m", "data=llava-665k", "clean.pool=cleaned"))
-    assert (
-        cleaned["crossfit"].flops > 10 * cleaned["proxy_train"].flops
-    )  # three passes of training, and ten over two pictures
-    assert of_one_s_own["score_net"].rows == 10_000 and of_one_s_own["match"].flops == of_one_s_own["attribute"].flops
-
-
-def test_a_transfer_tunes_and_asks_the_other_model():
-    own, other = (
-        by_stage(params_of("profile=smolvlm-256m", "data=llava-665k", f"transfer.path={path}"))
-        for path in ("null", "HuggingFaceTB/SmolVLM-Instruct")
-    )
-    assert other["attribute"] == own["attribute"] and other["proxy_train"] == own["proxy_train"]
-    for stage in ("finetune@cadc", "evaluate@cadc"):
-        assert other[stage].flops > 5 * own[stage].flops and other[stage].memory > own[stage].memory
+def test_every_stage_that_takes_time_is_estimated_and_no_other():
+    shared = {"prepare", "embed", "proxy", "capture", "attribute"}
+    arms = {"cadc", "influence_coverage", "progress", "random", "task_budget_random", "full"}
+    assert set(by_stage(*SMOL)) == shared | {f"{stage}@{arm}" for stage in ("finetune", "score") for arm in arms}
+    more = "{method: self_filter, signal: score_net/default, budget: 0.1, seeds: [0], curate: {sequence: none, replay: 0}, select: {}}"
+    assert "score_net" in by_stage(*SMOL, f"+arms.mine={more}")
+    assert "crossfit" in by_stage(*SMOL, "clean.pool=cleaned")

@@ -5,23 +5,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cadc.config.params import Optimizer, ParamsError, budget_key, load_params
+from cadc.config.arms import LEVELS, Variant, budget_key
+from cadc.config.errors import InputError
+from cadc.config.params import Optimizer, load_params
+from cadc.selectors.loading import load_selector
 
 
 @pytest.mark.parametrize(
     "path, value, words",
     [
-        (("discover", "tau"), -0.1, ["discover.tau", "-0.1", "greater than or equal to 0"]),
-        (("curate", "budget"), 1.5, ["curate.budget", "1.5", "less than or equal to 1"]),
-        (("curate", "budget"), 0.00012, ["curate.budget", "multiple of 0.001"]),
+        (("budget",), 1.5, ["budget", "1.5", "less than or equal to 1"]),
+        (("budget",), 0.00012, ["budget", "multiple of 0.001"]),
         (("capture", "update"), "lion", ["capture.update", "'lion'", "adamw"]),
         (("proxy", "learning_rate"), "fast", ["proxy.learning_rate", "'fast'"]),
         (("pool", "on_bad_row"), "ignore", ["pool.on_bad_row", "'ignore'"]),
         (("data", "path"), "x", ["data", "path is set; set annotations and images, too"]),
-        (("replicate", "seeds"), [1, 0], ["replicate.seeds: 0 stands twice among these and proxy.seed"]),
-        (("discover", "gamma"), 1, ["discover.gamma", "Extra inputs are not permitted"]),
-        (("curate", "replay"), 2, ["replay", "less than or equal to 1"]),
-        (("methods", "lesss"), {"signal": "pool"}, ["no file src/cadc/selectors/lesss.py"]),
+        (("proxy", "seeds"), [1, 0, 1], ["proxy.seeds", "names 1 twice"]),
         (("seeds",), [], ["seeds", "at least 1"]),
         (("world", "form_shares", "open"), 0.9, ["world.form_shares", "summing to 1"]),
     ],
@@ -33,8 +32,8 @@ def test_faults_are_named(tmp_path, path, value, words):
         section = section[key]
     section[path[-1]] = value
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
-    with pytest.raises(ParamsError) as error:
-        load_params(tmp_path / "params.yaml")
+    with pytest.raises(InputError) as error:
+        load_params(path=tmp_path / "params.yaml")
     for word in ["params.yaml", *words]:
         assert word in str(error.value)
 
@@ -66,10 +65,10 @@ def test_what_cleaning_cannot_carry_out_is_refused(tmp_path, changes, words):
         (raw["clean"][section] if section else raw["clean"])[name] = value
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
     if words is None:
-        load_params(tmp_path / "params.yaml")
+        load_params(path=tmp_path / "params.yaml")
         return
-    with pytest.raises(ParamsError) as error:
-        load_params(tmp_path / "params.yaml")
+    with pytest.raises(InputError) as error:
+        load_params(path=tmp_path / "params.yaml")
     assert words in str(error.value)
 
 
@@ -78,22 +77,68 @@ def test_missing_section_and_broken_file(tmp_path):
     del raw["proxy"]
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(raw))
-    with pytest.raises(ParamsError, match="proxy: Field required"):
-        load_params(path)
+    with pytest.raises(InputError, match="proxy: Field required"):
+        load_params(path=path)
     path.write_text("a: [")
-    with pytest.raises(ParamsError, match="not YAML"):
-        load_params(path)
-    with pytest.raises(ParamsError, match="no such file"):
-        load_params(tmp_path / "none.yaml")
+    with pytest.raises(InputError, match="can't be read"):
+        load_params(path=path)
+    with pytest.raises(InputError, match="no such file"):
+        load_params(path=tmp_path / "none.yaml")
 
 
 def test_budget_keys_have_no_dot():
     assert [budget_key(b) for b in (0.005, 0.05, 0.125, 1.0)] == ["b00_5", "b05", "b12_5", "b100"]
 
 
-@pytest.mark.parametrize("stage", ["crossfit", "score_net"])
-def test_what_borrows_the_proxy_s_optimizer_depends_on_all_of_it_and_on_nothing_else_of_the_proxy(stage):
-    listed = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][stage]["params"]
+@pytest.mark.parametrize(
+    "level, name, key, value, words",
+    [
+        ("discoveries", "cadc", "discover.tau", -0.1, ["discover.tau", "-0.1", "greater than or equal to 0"]),
+        ("discoveries", "cadc", "discover.gamma", 1, ["discover.gamma", "Extra inputs are not permitted"]),
+        ("arms", "random", "curate.replay", 2, ["arm.curate.replay", "less than or equal to 1"]),
+        ("arms", "random", "seeds", [0, 0], ["arm.seeds", "names a seed twice"]),
+        ("arms", "random", "signal", "gradients/x", ["arm.signal", "gradients/x"]),
+    ],
+)
+def test_faults_of_variants_are_named(tmp_path, level, name, key, value, words):
+    raw = yaml.safe_load(open("params.yaml"))
+    *path, last = key.split(".")
+    section = raw[level][name]
+    for part in path:
+        section = section[part]
+    section[last] = value
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(InputError) as error:
+        load_params(Variant(level, name), tmp_path / "params.yaml")
+    for word in [f"{level}.{name}", *words]:
+        assert word in str(error.value)
+
+
+def test_a_variant_that_there_is_not_is_named_with_those_there_are():
+    with pytest.raises(InputError, match="no arms.lesss; there are cadc"):
+        load_params(Variant("arms", "lesss"))
+
+
+def variants():
+    for file in [Path("params.yaml"), *sorted(Path("pipelines").glob("*/params.json"))]:
+        stated = yaml.safe_load(file.read_text())
+        pipeline = file.parent.name if file.suffix == ".json" else ""
+        yield from (Variant(level, name, pipeline) for level in LEVELS for name in stated.get(level, {}))
+
+
+def test_every_variant_loads_and_every_arm_s_method_takes_its_parameters():
+    found = list(variants())
+    assert len(found) > 150
+    for variant in found:
+        params = load_params(variant)
+        if variant.level == "arms":
+            load_selector(params.arm.method, params.arm.select, variant.name)
+    names = [(variant.level, variant.name) for variant in found]
+    assert len(set(names)) == len(names)  # they share folders of artifacts/
+
+
+def test_what_borrows_the_proxy_s_optimizer_depends_on_all_of_it_and_on_nothing_else_of_the_proxy():
+    listed = yaml.safe_load(Path("pipelines/cleaning/dvc.yaml").read_text())["stages"]["crossfit"]["params"]
     assert {name for name in listed if name.split(".")[0] == "proxy"} == {
         f"proxy.{name}" for name in Optimizer.model_fields
     }

@@ -30,7 +30,7 @@ def task() -> shards.Task:
     from cadc.training.unlocking import UnlockedRows, tune
 
     torch.set_num_threads(1)
-    params, pool = load_params(ROOT / "params.yaml"), pq.read_table("pool.parquet")
+    params, pool = load_params(path=ROOT / "params.yaml"), pq.read_table("pool.parquet")
     model = params.model.model_copy(
         update={"path": str(ROOT / "models/mini"), "lora": Lora(rank=2, alpha=4, targets=EVERYWHERE)}
     )

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cadc import artifacts
+from cadc.config.errors import InputError
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -44,3 +47,10 @@ class Evidence:
         others, makes it likelier.
         """
         return self.blind_nll - self.nll
+
+
+def load_evidence() -> Evidence:
+    """What `crossfit` made. Raises InputError where it has not run."""
+    if not artifacts.CROSSFIT.is_dir():
+        raise InputError(f"{artifacts.CROSSFIT}: no such folder; run the stage that makes it: `dvc repro crossfit`")
+    return Evidence(**artifacts.load_arrays(artifacts.CROSSFIT))

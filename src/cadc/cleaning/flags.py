@@ -15,18 +15,18 @@ from cadc.cleaning.findings import Findings
 from cadc.config.cleaning import BY_MODEL, Clean
 
 COPIES = "duplicates"
+#: The checks of texts, by name, in the order of reports.
+TEXT = {"repetition": repetition, "abnormal": abnormal, "answer_format": answer_format}
+
+
+def settings_of(clean: Clean, name: str) -> dict:
+    """One check's parameters, without what is done about its findings."""
+    return getattr(clean, name).model_dump(exclude={"action"})
 
 
 def text_flags(turns: list[list[dict]], clean: Clean) -> dict[str, Findings]:
     """The checks of rows' texts, by name."""
-    settings = {
-        name: getattr(clean, name).model_dump(exclude={"action"})
-        for name in ("repetition", "abnormal", "answer_format")
-    }
-    return {
-        name: module.check(turns, **settings[name])
-        for name, module in (("repetition", repetition), ("abnormal", abnormal), ("answer_format", answer_format))
-    }
+    return {name: module.check(turns, **settings_of(clean, name)) for name, module in TEXT.items()}
 
 
 def model_free(

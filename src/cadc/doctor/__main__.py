@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 
 from cadc.compose.files import composed
 from cadc.compute import console
+from cadc.config.arms import Arm
 from cadc.config.errors import InputError
 from cadc.config.params import Params, checked
 from cadc.doctor import checks
@@ -119,30 +120,28 @@ def show_works(made: list[Work], params: Params) -> None:
     ]
     console.line("")
     console.table(
-        f"Estimate of `dvc repro report`: time on {name}", ["stage", "rows", "TFLOP", "time", "memory", "disk"], rows
+        f"Estimate of `dvc repro`: time on {name}", ["stage", "rows", "TFLOP", "time", "memory", "disk"], rows
     )
     console.line("Good to a factor of two where a model is large; where it is small, programs take seconds to start.")
 
 
 def main(overrides: list[str]) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)
-    try:
-        raw = OmegaConf.to_container(composed(overrides))
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    raw = OmegaConf.to_container(composed(overrides))
     params = checked(raw, "conf")
-    size, tuned, annotations = size_of(params.model), size_of(params.tuned), checks.annotations_of(params.data)
+    arms = {name: Arm.model_validate(arm) for name, arm in raw["arms"].items()}
+    size, annotations = size_of(params.model), checks.annotations_of(params.data)
     made, said = [], []
-    if size and tuned:
+    if size:
         load, said = load_of(params, size, annotations)
-        made = works(params, size, tuned, load)
+        made = works(params, arms, size, load)
     sections = {
         "Data": checks.data_findings(params.data, annotations),
         "Benchmarks": checks.benchmark_findings(params),
         "Models": checks.model_findings(params, size),
         "This machine": [
             *checks.package_findings(params),
-            *checks.key_findings(params),
+            *checks.key_findings(params, arms),
             *(
                 [
                     checks.disk_finding(sum(work.disk for work in made)),
@@ -157,8 +156,7 @@ def main(overrides: list[str]) -> int:
         show(title, findings)
     if not made:
         console.line(
-            f"\nNo estimate: {params.model.path if size is None else params.tuned.path} is neither on this machine nor a "
-            "model whose shapes are known here."
+            f"\nNo estimate: {params.model.path} is neither on this machine nor a model whose shapes are known here."
         )
     else:
         console.line(

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from huggingface_hub import try_to_load_from_cache
 
+from cadc.config.arms import Arm
 from cadc.config.data import Data
 from cadc.config.params import Params
 from cadc.data.probe import REPOSITORY
@@ -150,13 +151,11 @@ def _model_there(path: str) -> str | None:
 
 
 def model_findings(params: Params, size: Size | None) -> list[Finding]:
-    """The model, the one that selections go to, the tower and the sentence encoder."""
+    """The model, the tower and the sentence encoder."""
     weights = f" ({2 * size.parameters / _GB:.1f} GB)" if size else ""
-    wanted = {"model": params.model.path, "model tuned": params.tuned.path, "tower": params.embed.tower}
+    wanted = {"model": params.model.path, "tower": params.embed.tower}
     if importlib.util.find_spec(params.embed.sentences) is None:
         wanted["sentence encoder"] = params.embed.sentences
-    if params.tuned.path == params.model.path:
-        del wanted["model tuned"]
     found = []
     for what, path in wanted.items():
         if path is not None:
@@ -185,16 +184,16 @@ def package_findings(params: Params) -> list[Finding]:
     return found
 
 
-def key_findings(params: Params) -> list[Finding]:
+def key_findings(params: Params, arms: dict[str, Arm]) -> list[Finding]:
     """Keys, from the environment alone; their values are never shown."""
     asked = {
         "evaluate.judge.url": params.evaluate.judge.url,
         "views.url": params.views.url,
         "clean.url": params.clean.url,
         **{
-            f"select.{name}.judge_url": params.select[name].get("judge_url")
-            for name in params.methods
-            if "judge_url" in (params.select.get(name) or {})
+            f"arms.{name}.select.judge_url": arm.select["judge_url"]
+            for name, arm in arms.items()
+            if "judge_url" in arm.select
         },
     }
     used = [name for name, url in asked.items() if url]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cadc.config.arms import Arm
 from cadc.config.params import Optimizer, Params
 from cadc.doctor.published import Size
 from cadc.training.schedule import epochs_for
@@ -75,11 +76,10 @@ def _tower(path: str | None) -> tuple[float, int, int]:
     return (sum(file.stat().st_size for file in weights) / 4, 9, 64) if weights else _CLIP_L
 
 
-def works(params: Params, size: Size, tuned: Size, load: Load) -> list[Work]:
-    """The stages of `dvc repro report` under `params` that take more than minutes, in order; `tuned` is the model tuned
-    and scored.
+def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[Work]:
+    """The stages of `dvc repro` with these arms that take more than minutes, in order.
 
-    The report reads capabilities, so all that leads to them runs whatever the methods.
+    The report reads capabilities, so all that leads to them runs whatever the arms.
     """
 
     def a_step(size: Size, checkpointing: bool) -> float:
@@ -104,7 +104,8 @@ def works(params: Params, size: Size, tuned: Size, load: Load) -> list[Work]:
         training_memory(size, params, max(params.capture.batch_tokens, load.tokens), False)
         + 4 * load.subtasks * params.capture.projection
     )
-    signals = {method.signal for method in params.methods.values()}
+    signals = {arm.signal.partition("/")[0] for arm in arms.values()}
+    n_runs = len(params.proxy.seeds)
     proxied, probed = n * params.proxy.pool_fraction * params.proxy.epochs, load.probe_rows * snapshots
     parameters, patches, width = _tower(params.embed.tower)
     embedding = n * 2 * parameters * patches
@@ -127,7 +128,13 @@ def works(params: Params, size: Size, tuned: Size, load: Load) -> list[Work]:
         )
     made += [
         Work("embed", n, embedding, watching, n * 4 * (2 * width + 384)),
-        Work("proxy_train", proxied, proxied * step, training(params.proxy, size), snapshots * 12 * size.lora),
+        Work(
+            "proxy",
+            n_runs * proxied,
+            n_runs * proxied * step,
+            training(params.proxy, size),
+            n_runs * snapshots * 12 * size.lora,
+        ),
     ]
     if "views" in signals:
         made.append(Work("views", n, embedding * load.probe_rows / max(n, 1), watching, n * 4 * (width + 384)))
@@ -137,39 +144,19 @@ def works(params: Params, size: Size, tuned: Size, load: Load) -> list[Work]:
     if "features" in signals:
         disk = n * (params.features.layers * 2 * size.width * 2 + 4 * size.width)
         made.append(Work("features", n * snapshots, n * snapshots * forward, reading(size), disk))
-    made.append(
-        Work(
-            "capture", probed, probed * direction, gradients, 12 * load.subtasks * params.capture.projection * snapshots
-        )
-    )
+    disk = 12 * load.subtasks * params.capture.projection * snapshots + n_runs * 4 * probed * load.probe_rows
+    made.append(Work("capture", n_runs * probed, n_runs * probed * direction, gradients, disk))
     made.append(
         Work("attribute", n * snapshots, n * snapshots * direction, gradients, 4 * n * snapshots * (load.subtasks + 3))
     )
     if "matching" in signals:
         disk = n * (12 * snapshots * load.subtasks + 2 * params.match.keep_width)
         made.append(Work("match", n * snapshots, n * snapshots * direction, gradients, disk))
-    if n_replicas := len(params.replicate.seeds):
-        flops, disk = n_replicas * (proxied * step + probed * direction), n_replicas * 4 * probed * load.probe_rows
-        made.append(
-            Work(
-                "replicate", n_replicas * (proxied + probed), flops, max(training(params.proxy, size), gradients), disk
-            )
-        )
-    tuning, asking = a_step(tuned, checkpointing), 2 * tuned.parameters * load.tokens
-    for name in params.methods:
-        budgets = [1.0] if name == "full" else params.curate.budget
-        rows = sum(n * budget * epochs_for(budget, params.finetune.epochs) for budget in budgets) * len(params.seeds)
-        runs = len(budgets) * len(params.seeds)
-        made.append(
-            Work(f"finetune@{name}", rows, rows * tuning, training(params.finetune, tuned), runs * 4 * tuned.lora)
-        )
-        made.append(
-            Work(
-                f"evaluate@{name}",
-                load.questions * runs,
-                load.questions * runs * asking,
-                reading(tuned),
-                load.questions * runs * 200.0,
-            )
-        )
+    asking = 2 * size.parameters * load.tokens
+    for name, arm in arms.items():
+        rows = n * arm.budget * epochs_for(arm.budget, params.finetune.epochs) * len(arm.seeds)
+        disk = len(arm.seeds) * 4 * size.lora
+        made.append(Work(f"finetune@{name}", rows, rows * step, training(params.finetune, size), disk))
+        asked = load.questions * len(arm.seeds)
+        made.append(Work(f"score@{name}", asked, asked * asking, reading(size), asked * 200.0))
     return made

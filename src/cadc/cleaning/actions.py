@@ -1,0 +1,83 @@
+"""What actions make of a pool: rows that checks were told to drop go, rows to be rewritten get another answer or go."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cadc import artifacts
+from cadc.cleaning import rewriting
+from cadc.cleaning.evidence import load_evidence
+from cadc.cleaning.findings import Findings
+from cadc.compute import console
+from cadc.compute.endpoint import Endpoint, summary
+from cadc.config.cleaning import Clean
+from cadc.config.params import Model
+from cadc.data.lineage import Change, apply_lineage, version_of, write_lineage
+from cadc.model.load import load_processor
+
+#: Answers before and after, of each rewritten row.
+Rewrites = dict[int, tuple[tuple[str, ...], tuple[str, ...]]]
+
+
+def reasons_of(found: dict[str, Findings], names: list[str]) -> dict[int, str]:
+    """The rows that any of these checks flags, in order, with the first one's reason: {row: check: evidence}."""
+    reasons: dict[int, str] = {}
+    for name in names:
+        for row in np.flatnonzero(found[name].flag).tolist():
+            reasons.setdefault(row, f"clean.{name}: {found[name].evidence[row]}")
+    return dict(sorted(reasons.items()))
+
+
+def new_answers(pool: pa.Table, rows: list[int], clean: Clean, model: Model) -> Rewrites:
+    """Accepted answers of the endpoint or of `crossfit`'s adapters in the place of those of `rows`."""
+    turns = pool["turns"].to_pylist()
+    single = np.array(rows, np.int64)[rewriting.single_exchanges([turns[row] for row in rows])]
+    if clean.url is not None:
+        endpoint = Endpoint(clean.url, clean.model)
+        try:
+            answers = rewriting.asked_of(endpoint, lambda row: pool.slice(row, 1).to_pylist()[0], single)
+        finally:
+            console.line(f"rewrites: {summary(endpoint.spent)}")
+    else:
+        decode = load_processor(model).tokenizer.decode
+        answers = rewriting.judged_answers(load_evidence(), decode, turns, single)
+    return rewriting.accepted(turns, single, answers, clean)
+
+
+def changes_of(found: dict[str, Findings], pool: pa.Table, clean: Clean, model: Model) -> list[Change]:
+    """What the checks' actions make of the pool, row by row.
+
+    Rows to be rewritten that get no accepted answer are dropped, too.
+    """
+    dropped, bad = (reasons_of(found, clean.acting(action)) for action in ("drop", "rewrite"))
+    mended = new_answers(pool, [row for row in bad if row not in dropped], clean, model) if bad else {}
+    ids, version, changes = pool["id"].to_pylist(), version_of(pool) + 1, []
+    for row in sorted(dropped.keys() | bad.keys()):
+        if row in mended:
+            before, after = mended[row]
+            changes.append(Change(ids[row], version, "rewrite", before=before, after=after, reason=bad[row]))
+        else:
+            reason = dropped.get(row) or f"{bad[row]}; no new answer was accepted"
+            changes.append(Change(ids[row], version, "drop", reason=reason))
+    return changes
+
+
+def write_cleaned(folder: Path, pool: pa.Table, changes: list[Change]) -> None:
+    """The raw pool with `changes` made, in `folder`; without any, a copy of it to the byte.
+
+    rows.parquet; skipped.json, the raw pool's and every dropped row with its reason; lineage.csv where there are
+    changes.
+    """
+    if not changes:
+        for name in ("rows.parquet", "skipped.json"):
+            shutil.copyfile(artifacts.RAW / name, folder / name)
+        return
+    pq.write_table(apply_lineage(pool, pool.slice(0, 0), changes), folder / "rows.parquet")
+    write_lineage(folder / "lineage.csv", changes)
+    dropped = [{"id": change.row, "reason": change.reason} for change in changes if change.action == "drop"]
+    artifacts.write_json(folder / "skipped.json", artifacts.read_json(artifacts.RAW / "skipped.json") + dropped)
