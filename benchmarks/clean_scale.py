@@ -29,7 +29,7 @@ from cadc.cleaning.duplicates import text_prints
 from cadc.compute import console
 from cadc.config.params import load_params
 from cadc.data.reader import POOL_FEATURES
-from cadc.report.leaderboard import markdown
+from cadc.report.text import markdown
 
 REPORT, SCRATCH, ROOT = (
     Path("reports/benchmarks/clean_scale.md"),
@@ -157,7 +157,7 @@ def beside_datasketch(n_rows: int) -> list[list[str]]:
     """Signatures of all exchanges, one process: ours and datasketch's, and its LSH index."""
     from datasketch import MinHash, MinHashLSH
 
-    settings = load_params(ROOT / "params.yaml").clean.duplicates
+    settings = load_params(path=ROOT / "params.yaml").clean.duplicates
     rows = draw(n_rows, np.random.default_rng(0))
     turns = [[{"role": ("user", "assistant")[k % 2], "text": t} for k, t in enumerate(row)] for row in rows]
     started = time.process_time()

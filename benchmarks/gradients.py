@@ -26,7 +26,7 @@ from cadc.gradients.per_sample import PerSampleGradients, answer_loss
 from cadc.gradients.sketch import make_sketch
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import add_lora, load_base, load_processor, trainable
-from cadc.report.leaderboard import markdown
+from cadc.report.text import markdown
 from cadc.training.snapshots import Snapshot, load_snapshots
 
 REPORT, RESULTS = Path("reports/benchmarks/gradients.md"), Path("reports/benchmarks/gradients.json")
@@ -194,11 +194,15 @@ def live_mb(work: Callable[[], object]) -> float:
 def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> Section:
     """Time and memory of the whole attribution against the number of rows and snapshots."""
     params, body = load_params(), []
-    pool, processor, snapshots = artifacts.load_pool(), load_processor(params.model), load_snapshots(artifacts.PROXY)
+    pool, processor, snapshots = (
+        artifacts.load_pool(),
+        load_processor(params.model),
+        load_snapshots(artifacts.proxy_run("default")),
+    )
     engine = SketchedDirections(
         add_lora(load_base(params.model), params.model.lora, 0), params.capture, processor.tokenizer.pad_token_id
     )
-    trajectories = artifacts.load_array(artifacts.CAPTURE / "trajectories.npy")
+    trajectories = artifacts.load_array(artifacts.CAPTURE / "default" / "trajectories.npy")
     row_influence(
         engine, EncodedRows(pool, processor, params.model.max_length), np.arange(200), snapshots[:1], trajectories[:1]
     )
@@ -225,7 +229,7 @@ def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
     pool, processor, snapshot = (
         artifacts.load_pool(),
         load_processor(params.model),
-        load_snapshots(artifacts.PROXY)[-1:],
+        load_snapshots(artifacts.proxy_run("default"))[-1:],
     )
     probe, subtask, _ = load_probe(artifacts.PROBE, params.capture.targets)
     index = np.unique(subtask, return_inverse=True)[1]

@@ -23,7 +23,7 @@ from cadc.gradients.influence import SketchedDirections, row_influence, subtask_
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.encode import EncodedRows, collate, model_inputs
 from cadc.model.load import add_lora, load_base, load_processor
-from cadc.report.leaderboard import markdown
+from cadc.report.text import markdown
 from cadc.training.finetune import finetune
 from cadc.training.snapshots import load_snapshots
 
@@ -89,7 +89,7 @@ def cosines(
 
 def attributions(setting: Setting) -> dict[str, np.ndarray]:
     """Every way of attributing: name -> how far a row lowers a subtask's loss, float [N_ROWS, S], in any unit."""
-    params, model, snapshots = setting.params, setting.model(), load_snapshots(artifacts.PROXY)
+    params, model, snapshots = setting.params, setting.model(), load_snapshots(artifacts.proxy_run("default"))
     rates = np.array([snapshot.lr for snapshot in snapshots])
 
     def engine(update: str, **more) -> SketchedDirections:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cadc.config.params import load_params
-from cadc.report.leaderboard import markdown
+from cadc.report.text import markdown
 from cadc.world.mini_world import Row, draw_rows
 from cadc.world.scene import Scene
 from cadc.world.subtasks import SUBTASKS, draw_question

@@ -30,7 +30,7 @@ from PIL import Image
 from cadc import artifacts
 from cadc.compute import console
 from cadc.data.reader import copy_pool
-from cadc.report.leaderboard import markdown
+from cadc.report.text import markdown
 
 ROWS, FILES_A_ROW, TEXT_ONLY, TEMPLATES, FOLDER_FILES = 665_298, 0.57, 0.06, 512, 1000
 ACCESSES = 2000

@@ -1,9 +1,8 @@
 """What choosing while the model learns costs beside the learning: `python benchmarks/schedule_overhead.py` (six minutes, after `dvc repro`).
 
-One run of every method that does, at 5% and 20% of the pool, timed inside one process, one thread. Writes reports/benchmarks/schedule_overhead.md.
+One run by either objective, at 5% and 20% of the pool, timed inside one process, one thread. Writes reports/benchmarks/schedule_overhead.md.
 """
 
-import importlib
 import tempfile
 import time
 from pathlib import Path
@@ -13,10 +12,12 @@ import torch
 
 from cadc import artifacts
 from cadc.artifacts import REPORTS
+from cadc.config.arms import Variant
 from cadc.config.budgets import n_selected
 from cadc.config.params import load_params
 from cadc.model.load import add_lora, load_base, load_processor
 from cadc.report.text import markdown
+from cadc.selectors.loading import load_selector
 from cadc.selectors.signal import Signal
 from cadc.training.adaptive import Adaptive
 from cadc.training.answers import measured
@@ -59,9 +60,9 @@ class TimedCheckpoint(Checkpoint):
         self.schedule.clock.timed("checkpoints", super().save)(*args)
 
 
-def one_run(method: str, budget: float, folder: Path) -> list[str]:
-    params, pool, clock = load_params(), artifacts.load_pool(), Clock()
-    selector, settings = importlib.import_module(f"cadc.selectors.{method}"), params.selector(method)
+def one_run(objective: str, budget: float, folder: Path) -> list[str]:
+    params, pool, clock = load_params(Variant("arms", "progress")), artifacts.load_pool(), Clock()
+    selector, settings = load_selector("progress", params.arm.select | {"objective": objective}, "arms.progress")
     signal = Signal(pool.num_rows, np.zeros(pool.num_rows), artifacts.load_arrays(artifacts.EMBEDDINGS))
     clustered = clock.timed("clusters", selector.measure)(signal, settings)
     plan, cluster = selector.plan(clustered, settings)
@@ -75,23 +76,26 @@ def one_run(method: str, budget: float, folder: Path) -> list[str]:
     )
     schedule.clock = clock
     checkpoint = TimedCheckpoint(
-        folder / f"{method}{budget}", frozenset(mark // batch for mark in schedule.marks), schedule
+        folder / f"{objective}{budget}", frozenset(mark // batch for mark in schedule.marks), schedule
     )
     clock.timed("all", finetune)(model, rows, schedule, params.finetune, params.model, checkpoint=checkpoint)
     took = clock.seconds
     training = took["all"] - took["schedule"] - took["checkpoints"]
     parts = [took["measuring"], took["schedule"] - took["measuring"], took["checkpoints"]]
     shares = [f"{100 * part / training:.1f}%" for part in (*parts, sum(parts), took["clusters"] + took["warm-up"])]
-    return [f"{method}, {100 * budget:g}%", str(len(schedule)), f"{schedule.history()[:, :, 4].sum():.0f}", *shares]
+    return [
+        f"progress by {objective}, {100 * budget:g}%",
+        str(len(schedule)),
+        f"{schedule.history()[:, :, 4].sum():.0f}",
+        *shares,
+    ]
 
 
 def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         body = [
-            one_run(method, budget, Path(folder))
-            for method in ("progress_loss", "progress_accuracy")
-            for budget in (0.05, 0.2)
+            one_run(objective, budget, Path(folder)) for objective in ("loss", "accuracy") for budget in (0.05, 0.2)
         ]
     header = [
         "run",

@@ -11,7 +11,6 @@ clusters by the square root of the rows, COINCIDE 10,000 at 665k, and learns fro
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import resource
@@ -22,11 +21,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from omegaconf import OmegaConf
 
 from cadc import artifacts
+from cadc.compose.files import composed
 from cadc.compute import console
-from cadc.config.params import load_params
-from cadc.report.leaderboard import markdown
+from cadc.report.text import markdown
+from cadc.selectors.loading import load_selector
 from cadc.selectors.signal import Signal
 
 REPORT, SCRATCH = Path("reports/benchmarks/selector_scale.md"), artifacts.SCRATCH / "selectors"
@@ -34,7 +35,7 @@ WORKERS, DENSE_ROWS, BUDGET = 2, 20_000, 0.05
 POINTS = 8  # a cluster, from which k-means learns
 N_SUBTASKS, N_SNAPSHOTS, CENTRES = 162, 3, 2000
 N_QUERIES = 5000  # rows of benchmarks, in four targets
-METHODS = {  # method -> (arrays [axes before the rows, axes behind them, dtype], minutes it may take at 665,000 rows)
+METHODS = {  # method, or method:view -> (arrays [axes before the rows, axes behind them, dtype], minutes it may take at 665,000 rows)
     "coincide": ({"activations": ((), (4, 2, 64), np.float16)}, 10),
     "semdedup": ({"image": ((), (128,), np.float32), "text": ((), (128,), np.float32)}, 10),
     "d2_pruning": ({"hidden": ((), (256,), np.float32), "margin": ((N_SNAPSHOTS,), (), np.float32)}, 10),
@@ -54,10 +55,10 @@ METHODS = {  # method -> (arrays [axes before the rows, axes behind them, dtype]
         },
         2,
     ),
-    "targeted_concept": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, 3),
-    "targeted_skill": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, 3),
-    "targeted_sum": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, None),
-    "targeted_auto": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, None),
+    "targeted:concept": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, 3),
+    "targeted:skill": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, 3),
+    "targeted:sum": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, None),
+    "targeted:auto": ({"concept": ((), (512,), np.float32), "skill": ((), (384,), np.float32)}, None),
     "tive": ({"gradient": ((), (1024,), np.float16), "kept_norm": ((), (), np.float32)}, 2),
 }
 
@@ -114,26 +115,26 @@ def make_signal(method: str, n_rows: int) -> Signal:
     )
 
 
-def settings(method: str, n_rows: int):
-    """The default parameters, with clusters for so many rows."""
-    params = load_params()
-    section, clusters = params.select[method], {"coincide": 10_000 * (n_rows / 665_000) ** 0.5}.get(method, n_rows**0.5)
+def loaded(method: str, n_rows: int):
+    """The selector and its default parameters, with clusters for so many rows."""
+    method, _, view = method.partition(":")
+    section = OmegaConf.to_container(composed([], name="library"))["methods"][method]["select"]
+    clusters = {"coincide": 10_000 * (n_rows / 665_000) ** 0.5}.get(method, n_rows**0.5)
     changed = section | ({"clusters": round(clusters), "points_per_cluster": POINTS} if "clusters" in section else {})
-    return params.model_copy(update={"select": {method: changed}}).selector(method)
+    return load_selector(method, changed | ({"view": view} if view else {}), "conf/methods.yaml")
 
 
 def ours(method: str, n_rows: int) -> None:
     """Choose 5% once; prints seconds of `measure` and `select`."""
-    signal, params, n = make_signal(method, n_rows), settings(method, n_rows), round(BUDGET * n_rows)
-    module = importlib.import_module(f"cadc.selectors.{method}")
+    signal, n = make_signal(method, n_rows), round(BUDGET * n_rows)
+    module, params = loaded(method, n_rows)
     few = {
         name: np.take(array, range(500), array.shape.index(n_rows)) if n_rows in array.shape else array
         for name, array in signal.arrays.items()
     }
-    warm = module.measure(
-        Signal(500, signal.task[:500], few), settings(method, 500)
-    )  # numba compiles at first use, whatever the rows
-    module.select(warm, 20, settings(method, 500), np.random.default_rng(0))
+    small = loaded(method, 500)[1]
+    warm = module.measure(Signal(500, signal.task[:500], few), small)  # numba compiles at first use, whatever the rows
+    module.select(warm, 20, small, np.random.default_rng(0))
     started = time.perf_counter()
     measured = module.measure(signal, params)
     between = time.perf_counter()
@@ -158,7 +159,7 @@ def dense(method: str, n_rows: int) -> None:
     signal, n = make_signal(method, n_rows), round(BUDGET * n_rows)
     started = time.perf_counter()
     if method == "coincide":
-        chosen = dense_coincide(signal, n, settings(method, n_rows))
+        chosen = dense_coincide(signal, n, loaded(method, n_rows)[1])
     elif method == "semdedup":
         features = np.concatenate([signal["image"], signal["text"]], 1) / np.sqrt(2).astype(np.float32)
         nearest = np.tril(features @ features.T, -1).max(1)  # one cluster

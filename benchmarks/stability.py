@@ -20,14 +20,39 @@ import torch
 from cadc import artifacts
 from cadc.capabilities.attribution import snapshot_weights
 from cadc.capabilities.graph import capabilities
-from cadc.capabilities.replicas import replicas
 from cadc.capabilities.stability import Consensus, consensus, drawn_gram, mean_agreement, most_stable
 from cadc.compute import shards
+from cadc.config.arms import Variant
 from cadc.config.params import load_params
 from cadc.data.probe import load_probe
-from cadc.report.leaderboard import markdown
+from cadc.gradients.influence import subtask_trajectories
+from cadc.gradients.load import load_engine
+from cadc.model.encode import EncodedRows
+from cadc.model.load import load_processor
+from cadc.report.text import markdown
+from cadc.training.proxy import proxy_run
+from cadc.training.snapshots import load_snapshots
 
 REPORT = Path("reports/benchmarks/stability.md")
+RULE = Variant("discoveries", "influence_coverage")
+
+
+def proxies() -> shards.Task:
+    """A proxy run of one seed (LoRA initialisation, rows and their order) and, as row_gram.npy float32 [n_snapshots, n, n], the inner products of the
+    probe rows' directions at its snapshots."""
+    torch.set_num_threads(1)
+    params = load_params()
+    pool, processor = artifacts.load_pool(), load_processor(params.model)
+    probe, names, _ = load_probe(artifacts.PROBE, params.capture.targets)
+    unique, subtask = np.unique(names, return_inverse=True)
+
+    def run(seed: int, folder: Path) -> None:
+        proxy_run(folder, pool, processor, params, seed)
+        rows, snapshots = EncodedRows(probe, processor, params.model.max_length), load_snapshots(folder)
+        made = subtask_trajectories(load_engine(params), rows, subtask, len(unique), snapshots)
+        artifacts.save_array(folder / "row_gram.npy", made["row_gram"])
+
+    return run
 
 
 def over_runs(
@@ -76,10 +101,10 @@ def main() -> None:
         artifacts.PROBE,
         *params.model.sources,
     ]
-    folders = list(shards.run(replicas, list(range(args.seeds)), "stability", inputs, "proxy runs").values())
+    folders = list(shards.run(proxies, list(range(args.seeds)), "stability", inputs, "proxy runs").values())
     _, names, known = load_probe(artifacts.PROBE, params.capture.targets)
     unique, subtask = np.unique(names, return_inverse=True)
-    targets, discover = [known[name]["target"] for name in unique], params.discover
+    targets, discover = [known[name]["target"] for name in unique], load_params(RULE).discover
     rates = np.array([entry["lr"] for entry in artifacts.read_json(folders[0] / "snapshots.json")])
     row_grams = [artifacts.load_array(folder / "row_gram.npy") for folder in folders]
     grams, body = [drawn_gram(np.asarray(row_gram), subtask, None) for row_gram in row_grams], []
@@ -114,14 +139,14 @@ def main() -> None:
 Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} proxy runs that differ in seed alone. ARI: mean pairwise adjusted Rand index of their partitions of
 {int(subtask.max()) + 1} subtasks; 1 is the same partition every time, 0 what chance gives.
 
-**The consensus over one run** (`discover` in params.yaml): {min(counts)} to {max(counts)} capabilities, ARI over proxy seeds **{mean_agreement(np.stack([one.partition for one in chosen])):.2f}**.
+**The consensus over one run** (`{RULE.level}.{RULE.name}` in params.yaml): {min(counts)} to {max(counts)} capabilities, ARI over proxy seeds **{mean_agreement(np.stack([one.partition for one in chosen])):.2f}**.
 Over the draws inside a seed: {", ".join(f"{one.agreement:.2f}" for one in chosen)}.
 
 Subtasks of each benchmark in each capability:
 
 {markdown(["proxy seed", *sorted(set(targets))], made_of)}
 A consensus over the draws of several proxy runs, against that over as many others (ARI between groups; *chosen*: each group takes the resolution at
-which its draws agree best). The default has {1 + len(params.replicate.seeds)} runs (`replicate.seeds`):
+which its draws agree best). The default has {len(params.proxy.seeds)} runs (`proxy.seeds`):
 
 {markdown(["proxy runs a group", "groups", "capabilities", "ARI, chosen", *(f"resolution {one.resolution:g}" for one in runs[0])], over_runs(row_grams, consensus_of))}
 One partition of all probe rows, by rule:

@@ -112,10 +112,11 @@ def change(folder, key, value):
 
 
 def below(folder, name) -> set[str]:
-    """The stages of dvc.yaml that follow from one."""
+    """The stages of dvc.yaml that follow from one of its own."""
     graph = Repo(str(folder)).index.graph
     start = next(stage for stage in graph if stage.name == name)
-    return {stage.name for stage in networkx.ancestors(graph, start)}
+    root = set(yaml.safe_load((folder / "dvc.lock").read_text())["stages"])
+    return {stage.name for stage in networkx.ancestors(graph, start)} & root
 
 
 def rows_of(folder, arm, seed=0):

@@ -7,7 +7,9 @@ from sklearn.metrics import adjusted_rand_score
 from cadc.capabilities.attribution import affinity, best_influence, capability_influence, purity, snapshot_weights
 from cadc.capabilities.graph import capabilities, centered, communities, cosine_similarity
 from cadc.capabilities.stability import consensus, drawn_gram, most_stable
+from cadc.config.arms import Variant
 from cadc.config.errors import InputError
+from cadc.config.params import load_params
 
 
 def planted(n_groups=3, size=6, width=400, shared=3.0, seed=0):
@@ -106,16 +108,17 @@ def test_the_gram_of_all_rows_is_that_of_their_means():
     np.testing.assert_allclose(drawn_gram(row_gram, subtask, None), gram_of(means), rtol=1e-4)
 
 
-def settings(params, **changes):
-    return params.discover.model_copy(
+def settings(**changes):
+    of_params = load_params(Variant("discoveries", "influence_coverage")).discover
+    return of_params.model_copy(
         update={"center": False, "tau": [0.0], "resolutions": [1.0], "level": 1, "bootstrap": 8, "seed": 0} | changes
     )
 
 
-def test_the_most_stable_partition_is_the_planted_one(params):
+def test_the_most_stable_partition_is_the_planted_one():
     row_gram, subtask, groups, _ = probe_rows(noise=2.0)
     candidates, again = (
-        consensus([row_gram], subtask, np.ones(2), settings(params, resolutions=[0.05, 1.0, 6.0])) for _ in range(2)
+        consensus([row_gram], subtask, np.ones(2), settings(resolutions=[0.05, 1.0, 6.0])) for _ in range(2)
     )
     chosen = most_stable(candidates)
     assert chosen.resolution == 1.0 and chosen.n_capabilities == 3 and chosen.agreement == 1.0
@@ -124,14 +127,14 @@ def test_the_most_stable_partition_is_the_planted_one(params):
     assert all(np.array_equal(a.draws, b.draws) for a, b in zip(candidates, again, strict=True))
 
 
-def test_the_consensus_finds_what_most_draws_miss(params):
+def test_the_consensus_finds_what_most_draws_miss():
     row_gram, subtask, groups, _ = probe_rows(per_subtask=4, noise=12.0)
-    made = consensus([row_gram], subtask, np.ones(2), settings(params, bootstrap=30))[0]
+    made = consensus([row_gram], subtask, np.ones(2), settings(bootstrap=30))[0]
     single = np.mean([adjusted_rand_score(draw, groups) for draw in made.draws])
     assert made.agreement < 0.9 and adjusted_rand_score(made.partition, groups) > single
 
 
-def test_the_consensus_over_runs_outvotes_what_a_single_run_has_astray(params):
+def test_the_consensus_over_runs_outvotes_what_a_single_run_has_astray():
     trajectories, groups = planted(2, 8, shared=0.0, seed=11)
     subtask, row_grams, alone = np.repeat(np.arange(16), 4), [], []
     for run in range(3):  # every run has two subtasks of its own in the wrong group, whichever rows are drawn
@@ -139,8 +142,8 @@ def test_the_consensus_over_runs_outvotes_what_a_single_run_has_astray(params):
         seen[:, [run, 8 + run]] = trajectories[:, [8 + run, run]]
         noise = np.random.default_rng(run).normal(size=(2, 64, trajectories.shape[2]))
         row_grams.append(gram_of(seen[:, subtask] + noise).astype(np.float32))
-        alone.append(most_stable(consensus([row_grams[-1]], subtask, np.ones(2), settings(params, center=True))))
-    made = most_stable(consensus(row_grams, subtask, np.ones(2), settings(params, center=True)))
+        alone.append(most_stable(consensus([row_grams[-1]], subtask, np.ones(2), settings(center=True))))
+    made = most_stable(consensus(row_grams, subtask, np.ones(2), settings(center=True)))
     assert (
         adjusted_rand_score(made.partition, groups)
         == 1.0
@@ -151,20 +154,16 @@ def test_the_consensus_over_runs_outvotes_what_a_single_run_has_astray(params):
     )  # a run's own draws say nothing of other runs
 
 
-def test_every_tau_is_tried_with_every_resolution(params):
+def test_every_tau_is_tried_with_every_resolution():
     row_gram, subtask, _, _ = probe_rows()
-    made = consensus(
-        [row_gram], subtask, np.ones(2), settings(params, tau=[0.0, 0.3], resolutions=[0.6, 1.0], bootstrap=2)
-    )
+    made = consensus([row_gram], subtask, np.ones(2), settings(tau=[0.0, 0.3], resolutions=[0.6, 1.0], bootstrap=2))
     assert [(one.tau, one.resolution) for one in made] == [(0.0, 0.6), (0.0, 1.0), (0.3, 0.6), (0.3, 1.0)]
 
 
-def test_a_subtask_with_one_row_and_a_single_draw_are_no_trouble(params):
+def test_a_subtask_with_one_row_and_a_single_draw_are_no_trouble():
     row_gram, subtask, _, _ = probe_rows()
     keep = (subtask != 0) | (np.arange(len(subtask)) == 0)
-    made = consensus(
-        [row_gram[:, keep][:, :, keep]], subtask[keep], np.ones(2), settings(params, center=True, bootstrap=1)
-    )
+    made = consensus([row_gram[:, keep][:, :, keep]], subtask[keep], np.ones(2), settings(center=True, bootstrap=1))
     assert made[0].agreement == 1.0 and len(made[0].partition) == subtask.max() + 1
 
 

@@ -17,7 +17,7 @@ SLOW = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from cadc import shards
+from cadc.compute import shards
 
 def make():
     Path(f"made_{time.time_ns()}").touch()
@@ -53,6 +53,7 @@ def test_killed_in_the_middle_it_continues_and_repeats_nothing(tmp_path):
     env = os.environ | {"CADC_WORKERS": "1"}
     process = subprocess.Popen([sys.executable, "slow.py"], cwd=tmp_path, env=env)
     while len(list(tmp_path.glob("ran_*"))) < 4:
+        assert process.poll() is None, "it ended before it was killed"
         time.sleep(0.02)
     process.kill()
     process.wait()
@@ -120,7 +121,7 @@ MORTAL = """
 import os, signal
 from pathlib import Path
 import numpy as np
-from cadc import shards
+from cadc.compute import shards
 
 def make():
     def task(key, folder):

@@ -157,6 +157,7 @@ def test_a_killed_run_goes_on_where_it_was(serve, tmp_path):
     process = multiprocessing.get_context("fork").Process(target=ask_all, args=(server.url, tmp_path))
     process.start()
     while not any("question 3" in prompt for prompt in server.asked):
+        assert process.is_alive(), "it ended before it was killed"
         process.join(0.01)
     process.kill()
     process.join()

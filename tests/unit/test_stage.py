@@ -1,26 +1,45 @@
-"""Errors of a stage, as its user reads them."""
+"""Errors of a stage, as its user reads them, and what it leaves on record."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from cadc import artifacts
 from cadc.compute.stage import run_stage
+from cadc.config.arms import Variant
+from cadc.config.errors import InputError
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        (lambda: Path("nowhere/objects.jsonl").stat(), "nowhere/objects.jsonl"),
-        (lambda: {"b25": 1.0}["b50"], "some: b50"),
-        (lambda: float("much"), "some: could not convert string to float: 'much'"),
-    ],
-)
-def test_a_fault_is_said_in_one_line_with_what_it_is_about(fault, said):
+def refuse(params):
+    raise InputError("pool.json, row 7: no answer; add one")
+
+
+def test_a_fault_of_what_a_person_gave_is_one_line_under_the_stage_s_name():
+    for variant, name in ((None, "some"), (Variant("arms", "random"), "some@random")):
+        with pytest.raises(SystemExit) as stopped:
+            run_stage("some", refuse, variant)
+        assert str(stopped.value) == f"{name}: pool.json, row 7: no answer; add one"
+        assert stopped.value.__suppress_context__
+
+
+def test_with_debug_it_keeps_its_traceback_too(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["stage.py", "--debug"])
     with pytest.raises(SystemExit) as stopped:
-        run_stage("some", lambda params: fault())
-    assert said in str(stopped.value) and "\n" not in str(stopped.value)
+        run_stage("some", refuse)
+    assert isinstance(stopped.value.__cause__, InputError)
 
 
-def test_a_defect_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        run_stage("some", lambda params: 1 / 0)
+@pytest.mark.parametrize("defect", [lambda: 1 / 0, lambda: {}["b50"], lambda: float("much"), Path("nowhere").stat])
+def test_a_defect_keeps_its_traceback(defect):
+    with pytest.raises((ArithmeticError, LookupError, ValueError, OSError)) as raised:
+        run_stage("some", lambda params: defect())
+    assert not isinstance(raised.value, InputError)
+
+
+def test_a_variant_s_stage_gets_its_parameters_and_its_cost_is_on_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "COSTS", tmp_path)
+    seen = []
+    run_stage("some", lambda params: seen.append(params.arm.method) or 12, Variant("arms", "cadc"))
+    cost = artifacts.read_json(tmp_path / "some@cadc.json")
+    assert seen == ["cadc"] and cost["rows"] == 12 and cost["peak_memory_mb"] > 0
