@@ -111,6 +111,8 @@ def measured(n_rows: int) -> dict:
     )
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["clean"]["evidence"] = "raw"
+    params["clean"]["objects"]["lists"] = "objects.jsonl"
+    (folder / "objects.jsonl").touch()  # there are no pictures
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     watch = "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
     env = os.environ | {

@@ -111,8 +111,8 @@ def read(folder: Path) -> dict:
 
 def load(folder: Path) -> dict:
     """What later stages do: load the table, then look rows up one by one."""
-    artifacts.POOL, started = folder, time.perf_counter()
-    table = artifacts.load_pool()
+    started = time.perf_counter()
+    table = artifacts.load_pool(folder)
     loaded, rows = time.perf_counter(), np.random.default_rng(0).integers(0, table.num_rows, ACCESSES)
     for row in rows:
         table.slice(int(row), 1).to_pylist()

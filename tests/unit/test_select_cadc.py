@@ -38,13 +38,12 @@ def by_the_formula(given, n, delta):
     highest = influence.max(1)
     serves = [[z for z in range(N) if influence[z, c] >= highest[z] - np.float32(delta)] for c in range(K)]
     weights = [np.mean([self_influence[:, z].mean() for z in rows]) for rows in serves]
-    shares, open_, left = [0] * K, list(range(K)), n
-    while full := [c for c in open_ if weights[c] / sum(weights[k] for k in open_) * left >= len(serves[c])]:
-        for c in full:  # what a capability has no rows for goes to the others, in proportion
-            shares[c] = len(serves[c])
-        open_, left = [c for c in open_ if c not in full], n - sum(shares)
-    for c, share in zip(open_, hamilton([weights[c] for c in open_], left), strict=True):
-        shares[c] = share
+    shares, open_ = [0] * K, set(range(K))
+    while sum(shares) < n:  # what a capability has no rows for goes to the others, in proportion
+        some = sorted(open_)
+        for c, share in zip(some, hamilton([weights[c] for c in some], n - sum(shares)), strict=True):
+            shares[c] = min(shares[c] + share, len(serves[c]))
+        open_ = {c for c in some if shares[c] < len(serves[c])}
     chosen, left_over = {}, 0
     for c in range(K):
         free = sorted((z for z in serves[c] if z not in chosen), key=lambda z: (-influence[z, c], z))
