@@ -78,7 +78,7 @@ def repository(tmp_path_factory):
 
 @pytest.fixture
 def restored(repository):
-    """The repository, put back afterwards: parameters, lock files and what they name."""
+    """The repository, put back afterwards: parameters, lock files, reports and what they name."""
     names = [
         "params.yaml",
         "dvc.lock",
@@ -87,7 +87,10 @@ def restored(repository):
         "pipelines/mine/params.json",
     ]
     before = {name: (repository / name).read_text() for name in names}
+    shutil.copytree(repository / "reports", repository / "kept")  # in git, so DVC's cache does not have them
     yield repository
+    shutil.rmtree(repository / "reports")
+    (repository / "kept").rename(repository / "reports")
     for name, text in before.items():
         (repository / name).write_text(text)
     run(repository, "dvc", "checkout", "--force", check=False)
