@@ -1,4 +1,4 @@
-"""A stage's dependencies are its imports and its parameters: no edit leaves a stale result, and none reruns what it can't touch."""
+"""A stage depends on its imports and its parameters: no edit leaves a stale result or reruns what it can't touch."""
 
 import ast
 import re
@@ -116,7 +116,7 @@ def tiny(tmp_path, monkeypatch):
         "src/cadc/world/far.py": "from cadc.world import scene",
         "src/cadc/world/typed.py": "",
         "src/cadc/selectors/__init__.py": "",
-        "src/cadc/selectors/loading.py": "import importlib\n\ndef load(name):\n    return importlib.import_module(name)",
+        "src/cadc/selectors/loading.py": "from importlib import import_module\n\ndef load(name):\n    import_module(name)",
         "src/cadc/selectors/one.py": "from cadc.selectors.shared import unit\n\ndef select(signal): ...",
         "src/cadc/selectors/shared/__init__.py": "",
         "src/cadc/selectors/shared/unit.py": "",

@@ -162,7 +162,8 @@ def test_five_lines_make_a_pipeline(tmp_path):
 
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)
-    text = "title: Mine\ntables:\n- title: Keep\n  rows:\n  - {arm: random}\n  - {arm: influence_coverage, set: {select.keep: 0.5}}\n"
+    rows = "\n  - {arm: random}\n  - {arm: influence_coverage, set: {select.keep: 0.5}}\n"
+    text = f"title: Mine\ntables:\n- title: Keep\n  rows:{rows}"
     (conf / "studies" / "mine.yaml").write_text(text)
     assert read_study(conf / "studies" / "mine.yaml").tables[0].title == "Keep"
     stages = yaml.safe_load(files([], conf)[Path("pipelines/mine/dvc.yaml")])["stages"]

@@ -1,4 +1,4 @@
-"""The doctor: what a machine lacks is named with what to do; what is there counts as there; what the run takes follows from shapes."""
+"""The doctor: what a machine lacks is named with what to do, and what the run takes follows from shapes."""
 
 import json
 import os
@@ -54,8 +54,15 @@ def folder(tmp_path):
 def test_everything_that_a_bare_machine_lacks_is_named_with_what_to_do():
     code, said, failed = doctor("profile=llava-1.5-7b", "data=llava-665k", "evaluate.judge.url=https://judge")
     assert code == 1 and not failed
-    for words in ("llava_v1_5_mix665k.json: no such file", "coco/train2017: 0 files, 118,287 expected", "hf download llava-hf/llava-1.5-7b-hf (14.1 GB)",
-                  "hf download --repo-type dataset lmms-lab-encoder/MME", "ok       OPENAI_API_KEY: set", "7.06 billion parameters", "finetune@cadc"):  # fmt: skip
+    for words in (
+        "llava_v1_5_mix665k.json: no such file",
+        "coco/train2017: 0 files, 118,287 expected",
+        "hf download llava-hf/llava-1.5-7b-hf (14.1 GB)",
+        "hf download --repo-type dataset lmms-lab-encoder/MME",
+        "ok       OPENAI_API_KEY: set",
+        "7.06 billion parameters",
+        "finetune@cadc",
+    ):
         assert words in said, words
     assert "sk-secret" not in said
     assert "MISSING  GPU: none" in said or "GB needed" in said
@@ -128,6 +135,7 @@ def test_every_stage_that_takes_time_is_estimated_and_no_other():
     shared = {"prepare", "embed", "proxy", "capture", "attribute"}
     arms = {"cadc", "influence_coverage", "progress", "random", "task_budget_random", "full"}
     assert set(by_stage(*SMOL)) == shared | {f"{stage}@{arm}" for stage in ("finetune", "score") for arm in arms}
-    more = "{method: self_filter, signal: score_net/default, budget: 0.1, seeds: [0], curate: {sequence: none, replay: 0}, select: {}}"
-    assert "score_net" in by_stage(*SMOL, f"+arms.mine={more}")
+    curate = "curate: {sequence: none, replay: 0}"
+    arm = f"{{method: self_filter, signal: score_net/default, budget: 0.1, seeds: [0], {curate}, select: {{}}}}"
+    assert "score_net" in by_stage(*SMOL, f"+arms.mine={arm}")
     assert "crossfit" in by_stage(*SMOL, "clean.pool=cleaned")

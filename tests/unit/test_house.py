@@ -1,4 +1,4 @@
-"""The house: which package may import which. The architecture can be read from the list below, and the code keeps to it."""
+"""The house: which package may import which. The list below is the architecture, and the code keeps to it."""
 
 import ast
 import importlib.util
@@ -11,7 +11,7 @@ import pytest
 
 from cadc.compute.closure import SOURCE, imports
 
-#: From the ground up. A package imports what stands on lines above its own, and itself; those of one line know nothing of each other.
+#: From the ground up: a package imports what stands on lines above its own, and no other of its line.
 ORDER = """
     config
     artifacts
@@ -100,7 +100,7 @@ def test_a_selector_imports_no_other_selector():
 
 
 def test_no_stage_hides_a_package():
-    """Python puts a script's folder before all others: stages/evaluate.py would stand in for Hugging Face's `evaluate`."""
+    """Python puts a script's folder first: stages/evaluate.py would stand in for Hugging Face's `evaluate`."""
     names = sorted(path.stem for path in Path("stages").glob("*.py"))
     code = f"import importlib.util as u; print([name for name in {names} if u.find_spec(name)])"
     found = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, cwd="/")

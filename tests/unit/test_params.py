@@ -1,5 +1,6 @@
 """params.yaml: every fault is named with its key and value before anything runs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,7 @@ def test_every_variant_loads_and_every_arm_s_method_takes_its_parameters():
             load_selector(params.arm.method, params.arm.select, variant.name)
     names = [(variant.level, variant.name) for variant in found]
     assert len(set(names)) == len(names)  # they share folders of artifacts/
+    assert all(re.fullmatch(r"[a-z0-9_]{1,64}", name) for _, name in names)
 
 
 def test_what_borrows_the_proxy_s_optimizer_depends_on_all_of_it_and_on_nothing_else_of_the_proxy():
