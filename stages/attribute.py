@@ -1,4 +1,5 @@
-"""attribute NAME: the influence of every pool row on every subtask at every snapshot; gradients are made, used and dropped."""
+"""attribute NAME: the influence of every pool row on every subtask at every snapshot; gradients are made, used and
+dropped."""
 
 import torch
 

@@ -11,7 +11,7 @@ from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
 from cadc.config.params import Params, load_params
 from cadc.data.probe import load_probe
-from cadc.gradients.influence import subtask_trajectories
+from cadc.gradients.influence import row_gram, subtask_trajectories
 from cadc.gradients.load import load_engine
 from cadc.model.encode import EncodedRows
 from cadc.model.load import load_processor
@@ -21,7 +21,8 @@ VARIANT = Variant.asked("captures")
 
 
 def capturing() -> shards.Task:
-    """The trajectories of one proxy run, as .npy files in a folder: all of the first run, of the others what capabilities are told from."""
+    """The trajectories of one proxy run, as .npy files in a folder: all of the first run, of the others what
+    capabilities are told from."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     probe, names, _ = load_probe(artifacts.PROBE, params.capture.targets)
@@ -31,10 +32,12 @@ def capturing() -> shards.Task:
 
     def capture(run: str, folder: Path) -> None:
         snapshots = load_snapshots(artifacts.PROXY / params.run / run)
-        arrays = subtask_trajectories(engine, rows, subtask, len(unique), snapshots)
+        if run == "run_0":
+            arrays = subtask_trajectories(engine, rows, subtask, len(unique), snapshots)
+        else:
+            arrays = {"row_gram": row_gram(engine, rows, len(subtask), snapshots)}
         for name, array in arrays.items():
-            if run == "run_0" or name == "row_gram":
-                artifacts.save_array(folder / f"{name}.npy", array)
+            artifacts.save_array(folder / f"{name}.npy", array)
 
     return capture
 

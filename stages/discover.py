@@ -1,4 +1,5 @@
-"""discover NAME: subtasks into capabilities (Leiden on trajectory similarity), and the influence store folded by capability."""
+"""discover NAME: subtasks into capabilities (Leiden on trajectory similarity), and the influence store folded by
+capability."""
 
 import numpy as np
 

@@ -1,4 +1,5 @@
-"""features NAME: what the proxy makes of every row in forward passes: activations, hidden states, losses and margins."""
+"""features NAME: what the proxy makes of every row in forward passes: activations, hidden states, losses and
+margins."""
 
 import torch
 

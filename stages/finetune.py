@@ -1,4 +1,5 @@
-"""finetune ARM: a LoRA adapter a seed, trained on the selection in its own order, or on what its plan goes on to choose.
+"""finetune ARM: a LoRA adapter a seed, trained on the selection in its own order, or on what its plan goes on to
+choose.
 
 A run is known by what goes into it and kept under artifacts/scratch: a seed that is added to an arm trains alone.
 """

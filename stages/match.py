@@ -1,4 +1,5 @@
-"""match NAME: pool rows against the probe rows' own gradients, for LESS, ICONS and TIVE; gradients are made, used and dropped."""
+"""match NAME: pool rows against the probe rows' own gradients, for LESS, ICONS and TIVE; gradients are made, used and
+dropped."""
 
 from pathlib import Path
 
@@ -43,15 +44,18 @@ def main(params: Params) -> int:
     width = gradients.shape[2]
     if params.match.keep_snapshot >= len(snapshots):
         raise InputError(
-            f"match.keep_snapshot is {params.match.keep_snapshot}, and proxy.snapshots {len(snapshots)}: it counts from 0"
+            f"match.keep_snapshot is {params.match.keep_snapshot}, and proxy.snapshots {len(snapshots)}: "
+            "it counts from 0"
         )
     if not params.capture.projection:
         raise InputError(
-            "match needs sketches: with capture.projection: 0 coordinates keep their sign, and folded ones would add up; set a width"
+            "match needs sketches: with capture.projection: 0 coordinates keep their sign, and folded "
+            "ones would add up; set a width"
         )
     if width % params.match.keep_width:
         raise InputError(
-            f"match.keep_width is {params.match.keep_width}, which does not divide the sketch's width {width} (capture.projection)"
+            f"match.keep_width is {params.match.keep_width}, which does not divide the sketch's width "
+            f"{width} (capture.projection)"
         )
     out, inputs = artifacts.MATCHING / VARIANT.name, [params.match.model_dump(), *targets_of(params).values()]
     n_rows = measure_pool(

@@ -1,9 +1,12 @@
-"""metabolize: diagnose the pool, update it and validate the update on the probe split, round after round (metabolism/dvc.yaml).
+"""metabolize: diagnose the pool, update it and validate the update on the probe split, round after round
+(metabolism/dvc.yaml).
 
     dvc repro metabolism/dvc.yaml:metabolize
-    dvc exp run -S pool.lineage=reports/metabolism/lineage.csv      # then any selector chooses from the last accepted version
+    dvc exp run -S pool.lineage=reports/metabolism/lineage.csv      # then any selector chooses from the last accepted
+                                                                    version
 
-A killed run goes on where it was. The scoring split is opened once the rounds are over, for the report; so are noise labels.
+A killed run goes on where it was. The scoring split is opened once the rounds are over, for the report; so are noise
+labels.
 """
 
 import os

@@ -18,8 +18,9 @@ from cadc.features.embeddings import (
 )
 from cadc.gradients.influence import SketchedDirections, token_batches
 from cadc.gradients.per_sample import answer_loss
+from cadc.model.batches import collate, model_inputs
 from cadc.model.embed import embed_rows
-from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
 from cadc.training.snapshots import load_snapshots
 

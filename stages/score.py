@@ -1,4 +1,5 @@
-"""score ARM: every adapter on lmms-eval's own tasks, sample by sample; the arm's small results go to reports/arms, in git."""
+"""score ARM: every adapter on lmms-eval's own tasks, sample by sample; the arm's small results go to reports/arms, in
+git."""
 
 import atexit
 import os
@@ -33,7 +34,8 @@ def scoring() -> shards.Task:
     params = load_params(VARIANT)
     asked = _open.enter_context(judge(params.evaluate.judge))
     from cadc.evaluation.adapter import ChatModel
-    from cadc.evaluation.benchmarks import load_tasks, run, sample_rows, sample_schema
+    from cadc.evaluation.benchmarks import load_tasks, run
+    from cadc.evaluation.samples import sample_rows, sample_schema
 
     names, judged = params.evaluate.tasks, params.evaluate.judge.url is not None
     tasks = load_tasks(artifacts.BENCHMARKS / params.evaluate.split, names, judged)

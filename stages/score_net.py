@@ -1,4 +1,5 @@
-"""score_net NAME: Self-Filter's score-net, trained together with a model of its own; every row's difficulty and what it was told from."""
+"""score_net NAME: Self-Filter's score-net, trained together with a model of its own; every row's difficulty and what
+it was told from."""
 
 import numpy as np
 import torch

@@ -1,4 +1,5 @@
-"""views NAME: pool and probe rows as concepts (their images) and as skills (what their instructions need), for targeted selection."""
+"""views NAME: pool and probe rows as concepts (their images) and as skills (what their instructions need), for
+targeted selection."""
 
 from collections.abc import Iterable
 

@@ -35,14 +35,15 @@ def open_rows(n, make):
 ASKED = {"question_id": INT, **texts("question"), "image": IMAGE}
 YESNO = {**texts("question_id", "question", "answer", "category"), "image": IMAGE}
 POPE = (
-    YESNO,
+    {**YESNO, "image_source": TEXT},
     [
         {
             "question_id": str(i),
             "question": "is there a cat ?",
             "answer": yesno(i).lower(),
             "category": "x",
-            "image": picture(i),
+            "image_source": f"COCO_val2014_{i // 2:012d}",
+            "image": picture(i // 2),
         }
         for i in range(8)
     ],
@@ -60,7 +61,7 @@ CMMMU_TYPES = ("选择", "判断", "填空")
 MIRROR = {  # (repository's config, split) of each task -> columns and rows as the hub has them
     "pope": POPE,
     "pope_adv": POPE,
-    "pope_pop": POPE,
+    "pope_pop": (POPE[0], POPE[1][::-1]),  # splits need not have their images in one order
     "pope_random": POPE,
     "mmt_val": (
         {"index": INT, **texts("question", *"ABCDEFGHI", "answer", "category", "l2-category", "split"), "image": IMAGE},
@@ -72,9 +73,9 @@ MIRROR = {  # (repository's config, split) of each task -> columns and rows as t
         [{"question_id": str(i), "question": "which ?", "answer": COLORS[i % 4], "category": "c", "l2-category": "m", "image": picture(i)} for i in range(4)],
     ),
     "llava_in_the_wild": (
-        {"question_id": INT, **texts("question", "category", "gpt_answer", "caption"), "image": IMAGE},
+        {"question_id": Value("int8"), **texts("question", "category", "gpt_answer", "caption", "image_id"), "image": IMAGE},
         [{"question_id": i, "question": "what ?", "category": ("conv", "detail", "complex")[i % 3], "gpt_answer": f"it is {COLORS[i % 4]}",
-          "caption": "a wall", "image": picture(i)} for i in range(6)],
+          "caption": "a wall", "image_id": f"{i // 3:03d}.jpg", "image": picture(i)} for i in range(6)],
     ),
     "vqav2_val": (
         {**ASKED, **texts("question_type", "multiple_choice_answer", "answer_type"), "image_id": INT,
@@ -97,7 +98,7 @@ MIRROR = {  # (repository's config, split) of each task -> columns and rows as t
     ),
     "textvqa_val": (
         {**ASKED, **texts("image_id"), "ocr_tokens": List(TEXT), "answers": List(TEXT)},
-        open_rows(6, lambda i: {"image_id": "x", "ocr_tokens": [], "answers": [COLORS[i % 4]] * 10}),
+        open_rows(6, lambda i: {"image_id": f"{i // 2:016x}", "ocr_tokens": [], "answers": [COLORS[i % 4]] * 10}),
     ),
     "mme": (
         YESNO,

@@ -7,10 +7,12 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import datasets
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from datasets import Features
 from hub_mirror import COLORS, IMAGE, MIRROR, MMBENCH, POPE, TEXT, letter, picture, write
@@ -19,10 +21,12 @@ from lmms_eval.api.model import lmms
 from cadc.config.errors import InputError
 from cadc.config.params import Judge
 from cadc.evaluation.adapter import ChatModel
-from cadc.evaluation.benchmarks import load_tasks, run, sample_rows, sample_schema
+from cadc.evaluation.benchmarks import load_tasks, run
 from cadc.evaluation.catalogue import BENCHMARKS, TASKS, check, needs, repositories, shipped
 from cadc.evaluation.judge import JudgeError, check_scores, judge
+from cadc.evaluation.samples import sample_rows, sample_schema
 from cadc.evaluation.statistics import Samples, measure, resampled_weights
+from cadc.world.benchmarks import write_llava_wild, write_pope
 
 OPPOSITE = {"yes": "no", "no": "yes", "对": "错", "错": "对", "1": "no", "0": "yes"}
 LOCAL = [name for name in TASKS if TASKS[name].judge in (None, "may")]
@@ -141,7 +145,7 @@ def test_samples_know_their_unit_subtask_and_chance(runs):
         set(Counter(row["unit"] for row in of["mme"]).values()) == {2}
         and len({row["unit"] for row in of["mmbench_en_dev_static"]}) == 6
     )
-    assert all(row["unit"] == row["doc"] for row in of["gqa"])
+    assert all(row["unit"] == row["doc"] for task in ("ai2d", "seedbench") for row in of[task])
     chances = {task: {round(row["chance"], 3) for row in rows} for task, rows in of.items()}
     assert (
         chances["scienceqa_img"] == {0.5, 0.333, 0.25}
@@ -154,19 +158,67 @@ def test_samples_know_their_unit_subtask_and_chance(runs):
     assert {row["answer"] for row in of["vqav2_val"]} == set(COLORS)
 
 
+def images_of(table, documents):
+    """The units of each image in a table of samples, where documents[task] are the rows that were asked."""
+    units = {}
+    for row in table.to_pylist():
+        document = documents[row["task"]][row["doc"]]
+        units.setdefault(document[TASKS[row["task"]].image], set()).add(row["unit"])
+    return units
+
+
+@pytest.mark.parametrize("key, n", [("pope_f1", 4), ("gqa", 2), ("vqav2", 6), ("textvqa", 3)])
+def test_an_image_is_one_unit_in_all_splits_wherever_it_stands(runs, key, n):
+    tasks = [task for task in LOCAL if TASKS[task].benchmark == key]
+    table = runs["right"][1]
+    units = images_of(
+        table.filter(pa.compute.is_in(table["task"], pa.array(tasks))), {task: MIRROR[task][1] for task in tasks}
+    )
+    assert len(units) == n and all(len(one) == 1 for one in units.values()) and len(set.union(*units.values())) == n
+
+
+def test_the_mini_world_s_questions_on_an_image_are_one_unit(tmp_path):
+    write_pope(tmp_path, 5, np.random.default_rng(0))
+    write_llava_wild(tmp_path, 3, 1, np.random.default_rng(0))
+    asked = ["pope_adv", "pope_pop", "pope_random", "llava_in_the_wild"]
+    with judge(Judge(url=None, model="word-f1")):
+        tasks = load_tasks(tmp_path, asked)
+        samples = run(Replies(lambda task, doc, i: ("yes", "no")[i % 2]), tasks)[1]
+    documents = {task: [sample["doc"] for sample in made] for task, made in samples.items()}
+    table = table_of(samples)
+    for benchmark, n, each in (("pope_f1", 5, 12), ("llava_wild", 3, 3)):
+        own = [row for row in table.to_pylist() if TASKS[row["task"]].benchmark == benchmark]
+        units = images_of(pa.Table.from_pylist(own), documents)
+        assert len(units) == len(set.union(*units.values())) == n and all(len(one) == 1 for one in units.values())
+        assert set(Counter(row["unit"] for row in own).values()) == {each}
+
+
 def test_what_is_scored_together_is_drawn_together(runs):
     samples = Samples.of_table(runs["mixed"][1])
     weights = resampled_weights(samples, np.random.default_rng(0))
-    for task in ("mme", "mmbench_en_dev_static"):
-        at = samples.task == task
+    for tasks in (["mme"], ["mmbench_en_dev_static"], ["pope", "pope_adv", "pope_pop", "pope_random"], ["gqa"]):
+        at = np.isin(samples.task, tasks)
         for unit in np.unique(samples.unit[at]):
             assert len(set(weights[at & (samples.unit == unit)])) == 1
-    alone = samples.task == "pope_adv"
+    alone = samples.task == "mmt_val"
     assert weights[alone].sum() == alone.sum() and len(set(weights[alone])) > 1
 
 
+def test_what_is_drawn_together_changes_no_figure_of_questions_that_are_scored_apart(runs):
+    samples = Samples.of_table(runs["mixed"][1])
+    with_units, without = measure(samples), measure(replace(samples, unit=None))
+    for name in ("pope_f1", "pope_accuracy", "pope_yes_ratio", "gqa", "vqav2", "textvqa"):
+        assert with_units[name] == without[name]
+
+
 def test_only_units_make_a_table_wider():
-    assert "unit" not in sample_schema(["pope_adv", "gqa"]).names and "unit" in sample_schema(["mme", "gqa"]).names
+    assert "unit" not in sample_schema(["mmt_val", "ai2d"]).names
+    for name in ("mme", "mmbench_cn_dev_static", "pope_adv", "llava_in_the_wild", "gqa"):
+        assert "unit" in sample_schema([name, "ai2d"]).names
+
+
+def test_an_image_s_name_is_among_the_columns_that_a_mirror_must_have():
+    assert all(task.image in (None, *task.columns) for task in TASKS.values())
 
 
 @pytest.mark.parametrize("task", ["seedbench", "cmmmu_val"])

@@ -1,4 +1,5 @@
-"""What each capability is, in short: its subtasks, the words that its rows are asked in, and the rows that serve it most."""
+"""What each capability is, in short: its subtasks, the words that its rows are asked in, and the rows that serve it
+most."""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ def write_description(
 ) -> None:
     """`folder`/facts.json and rows.parquet, a few KB: all that reports say and draw of the capabilities.
 
-    named: subtasks with their capability. arrays: those of the artifact `capabilities`. steps: of the proxy's snapshots. rows.parquet holds
+    named: subtasks with their capability. arrays: those of the artifact `capabilities`. steps: of the proxy's
+    snapshots. rows.parquet holds
     capability, influence, question, answer and the first image's bytes of each capability's most influential rows.
     """
     artifacts.fresh(folder)

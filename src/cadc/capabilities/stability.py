@@ -17,7 +17,8 @@ _TOGETHER = 0.5  # share of the draws in which two subtasks must fall together t
 
 @dataclass(frozen=True)
 class Consensus:
-    """What one tau and resolution give: the consensus partition int32 [S], those of the bootstrap draws of every run int32 [B, S],
+    """What one tau and resolution give: the consensus partition int32 [S], those of the bootstrap draws of every run
+    int32 [B, S],
     their mean pairwise adjusted Rand index, and how often two subtasks fall together float64 [S, S]."""
 
     tau: float
@@ -44,7 +45,8 @@ class Consensus:
 
 
 def drawn_gram(row_gram: np.ndarray, subtask: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-    """Gram matrices float64 [M, S, S] of subtask means, each over its rows drawn with replacement (all of them without `rng`).
+    """Gram matrices float64 [M, S, S] of subtask means, each over its rows drawn with replacement (all of them
+    without `rng`).
 
     row_gram float32 [M, n, n] are the inner products of the probe rows' directions, subtask [n] says whose they are.
     """
@@ -68,9 +70,11 @@ def mean_agreement(partitions: np.ndarray) -> float:
 def consensus(
     row_grams: Sequence[np.ndarray], subtask: np.ndarray, weights: np.ndarray, discover: Discover
 ) -> list[Consensus]:
-    """The consensus at every tau and resolution, over bootstrap draws of the probe rows (the same for all) in every proxy run.
+    """The consensus at every tau and resolution, over bootstrap draws of the probe rows (the same for all) in every
+    proxy run.
 
-    row_grams and subtask as in `drawn_gram`, one row_gram a run; weights [M] of the snapshots. With `bootstrap: 0` a run counts once, with all rows: of one
+    row_grams and subtask as in `drawn_gram`, one row_gram a run; weights [M] of the snapshots. With `bootstrap: 0` a
+    run counts once, with all rows: of one
     run that is plain Leiden (CADC). The consensus partition is Leiden's on the
     graph of how often two subtasks fall together (Lancichinetti and Fortunato 2012): it is steadier than that of any
     one draw, or of all rows; and over several runs (ours) steadier than over one.
@@ -96,6 +100,7 @@ def consensus(
 
 
 def most_stable(candidates: list[Consensus]) -> Consensus:
-    """The candidate whose draws agree best among those that part the subtasks at all; ties by order. All alike if none does."""
+    """The candidate whose draws agree best among those that part the subtasks at all; ties by order. All alike if
+    none does."""
     parting = [c for c in candidates if 1 < c.n_capabilities < len(c.partition)]
     return max(parting or candidates, key=lambda c: c.agreement)

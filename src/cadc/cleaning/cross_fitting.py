@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from cadc.config.errors import InputError
 from cadc.gradients.influence import token_batches
-from cadc.model.encode import IGNORE, EncodedRows, collate, encode, model_inputs
+from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import IGNORE, EncodedRows, encode
 
 #: Tensors by which a processor says how an image's tokens are laid out: two images of equal pixels may differ in them.
 IMAGE_LAYOUT = {"image_sizes", "image_grid_thw", "pixel_attention_mask"}

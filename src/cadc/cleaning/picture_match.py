@@ -24,7 +24,8 @@ from cadc.config.cleaning import Matching
 from cadc.config.errors import InputError
 from cadc.config.params import Model, Optimizer
 from cadc.gradients.influence import token_batches
-from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
+from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.load import load_adapter, load_base, save_adapter, trainable
 
 Matcher = tuple[PeftModel, torch.nn.Linear]

@@ -1,6 +1,7 @@
 """What a file of this repository imports of it, directly or not: a stage's own code, by which its results are known.
 
-`dvc.yaml` lists these files as a stage's dependencies (a test compares), and shards made by other code are not taken up.
+`dvc.yaml` lists these files as a stage's dependencies (a test compares), and shards made by other code are not taken
+up.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ def file_of(module: str) -> Path | None:
 
 @cache
 def imports(path: Path) -> frozenset[Path]:
-    """The package's files that `path` imports, in functions too but not for type checkers alone, with the packages they lie in."""
+    """The package's files that `path` imports, in functions too but not for type checkers alone, with the packages
+    they lie in."""
     names: set[str] = set()
 
     class Visitor(ast.NodeVisitor):
@@ -46,8 +48,10 @@ COMMON = ("requirements.lock", "src/cadc/__init__.py", "src/cadc/artifacts", "sr
 
 
 def stage_code(script: Path) -> list[str]:
-    """The code that a stage's dependencies must name, as paths from the repository's root: its script, the files of its closure, and the
-    common group. A selector stands as `src/cadc/selectors/${item.method}.py`, for `curate` loads the one that its arm names."""
+    """The code that a stage's dependencies must name, as paths from the repository's root: its script, the files of
+    its closure, and the
+    common group. A selector stands as `src/cadc/selectors/${item.method}.py`, for `curate` loads the one that its arm
+    names."""
     root = SOURCE.parent
     selectors = {path for path in (SOURCE / "cadc/selectors").glob("*.py") if "def select(" in path.read_text("utf-8")}
     by_name = any("import_module" in path.read_text("utf-8") for path in closure(script) if "selectors" in path.parts)

@@ -1,4 +1,5 @@
-"""What a stage says while it runs: a live bar on a terminal, plain lines elsewhere. The only module that imports rich."""
+"""What a stage says while it runs: a live bar on a terminal, plain lines elsewhere. The only module that imports
+rich."""
 
 from __future__ import annotations
 

@@ -122,7 +122,8 @@ class Endpoint:
         return [self._read(prompt, jobs[prompt].result(), read) for prompt in prompts]
 
     def _read(self, prompt: Prompt, reply: str, read: Callable[[str], T]) -> T:
-        """`read(reply)`. A reply kept from before may have been usable to another reader alone: then raises EndpointError."""
+        """`read(reply)`. A reply kept from before may have been usable to another reader alone: then raises
+        EndpointError."""
         try:
             return read(reply)
         except ValueError as error:

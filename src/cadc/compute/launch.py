@@ -5,8 +5,10 @@
     torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29400 stages/attribute.py
                                                                  on each machine, in the same shared checkout
     CADC_LAUNCHER="accelerate launch --config_file conf/accelerate/ddp.yaml" dvc repro finetune@random
-                                                                 the proxy run and every fine-tuning by all ranks together;
-                                                                 what other stages compute is split between ranks as above
+                                                                 the proxy run and every fine-tuning by all ranks
+                                                                 together;
+                                                                 what other stages compute is split between ranks as
+                                                                 above
     CADC_LAUNCHER=ray RAY_ADDRESS=HOST:6379 dvc repro attribute  elastic: lost workers' shards are done again
 
 Several machines need the checkout, with its `artifacts/`, on a shared file system at the same path.
@@ -24,6 +26,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cadc.compute import console
+from cadc.config.errors import InputError
 
 if TYPE_CHECKING:
     from cadc.compute.shards import Shards
@@ -38,7 +41,8 @@ def rank() -> int:
 
 
 def team() -> tuple[int, int]:
-    """This process's rank among those that work on the same shard, and how many these are: (0, 1) for one that works alone."""
+    """This process's rank among those that work on the same shard, and how many these are: (0, 1) for one that works
+    alone."""
     return (rank(), int(os.environ["WORLD_SIZE"])) if _together else (0, 1)
 
 
@@ -54,9 +58,10 @@ def n_workers() -> int:
 
 
 def refuse_ranks(stage: str) -> None:
-    """Raises ValueError under torchrun and accelerate, whose ranks leave once a stage's first round of shards is there; for stages of several rounds."""
+    """Raises InputError under torchrun and accelerate, whose ranks leave once a stage's first round of shards is
+    there; for stages of several rounds."""
     if "RANK" in os.environ or os.environ.get("CADC_LAUNCHER", "").startswith(("torchrun", "accelerate")):
-        raise ValueError(
+        raise InputError(
             f"{stage} works in several rounds, and ranks stay for one; set CADC_LAUNCHER to processes or ray for it"
         )
 
@@ -81,13 +86,15 @@ def launch(shards: Shards, label: str, together: bool = False) -> None:
     elif launcher == ["ray"]:
         _ray(shards, label)
     else:
-        raise ValueError(
-            f"CADC_LAUNCHER is {' '.join(launcher)!r}; it may be processes, ray, or torchrun or accelerate launch with its options"
+        raise InputError(
+            f"CADC_LAUNCHER is {' '.join(launcher)!r}; it may be processes, ray, or torchrun or accelerate "
+            "launch with its options"
         )
 
 
 def n_processes(parts: int) -> int:
-    """Processes for so many parts: `n_workers` at most, but that cores, unlike GPUs, whose memory one process may fill, and unlike a number that was asked for,
+    """Processes for so many parts: `n_workers` at most, but that cores, unlike GPUs, whose memory one process may
+    fill, and unlike a number that was asked for,
     take all of a few parts at once: three on two cores run side by side, not two and then one beside an idle core."""
     workers, shared = min(n_workers(), parts), not n_gpus() and not os.environ.get("CADC_WORKERS")
     return parts if shared and workers > 1 and parts < 2 * workers else workers
@@ -122,7 +129,8 @@ def _start_worker(numbers) -> None:
 
 
 def _as_rank(shards: Shards, label: str, together: bool) -> None:
-    """This rank's share, or all shards together with the others. The last word is rank 0's: the others leave once all shards are there."""
+    """This rank's share, or all shards together with the others. The last word is rank 0's: the others leave once all
+    shards are there."""
     global _together
     import torch
     from torch import distributed
@@ -152,7 +160,7 @@ def _ray(shards: Shards, label: str) -> None:
     try:
         import ray
     except ImportError as error:
-        raise ValueError("CADC_LAUNCHER=ray needs the package ray: uv pip install ray") from error
+        raise InputError("CADC_LAUNCHER=ray needs the package ray: uv pip install ray") from error
     workers = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": n_workers()}
     ray.init(log_to_driver=False, include_dashboard=False, logging_level="error", **workers)
     task = ray.remote(num_gpus=int(bool(n_gpus())), num_cpus=1, max_retries=_RETRIES)(_as_ray_task)

@@ -54,7 +54,8 @@ class Shards:
     def compute(self, key: object) -> None:
         """Compute one shard into a temporary folder, then rename it into place; nothing if it is there already.
 
-        Of processes that work on it together the first one sees to the folders; its task must leave all writing to that one.
+        Of processes that work on it together the first one sees to the folders; its task must leave all writing to
+        that one.
         """
         folder = self.folders[key]
         if folder.exists():
@@ -82,8 +83,10 @@ def run(
 ) -> dict[object, Path]:
     """Have `make()(key, folder)` computed once per key, by whom `launch.py` finds, skipping shards already whole.
 
-    `make` loads what all shards need (a model, the pool); every process calls it once, before its first shard. `inputs` (values and paths) name the scratch folder: shards made from other inputs are not taken up. Returns each
-    key's folder. With `together` the ranks of `accelerate launch` work on one shard after the other, all on each. An error in a shard
+    `make` loads what all shards need (a model, the pool); every process calls it once, before its first shard.
+    `inputs` (values and paths) name the scratch folder: shards made from other inputs are not taken up. Returns each
+    key's folder. With `together` the ranks of `accelerate launch` work on one shard after the other, all on each. An
+    error in a shard
     stops the stage with that error; whole shards are kept.
     """
     root = artifacts.SCRATCH / stage / digest(*inputs, *closure(Path(inspect.getsourcefile(make))))
@@ -105,9 +108,11 @@ def run(
 def run_kept(
     make: Callable[[], Task], inputs_of: dict[object, list], stage: str, label: str, together: bool = False
 ) -> dict[object, Path]:
-    """As `run`, but each shard is known by inputs of its own and stays: what differs in nothing is never computed again.
+    """As `run`, but each shard is known by inputs of its own and stays: what differs in nothing is never computed
+    again.
 
-    So a seed that is added to an arm trains alone, and two arms that agree in a run share it. `make clean` forgets them.
+    So a seed that is added to an arm trains alone, and two arms that agree in a run share it. `make clean` forgets
+    them.
     """
     code, root = closure(Path(inspect.getsourcefile(make))), artifacts.SCRATCH / stage
     shards = Shards(make, root, {key: root / digest(*inputs, *code) for key, inputs in inputs_of.items()})
@@ -124,7 +129,8 @@ def link(folder: Path, to: Path) -> None:
 
 
 def join(folders: dict[object, Path], name: str, path: Path, n_rows: int, axis: int = 0) -> None:
-    """One memory-mapped array `path` out of every shard's `name`, in the order of the shards, `n_rows` long on `axis`."""
+    """One memory-mapped array `path` out of every shard's `name`, in the order of the shards, `n_rows` long on
+    `axis`."""
     parts = [artifacts.load_array(folder / name) for folder in folders.values()]
     shape = (*parts[0].shape[:axis], n_rows, *parts[0].shape[axis + 1 :])
     out = np.lib.format.open_memmap(path, "w+", parts[0].dtype, shape)

@@ -1,4 +1,8 @@
-"""Exact budgets: whole rows from fractions and shares."""
+"""Exact budgets: whole rows from fractions and shares.
+
+Shares are computed in whole numbers throughout. So no rounding of a quotient decides a tie, and groups that weigh the
+same are treated the same, whatever the order in which they stand.
+"""
 
 from __future__ import annotations
 
@@ -11,34 +15,57 @@ def n_selected(fraction: float, n_rows: int) -> int:
 
 
 def largest_remainder(weights: np.ndarray, total: int) -> np.ndarray:
-    """Split `total` in proportion to `weights` >= 0 (Hamilton's method; ties by position). Returns int64, sums to total.
+    """Whole shares of `total` in proportion to `weights` >= 0 (Hamilton's method; ties by position): int64 [n].
 
-    All-zero or empty weights share alike. Raises ValueError on negative or non-finite weights.
+    All-zero weights share alike. Raises ValueError on negative or non-finite weights, or where nothing can take a row.
     """
-    weights = np.asarray(weights, np.float64)
-    if not np.all(np.isfinite(weights)) or np.any(weights < 0):
-        raise ValueError(f"budget weights must be finite and >= 0, got {weights.tolist()}")
-    if weights.sum() == 0:
-        weights = np.ones_like(weights)
-    exact = weights / weights.sum() * total
-    shares = np.floor(exact).astype(np.int64)
-    order = np.argsort(-(exact - shares), kind="stable")
-    shares[order[: total - shares.sum()]] += 1
-    return shares
+    return capped_shares(weights, np.full(len(weights), total, np.int64), total)
 
 
 def capped_shares(weights: np.ndarray, capacity: np.ndarray, total: int) -> np.ndarray:
     """`largest_remainder` under capacities: what a full group can't take goes to the others in proportion (ours).
 
-    Raises ValueError if the capacities together hold less than `total`.
+    The exact shares are min(capacity, level * weight) at the level where they make `total`; whole rows are their
+    largest remainders. Groups of weight 0 get what is left when all others are full, alike. Returns int64, sums to
+    total. Raises ValueError if the capacities together hold less than `total`, and as `largest_remainder` does.
     """
-    capacity = np.asarray(capacity, np.int64)
-    if capacity.sum() < total:
-        raise ValueError(f"a budget of {total} rows exceeds the {capacity.sum()} rows on offer")
-    shares = np.zeros(len(capacity), np.int64)
-    open_ = np.flatnonzero(capacity > 0)
-    while (left := total - shares.sum()) > 0:
-        wanted = largest_remainder(np.asarray(weights, np.float64)[open_], int(left))
-        shares[open_] = np.minimum(shares[open_] + wanted, capacity[open_])
-        open_ = open_[shares[open_] < capacity[open_]]
-    return shares
+    parts, room, total = _whole(weights), np.asarray(capacity, np.int64).tolist(), int(total)
+    if len(parts) != len(room):
+        raise ValueError(f"there are {len(parts)} weights and {len(room)} capacities")
+    if sum(room) < total:
+        raise ValueError(f"a budget of {total} rows exceeds the {sum(room)} rows on offer")
+    shares, left = [0] * len(room), total
+    weighty, weightless = ([i for i, part in enumerate(parts) if bool(part) is some] for some in (True, False))
+    for open_, of in ((weighty, parts), (weightless, [1] * len(room))):
+        while open_:
+            whole = sum(of[i] for i in open_)
+            full = {i for i in open_ if of[i] * left >= room[i] * whole}
+            if not full:
+                return _rounded(shares, open_, of, left)
+            for i in full:
+                shares[i] = room[i]
+            left -= sum(room[i] for i in full)
+            open_ = [i for i in open_ if i not in full]
+    return np.array(shares, np.int64)
+
+
+def _rounded(shares: list[int], open_: list[int], of: list[int], left: int) -> np.ndarray:
+    """`shares` with `left` rows more for the groups `open_` in proportion to `of`, by largest remainder."""
+    whole = sum(of[i] for i in open_)
+    remainder = {}
+    for i in open_:
+        shares[i], remainder[i] = divmod(of[i] * left, whole)
+    odd = left - sum(shares[i] for i in open_)
+    for i in sorted(open_, key=lambda i: -remainder[i])[:odd]:
+        shares[i] += 1
+    return np.array(shares, np.int64)
+
+
+def _whole(weights: np.ndarray) -> list[int]:
+    """Whole numbers in the very proportions of `weights`, whose values are fractions over powers of two."""
+    weights = np.asarray(weights, np.float64)
+    if not np.all(np.isfinite(weights)) or np.any(weights < 0):
+        raise ValueError(f"budget weights must be finite and >= 0, got {weights.tolist()}")
+    fractions = [weight.as_integer_ratio() for weight in weights.tolist()]
+    common = max((below for _, below in fractions), default=1)
+    return [above * (common // below) for above, below in fractions]

@@ -99,14 +99,16 @@ class Clean(Section):
         if acting and self.pool == "raw":
             name = acting[0]
             raise ValueError(
-                f"{name}.action is {getattr(self, name).action}, but clean.pool is raw, the pool as it was read; set clean.pool: cleaned"
+                f"{name}.action is {getattr(self, name).action}, but clean.pool is raw, the pool as it was "
+                "read; set clean.pool: cleaned"
             )
         blind = [name for name in acting if name in BY_MODEL]
         if blind and self.evidence == "raw":
             raise ValueError(f"{blind[0]} needs a model's evidence; set clean.evidence: crossfit")
         if self.acting("rewrite") and self.evidence == "raw" and self.url is None:
             raise ValueError(
-                f"{self.acting('rewrite')[0]}.action is rewrite; set clean.evidence: crossfit, whose adapters then answer anew, or clean.url"
+                f"{self.acting('rewrite')[0]}.action is rewrite; set clean.evidence: crossfit, whose "
+                "adapters then answer anew, or clean.url"
             )
         if self.url is not None and not self.model:
             raise ValueError("url names an endpoint; set model, too")

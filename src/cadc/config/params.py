@@ -71,8 +71,10 @@ class Proxy(Optimizer):
 
     @property
     def snapshots_at(self) -> list[float]:
-        """After which shares of the run snapshots are taken; of a mere number, the midpoints of as many equal stretches (ours): never the start, where LoRA's B is
-        zero and carries no signal to A, and never the end, where the learning rate, and so the weight in every sum over snapshots, is zero."""
+        """After which shares of the run snapshots are taken; of a mere number, the midpoints of as many equal
+        stretches (ours): never the start, where LoRA's B is
+        zero and carries no signal to A, and never the end, where the learning rate, and so the weight in every sum
+        over snapshots, is zero."""
         if isinstance(self.snapshots, list):
             return self.snapshots
         return [(k + 0.5) / self.snapshots for k in range(self.snapshots)]
@@ -162,9 +164,11 @@ class Sizes(Section):
 
 
 class Params(Section):
-    """All parameters as one stage sees them: the sections of params.yaml, each outranked by that of the stage's own variant.
+    """All parameters as one stage sees them: the sections of params.yaml, each outranked by that of the stage's own
+    variant.
 
-    run, trajectories: which proxy run and which capture the variant is made from. arm: the arm, where the variant is one.
+    run, trajectories: which proxy run and which capture the variant is made from. arm: the arm, where the variant is
+    one.
     """
 
     seeds: list[Seed] = Field(min_length=1)
@@ -206,7 +210,8 @@ class Params(Section):
             for target in self.capture.targets:
                 if not own.get(target) and (both := [task for task in self.evaluate.tasks if task.startswith(target)]):
                     raise ValueError(
-                        f"{', '.join(both)}: aimed at (capture.targets) and scored (evaluate.tasks) on the same rows of {self.data.score}; drop one, or give data.probe a folder of its own"
+                        f"{', '.join(both)}: aimed at (capture.targets) and scored (evaluate.tasks) on the "
+                        f"same rows of {self.data.score}; drop one, or give data.probe a folder of its own"
                     )
         return self
 
@@ -214,13 +219,15 @@ class Params(Section):
     def _aimed_at(self):
         if self.discover and (beyond := set(self.discover.targets) - set(self.capture.targets)):
             raise ValueError(
-                f"discover.targets: {', '.join(sorted(beyond))} is not among capture.targets; no gradient is known of it"
+                f"discover.targets: {', '.join(sorted(beyond))} is not among capture.targets; no gradient "
+                "is known of it"
             )
         return self
 
 
 def load_params(variant: Variant | None = None, path: str | Path = "params.yaml") -> Params:
-    """Read and check the parameters, those of `variant` where one is named. Raises InputError, naming each key that is unknown or out of range."""
+    """Read and check the parameters, those of `variant` where one is named. Raises InputError, naming each key that
+    is unknown or out of range."""
     raw = read(path)
     return checked(raw, str(path)) if variant is None else of_variant(raw, variant)
 
@@ -237,7 +244,8 @@ def read(path: str | Path) -> dict:
 
 
 def of_variant(raw: dict, variant: Variant) -> Params:
-    """The parameters of one variant over those of params.yaml, `raw`. Raises InputError where there is no such variant, or a value is wrong."""
+    """The parameters of one variant over those of params.yaml, `raw`. Raises InputError where there is no such
+    variant, or a value is wrong."""
     source = variant.file
     levels = raw if source == "params.yaml" else read(source)
     try:
@@ -251,7 +259,8 @@ def of_variant(raw: dict, variant: Variant) -> Params:
 
 
 def checked(raw: dict, source: str) -> Params:
-    """Parameters that were read from `source`, checked. Raises InputError, naming each key that is unknown or out of range."""
+    """Parameters that were read from `source`, checked. Raises InputError, naming each key that is unknown or out of
+    range."""
     try:
         return Params.model_validate({key: value for key, value in raw.items() if key not in LEVELS})
     except ValidationError as error:

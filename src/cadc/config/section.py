@@ -1,4 +1,5 @@
-"""What sections of params.yaml are made of: their base, which refuses unknown keys, and the ranges that several share."""
+"""What sections of params.yaml are made of: their base, which refuses unknown keys, and the ranges that several
+share."""
 
 from __future__ import annotations
 

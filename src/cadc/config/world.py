@@ -1,4 +1,5 @@
-"""The sections of params.yaml that make the mini world, its bases and its tower, and ask whether selection matters in it."""
+"""The sections of params.yaml that make the mini world, its bases and its tower, and ask whether selection matters in
+it."""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ class Gate(Section):
     def _oracle_is_compared(self) -> Gate:
         if self.oracle not in self.random:
             raise ValueError(
-                f"gate.oracle is {self.oracle:g}: gate.random needs a draw of that size to compare it with, and has {self.random}"
+                f"gate.oracle is {self.oracle:g}: gate.random needs a draw of that size to compare it "
+                f"with, and has {self.random}"
             )
         return self
 

@@ -11,7 +11,8 @@ from transformers import ProcessorMixin
 from cadc import artifacts
 from cadc.config.params import Params
 from cadc.evaluation.adapter import ChatModel
-from cadc.evaluation.benchmarks import Benchmarks, run, sample_rows, sample_schema
+from cadc.evaluation.benchmarks import Benchmarks, run
+from cadc.evaluation.samples import sample_rows, sample_schema
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
 from cadc.training.finetune import finetune

@@ -1,41 +1,22 @@
-"""Running lmms-eval's own tasks on local data, and its samples as one plain table.
-
-Beside a task's own metrics (`run`), every sample becomes one row with what reports need and lmms-eval leaves out:
-subtask, meta-task, chance level and prediction.
-"""
+"""Running lmms-eval's own tasks on local data."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from argparse import Namespace
-from collections import Counter, defaultdict
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
-import pandas as pd
-import pyarrow as pa
 from lmms_eval.api.model import lmms
 from lmms_eval.api.task import ConfigurableMessagesTask
 from lmms_eval.evaluator import simple_evaluate
 from lmms_eval.tasks import TaskManager
-from lmms_eval.tasks.mmbench.mmbench_evals import MMBench_Evaluator
 
 from cadc.config.errors import InputError
-from cadc.evaluation.catalogue import BENCHMARKS, TASKS, DataSet, check, needs, tasks_folder
-
-SAMPLE_SCHEMA = pa.schema(
-    [("task", pa.string()), ("doc", pa.int32()), ("subtask", pa.string()), ("meta_task", pa.string()), ("answer", pa.string()),
-     ("prediction", pa.string()), ("score", pa.float64()), ("chance", pa.float64()), ("scale", pa.float64())]
-)  # fmt: skip
-
-
-def sample_schema(names: list[str]) -> pa.Schema:
-    """SAMPLE_SCHEMA and, where a task is scored by several questions together, `unit`: the first document of those."""
-    together = any(BENCHMARKS[TASKS[name].benchmark].figure in ("mme", "circular") for name in names)
-    return SAMPLE_SCHEMA.append(pa.field("unit", pa.int32())) if together else SAMPLE_SCHEMA
+from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
 
 
 class MirrorTask(ConfigurableMessagesTask):
@@ -206,111 +187,3 @@ def run(model: lmms, benchmarks: Benchmarks) -> tuple[dict[str, dict[str, float]
         for task, figures in made["results"].items()
     }
     return metrics, made["samples"]
-
-
-def _answer(sample: dict) -> str:
-    response = sample["filtered_resps"]
-    return response[0] if isinstance(response, list) else response
-
-
-def _mmbench(task: str, sample: dict) -> float:
-    """Whether one question of MMBench is answered rightly; lmms-eval's own evaluator only says whether all its variants
-    are.
-    """
-    evaluator = MMBench_Evaluator(API_KEY="", API_URL=os.environ.get("OPENAI_API_URL", ""))
-    item = sample["gpt_eval_score"]
-    return evaluator.eval_sub_data(
-        pd.DataFrame([item]), {item["index"]: item["answer"]}, static_only=TASKS[task].judge is None
-    )
-
-
-def _hallusion(task: str, sample: dict) -> float:
-    """`correct` is what a judge made of it; else `answer` is the 0 or 1 that lmms-eval read."""
-    entry = sample["aAcc"]
-    return entry["correct"] if "correct" in entry else entry["answer"] == entry["gt_answer"]
-
-
-def _mme(task: str, sample: dict) -> float:
-    return (sample.get("mme_perception_score") or sample["mme_cognition_score"])["score"]
-
-
-#: How to get the score of a sample that has no such figure of its own: by `Task.score`.
-_SCORES = {
-    "mmbench": _mmbench,
-    "hallusion": _hallusion,
-    "mme": _mme,
-    "seedbench": lambda task, sample: (
-        sample["seed_all"]["pred"].lower().strip() == sample["seed_all"]["answer"].lower().strip()
-    ),
-    "cmmmu": lambda task, sample: sample["cmmmu_acc"]["judge"] == "正确",
-    "llava": lambda task, sample: sample["gpt_eval_llava_all"]["scores"][1],
-}
-
-
-def _score(task: str, sample: dict) -> float:
-    where = TASKS[task].score
-    if where in _SCORES:
-        return float(_SCORES[where](task, sample))
-    for name in where.split("."):
-        sample = sample[name]
-    return float(sample)
-
-
-def _reference(sample: dict) -> str:
-    """The right answer; of ten people's, the commonest."""
-    given = sample["doc"].get("answers")
-    if not given:
-        return str(sample["target"])
-    return Counter(answer["answer"] if isinstance(answer, dict) else answer for answer in given).most_common(1)[0][0]
-
-
-def _scored_with(task: str, sample: dict) -> object:
-    """The key that samples scored together share: an image in MME, the question behind all variants in MMBench."""
-    figure = BENCHMARKS[TASKS[task].benchmark].figure
-    if figure == "mme":
-        return sample["doc"]["category"], sample["doc"]["question_id"]
-    return int(sample["doc"]["index"]) % 1_000_000 if figure == "circular" else sample["doc_id"]
-
-
-def _chances(task: str, samples: list[dict]) -> list[float]:
-    """The score of a guess: one over the number of options; in mini_vqa the share of a subtask's commonest answer; else
-    0.
-    """
-    if task != "mini_vqa":
-        options = [TASKS[task].options(sample["doc"]) for sample in samples]
-        return [1 / n if n else 0.0 for n in options]
-    answers = defaultdict(Counter)
-    for sample in samples:
-        answers[sample["doc"]["category"]][sample["doc"]["answer"]] += 1
-    share = {name: counts.most_common(1)[0][1] / counts.total() for name, counts in answers.items()}
-    return [share[sample["doc"]["category"]] for sample in samples]
-
-
-def _column(doc: dict, name: str | None, otherwise: str) -> str:
-    return otherwise if doc.get(name) is None else str(doc[name])
-
-
-def sample_rows(task: str, samples: list[dict]) -> list[dict]:
-    """One plain row a sample, by document. score is within 0 and 1, or judge points, and `scale` then the reference's
-    points.
-    """
-    known, samples = TASKS[task], sorted(samples, key=lambda sample: sample["doc_id"])
-    first: dict[object, int] = {}
-    rows = []
-    for sample, chance in zip(samples, _chances(task, samples), strict=True):
-        doc = sample["doc"]
-        rows.append(
-            {
-                "task": task,
-                "doc": sample["doc_id"],
-                "subtask": _column(doc, known.subtask, task),
-                "meta_task": _column(doc, known.meta, known.folder.replace("-", "_")),
-                "answer": _reference(sample),
-                "prediction": _answer(sample),
-                "score": _score(task, sample),
-                "chance": chance,
-                "scale": sample["gpt_eval_llava_all"]["scores"][0] if known.score == "llava" else 1.0,
-                "unit": first.setdefault(_scored_with(task, sample), sample["doc_id"]),
-            }
-        )
-    return rows

@@ -40,7 +40,8 @@ class Task:
     `rows`: of the split as published. `columns`: those that its functions read. `options(doc)`: how many answers there
     are to guess from (0: open). `subtask` and `meta`: columns. `judge`: may (asked where evaluate.judge.url is set),
     must (that, or the small one), real (that alone). `like`: the task that lmms-eval ships, where it has no such task
-    itself; `metrics`: the task whose metrics it then takes.
+    itself; `metrics`: the task whose metrics it then takes. `image`: the column that names a document's image, alike in
+    all splits, where there is one: questions on one image are drawn together.
     """
 
     folder: str
@@ -55,6 +56,7 @@ class Task:
     images: tuple[str, str, int] | None = None  # config, split and rows of the pictures, where they lie apart
     like: str | None = None
     metrics: str | None = None
+    image: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,32 +110,37 @@ def _cmmmu_options(doc: dict) -> int:
 
 _VQA = ("question_id", "question", "answers", "image")
 _YESNO = ("question_id", "question", "answer", "image")
-_POPE = ("pope", "pope_f1", "pope_accuracy.score", 3000, _YESNO, lambda doc: 2)
+_POPE = ("pope", "pope_f1", "pope_accuracy.score", 3000, (*_YESNO, "image_source"), lambda doc: 2)
 _MMBENCH = ("index", "question", "hint", "answer", *"ABCD", "category", "L2-category", "source", "split", "image")
 _MMBENCH_EN = ("mmbench", "mmbench_en", "mmbench", 4329, _MMBENCH, _letters, "category", "L2-category")
 _MMBENCH_CN = ("mmbench", "mmbench_cn", *_MMBENCH_EN[2:])
 
 TASKS = {
-    "pope": Task(*_POPE[:3], 9000, *_POPE[4:]),
-    "pope_adv": Task(*_POPE),
-    "pope_pop": Task(*_POPE),
-    "pope_random": Task(*_POPE),
+    "pope": Task(*_POPE[:3], 9000, *_POPE[4:], image="image_source"),
+    "pope_adv": Task(*_POPE, image="image_source"),
+    "pope_pop": Task(*_POPE, image="image_source"),
+    "pope_random": Task(*_POPE, image="image_source"),
     "mmt_val": Task(
         "mmt", "mmt_accuracy", "accuracy.overall", 3127, ("question", "answer", "category", "l2-category", "image"), _letters, "category", "l2-category"
     ),
     "llava_in_the_wild": Task(
-        "llava-in-the-wild", "llava_wild", "llava", 60, ("question_id", "question", "category", "gpt_answer", "caption", "image"), subtask="category", judge="must"
+        "llava-in-the-wild", "llava_wild", "llava", 60,
+        ("question_id", "question", "category", "gpt_answer", "caption", "image_id", "image"),
+        subtask="category", judge="must", image="image_id",
     ),
     "mini_vqa": Task(
         "mini_vqa", "vqa_accuracy", "exact_match", None, ("question", "answer", "category", "l2-category", "image"), subtask="category", meta="l2-category"
     ),
-    "vqav2_val": Task("vqav2", "vqav2", "exact_match", 214354, _VQA, subtask="answer_type"),
-    "gqa": Task("gqa", "gqa", "exact_match", 12578, ("imageId", "question", "answer"), images=("testdev_balanced_images", "testdev", 398)),
+    "vqav2_val": Task("vqav2", "vqav2", "exact_match", 214354, (*_VQA, "image_id"), subtask="answer_type", image="image_id"),
+    "gqa": Task(
+        "gqa", "gqa", "exact_match", 12578, ("imageId", "question", "answer"),
+        images=("testdev_balanced_images", "testdev", 398), image="imageId",
+    ),
     "vizwiz_vqa_val": Task("vizwiz_vqa", "vizwiz", "exact_match", 4319, _VQA, subtask="category"),
     "scienceqa_img": Task(
         "scienceqa", "scienceqa", "exact_match", 2017, ("question", "choices", "hint", "answer", "image"), lambda doc: len(doc["choices"]), "topic", "subject"
     ),
-    "textvqa_val": Task("textvqa", "textvqa", "exact_match", 5000, _VQA),
+    "textvqa_val": Task("textvqa", "textvqa", "exact_match", 5000, (*_VQA, "image_id"), image="image_id"),
     "mme": Task("mme", "mme", "mme", 2374, (*_YESNO, "category"), lambda doc: 2, "category"),
     "mmbench_en_dev": Task(*_MMBENCH_EN, judge="real"),
     "mmbench_en_dev_static": Task(*_MMBENCH_EN),

@@ -7,7 +7,7 @@ An arm is a way to choose rows. It has n runs, one a seed, all scored on the sam
   the scoring rows: the variance of the mean over seeds when rows are drawn again, with unlimited degrees of freedom.
   The degrees of freedom of the sum are Welch's and Satterthwaite's.
 - **Scoring rows** are drawn with replacement (the bootstrap) within each benchmark, in units that belong together
-  (`Samples.unit`): questions on one image in POPE, once for its three splits, in LLaVA-Wild and in MME; variants of one
+  (`Samples.unit`): questions on one image in POPE, once for its three splits, in LLaVA-Wild, MME, GQA, VQAv2 and TextVQA; variants of one
   question in MMBench. Every arm gets the same draws.
 - **A difference** of two arms follows the same rule. Where both have the same seeds, s is that of the differences, seed
   by seed. Where they do not, s_a^2 / n_a and s_b^2 / n_b stand in its place, each with its own degrees of freedom. The

@@ -3,7 +3,8 @@
 From these every table and figure can be made again where nothing else is there (reports/arms/ARM/):
 
     samples.parquet      seed int32, then as `sample_schema` has it
-    selections.parquet   seed int32, row int64, id, capability int32, stage int32, in training order; a replayed row stands again
+    selections.parquet   seed int32, row int64, id, capability int32, stage int32, in training order; a replayed row
+                         stands again
     metrics.json         seed -> task -> lmms-eval's own figures
     rounds_SEED.npy      of a method that chose while the model learnt: float64 [n_measurements, n_clusters, 6]
     cluster.npy          of such a method: unsigned integers [n_rows], the clusters it tracked
@@ -26,7 +27,8 @@ _COMPACT = {"compression": "zstd", "compression_level": 19}
 
 
 def save_results(arm: str, seeds: list[int], scored: dict[int, Path], pool: pa.Table) -> int:
-    """Write the small results of `arm`; scored: the folder of each seed's samples and metrics. Returns the number of samples."""
+    """Write the small results of `arm`; scored: the folder of each seed's samples and metrics. Returns the number of
+    samples."""
     out, ids = artifacts.fresh(artifacts.ARMS / arm), pool["id"]
     samples = pa.concat_tables(
         [

@@ -34,7 +34,8 @@ class Samples:
     """One run's samples as arrays [n], sorted by task and document, so that runs can be paired sample by sample.
 
     `unit`: a number that samples of one benchmark share where they belong together, whichever of its tasks they are of:
-    MME's two questions on an image, MMBench's variants of a question, POPE's and LLaVA-Wild's questions on an image.
+    MME's two questions on an image, MMBench's variants of a question, questions on one image in POPE, LLaVA-Wild, GQA, VQAv2
+    and TextVQA.
     They are drawn together; MME's and MMBench's are scored together, too. None: a unit is a document, which POPE's
     three splits share by its number.
     """
@@ -118,8 +119,8 @@ def _group_means(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) ->
 
 
 def _mean_of(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Mean over groups [G, B, R] of those that are there [G, B, 1]: float64 [B, R]."""
-    return (values * there).sum(0) / there.sum(0)
+    """Mean over groups [G, B, R] of those that are there [G, B, 1]: float64 [B, R]; 0 where none is."""
+    return (values * there).sum(0) / np.maximum(there.sum(0), 1)
 
 
 def _accuracy(name: str, part: _Part) -> dict[str, np.ndarray]:
@@ -196,7 +197,8 @@ def _corrected(part: _Part) -> np.ndarray:
     subtask = part.samples.subtask[part.at]
     accuracy, there = _group_means(part.score, subtask, part.weights)
     chance, _ = _group_means(part.samples.chance[part.at, None], subtask, part.weights)
-    return _mean_of((accuracy - chance) / np.maximum(1 - chance, 1e-12), there)
+    telling = there & (chance < 1)  # where every guess is right, an answer says nothing
+    return _mean_of((accuracy - chance) / np.where(telling, 1 - chance, 1), telling)
 
 
 def _by_benchmark(samples: Samples) -> dict[str, np.ndarray]:

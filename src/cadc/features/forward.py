@@ -16,7 +16,8 @@ from peft import PeftModel
 from torch.nn import functional as F
 
 from cadc.gradients.influence import token_batches
-from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
+from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import IGNORE, EncodedRows
 from cadc.training.answers import answer_scores
 from cadc.training.snapshots import Snapshot, restore
 

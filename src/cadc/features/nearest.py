@@ -19,7 +19,8 @@ _BLOCK = 4096  # rows at a time
 
 
 def probe_views(params: Params) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Image and question embeddings side by side of pool rows and of probe rows, and the probe rows' subtasks and meta-tasks.
+    """Image and question embeddings side by side of pool rows and of probe rows, and the probe rows' subtasks and
+    meta-tasks.
 
     No answer is read. Without a tower questions alone are compared.
     """

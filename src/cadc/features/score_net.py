@@ -17,7 +17,8 @@ from cadc.compute import console
 from cadc.config.errors import InputError
 from cadc.config.params import Model, Optimizer
 from cadc.gradients.per_sample import answer_loss
-from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import EncodedRows
 from cadc.model.load import trainable
 
 

@@ -142,7 +142,8 @@ def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: 
     if failed:
         names, first = ", ".join(list(failed)[:5]) + (", ..." if len(failed) > 5 else ""), next(iter(failed.values()))
         raise EndpointError(
-            f"views: {len(failed)} of {len(made)} rows asked for have no list of skills ({names}). Run again to ask for "
+            f"views: {len(failed)} of {len(made)} rows asked for have no list of skills ({names}). Run "
+            "again to ask for "
             f"these alone, take another views.model, or leave the rows out of the pool. The first: {first}"
         )
     return made

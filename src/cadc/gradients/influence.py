@@ -17,7 +17,8 @@ from cadc.config.params import Capture
 from cadc.gradients.adamw import Direction, Update
 from cadc.gradients.per_sample import PerSampleGradients
 from cadc.gradients.sketch import make_sketch
-from cadc.model.encode import EncodedRows, collate
+from cadc.model.batches import collate
+from cadc.model.encode import EncodedRows
 from cadc.training.snapshots import Snapshot, restore
 
 
@@ -105,6 +106,17 @@ def subtask_trajectories(
             means[name][t] /= counts
         np.matmul(own, own.T, out=products[t])
     return {name: mean.astype(np.float32) for name, mean in means.items()} | {"row_gram": products}
+
+
+def row_gram(engine: SketchedDirections, rows: EncodedRows, n: int, snapshots: list[Snapshot]) -> np.ndarray:
+    """Inner products of the directions of the first `n` rows, as in `subtask_trajectories`: float32 [n_snapshots, n, n]."""
+    products = np.zeros((len(snapshots), n, n), np.float32)
+    for t, snapshot in enumerate(snapshots):
+        own = np.zeros((n, engine.sketch.width), np.float32)
+        for at, updates, _, _ in engine.batches(rows, np.arange(n), snapshot):
+            own[at] = updates.cpu().numpy()
+        np.matmul(own, own.T, out=products[t])
+    return products
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

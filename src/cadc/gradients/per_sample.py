@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from cadc.config.errors import InputError
 from cadc.gradients.sketch import Exact
-from cadc.model.encode import IGNORE, model_inputs
+from cadc.model.batches import model_inputs
+from cadc.model.encode import IGNORE
 from cadc.model.load import trainable
 
 Consume = Callable[[str, torch.Tensor], None]

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, ProcessorMixin
 
-from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
+from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import IGNORE, EncodedRows
 
 
 @torch.inference_mode()

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, ProcessorMixin
 
-from cadc.model.encode import collate, encode_prompt, end_of_turn, model_inputs
+from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import encode_prompt, end_of_turn
 
 
 def prompt(processor: ProcessorMixin, text: str, images: list) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""reports/cleaning.md: what the checks found, how right they are where noise was planted, and ten examples each with their pictures."""
+"""reports/cleaning.md: what the checks found, and how right they are where noise was planted.
+
+With ten examples of each check and their pictures.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ PLANTED = {"mismatch": "mismatch", "hallucination": "mismatch", "wrong_answer": 
 
 
 def planted_copies(labels: pa.Table, copies: Copies) -> np.ndarray:
-    """The group of rows that say the same, int64 [n]: planted copies with their original, and rows equal letter by letter (text-only rows repeat by chance)."""
+    """The group of rows that say the same, int64 [n].
+
+    These are planted copies with their original, and rows equal letter by letter (text-only rows repeat by chance).
+    """
     place = {name: i for i, name in enumerate(labels["id"].to_pylist())}
     root = np.array([place[name] if name else i for i, name in enumerate(labels["duplicate_of"].to_pylist())])
     for row in np.flatnonzero(copies.exact):
@@ -36,9 +42,10 @@ def planted_copies(labels: pa.Table, copies: Copies) -> np.ndarray:
 
 
 def figures_of(name: str, found: Findings, labels: pa.Table, copies: Copies) -> dict[str, float]:
-    """precision, recall and, where scores rank rows, auc against the planted noise that a check is meant for; {} where none is.
+    """precision, recall and, where scores rank rows, auc against the planted noise that a check is meant for.
 
-    A copy counts as rightly found if the row that is kept instead is of its planted group: recall is of the rows beyond one a group.
+    {} where none is. A copy counts as rightly found if the row that is kept instead is of its planted group: recall is
+    of the rows beyond one a group.
     """
     if name == "duplicates":
         root = planted_copies(labels, copies)
@@ -80,7 +87,10 @@ def summary(turns: list[dict[str, str]]) -> str:
 
 
 def examples(folder: Path, name: str, pool: pa.Table, found: Findings, copies: Copies) -> list[str]:
-    """A sheet of pictures and a table of the flagged rows with the highest scores, one of a group of copies; for duplicates every other one its keeper."""
+    """A sheet of pictures and a table of the flagged rows with the highest scores, one of a group of copies.
+
+    For duplicates every other one is its keeper.
+    """
     flagged = np.flatnonzero(found.flag)
     worst = flagged[np.argsort(-found.score[flagged], kind="stable")]
     if name == "duplicates":  # the least alike, which can be wrong
@@ -161,7 +171,8 @@ def write(
     lines = [
         "# What cleaning found",
         "",
-        f"{pool.num_rows} rows as they were read; {n_dropped} left out and {n_rewritten} rewritten by the actions in params.yaml (`clean`). "
+        f"{pool.num_rows} rows as they were read; {n_dropped} left out and {n_rewritten} rewritten by the actions in "
+        "params.yaml (`clean`). "
         + (
             "Right half: against the noise that was planted, which no check sees."
             if labels.num_rows

@@ -1,4 +1,7 @@
-"""Metabolism's report: flags, diagnosis, what each round changed and what it bought, with pictures of changed rows; and the lineage itself."""
+"""Metabolism's report: flags, diagnosis, what each round changed and what that gained.
+
+With pictures of changed rows, and the lineage itself.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,10 @@ def _counts(changes: list[Change]) -> dict[str, int]:
 
 
 def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
-    """round_0, the raw pool, and each round: rows, changes, figures on the probe split, gain and whether it was accepted; `score`: first and last version."""
+    """round_0, the raw pool, and each round: rows, changes, figures on the probe split, gain, whether it was accepted.
+
+    `score` has the first and the last version.
+    """
     first = outcome.rounds[0].version
     probe = {name: _figures([trial.samples for trial in trials]) for name, trials in outcome.trials.items()}
     out: dict = {first: {"rows": outcome.n_rows[first], "probe": probe[first]}}
@@ -71,39 +77,36 @@ def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
     return out | {"accepted": outcome.last}
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def _rows_held(d: Diagnosis) -> list[str]:
+    """The pool's rows for what was diagnosed: distance, rows, conflict, flagged."""
+    return [f"{d.distance:.2f}", str(d.rows), _percent(d.conflict), _percent(d.flagged)]
+
+
 def _diagnosis_table(found: list[Diagnosis]) -> str:
     """One line a subtask, the worst first."""
-    header = [
-        "",
-        "score",
-        "chance",
-        *(f"{kind}" for kind in KINDS),
-        "confused most (right, given)",
-        "distance",
-        "rows",
-        "conflict",
-        "flagged",
-        "in reserve",
-        "recommended",
-        "because",
-    ]
+    header = ["", "score", "chance", *KINDS, "confused most (right, given)", "distance", "rows", "conflict", "flagged"]
+    header += ["in reserve", "recommended", "because"]
     body = []
     for d in sorted(found, key=lambda d: (d.score, d.name)):
         wrong = max(1, sum(d.kinds.values()))
         pairs = ", ".join(f"{right} → {given} ({count})" for right, given, count in d.confused[:2])
         shares = [f"{100 * d.kinds.get(kind, 0) / wrong:.0f}" if d.kinds else "" for kind in KINDS]
-        body.append([d.name.replace("_", " "), f"{100 * d.score:.0f}", f"{100 * d.chance:.0f}", *shares, pairs, f"{d.distance:.2f}", str(d.rows), f"{100 * d.conflict:.0f}",
-                     f"{100 * d.flagged:.0f}", str(d.reserve), d.action, d.reason])  # fmt: skip
+        scores = [d.name.replace("_", " "), _percent(d.score), _percent(d.chance), *shares, pairs]
+        body.append([*scores, *_rows_held(d), str(d.reserve), d.action, d.reason])
     return markdown(header, body)
 
 
 def _capability_table(found: list[Diagnosis]) -> str:
     header = ["", "probe rows", "score", *KINDS, "distance", "rows", "conflict", "flagged"]
-    body = [
-        [d.name, str(d.n_probe), f"{100 * d.score:.0f}", *(f"{100 * d.kinds.get(kind, 0) / max(1, sum(d.kinds.values())):.0f}" for kind in KINDS), f"{d.distance:.2f}",
-         str(d.rows), f"{100 * d.conflict:.0f}", f"{100 * d.flagged:.0f}"]
-        for d in found
-    ]  # fmt: skip
+    body = []
+    for d in found:
+        wrong = max(1, sum(d.kinds.values()))
+        shares = [f"{100 * d.kinds.get(kind, 0) / wrong:.0f}" for kind in KINDS]
+        body.append([d.name, str(d.n_probe), _percent(d.score), *shares, *_rows_held(d)])
     return markdown(header, body)
 
 
@@ -161,7 +164,8 @@ def _round_text(made: Round, params: Params) -> list[str]:
         spread = 2 * float(np.std(verdict.by_seed, ddof=1))
         said = "accepted" if verdict.accepted else "rolled back; what was advised here is not advised again"
         parts.append(
-            f"On the probe split {verdict.gain:+.1f} points ({seeds} by seed; 2 sd {spread:.1f}), {100 * level:g}% lower bound {verdict.low:+.1f}: **{said}**.\n"
+            f"On the probe split {verdict.gain:+.1f} points ({seeds} by seed; 2 sd {spread:.1f}), "
+            f"{100 * level:g}% lower bound {verdict.low:+.1f}: **{said}**.\n"
         )
     parts += [
         "Flagged: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in made.flagged.items()) + ".\n",
@@ -205,7 +209,10 @@ def _draw_changes(outcome: Outcome, changes: list[Change]) -> None:
 
 
 def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -> None:
-    """reports/metabolism.json, metabolism.md and metabolism/: lineage.csv (what was accepted), rejected.csv (what was rolled back), changes.png."""
+    """reports/metabolism.json, metabolism.md and metabolism/.
+
+    The folder has lineage.csv (what was accepted), rejected.csv (what was rolled back) and changes.png.
+    """
     artifacts.fresh(FOLDER)
     write_lineage(FOLDER / "lineage.csv", outcome.changes)
     rejected = [change for made in outcome.rounds if not made.accepted for change in made.changes]
@@ -235,12 +242,23 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
         [{"first": "raw pool", "last": f"last accepted, {outcome.last.replace('_', ' ')}"}[name], *cells(figures)]
         for name, figures in made["score"].items()
     ]
+    judged = (
+        f"Each version is judged by random draws of {100 * asked.budget:g}% of the raw pool's rows, equal in number "
+        f"and steps, over {len(asked.seeds)} seeds. Chance-corrected\n"
+        "scores, mean ± sd. A round is kept if a paired bootstrap over probe rows and seeds says that it helps. "
+        "Made by `make metabolism`.\n"
+    )
+    legend = (
+        "Kinds of error and shares are in percent, of the wrong answers of all seeds' models; *no image*: a grey "
+        "picture gets the same answer. *distance*: cosine distance to the\n"
+        f"{asked.neighbors} nearest rows of the pool. What noise labels say of the changes was read for this page "
+        "alone.\n"
+    )
     (artifacts.REPORTS / "metabolism.md").write_text(
         "\n".join(
             [
                 "# Metabolism of the pool\n",
-                f"Each version is judged by random draws of {100 * asked.budget:g}% of the raw pool's rows, equal in number and steps, over {len(asked.seeds)} seeds. Chance-corrected",
-                "scores, mean ± sd. A round is kept if a paired bootstrap over probe rows and seeds says that it helps. Made by `make metabolism`.\n",
+                judged,
                 "## What it bought\n",
                 "On the probe split, by which rounds are judged:\n",
                 markdown(["version", "rows", *titles, ""], rows),
@@ -248,11 +266,11 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
                 markdown(["version", *titles], score),
                 _difference(scored),
                 *(part for each in outcome.rounds for part in _round_text(each, params)),
-                "Kinds of error and shares are in percent, of the wrong answers of all seeds' models; *no image*: a grey picture gets the same answer. *distance*: cosine distance to the\n"
-                f"{asked.neighbors} nearest rows of the pool. What noise labels say of the changes was read for this page alone.\n",
+                legend,
                 "## Changed rows\n",
                 "![changed rows](metabolism/changes.png)\n",
-                "All changes: [lineage.csv](metabolism/lineage.csv); what was rolled back: [rejected.csv](metabolism/rejected.csv).\n",
+                "All changes: [lineage.csv](metabolism/lineage.csv); "
+                "what was rolled back: [rejected.csv](metabolism/rejected.csv).\n",
             ]
         )
     )
@@ -266,4 +284,7 @@ def _difference(scored: dict[str, list[pa.Table]]) -> str:
     gains = np.array(last) - np.array(first)
     spread = 2 * gains.std(ddof=1)
     beyond = "more" if gains.mean() > spread else "NOT more"
-    return f"Difference {gains.mean():+.1f} ({', '.join(f'{gain:+.1f}' for gain in gains)} by seed), {beyond} than twice its sd over seeds ({spread:.1f}).\n"
+    by_seed = ", ".join(f"{gain:+.1f}" for gain in gains)
+    return (
+        f"Difference {gains.mean():+.1f} ({by_seed} by seed), {beyond} than twice its sd over seeds ({spread:.1f}).\n"
+    )

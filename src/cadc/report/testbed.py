@@ -36,7 +36,11 @@ def _by_cell(figures: dict[Trial, dict[str, float]]) -> dict[str, list[tuple[Tri
 
 
 def write_gate(figures: dict[Trial, dict[str, float]], budget: float) -> None:
-    """gate.json (every seed's figures, conditions at `budget`), gate.md (table and verdict), gate.png (the learning curve)."""
+    """gate.json, gate.md and gate.png.
+
+    gate.json has every seed's figures and the conditions at `budget`, gate.md a table and the verdict, gate.png the
+    learning curve.
+    """
     cells = _by_cell(figures)
     scores = {
         name: {cell: np.array([made[name] for _, made in runs]) for cell, runs in cells.items()}
@@ -69,12 +73,15 @@ def write_gate(figures: dict[Trial, dict[str, float]], budget: float) -> None:
         "\n".join(
             [
                 "# The gate\n",
-                "Is this a world in which it matters which rows are chosen? Chance-corrected scores (0: the commonest answer of each subtask,",
-                "no picture seen; 100: all right), mean ± sd over seeds that vary draw, LoRA initialisation and order. Made by `make gate`.\n",
+                "Is this a world in which it matters which rows are chosen? Chance-corrected scores (0: the commonest "
+                "answer of each subtask,\n"
+                "no picture seen; 100: all right), mean ± sd over seeds that vary draw, LoRA initialisation and order. "
+                "Made by `make gate`.\n",
                 markdown(header, body),
                 "![learning curve](gate.png)\n",
                 markdown(condition_header, condition_body),
-                "*oracle* draws from clean, deduplicated rows in the benchmarks' forms, balanced over subtasks: it knows the noise labels, which no method sees.\n",
+                "*oracle* draws from clean, deduplicated rows in the benchmarks' forms, balanced over subtasks: "
+                "it knows the noise labels, which no method sees.\n",
             ]
         )
     )
@@ -160,7 +167,9 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
         for trial, made in runs
     ]
     (FOLDER / "plateau.md").write_text(
-        "# How many passes\n\nChance-corrected scores on the probe split, one seed (`make plateau`); the scoring split has no say in it.\n\n"
+        "# How many passes\n\n"
+        "Chance-corrected scores on the probe split, one seed (`make plateau`); "
+        "the scoring split has no say in it.\n\n"
         + markdown(["rows", "passes", *FORMS.values()], body)
         + "\n![plateau](plateau.png)\n"
     )

@@ -10,7 +10,8 @@ from peft import PeftModel
 from torch.nn import functional as F
 
 from cadc.compute.endpoint import Endpoint
-from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs
+from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.generate import generate
 
 _PER_TOKEN = ("input_ids", "labels", "mm_token_type_ids")

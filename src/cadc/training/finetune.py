@@ -21,7 +21,8 @@ from cadc.compute import console
 from cadc.compute.launch import team
 from cadc.config.errors import InputError
 from cadc.config.params import Model, Optimizer
-from cadc.model.encode import IGNORE, EncodedRows, collate, model_inputs, pack
+from cadc.model.batches import collate, model_inputs, pack
+from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.load import trainable
 from cadc.training.parallel import add_up_gradients, shard_base, shares, total
 
@@ -33,9 +34,11 @@ Snapshot = Callable[[int, torch.optim.Optimizer, float], None]
 
 
 def learnt(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where a token that is learnt comes next, bool [B, L], and these tokens one after the other, int64 [n]; labels [B, L].
+    """Where a token that is learnt comes next, bool [B, L], and these tokens one after the other, int64 [n]; labels
+    [B, L].
 
-    As `logits_to_keep`, the first has a model make logits there alone: most positions hold images, questions and padding.
+    As `logits_to_keep`, the first has a model make logits there alone: most positions hold images, questions and
+    padding.
     """
     targets = F.pad(labels, (0, 1), value=IGNORE)[:, 1:]  # position i foretells token i + 1
     keep = targets != IGNORE

@@ -56,5 +56,6 @@ def proxy_run(folder: Path, pool: pa.Table, processor, params: Params, seed: int
     if encoded.cut:
         console.line(f"proxy: {encoded.summary()}")
     console.line(
-        f"proxy: {n_steps} steps, loss {losses[: n_steps // 10 + 1].mean():.3f} -> {losses[-n_steps // 10 :].mean():.3f}, snapshots after steps {steps}"
+        f"proxy: {n_steps} steps, loss {losses[: n_steps // 10 + 1].mean():.3f} -> "
+        f"{losses[-n_steps // 10 :].mean():.3f}, snapshots after steps {steps}"
     )

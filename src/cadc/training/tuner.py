@@ -1,4 +1,5 @@
-"""The fine-tuning of an arm: one run a seed, on the selection in its own order or on what its plan goes on to choose."""
+"""The fine-tuning of an arm: one run a seed, on the selection in its own order or on what its plan goes on to
+choose."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from cadc.training.schedule import n_examples, static_schedule
 
 
 def checkpoint_beside(folder: Path) -> Path:
-    """Where the run that is tuned into `folder` keeps what it goes on from: a killed run's folder is cleared, what is beside it stays."""
+    """Where the run that is tuned into `folder` keeps what it goes on from: a killed run's folder is cleared, what is
+    beside it stays."""
     return folder.with_suffix(".checkpoint")
 
 
@@ -49,7 +51,8 @@ class Tuner:
             console.line(self.rows.summary())
 
     def adaptive(self, seed: int, warm_up: artifacts.Selection, plan: Path, folder: Path) -> None:
-        """Train on the warm-up, then on what `plan`, the selection's plan.json, chooses; beside the adapter all rows and rounds.npy."""
+        """Train on the warm-up, then on what `plan`, the selection's plan.json, chooses; beside the adapter all rows
+        and rounds.npy."""
         settings, model, n = (
             self.params.finetune,
             self.params.model,

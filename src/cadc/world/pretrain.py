@@ -162,7 +162,8 @@ def pretrain(params: Pretrain, base: Base, device: str = "cpu") -> tuple[LlavaFo
                         torch.isin(labels[:, 1:][asked], options),
                     )
                 console.line(
-                    f"{name} step {i}: loss {answer_loss.item():.3f}, right: answer words {right[~letters].mean():.3f}, "
+                    f"{name} step {i}: loss {answer_loss.item():.3f}, right: answer words "
+                    f"{right[~letters].mean():.3f}, "
                     f"option letters {right[letters].mean():.3f}"
                 )
 
