@@ -9,7 +9,7 @@ repro: .venv/.installed       ## run whatever of dvc.yaml is out of date, then p
 	@$(RUN) python -m cadc.compose --check
 	$(RUN) dvc repro && $(RUN) python -m cadc.report
 
-all: .venv/.installed         ## everything: every method, ablation and table, the gate, cleaning, metabolism (a day on two cores; goes on where it was)
+all: .venv/.installed         ## everything: every method, ablation and table, the gate, cleaning, metabolism (many hours on two cores; goes on where it was)
 	@$(RUN) python -m cadc.compose --check
 	$(RUN) dvc repro --all-pipelines && $(RUN) python -m cadc.report.readme
 

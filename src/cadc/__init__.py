@@ -2,9 +2,8 @@
 
 Importing the package pins what would let two x86-64 machines disagree on the last bit of a float: the instruction
 set of NumPy, ATen, oneDNN, MKL, OpenBLAS and faiss, and one thread per process. NumPy and OpenBLAS look once, when
-they are loaded, so it must come before
-them whatever a file imports first: the environment that `make` sets up does so as Python starts (its cadc.pth). A
-value that the user has set in the
+they are loaded, so it must come before them whatever a file imports first: the environment that `make` sets up does
+so as Python starts (its cadc.pth). A value that the user has set in the
 environment is kept.
 """
 

@@ -51,7 +51,13 @@ def test_what_is_not_made_says_only_that(tmp_path, monkeypatch):
     page = Path("reports/tables/mine/one.md")
     page.parent.mkdir(parents=True)
     page.write_text("")
-    assert readme.tables() == "- **mine**: [One](reports/tables/mine/one.md); One (not made yet)\n"
+    for fresh, old in ((True, ""), (False, " (of commit abc)")):
+        monkeypatch.setattr(
+            readme, "is_fresh", lambda *_, fresh=fresh: fresh
+        )  # what DVC says is tried on the real tables
+        monkeypatch.setattr(readme, "commit_of", lambda page: "abc")
+        assert readme.tables() == f"- **mine**: [One](reports/tables/mine/one.md){old}; One (not made yet)\n"
+    assert readme.ablations() == "not made yet\n"
     Path("reports/leaderboard.md").write_text("# L\n\n| a |\n|:--|\n| 1 |\n\n| b |\n")
     assert readme.leaderboard() == "| a |\n|:--|\n| 1 |\n"
 

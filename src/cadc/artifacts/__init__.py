@@ -7,17 +7,14 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  the pool as it was read, or the last version that `pool.lineage` makes of it;
                                  skipped.json: [{id, reason}] of rows left out under pool.on_bad_row: skip
     crossfit/                    fold.npy int32, similarity.npy float32 [n_rows] (NaN without an image); of answer
-                                 tokens,
-                                 row r's from bounds[r] to bounds[r + 1] (int64 [n_rows + 1]): token.npy,
-                                 likeliest.npy int32,
-                                 nll.npy, likeliest_nll.npy, entropy.npy, blind_nll.npy float32 [n_tokens]
+                                 tokens, row r's from bounds[r] to bounds[r + 1] (int64 [n_rows + 1]): token.npy,
+                                 likeliest.npy int32, nll.npy, likeliest_nll.npy, entropy.npy, blind_nll.npy float32
+                                 [n_tokens]
     cleaning/                    findings.parquet: row, id, check, score, flag, evidence: what each check found in
-                                 each raw
-                                 row; copies.npy int64 [n_rows]: the row that makes a row superfluous, itself where
-                                 none does
+                                 each raw row; copies.npy int64 [n_rows]: the row that makes a row superfluous, itself
+                                 where none does
     cleaned/                     as raw, without dropped rows, which skipped.json names, and with new answers where
-                                 checks were
-                                 told to rewrite; lineage.csv: every change, both answers and its reason
+                                 checks were told to rewrite; lineage.csv: every change, both answers and its reason
                                  (data/lineage.py)
     pool/                        as raw: what all other stages work on, a copy of raw or of cleaned (`clean.pool`)
     labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (embedded world; reports and oracle
@@ -27,59 +24,48 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  [n_rows, 384]:
                                  unit rows, image zero where a row has none
     views/NAME/                  concept.npy, skill.npy float32 [n_rows, width], probe_concept.npy, probe_skill.npy
-                                 float32
-                                 [n_probe, width]: unit rows, concept zero where a row has no image; probe_target.npy
-                                 str
+                                 float32 [n_probe, width]: unit rows, concept zero where a row has no image;
+                                 probe_target.npy str
                                  [n_probe], BENCHMARK/META-TASK; described.npy str [n_targets], described_concept.npy,
                                  described_skill.npy float32 [n_targets, width] and descriptions.json, of each target's
                                  description in words; pool.parquet, probe.parquet: id, skills
     proxy/NAME/run_K/            of the K-th seed: snapshot_T.safetensors: <name>, <name>.exp_avg, <name>.exp_avg_sq
-                                 of each
-                                 LoRA parameter; snapshots.json; loss.npy float32 [n_steps]
+                                 of each LoRA parameter; snapshots.json; loss.npy float32 [n_steps]
     features/NAME/               activations.npy float16 [n_rows, n_layers, 2, width], hidden.npy float32 [n_rows,
-                                 width];
-                                 nll.npy, el2n.npy, margin.npy, entropy.npy float32 [n_snapshots, n_rows]
+                                 width]; nll.npy, el2n.npy, margin.npy, entropy.npy float32 [n_snapshots, n_rows]
     score_net/NAME/              features.npy float32 [n_rows, width], difficulty.npy float32 [n_rows]
     capture/NAME/                gram.npy float64 [n_snapshots, n_subtasks, n_subtasks]; trajectories.npy,
-                                 gradients.npy,
-                                 unit_gradients.npy float32 [n_snapshots, n_subtasks, width]; subtasks.json; of the n
-                                 probe
+                                 gradients.npy, unit_gradients.npy float32 [n_snapshots, n_subtasks, width];
+                                 subtasks.json; of the n probe
                                  rows row_subtask.npy int32 [n] and, of each proxy run, row_gram_run_K.npy float32
                                  [n_snapshots, n, n]; all but the latter of the first run
     influence/NAME/              influence.npy float32 [n_snapshots, n_rows, n_subtasks]; self_influence.npy,
-                                 norm.npy, loss.npy
-                                 float32 [n_snapshots, n_rows]; with capture.keep_sketches also sketches.npy float32
-                                 [n_snapshots, n_rows, width]
+                                 norm.npy, loss.npy float32 [n_snapshots, n_rows]; with capture.keep_sketches also
+                                 sketches.npy float32 [n_snapshots, n_rows, width]
     matching/NAME/               update_on_mean.npy, update_on_units.npy, gradient_on_units.npy float32 [n_snapshots,
-                                 n_rows,
-                                 n_subtasks]; update_norm.npy, gradient_norm.npy float32 [n_snapshots, n_rows];
-                                 mean_norm.npy
+                                 n_rows, n_subtasks]; update_norm.npy, gradient_norm.npy float32 [n_snapshots,
+                                 n_rows]; mean_norm.npy
                                  float32 [n_snapshots, n_subtasks]; gradient.npy float16 [n_rows, match.keep_width],
                                  kept_norm.npy float32 [n_rows]; benchmark.npy int32, probe_rows.npy int64 [n_subtasks];
                                  rate.npy float64 [n_snapshots]
     capabilities/NAME/           capabilities.json; stability.json; cosine.npy, together.npy float64 [n_subtasks,
-                                 n_subtasks];
-                                 capability.npy int32, weight.npy float64 [n_subtasks]; influence.npy float32 [n_rows,
-                                 n_capabilities] (cosines, or standard deviations: `discover.attribution`),
-                                 affinity.npy and
+                                 n_subtasks]; capability.npy int32, weight.npy float64 [n_subtasks]; influence.npy
+                                 float32 [n_rows, n_capabilities] (cosines, or standard deviations:
+                                 `discover.attribution`), affinity.npy and
                                  purity.npy float32 [n_rows, n_subtasks]; self_influence.npy float32 [n_snapshots,
                                  n_rows]
     selections/ARM/              sSEED.parquet: row, rank, weight, capability, stage; of a method that goes on
-                                 choosing in
-                                 training the warm-up alone, with plan.json and cluster.npy int32 [n_rows] for what
-                                 follows
+                                 choosing in training the warm-up alone, with plan.json and cluster.npy int32 [n_rows]
+                                 for what follows
     adapters/ARM/sSEED/          a PEFT adapter; loss.npy float32 [n_steps]; where training chose rows also
-                                 selection.parquet,
-                                 all of them with their round as stage and their cluster as capability, and rounds.npy
-                                 float64
+                                 selection.parquet, all of them with their round as stage and their cluster as
+                                 capability, and rounds.npy float64
                                  [n_measurements, n_clusters, 6]: loss, accuracy, relative change, share, rows
-                                 measured, rows
-                                 unlocked before
+                                 measured, rows unlocked before
 
 These lie under `artifacts/`, owned by DVC. `artifacts/scratch` (shards and finished runs) and `artifacts/costs`
-(seconds and memory, which
-vary) are no DVC outputs. Small results are in git, under `reports/`: arms/ARM (evaluation/results.py),
-capabilities/NAME
+(seconds and memory, which vary) are no DVC outputs. Small results are in git, under `reports/`: arms/ARM
+(evaluation/results.py), capabilities/NAME
 (capabilities/description.py), pool.parquet (stages/facts.py) and operations.json (stages/operations.py).
 """
 

@@ -69,8 +69,8 @@ def write_description(
     """`folder`/facts.json and rows.parquet, a few KB: all that reports say and draw of the capabilities.
 
     named: subtasks with their capability. arrays: those of the artifact `capabilities`. steps: of the proxy's
-    snapshots. rows.parquet holds
-    capability, influence, question, answer and the first image's bytes of each capability's most influential rows.
+    snapshots. rows.parquet holds capability, influence, question, answer and the first image's bytes of each
+    capability's most influential rows.
     """
     artifacts.fresh(folder)
     influence = np.asarray(arrays["influence"])

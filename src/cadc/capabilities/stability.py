@@ -18,8 +18,7 @@ _TOGETHER = 0.5  # share of the draws in which two subtasks must fall together t
 @dataclass(frozen=True)
 class Consensus:
     """What one tau and resolution give: the consensus partition int32 [S], those of the bootstrap draws of every run
-    int32 [B, S],
-    their mean pairwise adjusted Rand index, and how often two subtasks fall together float64 [S, S]."""
+    int32 [B, S], their mean pairwise adjusted Rand index, and how often two subtasks fall together float64 [S, S]."""
 
     tau: float
     resolution: float
@@ -74,8 +73,7 @@ def consensus(
     proxy run.
 
     row_grams and subtask as in `drawn_gram`, one row_gram a run; weights [M] of the snapshots. With `bootstrap: 0` a
-    run counts once, with all rows: of one
-    run that is plain Leiden (CADC). The consensus partition is Leiden's on the
+    run counts once, with all rows: of one run that is plain Leiden (CADC). The consensus partition is Leiden's on the
     graph of how often two subtasks fall together (Lancichinetti and Fortunato 2012): it is steadier than that of any
     one draw, or of all rows; and over several runs (ours) steadier than over one.
     """

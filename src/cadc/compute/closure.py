@@ -48,13 +48,14 @@ COMMON = ("requirements.lock", "src/cadc/__init__.py", "src/cadc/artifacts", "sr
 
 
 def stage_code(script: Path) -> list[str]:
-    """The code that a stage's dependencies must name, as paths from the repository's root: its script, the files of
-    its closure, and the
-    common group. A selector stands as `src/cadc/selectors/${item.method}.py`, for `curate` loads the one that its arm
-    names."""
+    """The code that a stage's dependencies must name, as paths from the repository's root.
+
+    These are its script, the files of its closure and the common group. `curate` loads the selector that its arm
+    names, which stands as `src/cadc/selectors/${item.method}.py`.
+    """
     root = SOURCE.parent
     selectors = {path for path in (SOURCE / "cadc/selectors").glob("*.py") if "def select(" in path.read_text("utf-8")}
-    by_name = any("import_module" in path.read_text("utf-8") for path in closure(script) if "selectors" in path.parts)
+    by_name = SOURCE / "cadc/selectors/loading.py" in closure(script)
     files = set(closure(script, *(selectors if by_name else []))) - (selectors if by_name else set())
     named = {str(path.relative_to(root)) for path in files}
     named = {name for name in named if not name.startswith(COMMON) and not name.endswith("__init__.py")}

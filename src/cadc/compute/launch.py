@@ -6,9 +6,8 @@
                                                                  on each machine, in the same shared checkout
     CADC_LAUNCHER="accelerate launch --config_file conf/accelerate/ddp.yaml" dvc repro finetune@random
                                                                  the proxy run and every fine-tuning by all ranks
-                                                                 together;
-                                                                 what other stages compute is split between ranks as
-                                                                 above
+                                                                 together; what other stages compute is split between
+                                                                 ranks as above
     CADC_LAUNCHER=ray RAY_ADDRESS=HOST:6379 dvc repro attribute  elastic: lost workers' shards are done again
 
 Several machines need the checkout, with its `artifacts/`, on a shared file system at the same path.
@@ -94,8 +93,8 @@ def launch(shards: Shards, label: str, together: bool = False) -> None:
 
 def n_processes(parts: int) -> int:
     """Processes for so many parts: `n_workers` at most, but that cores, unlike GPUs, whose memory one process may
-    fill, and unlike a number that was asked for,
-    take all of a few parts at once: three on two cores run side by side, not two and then one beside an idle core."""
+    fill, and unlike a number that was asked for, take all of a few parts at once: three on two cores run side by
+    side, not two and then one beside an idle core."""
     workers, shared = min(n_workers(), parts), not n_gpus() and not os.environ.get("CADC_WORKERS")
     return parts if shared and workers > 1 and parts < 2 * workers else workers
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from cadc import artifacts
 from cadc.compute import console, launch
-from cadc.compute.closure import closure
+from cadc.compute.closure import SOURCE, closure
 
 Task = Callable[[object, Path], None]
 _made: dict[tuple[str, Path], Task] = {}  # this process's task, for the stage it works on
@@ -37,6 +37,13 @@ def digest(*parts) -> str:
         else:
             h.update(json.dumps(part, sort_keys=True, default=str).encode())
     return h.hexdigest()
+
+
+def code_of(make: Callable) -> list[Path]:
+    """The code that `make`'s shards hang on: the closure of its file, and the packages' lock. Shards made by other
+    code are not taken up."""
+    lock = SOURCE.parent / "requirements.lock"
+    return [*closure(Path(inspect.getsourcefile(make))), *([lock] if lock.exists() else [])]
 
 
 @dataclass(frozen=True)
@@ -86,10 +93,9 @@ def run(
     `make` loads what all shards need (a model, the pool); every process calls it once, before its first shard.
     `inputs` (values and paths) name the scratch folder: shards made from other inputs are not taken up. Returns each
     key's folder. With `together` the ranks of `accelerate launch` work on one shard after the other, all on each. An
-    error in a shard
-    stops the stage with that error; whole shards are kept.
+    error in a shard stops the stage with that error; whole shards are kept.
     """
-    root = artifacts.SCRATCH / stage / digest(*inputs, *closure(Path(inspect.getsourcefile(make))))
+    root = artifacts.SCRATCH / stage / digest(*inputs, *code_of(make))
     shards = Shards(make, root, {key: root / (key if isinstance(key, str) else f"{key:05d}") for key in keys})
     if launch.rank() == 0:
         for stale in (artifacts.SCRATCH / stage).glob("*"):
@@ -114,7 +120,7 @@ def run_kept(
     So a seed that is added to an arm trains alone, and two arms that agree in a run share it. `make clean` forgets
     them.
     """
-    code, root = closure(Path(inspect.getsourcefile(make))), artifacts.SCRATCH / stage
+    code, root = code_of(make), artifacts.SCRATCH / stage
     shards = Shards(make, root, {key: root / digest(*inputs, *code) for key, inputs in inputs_of.items()})
     root.mkdir(parents=True, exist_ok=True)
     if launch.rank() == 0 and len(shards.todo()) < len(inputs_of):

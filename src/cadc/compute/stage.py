@@ -20,8 +20,7 @@ def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant 
     """Run `main(params)` as the stage `name`, with the parameters of `variant` where the stage has variants.
 
     Its seconds, peak memory and the rows that it says it went through go to artifacts/costs, which DVC ignores. An
-    InputError is shown as
-    one line; any other error is a defect and keeps its traceback.
+    InputError is shown as one line; any other error is a defect and keeps its traceback.
     """
     name = f"{name}@{variant.name}" if variant else name
     started = time.perf_counter()

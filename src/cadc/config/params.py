@@ -72,9 +72,8 @@ class Proxy(Optimizer):
     @property
     def snapshots_at(self) -> list[float]:
         """After which shares of the run snapshots are taken; of a mere number, the midpoints of as many equal
-        stretches (ours): never the start, where LoRA's B is
-        zero and carries no signal to A, and never the end, where the learning rate, and so the weight in every sum
-        over snapshots, is zero."""
+        stretches (ours): never the start, where LoRA's B is zero and carries no signal to A, and never the end, where
+        the learning rate, and so the weight in every sum over snapshots, is zero."""
         if isinstance(self.snapshots, list):
             return self.snapshots
         return [(k + 0.5) / self.snapshots for k in range(self.snapshots)]

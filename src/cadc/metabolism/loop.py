@@ -28,9 +28,9 @@ _POPE = {"adversarial": "pope_adv", "popular": "pope_pop", "random": "pope_rando
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the pool: its changes and its rows.
+    """A version of the pool: its changes, its rows, and what checks without a model say of its and the reserve's rows.
 
-    Also what checks without a model say of these and of the reserve's rows. Arrays over n + n_reserve hold the version's rows, then the reserve's.
+    Arrays over n + n_reserve hold the version's rows, then the reserve's.
     """
 
     name: str

@@ -11,8 +11,7 @@ def shared_sequences(lengths: list[int]) -> list[list[int]]:
     """Rows by sequence, so that few positions are padded (ours).
 
     For every number of sequences, rows are placed longest first, each into the shortest sequence so far. The number
-    that needs the fewest
-    positions is taken. No sequence is longer than one and a half times the longest row.
+    that needs the fewest positions is taken. No sequence is longer than one and a half times the longest row.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     longest = lengths[order[0]]

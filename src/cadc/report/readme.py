@@ -1,4 +1,4 @@
-"""Put the committed leaderboard, list of tables, gate, gradient benchmark and DAG into README.md.
+"""Put the committed leaderboard, ablations, list of tables, gate and DAG into README.md.
 
 python -m cadc.report.readme
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from cadc import artifacts
@@ -26,29 +27,50 @@ def leaderboard(path: Path = artifacts.REPORTS / "leaderboard.md") -> str:
     return re.search(r"(?:^\|.*\n)+", path.read_text(), flags=re.MULTILINE)[0]
 
 
+@cache
+def is_fresh(pipeline: str, table: str) -> bool:
+    """Whether DVC would run nothing to make a table: its figures belong to the code and parameters at hand."""
+    target = f"pipelines/{pipeline}/dvc.yaml:table_{table}"
+    command = [sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing", target]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.returncode == 0 and "Running stage" not in done.stdout
+
+
+def commit_of(path: Path) -> str:
+    """The commit that last changed a file, in short; "" where git does not know it."""
+    command = ["git", "log", "-1", "--format=%h", "--", str(path)]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
 def tables() -> str:
-    """Every table of every pipeline: a link where it is made."""
+    """Every table of every pipeline: a link where it is made, with its commit where code or parameters have changed since."""
     lines = []
     for path in sorted(artifacts.PIPELINES.glob("*/params.json")):
         name, entries = path.parent.name, []
         for slug, spec in read(path).get("tables", {}).items():
             page = artifacts.REPORTS / "tables" / name / f"{slug}.md"
-            made = page.exists()
-            entries.append(f"[{spec['title']}]({page.as_posix()})" if made else f"{spec['title']} ({NOT_MADE})")
+            if not page.exists():
+                entries.append(f"{spec['title']} ({NOT_MADE})")
+                continue
+            old = "" if is_fresh(name, slug) else f" (of commit {commit_of(page)})"
+            entries.append(f"[{spec['title']}]({page.as_posix()}){old}")
         if entries:
             lines.append(f"- **{name}**: {'; '.join(entries)}")
     return "\n".join(lines) + "\n"
+
+
+def ablations(pipeline: str = "ablations", table: str = "against_random_rows_and_without_each_of_its_parts") -> str:
+    """What a table's claims came to: the second table of its page."""
+    page = artifacts.REPORTS / "tables" / pipeline / f"{table}.md"
+    if not page.exists() or not is_fresh(pipeline, table):
+        return f"{NOT_MADE}\n"
+    return re.findall(r"(?:^\|.*\n)+", page.read_text(), flags=re.MULTILINE)[1]
 
 
 def gate() -> str:
     """The gate's scores."""
     made = (testbed.FOLDER / "gate.json").exists()
     return markdown(*testbed.gate_table()) if made else f"{NOT_MADE}\n"
-
-
-def benchmark(path: Path = artifacts.REPORTS / "benchmarks" / "gradients.md") -> str:
-    """The first section of a benchmark's report: its caption and its table."""
-    return path.read_text().split("\n## ")[1] + "\n"
 
 
 def root_only(dag: str) -> str:
@@ -89,7 +111,7 @@ def with_block(text: str, name: str, content: str) -> str:
 
 
 #: What the small results in git say, by marker; the DAG is not among them, for it takes DVC seconds.
-BLOCKS = {"leaderboard": leaderboard, "tables": tables, "gate": gate, "gradients": benchmark}
+BLOCKS = {"leaderboard": leaderboard, "ablations": ablations, "tables": tables, "gate": gate}
 
 
 def main() -> None:

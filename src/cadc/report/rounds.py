@@ -96,31 +96,31 @@ def page(
     names: list[str],
     pictures: dict[str, str],
 ) -> str:
-    """An arm's section: what it bought and measured, its clusters, and its pictures, by what they show."""
+    """An arm's section: what it unlocked and measured, its clusters, and its pictures, by what they show."""
     said = {
-        "rounds": "What each round bought, by its clusters' meta-tasks (the one that most rows are nearest to):",
+        "rounds": "What each round unlocked, by its clusters' meta-tasks (the one that most rows are nearest to):",
         "terciles": "Clusters that were easy, medium and hard at first:",
         "improvement": "Where it helps, by subtask of MMT-Bench and mini VQA, mean over seeds:",
     }
     n_warm_up, n_rounds = int(np.sum(selection.stage == 0)), int(selection.stage.max())
-    bought, size = (
+    unlocked, size = (
         np.bincount(cluster[rows], minlength=len(names))
         for rows in (selection.row[selection.stage > 0], np.arange(len(cluster)))
     )
     body = [
-        [str(k), names[k], str(size[k]), str(bought[k]), f"{100 * bought[k] / max(size[k], 1):.1f}"]
-        for k in np.argsort(-bought, kind="stable")
+        [str(k), names[k], str(size[k]), str(unlocked[k]), f"{100 * unlocked[k] / max(size[k], 1):.1f}"]
+        for k in np.argsort(-unlocked, kind="stable")
     ]
     parts = [
         f"## {arm}\n",
-        f"Its first run: {len(selection)} answers bought, {n_warm_up} of them in the warm-up and the others in "
+        f"Its first run: {len(selection)} answers unlocked, {n_warm_up} of them in the warm-up and the others in "
         f"{n_rounds} rounds; {len(history)} measurements of {history[:, :, 4].sum():.0f} rows in all.\n",
     ]
     parts += [f"{text}\n\n![{name}]({pictures[name]})\n" for name, text in said.items() if name in pictures]
-    if bought.any():
+    if unlocked.any():
         parts.append(
             markdown(
-                ["cluster", "about", "rows", "bought in rounds", "% of them"], [row for row in body if row[3] != "0"]
+                ["cluster", "about", "rows", "unlocked in rounds", "% of them"], [row for row in body if row[3] != "0"]
             )
         )
     return "\n".join(parts)
@@ -128,7 +128,7 @@ def page(
 
 @matplotlib.rc_context(STYLE)
 def draw_rounds(path: Path, shares: np.ndarray, names: list[str]) -> None:
-    """What each round bought, by ability: stacked bars, the warm-up first."""
+    """What each round unlocked, by ability: stacked bars, the warm-up first."""
     figure, axis = plt.subplots(figsize=(7, 3.2))
     colours, low = plt.get_cmap("tab20").colors, np.zeros(len(shares))
     for i, name in enumerate(names):

@@ -7,8 +7,8 @@ paper leaves open is decided here:
 - *What clusters are made of*: images by the tower of `embed`, questions by MiniLM (PROGRESS: DINO and BERT).
 - *Which rows measure a cluster*: its first rows in training order, `rows_per_cluster` at most, and fewer where
   measuring would take more than `measure_share` of training. With `passes: first` each of them is trained on once
-  before
-  it is measured, and not again while rows are chosen: what moves is what other rows teach, or make the model forget.
+  before it is measured, and not again while rows are chosen: what moves is what other rows teach, or make the model
+  forget.
 - *The first round* needs a change: clusters are also measured half-way through the warm-up. Without a warm-up the first
   two rounds are drawn uniformly.
 - *Clusters without an unlocked row* have no change and no share: exploration reaches them.
