@@ -13,9 +13,11 @@ all: .venv/.installed         ## everything: every method, ablation and table, t
 	@$(RUN) python -m cadc.compose --check
 	$(RUN) dvc repro --all-pipelines && $(RUN) python -m cadc.report.readme
 
-test: .venv/.installed        ## all tests; the miniature pipeline is the longest file by far, and all others run beside it
-	@$(RUN) pytest --durations=5 --ignore=tests/pipeline/test_pipeline.py tests > .others.log 2>&1 & others=$$!; \
-	$(RUN) pytest --durations=5 tests/pipeline/test_pipeline.py; pipeline=$$?; \
+MINIATURE := $(patsubst %,tests/pipeline/test_%.py,results changes studies)
+
+test: .venv/.installed        ## all tests; those of the one miniature run take longest by far, and all others run beside them
+	@$(RUN) pytest --durations=5 $(MINIATURE:%=--ignore=%) tests > .others.log 2>&1 & others=$$!; \
+	$(RUN) pytest --durations=5 $(MINIATURE); pipeline=$$?; \
 	wait $$others; others=$$?; cat .others.log; rm .others.log; exit $$((pipeline + others))
 
 stale: .venv/.installed       ## fail if the committed results of dvc.yaml do not agree with code and params (runs nothing)

@@ -1,11 +1,13 @@
-"""Does cleaning scale to LLaVA-665K? Time and memory of the checks that need no model, on rows of text, and datasketch's LSH beside ours.
+"""Does cleaning scale to LLaVA-665K? Time and memory of the checks that need no model, on rows of text,
+and datasketch's LSH beside ours.
 
     python benchmarks/clean_scale.py                       # 50k, 200k and 665k rows: some minutes on two cores
     python benchmarks/clean_scale.py --rows 50000
 
-Every measurement is `stages/clean.py` itself, in a folder and a process of its own, with clean.evidence: raw. Rows have one to five exchanges of words by
-Zipf's law, answers short (three in five) or of about 60 words; one row in ten is a copy of another, letter by letter or with one word in forty changed.
-datasketch gets the same shingles, permutations and threshold.
+Every measurement is `stages/clean.py` itself, in a folder and a process of its own, with clean.evidence: raw. Rows
+have one to five exchanges of words by Zipf's law, answers short (three in five) or of about 60 words; one row in ten is
+a copy of another, letter by letter or with one word in forty changed. datasketch gets the same shingles, permutations
+and threshold.
 """
 
 from __future__ import annotations
@@ -114,7 +116,10 @@ def measured(n_rows: int) -> dict:
     params["clean"]["objects"]["lists"] = "objects.jsonl"
     (folder / "objects.jsonl").touch()  # there are no pictures
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    watch = "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
+    watch = (
+        "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
+    )
     env = os.environ | {
         "CADC_WORKERS": str(WORKERS),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]),
@@ -191,7 +196,7 @@ def beside_datasketch(n_rows: int) -> list[list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rows", nargs="+", type=int, default=[50_000, 200_000, 665_000])
     parser.add_argument("--report", type=Path, default=REPORT, help="where the table goes")
     asked = parser.parse_args()
@@ -207,7 +212,10 @@ def main() -> None:
         + "`. "
         + __doc__.split("\n\n")[2].replace("\n", " ")
     )
-    text += f"\n\nAimed at for 665,000 rows on {WORKERS} cores: {AIM}. Memory is of the stage and its workers together; flagged rows by check to the right.\n\n"
+    text += (
+        f"\n\nAimed at for 665,000 rows on {WORKERS} cores: {AIM}. Memory is of the stage and its workers together; "
+    )
+    text += "flagged rows by check to the right.\n\n"
     text += markdown(["rows", "s", "CPU s", "peak, GB", *names], body)
     text += f"\n## MinHash beside datasketch, {PEER_ROWS // 1000}k rows, one process\n\n"
     text += markdown(["", "exchanges", "CPU s", "min at 665k rows"], beside_datasketch(PEER_ROWS))

@@ -1,4 +1,6 @@
-"""What per-sample gradients cost and how exact they are: `python benchmarks/gradients.py` writes reports/benchmarks/gradients.md.
+"""What per-sample gradients cost and how exact they are.
+
+`python benchmarks/gradients.py` writes reports/benchmarks/gradients.md.
 
 Speed: everything runs in one process on the same model, rows and batches, in turns, so that a busy machine slows all
 alike, and each way's best turn counts. Memory: the tensors that live at once, model and batches apart.
@@ -24,7 +26,8 @@ from cadc.gradients.adamw import Direction
 from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories, token_batches
 from cadc.gradients.per_sample import PerSampleGradients, answer_loss
 from cadc.gradients.sketch import make_sketch
-from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor, trainable
 from cadc.report.text import markdown
 from cadc.training.snapshots import Snapshot, load_snapshots
@@ -34,7 +37,9 @@ Section = tuple[str, list[str], list[list[str]]]  # title, header, rows of a tab
 LANGUAGE_MODEL = r".*language_model.*_proj"
 HEADING = """# Per-sample gradients: cost and exactness
 
-Made by `python benchmarks/gradients.py` on one CPU thread: the mini base, rows of its pool. *x plain*: time over that of the plain pass; *peak*: the most that tensors hold at once on the largest batch, beside model and batch; *error*: the largest over rows, relative to the naive loop.
+Made by `python benchmarks/gradients.py` on one CPU thread: the mini base, rows of its pool. *x plain*: time over that \
+of the plain pass; *peak*: the most that tensors hold at once on the largest batch, beside model and batch; *error*: \
+the largest over rows, relative to the naive loop.
 """
 PLAIN, OURS = "plain LoRA forward + backward", "ours: AdamW + norms + sketch, d=8192"
 
@@ -161,7 +166,8 @@ def speed(rank: int, n_rows: int, turns: int) -> Section:
                 error,
             ]
         )
-    title = f"{bench.n_parameters:,} LoRA parameters (rank {rank}), {n_rows} rows in {len(bench.batches)} batches, best of {turns} turns"
+    batches = f"{n_rows} rows in {len(bench.batches)} batches"
+    title = f"{bench.n_parameters:,} LoRA parameters (rank {rank}), {batches}, best of {turns} turns"
     return title, ["", "rows/s", "x plain", "peak MB", "error"], body
 
 
@@ -181,7 +187,10 @@ def forget_high_water() -> float:
 
 
 def live_mb(work: Callable[[], object]) -> float:
-    """Peak of the tensors that live during `work`, in MB, from the allocator's own events: no noise, unlike the process's."""
+    """Peak of the tensors that live during `work`, in MB.
+
+    From the allocator's own events: no noise, unlike the process's peak.
+    """
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         work()
     events = sorted(
@@ -216,11 +225,8 @@ def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> Section:
             )
         taken = time.perf_counter() - start
         body.append([f"{n:,}", str(m), f"{taken:.1f}", f"{n * m / taken:.0f}", f"{high_water_mb() - before:.0f}"])
-    return (
-        "The whole attribution, shard by shard",
-        ["rows", "snapshots", "seconds", "rows * snapshots / s", "peak MB"],
-        body,
-    )
+    header = ["rows", "snapshots", "seconds", "rows * snapshots / s", "peak MB"]
+    return "The whole attribution, shard by shard", header, body
 
 
 def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
@@ -258,11 +264,8 @@ def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
                 f"{100 * bias:+.2f}%",
             ]
         )
-    return (
-        f"Sketched against exact influence, {n_rows} rows, {seeds} seeds",
-        ["d", "least r", "mean r", "mean r within a subtask", "bias"],
-        body,
-    )
+    title = f"Sketched against exact influence, {n_rows} rows, {seeds} seeds"
+    return title, ["d", "least r", "mean r", "mean r within a subtask", "bias"], body
 
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Section]] = {

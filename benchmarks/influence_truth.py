@@ -1,7 +1,10 @@
-"""Does influence tell what training does? `python benchmarks/influence_truth.py` writes reports/benchmarks/influence_truth.md.
+"""Does influence tell what training does?
 
-Linear datamodelling score (LDS; Park et al. 2023, TRAK, section 4): tune on random halves of a part of the pool, and correlate
-(Spearman, over the halves) each subtask's mean probe loss with what the sum of influences of the rows in the half predicts.
+`python benchmarks/influence_truth.py` writes reports/benchmarks/influence_truth.md.
+
+Linear datamodelling score (LDS; Park et al. 2023, TRAK, section 4): tune on random halves of a part of the pool, and
+correlate (Spearman, over the halves) each subtask's mean probe loss with what the sum of influences of the rows in the
+half predicts.
 Needs `dvc repro proxy_train`. Tuned halves are kept in artifacts/scratch, so a killed run goes on.
 """
 
@@ -21,7 +24,8 @@ from cadc.config.params import Params, load_params
 from cadc.data.probe import load_probe
 from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories, token_batches
 from cadc.gradients.per_sample import answer_loss
-from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
 from cadc.report.text import markdown
 from cadc.training.finetune import finetune
@@ -185,9 +189,12 @@ def main() -> None:
     )
     text = f"""# Does influence tell the truth?
 
-Made by `python benchmarks/influence_truth.py --halves {args.halves}`: the mini base, tuned on {args.halves} random halves of {N_ROWS:,} rows of its pool, {PASSES} passes each. *LDS*: Spearman's
-correlation, over the halves and averaged over {setting.n_subtasks} subtasks, of a subtask's probe loss with the sum of influences; *apart*: the same after the mean over
-subtasks is taken off both, so that what is left says which subtasks a half serves. 95% intervals by bootstrap over halves.
+Made by `python benchmarks/influence_truth.py --halves {args.halves}`: the mini base, tuned on {args.halves} random \
+halves of {N_ROWS:,} rows of its pool, {PASSES} passes each. *LDS*: Spearman's
+correlation, over the halves and averaged over {setting.n_subtasks} subtasks, of a subtask's probe loss with the sum \
+of influences; *apart*: the same after the mean over
+subtasks is taken off both, so that what is left says which subtasks a half serves. 95% intervals by bootstrap over \
+halves.
 
 """
     REPORT.write_text(text + markdown(["influence by", "LDS", "95%", "LDS apart", "95%"], body))

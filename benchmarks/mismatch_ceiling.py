@@ -1,7 +1,10 @@
-"""How many planted mismatches can be told at all? `python benchmarks/mismatch_ceiling.py` writes reports/benchmarks/mismatch_ceiling.md.
+"""How many planted mismatches can be told at all?
 
-An oracle that knows the shown scene itself asks of every original row with a picture: can its questions be asked of that scene, and are its answers right there? A
-question that can't (its object is missing, or stands there twice) betrays a wrong picture. A wrong answer to a question that can may as well be a wrong answer.
+`python benchmarks/mismatch_ceiling.py` writes reports/benchmarks/mismatch_ceiling.md.
+
+An oracle that knows the shown scene itself asks of every original row with a picture: can its questions be asked of
+that scene, and are its answers right there? A question that can't (its object is missing, or stands there twice)
+betrays a wrong picture. A wrong answer to a question that can may as well be a wrong answer.
 """
 
 from __future__ import annotations
@@ -18,9 +21,8 @@ from cadc.world.scene import Scene
 from cadc.world.subtasks import SUBTASKS, draw_question
 
 REPORT = Path("reports/benchmarks/mismatch_ceiling.md")
-DRAWS = (
-    40  # questions of each subtask that are drawn of a scene: there are at most 9 things to ask about, in 3 wordings
-)
+#: Questions of each subtask that are drawn of a scene: there are at most 9 things to ask about, in 3 wordings.
+DRAWS = 40
 STATES = ("described in a caption", "can't be asked", "answers wrong", "answers right")
 
 
@@ -69,11 +71,14 @@ def main() -> None:
     sure = sum(counts["mismatch"][state] for state in STATES[:2])
     REPORT.write_text(f"""# How many mismatched images can be told at all?
 
-Made by `python benchmarks/mismatch_ceiling.py`: what an oracle that knows the shown scene makes of the mini world's original rows with planted noise.
+Made by `python benchmarks/mismatch_ceiling.py`: what an oracle that knows the shown scene makes of the mini world's \
+original rows with planted noise.
 
 {markdown(["planted", *STATES, "rows"], body)}
-{100 * sure / counts["mismatch"].total():.0f}% of mismatched rows betray themselves, by a caption or a question that can't be asked of their picture. Of the rows whose answers are merely wrong
-there, {counts["wrong"]["answers wrong"]} have a wrong answer and {counts["mismatch"]["answers wrong"]} a wrong picture: nobody can tell these apart.
+{100 * sure / counts["mismatch"].total():.0f}% of mismatched rows betray themselves, by a caption or a question that \
+can't be asked of their picture. Of the rows whose answers are merely wrong
+there, {counts["wrong"]["answers wrong"]} have a wrong answer and {counts["mismatch"]["answers wrong"]} a wrong \
+picture: nobody can tell these apart.
 """)
     print(REPORT.read_text())
 

@@ -1,8 +1,8 @@
 """Other ways to per-sample gradients of LoRA parameters, timed beside ours by `gradients.py`: whichever are installed.
 
-All differentiate the same loss. Opacus, bergson and dattri's hooks run the model as it is. Those built on `torch.func.vmap`,
-which can't cross LLaVA's masked_scatter, get rows with their images embedded beforehand, so that they reach the language
-model's LoRA alone; rows are padded on the right, hence a causal mask is all they need.
+All differentiate the same loss. Opacus, bergson and dattri's hooks run the model as it is. Those built on
+`torch.func.vmap`, which can't cross LLaVA's masked_scatter, get rows with their images embedded beforehand, so that
+they reach the language model's LoRA alone; rows are padded on the right, hence a causal mask is all they need.
 """
 
 import logging
@@ -14,7 +14,7 @@ from peft import PeftModel
 from torch.func import functional_call, grad, vmap
 
 from cadc.gradients.per_sample import answer_loss
-from cadc.model.encode import model_inputs
+from cadc.model.batches import model_inputs
 from cadc.model.load import trainable
 
 Peers = dict[str, Callable[[dict], torch.Tensor | None]]
@@ -24,8 +24,8 @@ _WIDTHS = (1024, 8192)
 def peers(model: PeftModel) -> Peers:
     """Name -> a function of one collated batch that gives row gradients float32 [B, n_parameters], or None.
 
-    Columns are the parameters in the order of `trainable(model)`, row-major; None is given by peers that project or normalise.
-    Where LoRA is outside the language model too, the naive loop is the only one.
+    Columns are the parameters in the order of `trainable(model)`, row-major; None is given by peers that project or
+    normalise. Where LoRA is outside the language model too, the naive loop is the only one.
     """
     made: Peers = {"naive loop": naive_loop(model)}
     if not all("language_model." in name for name in lora_names(model)):
@@ -166,7 +166,10 @@ def with_bergson(model: PeftModel) -> Peers:
 
 
 def with_trak(model: PeftModel) -> Peers:
-    """TRAK's functional gradient computer, which differentiates the frozen weights too and drops them, and its projector."""
+    """TRAK's functional gradient computer and its projector.
+
+    The computer differentiates the frozen weights too and drops them.
+    """
     from trak.gradient_computers import FunctionalGradientComputer
     from trak.modelout_functions import AbstractModelOutput
     from trak.projectors import BasicProjector, ProjectionType
@@ -249,9 +252,8 @@ def with_dattri(model: PeftModel) -> Peers:
         manager.set_compressors(compressors)
         backward(model, batch)
         manager.remove_hooks()
-        return torch.cat(manager.get_compressed_grads(), 1) / len(
-            batch["input_ids"]
-        )  # it takes the loss for a mean over rows
+        n_rows = len(batch["input_ids"])  # it takes the loss for a mean over rows
+        return torch.cat(manager.get_compressed_grads(), 1) / n_rows
 
     return {"dattri": raw, "dattri, hooks": hooks} | {
         f"dattri, projected to {width}": projected(width) for width in _WIDTHS

@@ -1,12 +1,16 @@
-"""Does the reader scale to LLaVA-665K? Time and memory of `prepare`'s reading and checking, and of loading what it wrote.
+"""Does the reader scale to LLaVA-665K? Time and memory of `prepare`'s reading and checking,
+and of loading what it wrote.
 
-    python benchmarks/read_scale.py --report reports/benchmarks/read_scale.md     # ten minutes on two cores, 4 GB in the temporary folder
-    python benchmarks/read_scale.py --rows 20000                                  # a quick look: prints alone
+    # ten minutes on two cores, 4 GB in the temporary folder
+    python benchmarks/read_scale.py --report reports/benchmarks/read_scale.md
+    # a quick look: prints alone
+    python benchmarks/read_scale.py --rows 20000
 
-The pool is made the same every time: a JSON list of 1.5 KB a row, conversations of 1 to 10 rounds, 6% of rows without a picture, the
-others over 0.57 files a row, as in LLaVA-665K (665,298 rows, 40,688 of text alone, some 378,000 pictures, of which COCO's serve
-several rows each). Files are tiny: 512 different JPEG and PNG pictures of 32 to 64 pixels a side, written again and again under other names. Every
-measurement is a process of its own, `pool.embed_images: false`; nothing but the reader runs in it.
+The pool is made the same every time: a JSON list of 1.5 KB a row, conversations of 1 to 10 rounds, 6% of rows without a
+picture, the others over 0.57 files a row, as in LLaVA-665K (665,298 rows, 40,688 of text alone, some 378,000 pictures,
+of which COCO's serve several rows each). Files are tiny: 512 different JPEG and PNG pictures of 32 to 64 pixels a side,
+written again and again under other names. Every measurement is a process of its own, `pool.embed_images: false`;
+nothing but the reader runs in it.
 """
 
 from __future__ import annotations
@@ -161,7 +165,7 @@ def decode_ms(side: tuple[int, int] = (640, 480), times: int = 100) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--workers", nargs="+", type=int, default=[2, 1])
     parser.add_argument("--report", type=Path, help="where the tables go; without it they are printed alone")
@@ -209,11 +213,13 @@ def main() -> None:
         ],
         body,
     )
-    text += "\nPeaks are `ru_maxrss` of the process that reads and of the largest of its workers; *all at most* is the first and as many times the second as there "
-    text += "are workers, memory that they share counted each time. CPU seconds are of all processes; seconds depend on what else the machine does. "
+    text += "\nPeaks are `ru_maxrss` of the process that reads and of the largest of its workers; *all at most* is the "
+    text += "first and as many times the second as there are workers, memory that they share counted each time. "
+    text += "CPU seconds are of all processes; seconds depend on what else the machine does. "
     text += f"The table's bytes are {'the same' if same else 'NOT the same'} for each number of processes.\n\n"
-    text += f"Pictures are tiny here. Decoding one of 640 x 480 pixels takes {photo:.1f} CPU ms more: about {photo * n_files / 6e4:.0f} CPU minutes for so many files, "
-    text += "if each is decoded once; each process decodes a file once.\n\n## Load\n\n"
+    text += f"Pictures are tiny here. Decoding one of 640 x 480 pixels takes {photo:.1f} CPU ms more: about "
+    text += f"{photo * n_files / 6e4:.0f} CPU minutes for so many files, if each is decoded once; each process decodes "
+    text += "a file once.\n\n## Load\n\n"
     header = [
         "rows",
         "load_pool, s",

@@ -1,6 +1,8 @@
-"""What choosing while the model learns costs beside the learning: `python benchmarks/schedule_overhead.py` (six minutes, after `dvc repro`).
+"""What choosing while the model learns costs beside the learning.
 
-One run by either objective, at 5% and 20% of the pool, timed inside one process, one thread. Writes reports/benchmarks/schedule_overhead.md.
+`python benchmarks/schedule_overhead.py` (six minutes, after `dvc repro`) writes
+reports/benchmarks/schedule_overhead.md: one run by either objective, at 5% and 20% of the pool, timed inside one
+process, one thread.
 """
 
 import tempfile
@@ -107,7 +109,8 @@ def main() -> None:
         "the schedule in all",
         "clusters and warm-up, once for all runs",
     ]
-    said = "In % of training's seconds in the same run, encoding of rows included. Embeddings are made before, by `embed`.\n\n"
+    said = "In % of training's seconds in the same run, encoding of rows included. "
+    said += "Embeddings are made before, by `embed`.\n\n"
     text = (
         "# What choosing while the model learns costs\n\n"
         + said

@@ -1,11 +1,14 @@
-"""Do the selectors scale to LLaVA-665K? Time and memory of each on synthetic arrays, and of plain dense code beside them.
+"""Do the selectors scale to LLaVA-665K? Time and memory of each on synthetic arrays,
+and of plain dense code beside them.
 
-    python benchmarks/selector_scale.py                                    # 50k, 200k and 665k rows: about half an hour on two cores
+    # 50k, 200k and 665k rows: about half an hour on two cores
+    python benchmarks/selector_scale.py
     python benchmarks/selector_scale.py --methods coincide less --rows 50000
 
-Every measurement is a process of its own. Rows are drawn around centres, one in ten a near-copy of another; a budget of 5% is
-chosen; targeted ones aim at 5,000 rows of four benchmarks. Arrays lie in artifacts/scratch (7 GB at 665k rows) and are memory-mapped, as in the pipeline; k-means has
-clusters by the square root of the rows, COINCIDE 10,000 at 665k, and learns from 8 rows a cluster.
+Every measurement is a process of its own. Rows are drawn around centres, one in ten a near-copy of another; a budget of
+5% is chosen; targeted ones aim at 5,000 rows of four benchmarks. Arrays lie in artifacts/scratch (7 GB at 665k rows)
+and are memory-mapped, as in the pipeline; k-means has clusters by the square root of the rows, COINCIDE 10,000 at 665k,
+and learns from 8 rows a cluster.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from dense_selectors import DENSE, dense_coincide
 from omegaconf import OmegaConf
 
 from cadc import artifacts
@@ -35,7 +39,9 @@ WORKERS, DENSE_ROWS, BUDGET = 2, 20_000, 0.05
 POINTS = 8  # a cluster, from which k-means learns
 N_SUBTASKS, N_SNAPSHOTS, CENTRES = 162, 3, 2000
 N_QUERIES = 5000  # rows of benchmarks, in four targets
-METHODS = {  # method, or method:view -> (arrays [axes before the rows, axes behind them, dtype], minutes it may take at 665,000 rows)
+#: Method, or method:view -> arrays [axes before the rows, axes behind them, dtype], and the minutes that it may take at
+#: 665,000 rows.
+METHODS = {
     "coincide": ({"activations": ((), (4, 2, 64), np.float16)}, 10),
     "semdedup": ({"image": ((), (128,), np.float32), "text": ((), (128,), np.float32)}, 10),
     "d2_pruning": ({"hidden": ((), (256,), np.float32), "margin": ((N_SNAPSHOTS,), (), np.float32)}, 10),
@@ -64,7 +70,10 @@ METHODS = {  # method, or method:view -> (arrays [axes before the rows, axes beh
 
 
 def write_array(path: Path, n_rows: int, before: tuple, behind: tuple, dtype) -> None:
-    """One array [*before, n_rows, *behind]: unit rows around centres with near-copies, or positive numbers where a row has but one."""
+    """One array [*before, n_rows, *behind]: unit rows around centres with near-copies.
+
+    Positive numbers where a row has but one.
+    """
     rng = np.random.default_rng([n_rows, *map(ord, path.stem)])
     out = np.lib.format.open_memmap(path, "w+", dtype, (*before, n_rows, *behind))
     width = int(np.prod(behind, dtype=int))
@@ -158,75 +167,8 @@ def dense(method: str, n_rows: int) -> None:
     """The method as one would write it down: whole matrices, and a search over all rows for every pick."""
     signal, n = make_signal(method, n_rows), round(BUDGET * n_rows)
     started = time.perf_counter()
-    if method == "coincide":
-        chosen = dense_coincide(signal, n, loaded(method, n_rows)[1])
-    elif method == "semdedup":
-        features = np.concatenate([signal["image"], signal["text"]], 1) / np.sqrt(2).astype(np.float32)
-        nearest = np.tril(features @ features.T, -1).max(1)  # one cluster
-        chosen = np.argsort(nearest, kind="stable")[:n]
-    elif method == "d2_pruning":
-        chosen = dense_d2(np.array(signal["hidden"]), np.asarray(signal["margin"], np.float64).mean(0), n)
-    else:
-        chosen = dense_self_filter(np.array(signal["features"]), np.asarray(signal["difficulty"], np.float64), n)
+    chosen = dense_coincide(signal, n, loaded(method, n_rows)[1]) if method == "coincide" else DENSE[method](signal, n)
     report([time.perf_counter() - started], len(set(np.asarray(chosen).tolist())) == n)
-
-
-def dense_coincide(signal: Signal, n: int, params) -> np.ndarray:
-    """COINCIDE's clusters and shares, but MMD over whole kernels, summed anew for every candidate of every pick."""
-    from cadc.selectors import coincide
-    from cadc.selectors.shared.transfer_density import cluster_shares
-
-    measured = coincide.measure(signal, params)
-    shares = cluster_shares(
-        measured.score, np.array([len(rows) for rows in measured.rows]), n, params.temperature, params.variant
-    )
-    chosen = []
-    for rows, share in zip(measured.rows, shares, strict=True):
-        x = np.asarray(measured.features[rows], np.float64)
-        kernel = np.exp(-((x[:, None] - x[None]) ** 2).sum(2) / (2 * measured.gamma**2)) if len(x) < 200 else np.exp(
-            -np.maximum((x**2).sum(1)[:, None] + (x**2).sum(1) - 2 * x @ x.T, 0) / (2 * measured.gamma**2)
-        )  # fmt: skip
-        picked: list[int] = []
-        for _ in range(share):
-            losses = [
-                np.inf
-                if i in picked
-                else kernel[np.ix_([*picked, i], [*picked, i])].mean() - 2 * kernel[[*picked, i]].mean()
-                for i in range(len(rows))
-            ]
-            picked.append(int(np.argmin(losses)))
-        chosen.append(rows[picked])
-    return np.concatenate(chosen)
-
-
-def _dense_neighbours(cosine: np.ndarray, k: int) -> np.ndarray:
-    np.fill_diagonal(cosine, -np.inf)
-    return np.argpartition(-cosine, k, axis=1)[:, :k]
-
-
-def dense_d2(hidden: np.ndarray, score: np.ndarray, n: int) -> np.ndarray:
-    cosine = hidden @ hidden.T
-    near = _dense_neighbours(cosine, 5)
-    distance = np.sqrt(np.maximum(2 - 2 * np.take_along_axis(cosine, near, 1), 0))
-    score = score + (np.exp(-distance) * score[near]).sum(1)
-    chosen = []
-    for _ in range(n):
-        best = int(score.argmax())
-        chosen.append(best)
-        score[near[best]] -= np.exp(-0.4 * distance[best]) * score[best]
-        score[best] = -np.inf
-    return np.array(chosen)
-
-
-def dense_self_filter(features: np.ndarray, difficulty: np.ndarray, n: int) -> np.ndarray:
-    cosine, left, chosen = features @ features.T, np.ones(len(features), bool), []
-    for _ in range(n):
-        best = int(np.where(left, difficulty, -np.inf).argmax())
-        chosen.append(best)
-        left[best] = False
-        near = np.argsort(-np.where(left, cosine[best], -np.inf))[:10]
-        difficulty[near] -= difficulty[best] * cosine[best, near] ** 2
-    return np.array(chosen)
 
 
 def in_a_process(kind: str, method: str, n_rows: int) -> dict | None:
@@ -240,14 +182,13 @@ def in_a_process(kind: str, method: str, n_rows: int) -> dict | None:
         console.line(f"{kind} {method}, {n_rows} rows: failed\n{done.stderr[-600:]}")
         return None
     made = json.loads(done.stdout.splitlines()[-1])
-    console.line(
-        f"{kind} {method}, {n_rows} rows: {sum(made['seconds']):.1f} s, {made['peak_gb']:.1f} GB, budget exact: {made['exact']}"
-    )
+    cost = f"{sum(made['seconds']):.1f} s, {made['peak_gb']:.1f} GB"
+    console.line(f"{kind} {method}, {n_rows} rows: {cost}, budget exact: {made['exact']}")
     return made
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--rows", nargs="+", type=int, default=[50_000, 200_000, 665_000])
     parser.add_argument(
@@ -259,9 +200,7 @@ def main() -> None:
         return {"ours": ours, "dense": dense}[asked.one[0]](asked.one[1], int(asked.one[2]))
     made = {(method, n): in_a_process("ours", method, n) for n in [DENSE_ROWS, *asked.rows] for method in asked.methods}
     plain = {
-        method: in_a_process("dense", method, DENSE_ROWS)
-        for method in asked.methods
-        if method in ("coincide", "semdedup", "d2_pruning", "self_filter")
+        method: in_a_process("dense", method, DENSE_ROWS) for method in asked.methods if method in ("coincide", *DENSE)
     }
     header = [
         "",
@@ -295,10 +234,12 @@ def main() -> None:
     ]
     command = " ".join(["python", "benchmarks/selector_scale.py", *sys.argv[1:]])
     text = f"# Selectors at scale\n\nMade by `{command}`. " + __doc__.split("\n\n")[2].replace("\n", " ") + "\n\n"
-    text += f"k-means runs on one thread, neighbours on {WORKERS}; *peak* counts what is mapped of the arrays, too. Without numba's compiling, one or two seconds.\n\n"
+    text += f"k-means runs on one thread, neighbours on {WORKERS}; *peak* counts what is mapped of the arrays, too. "
+    text += "Without numba's compiling, one or two seconds.\n\n"
     text += markdown(header, body)
     if beside:
-        text += f"\n## Beside plain dense code, {DENSE_ROWS // 1000}k rows\n\nWhole matrices, and a search over all rows for every pick.\n\n"
+        text += f"\n## Beside plain dense code, {DENSE_ROWS // 1000}k rows\n\n"
+        text += "Whole matrices, and a search over all rows for every pick.\n\n"
         text += markdown(["", "ours, s", "dense, s", "ours, GB", "dense, GB"], beside)
     asked.report.parent.mkdir(parents=True, exist_ok=True)
     asked.report.write_text(text)

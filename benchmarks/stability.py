@@ -1,8 +1,8 @@
 """Are capabilities the model's or the run's? `python benchmarks/stability.py` writes reports/benchmarks/stability.md.
 
-Proxy runs that differ in seed alone (LoRA initialisation, rows, order), the trajectories of each, the partition that each rule finds
-in them, and how well these agree (mean pairwise adjusted Rand index); and whether a consensus over several proxy runs agrees better with that over others. Needs
-`dvc repro pool`; runs are kept in artifacts/scratch.
+Proxy runs that differ in seed alone (LoRA initialisation, rows, order), the trajectories of each, the partition that
+each rule finds in them, and how well these agree (mean pairwise adjusted Rand index); and whether a consensus over
+several proxy runs agrees better with that over others. Needs `dvc repro pool`; runs are kept in artifacts/scratch.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ RULE = Variant("discoveries", "influence_coverage")
 
 
 def proxies() -> shards.Task:
-    """A proxy run of one seed (LoRA initialisation, rows and their order) and, as row_gram.npy float32 [n_snapshots, n, n], the inner products of the
-    probe rows' directions at its snapshots."""
+    """A proxy run of one seed (LoRA initialisation, rows and their order), and row_gram.npy.
+
+    The latter is float32 [n_snapshots, n, n]: the inner products of the probe rows' directions at its snapshots.
+    """
     torch.set_num_threads(1)
     params = load_params()
     pool, processor = artifacts.load_pool(), load_processor(params.model)
@@ -58,7 +60,10 @@ def proxies() -> shards.Task:
 def over_runs(
     row_grams: list[np.ndarray], consensus_of: Callable[[list[np.ndarray]], list[Consensus]]
 ) -> list[list[str]]:
-    """Groups of 1, 2, 3, ... proxy runs, no run in two groups of one size: how well the partitions that groups of one size choose agree, and at each resolution."""
+    """Groups of 1, 2, 3, ... proxy runs, no run in two groups of one size.
+
+    A row says how well the partitions that groups of one size choose agree, and at each resolution.
+    """
     body = []
     for size in range(1, len(row_grams) // 2 + 1):
         groups = [consensus_of(row_grams[k : k + size]) for k in range(0, len(row_grams) - size + 1, size)]
@@ -134,21 +139,27 @@ def main() -> None:
         for seed, one in enumerate(chosen)
         for c in members(one.partition, targets)
     ]
+    agreed = f"{mean_agreement(np.stack([one.partition for one in chosen])):.2f}"
+    resolutions = [f"resolution {one.resolution:g}" for one in runs[0]]
+    header = ["proxy runs a group", "groups", "capabilities", "ARI, chosen", *resolutions]
     text = f"""# Are capabilities the model's or the run's?
 
-Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} proxy runs that differ in seed alone. ARI: mean pairwise adjusted Rand index of their partitions of
+Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} proxy runs that differ in seed alone. ARI: \
+mean pairwise adjusted Rand index of their partitions of
 {int(subtask.max()) + 1} subtasks; 1 is the same partition every time, 0 what chance gives.
 
-**The consensus over one run** (`{RULE.level}.{RULE.name}` in params.yaml): {min(counts)} to {max(counts)} capabilities, ARI over proxy seeds **{mean_agreement(np.stack([one.partition for one in chosen])):.2f}**.
+**The consensus over one run** (`{RULE.level}.{RULE.name}` in params.yaml): {min(counts)} to {max(counts)} \
+capabilities, ARI over proxy seeds **{agreed}**.
 Over the draws inside a seed: {", ".join(f"{one.agreement:.2f}" for one in chosen)}.
 
 Subtasks of each benchmark in each capability:
 
 {markdown(["proxy seed", *sorted(set(targets))], made_of)}
-A consensus over the draws of several proxy runs, against that over as many others (ARI between groups; *chosen*: each group takes the resolution at
+A consensus over the draws of several proxy runs, against that over as many others (ARI between groups; *chosen*: each \
+group takes the resolution at
 which its draws agree best). The default has {len(params.proxy.seeds)} runs (`proxy.seeds`):
 
-{markdown(["proxy runs a group", "groups", "capabilities", "ARI, chosen", *(f"resolution {one.resolution:g}" for one in runs[0])], over_runs(row_grams, consensus_of))}
+{markdown(header, over_runs(row_grams, consensus_of))}
 One partition of all probe rows, by rule:
 
 """

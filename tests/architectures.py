@@ -1,7 +1,7 @@
 """Tiny random LLaVA-1.5, SmolVLM (Idefics3) and Qwen2-VL as folders that look like the published ones.
 
-Configs, tokenizers of the families' own classes and processors are small; special tokens, chat templates and generation configs
-are those of llava-hf/llava-1.5-7b-hf, HuggingFaceTB/SmolVLM-256M-Instruct and Qwen/Qwen2-VL-7B-Instruct.
+Configs, tokenizers of the families' own classes and processors are small; special tokens, chat templates and generation
+configs are those of llava-hf/llava-1.5-7b-hf, HuggingFaceTB/SmolVLM-256M-Instruct and Qwen/Qwen2-VL-7B-Instruct.
 """
 
 from __future__ import annotations
@@ -42,29 +42,40 @@ from cadc.world.vocabulary import vocabulary
 
 LLAVA_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% endif %}"
-    "{# Render all images first #}{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{# Render all images first #}{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}"
+    "{{ '<image>\n' }}{% endfor %}"
     "{# Render all text next #}{% if message['role'] != 'assistant' %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' '}}{% endfor %}{% else %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{% generation %}{{ content['text'] + ' '}}{% endgeneration %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' '}}"
+    "{% endfor %}{% else %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ content['text'] + ' '}}{% endgeneration %}"
     "{% endfor %}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
 )
 SMOLVLM_TEMPLATE = (
     "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}"
     "{% if message['content'][0]['type'] == 'image' %}{{':'}}{% else %}{{': '}}{% endif %}"
-    "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}"
+    "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}"
+    "{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}"
     "{% endfor %}<end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 QWEN_TEMPLATE = (
     "{% set image_count = namespace(value=0) %}{% set video_count = namespace(value=0) %}{% for message in messages %}"
-    "{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
-    "<|im_start|>{{ message['role'] }}\n{% if message['content'] is string %}{{ message['content'] }}<|im_end|>\n{% else %}"
-    "{% for content in message['content'] %}{% if content['type'] == 'image' or 'image' in content or 'image_url' in content %}"
-    "{% set image_count.value = image_count.value + 1 %}{% if add_vision_id %}Picture {{ image_count.value }}: {% endif %}"
+    "{% if loop.first and message['role'] != 'system' %}"
+    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
+    "<|im_start|>{{ message['role'] }}\n"
+    "{% if message['content'] is string %}{{ message['content'] }}<|im_end|>\n{% else %}"
+    "{% for content in message['content'] %}"
+    "{% if content['type'] == 'image' or 'image' in content or 'image_url' in content %}"
+    "{% set image_count.value = image_count.value + 1 %}"
+    "{% if add_vision_id %}Picture {{ image_count.value }}: {% endif %}"
     "<|vision_start|><|image_pad|><|vision_end|>{% elif content['type'] == 'video' or 'video' in content %}"
-    "{% set video_count.value = video_count.value + 1 %}{% if add_vision_id %}Video {{ video_count.value }}: {% endif %}"
-    "<|vision_start|><|video_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endif %}"
+    "{% set video_count.value = video_count.value + 1 %}"
+    "{% if add_vision_id %}Video {{ video_count.value }}: {% endif %}"
+    "<|vision_start|><|video_pad|><|vision_end|>"
+    "{% elif 'text' in content %}{{ content['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+#: The small sizes of all families' parts.
 TEXT = dict(
     hidden_size=32,
     intermediate_size=48,
@@ -73,6 +84,11 @@ TEXT = dict(
     num_key_value_heads=2,
     max_position_embeddings=2048,
 )
+VISION = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2)
+QWEN_VISION = dict(
+    depth=2, embed_dim=16, hidden_size=32, num_heads=2, mlp_ratio=2, spatial_merge_size=2, temporal_patch_size=2
+)
+QWEN_ROPE = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
 
 
 def _vocabulary(pre_tokenizer: pre_tokenizers.PreTokenizer, first: list[str], alphabet: list[str]) -> dict:
@@ -80,7 +96,10 @@ def _vocabulary(pre_tokenizer: pre_tokenizers.PreTokenizer, first: list[str], al
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizer
     trainer = trainers.BpeTrainer(vocab_size=1200, special_tokens=first, initial_alphabet=alphabet, show_progress=False)
-    said = f"USER: ASSISTANT: User: Assistant: system user assistant You are a helpful assistant. {SHORT} {LETTER} {MMT_LETTER} Question: A: B: C: D:"
+    said = (
+        "USER: ASSISTANT: User: Assistant: system user assistant You are a helpful assistant. "
+        f"{SHORT} {LETTER} {MMT_LETTER} Question: A: B: C: D:"
+    )
     tokenizer.train_from_iterator([said, " ".join(vocabulary())] * 3, trainer)
     made = json.loads(tokenizer.to_str())["model"]
     return {"vocab": made["vocab"], "merges": [tuple(pair) for pair in made["merges"]]}
@@ -91,7 +110,10 @@ def _bytes(first: list[str]) -> dict:
 
 
 def llava() -> tuple[PreTrainedModel, ProcessorMixin]:
-    """CLIP tower, 16 tokens an image; Llama's own tokenizer puts <s> in front and a space before a text; no end of turn in the template."""
+    """CLIP tower, 16 tokens an image.
+
+    Llama's own tokenizer puts <s> in front and a space before a text; the template has no end of turn.
+    """
     words = _vocabulary(
         pre_tokenizers.Metaspace(), ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))], []
     )
@@ -100,15 +122,7 @@ def llava() -> tuple[PreTrainedModel, ProcessorMixin]:
     )
     images = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     processor = LlavaProcessor(images, tokenizer, 8, "default", LLAVA_TEMPLATE, num_additional_image_tokens=1)
-    vision = CLIPVisionConfig(
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        image_size=32,
-        patch_size=8,
-        projection_dim=16,
-    )
+    vision = CLIPVisionConfig(**VISION | {"num_hidden_layers": 3}, image_size=32, patch_size=8, projection_dim=16)
     text = {**TEXT, "model_type": "llama", "vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     model = LlavaForConditionalGeneration(
         LlavaConfig(
@@ -131,9 +145,7 @@ def smolvlm() -> tuple[PreTrainedModel, ProcessorMixin]:
     )
     images = Idefics3ImageProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
     processor = Idefics3Processor(images, tokenizer, image_seq_len=4, chat_template=SMOLVLM_TEMPLATE)
-    vision = dict(
-        hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8
-    )
+    vision = {**VISION, "image_size": 32, "patch_size": 8}
     pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
     text = {**TEXT, "model_type": "llama", "vocab_size": len(tokenizer), "pad_token_id": pad}
     config = Idefics3Config(
@@ -157,26 +169,15 @@ def qwen2_vl() -> tuple[PreTrainedModel, ProcessorMixin]:
     processor = Qwen2VLProcessor(
         Qwen2VLImageProcessor(**pictures), tokenizer, Qwen2VLVideoProcessor(**pictures), QWEN_TEMPLATE
     )
-    vision = dict(
-        depth=2,
-        embed_dim=16,
-        hidden_size=32,
-        num_heads=2,
-        mlp_ratio=2,
-        patch_size=8,
-        spatial_merge_size=2,
-        temporal_patch_size=2,
-    )
-    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
     token = tokenizer.convert_tokens_to_ids
     config = Qwen2VLConfig(
         text_config={
             **TEXT,
             "vocab_size": len(tokenizer),
-            "rope_parameters": rope,
+            "rope_parameters": QWEN_ROPE,
             **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), 0),
         },
-        vision_config=vision,
+        vision_config={**QWEN_VISION, "patch_size": 8},
         image_token_id=processor.image_token_id,
         video_token_id=processor.video_token_id,
         vision_start_token_id=token("<|vision_start|>"),
@@ -198,7 +199,7 @@ def qwen2_vl() -> tuple[PreTrainedModel, ProcessorMixin]:
 
 @dataclass(frozen=True)
 class Family:
-    """A model of random weights, and the LoRA targets that reach its language model, its connector and its vision tower."""
+    """A model of random weights, and the LoRA targets that reach its language model, connector and vision tower."""
 
     build: Callable[[], tuple[PreTrainedModel, ProcessorMixin]]
     targets: str

@@ -9,12 +9,16 @@ import time
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from test_pipeline import clone, run
+from miniature import clone, run
 
 from cadc.data.lineage import answers_of, read_lineage
 
 CROSSFIT, CLEAN = (f"pipelines/cleaning/dvc.yaml:{name}" for name in ("crossfit", "clean"))
 CHECKS = ["repetition", "abnormal", "answer_format", "duplicates", "mismatch", "hallucination", "wrong_answer"]
+LABELS = (
+    "from cadc import artifacts; from cadc.data.labels import load_labels; labels = load_labels(); "
+    "same = labels['id'].to_pylist() == artifacts.load_pool()['id'].to_pylist()"
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +82,7 @@ def test_what_is_dropped_is_named_and_labels_stay_with_their_rows(repository):
     skipped = json.loads((repository / "artifacts/pool/skipped.json").read_text())
     assert sorted([*pool, *(row["id"] for row in skipped)]) == raw and len(pool) < 160
     assert all(row["reason"].startswith("clean.duplicates: ") and row["reason"].split()[-1] in raw for row in skipped)
-    script = "from cadc import artifacts; from cadc.data.labels import load_labels; print(load_labels()['id'].to_pylist() == artifacts.load_pool()['id'].to_pylist())"
-    assert run(repository, sys.executable, "-c", script).stdout == "True\n"
+    assert run(repository, sys.executable, "-c", f"{LABELS}; print(same)").stdout == "True\n"
     assert pq.read_table(repository / "artifacts/cleaning/findings.parquet")["check"].unique().to_pylist() == CHECKS[:4]
     set_clean(repository, wrong_answer={"action": "drop"})
     refused = run(repository, "dvc", "repro", CLEAN, check=False)
@@ -116,7 +119,7 @@ def test_rows_are_rewritten_where_an_answer_is_accepted_and_both_versions_are_ke
     assert skipped.keys() == dropped.keys() and all(
         reason.endswith("no new answer was accepted") for reason in skipped.values()
     )
-    script = "from cadc import artifacts; from cadc.data.labels import load_labels; labels = load_labels(); print(labels['id'].to_pylist() == artifacts.load_pool()['id'].to_pylist(), labels['noise'].to_pylist().count('rewritten'))"
+    script = f"{LABELS}; print(same, labels['noise'].to_pylist().count('rewritten'))"
     assert run(repository, sys.executable, "-c", script).stdout == f"True {len(rewritten)}\n"
     run(repository, "dvc", "repro", "-f", "-s", CLEAN)
     assert (repository / "artifacts/cleaned/lineage.csv").read_bytes() == lineage

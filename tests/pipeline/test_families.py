@@ -1,6 +1,8 @@
-"""The whole pipeline on tiny random LLaVA-1.5, SmolVLM and Qwen2-VL models: the stages' own scripts, all in one process (imports are most of a stage here).
+"""The whole pipeline on tiny random LLaVA-1.5, SmolVLM and Qwen2-VL models: the stages' own scripts, all in one process
+(imports are most of a stage here).
 
-The pool is the mini world's with rows of a user's own beside them: several images, several turns, text alone, other sizes.
+The pool is the mini world's with rows of a user's own beside them: several images, several turns, text alone, other
+sizes.
 """
 
 import json
@@ -27,16 +29,12 @@ from cadc.world.mini_world import write_pool
 from cadc.world.scene import draw_scene, sample_scene
 
 ROOT = Path(__file__).parents[2]
+OBJECTS = str(ROOT / "src/cadc/cleaning/objects.jsonl")
 N_WORLD, N_OWN, N_PROBE, TASKS = 40, 12, 2, ["pope_adv", "mmt_val", "mini_vqa"]
 SMALL = {
     "seeds": [0],
-    "data": {
-        "path": ".",
-        "annotations": "pool.json",
-        "images": "images",
-        "probe": "mirror/probe",
-        "score": "mirror/score",
-    },
+    "data": {"path": ".", "annotations": "pool.json", "images": "images"}
+    | {"probe": "mirror/probe", "score": "mirror/score"},
     "benchmarks": {
         "probe_per_subtask": 1,
         "probe_pope_images": 1,
@@ -46,14 +44,7 @@ SMALL = {
         "llava_wild_images": 1,
     },
     "model": {"path": "model", "max_length": 512},
-    "clean": {
-        "objects": {
-            "action": "report",
-            "lists": str(ROOT / "src/cadc/cleaning/objects.jsonl"),
-            "least": 2,
-            "share": 0.5,
-        }
-    },
+    "clean": {"objects": {"action": "report", "lists": OBJECTS, "least": 2, "share": 0.5}},
     "crossfit": {"epochs": 1.0, "matching": {"members": 1, "epochs": 0.5, "learning_rate": 0.001, "batch_size": 8}},
     "embed": {"tower": None},  # the model's own states
     "proxy": {"snapshots": 2, "seeds": [0]},
@@ -67,18 +58,7 @@ SMALL = {
     "score_nets": {"default": {}},
 }
 ARMS = ("cadc", "random")
-STAGES = (
-    "crossfit",
-    "clean",
-    "pool",
-    "embed",
-    "proxy",
-    "features",
-    "score_net",
-    "capture",
-    "attribute",
-    "match",
-)
+STAGES = ("crossfit", "clean", "pool", "embed", "proxy", "features", "score_net", "capture", "attribute", "match")
 N_ROWS = N_WORLD + N_OWN + N_PROBE
 
 
@@ -110,7 +90,8 @@ def write_params(family: str, **model) -> None:
 
 
 def own_rows(folder: Path, rng: np.random.Generator) -> list[dict]:
-    """LLaVA-format rows as a user may have them: no image, one, two and three of them, wide and tall, in one turn and in several."""
+    """LLaVA-format rows as a user may have them: no image, one, two and three of them, wide and tall, in one turn and
+    in several."""
     (folder / "images/own").mkdir(parents=True)
 
     def picture(k: int, width: int, height: int) -> str:
@@ -144,7 +125,7 @@ def own_rows(folder: Path, rng: np.random.Generator) -> list[dict]:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
-    """What all families share: a pool of the mini world's rows, own ones and probe rows in LLaVA's format, and benchmarks."""
+    """What all families share: a pool of the mini world's rows, own and probe rows in LLaVA's format, benchmarks."""
     folder, world = tmp_path_factory.mktemp("data"), yaml.safe_load((ROOT / "params.yaml").read_text())["world"]
     write_pool(folder, World(**{**world, "rows": 100}), np.random.default_rng(1))
     records = json.loads((folder / "pool.json").read_text())[:N_WORLD] + own_rows(folder, np.random.default_rng(2))
@@ -157,10 +138,8 @@ def data(tmp_path_factory):
         probe, subtasks, _ = load_probe(Path("mirror/probe"), ["mini_vqa"])
         for row, subtask in zip(probe.slice(0, N_PROBE).to_pylist(), subtasks, strict=False):
             (folder / f"images/own/{len(records)}.png").write_bytes(row["images"][0]["bytes"])
-            turns = [
-                {"from": speaker, "value": turn["text"]}
-                for speaker, turn in zip(("human", "gpt"), row["turns"], strict=True)
-            ]
+            said = zip(("human", "gpt"), row["turns"], strict=True)
+            turns = [{"from": speaker, "value": turn["text"]} for speaker, turn in said]
             records.append({"id": subtask, "image": f"own/{len(records)}.png", "conversations": turns})
         (folder / "pool.json").write_text(json.dumps(records))
         write_params("llava")
@@ -198,11 +177,9 @@ def arrays(folder: Path) -> dict[str, np.ndarray]:
 
 
 def test_artifacts_are_finite_and_of_the_contract_s_shapes(family):
-    n, n_snapshots, n_subtasks = N_ROWS, 2, len(artifacts.read_json(artifacts.CAPTURE / "default/subtasks.json"))
-    n_probe, width = (
-        sum(entry["rows"] for entry in artifacts.read_json(artifacts.CAPTURE / "default/subtasks.json")),
-        32,
-    )
+    subtasks = artifacts.read_json(artifacts.CAPTURE / "default/subtasks.json")
+    n, n_snapshots, n_subtasks, width = N_ROWS, 2, len(subtasks), 32
+    n_probe = sum(entry["rows"] for entry in subtasks)
     expected = {
         artifacts.EMBEDDINGS: {"image": (n, width), "text": (n, width), "sentence": (n, 384)},
         artifacts.FEATURES / "default": {
@@ -239,19 +216,12 @@ def test_every_kind_of_row_has_loss_gradient_and_embedding(family):
     pool = artifacts.load_pool()
     n_images = np.array([len(images) for images in pool["images"].to_pylist()])
     assert set(n_images) == {0, 1, 2, 3}
-    influence, features, embeddings = (
-        arrays(artifacts.INFLUENCE / "default"),
-        arrays(artifacts.FEATURES / "default"),
-        arrays(artifacts.EMBEDDINGS),
-    )
-    assert (
-        (influence["loss"] > 0).all()
-        and (influence["self_influence"] > 0).all()
-        and (np.abs(influence["influence"]).sum(2) > 0).all()
-    )
-    assert np.allclose(
-        influence["loss"], features["nll"], rtol=0.05
-    )  # one by gradients' batches, one by forward passes
+    influence, features = arrays(artifacts.INFLUENCE / "default"), arrays(artifacts.FEATURES / "default")
+    embeddings = arrays(artifacts.EMBEDDINGS)
+    assert (influence["loss"] > 0).all() and (influence["self_influence"] > 0).all()
+    assert (np.abs(influence["influence"]).sum(2) > 0).all()
+    # one by gradients' batches, one by forward passes
+    assert np.allclose(influence["loss"], features["nll"], rtol=0.05)
     for shown in (embeddings["image"], features["activations"][:, 0, 0]):
         assert (np.abs(shown).sum(1) > 0).tolist() == (n_images > 0).tolist()
     assert np.allclose(np.linalg.norm(embeddings["text"], axis=1), 1, atol=1e-3)
@@ -259,18 +229,10 @@ def test_every_kind_of_row_has_loss_gradient_and_embedding(family):
 
 def test_a_probe_row_in_the_pool_has_the_influence_of_its_subtask_on_itself(family):
     """Each of mini_vqa's subtasks has one probe row here, whose direction is then its trajectory."""
-    names, ids = (
-        [entry["name"] for entry in artifacts.read_json(artifacts.CAPTURE / "default/subtasks.json")],
-        artifacts.load_pool()["id"].to_pylist(),
-    )
-    influence, gram, norm = (
-        artifacts.load_array(path)
-        for path in (
-            artifacts.INFLUENCE / "default/influence.npy",
-            artifacts.CAPTURE / "default/gram.npy",
-            artifacts.INFLUENCE / "default/norm.npy",
-        )
-    )
+    names = [entry["name"] for entry in artifacts.read_json(artifacts.CAPTURE / "default/subtasks.json")]
+    ids = artifacts.load_pool()["id"].to_pylist()
+    influence, norm = (artifacts.load_array(artifacts.INFLUENCE / f"default/{x}.npy") for x in ("influence", "norm"))
+    gram = artifacts.load_array(artifacts.CAPTURE / "default/gram.npy")
     for row in range(N_ROWS - N_PROBE, N_ROWS):
         subtask = names.index(ids[row])
         np.testing.assert_allclose(influence[:, row, subtask], gram[:, subtask, subtask], rtol=0.01)

@@ -1,4 +1,5 @@
-"""A folder of one's own through `dvc exp run -S data=folder`: DVC's own composition of conf/, on a folder with all that a user may bring."""
+"""A folder of one's own through `dvc exp run -S data=folder`: DVC's own composition of conf/, on a folder with all that
+a user may bring."""
 
 import csv
 import json

@@ -1,8 +1,9 @@
-"""Per-sample gradients of other vision-language models: tiles (Idefics3, SmolVLM), patches in one row (Qwen2-VL), bf16."""
+"""Per-sample gradients of other models: tiles (Idefics3, SmolVLM), patches in one row (Qwen2-VL), bf16."""
 
 import numpy as np
 import pytest
 import torch
+from architectures import QWEN_ROPE, QWEN_VISION, TEXT, VISION
 from transformers import (
     Idefics3Config,
     Idefics3ForConditionalGeneration,
@@ -14,30 +15,19 @@ from transformers import (
 
 from cadc.config.params import Lora
 from cadc.gradients.per_sample import PerSampleGradients, answer_loss
-from cadc.model.encode import collate, model_inputs
+from cadc.model.batches import collate, model_inputs
 from cadc.model.load import add_lora, trainable
 
 CPU = torch.device("cpu")
 IMAGE = 9
-TEXT = dict(
-    vocab_size=60,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    pad_token_id=0,
-)
+WORDS = {**TEXT, "vocab_size": 60, "pad_token_id": 0}
 
 
 def idefics3(kind=(Idefics3Config, Idefics3ForConditionalGeneration)):
-    vision = dict(
-        hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=4
-    )
     config = kind[0](
         image_token_id=IMAGE,
-        vision_config=vision,
-        text_config={**TEXT, "model_type": "llama"},
+        vision_config={**VISION, "image_size": 16, "patch_size": 4},
+        text_config={**WORDS, "model_type": "llama"},
         scale_factor=2,
         pad_token_id=0,
     )
@@ -49,20 +39,9 @@ def smolvlm():
 
 
 def qwen2_vl():
-    vision = dict(
-        depth=2,
-        embed_dim=16,
-        hidden_size=32,
-        num_heads=2,
-        mlp_ratio=2,
-        patch_size=4,
-        spatial_merge_size=2,
-        temporal_patch_size=2,
-    )
-    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
     config = Qwen2VLConfig(
-        text_config={**TEXT, "rope_parameters": rope},
-        vision_config=vision,
+        text_config={**WORDS, "rope_parameters": QWEN_ROPE},
+        vision_config={**QWEN_VISION, "patch_size": 4},
         image_token_id=IMAGE,
         vision_start_token_id=10,
         vision_end_token_id=11,

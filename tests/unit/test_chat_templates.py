@@ -12,18 +12,8 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from cadc.config.errors import InputError
-from cadc.model.encode import (
-    IGNORE,
-    collate,
-    encode,
-    encode_prompt,
-    end_of_turn,
-    model_inputs,
-    open_image,
-    pack,
-    segments,
-    to_messages,
-)
+from cadc.model.batches import collate, model_inputs, pack
+from cadc.model.encode import IGNORE, encode, encode_prompt, end_of_turn, open_image, segments, to_messages
 from cadc.model.generate import generate
 
 

@@ -46,9 +46,8 @@ def test_a_stage_depends_on_the_code_it_imports_and_on_no_other(name, script, bo
     code = set(stage_code(script))
     code |= {read for read, reader in READ.items() if reader in code}
     missing, superfluous = code - stated, stated - code
-    if missing | superfluous:
-        said = f"{name}, deps\nmissing:\n{lines(missing)}\nsuperfluous:\n{lines(superfluous)}"
-        pytest.fail(said, pytrace=False)
+    said = f"{name}, deps\nmissing:\n{lines(missing)}\nsuperfluous:\n{lines(superfluous)}"
+    assert not missing and not superfluous, said
 
 
 def parameters_read(script: Path) -> set[str]:
@@ -102,8 +101,7 @@ def test_a_stage_states_the_parameters_that_its_script_reads(name, script, body)
     lacking = {
         key for key in read if not any(f"{key}.".startswith(f"{s}.") or f"{s}.".startswith(f"{key}.") for s in stated)
     }
-    if lacking:
-        pytest.fail(f"{name}, params\nmissing:\n{lines(lacking)}", pytrace=False)
+    assert not lacking, f"{name}, params\nmissing:\n{lines(lacking)}"
 
 
 @pytest.fixture
@@ -116,7 +114,8 @@ def tiny(tmp_path, monkeypatch):
         "src/cadc/world/far.py": "from cadc.world import scene",
         "src/cadc/world/typed.py": "",
         "src/cadc/selectors/__init__.py": "",
-        "src/cadc/selectors/loading.py": "from importlib import import_module\n\ndef load(name):\n    import_module(name)",
+        "src/cadc/selectors/loading.py": "from importlib import import_module\n\n"
+        "def load(name):\n    import_module(name)",
         "src/cadc/selectors/one.py": "from cadc.selectors.shared import unit\n\ndef select(signal): ...",
         "src/cadc/selectors/shared/__init__.py": "",
         "src/cadc/selectors/shared/unit.py": "",

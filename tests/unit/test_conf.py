@@ -6,8 +6,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from cadc.compose.files import composed, files, read_study
-from cadc.compose.studies import Row, Study, Variants, expand
+from cadc.compose.files import composed, files
 from cadc.config.errors import InputError
 from cadc.config.params import checked
 from cadc.doctor.published import size_of
@@ -62,6 +61,12 @@ def test_every_profile_goes_with_every_data_set(profile, data):
     assert params.sizes.concept_clusters >= params.sizes.progress_clusters
 
 
+@pytest.mark.parametrize("data", ["mini-world", "llava-665k"])
+@pytest.mark.parametrize("profile", ["smolvlm-256m", "llava-1.5-7b"])
+def test_the_studies_go_with_real_models_and_data(profile, data):
+    assert Path("pipelines/targeted/dvc.yaml") in files([f"profile={profile}", f"data={data}"])
+
+
 def test_what_can_not_be_composed_is_named():
     for override, word in (
         ("profile=llava", "profile/llava"),
@@ -99,78 +104,3 @@ def test_lora_of_every_profile_reaches_language_model_and_connector_alone(profil
 def test_the_mini_profile_is_measured_by_its_own_config():
     size = size_of(params_of().model)
     assert 0.5e6 < size.parameters < 0.6e6 and size.image_tokens == 9
-
-
-@pytest.fixture(scope="module")
-def library():
-    return OmegaConf.to_container(composed([], name="library"))
-
-
-def table(*rows, **more):
-    return Study.model_validate({"title": "x", "tables": [{"title": "T", "rows": list(rows), **more}]})
-
-
-def arms_of(study, variants):
-    return [row["arm"] for row in expand(study, "mine", variants)["t"]["rows"]]
-
-
-def test_a_row_that_is_an_arm_already_is_that_arm(library):
-    variants = Variants(library)
-    assert arms_of(table({"arm": "random"}, {"arm": "cadc", "set": {"budget": 0.05}}), variants) == ["random", "cadc"]
-    assert "mine" not in variants.made
-
-
-def test_a_change_upstream_makes_what_follows_from_it_and_shares_the_rest(library):
-    variants = Variants(library)
-    rows = [
-        {"arm": "influence_coverage", "set": {"discover.tau": 0.1}},
-        {"arm": "influence_coverage", "set": {"discover.tau": 0.1, "select.keep": 1.0}, "label": "both"},
-        {"arm": "influence_coverage", "set": {"capture.update": "sgd"}},
-    ]
-    first, second, third = arms_of(table(*rows), variants)
-    made = variants.made["mine"]
-    assert {level: len(names) for level, names in made.items()} == {"captures": 1, "discoveries": 2, "arms": 3}
-    assert made["arms"][first]["signal"] == made["arms"][second]["signal"] != made["arms"][third]["signal"]
-    of_third = made["discoveries"][made["arms"][third]["signal"].partition("/")[2]]
-    assert of_third["run"] == "default" and made["captures"][of_third["trajectories"]]["capture"]["update"] == "sgd"
-
-
-def test_names_are_ones_that_dvc_takes(library):
-    variants = Variants(library)
-    many = {f"select.{name}": value for name, value in {"temperature": 0.3, "gap": 0.011, "exploration": 0.25}.items()}
-    rows = [
-        {"arm": "progress", "set": many | {"select.order": order}, "label": order} for order in ("easiest", "medium")
-    ]
-    names = arms_of(table(*rows, budgets=[0.05, 0.2], split="probe"), variants)
-    assert len(set(names)) == 4 and all(len(name) <= 64 and name.replace("_", "").isalnum() for name in names)
-
-
-def test_what_a_study_names_wrongly_is_said():
-    for change, word in (({"select.kep": 1}, "select.kep"), ({"bugdet": 1}, "bugdet"), ({"discover.tau": 0.1}, "tau")):
-        with pytest.raises(InputError, match=word):
-            Variants(OmegaConf.to_container(composed([], name="library"))).arm(
-                Row(arm="random"), change, "mine", "here"
-            )
-    with pytest.raises(ValueError, match="no row of the table"):
-        table({"arm": "random"}, claims=[["random", "nobody"]])
-    with pytest.raises(ValueError, match="two rows are called random"):
-        table({"arm": "random"}, {"arm": "random"})
-
-
-def test_five_lines_make_a_pipeline(tmp_path):
-    import shutil
-
-    conf = tmp_path / "conf"
-    shutil.copytree(CONF, conf)
-    rows = "\n  - {arm: random}\n  - {arm: influence_coverage, set: {select.keep: 0.5}}\n"
-    text = f"title: Mine\ntables:\n- title: Keep\n  rows:{rows}"
-    (conf / "studies" / "mine.yaml").write_text(text)
-    assert read_study(conf / "studies" / "mine.yaml").tables[0].title == "Keep"
-    stages = yaml.safe_load(files([], conf)[Path("pipelines/mine/dvc.yaml")])["stages"]
-    assert set(stages) == {"curate", "finetune", "score", "table_keep"}
-    deps = stages["table_keep"]["deps"]
-    assert {dep for dep in deps if "arms" in dep} == {
-        "reports/arms/random",
-        "reports/arms/influence_coverage_keep_0_5",
-        "reports/arms/full",
-    }

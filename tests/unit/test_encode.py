@@ -4,18 +4,8 @@ import pytest
 import torch
 
 from cadc.config.errors import InputError
-from cadc.model.encode import (
-    IGNORE,
-    EncodedRows,
-    collate,
-    encode,
-    encode_prompt,
-    model_inputs,
-    open_image,
-    pack,
-    segments,
-    to_messages,
-)
+from cadc.model.batches import collate, model_inputs, pack
+from cadc.model.encode import IGNORE, EncodedRows, encode, encode_prompt, open_image, segments, to_messages
 
 ROW = {
     "id": "r",

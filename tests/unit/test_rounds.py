@@ -46,14 +46,14 @@ def test_terciles_are_those_of_the_first_measurement_that_knows_a_cluster():
 
 
 def test_a_page_says_what_there_is_and_shows_no_picture_that_there_is_not():
-    bought = Selection(
+    unlocked = Selection(
         np.array([0, 3, 4]), np.ones(3, np.float32), CLUSTER[[0, 3, 4]].astype(np.int32), np.array([1, 1, 2], np.int32)
     )
-    text = rounds.page("x", bought, np.ones((2, 3, 6)), CLUSTER, ["count", "read", ""], {"rounds": "plots/x.png"})
-    assert "3 answers bought, 0 of them in the warm-up and the others in 2 rounds; 2 measurements of 6 rows" in text
+    text = rounds.page("x", unlocked, np.ones((2, 3, 6)), CLUSTER, ["count", "read", ""], {"rounds": "plots/x.png"})
+    assert "3 answers unlocked, 0 of them in the warm-up and the others in 2 rounds; 2 measurements of 6 rows" in text
     assert "plots/x.png" in text and "terciles" not in text and "| 1 | read | 2 | 2 | 100.0 |" in text
     group = np.array(["count", "read", ""])[CLUSTER]
-    assert rounds.shares_by_round(bought, group, ["count", "read"]).tolist() == [
+    assert rounds.shares_by_round(unlocked, group, ["count", "read"]).tolist() == [
         [0, 0],
         [0.5, 0.5],
         [0, 1],

@@ -9,7 +9,7 @@ import torch
 from cadc.config.params import Optimizer
 from cadc.features.score_net import train_score_net
 from cadc.gradients.per_sample import answer_loss
-from cadc.model.encode import collate, model_inputs
+from cadc.model.batches import collate, model_inputs
 
 
 @pytest.fixture

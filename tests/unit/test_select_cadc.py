@@ -1,5 +1,7 @@
 """CADC: the paper's rule, computed here once more in plain Python."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -23,11 +25,18 @@ def select(given, n, delta=0.1, seed=0):
     return cadc.select(given, n, cadc.Params(delta=delta), np.random.default_rng(seed))
 
 
-def hamilton(weights, total):
-    """Whole shares of `total` by largest remainder."""
-    exact = [weight / sum(weights) * total for weight in weights]
-    shares = [int(each) for each in exact]
-    for c in sorted(range(len(exact)), key=lambda c: (shares[c] - exact[c], c))[: total - sum(shares)]:
+def shared(weights, rooms, total):
+    """Whole shares of `total` by largest remainder; what a full group can't take goes to the others in proportion."""
+    weights = [Fraction(weight) for weight in weights]
+    order = sorted(range(len(weights)), key=lambda c: rooms[c] / weights[c])
+    for n_full in range(len(weights) + 1):
+        full, others = order[:n_full], order[n_full:]
+        left, whole = total - sum(rooms[c] for c in full), sum(weights[c] for c in others)
+        if all(weights[c] * left <= rooms[c] * whole for c in others):
+            break
+    exact = {c: weights[c] / whole * left for c in others}
+    shares = [rooms[c] if c in full else int(exact[c]) for c in range(len(weights))]
+    for c in sorted(others, key=lambda c: (shares[c] - exact[c], c))[: total - sum(shares)]:
         shares[c] += 1
     return shares
 
@@ -38,12 +47,8 @@ def by_the_formula(given, n, delta):
     highest = influence.max(1)
     serves = [[z for z in range(N) if influence[z, c] >= highest[z] - np.float32(delta)] for c in range(K)]
     weights = [np.mean([self_influence[:, z].mean() for z in rows]) for rows in serves]
-    shares, open_ = [0] * K, set(range(K))
-    while sum(shares) < n:  # what a capability has no rows for goes to the others, in proportion
-        some = sorted(open_)
-        for c, share in zip(some, hamilton([weights[c] for c in some], n - sum(shares)), strict=True):
-            shares[c] = min(shares[c] + share, len(serves[c]))
-        open_ = {c for c in some if shares[c] < len(serves[c])}
+    rooms = [len(rows) for rows in serves]
+    shares = shared(weights, rooms, n) if n < sum(rooms) else rooms
     chosen, left_over = {}, 0
     for c in range(K):
         free = sorted((z for z in serves[c] if z not in chosen), key=lambda z: (-influence[z, c], z))

@@ -1,19 +1,18 @@
-"""COINCIDE and Self-Sup: exact budgets on any clusters, the share rule's limits, and MMD as it is defined."""
+"""COINCIDE: exact budgets on any clusters, the share rule's limits, and MMD as it is defined."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cadc.selectors import self_sup
 from cadc.selectors.coincide import Params, describe, measure, select
-from cadc.selectors.shared.band import rows_in_band
-from cadc.selectors.shared.kmeans import centroid_cosine, members, spherical_kmeans
+from cadc.selectors.shared.kmeans import spherical_kmeans
 from cadc.selectors.shared.mmd import greedy_mmd, kernel_sums, rbf_kernel
 from cadc.selectors.shared.transfer_density import cluster_shares, released_shares, transferability
 from cadc.selectors.signal import Signal
 
 N, LAYERS, WIDTH = 300, 2, 8
+
 PARAMS = Params(
     clusters=12,
     iterations=5,
@@ -24,6 +23,7 @@ PARAMS = Params(
     gamma=1.0,
     variant="paper",
 )
+
 VARIANTS = pytest.mark.parametrize("variant", ["paper", "released"])
 
 
@@ -81,11 +81,8 @@ def test_shares_are_exact_and_within_the_clusters(variant, clusters, fraction, t
 def test_shares_follow_the_softmax_and_its_limits(variant):
     score, sizes = np.log([1.0, 2.0, 5.0]), np.array([100, 100, 100])
     assert cluster_shares(score, sizes, 80, 1.0, variant).tolist() == [10, 20, 50]
-    assert cluster_shares(score, sizes, 120, 1e-12, variant).tolist() == [
-        0,
-        20,
-        100,
-    ]  # cold: the best is emptied, then the next
+    # Cold: the best is emptied, then the next.
+    assert cluster_shares(score, sizes, 120, 1e-12, variant).tolist() == [0, 20, 100]
     assert cluster_shares(score, sizes, 90, 1e12, variant).tolist() == [30, 30, 30]
     assert cluster_shares(np.full(3, 4.0), sizes, 8, 0.1, variant).sum() == 8
     with pytest.raises(ValueError, match="exceeds the 300 rows"):
@@ -235,25 +232,6 @@ def test_permuting_the_pool_permutes_the_selection(variant):
     assert set(rows.tolist()) == {int(order[row]) for row in moved} != set(moved.tolist())
 
 
-def test_members_are_all_rows_in_pool_order_and_an_empty_cluster_has_none():
-    assert [rows.tolist() for rows in members(np.array([3, 0, 3, 1]), 5)] == [[1], [3], [], [0, 2], []]
-
-
-def test_k_means_that_learns_from_a_sample_assigns_every_row_to_its_nearest_centroid(monkeypatch):
-    features = activations(2000).reshape(2000, -1)
-    whole = spherical_kmeans(features, 8, 5, 0)
-    assert all(np.array_equal(a, b) for a, b in zip(whole, spherical_kmeans(features, 8, 5, 0, 250), strict=True))
-    cluster, centroids = spherical_kmeans(features, 8, 5, 0, 20)
-    assert not np.array_equal(centroids, whole[1])
-    own = centroid_cosine(features, cluster, centroids)
-    np.testing.assert_allclose(own, (features.astype(np.float64) @ centroids.T.astype(np.float64)).max(1), atol=1e-6)
-    monkeypatch.setattr("cadc.selectors.shared.kmeans.PIECE", 300)
-    assert all(
-        np.array_equal(a, b) for a, b in zip((cluster, centroids), spherical_kmeans(features, 8, 5, 0, 20), strict=True)
-    )
-    np.testing.assert_array_equal(centroid_cosine(features, cluster, centroids), own)
-
-
 def test_values_out_of_range_are_refused():
     for change in (
         {"temperature": 0},
@@ -265,39 +243,3 @@ def test_values_out_of_range_are_refused():
     ):
         with pytest.raises(ValueError):
             Params(**(PARAMS.model_dump() | change))
-
-
-def test_self_sup_keeps_the_rows_closest_to_their_centroid_whatever_their_length():
-    rng = np.random.default_rng(0)
-    away = rng.permutation(np.linspace(0.01, 1, 100))
-    hidden = np.stack([np.ones(200), np.r_[away, -away], np.zeros(200)], axis=1)  # about the first axis, in pairs
-    hidden = (hidden * rng.uniform(0.1, 10, size=(200, 1))).astype(np.float32)
-    hidden[-1] = hidden[99] = 0
-    params = self_sup.Params(clusters=1, iterations=20, seed=0, points_per_cluster=256)
-    cosine = self_sup.measure(Signal(200, np.full(200, "a"), {"hidden": hidden}), params)
-    np.testing.assert_allclose(cosine[:99], 1 / np.sqrt(1 + away[:99] ** 2), atol=1e-5)
-    assert cosine[99] == cosine[199] == 0
-    for n in (0, 1, 40, 200):
-        rows, again = (self_sup.select(cosine, n, params, np.random.default_rng(0)).row for _ in range(2))
-        assert_exact(rows, n, 200)
-        assert rows.tolist() == again.tolist()
-    chosen = self_sup.select(cosine, 60, params, np.random.default_rng(0)).row % 100
-    assert sorted(away[chosen]) == sorted(np.repeat(np.sort(np.delete(away, 99))[:30], 2))
-    assert rows_in_band(np.array([0.5, 0.9, 0.5, 0.9, 0.5]), 4, "top").tolist() == [1, 3, 0, 2]
-
-
-def test_self_sup_on_several_clusters_of_rows_with_copies():
-    hidden = np.repeat(np.random.default_rng(1).normal(size=(20, 6)), 10, axis=0).astype(np.float32)
-    params = self_sup.Params(clusters=5, iterations=10, seed=0, points_per_cluster=256)
-    cosine = self_sup.measure(Signal(200, np.full(200, "a"), {"hidden": hidden}), params)
-    chosen = self_sup.select(cosine, 45, params, np.random.default_rng(0)).row
-    kinds, counts = np.unique(chosen // 10, return_counts=True)
-    assert sorted(counts.tolist()) == [
-        5,
-        10,
-        10,
-        10,
-        10,
-    ]  # copies are as close as each other: whole kinds, the last by row
-    last = kinds[counts == 5][0]
-    assert sorted(chosen[chosen // 10 == last].tolist()) == list(range(last * 10, last * 10 + 5))

@@ -6,7 +6,8 @@ import torch
 from test_adaptive import PLAN
 
 from cadc.artifacts import Selection
-from cadc.model.encode import EncodedRows, collate, model_inputs
+from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, save_adapter
 from cadc.training.adaptive import Adaptive, Plan
 from cadc.training.answers import answer_scores, exact_matches, measured

@@ -11,12 +11,15 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from cadc.compose.expand import spelled_out
 from cadc.compose.pipelines import written
-from cadc.compose.studies import Study, Variants, expand
+from cadc.compose.studies import Study
 from cadc.config.errors import InputError
+from cadc.config.params import checked, read
 
-CONF = Path("conf")
+CONF, PIPELINES = Path("conf"), Path("pipelines")
 
 
 def composed(overrides: list[str], conf: Path = CONF, name: str = "config") -> DictConfig:
@@ -38,20 +41,32 @@ def composed(overrides: list[str], conf: Path = CONF, name: str = "config") -> D
 
 
 def read_study(path: Path) -> Study:
-    """A file of conf/studies. Raises InputError naming each key that is unknown or wrong."""
+    """A file of conf/studies. Raises InputError with a line for each key that is unknown or wrong."""
     try:
         return Study.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise InputError(f"{path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: can't be read: {error}") from None
+    except ValidationError as error:
+        raise InputError("\n".join(f"{path}: {_fault(fault)}" for fault in error.errors())) from None
 
 
-def files(overrides: list[str], conf: Path = CONF) -> dict[Path, str]:
-    """Every file that conf/ composes, with its text."""
-    out = {Path("params.yaml"): OmegaConf.to_yaml(composed(overrides, conf))}
-    variants = Variants(OmegaConf.to_container(composed(overrides, conf, "library")))
+def _fault(fault: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
+    return f"{key}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def files(overrides: list[str], conf: Path = CONF, pipelines: Path = PIPELINES) -> dict[Path, str]:
+    """Every file that conf/ composes, with its text.
+
+    pipelines: the folder that says which pipeline makes what now. Raises InputError naming each value that is wrong.
+    """
+    params = composed(overrides, conf)
+    checked(OmegaConf.to_container(params), str(conf))
     studies = {path.stem: read_study(path) for path in sorted((conf / "studies").glob("*.yaml"))}
-    tables = {name: expand(study, name, variants) for name, study in studies.items()}
+    there = {path.parent.name: read(path) for path in sorted(pipelines.glob("*/params.json"))}
+    made, tables = spelled_out(OmegaConf.to_container(composed(overrides, conf, "library")), studies, there)
     templates = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    out = {Path("params.yaml"): OmegaConf.to_yaml(params)}
     for name in studies:
-        out |= written(name, variants.made.get(name, {}), tables[name], templates)
+        out |= written(name, made[name], tables[name], templates)
     return out

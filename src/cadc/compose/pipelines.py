@@ -1,4 +1,5 @@
-"""pipelines/STUDY/: what a study of conf/studies asks DVC for. Its stages are those of dvc.yaml, for its own variants."""
+"""pipelines/STUDY/: what a study of conf/studies asks DVC for. Its stages are those of dvc.yaml, for its own
+variants."""
 
 from __future__ import annotations
 
@@ -75,7 +76,8 @@ def table_stage(name: str, table: str, spec: dict) -> dict:
 
 
 def written(name: str, made: dict[str, dict], tables: dict[str, dict], templates: dict[str, dict]) -> dict[Path, str]:
-    """The text of the files of pipelines/`name`: dvc.yaml, and params.json with the variants that it makes and its tables."""
+    """The text of the files of pipelines/`name`: dvc.yaml, and params.json with the variants that it makes and its
+    tables."""
     folder = Path("pipelines") / name
     stages = {
         stage: stage_of(templates[stage], level, name) for level in LEVELS if made.get(level) for stage in STAGES[level]

@@ -1,0 +1,61 @@
+"""Studies spelled out: what each one's pipeline makes, and its tables, whose rows name arms."""
+
+from __future__ import annotations
+
+from cadc.compose.names import ROOT, Made, Request, settle
+from cadc.compose.rows import Asked, asked, base_of
+from cadc.compose.studies import Study, Table, slug
+from cadc.config.errors import InputError
+
+
+def spelled_out(
+    library: dict, studies: dict[str, Study], there: dict[str, Made]
+) -> tuple[dict[str, Made], dict[str, dict[str, dict]]]:
+    """What each study's pipeline makes, and its tables by name, whose rows name arms.
+
+    library: everything that conf/library.yaml composes. there: what each pipeline makes now. Raises InputError naming
+    what a study has wrong.
+    """
+    root = [Request(ROOT, name, _root_arm(library, name)) for name in library["arms"]]
+    rows = {
+        name: [(table, requests(library, table, f"conf/studies/{name}.yaml", name)) for table in study.tables]
+        for name, study in studies.items()
+    }
+    made = settle([*root, *(row for tables in rows.values() for _, found in tables for row in found)], there)
+    return {name: made.get(name, {}) for name in studies}, {
+        name: {slug(table.title): stated(library, table, found) for table, found in tables}
+        for name, tables in rows.items()
+    }
+
+
+def _root_arm(library: dict, name: str) -> dict[str, Asked]:
+    source = f"conf/config.yaml, arms.{name}"
+    return asked(library, base_of(library, name, {}, source), {}, source)
+
+
+def requests(library: dict, table: Table, file: str, pipeline: str) -> list[Request]:
+    """What a table's rows ask for, at each of its budgets. Raises InputError naming a key that is not read."""
+    common = {} if table.split == library["evaluate"]["split"] else {"evaluate.split": table.split}
+    common |= {} if table.seeds is None else {"seeds": table.seeds}
+    found, unread = [], set(table.set)
+    for row in table.rows:
+        source = f"{file}, {table.title}, {row.title}"
+        base = base_of(library, row.arm, table.set | row.set, source)
+        shared = {key: value for key, value in table.set.items() if base.reads(key)}
+        unread -= shared.keys()
+        for budget in table.budgets if table.budgets and base.reads("budget") else [None]:
+            changes = common | shared | row.set | ({} if budget is None else {"budget": budget})
+            found.append(Request(pipeline, row.title, asked(library, base, changes, source)))
+    if unread:
+        raise InputError(f"{file}, {table.title}: set: no row reads {', '.join(sorted(unread))}")
+    return found
+
+
+def stated(library: dict, table: Table, rows: list[Request]) -> dict:
+    """A table as params.json states it: each row with its label and its arm, and the arm that has all rows."""
+    full = next((row.names["arms"] for row in rows if row.variants["arms"].content["method"] == "full"), None)
+    return {
+        **table.model_dump(include={"title", "about", "split", "plot", "claims"}),
+        "rows": [{"label": row.label, "arm": row.names["arms"]} for row in rows],
+        "full": "full" if full is None and table.split == library["evaluate"]["split"] else full,
+    }
