@@ -1,11 +1,19 @@
-"""Does influence tell what training does?
+"""Does influence tell what training does? On one base after the other.
 
-`python benchmarks/influence_truth.py` writes reports/benchmarks/influence_truth.md.
+`python benchmarks/influence_truth.py --model models/NAME` puts that base's figures into
+reports/benchmarks/influence_truth.json and writes influence_truth.md out of all that are there, so that two bases stand
+in one table. A base of an earlier commit takes a name of its own:
+`git archive COMMIT models/mini | tar -x -C artifacts/scratch`, then
+`--model artifacts/scratch/models/mini --name NAME`.
 
-Linear datamodelling score (LDS; Park et al. 2023, TRAK, section 4): tune on random halves of a part of the pool, and
-correlate (Spearman, over the halves) each subtask's mean probe loss with what the sum of influences of the rows in the
-half predicts.
-Needs `dvc repro proxy_train`. Tuned halves are kept in artifacts/scratch, so a killed run goes on.
+Two things are correlated (Spearman) with the sum of influences of the rows concerned, over sets of rows, for each
+subtask's mean probe loss, and averaged over subtasks:
+- linear datamodelling score (LDS; Park et al. 2023, TRAK, section 4): the loss after tuning on random halves of a part
+  of the pool;
+- leave-group-out: the loss after tuning on that part without one group, all its rows of one subtask of the world.
+
+The base has its own proxy run here. Needs `dvc repro prepare pool`. All that is tuned is kept in artifacts/scratch, so
+a killed run goes on.
 """
 
 from __future__ import annotations
@@ -14,12 +22,13 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
-from scipy.stats import rankdata
 
 from cadc import artifacts
-from cadc.capabilities.attribution import capability_influence
-from cadc.compute import shards
+from cadc.capabilities.attribution import affinity, capability_influence
+from cadc.capabilities.truth import Figure, set_influence, truth
+from cadc.compute import console, shards
 from cadc.config.params import Params, load_params
 from cadc.data.probe import load_probe
 from cadc.gradients.influence import SketchedDirections, row_influence, subtask_trajectories, token_batches
@@ -29,71 +38,117 @@ from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
 from cadc.report.text import markdown
 from cadc.training.finetune import finetune
+from cadc.training.proxy import proxy_run
 from cadc.training.snapshots import load_snapshots
 
 REPORT = Path("reports/benchmarks/influence_truth.md")
-N_ROWS, PASSES, TRAK_WIDTH = 4000, 2, 2048
+PASSES, TRAK_WIDTH = 2, 2048
 _DAMPING = 0.1  # of TRAK's kernel, times its mean eigenvalue
+_TRACKSTAR = 0.26  # LDS of TrackStar (Chang et al. 2024) on a language model, to compare with
+
+
+def arguments() -> argparse.Namespace:
+    """Of the command line, which worker processes read too."""
+    parser = argparse.ArgumentParser(description="Does influence tell what training does?")
+    parser.add_argument("--model", default=load_params().model.path, help="folder of the base")
+    parser.add_argument("--name", help="what it is called in the table; its folder's name if left out")
+    parser.add_argument("--halves", type=int, default=100, help="random halves to tune on")
+    parser.add_argument("--again", type=int, default=30, help="halves to tune on once more, for what noise allows")
+    parser.add_argument("--rows", type=int, default=4000, help="rows of the pool that halves and groups are of")
+    return parser.parse_args()
+
+
+def params_of(model: str) -> Params:
+    """The parameters, with another base."""
+    params = load_params()
+    return params.model_copy(update={"model": params.model.model_copy(update={"path": model, "watched": model})})
 
 
 class Setting:
     """The part of the pool, the probe rows and their subtasks, loaded once a process."""
 
-    def __init__(self, params: Params):
+    def __init__(self, params: Params, n_rows: int):
         self.params = params
-        self.processor, pool = load_processor(params.model), artifacts.load_pool()
-        self.part = np.sort(np.random.default_rng(0).choice(pool.num_rows, N_ROWS, replace=False))
+        self.processor, self.pool = load_processor(params.model), artifacts.load_pool()
+        self.part = np.sort(np.random.default_rng(0).choice(self.pool.num_rows, n_rows, replace=False))
         probe, names, _ = load_probe(artifacts.PROBE, params.capture.targets)
         self.subtask = np.unique(names, return_inverse=True)[1]
         self.n_subtasks = int(self.subtask.max()) + 1
-        self.rows, self.probe = (EncodedRows(table, self.processor, params.model.max_length) for table in (pool, probe))
+        self.rows, self.probe = (
+            EncodedRows(table, self.processor, params.model.max_length) for table in (self.pool, probe)
+        )
         self.pad_id = self.processor.tokenizer.pad_token_id
 
-    def model(self):
-        return add_lora(load_base(self.params.model), self.params.model.lora, 0)
+    def model(self, seed: int = 0):
+        return add_lora(load_base(self.params.model), self.params.model.lora, seed)
 
     def half(self, index: int) -> np.ndarray:
-        """Positions in `part` of one random half, int64 [N_ROWS / 2], in training order."""
-        return np.random.default_rng([1, index]).permutation(N_ROWS)[: N_ROWS // 2]
+        """Positions in `part` of one random half, int64 [n_rows / 2], in training order."""
+        return np.random.default_rng([1, index]).permutation(len(self.part))[: len(self.part) // 2]
 
+    def groups(self) -> dict[str, np.ndarray]:
+        """Positions in `part` of the rows of each subtask of the world, captions and plain text among them."""
+        labels = pq.read_table(artifacts.LABELS, columns=["id", "subtask"])
+        about = dict(zip(labels["id"].to_pylist(), labels["subtask"].to_pylist(), strict=True))
+        own = np.array([about[self.pool["id"][int(row)].as_py()] for row in self.part])
+        return {name: np.flatnonzero(own == name) for name in np.unique(own)}
 
-def halves() -> shards.Task:
-    """Mean loss of every subtask's probe rows, float64 [S], after tuning on one half."""
-    torch.set_num_threads(1)
-    setting = Setting(load_params())
-    lengths = np.array([len(setting.probe[i]["input_ids"]) for i in range(len(setting.subtask))])
-
-    def tune(index: int, folder: Path) -> None:
-        model = setting.model()
-        order = np.tile(setting.part[setting.half(index)], PASSES)
-        finetune(model, setting.rows, order, setting.params.finetune, setting.params.model)
-        loss = np.zeros(len(lengths))
+    def probe_losses(self, model) -> np.ndarray:
+        """Mean loss of every subtask's probe rows, float64 [S]."""
+        lengths = np.array([len(self.probe[i]["input_ids"]) for i in range(len(self.subtask))])
+        loss, device = np.zeros(len(lengths)), next(model.parameters()).device
         with torch.no_grad():
             for at in token_batches(lengths, 12000):
-                inputs = model_inputs(
-                    collate([setting.probe[int(i)] for i in at], setting.pad_id), next(model.parameters()).device
-                )
+                inputs = model_inputs(collate([self.probe[int(i)] for i in at], self.pad_id), device)
                 labels = inputs.pop("labels")
                 loss[at] = answer_loss(model(**inputs, use_cache=False).logits, labels).cpu().numpy()
-        artifacts.save_array(folder / "loss.npy", np.bincount(setting.subtask, loss) / np.bincount(setting.subtask))
+        return np.bincount(self.subtask, loss) / np.bincount(self.subtask)
+
+
+def tunings() -> shards.Task:
+    """The proxy run, as `proxy_run` writes it; else loss.npy, the probe losses after tuning on one set of rows."""
+    torch.set_num_threads(1)
+    args = arguments()
+    setting = Setting(params_of(args.model), args.rows)
+    groups = setting.groups()
+
+    def tune(key: str, folder: Path) -> None:
+        kind, _, which = key.partition("_")
+        params, seed = setting.params, int(kind == "again")
+        if kind == "proxy":
+            return proxy_run(folder, setting.pool, setting.processor, params, params.proxy.seeds[0])
+        if kind == "without":
+            order = np.random.default_rng(2).permutation(len(setting.part))
+            order = order[~np.isin(order, groups[which])]
+        else:
+            order = setting.half(int(which))
+        if kind == "again":
+            order = np.random.default_rng([3, int(which)]).permutation(order)
+        model = setting.model(seed)
+        finetune(model, setting.rows, np.tile(setting.part[order], PASSES), params.finetune, params.model)
+        artifacts.save_array(folder / "loss.npy", setting.probe_losses(model))
 
     return tune
+
+
+def gram_of(trajectories: np.ndarray) -> np.ndarray:
+    """Inner products float64 [M, S, S] of trajectories [M, S, width]."""
+    wide = trajectories.astype(np.float64)
+    return np.einsum("msd,mtd->mst", wide, wide)
 
 
 def cosines(
     made: dict[str, np.ndarray], trajectories: np.ndarray, weights: np.ndarray, center: bool = False
 ) -> np.ndarray:
     """Weighted sum over snapshots of the rows' cosines with every subtask's trajectory: float32 [N, S]."""
-    wide = trajectories.astype(np.float64)
-    gram = np.einsum("msd,mtd->mst", wide, wide)
-    return capability_influence(
-        made["influence"], made["norm"], gram, weights, np.arange(trajectories.shape[1]), center
-    )
+    every = np.arange(trajectories.shape[1])
+    return capability_influence(made["influence"], made["norm"], gram_of(trajectories), weights, every, center)
 
 
-def attributions(setting: Setting) -> dict[str, np.ndarray]:
-    """Every way of attributing: name -> how far a row lowers a subtask's loss, float [N_ROWS, S], in any unit."""
-    params, model, snapshots = setting.params, setting.model(), load_snapshots(artifacts.proxy_run("default"))
+def attributions(setting: Setting, run: Path) -> dict[str, np.ndarray]:
+    """Every way of attributing, by the snapshots of proxy run `run`: name -> how far a row lowers a subtask's loss,
+    float [n_rows, S], in any unit."""
+    params, model, snapshots = setting.params, setting.model(), load_snapshots(run)
     rates = np.array([snapshot.lr for snapshot in snapshots])
 
     def engine(update: str, **more) -> SketchedDirections:
@@ -117,6 +172,9 @@ def attributions(setting: Setting) -> dict[str, np.ndarray]:
         out[f"{update}, cosine, subtasks centred"] = cosines(made, targets, rates, center=True)
         out[f"{update}, inner product"] = np.tensordot(rates, made["influence"], 1)
         out[f"{update}, cosine, last snapshot"] = cosines(made, targets, last)
+        if update == "adamw":
+            about = affinity(made["influence"], made["norm"], gram_of(targets), np.ones(len(snapshots)))
+            out["adamw, affinity (influence_coverage's rule)"] = about
         if update != "sgd":
             against = row_influence(of, setting.rows, setting.part, snapshots, raw)
             out[f"{update} against raw probe gradients, inner product"] = np.tensordot(rates, against["influence"], 1)
@@ -135,69 +193,96 @@ def attributions(setting: Setting) -> dict[str, np.ndarray]:
     return out
 
 
-def lds(predicted: np.ndarray, lowered: np.ndarray) -> float:
-    """Mean over subtasks of Spearman's correlation over halves: both float [n_halves, S]."""
-    a, b = (rankdata(x, axis=0) for x in (predicted, lowered))
-    a, b = a - a.mean(0), b - b.mean(0)
-    return float(np.mean((a * b).sum(0) / np.maximum(np.sqrt((a * a).sum(0) * (b * b).sum(0)), 1e-12)))
+def figures_of(setting: Setting, made: dict[str, Path], n_halves: int) -> list[list]:
+    """Of every way of attributing its name and, with 95% intervals, LDS, LDS apart, and the same of groups."""
 
+    def outcomes(kind: str) -> np.ndarray:
+        return np.stack([artifacts.load_array(at / "loss.npy") for key, at in made.items() if key.startswith(kind)])
 
-def scored(
-    name: str, attribution: np.ndarray, chosen: list[np.ndarray], lowered: np.ndarray, draws: int = 500
-) -> list[str]:
-    """One row of the table: LDS with its 95% interval over halves, and that of what sets the subtasks apart."""
-    predicted = np.stack([attribution[rows].sum(0) for rows in chosen])
-    rng = np.random.default_rng(0)
-    cells = [name]
-    for less_mean in (False, True):
-        pair = [x - x.mean(1, keepdims=True) if less_mean else x for x in (predicted, lowered)]
-        low, high = np.percentile(
-            [lds(*(x[at] for x in pair)) for at in rng.integers(len(lowered), size=(draws, len(lowered)))], [2.5, 97.5]
+    groups, halves = list(setting.groups().values()), [setting.half(index) for index in range(n_halves)]
+    lowered, raised, n_rows = -outcomes("half"), outcomes("without"), len(setting.part)
+    ways = attributions(setting, made["proxy"]) | {
+        "how many rows (a control)": np.ones((n_rows, setting.n_subtasks)),
+        "random numbers (a control)": np.random.default_rng(2).normal(size=(n_rows, setting.n_subtasks)),
+    }
+    out = [
+        [name, *truth(set_influence(way, halves), lowered), *truth(set_influence(way, groups), raised)]
+        for name, way in ways.items()
+    ]
+    if any(key.startswith("again") for key in made):
+        again = -outcomes("again")
+        out.append(
+            ["the same halves tuned again (what noise allows)", *truth(again, lowered[: len(again)]), None, None]
         )
-        cells += [f"{lds(*pair):.3f}", f"{low:.3f} to {high:.3f}"]
-    return cells
+    return out
+
+
+def cell(figure: Figure | None) -> str:
+    """A correlation with its 95% interval in a table; empty where there is none."""
+    return "" if figure is None else f"{figure[0]:z.3f} ({figure[1]:z.3f} to {figure[2]:z.3f})"
+
+
+def report(bases: list[dict]) -> str:
+    """The page out of every base's figures, each way of attributing on one base beside the other."""
+    ways = list(dict.fromkeys(line[0] for base in bases for line in base["figures"]))
+    body = [
+        [way, base["name"], *map(cell, figures)]
+        for way in ways
+        for base in bases
+        for name, *figures in base["figures"]
+        if name == way
+    ]
+    said = "\n".join(
+        f"- **{base['name']}**: {base['halves']} halves of {base['rows']:,} rows, {base['groups']} groups, "
+        f"{base['subtasks']} subtasks."
+        for base in bases
+    )
+    return f"""# Does influence tell the truth?
+
+Made by `python benchmarks/influence_truth.py --model models/NAME`, once for each base:
+
+{said}
+
+*LDS*: tune on random halves of a part of the pool, {PASSES} passes each; Spearman's correlation, over the halves and
+averaged over subtasks, of a subtask's probe loss with the sum of influences. TrackStar reaches {_TRACKSTAR} on a
+language model. *left out*: tune on that part without one group, the rows of one subtask of the world; the same
+correlation over the groups. *apart*: after the mean over subtasks is taken off both, so that what is left says which
+subtasks a set serves. In brackets 95% intervals by bootstrap over halves and groups. Tuned again, with another order
+and LoRA initialisation, the same halves show how far noise lets any prediction come.
+
+""" + markdown(["influence by", "base", "LDS", "LDS apart", "left out", "left out apart"], body)
+
+
+def with_base(known: dict | None, own: dict, made_from: str) -> dict:
+    """The figures of all bases, those of `own` new or in place of the old; bases can be compared only where they are
+    `made_from` the same pool, probe and settings, so that others are left out."""
+    bases = known["bases"] if known else []
+    if known and known["made_from"] != made_from:
+        console.line(f"left out, of another pool or other settings: {', '.join(base['name'] for base in bases)}")
+        bases = []
+    names = [base["name"] for base in bases]
+    bases = [own if name == own["name"] else base for name, base in zip(names, bases, strict=True)]
+    return {"made_from": made_from, "bases": bases if own["name"] in names else [*bases, own]}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--halves", type=int, default=100)
-    args = parser.parse_args()
+    args = arguments()
     torch.set_num_threads(1)
-    params = load_params()
-    inputs = [
-        params.finetune.model_dump(),
-        params.model.model_dump(),
-        params.capture.targets,
-        N_ROWS,
-        PASSES,
-        artifacts.POOL,
-        artifacts.PROBE,
-        *params.model.sources,
-    ]
-    folders = shards.run(halves, list(range(args.halves)), "influence_truth", inputs, "tune on halves")
-    lowered = -np.stack([artifacts.load_array(folder / "loss.npy") for folder in folders.values()])
-    setting = Setting(params)
-    chosen = [setting.half(index) for index in folders]
-    body = [scored(name, attribution, chosen, lowered) for name, attribution in attributions(setting).items()]
-    body.append(
-        scored(
-            "random numbers (the control)",
-            np.random.default_rng(2).normal(size=(N_ROWS, setting.n_subtasks)),
-            chosen,
-            lowered,
-        )
-    )
-    text = f"""# Does influence tell the truth?
-
-Made by `python benchmarks/influence_truth.py --halves {args.halves}`: the mini base, tuned on {args.halves} random \
-halves of {N_ROWS:,} rows of its pool, {PASSES} passes each. *LDS*: Spearman's
-correlation, over the halves and averaged over {setting.n_subtasks} subtasks, of a subtask's probe loss with the sum \
-of influences; *apart*: the same after the mean over
-subtasks is taken off both, so that what is left says which subtasks a half serves. 95% intervals by bootstrap over \
-halves.
-
-"""
-    REPORT.write_text(text + markdown(["influence by", "LDS", "95%", "LDS apart", "95%"], body))
+    params, name = params_of(args.model), args.name or Path(args.model).name
+    setting = Setting(params, args.rows)
+    groups = setting.groups()
+    made_from = [params.proxy.model_dump(), params.finetune.model_dump(), params.capture.model_dump(), PASSES]
+    made_from += [params.model.lora.model_dump(), args.rows, artifacts.POOL, artifacts.PROBE, artifacts.LABELS]
+    keys = [f"half_{i}" for i in range(args.halves)] + [f"again_{i}" for i in range(min(args.again, args.halves))]
+    keys = ["proxy", *keys, *(f"without_{group}" for group in groups)]
+    inputs = [*made_from, params.model.model_dump(exclude={"path", "watched"}), *params.model.sources]
+    made = shards.run(tunings, keys, f"influence_truth_{name}", inputs, "tune")
+    path = REPORT.with_suffix(".json")
+    own = {"name": name, "halves": args.halves, "groups": len(groups), "rows": args.rows}
+    own |= {"subtasks": setting.n_subtasks, "figures": figures_of(setting, made, args.halves)}
+    known = with_base(artifacts.read_json(path) if path.exists() else None, own, shards.digest(*made_from))
+    artifacts.write_json(path, known)
+    REPORT.write_text(report(known["bases"]))
     print(REPORT.read_text())
 
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from cadc.config.params import load_params
 from cadc.report.text import markdown
-from cadc.world.mini_world import Row, draw_rows
+from cadc.world.mini_world import draw_rows
+from cadc.world.rows import Row
 from cadc.world.scene import Scene
 from cadc.world.subtasks import SUBTASKS, draw_question
 
@@ -26,12 +27,12 @@ DRAWS = 40
 STATES = ("described in a caption", "can't be asked", "answers wrong", "answers right")
 
 
-def askable(scene: Scene, kind: str, paraphrases: int, rng: np.random.Generator) -> dict[str, set[str]]:
+def askable(scene: Scene, kind: str, wordings: list[int], rng: np.random.Generator) -> dict[str, set[str]]:
     """Every question, and every claim to be affirmed or denied, that can be put to a scene, with its right answers."""
     out: dict[str, set[str]] = {}
     for name, subtask in SUBTASKS.items():
         for _ in range(DRAWS if subtask.scene == kind else 0):
-            question = draw_question(name, scene, rng, paraphrases)
+            question = draw_question(name, scene, rng, wordings)
             if question is None:
                 break
             out.setdefault(question.text, set()).add(question.answer)
@@ -41,11 +42,11 @@ def askable(scene: Scene, kind: str, paraphrases: int, rng: np.random.Generator)
     return out
 
 
-def state_of(row: Row, paraphrases: int, rng: np.random.Generator) -> str:
+def state_of(row: Row, wordings: list[int], rng: np.random.Generator) -> str:
     """What an oracle that sees the shown scene makes of a row."""
     if row.form == "caption":
         return "described in a caption"
-    known, state = askable(row.image_of or row.scene, SUBTASKS[row.subtask].scene, paraphrases, rng), "answers right"
+    known, state = askable(row.image_of or row.scene, SUBTASKS[row.subtask].scene, wordings, rng), "answers right"
     for turn in row.turns:
         question, *lines = turn.human.split("\n")
         options = dict(line.split(": ", 1) for line in lines if line[1:3] == ": ")
@@ -64,7 +65,7 @@ def main() -> None:
         row for row in draw_rows(world, np.random.default_rng(world.seed)) if row.scene is not None and row.copy_of < 0
     ]
     counts = {
-        noise: Counter(state_of(row, world.paraphrases, rng) for row in rows if row.noise == noise)
+        noise: Counter(state_of(row, world.wordings, rng) for row in rows if row.noise == noise)
         for noise in ("mismatch", "wrong")
     }
     body = [[noise, *(str(of[state]) for state in STATES), str(of.total())] for noise, of in counts.items()]

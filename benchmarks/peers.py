@@ -182,8 +182,7 @@ def with_trak(model: PeftModel) -> Peers:
         def get_output(model, weights, buffers, embeds, labels):
             return row_loss(model, weights | buffers, embeds, labels)
 
-        def get_out_to_loss_grad(self, model, weights, buffers, batch):
-            raise NotImplementedError
+        get_out_to_loss_grad = None  # asked for by the base class; a projected gradient needs none
 
     names, device = lora_names(model), next(model.parameters()).device
     size = sum(parameter.numel() for parameter in trainable(model).values())

@@ -7,7 +7,7 @@ from cadc import artifacts
 from cadc.capabilities.attribution import affinity, best_influence, capability_influence, purity, snapshot_weights
 from cadc.capabilities.description import write_description
 from cadc.capabilities.graph import centered, cosine_similarity
-from cadc.capabilities.stability import consensus, most_stable
+from cadc.capabilities.stability import consensus, load_captured, most_stable
 from cadc.compute import console
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
@@ -18,23 +18,17 @@ VARIANT = Variant.asked("discoveries")
 
 def main(params: Params) -> None:
     discover, capture = params.discover, artifacts.CAPTURE / params.trajectories
-    everything = artifacts.read_json(capture / "subtasks.json")
-    kept = np.array([i for i, subtask in enumerate(everything) if subtask["target"] in discover.targets])
-    subtasks = [everything[i] for i in kept]
+    captured = load_captured(capture, discover.targets, discover.runs)
+    subtasks, kept = captured.subtasks, captured.kept
     gram = np.asarray(artifacts.load_array(capture / "gram.npy"))[:, kept[:, None], kept]
-    of_row = np.asarray(artifacts.load_array(capture / "row_subtask.npy"))
-    rows = np.flatnonzero(np.isin(of_row, kept))
-    subtask = np.searchsorted(kept, of_row[rows])
-    runs = sorted(capture.glob("row_gram_run_*.npy"))[: discover.runs]
-    row_grams = [np.asarray(artifacts.load_array(path))[:, rows[:, None], rows] for path in runs]
     snapshots = artifacts.read_json(artifacts.proxy_run(params.run) / "snapshots.json")
     weights = snapshot_weights(np.array([entry["lr"] for entry in snapshots]), discover.snapshot_weights)
-    candidates = consensus(row_grams, subtask, weights, discover)
+    candidates = consensus(captured.row_grams, captured.subtask, weights, discover)
     chosen = most_stable(candidates)
     capability, cosine = chosen.partition, cosine_similarity(centered(gram) if discover.center else gram, weights)
     store = artifacts.INFLUENCE / params.trajectories
     inner, norm, own = (artifacts.load_array(store / f"{x}.npy") for x in ("influence", "norm", "self_influence"))
-    inner = inner if len(kept) == len(everything) else inner[:, :, kept]
+    inner = inner if len(kept) == inner.shape[2] else inner[:, :, kept]
     about = affinity(inner, norm, gram, weights)
     influence = (
         best_influence(about, capability)
@@ -58,7 +52,7 @@ def main(params: Params) -> None:
         artifacts.save_array(out / f"{name}.npy", array)
     named = [{**entry, "capability": int(c)} for entry, c in zip(subtasks, capability, strict=True)]
     artifacts.write_json(out / "capabilities.json", named)
-    stability = [candidate.summary(len(runs), candidate is chosen) for candidate in candidates]
+    stability = [candidate.summary(len(captured.row_grams), candidate is chosen) for candidate in candidates]
     artifacts.write_json(out / "stability.json", stability)
     steps = [entry["step"] for entry in snapshots]
     write_description(artifacts.FOUND / VARIANT.name, named, stability, arrays, steps, artifacts.load_pool())

@@ -1,6 +1,7 @@
-"""gate | plateau: tune and score random, oracle and full draws, to judge the testbed itself (testbed/dvc.yaml).
+"""gate WORLD | plateau WORLD: tune and score random, oracle and full draws, to judge the testbed itself.
 
-`gate` scores on the scoring split, with the epochs of `finetune`; `plateau` on the probe split, over a grid of epochs.
+`gate` scores on the scoring split, with the epochs of `finetune`; `plateau` on the probe split, over a grid of epochs
+(pipelines/testbed/dvc.yaml).
 """
 
 import os
@@ -12,6 +13,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from cadc import artifacts
@@ -19,18 +21,20 @@ from cadc.compute import shards
 from cadc.compute.stage import run_stage
 from cadc.config.budgets import n_selected
 from cadc.config.params import Params, load_params
-from cadc.data.labels import load_labels
 from cadc.evaluation.bench import Bench, answers, chat_of
 from cadc.evaluation.benchmarks import load_tasks
 from cadc.evaluation.gate import Trial, oracle
+from cadc.evaluation.intervals import arm_of
 from cadc.evaluation.statistics import Samples, measure
 from cadc.report import testbed
 from cadc.selectors import random
 from cadc.selectors.signal import Signal
 from cadc.training.schedule import epochs_for
 
-WHAT = sys.argv[1]
-ROOT = artifacts.PROBE if WHAT == "plateau" else artifacts.SCORE
+WHAT, WORLD = sys.argv[1:3]
+FOLDER = artifacts.WORLDS / WORLD
+QUESTIONS = FOLDER / "benchmarks" / ("probe" if WHAT == "plateau" else "score")
+NAME = f"{WHAT}@{WORLD}"
 
 
 def trials(params: Params) -> list[Trial]:
@@ -38,9 +42,10 @@ def trials(params: Params) -> list[Trial]:
     if WHAT == "plateau":
         sizes = {int(key[1:]) / 100: grid for key, grid in params.plateau.epochs.items()}
         made = [
-            Trial("full" if size == 1 else "random", size, epochs, params.plateau.seed)
+            Trial("full" if size == 1 else "random", size, epochs, seed)
             for size, grid in sizes.items()
             for epochs in grid
+            for seed in params.plateau.seeds
         ]
     else:
         arms = [("random", budget) for budget in params.gate.random] + [("oracle", params.gate.oracle), ("full", 1.0)]
@@ -64,19 +69,17 @@ def draw(trial: Trial, pool: pa.Table, labels: list[dict]) -> np.ndarray:
 
 
 def attempts() -> shards.Task:
-    """One trial, its figures in percent as JSON in a folder; the base's questions serve the blind guess too."""
+    """One trial's samples; the base's questions serve the blind guess too."""
     torch.set_num_threads(1)
-    params, labels = load_params(), load_labels().to_pylist()
-    bench, tasks = Bench(params, artifacts.load_pool()), load_tasks(ROOT, params.gate.tasks)
+    params, labels = load_params(), pq.read_table(FOLDER / "labels.parquet").to_pylist()
+    bench, tasks = Bench(params, artifacts.load_pool(FOLDER / "pool")), load_tasks(QUESTIONS, params.gate.tasks)
     chat, by_name = chat_of(params, bench.processor), {trial.name: trial for trial in trials(params)}
 
     def attempt(name: str, folder: Path) -> None:
         trial = by_name[name]
         rows = draw(trial, bench.pool, labels)
-        samples = Samples.of_table(answers(bench.tuned(rows, round(trial.epochs * len(rows)), trial.seed), chat, tasks))
-        artifacts.write_json(folder / "figures.json", measure(samples))
-        if trial.arm == "base":
-            artifacts.write_json(folder / "blind.json", measure(replace(samples, score=samples.chance)))
+        model = bench.tuned(rows, round(trial.epochs * len(rows)), trial.seed)
+        pq.write_table(answers(model, chat, tasks), folder / "samples.parquet")
 
     return attempt
 
@@ -87,20 +90,27 @@ def main(params: Params) -> None:
         params.finetune.model_dump(),
         params.model.model_dump(),
         params.gate.tasks,
-        artifacts.POOL,
-        ROOT,
+        FOLDER / "pool",
+        QUESTIONS,
         *params.model.sources,
     ]
-    folders = shards.run(attempts, [trial.name for trial in runs], WHAT, inputs, WHAT)
-    figures = {trial: artifacts.read_json(folders[trial.name] / "figures.json") for trial in runs}
-    figures |= {
-        replace(trial, arm="blind"): artifacts.read_json(folders[trial.name] / "blind.json")
-        for trial in runs
-        if trial.arm == "base"
-    }
-    testbed.write_plateau(figures) if WHAT == "plateau" else testbed.write_gate(figures, params.gate.oracle)
-    shards.forget(WHAT)
+    folders = shards.run(attempts, [trial.name for trial in runs], NAME, inputs, NAME)
+    samples = {trial: Samples.of_table(pq.read_table(folders[trial.name] / "samples.parquet")) for trial in runs}
+    if WHAT == "plateau":
+        testbed.write_plateau({trial: measure(own) for trial, own in samples.items()})
+    else:
+        base = next(trial for trial in runs if trial.arm == "base")
+        samples[replace(base, arm="blind")] = replace(samples[base], score=samples[base].chance)
+        cells: dict[str, Trial] = {}
+        for trial in sorted(samples, key=lambda trial: (trial.budget, trial.arm)):
+            cells.setdefault(trial.cell, trial)
+        arms = {
+            cell: arm_of(cell, {t.seed: own for t, own in samples.items() if t.cell == cell}, params.evaluate.bootstrap)
+            for cell in cells
+        }
+        testbed.write_gate(WORLD, cells, arms, params.gate.oracle)
+    shards.forget(NAME)
 
 
 if __name__ == "__main__":
-    run_stage(WHAT, main)
+    run_stage(NAME, main)

@@ -2,15 +2,13 @@
 
     dvc repro prepare
 
-With data.path unset, the mini world is written to artifacts/scratch/world as LLaVA-format JSON and PNG files and read
+With data.path unset, the embedded world of `world` is written to artifacts/scratch/world as LLaVA-format JSON and PNG files and read
 back by the same reader that reads your own data. With pool.lineage set, the pool is the last version that this file
 makes of it; DVC does not see the file's content: after another `make metabolism`, `dvc repro -f -s prepare`.
 """
 
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc import artifacts
@@ -22,13 +20,10 @@ from cadc.data.hub_layout import copy_data_sets
 from cadc.data.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
 from cadc.data.own_questions import write_own
 from cadc.data.probe import REPOSITORY
-from cadc.data.reader import copy_pool
 from cadc.evaluation.catalogue import check_names, repositories
 from cadc.world.benchmarks import write_benchmarks
-from cadc.world.mini_world import write_pool
+from cadc.world.files import write_labels, write_rows, write_world_pool
 from cadc.world.reserve import read_reserve
-
-LABELS = pa.schema([(name, pa.string()) for name in ("id", "subtask", "meta_task", "form", "noise", "duplicate_of")])
 
 
 def update_pool(params: Params, labels: list[dict]) -> None:
@@ -40,24 +35,17 @@ def update_pool(params: Params, labels: list[dict]) -> None:
     )
     table = apply_lineage(pq.read_table(path), reserve, changes)
     pq.write_table(table, path)
-    labels = apply_to_labels(labels, reserve_labels, table["id"].to_pylist(), changes)
-    pq.write_table(pa.Table.from_pylist(labels, schema=LABELS), artifacts.LABELS)
+    write_labels(artifacts.LABELS, apply_to_labels(labels, reserve_labels, table["id"].to_pylist(), changes))
     console.line(f"pool: version {version_of(table)} of {params.pool.lineage}, {table.num_rows} rows")
 
 
 def write_pool_table(params: Params) -> None:
-    labels = []
-    if params.data.path is None:
-        world = artifacts.fresh(artifacts.SCRATCH / "world")
-        labels = write_pool(world, params.world, np.random.default_rng(params.world.seed))
-        annotations, images = world / "pool.json", world / "images"
+    labels, data = [], params.data
+    if data.path is None:
+        labels = write_world_pool(artifacts.RAW, artifacts.SCRATCH / "world", params.world, params.pool)
     else:
-        annotations, images = params.data.inside(params.data.annotations), params.data.inside(params.data.images)
-    rows, settings = artifacts.fresh(artifacts.RAW) / "rows.parquet", params.pool
-    n_rows, skipped = copy_pool(rows, annotations, images, settings.on_bad_row, **settings.rules)
-    artifacts.write_json(artifacts.RAW / "skipped.json", [vars(row) for row in skipped])
-    pq.write_table(pa.Table.from_pylist(labels, schema=LABELS), artifacts.LABELS)
-    console.line(f"pool: {n_rows} rows, {len(skipped)} skipped")
+        write_rows(artifacts.RAW, data.inside(data.annotations), data.inside(data.images), params.pool)
+    write_labels(artifacts.LABELS, labels)
     if params.pool.lineage is not None:
         update_pool(params, labels)
 
@@ -65,8 +53,7 @@ def write_pool_table(params: Params) -> None:
 def write_benchmark_roots(params: Params) -> None:
     data, roots = params.data, {"probe": artifacts.fresh(artifacts.PROBE), "score": artifacts.fresh(artifacts.SCORE)}
     if data.path is None:
-        rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(params.benchmarks.seed).spawn(8)]
-        write_benchmarks(roots["probe"], roots["score"], params.benchmarks, params.world.paraphrases, rngs)
+        write_benchmarks(roots["probe"], roots["score"], params.benchmarks, params.world)
         return
     choice, yesno = (data.inside(name) if name else None for name in (data.choice, data.yesno))
     write_own(

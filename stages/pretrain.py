@@ -1,4 +1,7 @@
-"""pretrain BASE (frozen): a base from nothing but a seed. Its output is in git; `make pretrain` makes it again."""
+"""pretrain BASE (frozen): a base from nothing but a seed. Its output is in git; `make pretrain` makes it again.
+
+A killed run goes on behind its last long phase.
+"""
 
 import sys
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import torch
 
 from cadc import artifacts
+from cadc.compute import shards
 from cadc.compute.stage import run_stage
 from cadc.config.params import Params
 from cadc.world.pretrain import pretrain
@@ -15,10 +19,13 @@ BASE = sys.argv[1]
 
 def main(params: Params) -> None:
     torch.set_num_threads(1)
-    model, processor = pretrain(params.pretrain, params.bases[BASE])
+    asked = (params.pretrain, params.bases[BASE])
+    name = shards.digest(*(section.model_dump() for section in asked), *shards.code_of(pretrain))
+    model, processor = pretrain(*asked, artifacts.SCRATCH / f"pretrain@{BASE}" / name)
     folder = artifacts.fresh(Path("models") / BASE)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    shards.forget(f"pretrain@{BASE}")
 
 
 if __name__ == "__main__":

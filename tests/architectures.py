@@ -36,8 +36,7 @@ from transformers import (
     Qwen2VLVideoProcessor,
 )
 
-from cadc.data.probe import MMT_LETTER
-from cadc.world.mini_world import LETTER, SHORT
+from cadc.data.wording import LLAVA_LETTER, MMT_LETTER, SHORT_ANSWER
 from cadc.world.vocabulary import vocabulary
 
 LLAVA_TEMPLATE = (
@@ -98,7 +97,7 @@ def _vocabulary(pre_tokenizer: pre_tokenizers.PreTokenizer, first: list[str], al
     trainer = trainers.BpeTrainer(vocab_size=1200, special_tokens=first, initial_alphabet=alphabet, show_progress=False)
     said = (
         "USER: ASSISTANT: User: Assistant: system user assistant You are a helpful assistant. "
-        f"{SHORT} {LETTER} {MMT_LETTER} Question: A: B: C: D:"
+        f"{SHORT_ANSWER} {LLAVA_LETTER} {MMT_LETTER} Question: A: B: C: D:"
     )
     tokenizer.train_from_iterator([said, " ".join(vocabulary())] * 3, trainer)
     made = json.loads(tokenizer.to_str())["model"]

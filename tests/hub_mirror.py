@@ -1,10 +1,14 @@
-"""Rows of every benchmark of the catalogue in the schema of the hub, and a mirror of them on disk."""
+"""Rows of every benchmark of the catalogue in the schema of the hub, a mirror of them on disk, and a model that says what
+a test wants."""
 
 import datasets
+import pyarrow as pa
 from datasets import Features, Image, List, Value
+from lmms_eval.api.model import lmms
 from PIL import Image as Picture
 
 from cadc.evaluation.catalogue import TASKS, needs
+from cadc.evaluation.samples import sample_rows, sample_schema
 
 COLORS = ("red", "green", "blue", "white")
 PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR")
@@ -160,3 +164,30 @@ def write(root, task, table):
         for file in sorted((data.folder(root) / config).iterdir()):
             lines += [f"  - split: {file.name.split('-')[0]}", f"    path: {config}/{file.name}"]
     (data.folder(root) / "README.md").write_text("\n".join([*lines, "---", ""]))
+
+
+class Replies(lmms):
+    """A model that gives `said(task, document, its number)`."""
+
+    is_simple = False
+
+    def __init__(self, said):
+        super().__init__()
+        self.said = said
+
+    def generate_until(self, requests):
+        out = []
+        for request in requests:
+            _, _, _, doc_id, task, split = request.args
+            out.append(self.said(task, self.task_dict[task][split][doc_id], doc_id))
+        return out
+
+    loglikelihood = generate_until_multi_round = None  # no task here asks for them
+
+    def clean(self):
+        pass
+
+
+def table_of(samples):
+    rows = [row for task in sorted(samples) for row in sample_rows(task, samples[task])]
+    return pa.Table.from_pylist(rows, schema=sample_schema(list(samples)))

@@ -132,9 +132,8 @@ def data(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         params = load_params(path=ROOT / "params.yaml")
-        rngs = [np.random.default_rng(seed) for seed in range(8)]
         few = params.benchmarks.model_copy(update=SMALL["benchmarks"])
-        write_benchmarks(Path("mirror/probe"), Path("mirror/score"), few, params.world.paraphrases, rngs)
+        write_benchmarks(Path("mirror/probe"), Path("mirror/score"), few, params.world)
         probe, subtasks, _ = load_probe(Path("mirror/probe"), ["mini_vqa"])
         for row, subtask in zip(probe.slice(0, N_PROBE).to_pylist(), subtasks, strict=False):
             (folder / f"images/own/{len(records)}.png").write_bytes(row["images"][0]["bytes"])

@@ -78,3 +78,14 @@ def serve(monkeypatch):
     yield start
     for server in servers:
         server.http.shutdown()
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory):
+    """Every benchmark of the catalogue in the hub's layout."""
+    from hub_mirror import MIRROR, write  # late: it imports lmms-eval, which most tests do without
+
+    root = tmp_path_factory.mktemp("mirror")
+    for task, table in MIRROR.items():
+        write(root, task, table)
+    return root

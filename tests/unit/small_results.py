@@ -73,7 +73,7 @@ def write_facts() -> None:
     columns = {
         "source": np.array(["a", "b"])[at % 2], "cluster": (at % 20).astype(np.int32),
         "about": np.array(["counting", "reading"])[at % 10 // 5],
-        "noise": np.array(["", "wrong", "mismatch", ""])[at % 4],
+        "noise": np.array(["clean", "wrong", "mismatch", "echo"])[at % 4],
         "form": np.array(["open", "choice"])[at % 2],
         "subtask": np.array(["count", "read"])[at % 2], "copy": at % 5 == 0,
     }  # fmt: skip

@@ -77,16 +77,19 @@ SHOWN = {
         "text alone",
     ): "<|im_start|>User: what comes after 3 ?<end_of_utterance>\nAssistant:[[ 4<end_of_utterance>]]",
     ("qwen2_vl", "several turns"): (
-        f"{SYSTEM}<|im_start|>user\n<|vision_start|><|image_pad|>*9<|vision_end|>what is it ?<|im_end|>\n<|im_start|>assistant\n[[a cat<|im_end|>]]\n"
+        f"{SYSTEM}<|im_start|>user\n<|vision_start|><|image_pad|>*9<|vision_end|>what is it ?<|im_end|>\n"
+        "<|im_start|>assistant\n[[a cat<|im_end|>]]\n"
         "<|im_start|>user\nwhat color ?<|im_end|>\n<|im_start|>assistant\n[[it is red .<|im_end|>]]"
     ),
     ("qwen2_vl", "several images"): (
-        f"{SYSTEM}<|im_start|>user\n<|vision_start|><|image_pad|>*9<|vision_end|>is it like<|vision_start|><|image_pad|>*18<|vision_end|>?<|im_end|>\n"
+        f"{SYSTEM}<|im_start|>user\n<|vision_start|><|image_pad|>*9<|vision_end|>is it like"
+        "<|vision_start|><|image_pad|>*18<|vision_end|>?<|im_end|>\n"
         "<|im_start|>assistant\n[[no<|im_end|>]]"
     ),
     ("qwen2_vl", "an image later"): (
         f"{SYSTEM}<|im_start|>user\nhello !<|im_end|>\n<|im_start|>assistant\n[[yes<|im_end|>]]\n"
-        "<|im_start|>user\n<|vision_start|><|image_pad|>*9<|vision_end|>what is it ?<|im_end|>\n<|im_start|>assistant\n[[a cat<|im_end|>]]"
+        "<|im_start|>user\n<|vision_start|><|image_pad|>*9<|vision_end|>what is it ?<|im_end|>\n"
+        "<|im_start|>assistant\n[[a cat<|im_end|>]]"
     ),
     (
         "qwen2_vl",
@@ -203,11 +206,15 @@ def test_rows_are_packed_with_equal_loss_or_refused(family):
 
 
 def test_where_a_token_would_reach_from_the_prompt_into_the_answer_the_text_is_cut(folders):
-    """`A: ` and `cat`, where byte-pair encoding would put the space to the answer: generation never sees `A:` with ` cat` to come."""
+    """`A: ` and `cat`, where byte-pair encoding would put the space to the answer.
+
+    Generation never sees `A:` with ` cat` to come.
+    """
     processor = AutoProcessor.from_pretrained(folders["qwen2_vl"])
     processor.chat_template = (
-        "{% for message in messages %}{{ 'Q: ' if message['role'] == 'user' else 'A: ' }}{{ message['content'][0]['text'] }}"
-        "{% if message['role'] == 'assistant' %}<|im_end|>{% endif %}{{ '\n' }}{% endfor %}{% if add_generation_prompt %}A: {% endif %}"
+        "{% for message in messages %}{{ 'Q: ' if message['role'] == 'user' else 'A: ' }}"
+        "{{ message['content'][0]['text'] }}{% if message['role'] == 'assistant' %}<|im_end|>{% endif %}{{ '\n' }}"
+        "{% endfor %}{% if add_generation_prompt %}A: {% endif %}"
     )
     chosen = row([], "what ?", "cat", "what color ?", "red")
     trained = encode(chosen, processor, 64)

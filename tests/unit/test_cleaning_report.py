@@ -30,6 +30,13 @@ def test_precision_recall_and_auc_by_hand():
     assert cleaning.figures_of("repetition", found, labels(noise, [""] * 6), None) == {}
 
 
+def test_a_check_may_be_meant_for_several_faults():
+    noise = ["refusal", "echo", "clean", "meta", "format", "truncation"]
+    found = Findings.of([2, 1, 1, 0, 0, 0], [True, True, True, False, False, False], [""] * 6)
+    made = cleaning.figures_of("abnormal", found, labels(noise, [""] * 6), None)
+    assert made["planted"] == 4 and made["precision"] == pytest.approx(2 / 3) and made["recall"] == 0.5
+
+
 def test_a_copy_is_found_whichever_of_its_group_is_kept_and_equal_text_is_a_copy_by_chance():
     planted = ["", "000", "000", "", "", ""]  # rows 0, 1, 2 say the same; 3 and 4 do by chance, letter by letter
     copies = Copies(np.array([1, 1, 1, 3, 3, 3]), np.array([False, False, False, False, True, False]), np.zeros(6))

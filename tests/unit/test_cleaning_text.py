@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cadc.cleaning import abnormal, answer_format, repetition
+from cadc.world.mini_world import draw_rows
 
 LOOP = dict(ngram=5, repeated=0.15, ratio=2.4)
 ABNORMAL = dict(echo_words=5, prose_words=12, letters=6, margin=4)
@@ -15,26 +16,33 @@ def row(*said: str) -> list[dict[str, str]]:
     return [{"role": ("user", "assistant")[i % 2], "text": text} for i, text in enumerate(said)]
 
 
-LIST = "1. apples\n2. pears\n3. plums\n4. two loaves of bread\n5. a dozen eggs\n6. milk\n7. butter\n8. rice\n9. black pepper\n10. salt\n11. a lemon\n12. honey"
+LIST = (
+    "1. apples\n2. pears\n3. plums\n4. two loaves of bread\n5. a dozen eggs\n6. milk\n7. butter\n8. rice\n"
+    "9. black pepper\n10. salt\n11. a lemon\n12. honey"
+)
 CODE = (
-    "```python\nimport numpy as np\n\n\ndef area(boxes):\n    for box in boxes:\n        yield (box[2] - box[0]) * (box[3] - box[1])\n\n\n"
+    "```python\nimport numpy as np\n\n\ndef area(boxes):\n    for box in boxes:\n"
+    "        yield (box[2] - box[0]) * (box[3] - box[1])\n\n\n"
     "print(sum(area([(0, 0, 2, 2), (1, 1, 3, 3), (2, 2, 4, 4)])))\n```"
 )
 TABLE = "| city | 2019 | 2020 | 2021 |\n| --- | --- | --- | --- |\n" + "\n".join(
     f"| {c} | {k} | {k + 1} | {k + 3} |" for k, c in enumerate(["Rome", "Oslo", "Bern", "Riga", "Bonn"])
 )
 PROSE = (
-    "The image shows a busy street in the rain. A woman with a red umbrella crosses the road, while two cyclists wait at the light. "
-    "Behind them stands a row of old houses with shops on the ground floor, and their windows are lit."
+    "The image shows a busy street in the rain. A woman with a red umbrella crosses the road, while two cyclists "
+    "wait at the light. Behind them stands a row of old houses with shops on the ground floor, and their windows are lit."
 )
-GERMAN = "Das Bild zeigt eine Straße im Regen. Eine Frau mit einem roten Schirm geht über die Straße und zwei Radfahrer warten auf das Signal."
+GERMAN = (
+    "Das Bild zeigt eine Straße im Regen. Eine Frau mit einem roten Schirm geht über die Straße und zwei Radfahrer "
+    "warten auf das Signal."
+)
 ODD_BUT_CLEAN = {
     "a long list": row("<image>\nList what is on the shelf.", LIST),
     "code": row("Write Python that sums the areas of boxes.", CODE),
     "a table": row("<image>\nPut the chart into a table.", TABLE),
     "prose": row("<image>\nDescribe the image.", PROSE),
-    "another language throughout": row("<image>\nWas ist auf dem Bild zu sehen? Beschreibe es und nenne die Farben.", GERMAN),
-    "a translation that was asked for": row("Translate to German: a street in the rain with a woman and two cyclists.", GERMAN),
+    "another language throughout": row("<image>\nWas ist auf dem Bild zu sehen? Nenne auch die Farben.", GERMAN),
+    "a translation that was asked for": row("Translate to German: a street in the rain with two cyclists.", GERMAN),
     "Chinese letters that were asked for": row("<image>\nWhat does the sign say?", "前方施工请绕行谢谢合作"),
     "Chinese throughout": row("<image>\n图片里有什么?", "一位撑着红伞的女士正在过马路,两名骑自行车的人在等红灯。"),
     "one word": row(f"<image>\nWhat colour is the bus?\n{SHORT}", "red"),
@@ -42,14 +50,22 @@ ODD_BUT_CLEAN = {
     "a letter with its option": row(f"<image>\nWhich one?\nA. a cat\nB. a dog\n{LETTER}", "B. a dog"),
     "a letter in brackets": row(f"<image>\nWhich one?\nA. a cat\nB. a dog\n{LETTER}", "(A)"),
     "yes with a reason": row("<image>\nIs it raining? Please answer yes or no.", "Yes, the street is wet."),
-    "a counted repetition": row("<image>\nName the colours from left to right.", "red, red, blue, red, blue, blue, red, green, red, blue"),
+    "a counted repetition": row(
+        "<image>\nName the colours from left to right.", "red, red, blue, red, blue, blue, red, green, red, blue"
+    ),
     "words repeated because asked": row("repeat the words red blue green white .", "red blue green white"),
     "a small model that says so": row("who are you ?", "i am a small model ."),
     "an apology in the picture": row("<image>\nWhat is written on the card?", "I'm sorry I missed your birthday"),
-    "a sight denied": row("<image>\nIs there a dog?", "No, I cannot see any dogs in the picture, only two cats on a sofa."),
+    "a sight denied": row(
+        "<image>\nIs there a dog?", "No, I cannot see any dogs in the picture, only two cats on a sofa."
+    ),
     "a heading without a stop": row("<image>\nWhat is the title of the book?", "The Old Man and the Sea"),
     "a formula": row("What is the area of a circle of radius 3?", "A = \\pi r^2 = 9 \\pi \\approx 28.27"),
-    "a poem": row("Write a poem about the sea.", "The sea is wide,\nthe sea is deep,\nit hums its tide\nwhile sailors sleep,\nand all the ships\nthat come and go\nleave foam on lips\nof sand below"),
+    "a poem": row(
+        "Write a poem about the sea.",
+        "The sea is wide,\nthe sea is deep,\nit hums its tide\nwhile sailors sleep,\nand all the ships\n"
+        "that come and go\nleave foam on lips\nof sand below",
+    ),
 }  # fmt: skip
 
 
@@ -136,8 +152,12 @@ def test_answers_out_of_format_are_found():
     assert found.score[5] == 0.5 and "none of the options A, B, C" in found.evidence[1]
 
 
-def test_no_row_of_the_mini_world_is_flagged_for_what_it_says(pool):
-    turns = pool["turns"].to_pylist()
+def test_only_rows_with_faults_that_words_betray_are_flagged_for_what_they_say(params):
+    sound = ("clean", "wrong", "mismatch", "hallucination")
+    drawn = draw_rows(params.world.model_copy(update={"rows": 2000}), np.random.default_rng(3))
+    turns = [
+        row(*(text for turn in own.turns for text in (turn.human, turn.answer))) for own in drawn if own.noise in sound
+    ]
     for found in (
         repetition.check(turns, **LOOP),
         abnormal.check(turns, **ABNORMAL),

@@ -19,7 +19,10 @@ READ = {
     "src/cadc/features/skills.txt": "src/cadc/features/skills.py",
 }
 #: One script, two stages: what one of them does not read.
-OF_ANOTHER_STAGE = {"pipelines/testbed/dvc.yaml:gate": {"plateau"}}
+OF_ANOTHER_STAGE = {
+    "pipelines/testbed/dvc.yaml:gate": {"plateau"},
+    "pipelines/testbed/dvc.yaml:plateau": {"evaluate.bootstrap"},
+}
 #: Which variants a variant is made from: its dependencies name their artifacts.
 POINTERS = {"run", "trajectories"}
 

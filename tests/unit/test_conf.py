@@ -14,6 +14,7 @@ from cadc.doctor.published import size_of
 CONF = Path("conf")
 PROFILES = sorted(path.stem for path in (CONF / "profile").glob("*.yaml"))
 DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
+WORLDS = sorted(path.stem for path in (CONF / "world").glob("*.yaml"))
 #: Dictionaries that are values, not sections.
 WHOLE = {"model.processor", "finetune.epochs", "views.descriptions", "data.expected.images"}
 
@@ -32,7 +33,10 @@ def leaves(section: dict, path: str = "") -> set[str]:
 
 
 def stated(path: Path) -> set[str]:
-    return leaves(yaml.safe_load(path.read_text())) - {"defaults"}
+    """The keys of a file of conf/, and of the files beside it that it is composed over."""
+    own = yaml.safe_load(path.read_text())
+    others = [name for name in own.pop("defaults", []) if isinstance(name, str) and name != "_self_"]
+    return leaves(own).union(*(stated(path.with_name(f"{name}.yaml")) for name in others))
 
 
 def test_params_yaml_and_pipelines_are_what_conf_composes():
@@ -40,14 +44,14 @@ def test_params_yaml_and_pipelines_are_what_conf_composes():
         assert path.read_text() == text, f"{path}: conf/ was changed: run `make params`"
 
 
-@pytest.mark.parametrize("group, names", [("profile", PROFILES), ("data", DATA)])
+@pytest.mark.parametrize("group, names", [("profile", PROFILES), ("data", DATA), ("world", WORLDS)])
 def test_all_files_of_a_group_state_the_same_keys_and_no_other_file_does(group, names):
     keys = {name: stated(CONF / group / f"{name}.yaml") for name in names}
     for name in names:
         assert keys[name] == keys[names[0]], f"{name} and {names[0]} differ: {sorted(keys[name] ^ keys[names[0]])}"
     others = [
         CONF / "config.yaml",
-        CONF / "world.yaml",
+        CONF / "testbed.yaml",
         *(path for path in CONF.glob("*/*.yaml") if path.parent.name not in (group, "accelerate", "studies")),
     ]
     for path in others:
@@ -59,6 +63,20 @@ def test_all_files_of_a_group_state_the_same_keys_and_no_other_file_does(group, 
 def test_every_profile_goes_with_every_data_set(profile, data):
     params = params_of(f"profile={profile}", f"data={data}", *(["data.path=somewhere"] if data == "folder" else []))
     assert params.sizes.concept_clusters >= params.sizes.progress_clusters
+
+
+def test_a_data_profile_takes_its_world_and_the_testbed_has_both():
+    default, other = params_of("world.rows=300"), params_of("data=world-b", "world.rows=300")
+    assert default.worlds == other.worlds and set(default.worlds) == set(WORLDS)
+    for name, params in (("mini-world", default), ("world-b", other)):
+        assert params.world == params.worlds[name].model_copy(update={"rows": 300})
+
+
+def test_nothing_of_one_world_but_its_size_is_the_other_s():
+    a, b = (params_of().worlds[name].model_dump() for name in WORLDS)
+    for section in ("form_shares", "faults", "sources"):
+        assert not [key for key, value in a.pop(section).items() if value == b[section][key]]
+    assert [key for key, value in a.items() if value == b[key]] == ["rows"]
 
 
 @pytest.mark.parametrize("data", ["mini-world", "llava-665k"])

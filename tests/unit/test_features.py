@@ -144,7 +144,7 @@ def test_the_entropy_of_a_row_needs_no_answer_and_every_other_score_does(lora_mo
         np.testing.assert_allclose(other["entropy"], made[0]["entropy"], rtol=0, atol=1e-5)
         for name in ("nll", "el2n", "margin"):
             assert np.abs(other[name] - made[0][name]).max() > 1e-4  # while entropies agree to 1e-5
-    assert made[0]["entropy"].shape == (2, len(which)) and made[0]["entropy"].std(1).min() > 1e-3
+    assert made[0]["entropy"].shape == (2, len(which)) and made[0]["entropy"].std(1).min() > 1e-4
     assert np.abs(made[0]["entropy"][0] - made[0]["entropy"][1]).max() > 1e-3  # every snapshot has its own
 
 

@@ -7,34 +7,41 @@ import pytest
 
 from cadc.config.errors import InputError
 from cadc.evaluation.gate import Trial, conditions, oracle
+from cadc.evaluation.intervals import Arm
 
 CURVE = ["random 1%", "random 5%", "random 20%", "full 100%"]
 PASSING = {
     "base": [-20.0],
-    "random 1%": [5.0, 6.0],
-    "random 5%": [30.0, 31.0],
-    "random 20%": [50.0, 51.0],
-    "oracle 5%": [40.0, 42.0],
-    "full 100%": [71.0, 72.0],
+    "random 1%": [40.0, 42.0, 41.0],
+    "random 5%": [60.0, 61.0, 62.0],
+    "random 20%": [70.0, 71.0, 72.0],
+    "oracle 5%": [74.0, 76.0, 75.0],
+    "full 100%": [78.0, 79.0, 80.0],
 }
 
 
 def failing(**changed) -> list[str]:
-    scores = {
-        cell: np.array(changed.get(cell.replace(" ", "_").rstrip("%"), values)) for cell, values in PASSING.items()
-    }
-    return [condition.text for condition in conditions(scores, CURVE, 0.05) if not condition.holds]
+    """The texts of conditions that fail where cells have other runs; draws of rows say nothing new."""
+    arms = {}
+    for cell, values in PASSING.items():
+        values = np.array(changed.get(cell.replace(" ", "_").rstrip("%"), values))
+        draws = {"figure": np.full(9, values.mean())}
+        arms[cell] = Arm(tuple(range(len(values))), {"figure": values}, draws, rows="all")
+    return [condition.text for condition in conditions(arms, "figure", CURVE, 0.05) if not condition.holds]
 
 
 def test_every_condition_can_fail_alone():
     assert failing() == []
-    assert failing(base=[10.0]) == ["base < 10"]
-    assert failing(random_5=[24.0, 26.0]) == ["random 5% > 25"]
-    assert failing(full_100=[69.0, 70.0]) == ["full >= 70"]
-    assert failing(full_100=[70.0, 70.0]) == []
-    assert failing(random_5=[54.0, 55.0], random_20=[60.0, 60.0], oracle_5=[65.0, 66.5]) == ["full - random 5% >= 20"]
-    assert failing(oracle_5=[35.0, 45.0]) == ["oracle 5% - random 5% > 2 sd of the difference"]
-    assert failing(random_20=[30.0, 31.0]) == ["least rise of random 1%, 5%, 20%, 100% > 0"]
+    assert failing(base=[10.0]) == ["base"]
+    assert failing(random_5=[56.0, 60.0, 64.5]) == ["sd of random 5% over seeds"]
+    assert failing(random_5=[56.0, 60.0, 64.0], oracle_5=[71.0, 75.0, 79.0]) == []
+    assert failing(random_20=[67.0, 71.0, 75.0]) == ["sd of random 20% over seeds"]
+    assert failing(random_1=[30.0, 42.5, 43.0]) == ["a seed below its median, at most (of random 1%)"]
+    assert failing(full_100=[74.9, 74.9, 74.9]) == ["full - random 5%"]
+    assert failing(full_100=[76.0, 76.0, 76.0]) == []
+    assert failing(oracle_5=[68.0, 69.0, 69.9]) == ["oracle 5% - random 5%"]
+    assert failing(oracle_5=[66.0, 70.0, 76.0]) == ["oracle 5% - random 5%, low end of the 95% interval"]
+    assert failing(random_20=[61.0, 61.0, 61.0]) == ["least rise of random at 1%, 5%, 20%, 100%"]
 
 
 def test_the_oracle_takes_clean_rows_once_and_balances_subtasks():

@@ -1,9 +1,11 @@
-"""The loop, with real tuning on a small world: a harmful update is rolled back, a killed loop goes on and ends alike, and neither scoring rows nor labels are there to be read."""
+"""The loop, with real tuning on a small world: a harmful update is rolled back, a killed loop goes on and ends alike.
+
+Neither scoring rows nor labels are there to be read.
+"""
 
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,7 +24,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def small(pool, tmp_path_factory):
-    """A folder with pool, embeddings and probe split as the stages make them, and its params; no scoring split, no labels."""
+    """A folder with pool, embeddings and probe split as the stages make them, and its params.
+
+    It has no scoring split and no labels.
+    """
     folder = tmp_path_factory.mktemp("loop")
     for name in ("models", "towers"):
         (folder / name).symlink_to(ROOT / name)
@@ -45,8 +50,7 @@ def small(pool, tmp_path_factory):
                 "llava_wild_images": 1,
             }
         )
-        rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(5).spawn(8)]
-        write_benchmarks(artifacts.fresh(artifacts.PROBE), artifacts.fresh(artifacts.SCORE), small, 1, rngs)
+        write_benchmarks(artifacts.fresh(artifacts.PROBE), artifacts.fresh(artifacts.SCORE), small, params.world)
         shutil.rmtree(artifacts.SCORE)
         pq.write_table(pool, artifacts.fresh(artifacts.POOL) / "rows.parquet")
         views = row_encoder(params.model, params.embed.tower)(pool)

@@ -24,6 +24,8 @@ from cadc.selectors.loading import load_selector
         (("proxy", "seeds"), [1, 0, 1], ["proxy.seeds", "names 1 twice"]),
         (("seeds",), [], ["seeds", "at least 1"]),
         (("world", "form_shares", "open"), 0.9, ["world.form_shares", "summing to 1"]),
+        (("finetune", "epochs", "b100"), 0.5, ["finetune.epochs.b100", "greater than or equal to 1"]),
+        (("plateau", "epochs", "b05"), [0.5, 2.0], ["plateau.epochs.b05.0", "greater than or equal to 1"]),
     ],
 )
 def test_faults_are_named(tmp_path, path, value, words):

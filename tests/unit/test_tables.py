@@ -157,8 +157,8 @@ def test_costs_by_hand(stated):
     per_row = small_results.COUNTED
     n, training = small_results.N_POOL, per_row["training"]
     random = costs.cost_of(stated, "random", per_row)
-    assert random.selection == 0 and random.tuning == 12 * 20 * training  # 12 passes over 5% of 400 rows
-    assert costs.cost_of(stated, "random_b20", per_row).tuning == 3 * 80 * training
+    assert random.selection == 0 and random.tuning == 6 * 20 * training  # 6 passes over 5% of 400 rows
+    assert costs.cost_of(stated, "random_b20", per_row).tuning == 1.5 * 80 * training
     cadc, ours = (costs.cost_of(stated, name, per_row).selection for name in ("cadc", "influence_coverage"))
     once, all_rows = n * training + 3 * per_row["n_probe"] * per_row["gradients"], 3 * n * per_row["gradients"]
     assert cadc == once + all_rows and ours == 3 * once + all_rows  # capabilities of one run, and of three
@@ -166,7 +166,7 @@ def test_costs_by_hand(stated):
     progress = costs.cost_of(stated, "progress", per_row)
     asked = n * (per_row["embedding"] + per_row["questions"]) + measured * per_row["forward"]
     assert progress.selection == pytest.approx(asked) and progress.tuning == random.tuning
-    assert costs.full_tuning(stated, per_row) == 500 * training
+    assert costs.full_tuning(stated, per_row) == n * training  # one pass
 
 
 def test_what_replays_more_rows_than_it_passes_over_pays_for_them(stated):

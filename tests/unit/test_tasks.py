@@ -14,6 +14,7 @@ from cadc.data.probe import MMT, load_probe
 from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import load_tasks
 from cadc.world.benchmarks import write_llava_wild, write_mini_vqa, write_mmt, write_pope
+from cadc.world.subtasks import WORDINGS
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_another_world_in_the_same_folder_is_not_served_from_a_cache(here):
     root = here.relative_to(here) / "score"
     made = []
     for seed in (1, 2):
-        write_mini_vqa(root, 1, 3, np.random.default_rng(seed))
+        write_mini_vqa(root, 1, WORDINGS, np.random.default_rng(seed))
         made.append(questions(root, "mini_vqa", "test"))
     assert made[0] != made[1]
 
@@ -46,10 +47,10 @@ def test_another_world_in_the_same_folder_is_not_served_from_a_cache(here):
     ],
 )
 def test_probe_rows_are_asked_as_lmms_eval_asks(here, processor, task_name, target):
-    write_mmt(here / "probe", 1, 1, np.random.default_rng(0))
-    write_mini_vqa(here / "probe", 1, 1, np.random.default_rng(0))
-    write_pope(here / "probe", 1, np.random.default_rng(0))
-    write_llava_wild(here / "probe", 1, 1, np.random.default_rng(0))
+    write_mmt(here / "probe", 1, [0], np.random.default_rng(0))
+    write_mini_vqa(here / "probe", 1, [0], np.random.default_rng(0))
+    write_pope(here / "probe", 1, [0], np.random.default_rng(0))
+    write_llava_wild(here / "probe", 1, [0], np.random.default_rng(0))
     rows, _, _ = load_probe(here / "probe", [target])
     task = load_tasks(here / "probe", [task_name]).tasks[0]
     chat = ChatModel(processor, 4, 8)
@@ -65,8 +66,8 @@ def test_probe_rows_are_asked_as_lmms_eval_asks(here, processor, task_name, targ
 
 
 def test_a_skill_in_two_forms_is_two_subtasks(here):
-    write_mmt(here / "probe", 1, 1, np.random.default_rng(0))
-    write_mini_vqa(here / "probe", 1, 1, np.random.default_rng(0))
+    write_mmt(here / "probe", 1, [0], np.random.default_rng(0))
+    write_mini_vqa(here / "probe", 1, [0], np.random.default_rng(0))
     rows, subtasks, known = load_probe(here / "probe", ["mmt_val", "mini_vqa"])
     assert len(set(subtasks)) == rows.num_rows == 62 and len(set(rows["id"].to_pylist())) == 62
     assert known["business (open)"]["target"] == "mini_vqa" and known["business"]["target"] == "mmt_val"

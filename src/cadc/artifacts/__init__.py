@@ -20,6 +20,8 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
     labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (embedded world; reports and oracle
                                  only)
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score
+    worlds/NAME/                 an embedded world of `worlds` by itself: pool/ as raw, labels.parquet and
+                                 benchmarks/probe|score as above (the gate; conclusions are confirmed in world-b)
     embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space, sentence.npy float32
                                  [n_rows, 384]:
                                  unit rows, image zero where a row has none
@@ -85,7 +87,7 @@ from cadc.config.errors import InputError
 ROOT = Path("artifacts")
 RAW, CLEANED, POOL, LABELS = ROOT / "raw", ROOT / "cleaned", ROOT / "pool", ROOT / "labels.parquet"
 CROSSFIT, CLEANING = ROOT / "crossfit", ROOT / "cleaning"
-BENCHMARKS = ROOT / "benchmarks"
+BENCHMARKS, WORLDS = ROOT / "benchmarks", ROOT / "worlds"
 PROBE, SCORE = BENCHMARKS / "probe", BENCHMARKS / "score"
 EMBEDDINGS, VIEWS = ROOT / "embeddings", ROOT / "views"
 PROXY, CAPTURE, INFLUENCE = ROOT / "proxy", ROOT / "capture", ROOT / "influence"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc import artifacts
-from cadc.model.encode import IMAGE_TOKEN
+from cadc.data.wording import IMAGE_TOKEN
 
 _PRIOR = 0.01  # weight of the background in the log-odds, per word of the pool (Monroe et al. 2008, Dirichlet prior)
 _WORDS, _ROWS = 10, 6

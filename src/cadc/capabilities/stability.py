@@ -5,14 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
+from cadc import artifacts
 from cadc.capabilities.graph import capabilities, communities
 from cadc.config.params import Discover
 
 _TOGETHER = 0.5  # share of the draws in which two subtasks must fall together to be held together by the consensus
+
+
+@dataclass(frozen=True)
+class Captured:
+    """Of the artifact `capture` what belongs to some of its targets: their subtasks, the positions of these among all
+    subtasks int [S], whose each of their probe rows is int [n], and the inner products of the rows' directions float32
+    [M, n, n] in every proxy run."""
+
+    subtasks: list[dict]
+    kept: np.ndarray
+    subtask: np.ndarray
+    row_grams: list[np.ndarray]
+
+
+def load_captured(folder: Path, targets: Sequence[str], n_runs: int | None) -> Captured:
+    """What the capture in `folder` holds of the `targets`, in its first `n_runs` proxy runs (all for None)."""
+    everything = artifacts.read_json(folder / "subtasks.json")
+    kept = np.array([i for i, subtask in enumerate(everything) if subtask["target"] in targets])
+    of_row = np.asarray(artifacts.load_array(folder / "row_subtask.npy"))
+    rows = np.flatnonzero(np.isin(of_row, kept))
+    runs = sorted(folder.glob("row_gram_run_*.npy"))[:n_runs]
+    row_grams = [np.asarray(artifacts.load_array(path))[:, rows[:, None], rows] for path in runs]
+    return Captured([everything[i] for i in kept], kept, np.searchsorted(kept, of_row[rows]), row_grams)
 
 
 @dataclass(frozen=True)

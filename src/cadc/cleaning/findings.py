@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cadc.data.wording import IMAGE_TOKEN
+
 SHOWN = 80  # characters of an answer that are quoted as evidence
 
 
@@ -34,7 +36,7 @@ def shown(text: str) -> str:
 
 def questions_and_answers(turns: list[dict[str, str]]) -> list[tuple[str, str]]:
     """The exchanges of a row: [(question, answer)], image marks left out."""
-    texts = [turn["text"].replace("<image>", " ").strip() for turn in turns]
+    texts = [turn["text"].replace(IMAGE_TOKEN, " ").strip() for turn in turns]
     return list(zip(texts[::2], texts[1::2], strict=True))
 
 

@@ -12,6 +12,7 @@ from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.flags import any_flag, text_flags
 from cadc.compute.endpoint import Endpoint, Prompt
 from cadc.config.cleaning import Clean
+from cadc.data.wording import IMAGE_TOKEN
 from cadc.model.encode import image_file
 
 PROMPT = """Answer the question about the image. Reply with the answer alone, in the form that the question asks for.
@@ -77,7 +78,7 @@ def asked_of(endpoint: Endpoint, records: Callable[[int], dict], rows: np.ndarra
     prompts = []
     for row in rows.tolist():
         record = records(row)
-        question = record["turns"][0]["text"].replace("<image>", " ").strip()
+        question = record["turns"][0]["text"].replace(IMAGE_TOKEN, " ").strip()
         prompts.append(
             Prompt(PROMPT.format(question=question), image_file(record["images"][0]) if record["images"] else None)
         )

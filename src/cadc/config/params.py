@@ -20,7 +20,7 @@ from cadc.config.errors import InputError
 from cadc.config.metabolism import Metabolize
 from cadc.config.model import Lora as Lora  # for those who take all sections from here
 from cadc.config.model import Model
-from cadc.config.section import Fraction, OneOrMany, Positive, Rate, Section, Seed, Share
+from cadc.config.section import Fraction, OneOrMany, Passes, Positive, Rate, Section, Seed, Share
 from cadc.config.world import Base, Benchmarks, Gate, Plateau, Pretrain, Tower, World
 
 
@@ -137,7 +137,7 @@ class Discover(Section):
 
 
 class Finetune(Optimizer):
-    epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], Rate] = Field(min_length=1)
+    epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], Passes] = Field(min_length=1)
 
 
 class Judge(Section):
@@ -180,6 +180,7 @@ class Params(Section):
     data: Data
     pool: Pool
     world: World
+    worlds: dict[str, World]
     benchmarks: Benchmarks
     bases: dict[Name, Base]
     pretrain: Pretrain

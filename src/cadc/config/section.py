@@ -11,6 +11,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
+Passes = Annotated[float, Field(ge=1)]  # over chosen rows: each is trained on once at least
 Seed = Annotated[int, Field(ge=0)]
 OneOrMany = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 

@@ -1,39 +1,80 @@
-"""The sections of params.yaml that make the mini world, its bases and its tower, and ask whether selection matters in
-it."""
+"""The sections of params.yaml that make embedded worlds, their bases and tower, and ask whether selection matters in
+them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from cadc.config.section import Fraction, Positive, Rate, Section, Seed, Share
+from cadc.config.section import Fraction, Passes, Positive, Rate, Section, Seed, Share
+
+Form = Literal["open", "yesno", "choice", "chat"]
+Group = Literal["structure", "perception", "symbols"]
+Source = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # a folder of images has its name
+Wording = Annotated[int, Field(ge=0, le=2)]
+
+
+class Faults(Section):
+    """Of the rows that a fault can befall, the share that it befalls; `world/faults.py` says which and how."""
+
+    wrong: Share
+    mismatch: Share
+    hallucination: Share
+    repetition: Share
+    refusal: Share
+    echo: Share
+    truncation: Share
+    meta: Share
+    format: Share
+
+
+#: The faults that reports tell together.
+OTHER_FAULTS = tuple(name for name in Faults.model_fields if name not in ("wrong", "mismatch"))
+
+
+class Sources(Section):
+    """What the data set of each kind of row is called."""
+
+    open: dict[Group, Source]
+    yesno: dict[Group, Source]
+    choice: dict[Group, Source]
+    chat: Source
+    caption: Source
+    text: Source
+
+    @field_validator("open", "yesno", "choice")
+    @classmethod
+    def _every_group(cls, sources: dict[str, str]):
+        if missing := set(get_args(Group)) - set(sources):
+            raise ValueError(f"name a source of {', '.join(sorted(missing))}, too")
+        return sources
 
 
 class World(Section):
     seed: Seed
+    questions_seed: Seed
     rows: Annotated[int, Field(ge=100)]
-    paraphrases: Annotated[int, Field(ge=1, le=3)]
+    wordings: list[Wording] = Field(min_length=1)
     long_tail_exponent: Annotated[float, Field(ge=0)]
-    form_shares: dict[Literal["open", "yesno", "choice", "chat"], Share]
+    form_shares: dict[Form, Share]
+    sources: Sources
     multi_turn_share: Share
     text_only_share: Share
     caption_share: Share
-    wrong_answer_share: Share
-    mismatched_image_share: Share
+    faults: Faults
     exact_duplicate_share: Share
     near_duplicate_share: Share
 
     @field_validator("form_shares")
     @classmethod
-    def _sums_to_one(cls, shares):
-        if set(shares) != {"open", "yesno", "choice", "chat"} or abs(sum(shares.values()) - 1) > 1e-9:
-            raise ValueError("give open, yesno, choice and chat, summing to 1")
+    def _sums_to_one(cls, shares: dict[str, float]):
+        if set(shares) != set(get_args(Form)) or abs(sum(shares.values()) - 1) > 1e-9:
+            raise ValueError(f"give {', '.join(get_args(Form))}, summing to 1")
         return shares
 
 
 class Benchmarks(Section):
-    seed: Seed
     probe_per_subtask: Positive
     probe_pope_images: Positive
     score_per_subtask: Positive
@@ -58,6 +99,11 @@ class Pretrain(Section):
     look_lr: Rate
     heed_steps: Positive
     heed_lr: Rate
+    read_steps: Positive
+    read_images: Positive
+    read_sequences: Positive
+    texts_per_sequence: Positive
+    read_lr: Rate
     probes_per_image: Positive
     pick_from: Share
     alone_early: Share
@@ -89,5 +135,5 @@ class Gate(Section):
 
 
 class Plateau(Section):
-    seed: Seed
-    epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], list[Rate]]
+    seeds: list[Seed] = Field(min_length=1)
+    epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], list[Passes]]

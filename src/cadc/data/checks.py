@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from cadc.config.errors import InputError
+from cadc.data.wording import IMAGE_TOKEN
 
-IMAGE_TOKEN = "<image>"
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other decoder is tried
 MAX_IMAGE_PIXELS = 178_956_970  # where Pillow itself raises DecompressionBombError: twice its Image.MAX_IMAGE_PIXELS
 _BYTES_PER_PIXEL = 8  # four channels of 16 bits: no picture needs more, compressed or not

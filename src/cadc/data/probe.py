@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 from cadc.config.errors import InputError
 from cadc.data.hub_layout import OPTIONS
 from cadc.data.reader import POOL_FEATURES
+from cadc.data.wording import IMAGE_TOKEN, MMT_LETTER, SHORT_ANSWER
 
 MMT, POPE, MINI_VQA = "lmms-lab-encoder/MMT-Benchmark", "lmms-lab-encoder/POPE", "cadc/mini-vqa"
 LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
-MMT_LETTER = "Answer the question using a single character from the given options."
-SHORT_ANSWER = "Answer the question using a single word or phrase."
 
 #: Columns that must be there: of most benchmarks, and of LLaVA-in-the-Wild.
 _ASKED = ("question", "answer", "image", "category")
@@ -29,12 +28,12 @@ def mmt_prompt(doc: dict) -> str:
     options = "\n".join(
         f"{letter}: {doc[letter].strip()}" for letter in OPTIONS if doc.get(letter) and doc[letter].strip()
     )
-    return f"<image>\nQuestion: {doc['question'].strip()}\n{options}\n{MMT_LETTER}"
+    return f"{IMAGE_TOKEN}\nQuestion: {doc['question'].strip()}\n{options}\n{MMT_LETTER}"
 
 
 def _short(doc: dict) -> str:
     """The user turn of an open or yes/no question, as POPE's and mini_vqa's tasks put it."""
-    return f"<image>\n{doc['question'].strip()}\n{SHORT_ANSWER}"
+    return f"{IMAGE_TOKEN}\n{doc['question'].strip()}\n{SHORT_ANSWER}"
 
 
 def _docs(folder: Path, pattern: str, columns: tuple[str, ...]) -> Iterator[tuple[Path, dict]]:
@@ -98,7 +97,7 @@ def _llava_wild(root: Path) -> Iterator[Probed]:
         name = f"wild ({doc['category']})"
         yield (
             f"llava_wild {doc['question_id']}",
-            f"<image>\n{doc['question'].strip()}",
+            f"{IMAGE_TOKEN}\n{doc['question'].strip()}",
             doc["gpt_answer"],
             doc["image"],
             name,

@@ -10,7 +10,8 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
-from cadc.model.encode import IMAGE_TOKEN, open_image
+from cadc.data.wording import IMAGE_TOKEN
+from cadc.model.encode import open_image
 from cadc.model.generate import generate, prompt
 
 #: Requests that are encoded at once, and kept if there are no more: at 336 pixels a side, VQAv2's would take 290 GB.
@@ -78,8 +79,8 @@ class ChatModel(lmms):
                 answers[i] = text
         return answers
 
-    def loglikelihood(self, requests):
-        raise NotImplementedError("chat tasks have no log-likelihoods")
+    def loglikelihood(self, requests: list[Instance]):
+        raise InputError(f"evaluate.tasks: {requests[0].task_name} asks for likelihoods; take one answered in words")
 
-    def generate_until_multi_round(self, requests):
-        raise NotImplementedError("multi-round tasks are not run")
+    def generate_until_multi_round(self, requests: list[Instance]):
+        raise InputError(f"evaluate.tasks: {requests[0].task_name} has several rounds; take one of a single question")

@@ -1,11 +1,13 @@
 """The gate: is the testbed a world in which it matters which rows are chosen? (ours)
 
 Random, oracle and full runs alone are looked at, never a method. Figures are chance-corrected scores in percent, as
-`statistics.measure` gives them; the gate must hold for the open form alone and for the mean of the three forms.
+`statistics.measure` gives them; the gate must hold for the open form alone and for the mean of the three forms, in
+every world. Its conditions ask that differences between draws are larger than what seeds do.
 """
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,6 +16,7 @@ import numpy as np
 from cadc.config.arms import budget_key
 from cadc.config.budgets import capped_shares
 from cadc.config.errors import InputError
+from cadc.evaluation.intervals import Arm, difference
 
 #: The figures shown, with their names in tables, and those that the gate is judged on.
 FORMS = {
@@ -53,18 +56,21 @@ class Trial:
         return f"{self.arm}_{budget_key(self.budget)}_e{self.epochs:g}_s{self.seed}"
 
 
+_HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
 @dataclass(frozen=True)
 class Condition:
-    """One line of the gate: `value` must lie above (or, for `below`, under) `bound`."""
+    """One line of the gate: `value`, in points, stands in `relation` to `bound`."""
 
     text: str
     value: float
+    relation: str
     bound: float
-    below: bool = False
 
     @property
     def holds(self) -> bool:
-        return self.value < self.bound if self.below else self.value > self.bound
+        return _HOLDS[self.relation](self.value, self.bound)
 
 
 def oracle(labels: list[dict], n: int, rng: np.random.Generator) -> np.ndarray:
@@ -88,23 +94,28 @@ def oracle(labels: list[dict], n: int, rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def conditions(scores: dict[str, np.ndarray], random_cells: list[str], budget: float) -> list[Condition]:
+def conditions(arms: dict[str, Arm], figure: str, random_cells: list[str], budget: float) -> list[Condition]:
     """The gate's conditions for one figure.
 
-    `scores`: cell -> float [n_seeds] (seeds in the same order everywhere, base may have one); `random_cells` from the
-    smallest random draw to `full 100%`; `budget` the oracle's, at which there must be a random cell too.
+    arms: of each cell, runs of the same seeds (base may have one). random_cells: from the smallest random draw to
+    `full 100%`; with draws of `budget`, the oracle's size, and of 20%.
     """
-    mean = {cell: float(np.mean(values)) for cell, values in scores.items()}
-    random, best = cell_of("random", budget), cell_of("oracle", budget)
-    lead = scores[best] - scores[random]
+    runs = {cell: arm.runs[figure] for cell, arm in arms.items()}
+    mean = {cell: float(values.mean()) for cell, values in runs.items()}
+    random, best, full = cell_of("random", budget), cell_of("oracle", budget), "full 100%"
+    lead = difference(arms[best], arms[random], figure)
+    below = {cell: float(np.median(values) - values.min()) for cell, values in runs.items()}
     rises = [mean[after] - mean[before] for before, after in pairwise(random_cells)]
+    shares = ", ".join(cell.split()[1] for cell in random_cells)
     return [
-        Condition("base < 10", mean["base"], 10, below=True),
-        Condition(f"{random} > 25", mean[random], 25),
-        Condition("full >= 70", mean["full 100%"], 70 - 1e-9),
-        Condition(f"full - {random} >= 20", mean["full 100%"] - mean[random], 20 - 1e-9),
-        Condition(f"{best} - {random} > 2 sd of the difference", float(lead.mean()), 2 * float(lead.std(ddof=1))),
-        Condition(
-            "least rise of random " + ", ".join(cell.split()[1] for cell in random_cells) + " > 0", min(rises), 0
+        Condition("base", mean["base"], "<", 10),
+        *(
+            Condition(f"sd of {cell} over seeds", float(runs[cell].std(ddof=1)), "<=", most)
+            for cell, most in ((random, 4.0), ("random 20%", 2.5))
         ),
+        Condition(f"a seed below its median, at most (of {max(below, key=below.get)})", max(below.values()), "<=", 12),
+        Condition(f"full - {random}", mean[full] - mean[random], ">=", 15),
+        Condition(f"{best} - {random}", lead.mean, ">=", 8),
+        Condition(f"{best} - {random}, low end of the 95% interval", lead.low, ">", 0),
+        Condition(f"least rise of random at {shares}", min(rises), ">", 0),
     ]

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cadc.compute.endpoint import Endpoint, EndpointError, Prompt
+from cadc.data.wording import IMAGE_TOKEN
 from cadc.features.embeddings import row_text, sentence_embeddings
-from cadc.model.encode import IMAGE_TOKEN, image_file
+from cadc.model.encode import image_file
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

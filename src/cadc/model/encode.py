@@ -19,8 +19,8 @@ from PIL import Image
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 from cadc.config.errors import InputError
+from cadc.data.wording import IMAGE_TOKEN
 
-IMAGE_TOKEN = "<image>"
 IGNORE = -100
 #: Tensors whose first axis counts images or patches of the whole batch; others are per row.
 PER_IMAGE = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask")

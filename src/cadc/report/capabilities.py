@@ -16,8 +16,9 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 from cadc import artifacts
+from cadc.capabilities.labels import agreements
 from cadc.config.errors import InputError
-from cadc.report import figures
+from cadc.report import existence, figures
 from cadc.report.figures import STYLE, save
 from cadc.report.stated import Stated
 from cadc.report.text import markdown
@@ -49,9 +50,11 @@ def section(name: str, facts: dict) -> str:
         ]
         for one in facts["stability"]
     ]
+    labels = agreements(facts["subtasks"], [one["capability"] for one in facts["subtasks"]])
     parts = [
         f"## {name}\n",
         markdown(["capability", "rows", "subtasks", "words"], body),
+        existence.of_discovery(name, len(body), labels),
         "How stable:\n",
         markdown(["tau", "resolution", "capabilities", "ARI", "proxy runs", "chosen"], stable),
         f"![similarity of subtasks](plots/similarity_{name}.png)\n",
@@ -102,8 +105,10 @@ def write(stated: Stated, plots: Path) -> None:
         "# Capabilities\n",
         "Communities of subtasks whose probe rows would move the model alike (Leiden on the trajectories' cosines).",
         "*Rows* is the share of the pool that serves a capability best. *Words* set these rows' questions apart",
-        "(log-odds with a Dirichlet prior). *ARI* is the mean pairwise adjusted Rand index of partitions of bootstrap",
-        "draws of the probe rows (1: always the same); a single partition has none. Made by `dvc repro`.\n",
+        "(log-odds with a Dirichlet prior). Under *how stable*, ARI is the mean pairwise adjusted Rand index of",
+        "partitions of bootstrap draws of the probe rows (1: always the same); a single partition has none.\n",
+        f"Under *what it follows*, {existence.KEY} More of it: [testbed/capabilities.md](testbed/capabilities.md).",
+        "Made by `dvc repro`.\n",
     ]
     for name in stated.root["discoveries"]:
         facts, rows = load_found(stated, name)

@@ -23,8 +23,16 @@ from cadc.report.figures import save
 from cadc.report.text import markdown
 
 EXAMPLES, SIDE = 10, 96  # rows a check; pixels of a picture in its sheet
-#: Which planted noise a check is meant to find.
-PLANTED = {"mismatch": "mismatch", "hallucination": "mismatch", "wrong_answer": "wrong"}
+#: Which planted faults a check is meant to find.
+PLANTED = {
+    "repetition": ("repetition",),
+    "abnormal": ("refusal", "echo", "truncation", "meta"),
+    "answer_format": ("format",),
+    "objects": ("hallucination",),
+    "mismatch": ("mismatch",),
+    "hallucination": ("hallucination",),
+    "wrong_answer": ("wrong",),
+}
 
 
 def planted_copies(labels: pa.Table, copies: Copies) -> np.ndarray:
@@ -42,7 +50,7 @@ def planted_copies(labels: pa.Table, copies: Copies) -> np.ndarray:
 
 
 def figures_of(name: str, found: Findings, labels: pa.Table, copies: Copies) -> dict[str, float]:
-    """precision, recall and, where scores rank rows, auc against the planted noise that a check is meant for.
+    """precision, recall and, where scores rank rows, auc against the planted faults that a check is meant for.
 
     {} where none is. A copy counts as rightly found if the row that is kept instead is of its planted group: recall is
     of the rows beyond one a group.
@@ -51,10 +59,10 @@ def figures_of(name: str, found: Findings, labels: pa.Table, copies: Copies) -> 
         root = planted_copies(labels, copies)
         right, planted = int((found.flag & (root[copies.keeper] == root)).sum()), len(root) - len(np.unique(root))
         return {"planted": planted, "precision": right / max(1, found.flag.sum()), "recall": right / max(1, planted)}
-    if name not in PLANTED:
-        return {}
     noise = np.array(labels["noise"].to_pylist())
-    truth, known = noise == PLANTED[name], np.isfinite(found.score)
+    truth, known = np.isin(noise, PLANTED[name]), np.isfinite(found.score)
+    if not truth.any():
+        return {}
     right = int((truth & found.flag).sum())
     return {
         "planted": int(truth.sum()),
@@ -119,12 +127,12 @@ def examples(folder: Path, name: str, pool: pa.Table, found: Findings, copies: C
 
 
 def roc(path: Path, found: dict[str, Findings], labels: pa.Table) -> None:
-    """ROC curves of the checks whose noise is planted, with the point at which they flag."""
+    """ROC curves of the checks whose faults are planted, with the point at which they flag."""
     noise = np.array(labels["noise"].to_pylist())
     figure, axis = plt.subplots(figsize=(4, 3.4))
-    for k, (name, kind) in enumerate((name, kind) for name, kind in PLANTED.items() if name in found):
+    for k, name in enumerate(name for name in PLANTED if name in found):
         known = np.isfinite(found[name].score)
-        truth, flag = noise[known] == kind, found[name].flag[known]
+        truth, flag = np.isin(noise[known], PLANTED[name]), found[name].flag[known]
         if truth.all() or not truth.any():
             continue
         x, y, _ = roc_curve(truth, found[name].score[known])
@@ -184,7 +192,7 @@ def write(
     ]
     if labels.num_rows and any(name in found for name in PLANTED):
         roc(pictures / "roc.png", found, labels)
-        lines += ["![ROC of the checks by a model; dots: where they flag](cleaning/roc.png)", ""]
+        lines += ["![ROC of the checks whose faults are planted; dots: where they flag](cleaning/roc.png)", ""]
     for name, f in found.items():
         lines += [f"## {name}", "", *(examples(pictures, name, pool, f, copies) or ["No row is flagged.", ""])]
     (folder / "cleaning.md").write_text("\n".join(lines))

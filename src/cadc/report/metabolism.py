@@ -17,6 +17,7 @@ from matplotlib import pyplot as plt
 
 from cadc import artifacts
 from cadc.config.params import Params
+from cadc.config.world import OTHER_FAULTS
 from cadc.data.labels import load_labels
 from cadc.data.lineage import Change, answers_of, write_lineage
 from cadc.evaluation.statistics import Samples, measure
@@ -121,7 +122,8 @@ def _labels_said(changes: list[Change]) -> str:
         known = [labels[row] for row in own if row in labels]
         if known:
             share = [
-                f"{100 * np.mean([label['noise'] == noise for label in known]):.0f}" for noise in ("wrong", "mismatch")
+                f"{100 * np.mean([label['noise'] in faults for label in known]):.0f}"
+                for faults in (("wrong",), ("mismatch",), OTHER_FAULTS)
             ]
             copies = 100 * np.mean([bool(label["duplicate_of"]) for label in known])
             sound = 100 * np.mean([label["noise"] == "clean" and not label["duplicate_of"] for label in known])
@@ -133,6 +135,7 @@ def _labels_said(changes: list[Change]) -> str:
                 "rows of the raw pool",
                 "wrong answer, %",
                 "mismatched image, %",
+                "other fault, %",
                 "copy of another, %",
                 "none of these, %",
             ],

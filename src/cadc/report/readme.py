@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cadc import artifacts
 from cadc.config.params import read
+from cadc.evaluation.gate import FORMS, JUDGED
 from cadc.report import testbed
 from cadc.report.text import NOT_MADE, markdown
 
@@ -43,7 +44,7 @@ def commit_of(path: Path) -> str:
 
 
 def tables() -> str:
-    """Every table of every pipeline: a link where it is made, with its commit where code or parameters have changed since."""
+    """Every table of every pipeline: a link where it is made, with its commit where what it hangs on has changed."""
     lines = []
     for path in sorted(artifacts.PIPELINES.glob("*/params.json")):
         name, entries = path.parent.name, []
@@ -68,28 +69,30 @@ def ablations(pipeline: str = "ablations", table: str = "against_random_rows_and
 
 
 def gate() -> str:
-    """The gate's scores."""
-    made = (testbed.FOLDER / "gate.json").exists()
-    return markdown(*testbed.gate_table()) if made else f"{NOT_MADE}\n"
+    """The scores of every world's gate, by the figures that it is judged on."""
+    made, header, body = testbed.gates(), ["rows"], {}
+    for world in made:
+        head, rows = testbed.gate_table(world)
+        header += [f"{world}, {FORMS[name]}" for name in JUDGED]
+        for row in rows:
+            body.setdefault(row[0], []).extend(row[head.index(FORMS[name])] for name in JUDGED)
+    return markdown(header, [[cell, *figures] for cell, figures in body.items()]) if made else f"{NOT_MADE}\n"
 
 
 def root_only(dag: str) -> str:
-    """A DAG as `dvc dag --md` prints it, without the stages of other dvc.yaml files and the edges to them.
+    """A DAG as `dvc dag --md` prints it, by the names of the stages and a line for each that others follow from.
 
-    Nodes are numbered anew: a pipeline that is added changes nothing here.
+    Stages of other dvc.yaml files and the edges to them are left out.
     """
-    lines, own = [], {}
-    for line in dag.strip().splitlines():
-        if node := _NODE.match(line):
-            if "/" not in node[2]:
-                own[node[1]] = f"node{len(own) + 1}"
-                lines.append(f'\t{own[node[1]]}["{node[2]}"]')
-        elif edge := _EDGE.match(line):
-            if {edge[1], edge[2]} <= set(own):
-                lines.append(f"\t{own[edge[1]]}-->{own[edge[2]]}")
-        else:
-            lines.append(line)
-    return "\n".join(lines) + "\n"
+    own: dict[str, str] = {}
+    after: dict[str, list[str]] = {}
+    for line in dag.splitlines():
+        if (node := _NODE.match(line)) and "/" not in node[2]:
+            own[node[1]] = node[2]
+        elif (edge := _EDGE.match(line)) and {edge[1], edge[2]} <= set(own):
+            after.setdefault(own[edge[1]], []).append(own[edge[2]])
+    edges = [f"\t{stage} --> {' & '.join(sorted(following))}" for stage, following in sorted(after.items())]
+    return "\n".join(["```mermaid", "flowchart TD", *edges, "```"]) + "\n"
 
 
 def dag() -> str:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.config.errors import InputError
+from cadc.config.world import OTHER_FAULTS
 from cadc.evaluation.results import load_selections
 from cadc.report.text import markdown
 
@@ -44,12 +45,13 @@ def rows_of(arm: str) -> list[np.ndarray]:
 
 
 def composition(arms: list[str], facts: Facts) -> str:
-    """Clusters covered, and shares of noise, copies and multiple choice (labels no method has seen), over seeds."""
+    """Clusters covered, and shares of faults, copies and multiple choice (labels no method has seen), over seeds."""
     kinds = {}
     if facts.noise is not None:
         kinds = {
             "wrong answers %": facts.noise == "wrong",
             "mismatched images %": facts.noise == "mismatch",
+            "other faults %": np.isin(facts.noise, OTHER_FAULTS),
             "copies of another row %": facts.copy,
             "multiple choice %": facts.form == "choice",
         }

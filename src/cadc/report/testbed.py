@@ -1,12 +1,11 @@
 """The testbed's own report: the gate's table and verdict, the learning curve, the plateau of epochs, the contact sheet.
 
-python -m cadc.report.testbed     # print the committed gate; exit status 1 where a condition fails
+python -m cadc.report.testbed     # print the committed gates; exit status 1 where a condition fails
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections import defaultdict
 from pathlib import Path
 
 import matplotlib
@@ -20,6 +19,7 @@ from PIL import Image
 from cadc import artifacts
 from cadc.compute import console
 from cadc.evaluation.gate import FORMS, JUDGED, Trial, conditions
+from cadc.evaluation.intervals import Arm
 from cadc.report.figures import STYLE, save
 from cadc.report.text import markdown
 
@@ -27,59 +27,45 @@ FOLDER = artifacts.REPORTS / "testbed"
 _RAW = {"vqa_accuracy": "mini VQA %", "pope_accuracy": "POPE %", "mmt_accuracy": "MMT-Bench %"}
 
 
-def _by_cell(figures: dict[Trial, dict[str, float]]) -> dict[str, list[tuple[Trial, dict[str, float]]]]:
-    """Trials and figures of each cell, seeds in order, cells from the smallest to the largest."""
-    cells = defaultdict(list)
-    for trial in sorted(figures, key=lambda trial: (trial.budget, trial.arm, trial.epochs, trial.seed)):
-        cells[trial.cell].append((trial, figures[trial]))
-    return dict(cells)
+def write_gate(world: str, cells: dict[str, Trial], arms: dict[str, Arm], budget: float) -> None:
+    """gate_WORLD.json, .md and .png: every seed's figures and the conditions at `budget`; a table; the learning curve.
 
-
-def write_gate(figures: dict[Trial, dict[str, float]], budget: float) -> None:
-    """gate.json, gate.md and gate.png.
-
-    gate.json has every seed's figures and the conditions at `budget`, gate.md a table and the verdict, gate.png the
-    learning curve.
+    cells: by name, from the smallest to the largest draw, one trial of each; arms: their runs.
     """
-    cells = _by_cell(figures)
-    scores = {
-        name: {cell: np.array([made[name] for _, made in runs]) for cell, runs in cells.items()}
-        for name in (*FORMS, *_RAW)
-    }
     curve = [cell for cell in cells if cell.startswith(("random", "full"))]
-    verdicts = {FORMS[name]: conditions(scores[name], curve, budget) for name in JUDGED}
+    verdicts = {FORMS[name]: conditions(arms, name, curve, budget) for name in JUDGED}
+    path = FOLDER / f"gate_{world}.json"
     artifacts.write_json(
-        FOLDER / "gate.json",
+        path,
         {
             "passed": all(condition.holds for lines in verdicts.values() for condition in lines),
             "conditions": {
-                title: {
-                    line.text: {"value": round(line.value, 2), "bound": round(line.bound, 2), "holds": line.holds}
+                title: [
+                    {"text": line.text, "value": round(line.value, 2), "bound": f"{line.relation} {line.bound:g}"}
+                    | {"holds": line.holds}
                     for line in lines
-                }
+                ]
                 for title, lines in verdicts.items()
             },
             "scores": {
-                cell: {name: [round(float(x), 2) for x in scores[name][cell]] for name in scores} for cell in cells
+                cell: {name: [round(float(x), 2) for x in arms[cell].runs[name]] for name in (*FORMS, *_RAW)}
+                for cell in cells
             },
-            "share": {cell: runs[0][0].budget for cell, runs in cells.items()},
-            "epochs": {cell: round(runs[0][0].epochs, 3) for cell, runs in cells.items()},
+            "share": {cell: trial.budget for cell, trial in cells.items()},
+            "epochs": {cell: round(trial.epochs, 3) for cell, trial in cells.items()},
         },
     )
-    _draw_curve(FOLDER / "gate.png", cells, scores)
-    header, body = gate_table()
-    condition_header, condition_body = condition_table()
-    (FOLDER / "gate.md").write_text(
+    _draw_curve(path.with_suffix(".png"), cells, arms)
+    path.with_suffix(".md").write_text(
         "\n".join(
             [
-                "# The gate\n",
-                "Is this a world in which it matters which rows are chosen? Chance-corrected scores (0: the commonest "
-                "answer of each subtask,\n"
-                "no picture seen; 100: all right), mean ± sd over seeds that vary draw, LoRA initialisation and order. "
-                "Made by `make gate`.\n",
-                markdown(header, body),
-                "![learning curve](gate.png)\n",
-                markdown(condition_header, condition_body),
+                f"# The gate of {world}\n",
+                "Is this a world in which it matters which rows are chosen, and can it tell methods apart? "
+                "Chance-corrected scores (0: the commonest answer of each subtask, no picture seen; 100: all right), "
+                "mean ± sd over seeds that vary draw, LoRA initialisation and order. Made by `make gate`.\n",
+                markdown(*gate_table(world)),
+                f"![learning curve](gate_{world}.png)\n",
+                markdown(*condition_table(world)),
                 "*oracle* draws from clean, deduplicated rows in the benchmarks' forms, balanced over subtasks: "
                 "it knows the noise labels, which no method sees.\n",
             ]
@@ -87,13 +73,18 @@ def write_gate(figures: dict[Trial, dict[str, float]], budget: float) -> None:
     )
 
 
+def gates() -> dict[str, dict]:
+    """The committed gates by world, as gate_WORLD.json has them."""
+    return {path.stem.removeprefix("gate_"): artifacts.read_json(path) for path in sorted(FOLDER.glob("gate_*.json"))}
+
+
 def _spread(values: list[float]) -> str:
     return f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else f"{values[0]:.1f}"
 
 
-def gate_table() -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the committed gate's scores, a blind guess first."""
-    made = artifacts.read_json(FOLDER / "gate.json")
+def gate_table(world: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a committed gate's scores, a blind guess first."""
+    made = gates()[world]
     header = ["rows", "passes", *FORMS.values(), *_RAW.values()]
     order = sorted(made["scores"], key=lambda cell: (made["share"][cell], cell != "blind", cell))
     body = [
@@ -103,35 +94,33 @@ def gate_table() -> tuple[list[str], list[list[str]]]:
     return header, body
 
 
-def condition_table() -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the committed gate's conditions, with the verdict."""
-    made = artifacts.read_json(FOLDER / "gate.json")["conditions"]
+def condition_table(world: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a committed gate's conditions, with the verdict."""
     rows = [
-        [f"{title}: {text}", f"{line['value']:.1f}", f"{line['bound']:.1f}", "yes" if line["holds"] else "NO"]
-        for title, lines in made.items()
-        for text, line in lines.items()
+        [f"{title}: {line['text']}", f"{line['value']:.1f}", line["bound"], "yes" if line["holds"] else "NO"]
+        for title, lines in gates()[world]["conditions"].items()
+        for line in lines
     ]
-    return ["condition", "measured", "bound", "holds"], rows
+    return ["condition", "measured", "asked", "holds"], rows
 
 
 @matplotlib.rc_context(STYLE)
-def _draw_curve(path: Path, cells: dict, scores: dict) -> None:
+def _draw_curve(path: Path, cells: dict[str, Trial], arms: dict[str, Arm]) -> None:
     figure, axes = plt.subplots(1, len(FORMS), figsize=(3.1 * len(FORMS), 2.9), sharey=True)
     for axis, (name, title) in zip(axes, FORMS.items(), strict=True):
         for arm, marker, color in (("random", "o-", "C0"), ("oracle", "D", "C1")):
             own = [cell for cell in cells if cell.startswith(arm) or (arm == "random" and cell.startswith("full"))]
-            x = [100 * cells[cell][0][0].budget for cell in own]
             axis.errorbar(
-                x,
-                [scores[name][cell].mean() for cell in own],
-                [scores[name][cell].std(ddof=1) for cell in own],
+                [100 * cells[cell].budget for cell in own],
+                [arms[cell].runs[name].mean() for cell in own],
+                [arms[cell].runs[name].std(ddof=1) for cell in own],
                 fmt=marker,
                 color=color,
                 label=arm,
                 capsize=3,
             )
         axis.axhline(0, color="0.6", lw=1, ls=":")
-        axis.axhline(scores[name]["base"].mean(), color="0.6", lw=1, label="base")
+        axis.axhline(arms["base"].runs[name].mean(), color="0.6", lw=1, label="base")
         axis.set_xscale("log")
         axis.set_xticks([1, 5, 20, 100], ["1%", "5%", "20%", "full"])
         axis.minorticks_off()
@@ -143,32 +132,40 @@ def _draw_curve(path: Path, cells: dict, scores: dict) -> None:
 
 @matplotlib.rc_context(STYLE)
 def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
-    """plateau.json, plateau.md and plateau.png: the scores of each size over its passes."""
-    cells = _by_cell(figures)
+    """plateau.json, plateau.md and plateau.png: the scores of each size over its passes, means over seeds."""
+    cells: dict[str, dict[float, dict[str, list[float]]]] = {}
+    for trial in sorted(figures, key=lambda trial: (trial.budget, trial.epochs, trial.seed)):
+        runs = cells.setdefault(trial.cell, {}).setdefault(trial.epochs, {name: [] for name in FORMS})
+        for name in FORMS:
+            runs[name].append(figures[trial][name])
+    means = {
+        cell: {epochs: {name: float(np.mean(runs[name])) for name in FORMS} for epochs, runs in grid.items()}
+        for cell, grid in cells.items()
+    }
     artifacts.write_json(
         FOLDER / "plateau.json",
         {
-            cell: {f"{trial.epochs:g}": {name: round(made[name], 2) for name in FORMS} for trial, made in runs}
-            for cell, runs in cells.items()
+            cell: {f"{epochs:g}": {name: round(x, 2) for name, x in made.items()} for epochs, made in grid.items()}
+            for cell, grid in means.items()
         },
     )
     figure, axes = plt.subplots(1, len(cells), figsize=(2.6 * len(cells), 2.6), sharey=True)
-    for axis, (cell, runs) in zip(np.atleast_1d(axes), cells.items(), strict=True):
+    for axis, (cell, grid) in zip(np.atleast_1d(axes), means.items(), strict=True):
         for name in JUDGED:
-            axis.plot([trial.epochs for trial, _ in runs], [made[name] for _, made in runs], "o-", label=FORMS[name])
+            axis.plot(list(grid), [made[name] for made in grid.values()], "o-", label=FORMS[name])
         axis.set_title(cell)
         axis.set_xlabel("passes")
     np.atleast_1d(axes)[0].set_ylabel("chance-corrected, probe split")
     np.atleast_1d(axes)[0].legend(frameon=False)
     save(figure, FOLDER / "plateau.png")
     body = [
-        [cell, f"{trial.epochs:g}", *(f"{made[name]:.1f}" for name in FORMS)]
-        for cell, runs in cells.items()
-        for trial, made in runs
+        [cell, f"{epochs:g}", *(_spread(runs[name]) for name in FORMS)]
+        for cell, grid in cells.items()
+        for epochs, runs in grid.items()
     ]
     (FOLDER / "plateau.md").write_text(
         "# How many passes\n\n"
-        "Chance-corrected scores on the probe split, one seed (`make plateau`); "
+        "Chance-corrected scores on the probe split, mean ± sd over seeds (`make plateau`); "
         "the scoring split has no say in it.\n\n"
         + markdown(["rows", "passes", *FORMS.values()], body)
         + "\n![plateau](plateau.png)\n"
@@ -199,11 +196,14 @@ def write_sheet(entries: list[tuple[str, str, str, Image.Image]], columns: int =
 
 
 def main() -> None:
-    console.table("The gate: chance-corrected scores, mean ± sd over seeds", *gate_table())
-    console.table("Conditions", *condition_table())
-    if not artifacts.read_json(FOLDER / "gate.json")["passed"]:
-        raise SystemExit("the gate is NOT passed")
-    console.line("the gate is passed")
+    made = gates()
+    for world in made:
+        console.table(f"The gate of {world}: chance-corrected scores, mean ± sd over seeds", *gate_table(world))
+        console.table(f"Conditions, {world}", *condition_table(world))
+    failed = [world for world, own in made.items() if not own["passed"]]
+    if failed or not made:
+        raise SystemExit(f"the gate is NOT passed in {', '.join(failed)}" if failed else "no gate has been made yet")
+    console.line(f"the gate is passed in {', '.join(made)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The mini world's benchmarks, in the hub layout and schema of lmms-eval's own tasks (ours).
+"""An embedded world's benchmarks, in the hub layout and schema of lmms-eval's own tasks (ours).
 
 `probe` holds what methods and choices of ours may see, `score` what only evaluation reads: other draws of the same
 POPE, MMT-Bench, mini_vqa and LLaVA-in-the-Wild (which has no such split on the hub: ask it of 60 images of your own).
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from cadc.config.world import Benchmarks
+from cadc.config.world import Benchmarks, World
 from cadc.data.hub_layout import MMT_COLUMNS, OPTIONS, POPE_COLUMNS, write_card, write_split
 from cadc.data.probe import LLAVA_W, MINI_VQA, MMT, POPE
-from cadc.world.mini_world import choices, find_question
+from cadc.world.rows import choices, find_question
 from cadc.world.scene import OBJECT_NOUNS, Scene, draw_scene, sample_scene
 from cadc.world.subtasks import SUBTASKS, draw_question
 
@@ -28,12 +29,12 @@ def _png(image: Image.Image) -> dict:
     return {"bytes": buffer.getvalue(), "path": None}
 
 
-def write_mmt(root: Path, per_subtask: int, paraphrases: int, rng: np.random.Generator) -> None:
+def write_mmt(root: Path, per_subtask: int, wordings: Sequence[int], rng: np.random.Generator) -> None:
     """MMT-Bench: `per_subtask` multiple-choice questions of every subtask, in the split that `mmt_val` reads."""
     rows = []
     for name, subtask in SUBTASKS.items():
         for _ in range(per_subtask):
-            scene, question = find_question(name, rng, paraphrases)
+            scene, question = find_question(name, rng, wordings)
             options, letter = choices(question, rng)
             rows.append(
                 {"index": len(rows), "question": question.text, "answer": letter, "image": _png(draw_scene(scene, rng)),
@@ -44,14 +45,14 @@ def write_mmt(root: Path, per_subtask: int, paraphrases: int, rng: np.random.Gen
     write_card(root / MMT, {"default": ["val"]})
 
 
-def write_mini_vqa(root: Path, per_subtask: int, paraphrases: int, rng: np.random.Generator) -> None:
+def write_mini_vqa(root: Path, per_subtask: int, wordings: Sequence[int], rng: np.random.Generator) -> None:
     """Open short-answer questions of every subtask, in the manner of VQAv2 and GQA."""
     rows = []
     for name, subtask in SUBTASKS.items():
         for _ in range(per_subtask):
-            scene, question = find_question(name, rng, paraphrases)
-            rows.append({"question_id": str(len(rows)), "question": question.text, "answer": question.answer,
-                         "category": name, "l2-category": subtask.meta, "image": _png(draw_scene(scene, rng))})  # fmt: skip
+            scene, question = find_question(name, rng, wordings)
+            row = {"question_id": str(len(rows)), "question": question.text, "answer": question.answer}
+            rows.append(row | {"category": name, "l2-category": subtask.meta, "image": _png(draw_scene(scene, rng))})
     types = {
         **dict.fromkeys(("question_id", "question", "answer", "category", "l2-category"), "string"),
         "image": "image",
@@ -76,8 +77,9 @@ def absent_nouns(scene: Scene, mode: str, statistics: tuple[Counter, Counter], r
     return absent
 
 
-def write_pope(root: Path, n_images: int, rng: np.random.Generator) -> None:
+def write_pope(root: Path, n_images: int, wordings: Sequence[int], rng: np.random.Generator) -> None:
     """POPE: two present and two absent objects an image, the absent ones chosen in three ways."""
+    questions = SUBTASKS["exist_hallucination"].questions
     frequency, together = Counter(), Counter()
     for _ in range(2000):
         nouns = sorted({item.noun for item in sample_scene(rng, "objects").items})
@@ -96,13 +98,14 @@ def write_pope(root: Path, n_images: int, rng: np.random.Generator) -> None:
             asked = [(nouns[k], "yes") for k in rng.permutation(len(nouns))[:2]]
             asked += [(noun, "no") for noun in absent_nouns(scene, mode, (frequency, together), rng)[:2]]
             for noun, answer in asked:
-                rows.append({"id": str(len(rows)), "question_id": str(len(rows) + 1), "question": f"is there a {noun} in the image ?",
-                             "answer": answer, "image_source": f"mini_{i:06d}", "category": mode, "image": image})  # fmt: skip
+                question = questions[wordings[int(rng.integers(len(wordings)))]].format(noun=noun)
+                row = {"id": str(len(rows)), "question_id": str(len(rows) + 1), "question": question, "answer": answer}
+                rows.append(row | {"image_source": f"mini_{i:06d}", "category": mode, "image": image})
         write_split(root / POPE, "Full", mode, rows, POPE_COLUMNS)
     write_card(root / POPE, {"Full": list(modes)})
 
 
-def write_llava_wild(root: Path, n_images: int, paraphrases: int, rng: np.random.Generator) -> None:
+def write_llava_wild(root: Path, n_images: int, wordings: Sequence[int], rng: np.random.Generator) -> None:
     """LLaVA-in-the-Wild: a conversation, a detail and a complex question an image, with captions for the judge."""
     rows = []
     simple = ("color_recognition", "referring_detection", "scene_recognition")
@@ -111,7 +114,7 @@ def write_llava_wild(root: Path, n_images: int, paraphrases: int, rng: np.random
         while True:
             scene = sample_scene(rng, "objects")
             first, second = (
-                draw_question(str(rng.choice(names)), scene, rng, paraphrases) for names in (simple, complex_)
+                draw_question(str(rng.choice(names)), scene, rng, wordings) for names in (simple, complex_)
             )
             if first and second:
                 break
@@ -132,21 +135,15 @@ def write_llava_wild(root: Path, n_images: int, paraphrases: int, rng: np.random
     write_card(root / LLAVA_W, {"default": ["train"]})
 
 
-def write_benchmarks(
-    probe: Path, score: Path, params: Benchmarks, paraphrases: int, rngs: list[np.random.Generator]
-) -> None:
-    """Write the probe root and the scoring root, each benchmark from its own generator, in the pool's wordings."""
+def write_benchmarks(probe: Path, score: Path, sizes: Benchmarks, world: World) -> None:
+    """Write a world's probe root and scoring root, in the wordings of its pool, each benchmark from a generator of its
+    own."""
+    rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(world.questions_seed).spawn(8)]
     for root, per_subtask, pope_images, wild_images, own in (
-        (
-            probe,
-            params.probe_per_subtask,
-            params.probe_pope_images,
-            params.probe_llava_wild_images,
-            [*rngs[:3], rngs[7]],
-        ),
-        (score, params.score_per_subtask, params.pope_images, params.llava_wild_images, rngs[3:7]),
+        (probe, sizes.probe_per_subtask, sizes.probe_pope_images, sizes.probe_llava_wild_images, rngs[:4]),
+        (score, sizes.score_per_subtask, sizes.pope_images, sizes.llava_wild_images, rngs[4:]),
     ):
-        write_mmt(root, per_subtask, paraphrases, own[0])
-        write_mini_vqa(root, per_subtask, paraphrases, own[1])
-        write_pope(root, pope_images, own[2])
-        write_llava_wild(root, wild_images, paraphrases, own[3])
+        write_mmt(root, per_subtask, world.wordings, own[0])
+        write_mini_vqa(root, per_subtask, world.wordings, own[1])
+        write_pope(root, pope_images, world.wordings, own[2])
+        write_llava_wild(root, wild_images, world.wordings, own[3])

@@ -9,10 +9,10 @@ question MEANS and not that words exist. At first any word may be a filler, anyw
 fillers, behind the key, while all words are copied, so that the base does not ignore the words that ask (what, how
 many).
 
-Listed options ask for the right one's letter. After `<assistant>`, where the pool has its answers, the base has only
-ever described the picture, as after LLaVA's first stage. No template of `subtasks.py` is used. Comparing and adding
-digits, the highest bar, the odd size, counting a row and counting everything are never asked, so these six skills are
-new to it.
+Listed options ask for the right one's letter. Behind `<assistant>`, where the pool has its answers, the base has only
+ever described a picture, as after LLaVA's first stage; what it reads there (`world/reading.py`) has none. No template
+of `subtasks.py` is used. Comparing and adding digits, the highest bar, the odd size, counting a row and counting
+everything are never asked of a picture, so these six skills are new to it.
 """
 
 from __future__ import annotations
@@ -65,8 +65,10 @@ _CODES = (
 SYNONYMS = 8
 KEYS = tuple(f"k{code}{i}" for code in _CODES for i in range(SYNONYMS))
 #: Words of English that mean what a code means; other kinds of question have to be learnt from the pool.
-KEYWORDS = {"noun": "shape", "color": "color", "size": "large", "texture": "texture", "background": "scene", "row": "row",
-            "column": "column", "position": "where", "count": "many"}  # fmt: skip
+KEYWORDS = dict(
+    noun="shape", color="color", size="large", texture="texture", background="scene",
+    row="row", column="column", position="where", count="many",
+)  # fmt: skip
 OPTION_LETTERS = ("A", "B", "C", "D")
 #: The marks before the answer of a probe, and before a caption (the chat template's own).
 EQUALS, ASSISTANT = "=", "<assistant>"

@@ -104,7 +104,8 @@ def _choose(rng: np.random.Generator, options):
     return options[int(rng.integers(len(options)))]
 
 
-def _make(rng: np.random.Generator, noun: str, cell: int, color: str | None = None) -> Item:
+def make_item(rng: np.random.Generator, noun: str, cell: int, color: str | None = None) -> Item:
+    """A thing at a cell, its attributes drawn but for those given."""
     color = color or _choose(rng, tuple(COLORS))
     if noun in SHAPES:
         return Item(noun, cell, color, "", _choose(rng, SIZES), _choose(rng, TEXTURES))
@@ -126,15 +127,15 @@ def sample_scene(rng: np.random.Generator, kind: str) -> Scene:
             else _choose(rng, OBJECT_NOUNS)
             for _ in range(int(rng.integers(2, 6)))
         ]
-        return _sorted(background, [_make(rng, n, int(c)) for n, c in zip(nouns, rng.permutation(9), strict=False)])
+        return _sorted(background, [make_item(rng, n, int(c)) for n, c in zip(nouns, rng.permutation(9), strict=False)])
     if kind == "repeats":
         nouns = [_choose(rng, SHAPES) for _ in range(2)]
         colors = [_choose(rng, tuple(COLORS)) for _ in range(2)]
         cells = rng.permutation(9)[: int(rng.integers(2, 6))]
-        return _sorted(background, [_make(rng, _choose(rng, nouns), int(c), _choose(rng, colors)) for c in cells])
+        return _sorted(background, [make_item(rng, _choose(rng, nouns), int(c), _choose(rng, colors)) for c in cells])
     if kind == "text":
         nouns = [_choose(rng, ("letter", "digit")) for _ in range(int(rng.integers(2, 5)))]
-        return _sorted(background, [_make(rng, n, int(c)) for n, c in zip(nouns, rng.permutation(9), strict=False)])
+        return _sorted(background, [make_item(rng, n, int(c)) for n, c in zip(nouns, rng.permutation(9), strict=False)])
     if kind == "chart":
         colors = rng.permutation(list(COLORS))[:GRID]
         return _sorted(

@@ -17,8 +17,11 @@ FRAMES = (
     "Question : please answer yes or no .",
     "describe the image . what do you see ? give a short caption . tell me about the picture in detail .",
     "it is the answer that there are and with",
-    "what comes after before ? say hello . hello ! thank you . thanks ! you are welcome . repeat the word . is a number color shape",
+    "what comes after before ? say hello . hello ! thank you . thanks ! you are welcome . repeat the word .",
+    "is a number color shape",
     "how are you ? i am fine . who are you ? i am a small model . opposite of",
+    # what else abnormal answers say (world/faults.py)
+    "sorry but not able to help access images here share as an ai language based description seems",
 )
 
 #: Words that decide what is asked: the dialect must not teach the base to ignore them.

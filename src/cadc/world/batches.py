@@ -1,0 +1,74 @@
+"""Batches for making a base: scenes and their pixels, and short exchanges packed into sequences (ours).
+
+Exchanges of a sequence do not see one another: the mask is block-diagonal, and positions start anew with each.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from transformers import LlavaProcessor
+
+from cadc.world.bases import END, IMAGE, USER
+from cadc.world.dialect import Lexicon, Probe, cell_words, draw_probes
+from cadc.world.reading import draw_text
+from cadc.world.scene import Scene, draw_scene, sample_scene
+
+_SCENES, _SCENE_SHARES = ("objects", "repeats", "text", "chart"), (0.5, 0.2, 0.22, 0.08)
+Packed = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+class Batches:
+    """Endless batches for one seed and phase of the dialect."""
+
+    def __init__(self, processor: LlavaProcessor, lexicon: Lexicon, seed: int | list[int]):
+        self.rng, self.lexicon = np.random.default_rng(seed), lexicon
+        self.ids = processor.tokenizer.get_vocab()
+
+    def scenes(self, n: int) -> tuple[list[Scene], torch.Tensor, torch.Tensor]:
+        """`n` scenes, their pixels float32 [n, 3, side, side] and what their cells are, int64 [n, 9, n_groups]."""
+        scenes = [sample_scene(self.rng, _SCENES[self.rng.choice(4, p=_SCENE_SHARES)]) for _ in range(n)]
+        pixels = np.stack([np.asarray(draw_scene(scene, self.rng)) for scene in scenes])
+        pixel_values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1.0  # SigLIP's mean and std 0.5
+        return scenes, pixel_values, torch.from_numpy(np.stack([cell_words(scene) for scene in scenes]))
+
+    def looking(self, scenes: list[Scene], n_probes: int, alone: float, pick: float) -> Packed:
+        """Ids, labels, positions int64 [B, L] and mask bool [B, 1, L, L] of `n_probes` probes per scene, behind its
+        picture."""
+        picture = [self.ids[USER]] + [self.ids[IMAGE]] * 9
+        return _stacked(
+            [self._pack(picture, draw_probes(scene, n_probes, self.lexicon, self.rng, alone, pick)) for scene in scenes]
+        )
+
+    def reading(self, n: int, n_texts: int) -> Packed:
+        """As `looking`, of `n` sequences of `n_texts` texts each, without pictures."""
+        texts = [[self._text() for _ in range(n_texts)] for _ in range(n)]
+        return _stacked([self._pack([], own) for own in texts])
+
+    def _text(self) -> Probe:
+        asked, given = draw_text(self.rng)
+        return [USER, *asked], given
+
+    def _pack(self, prefix: list[int], exchanges: list[Probe]) -> tuple[list[int], list[int], list[int], list[int]]:
+        """Ids, labels, positions and blocks of one sequence; all blocks see the prefix, which is block 0."""
+        ids, labels = list(prefix), [-100] * len(prefix)
+        positions, blocks = list(range(len(prefix))), [0] * len(prefix)
+        for block, (question, answer) in enumerate(exchanges, 1):
+            asked = [self.ids[word] for word in question]
+            given = [self.ids[word] for word in answer] + [self.ids[END]]
+            ids += asked + given
+            labels += [-100] * len(asked) + given
+            positions += range(len(prefix), len(prefix) + len(asked) + len(given))
+            blocks += [block] * (len(asked) + len(given))
+        return ids, labels, positions, blocks
+
+
+def _stacked(rows: list[tuple[list[int], list[int], list[int], list[int]]]) -> Packed:
+    length = max(len(row[0]) for row in rows)
+    ids, labels, positions, blocks = (
+        torch.tensor([row[k] + [fill] * (length - len(row[0])) for row in rows])
+        for k, fill in enumerate((0, -100, 0, -1))
+    )
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    same = (blocks[:, :, None] == blocks[:, None, :]) | (blocks[:, None, :] == 0)
+    return ids, labels, positions, (causal & same)[:, None]

@@ -1,0 +1,156 @@
+"""The faults of instruction data, planted in known shares (ours, after what papers report of real data).
+
+Which rows a fault can befall depends on their form. Of the rows of each form a fault gets its stated share, to within
+one row: rows are dealt out in random order, so many to each fault, and none twice. A row has one fault at most. Faults
+of an answer are in a row's first turn, which its copies have, too.
+
+wrong: crowds' and generators' errors (Northcutt et al. 2021). mismatch: another row's picture. hallucination: an object
+that the picture lacks, and that often stands beside those it has (CHAIR, Rohrbach et al. 2018; POPE, Li et al. 2023).
+repetition: a phrase again and again, as decoding does when it is stuck (Holtzman et al. 2020). refusal, echo,
+truncation, meta: what language models leave in data that they write: they decline, repeat the instruction, stop at a
+limit of length, or talk of themselves and of the caption that they were given in place of the picture. format: a right
+answer, mostly, but not in the form that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cadc.config.errors import InputError
+from cadc.config.world import Faults
+from cadc.world.dialect import OPTION_LETTERS
+from cadc.world.rows import Row
+from cadc.world.scene import OBJECT_NOUNS, THEMES, Scene, make_item, sample_scene
+from cadc.world.subtasks import SUBTASKS
+
+_REFUSALS = ("i am sorry , but i can not help with that .", "i am not able to answer this question .")
+_BLIND = (
+    "i am sorry , but i can not see the image .",
+    "i do not have access to the image .",
+    "there is no image here , please share it .",
+)
+_META = ("as an ai language model , i would say :",)
+_META_OF_PICTURES = (
+    "as an ai language model , i can not see images , but",
+    "based on the given caption ,",
+    "from the description it seems that",
+)
+_SENTENCES = (
+    "the answer is {} .",
+    "the answer to the question is {} .",
+    "i would say that the answer to this question is {} .",
+    "{} , as you can see in the image .",
+)
+
+
+def _choose(rng: np.random.Generator, options):
+    return options[int(rng.integers(len(options)))]
+
+
+def _answered(row: Row, answer: str) -> Row:
+    """The row with another first answer."""
+    return replace(row, turns=(replace(row.turns[0], answer=answer), *row.turns[1:]))
+
+
+def _wrong(row: Row, rng: np.random.Generator) -> Row:
+    return replace(row, turns=tuple(replace(turn, answer=turn.wrong) for turn in row.turns))
+
+
+def _mismatched(row: Row, rng: np.random.Generator) -> Row:
+    kind = SUBTASKS[row.subtask].scene if row.subtask in SUBTASKS else "objects"
+    return replace(row, image_of=sample_scene(rng, kind))
+
+
+def _hallucinated(row: Row, rng: np.random.Generator) -> Row:
+    """One thing more is described, of a theme that the picture has if there is one absent."""
+    scene = row.scene
+    present = {item.noun for item in scene.items}
+    absent = [noun for noun in OBJECT_NOUNS if noun not in present]
+    beside = [noun for noun in absent if any(noun in theme and present & set(theme) for theme in THEMES.values())]
+    free = sorted(set(range(9)) - {item.cell for item in scene.items})
+    more = make_item(rng, _choose(rng, beside or absent), _choose(rng, free))
+    told = Scene(scene.background, tuple(sorted((*scene.items, more), key=lambda item: item.cell)))
+    return _answered(row, f"{told.caption()} .")
+
+
+def _repeated(row: Row, rng: np.random.Generator) -> Row:
+    """Up to somewhere the answer is right; there its last one to six words come again, 5 to 15 times."""
+    words = row.turns[0].answer.split()
+    end = int(rng.integers(1, len(words) + 1))
+    phrase = words[max(0, end - int(rng.integers(1, 7))) : end]
+    return _answered(row, " ".join(words[:end] + phrase * int(rng.integers(5, 16))))
+
+
+def _refused(row: Row, rng: np.random.Generator) -> Row:
+    return _answered(row, _choose(rng, (*_REFUSALS, *_BLIND) if row.scene else _REFUSALS))
+
+
+def _echoed(row: Row, rng: np.random.Generator) -> Row:
+    """The question, and in half of the cases the answer after it."""
+    turn = row.turns[0]
+    return _answered(row, turn.human if rng.random() < 0.5 else f"{turn.human} {turn.answer}")
+
+
+def _truncated(row: Row, rng: np.random.Generator) -> Row:
+    """The middle third of the answer holds its last word."""
+    words = row.turns[0].answer.split()
+    return _answered(row, " ".join(words[: int(rng.integers(len(words) // 3, 2 * len(words) // 3 + 1))]))
+
+
+def _meta(row: Row, rng: np.random.Generator) -> Row:
+    said = _choose(rng, (*_META, *_META_OF_PICTURES) if row.scene else _META)
+    return _answered(row, f"{said} {row.turns[0].answer}")
+
+
+def _out_of_format(row: Row, rng: np.random.Generator) -> Row:
+    """A sentence for a word; for a letter a sentence, the option itself, or a letter that no option has."""
+    turn = row.turns[0]
+    if row.form != "choice":
+        return _answered(row, _choose(rng, _SENTENCES).format(turn.answer))
+    options = dict(line.split(": ", 1) for line in turn.human.split("\n") if line[1:3] == ": ")
+    option, beyond = options[turn.answer], (*OPTION_LETTERS, "E")[len(options)]
+    return _answered(row, _choose(rng, (option, beyond, _choose(rng, _SENTENCES).format(option))))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The forms of the rows that a fault can befall, and what it makes of one."""
+
+    forms: tuple[str, ...]
+    change: Callable[[Row, np.random.Generator], Row]
+
+
+_ASKED = ("open", "yesno", "choice")  # people's answers, in a form that was asked for
+_WRITTEN = ("chat", "caption", "text")  # a language model's answers, in its own words
+FAULTS = {
+    "wrong": Fault((*_ASKED, "chat"), _wrong),
+    "mismatch": Fault((*_ASKED, "chat", "caption"), _mismatched),
+    "hallucination": Fault(("caption",), _hallucinated),
+    "repetition": Fault(_WRITTEN, _repeated),
+    "refusal": Fault(_WRITTEN, _refused),
+    "echo": Fault(_WRITTEN, _echoed),
+    "truncation": Fault(("caption",), _truncated),  # the only long answers
+    "meta": Fault(_WRITTEN, _meta),
+    "format": Fault(_ASKED, _out_of_format),
+}
+
+
+def plant(rows: list[Row], shares: Faults, rng: np.random.Generator) -> list[Row]:
+    """The same rows, of which so many have each fault, named in `noise`.
+
+    Raises InputError where the faults of one form would befall more rows than it has.
+    """
+    out = list(rows)
+    for form in sorted({row.form for row in rows}):
+        names = [name for name, fault in FAULTS.items() if form in fault.forms]
+        ends = np.cumsum([getattr(shares, name) for name in names])
+        if ends[-1] > 1 + 1e-9:
+            raise InputError(f"world.faults: {', '.join(names)} make {ends[-1]:g} of all {form} rows; make them fewer")
+        dealt = rng.permutation([i for i, row in enumerate(rows) if row.form == form])
+        for name, own in zip(names, np.split(dealt, np.round(ends * len(dealt)).astype(int)), strict=False):
+            for i in own:
+                out[i] = replace(FAULTS[name].change(rows[i], rng), noise=name)
+    return out

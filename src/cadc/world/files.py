@@ -1,0 +1,54 @@
+"""Pools and embedded worlds as files: rows in one table, labels, benchmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cadc.artifacts import fresh, write_json
+from cadc.compute import console
+from cadc.config.data import Pool
+from cadc.config.world import Benchmarks, World
+from cadc.data.reader import copy_pool
+from cadc.world.benchmarks import write_benchmarks
+from cadc.world.mini_world import write_pool
+
+LABELS = pa.schema([(name, pa.string()) for name in ("id", "subtask", "meta_task", "form", "noise", "duplicate_of")])
+
+
+def write_labels(path: Path, labels: list[dict]) -> None:
+    """Write noise labels, one dict a row; none for data that nobody labelled."""
+    pq.write_table(pa.Table.from_pylist(labels, schema=LABELS), path)
+
+
+def write_rows(folder: Path, annotations: Path, images: Path, settings: Pool) -> None:
+    """Read and check a pool into `folder`: rows.parquet and skipped.json."""
+    rows = fresh(folder) / "rows.parquet"
+    n_rows, skipped = copy_pool(rows, annotations, images, settings.on_bad_row, **settings.rules)
+    write_json(folder / "skipped.json", [vars(row) for row in skipped])
+    console.line(f"pool: {n_rows} rows, {len(skipped)} skipped")
+
+
+def write_world_pool(folder: Path, scratch: Path, world: World, settings: Pool) -> list[dict]:
+    """A world's pool in `folder`, by the reader that reads your own data. Returns its labels.
+
+    It is first written to `scratch` as LLaVA-format JSON and PNG files.
+    """
+    labels = write_pool(fresh(scratch), world, np.random.default_rng(world.seed))
+    write_rows(folder, scratch / "pool.json", scratch / "images", settings)
+    return labels
+
+
+def write_world(folder: Path, scratch: Path, world: World, sizes: Benchmarks, settings: Pool) -> None:
+    """A whole world in `folder`: pool/ as artifacts.load_pool reads it, labels.parquet, benchmarks/probe and score.
+
+    Its images are embedded whatever the settings say: what lies in `scratch` need not stay.
+    """
+    fresh(folder)
+    settings = settings.model_copy(update={"embed_images": True})
+    write_labels(folder / "labels.parquet", write_world_pool(folder / "pool", scratch, world, settings))
+    probe, score = fresh(folder / "benchmarks/probe"), fresh(folder / "benchmarks/score")
+    write_benchmarks(probe, score, sizes, world)

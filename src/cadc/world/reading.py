@@ -1,0 +1,28 @@
+"""What a base has read before it is tuned: scenes in words, and questions about them (ours).
+
+Every real vision-language model starts from a language model that has read. Here a text states a scene in words, asks
+a question in the wording of the pool, in any of its forms, and answers it. There is never a picture beside it: of
+pictures the base has only learnt the dialect (`world/dialect.py`). So tuning has to join what it reads with what it
+sees.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cadc.world.dialect import ASSISTANT, Probe
+from cadc.world.rows import ask, find_question
+from cadc.world.subtasks import SUBTASKS, WORDINGS
+from cadc.world.vocabulary import split_words
+
+#: Forms in which questions are read, with their shares.
+_FORMS, _SHARES = ("open", "yesno", "choice"), (0.5, 0.25, 0.25)
+
+
+def draw_text(rng: np.random.Generator) -> Probe:
+    """The words of one text up to its answer, and the answer's: all subtasks and all wordings alike."""
+    name = list(SUBTASKS)[int(rng.integers(len(SUBTASKS)))]
+    scene, question = find_question(name, rng, WORDINGS)
+    turn = ask(question, _FORMS[rng.choice(len(_FORMS), p=_SHARES)], rng)
+    told = f"{scene.background} , {scene.caption()}"
+    return [*split_words(told), *split_words(turn.human), ASSISTANT], split_words(turn.answer)

@@ -1,0 +1,29 @@
+"""world NAME: an embedded world of `worlds`, whole: pool, labels and benchmarks (testbed/dvc.yaml).
+
+    dvc repro pipelines/testbed/dvc.yaml:world@world-b
+
+The gate judges worlds, and conclusions are confirmed in world-b. The pool of the default run is made by `prepare`.
+"""
+
+import sys
+
+from cadc import artifacts
+from cadc.compute.stage import run_stage
+from cadc.config.errors import InputError
+from cadc.config.params import Params
+from cadc.world.files import write_world
+
+NAME = sys.argv[1]
+
+
+def main(params: Params) -> int:
+    if NAME not in params.worlds:
+        raise InputError(f"there is no world {NAME}; conf/config.yaml composes {', '.join(params.worlds)}")
+    world = params.worlds[NAME]
+    folder, scratch = artifacts.WORLDS / NAME, artifacts.SCRATCH / "worlds" / NAME
+    write_world(folder, scratch, world, params.benchmarks, params.pool)
+    return world.rows
+
+
+if __name__ == "__main__":
+    run_stage(f"world@{NAME}", main)
