@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import encode_prompt, end_of_turn
+from cadc.model.folding import folded
 
 
 def prompt(processor: ProcessorMixin, text: str, images: list) -> dict[str, Any]:
@@ -40,14 +41,15 @@ def generate(
         batch = model_inputs(
             collate([prompts[i] for i in at], tokenizer.pad_token_id, left=True), device, with_labels=False
         )
-        made = model.generate(
-            **batch,
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            num_beams=1,
-            eos_token_id=stops,
-            pad_token_id=tokenizer.pad_token_id,
-        )
+        with folded(model):
+            made = model.generate(
+                **batch,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                eos_token_id=stops,
+                pad_token_id=tokenizer.pad_token_id,
+            )
         for i, text in zip(
             at, tokenizer.batch_decode(made[:, batch["input_ids"].shape[1] :], skip_special_tokens=True), strict=True
         ):

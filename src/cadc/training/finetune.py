@@ -23,6 +23,7 @@ from cadc.config.errors import InputError
 from cadc.config.params import Model, Optimizer
 from cadc.model.batches import collate, model_inputs, pack
 from cadc.model.encode import IGNORE, EncodedRows
+from cadc.model.folding import folded
 from cadc.model.load import trainable
 from cadc.training.parallel import add_up_gradients, shard_base, shares, total
 
@@ -85,37 +86,38 @@ def finetune(
     if model_params.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
-    for i in console.track(range(len(done), n_steps), "fine-tune"):
-        which = schedule[i * settings.batch_size : (i + 1) * settings.batch_size]
-        parts, n_counted = shares(which, settings.micro_batch, rank, world)
-        batches = [batched([rows[int(row)] for row in part], pad_id) for part in parts]
-        for batch in batches[n_counted:]:
-            batch["labels"].fill_(IGNORE)
-        n_tokens = total(sum(int((batch["labels"][:, 1:] != IGNORE).sum()) for batch in batches))
-        passed = 0.0
-        for batch in batches:
-            inputs = model_inputs(batch, device)
-            keep, targets = learnt(inputs.pop("labels"))
-            with torch.autocast(device.type, torch.bfloat16, enabled=model_params.dtype == "bfloat16"):
-                logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits
-                loss = F.cross_entropy(logits.float(), targets, reduction="sum") / n_tokens
-            loss.backward()
-            passed += loss.item()
-        losses[i] = total(passed)
-        if not np.isfinite(losses[i]):
-            ids = ", ".join(rows.table["id"][int(row)].as_py() for row in which)
-            raise InputError(
-                f"the loss is {losses[i]} at step {i + 1}, rows with ids {ids}; "
-                "lower learning_rate or look at these rows"
-            )
-        add_up_gradients(parameters)
-        torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
-        optimizer.step()
-        rate.step()
-        optimizer.zero_grad()
-        if rank == 0 and i + 1 in snapshot_steps:
-            take_snapshot(i + 1, optimizer, rate.get_last_lr()[0])
-        if rank == 0 and checkpoint and checkpoint.due(i + 1, settings.checkpoint_steps):
-            checkpoint.save(model, optimizer, losses[: i + 1])
+    with folded(model):
+        for i in console.track(range(len(done), n_steps), "fine-tune"):
+            which = schedule[i * settings.batch_size : (i + 1) * settings.batch_size]
+            parts, n_counted = shares(which, settings.micro_batch, rank, world)
+            batches = [batched([rows[int(row)] for row in part], pad_id) for part in parts]
+            for batch in batches[n_counted:]:
+                batch["labels"].fill_(IGNORE)
+            n_tokens = total(sum(int((batch["labels"][:, 1:] != IGNORE).sum()) for batch in batches))
+            passed = 0.0
+            for batch in batches:
+                inputs = model_inputs(batch, device)
+                keep, targets = learnt(inputs.pop("labels"))
+                with torch.autocast(device.type, torch.bfloat16, enabled=model_params.dtype == "bfloat16"):
+                    logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits
+                    loss = F.cross_entropy(logits.float(), targets, reduction="sum") / n_tokens
+                loss.backward()
+                passed += loss.item()
+            losses[i] = total(passed)
+            if not np.isfinite(losses[i]):
+                ids = ", ".join(rows.table["id"][int(row)].as_py() for row in which)
+                raise InputError(
+                    f"the loss is {losses[i]} at step {i + 1}, rows with ids {ids}; "
+                    "lower learning_rate or look at these rows"
+                )
+            add_up_gradients(parameters)
+            torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
+            optimizer.step()
+            rate.step()
+            optimizer.zero_grad()
+            if rank == 0 and i + 1 in snapshot_steps:
+                take_snapshot(i + 1, optimizer, rate.get_last_lr()[0])
+            if rank == 0 and checkpoint and checkpoint.due(i + 1, settings.checkpoint_steps):
+                checkpoint.save(model, optimizer, losses[: i + 1])
     model.eval()
     return losses
