@@ -59,7 +59,7 @@ def write_benchmark_roots(params: Params) -> None:
     write_own(
         choice,
         yesno,
-        Checker(data.inside(data.images), params.pool.min_image_side, max_pixels=params.pool.max_image_pixels),
+        Checker(data.inside(data.images), **params.pool.image_rules),
         roots,
     )
     if data.probe:

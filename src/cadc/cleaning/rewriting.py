@@ -13,7 +13,7 @@ from cadc.cleaning.flags import any_flag, text_flags
 from cadc.compute.endpoint import Endpoint, Prompt
 from cadc.config.cleaning import Clean
 from cadc.data.wording import IMAGE_TOKEN
-from cadc.model.encode import image_file
+from cadc.data.pictures import shown_file
 
 PROMPT = """Answer the question about the image. Reply with the answer alone, in the form that the question asks for.
 
@@ -80,6 +80,6 @@ def asked_of(endpoint: Endpoint, records: Callable[[int], dict], rows: np.ndarra
         record = records(row)
         question = record["turns"][0]["text"].replace(IMAGE_TOKEN, " ").strip()
         prompts.append(
-            Prompt(PROMPT.format(question=question), image_file(record["images"][0]) if record["images"] else None)
+            Prompt(PROMPT.format(question=question), shown_file(record["images"][0]) if record["images"] else None)
         )
     return endpoint.ask(prompts, read)

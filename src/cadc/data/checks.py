@@ -6,18 +6,19 @@ pixel is decoded. Every reason says the value and what to do about it; who calls
 
 from __future__ import annotations
 
-import io
 import os
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image
 
 from cadc.config.errors import InputError
+from cadc.data.damage import damage
+from cadc.data.pictures import Unreadable, opened, upright_rgb
 from cadc.data.wording import IMAGE_TOKEN
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other decoder is tried
 MAX_IMAGE_PIXELS = 178_956_970  # where Pillow itself raises DecompressionBombError: twice its Image.MAX_IMAGE_PIXELS
+MAX_IMAGE_RATIO = 200  # what Qwen2-VL takes at most; CLIP would make gigabytes of a longer strip's short side
 _BYTES_PER_PIXEL = 8  # four channels of 16 bits: no picture needs more, compressed or not
 _SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 
@@ -72,11 +73,12 @@ def check_turns(record: dict) -> list[dict[str, str]]:
     return turns
 
 
-def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels: int) -> None:
-    """Decode the image, a path or its bytes, whole.
+def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels: int, max_ratio: float) -> None:
+    """Decode the image, a path or its bytes, whole, as `pictures` shows it.
 
-    Raises InputError if it is corrupt, in no format of `FORMATS`, smaller than `min_side` pixels, or larger than
-    `max_pixels`; the size is read from the file's head before anything is decoded.
+    Raises InputError if it is damaged, in none of its formats, of a range of values that can't be shown, smaller than
+    `min_side` pixels, larger than `max_pixels`, or if its longer side is above `max_ratio` times the other; the size is
+    read from the file's head before anything is decoded.
     """
     what, n_bytes = f"image {shown(name)}", len(source) if isinstance(source, bytes) else os.path.getsize(source)
     if not n_bytes:
@@ -84,40 +86,45 @@ def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels
     too_large = f"above pool.max_image_pixels={max_pixels}; scale it down or remove the row"
     if n_bytes > _BYTES_PER_PIXEL * max_pixels:
         fail(f"{what} is {n_bytes} bytes, more than {_BYTES_PER_PIXEL} for each of the pixels it may have, {too_large}")
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # other packages set it, for the whole process
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        with opened(data) as image:
             width, height = image.size
-            if min_side <= min(width, height) and width * height <= max_pixels:
-                image.load()
+            size = f"{what} is {width}x{height} pixels"
+            if width * height > max_pixels:
+                fail(f"{size}, {too_large}")
+            if min(width, height) < min_side:
+                fail(f"{size}, below pool.min_image_side={min_side}; replace it or remove the row")
+            if max(width, height) > max_ratio * min(width, height):
+                ratio = f"{max(width, height) / min(width, height):.0f} times as long as wide"
+                fail(f"{size}, {ratio}, above pool.max_image_ratio={max_ratio:g}; cut it up or remove the row")
+            if fault := damage(data, image.format):
+                fail(f"{what} is damaged ({fault}); restore the file or remove the row")
+            upright_rgb(image)
     except Image.DecompressionBombError as error:
         fail(f"{what}: {error} It is {too_large}")
-    except UnidentifiedImageError:
-        fail(
-            f"{what} can't be decoded: it is none of {', '.join(FORMATS)}; "
-            "convert or restore the file, or remove the row"
-        )
-    except Exception as error:
-        fail(f"{what} can't be decoded ({type(error).__name__}: {error}); replace the file or remove the row")
-    if width * height > max_pixels:
-        fail(f"{what} is {width}x{height} pixels, {too_large}")
-    if min(width, height) < min_side:
-        fail(f"{what} is {width}x{height} pixels, below pool.min_image_side={min_side}; replace it or remove the row")
+    except Unreadable as error:
+        fail(f"{what} {error}")
 
 
 class Checker:
     """Turns records into rows of the pool table.
 
-    Images lie in `folder` (None: every image is in its record, as {bytes, path}). They have at least `min_side` pixels
-    a side and at most `max_pixels`. The table holds their bytes with `embed_images`, else their paths alone.
+    Images lie in `folder` (None: every image is in its record, as {bytes, path}). They are held to what `check_image`
+    says. The table holds their bytes with `embed_images`, else their paths alone.
     """
 
     def __init__(
-        self, folder: Path | None, min_side: int = 8, embed_images: bool = True, max_pixels: int = MAX_IMAGE_PIXELS
+        self,
+        folder: Path | None,
+        min_side: int = 8,
+        embed_images: bool = True,
+        max_pixels: int = MAX_IMAGE_PIXELS,
+        max_ratio: float = MAX_IMAGE_RATIO,
     ):
         self.folder, self.root = folder, os.path.realpath(folder or "")
         self.embed_images = embed_images
-        self.check = partial(check_image, min_side=min_side, max_pixels=max_pixels)
+        self.check = partial(check_image, min_side=min_side, max_pixels=max_pixels, max_ratio=max_ratio)
         # Many rows may show one file: a process looks at it once. What failed is not kept, and fails again.
         self.file = lru_cache(1 << 20)(self._file)
 

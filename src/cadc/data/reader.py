@@ -226,7 +226,7 @@ def read_pool(
     disk.
 
     Images lie in `folder`, None where each is in its record. `rules` are those of `Checker`, min_side, embed_images,
-    max_pixels, and repeated_ids: fail | number (a repeated id gets #2, #3...). Returns a table with columns id, source,
+    max_pixels, max_ratio, and repeated_ids: fail | number (a repeated id gets #2, #3...). Returns a table with columns id, source,
     images (list of {bytes, path}) and turns (list of {role, text}), in file order, and the rows that were skipped.
     Raises PoolError on an unreadable file, an empty result or, under `on_bad_row="fail"`, on the first bad row (and
     says how many more there are).

@@ -10,8 +10,8 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
+from cadc.data.pictures import open_image, upright_rgb
 from cadc.data.wording import IMAGE_TOKEN
-from cadc.model.encode import open_image
 from cadc.model.generate import generate, prompt
 
 #: Requests that are encoded at once, and kept if there are no more: at 336 pixels a side, VQAv2's would take 290 GB.
@@ -47,7 +47,7 @@ class ChatModel(lmms):
                     f"{task}, document {doc_id}: shows {', '.join(other)}; models here are shown images and text alone"
                 )
             images = [
-                part["url"]
+                upright_rgb(part["url"])
                 if isinstance(part["url"], Image.Image)
                 else open_image({"bytes": None, "path": part["url"]})
                 for part in parts

@@ -14,9 +14,22 @@ from lmms_eval.api.model import lmms
 from lmms_eval.api.task import ConfigurableMessagesTask
 from lmms_eval.evaluator import simple_evaluate
 from lmms_eval.tasks import TaskManager
+from PIL import Image
 
 from cadc.config.errors import InputError
+from cadc.data.pictures import open_image
 from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
+
+
+class UprightImage(datasets.Image):
+    """A column of pictures that are decoded as those of the pool are: what is scored is what was trained on."""
+
+    def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
+        return open_image(value)
+
+
+def _pictures(data: datasets.Dataset) -> list[str]:
+    return [name for name, kind in data.features.items() if isinstance(getattr(kind, "feature", kind), datasets.Image)]
 
 
 class MirrorTask(ConfigurableMessagesTask):
@@ -33,11 +46,8 @@ class MirrorTask(ConfigurableMessagesTask):
         split, data = self.config.test_split, self._data
         if self.config.process_docs is not None:
             data = self.config.process_docs(data)
-        pictures = [
-            name for name, kind in data.features.items() if isinstance(getattr(kind, "feature", kind), datasets.Image)
-        ]
         self.dataset = datasets.DatasetDict({split: data})
-        self.dataset_no_image = datasets.DatasetDict({split: data.remove_columns(pictures)})
+        self.dataset_no_image = datasets.DatasetDict({split: data.remove_columns(_pictures(data))})
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,8 @@ def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> da
             f"{place}: no column {', '.join(lacking)}, which lmms-eval's task reads; "
             f"there are {', '.join(rows.column_names)}; {again}"
         )
+    for name in _pictures(rows):
+        rows = rows.cast_column(name, UprightImage())
     return rows
 
 

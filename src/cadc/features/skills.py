@@ -20,7 +20,7 @@ import numpy as np
 from cadc.compute.endpoint import Endpoint, EndpointError, Prompt
 from cadc.data.wording import IMAGE_TOKEN
 from cadc.features.embeddings import row_text, sentence_embeddings
-from cadc.model.encode import image_file
+from cadc.data.pictures import shown_file
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -122,7 +122,7 @@ def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: 
     def asked(row: dict) -> list[str] | EndpointError:
         image = row["images"][0] if with_image and row["images"] else None
         prompt = Prompt(
-            PROMPT.format(top=top, question=row_text(row["turns"], answers=False)), image and image_file(image)
+            PROMPT.format(top=top, question=row_text(row["turns"], answers=False)), image and shown_file(image)
         )
         try:
             return endpoint.ask([prompt], lambda reply: read_list(reply, top))[0]

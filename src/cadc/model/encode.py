@@ -7,10 +7,8 @@ generation.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from PIL import Image
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 from cadc.config.errors import InputError
+from cadc.data.pictures import open_image
 from cadc.data.wording import IMAGE_TOKEN
 
 IGNORE = -100
@@ -29,26 +28,6 @@ PER_IMAGE = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_m
 TOKEN_TYPES = "mm_token_type_ids"
 
 KEPT_BYTES = 1 << 31  # of encoded rows that a process keeps: a row of LLaVA-1.5 is 1.4 MB of pixels
-
-
-def image_file(image: dict) -> bytes:
-    """The bytes of an image's file, from a pool cell {bytes, path} or its path. Raises InputError naming the path."""
-    if image["bytes"] is not None:
-        return image["bytes"]
-    try:
-        return Path(image["path"]).read_bytes()
-    except OSError as error:
-        raise InputError(f"image {image['path']}: can't be read ({error.strerror}); restore the file") from None
-
-
-def open_image(image: dict) -> Image.Image:
-    """The RGB picture of a pool or benchmark cell {bytes, path}. Raises InputError where it can't be read."""
-    try:
-        with Image.open(io.BytesIO(image_file(image))) as opened:
-            return opened.convert("RGB")
-    except OSError as error:
-        what = image["path"] or "in the table"
-        raise InputError(f"image {what}: can't be decoded ({type(error).__name__}); replace it") from error
 
 
 def to_messages(turns: Sequence[dict[str, str]]) -> list[dict]:

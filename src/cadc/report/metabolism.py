@@ -26,7 +26,7 @@ from cadc.metabolism.diagnosis import Diagnosis
 from cadc.metabolism.errors import KINDS
 from cadc.metabolism.rounds import Outcome, Round
 from cadc.metabolism.validation import FIGURE
-from cadc.model.encode import open_image
+from cadc.data.pictures import open_image
 from cadc.report.figures import STYLE, save
 from cadc.report.text import markdown
 
