@@ -12,8 +12,8 @@ from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.flags import any_flag, text_flags
 from cadc.compute.endpoint import Endpoint, Prompt
 from cadc.config.cleaning import Clean
-from cadc.data.wording import IMAGE_TOKEN
 from cadc.data.pictures import shown_file
+from cadc.data.wording import IMAGE_TOKEN
 
 PROMPT = """Answer the question about the image. Reply with the answer alone, in the form that the question asks for.
 

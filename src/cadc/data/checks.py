@@ -98,9 +98,9 @@ def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels
             if max(width, height) > max_ratio * min(width, height):
                 ratio = f"{max(width, height) / min(width, height):.0f} times as long as wide"
                 fail(f"{size}, {ratio}, above pool.max_image_ratio={max_ratio:g}; cut it up or remove the row")
-            if fault := damage(data, image.format):
-                fail(f"{what} is damaged ({fault}); restore the file or remove the row")
             upright_rgb(image)
+            if fault := damage(data, image.format):
+                fail(f"{what} is damaged inside ({fault}); restore the file or remove the row")
     except Image.DecompressionBombError as error:
         fail(f"{what}: {error} It is {too_large}")
     except Unreadable as error:

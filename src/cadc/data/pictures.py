@@ -51,10 +51,8 @@ def open_image(image: dict) -> Image.Image:
     """The upright RGB picture of a pool or benchmark cell {bytes, path}. Raises InputError naming it."""
     try:
         return upright_rgb(opened(image_file(image)))
-    except Image.DecompressionBombError as error:
+    except (Unreadable, Image.DecompressionBombError) as error:
         raise InputError(f"image {image['path'] or 'in the table'}: {error}") from error
-    except Unreadable as error:
-        raise InputError(f"image {image['path'] or 'in the table'} {error}") from error
 
 
 def shown_file(image: dict) -> bytes:
@@ -142,9 +140,9 @@ def _grey(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     low, high = values.min(), values.max()  # NaN where there is one
     if image.mode == "F":
-        scale = 255 if 0 <= low and high <= 1 else None
+        scale = 255 if low >= 0 and high <= 1 else None
     else:
-        bits = next((bits for bits in _DEPTHS if 0 <= low and high < 1 << bits), None)
+        bits = next((bits for bits in _DEPTHS if low >= 0 and high < 1 << bits), None)
         scale = bits and 255 / ((1 << bits) - 1)
     if scale is None:
         raise Unreadable(

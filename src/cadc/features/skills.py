@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cadc.compute.endpoint import Endpoint, EndpointError, Prompt
+from cadc.data.pictures import shown_file
 from cadc.data.wording import IMAGE_TOKEN
 from cadc.features.embeddings import row_text, sentence_embeddings
-from cadc.data.pictures import shown_file
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
