@@ -15,12 +15,12 @@ from cadc import artifacts
 from cadc.compute import console
 from cadc.compute.stage import run_stage
 from cadc.config.params import Params
-from cadc.data.checks import Checker
-from cadc.data.hub_layout import copy_data_sets
+from cadc.data.checks import Checker, check_benchmark
+from cadc.data.hub_layout import copy_data_sets, pictures_of
 from cadc.data.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
 from cadc.data.own_questions import write_own
-from cadc.data.probe import REPOSITORY
-from cadc.evaluation.catalogue import check_names, repositories
+from cadc.data.probe import REPOSITORY, pictures_of_probe
+from cadc.evaluation.catalogue import check_names, needs, repositories
 from cadc.world.benchmarks import write_benchmarks
 from cadc.world.files import write_labels, write_rows, write_world_pool
 from cadc.world.reserve import read_reserve
@@ -62,12 +62,17 @@ def write_benchmark_roots(params: Params) -> None:
         Checker(data.inside(data.images), **params.pool.image_rules),
         roots,
     )
+    rules = params.pool.image_rules | {"min_side": 1}  # a benchmark is as it is
     if data.probe:
-        copy_data_sets(
-            Path(data.probe), roots["probe"], sorted({REPOSITORY[target] for target in params.capture.targets})
-        )
+        targets = params.capture.targets
+        copied = copy_data_sets(Path(data.probe), roots["probe"], sorted({REPOSITORY[target] for target in targets}))
+        copied_targets = [target for target in targets if REPOSITORY[target] in copied]
+        check_benchmark(pictures_of_probe(roots["probe"], copied_targets), **rules)
     if data.score:
-        copy_data_sets(Path(data.score), roots["score"], repositories(params.evaluate.tasks))
+        tasks = params.evaluate.tasks
+        copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks))
+        for part in dict.fromkeys(part for task in tasks for part in needs(task) if part.repository in copied):
+            check_benchmark(pictures_of(part.folder(roots["score"]), part.config, part.split), **rules)
 
 
 def main(params: Params) -> None:

@@ -7,14 +7,16 @@ pixel is decoded. Every reason says the value and what to do about it; who calls
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import lru_cache, partial
+from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from cadc.config.errors import InputError
 from cadc.data.damage import damage
-from cadc.data.pictures import Unreadable, opened, upright_rgb
+from cadc.data.pictures import Unreadable, image_file, opened, upright_rgb
 from cadc.data.wording import IMAGE_TOKEN
 
 MAX_IMAGE_PIXELS = 178_956_970  # where Pillow itself raises DecompressionBombError: twice its Image.MAX_IMAGE_PIXELS
@@ -105,6 +107,24 @@ def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels
         fail(f"{what}: {error} It is {too_large}")
     except Unreadable as error:
         fail(f"{what} {error}")
+
+
+def check_benchmark(images: Iterable[tuple[str, dict]], **rules) -> None:
+    """Check the pictures of a benchmark that others made, (where, cell {bytes, path}), each different file once.
+
+    `rules` are those of `check_image`. Raises InputError naming where: a benchmark without some of its questions would
+    be another one, so none is skipped.
+    """
+    seen: set[bytes] = set()
+    for where, image in images:
+        try:
+            data = image_file(image)
+            key = blake2b(data, digest_size=16).digest()
+            if key not in seen:
+                seen.add(key)
+                check_image(data, image["path"], **rules)
+        except InputError as error:
+            raise InputError(f"{where}: {error}; or fetch the data set again") from None
 
 
 class Checker:

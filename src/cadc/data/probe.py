@@ -111,6 +111,13 @@ TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope, "llava_in_the_
 REPOSITORY = {"mmt_val": MMT, "mini_vqa": MINI_VQA, "pope": POPE, "llava_in_the_wild": LLAVA_W}
 
 
+def pictures_of_probe(root: Path, targets: list[str]) -> Iterator[tuple[str, dict]]:
+    """Every probe row's picture as (where it is, cell {bytes, path}). Raises InputError as `load_probe` does."""
+    for target in targets:
+        for name, _, _, image, _, _ in TARGETS[target](root):
+            yield f"{root / REPOSITORY[target]}, row {name}", image
+
+
 def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:
     """Probe rows of the `targets` as a pool table, each row's subtask, and every subtask's target and meta-task.
 

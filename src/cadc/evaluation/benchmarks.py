@@ -17,6 +17,7 @@ from lmms_eval.tasks import TaskManager
 from PIL import Image
 
 from cadc.config.errors import InputError
+from cadc.data.hub_layout import decode_as, picture_columns, place_of, read_split
 from cadc.data.pictures import open_image
 from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
 
@@ -26,10 +27,6 @@ class UprightImage(datasets.Image):
 
     def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
         return open_image(value)
-
-
-def _pictures(data: datasets.Dataset) -> list[str]:
-    return [name for name, kind in data.features.items() if isinstance(getattr(kind, "feature", kind), datasets.Image)]
 
 
 class MirrorTask(ConfigurableMessagesTask):
@@ -47,7 +44,7 @@ class MirrorTask(ConfigurableMessagesTask):
         if self.config.process_docs is not None:
             data = self.config.process_docs(data)
         self.dataset = datasets.DatasetDict({split: data})
-        self.dataset_no_image = datasets.DatasetDict({split: data.remove_columns(_pictures(data))})
+        self.dataset_no_image = datasets.DatasetDict({split: data.remove_columns(picture_columns(data))})
 
 
 @dataclass(frozen=True)
@@ -67,32 +64,18 @@ def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> da
     Raises InputError where the mirror lacks the split or one of `columns`.
     """
     folder = data.folder(root)
-    place = f"{folder}, config {data.config or 'default'}, split {data.split}"
     again = f"fetch it again: {data.fetch(root)}"
     try:
-        builder = datasets.load_dataset_builder(str(folder.resolve()), data.config, cache_dir=cache)
-        files = {str(split): list(paths) for split, paths in (builder.config.data_files or {}).items()}
-        if data.split not in files:
-            raise ValueError(f"there are the splits {', '.join(sorted(files)) or 'none'}")
-        rows = datasets.load_dataset(
-            builder.name,
-            data_files={data.split: files[data.split]},
-            split=data.split,
-            features=builder.info.features,
-            cache_dir=cache,
-        )
-    except Exception as error:  # datasets raises errors of ten kinds for an incomplete folder
-        raise InputError(
-            f"{place}: can't be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); {again}"
-        ) from error
+        rows = read_split(folder, data.config, data.split, cache)
+    except InputError as error:
+        raise InputError(f"{error}; {again}") from error
     lacking = [name for name in columns if name not in rows.column_names]
     if lacking:
         raise InputError(
-            f"{place}: no column {', '.join(lacking)}, which lmms-eval's task reads; "
+            f"{place_of(folder, data.config, data.split)}: no column {', '.join(lacking)}, which lmms-eval's task reads; "
             f"there are {', '.join(rows.column_names)}; {again}"
         )
-    for name in _pictures(rows):
-        rows = rows.cast_column(name, UprightImage())
+    decode_as(rows, UprightImage())
     return rows
 
 
