@@ -13,11 +13,14 @@ from huggingface_hub import try_to_load_from_cache
 
 from cadc.config.arms import Arm
 from cadc.config.data import Data
+from cadc.config.errors import InputError
 from cadc.config.params import Params
 from cadc.data.probe import REPOSITORY
 from cadc.data.records import PoolError, read_records
 from cadc.doctor.published import Size
 from cadc.evaluation.catalogue import TASKS, DataSet, needs
+from cadc.model.load import load_processor
+from cadc.model.processors import check_shapes
 
 _GB = 1e9
 
@@ -167,6 +170,18 @@ def model_findings(params: Params, size: Size | None) -> list[Finding]:
             )
             found.append(Finding(what, where is not None, where or fetch))
     return found
+
+
+def processor_findings(params: Params) -> list[Finding]:
+    """Whether the model's processor goes with it and takes every picture that `prepare` lets in; none without a model."""
+    if _model_there(params.model.path) is None:
+        return []
+    try:
+        processor = load_processor(params.model)
+        check_shapes(processor, params.pool.min_image_side, params.pool.max_image_ratio)
+    except InputError as error:
+        return [Finding("processor", False, str(error))]
+    return [Finding("processor", True, type(processor).__name__)]
 
 
 def package_findings(params: Params) -> list[Finding]:

@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerBase, ProcessorMixin
 from cadc.config.errors import InputError
 from cadc.data.pictures import open_image
 from cadc.data.wording import IMAGE_TOKEN
+from cadc.model.processors import tensors_of
 
 IGNORE = -100
 #: Tensors whose first axis counts images or patches of the whole batch; others are per row.
@@ -149,9 +150,7 @@ def _tokenize(
             f"{mark!r} stands {n_marks} times in the rendered text of {len(images)} image(s); "
             "mend the chat template, or take it out of the text"
         )
-    shown = iter(
-        [processor(text=[mark], images=[image], add_special_tokens=False, return_tensors="pt") for image in images]
-    )
+    shown = iter([tensors_of(processor, image) for image in images])
     ids, labels, types, extra, images_end = [], [], [], {}, 0
     for token, learnt in tokens:
         if token != mark_id:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from jinja2 import TemplateError
 from PIL import Image
-from transformers import AutoModel, PretrainedConfig, ProcessorMixin
+from transformers import AutoModel, BatchFeature, PretrainedConfig, ProcessorMixin
 
 from cadc.config.errors import InputError
 from cadc.data.wording import IMAGE_TOKEN
@@ -86,14 +86,17 @@ def check_features(processor: ProcessorMixin, config: PretrainedConfig, path: st
     It reckons them from options of its own, patch_size, vision_feature_select_strategy and num_additional_image_tokens,
     which older conversions leave out; the config and the tower's shape, on torch's meta device, say what is right.
     """
-    right, vision = {}, getattr(config, "vision_config", None)
-    if hasattr(processor, "patch_size") and hasattr(vision, "patch_size"):
-        right["patch_size"] = vision.patch_size
-    if hasattr(processor, "vision_feature_select_strategy") and hasattr(config, "vision_feature_select_strategy"):
-        right["vision_feature_select_strategy"] = config.vision_feature_select_strategy
-    if hasattr(processor, "num_additional_image_tokens") and (additional := _additional(vision)) is not None:
-        right["num_additional_image_tokens"] = additional
-    wrong = {name: value for name, value in right.items() if getattr(processor, name) != value}
+    if not hasattr(processor, "num_additional_image_tokens"):
+        return
+    vision = getattr(config, "vision_config", None)
+    right = {
+        "patch_size": getattr(vision, "patch_size", None),
+        "vision_feature_select_strategy": getattr(config, "vision_feature_select_strategy", None),
+        "num_additional_image_tokens": _additional(vision),
+    }
+    wrong = {
+        name: value for name, value in right.items() if value is not None and getattr(processor, name, value) != value
+    }
     if wrong:
         said = ", ".join(f"{name} {getattr(processor, name)!r} where the model has {wrong[name]!r}" for name in wrong)
         given = ", ".join(f"{name}: {value}" for name, value in wrong.items())
@@ -112,17 +115,30 @@ def _additional(vision: PretrainedConfig | None) -> int | None:
         return None
 
 
-def check_picture(processor: ProcessorMixin, config: PretrainedConfig, path: str) -> None:
-    """Raise InputError where a picture can't be turned into tensors, or into ones of another size than a CLIP-like
-    tower's."""
+def check_shapes(processor: ProcessorMixin, min_side: int, max_ratio: float) -> None:
+    """Raise InputError where the processor refuses the smallest or the longest pictures that a pool's rules let in."""
+    long = int(min_side * max_ratio)
+    for shape in ((min_side, min_side), (min_side, long), (long, min_side)):
+        tensors_of(processor, Image.new("RGB", shape))
+
+
+def tensors_of(processor: ProcessorMixin, image: Image.Image) -> BatchFeature:
+    """input_ids of one image's tokens, and its tensors. Raises InputError with its size where the processor refuses it."""
     mark = getattr(processor, "image_token", IMAGE_TOKEN)
     try:
-        made = processor(text=[mark], images=[Image.new("RGB", (64, 48))], return_tensors="pt")
-    except Exception as error:
+        return processor(text=[mark], images=[image], add_special_tokens=False, return_tensors="pt")
+    except Exception as error:  # processors raise what they like
         raise InputError(
-            f"the processor of {path} can't take a picture ({type(error).__name__}: {error}); fetch it again, or set "
-            "what it lacks in model.processor"
+            f"{type(processor).__name__} refuses a picture of {image.width}x{image.height} pixels "
+            f"({type(error).__name__}: {error}); leave such pictures out by pool.min_image_side and "
+            "pool.max_image_ratio, or mend model.processor"
         ) from error
+
+
+def check_picture(processor: ProcessorMixin, config: PretrainedConfig, path: str) -> None:
+    """Raise InputError where no picture can be turned into tensors, or into ones of another size than a CLIP-like
+    tower's."""
+    made = tensors_of(processor, Image.new("RGB", (64, 48)))
     side = getattr(getattr(config, "vision_config", None), "image_size", None)
     if hasattr(processor, "num_additional_image_tokens") and isinstance(side, int):
         given = tuple(made["pixel_values"].shape[-2:])
