@@ -7,6 +7,7 @@ The pixels are upright, three channels of 8 bits. Rules (ours where no standard 
 - Grey values of more than 8 bits are scaled, never clipped. Whole numbers are taken for the smallest depth of 8, 10,
   12, 14 or 16 bits that holds the picture's largest: files of 16 bits often hold 12 (X-rays) or 14 (depth in mm,
   reflectance). Floats must lie in 0 to 1. Other ranges are refused: nothing says where black and white would be.
+  Of colours of 16 bits Pillow keeps the upper 8; where these are all below 64 the picture is refused.
 - Of an animation or a file of several pages the first picture is taken.
 - Colour profiles are not applied, as in LLaVA's training; Lab alone needs one, and becomes sRGB.
 """
@@ -101,9 +102,12 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # other packages set it, for the whole process
     try:
+        deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
         image.load()  # first: a TIFF is turned by it, and a PNG's orientation may stand behind its pixels
         turn = _TURNS.get(_orientation(image))
         made = _rgb(image)
+        if deep and image.mode in ("RGB", "RGBA", "LA"):
+            _check_deep_colours(image)
     except Unreadable:
         raise
     except Exception as error:  # decoders raise what they like
@@ -133,6 +137,17 @@ def _rgb(image: Image.Image) -> Image.Image:
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     return image.convert("RGB")
+
+
+def _check_deep_colours(image: Image.Image) -> None:
+    """Raise Unreadable where colours of 16 bits, of which Pillow keeps the upper 8, hold a quarter of them or less."""
+    bands = [band for name, band in zip(image.getbands(), image.split(), strict=True) if name != "A"]
+    top = max(band.getextrema()[1] for band in bands)
+    if top < 64:
+        raise Unreadable(
+            f"has colours of 16 bits of which the upper 8 are {top} at most, so it would be shown dark or black; scale "
+            "it to 8 bits or remove the row"
+        )
 
 
 def _grey(image: Image.Image) -> Image.Image:
