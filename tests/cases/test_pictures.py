@@ -406,6 +406,11 @@ def test_a_broken_picture_is_named_and_can_be_skipped(folder, name):
     assert table["id"].to_pylist() == ["row of good.png"] and [row.id for row in skipped] == [f"row of {name}"]
 
 
+def test_a_cell_without_a_picture_is_named():
+    with pytest.raises(InputError, match="row 3: image: the table holds neither its bytes nor a path"):
+        check_benchmark([("row 3", {"bytes": None, "path": None})], min_side=1, max_pixels=9, max_ratio=9)
+
+
 def test_limits_of_shape_are_parameters(folder):
     files = {"strip.png": file_of(Image.new("RGB", (8, 2000)))}
     assert read(folder, files, max_ratio=250)[0].num_rows == 1

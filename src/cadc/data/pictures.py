@@ -42,6 +42,8 @@ def image_file(image: dict) -> bytes:
     """The bytes of an image's file, from a pool cell {bytes, path} or its path. Raises InputError naming the path."""
     if image["bytes"] is not None:
         return image["bytes"]
+    if image["path"] is None:
+        raise InputError("image: the table holds neither its bytes nor a path; restore it or remove the row")
     try:
         return Path(image["path"]).read_bytes()
     except OSError as error:
@@ -130,6 +132,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         colour = image.info.get("transparency")
         if isinstance(colour, tuple) and max(colour) > 255:  # of a PNG of 16 bits, which Pillow has cut to 8
+            image = image.copy()
             image.info["transparency"] = tuple(value >> 8 for value in colour)
         image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
