@@ -14,16 +14,12 @@ from pathlib import Path, PurePosixPath
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from cadc.data.reasons import check_text, fail, shown
-from cadc.data.turns import check_turns, given
+from cadc.data.turns import SOURCES, check_turns, given
 from cadc.data.wording import IMAGE_TOKEN
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other decoder is tried
 MAX_IMAGE_PIXELS = 178_956_970  # where Pillow itself raises DecompressionBombError: twice its Image.MAX_IMAGE_PIXELS
 _BYTES_PER_PIXEL = 8  # four channels of 16 bits: no picture needs more, compressed or not
-
-
-#: Fields that say where a row comes from, the first that there is: ours, and Vision-Flan's.
-SOURCES = ("source", "task_name")
 
 
 def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels: int) -> None:

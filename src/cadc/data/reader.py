@@ -27,10 +27,10 @@ import pyarrow.parquet as pq
 
 from cadc.compute import console
 from cadc.compute.launch import n_workers
-from cadc.data.checks import SOURCES, Checker
+from cadc.data.checks import Checker
 from cadc.data.reasons import check_text, fail, shown, some
 from cadc.data.records import PoolError, read_records
-from cadc.data.turns import Unlearnt, begins_with_gpt, check_fields
+from cadc.data.turns import SOURCES, Unlearnt, begins_with_gpt, check_fields
 
 POOL_FEATURES = datasets.Features(
     {

@@ -41,6 +41,8 @@ _OF_A_TURN = {
 _WEIGHTS = ("weight", "loss_weight", "loss_scale", "sample_weight")
 _FLAGS = ("train", "training", "trainable", "loss")
 _MISNAMED = ("image_path", "image_paths", "image_file", "image_files", "image_url", "image_urls", "img", "img_path")
+#: Fields that say where a row comes from, the first that there is: ours, and Vision-Flan's.
+SOURCES = ("source", "task_name")
 #: The fields of a row by which it is known that it is no row of LLaVA's format; they are looked at and not kept.
 TELLING = frozenset((*_MEDIA, *_OTHERWISE, *_WEIGHTS, *_FLAGS, *_MISNAMED, "label"))
 _TOKEN = re.compile(r"<(video|audio|speech|sound|point_?cloud)(?:[ _-]?\d+)?>|<\|(?:video|audio)\w*\|>", re.IGNORECASE)
