@@ -10,7 +10,7 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
-from cadc.data.wording import IMAGE_TOKEN
+from cadc.data.wording import question_alone
 from cadc.model.encode import open_image
 from cadc.model.generate import generate, prompt
 
@@ -53,8 +53,7 @@ class ChatModel(lmms):
                 for part in parts
                 if part["type"] == "image"
             ]
-            # MMT-Bench's prompt holds a literal <image> beside the image part; one image has one token
-            text = "".join(part["text"] for part in parts if part["type"] == "text").replace(IMAGE_TOKEN, "").strip()
+            text = question_alone("".join(part["text"] for part in parts if part["type"] == "text"))
             self._prompts[key] = prompt(self.processor, text, images)
         return self._prompts[key], min(int(settings.get("max_new_tokens") or self.max_new_tokens), self.max_new_tokens)
 
