@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from argparse import Namespace
 from contextlib import redirect_stderr, redirect_stdout
@@ -59,8 +60,11 @@ def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> da
     folder = data.folder(root)
     place = f"{folder}, config {data.config or 'default'}, split {data.split}"
     again = f"fetch it again: {data.fetch(root)}"
+    links = Path(cache) / data.repository  # `datasets` takes paths for patterns, and a folder may be called "data [1]"
     try:
-        builder = datasets.load_dataset_builder(str(folder.resolve()), data.config, cache_dir=cache)
+        if not links.exists():
+            shutil.copytree(folder.resolve(), links, copy_function=os.symlink)
+        builder = datasets.load_dataset_builder(str(links), data.config, cache_dir=cache)
         files = {str(split): list(paths) for split, paths in (builder.config.data_files or {}).items()}
         if data.split not in files:
             raise ValueError(f"there are the splits {', '.join(sorted(files)) or 'none'}")
