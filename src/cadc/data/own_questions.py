@@ -23,6 +23,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from cadc.config.data import Data
 from cadc.config.errors import InputError
 from cadc.data.checks import Checker
 from cadc.data.hub_layout import MMT_COLUMNS, OPTIONS, POPE_COLUMNS, write_card, write_split
@@ -254,3 +255,8 @@ def write_own(choice: Path | None, yesno: Path | None, checker: Checker, roots: 
         for part, documents in read_yesno(yesno, checker, chosen).items():
             write_split(roots[part] / POPE, "default", "test", documents, POPE_COLUMNS)
             write_card(roots[part] / POPE, {"default": ["test"]})
+
+
+def own_repositories(data: Data) -> set[str]:
+    """Repositories that are made of one's own questions."""
+    return {repository for repository, name in ((MMT, data.choice), (POPE, data.yesno)) if name}
