@@ -31,7 +31,7 @@ _OTHERWISE = {  # field -> what it means, and what to do
         ("chosen", "rejected", "rejected_response", "rejected_messages", "rejected_conversations", "kto_tag"),
         "a preference, and answers are only learnt here; keep the good answer in conversations, and remove the field",
     ),
-    "messages": "turns beside those of conversations; keep one of the two, as conversations",
+    "messages": "turns of another format; write them as conversations, a list of {from, value}",
 }
 _OF_A_TURN = {
     **dict.fromkeys(("tool_calls", "function_call"), "a call that is not in its text; write it into the text"),
@@ -89,7 +89,7 @@ def check_fields(record: dict) -> None:
         value = record[name]
         if name in _MEDIA and given(value):
             fail(f"has {_MEDIA[name]} ({name}: {shown(value)}), which models here are not shown; remove the row")
-        if name in _OTHERWISE and given(value) and (name != "messages" or given(record.get("conversations"))):
+        if name in _OTHERWISE and given(value):
             fail(f"has the field {name}, {_OTHERWISE[name]}")
         if name in _MISNAMED and given(value) and not (given(record.get("image")) or given(record.get("images"))):
             fail(f"has {name}: {shown(value)}, and no image; call the field image or images, or remove it")
@@ -123,10 +123,7 @@ def check_turns(record: dict) -> list[dict[str, str]]:
     if isinstance(conversation, str) and conversation.lstrip().startswith("["):
         fail(f"conversations is a list within a text, {shown(conversation)}; write it as a list of {{from, value}}")
     if not isinstance(conversation, list) or not conversation:
-        where = "; its turns are in messages: write them as conversations" if given(record.get("messages")) else ""
-        fail(
-            f"conversations is empty or missing{where or '; give at least one human and one gpt turn, or remove the row'}"
-        )
+        fail("conversations is empty or missing; give at least one human and one gpt turn, or remove the row")
     texts = [turn.get("value") for turn in conversation if isinstance(turn, dict)]
     closed = frozenset(
         word for word in ("video", "audio") if any(isinstance(text, str) and f"</{word}" in text for text in texts)
