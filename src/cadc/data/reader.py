@@ -74,7 +74,7 @@ def _named(
         try:
             if not isinstance(record, dict):
                 fail(f"is {shown(record)}, no JSON object; write it as {{id, image, conversations}}")
-            if record.get("id") in (None, ""):
+            if record.get("id") in (None, "") or record["id"] != record["id"]:  # pandas writes NaN where none is
                 fail("has no id; give every row its own")
             if isinstance(record["id"], bool) or not isinstance(record["id"], str | int | float):
                 fail(f"has the id {shown(record['id'])}; make it a text or a number")

@@ -198,13 +198,20 @@ def _of_one_split(folder: Path) -> list[Path]:
     if len(splits) > 1:
         alone = len({config for config, _ in splits}) == 1
         names = ", ".join(split if alone else f"{config}/{split}" for config, split in splits)
-        first = next((files for (_, split), files in splits.items() if split == "train"), next(iter(splits.values())))
-        shard = shard_of(first[0])
+        one = next((files for (_, split), files in splits.items() if split == "train"), next(iter(splits.values())))
         raise PoolError(
             f"{folder}: holds the splits {names}; set data.annotations to the files of one, such as "
-            f"{first[0].parent / f'{shard[0]}-*.parquet' if shard else first[0]}"
+            f"{_name_of(one, [file for files in splits.values() for file in files])}"
         )
     return next(iter(splits.values()))
+
+
+def _name_of(files: list[Path], others: list[Path]) -> Path:
+    """What names the files of a split and no others: their folder, a pattern, or a single file."""
+    parent, shard = files[0].parent, shard_of(files[0])
+    if {file for file in others if parent in file.parents} == {*files}:
+        return parent
+    return parent / f"{shard[0]}-*.parquet" if shard else files[0]
 
 
 def _named_files(pattern: Path) -> list[Path]:

@@ -34,7 +34,8 @@ def pictures(files: list[Path], name: str | None = None) -> Iterator[tuple[str, 
     for file in files:
         with pq.ParquetFile(file) as opened:
             columns = _columns(opened.schema_arrow)
-            for batch in opened.iter_batches(_BATCH, columns=[*columns, *([name] if name else [])]):
+            wanted = [*columns, *([name] if name else [])]
+            for batch in opened.iter_batches(_BATCH, columns=wanted) if columns else ():
                 for record in batch.to_pylist():
                     cells = [record[column] for column in columns]
                     for image in itertools.chain(*(cell if isinstance(cell, list) else [cell] for cell in cells)):
