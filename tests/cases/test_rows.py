@@ -66,6 +66,7 @@ REFUSED = {  # what a row holds -> what its message says
     "system_prompt": ({"system_prompt": "Be brief.", "conversations": ASKED}, ["field system_prompt"]),
     "tools": ({"tools": '[{"name": "f"}]', "conversations": ASKED}, ["field tools", "functions"]),
     "rejected": ({"rejected": "blue", "conversations": ASKED}, ["field rejected", "a preference"]),
+    "KTO by LLaMA-Factory": ({"kto_tag": False, "conversations": ASKED}, ["kto_tag: false"]),
     "KTO": ({"label": False, "conversations": ASKED}, ["label: false"]),
     "messages": (
         {"messages": [{"role": "user", "content": "no"}], "conversations": ASKED},

@@ -136,8 +136,6 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             f"{path}, line {start}: the quotes of a field can't be told ({error}); a field that begins with a quote "
             'ends with one, and holds others twice: """Stop"" is written where?"'
         ) from None
-    except PoolError:
-        raise
     except InputError as error:
         raise PoolError(f"{path}{', ' if str(error).startswith('line') else ': '}{error}") from None
     if header is None:

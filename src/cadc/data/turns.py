@@ -93,8 +93,9 @@ def check_fields(record: dict) -> None:
             fail(f"has the field {name}, {_OTHERWISE[name]}")
         if name in _MISNAMED and given(value) and not (given(record.get("image")) or given(record.get("images"))):
             fail(f"has {name}: {shown(value)}, and no image; call the field image or images, or remove it")
-    if record.get("label") is False:  # of KTO, in TRL and ms-swift
-        fail("has label: false, a bad answer, and every answer is learnt here; remove the row, or the field")
+    for name in ("label", "kto_tag"):  # of KTO, in TRL and ms-swift, and in LLaMA-Factory
+        if record.get(name) is False:
+            fail(f"has {name}: false, a bad answer, and every answer is learnt here; remove the row, or the field")
     _check_learnt(record, "has ")
 
 
