@@ -14,7 +14,7 @@ from cadc.cleaning.pool import picture_prints
 from cadc.config.errors import InputError
 from cadc.data.checks import Checker, check_benchmark
 from cadc.data.damage import damage
-from cadc.data.hub_layout import POPE_COLUMNS, pictures_of, write_card, write_split
+from cadc.data.hub_layout import POPE_COLUMNS, pictures_in, split_files, write_card, write_split
 from cadc.data.own_questions import write_own
 from cadc.data.pictures import open_image, shown_file, upright_rgb
 from cadc.data.probe import POPE, load_probe, pictures_of_probe
@@ -106,16 +106,20 @@ def test_what_is_aimed_at_scored_trained_on_and_cleaned_is_one_picture(folder, p
     (folder / "images/side.png").write_bytes(photo(6, "PNG"))
     (folder / "images/up.png").write_bytes(file_of(flag()))
     head = ["index", "question", "A", "B", "answer", "category", "l2-category", "split", "image_path"]
-    lines = [["1", "q", "a", "b", "A", "c", "m", "VAL", "side.png"], ["2", "q", "a", "b", "A", "c", "m", "TEST", "side.png"]]  # fmt: skip
-    (folder / "mmt.tsv").write_text("\n".join("\t".join(line) for line in [head, *lines]))
-    roots = {part: folder / part for part in ("probe", "score")}
-    write_own(folder / "mmt.tsv", None, Checker(folder / "images"), roots)
+    (folder / "images/other.png").write_bytes(file_of(flag().rotate(180)))
+    roots = {"VAL": {part: folder / f"aimed/{part}" for part in ("probe", "score")}}
+    roots["TEST"] = {part: folder / f"scored/{part}" for part in ("probe", "score")}
+    for split, other in (("VAL", "TEST"), ("TEST", "VAL")):  # one after the other: together they are refused
+        lines = [[split, "side.png"], [other, "other.png"]]
+        lines = [[str(i), "q", "a", "b", "A", "c", "m", *ends] for i, ends in enumerate(lines)]
+        (folder / "mmt.tsv").write_text("\n".join("\t".join(fields) for fields in [head, *lines]))
+        write_own(folder / "mmt.tsv", None, Checker(folder / "images"), roots[split])
 
     from cadc.evaluation.benchmarks import load_tasks  # late: it imports lmms-eval
 
-    task = load_tasks(roots["score"], ["mmt_val"]).tasks[0]
+    task = load_tasks(roots["TEST"]["score"], ["mmt_val"]).tasks[0]
     scored = task.doc_to_visual(next(iter(task.test_docs())))[0]
-    aimed = open_image(load_probe(roots["probe"], ["mmt_val"])[0]["images"][0].as_py()[0])
+    aimed = open_image(load_probe(roots["VAL"]["probe"], ["mmt_val"])[0]["images"][0].as_py()[0])
     upright = np.asarray(flag())
     assert (np.asarray(scored) == upright).all() and (np.asarray(aimed) == upright).all()
 
@@ -469,7 +473,7 @@ def test_pictures_of_a_mirror_are_held_to_the_same(tmp_path):
     for n_rows in (2, 3):
         write_split(tmp_path / POPE, "default", "test", rows[:n_rows], POPE_COLUMNS)
         write_card(tmp_path / POPE, {"default": ["test"]})
-        for images in (pictures_of(tmp_path / POPE, None, "test"), pictures_of_probe(tmp_path, ["pope"])):
+        for images in (pictures_in(split_files(tmp_path / POPE, None, "test")), pictures_of_probe(tmp_path, ["pope"])):
             if n_rows == 2:
                 check_benchmark(images, **rules)
             else:

@@ -38,7 +38,7 @@ class Data(Section):
 
 
 class Pool(Section):
-    on_bad_row: Literal["fail", "skip"]
+    on_bad_row: Literal["fail", "skip", "llava"]
     repeated_ids: Literal["fail", "number"]
     min_image_side: Positive
     embed_images: bool

@@ -17,62 +17,13 @@ from PIL import Image
 from cadc.config.errors import InputError
 from cadc.data.damage import damage
 from cadc.data.pictures import Unreadable, image_file, opened, upright_rgb
+from cadc.data.reasons import check_text, fail, shown
+from cadc.data.turns import SOURCES, check_turns, given
 from cadc.data.wording import IMAGE_TOKEN
 
 MAX_IMAGE_PIXELS = 178_956_970  # where Pillow itself raises DecompressionBombError: twice its Image.MAX_IMAGE_PIXELS
 MAX_IMAGE_RATIO = 200  # what Qwen2-VL takes at most; CLIP would make gigabytes of a longer strip's short side
 _BYTES_PER_PIXEL = 8  # four channels of 16 bits: no picture needs more, compressed or not
-_SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
-
-
-def fail(reason: str):
-    raise InputError(reason)
-
-
-def shown(value) -> str:
-    """The value as a message quotes it: whole if it is short."""
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:160]}... ({len(text)} characters)"
-
-
-def check_text(text: str, what: str) -> str:
-    """The text, which must be writable as UTF-8: JSON's escapes may name half a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        fail(
-            f"{what} holds half a surrogate pair, {text[error.start]!a}, at character {error.start}; "
-            "write the whole character"
-        )
-    return text
-
-
-def check_turns(record: dict) -> list[dict[str, str]]:
-    """The row's turns as role and text. Raises InputError with the reason and the fix."""
-    conversation = record.get("conversations")
-    if not isinstance(conversation, list) or not conversation:
-        fail("conversations is empty or missing; give at least one human and one gpt turn, or remove the row")
-    turns = []
-    for k, turn in enumerate(conversation):
-        if not isinstance(turn, dict) or not isinstance(turn.get("value"), str):
-            value = turn.get("value") if isinstance(turn, dict) else turn
-            fail(f"turn {k} has no text in `value` but {shown(value)}; write it as {{from, value}}")
-        speaker = turn.get("from")
-        role = _SPEAKERS.get(speaker) if isinstance(speaker, str) else None
-        if role is None:
-            fail(f"turn {k} has the unknown role {shown(speaker)}; use human or gpt")
-        expected = "user" if k % 2 == 0 else "assistant"
-        if role != expected:
-            fail(
-                f"turn {k} is from {speaker!r} where {'human' if expected == 'user' else 'gpt'} must speak; "
-                "turns alternate, human first"
-            )
-        if not turn["value"].strip():
-            fail(f"turn {k} ({speaker}) is blank; write its text or remove the row")
-        turns.append({"role": role, "text": check_text(turn["value"], f"turn {k}")})
-    if len(turns) % 2:
-        fail("the last human turn has no gpt answer; add one or remove the turn")
-    return turns
 
 
 def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels: int, max_ratio: float) -> None:
@@ -151,17 +102,19 @@ class Checker:
     def row(self, record: dict) -> dict:
         """One record as a row {id, source, images, turns}. Raises InputError with the reason and the fix."""
         turns = check_turns(record)
-        given = [record[key] for key in ("image", "images") if record.get(key) is not None]
-        if len(given) > 1:
+        found = [record[key] for key in ("image", "images") if record.get(key) is not None]
+        if len(found) > 1 and len(found := [value for value in found if given(value)]) > 1:
             fail("has both image and images; keep one of them")
-        images = given[0] if given and isinstance(given[0], list) else given
+        images = found[0] if found and isinstance(found[0], list) else found
         tokens = sum(turn["text"].count(IMAGE_TOKEN) for turn in turns if turn["role"] == "user")
         if tokens != len(images):
             fail(f"{tokens} {IMAGE_TOKEN} token(s) in the human turns but {len(images)} image(s); make them equal")
         if any(IMAGE_TOKEN in turn["text"] for turn in turns if turn["role"] == "assistant"):
             fail(f"a gpt turn contains {IMAGE_TOKEN}; images belong to human turns")
         names = [image.get("path") if isinstance(image, dict) else image for image in images]
-        source = record.get("source") or _folder_of(names)
+        source = next((record[name] for name in SOURCES if given(record.get(name))), _folder_of(names))
+        if not isinstance(source, str | int | float):
+            fail(f"source is {shown(source)}; write a text")
         return {
             "id": check_text(str(record["id"]), "id"),
             "source": check_text(str(source), "source"),

@@ -15,6 +15,7 @@ from cadc.config.arms import Arm
 from cadc.config.data import Data
 from cadc.config.errors import InputError
 from cadc.config.params import Params
+from cadc.data.own_questions import own_repositories
 from cadc.data.probe import REPOSITORY
 from cadc.data.records import PoolError, read_records
 from cadc.doctor.published import Size
@@ -112,11 +113,6 @@ def data_findings(data: Data, annotations: Annotations | None) -> list[Finding]:
                 )
             )
     return found
-
-
-def own_repositories(data: Data) -> set[str]:
-    """Repositories that are made of one's own questions, or of the mini world."""
-    return {REPOSITORY[target] for target, name in (("mmt_val", data.choice), ("pope", data.yesno)) if name}
 
 
 def benchmark_findings(params: Params) -> list[Finding]:

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
 from cadc.data.pictures import open_image, upright_rgb
-from cadc.data.wording import IMAGE_TOKEN
+from cadc.data.wording import question_alone
 from cadc.model.generate import generate, prompt
 
 #: Requests that are encoded at once, and kept if there are no more: at 336 pixels a side, VQAv2's would take 290 GB.
@@ -53,8 +53,7 @@ class ChatModel(lmms):
                 for part in parts
                 if part["type"] == "image"
             ]
-            # MMT-Bench's prompt holds a literal <image> beside the image part; one image has one token
-            text = "".join(part["text"] for part in parts if part["type"] == "text").replace(IMAGE_TOKEN, "").strip()
+            text = question_alone("".join(part["text"] for part in parts if part["type"] == "text"))
             self._prompts[key] = prompt(self.processor, text, images)
         return self._prompts[key], min(int(settings.get("max_new_tokens") or self.max_new_tokens), self.max_new_tokens)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from argparse import Namespace
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,7 +18,6 @@ from lmms_eval.tasks import TaskManager
 from PIL import Image
 
 from cadc.config.errors import InputError
-from cadc.data.hub_layout import decode_as, picture_columns, place_of, read_split
 from cadc.data.pictures import open_image
 from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
 
@@ -44,7 +44,7 @@ class MirrorTask(ConfigurableMessagesTask):
         if self.config.process_docs is not None:
             data = self.config.process_docs(data)
         self.dataset = datasets.DatasetDict({split: data})
-        self.dataset_no_image = datasets.DatasetDict({split: data.remove_columns(picture_columns(data))})
+        self.dataset_no_image = datasets.DatasetDict({split: data.remove_columns(_picture_columns(data))})
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,48 @@ def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> da
     Raises InputError where the mirror lacks the split or one of `columns`.
     """
     folder = data.folder(root)
+    place = f"{folder}, config {data.config or 'default'}, split {data.split}"
     again = f"fetch it again: {data.fetch(root)}"
+    links = Path(cache) / data.repository  # `datasets` takes paths for patterns, and a folder may be called "data [1]"
     try:
-        rows = read_split(folder, data.config, data.split, cache)
-    except InputError as error:
-        raise InputError(f"{error}; {again}") from error
+        if not links.exists():
+            shutil.copytree(folder.resolve(), links, copy_function=os.symlink)
+        builder = datasets.load_dataset_builder(str(links), data.config, cache_dir=cache)
+        files = {str(split): list(paths) for split, paths in (builder.config.data_files or {}).items()}
+        if data.split not in files:
+            raise ValueError(f"there are the splits {', '.join(sorted(files)) or 'none'}")
+        rows = datasets.load_dataset(
+            builder.name,
+            data_files={data.split: files[data.split]},
+            split=data.split,
+            features=builder.info.features,
+            cache_dir=cache,
+        )
+    except Exception as error:  # datasets raises errors of ten kinds for an incomplete folder
+        raise InputError(
+            f"{place}: can't be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); {again}"
+        ) from error
     lacking = [name for name in columns if name not in rows.column_names]
     if lacking:
         raise InputError(
-            f"{place_of(folder, data.config, data.split)}: no column {', '.join(lacking)}, which lmms-eval's task reads; "
+            f"{place}: no column {', '.join(lacking)}, which lmms-eval's task reads; "
             f"there are {', '.join(rows.column_names)}; {again}"
         )
-    decode_as(rows, UprightImage())
+    _decode_upright(rows)
     return rows
+
+
+def _decode_upright(rows: datasets.Dataset) -> None:
+    """Let every picture of the rows, alone or in a list, be decoded as `UprightImage` does; no data are copied."""
+    features = rows.info.features
+    for name in _picture_columns(rows):
+        features[name] = type(features[name])(UprightImage()) if hasattr(features[name], "feature") else UprightImage()
+
+
+def _picture_columns(rows: datasets.Dataset) -> list[str]:
+    """The columns that hold a picture, or a list of them."""
+    kinds = rows.features.items()
+    return [name for name, kind in kinds if isinstance(getattr(kind, "feature", kind), datasets.Image)]
 
 
 def _with_pictures(config: dict, rows: datasets.Dataset, pictures: datasets.Dataset, folder: Path) -> dict:

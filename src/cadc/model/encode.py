@@ -7,6 +7,7 @@ generation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,8 @@ from cadc.data.wording import IMAGE_TOKEN
 from cadc.model.processors import tensors_of
 
 IGNORE = -100
+#: Written into the name of a control token where a turn's text holds one, so that it stays text: a noncharacter.
+_APART = "\ufdd0"
 #: Tensors whose first axis counts images or patches of the whole batch; others are per row.
 PER_IMAGE = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask")
 
@@ -32,10 +35,17 @@ KEPT_BYTES = 1 << 31  # of encoded rows that a process keeps: a row of LLaVA-1.5
 
 
 def to_messages(turns: Sequence[dict[str, str]]) -> list[dict]:
-    """LLaVA turns as chat messages: each `<image>` of a human turn becomes an image part, in place."""
+    """LLaVA turns as chat messages: each `<image>` of a human turn becomes an image part, in place.
+
+    An answer keeps its indentation, and loses blank lines in front and white space behind.
+    """
     messages = []
     for turn in turns:
         parts: list[dict[str, str]] = []
+        if turn["role"] == "assistant":
+            answer = re.sub(r"\A(?:[^\S\n]*\n)+", "", turn["text"]).rstrip()
+            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+            continue
         for i, piece in enumerate(turn["text"].split(IMAGE_TOKEN)):
             if i:
                 parts.append({"type": "image"})
@@ -74,8 +84,22 @@ def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str,
     return [*pieces, (full[cursor:], False)] if asks else pieces
 
 
+def _rendered(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str, bool]]:
+    """`segments` of messages whose texts hold no control token, whatever they say."""
+    names = _special_tokens(processor.tokenizer)
+    begin = re.compile(f"(?=({'|'.join(map(re.escape, names))}))(.)", re.DOTALL)
+
+    def apart(part: dict) -> dict:
+        if part["type"] != "text" or not any(name in part["text"] for name in names):
+            return part
+        return {**part, "text": begin.sub(lambda found: found[2] + _APART, part["text"])}
+
+    messages = [{**message, "content": list(map(apart, message["content"]))} for message in messages]
+    return segments(processor, messages)
+
+
 def _ended(answer: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """`answer` with an end of turn."""
+    """`answer` with an end of turn: a control token at its end is the template's, see `_rendered`."""
     if answer.endswith(_special_tokens(tokenizer)):
         return answer
     if tokenizer.eos_token is None:
@@ -108,7 +132,7 @@ def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = Fa
     """
     try:
         encoded, images_end = _tokenize(
-            segments(processor, to_messages(row["turns"])), [open_image(image) for image in row["images"]], processor
+            _rendered(processor, to_messages(row["turns"])), [open_image(image) for image in row["images"]], processor
         )
     except ValueError as error:
         raise InputError(f"row {row.get('id')}: {error}") from error
@@ -130,7 +154,7 @@ def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = Fa
 
 def encode_prompt(messages: list[dict], images: list[Image.Image], processor: ProcessorMixin) -> dict[str, Any]:
     """Chat messages that end with a user turn, as tensors to generate from; labels are all -100."""
-    encoded, _ = _tokenize(segments(processor, messages), images, processor)
+    encoded, _ = _tokenize(_rendered(processor, messages), images, processor)
     return {**encoded, "labels": torch.full_like(encoded["labels"], IGNORE), "row": -1}
 
 
@@ -143,7 +167,7 @@ def _tokenize(
     """
     tokenizer, mark = processor.tokenizer, getattr(processor, "image_token", IMAGE_TOKEN)
     mark_id = tokenizer.convert_tokens_to_ids(mark)
-    tokens = _begin(tokenizer, pieces[0][0]) + _tokens(tokenizer, pieces)
+    tokens = _begin(tokenizer, pieces[0][0]) + _all_tokens(tokenizer, pieces)
     n_marks = sum(token == mark_id for token, _ in tokens)
     if n_marks != len(images):
         raise InputError(
@@ -185,13 +209,36 @@ def _begin(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, boo
     return [(token, False) for token in tokenizer("")["input_ids"] if token == tokenizer.bos_token_id]
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) -> list[tuple[int, bool]]:
+def _all_tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) -> list[tuple[int, bool]]:
+    """The tokens of all pieces; names of control tokens in a turn's text, see `_rendered`, are tokenized as text."""
+    if not any(_APART in text for text, _ in pieces):
+        return _tokens(tokenizer, pieces)
+    controls = re.compile(f"({'|'.join(map(re.escape, _special_tokens(tokenizer)))})")
+    made, plain = [], []
+    for text, is_answer in pieces:
+        for k, part in enumerate(controls.split(text)):
+            if k % 2:
+                made += _tokens(tokenizer, plain, controls=False) if plain else []
+                made, plain = [*made, (tokenizer.convert_tokens_to_ids(part), is_answer)], []
+            elif part:
+                plain.append((part.replace(_APART, ""), is_answer))
+    return made + (_tokens(tokenizer, plain, controls=False) if plain else [])
+
+
+def _tokens(
+    tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]], controls: bool = True
+) -> list[tuple[int, bool]]:
     """The tokens of all pieces as one text, and whether each belongs to an answer.
 
     Generation never sees a token that would hold the end of a prompt and the start of its answer: there, and only
-    there, the text is cut and the rest tokenized anew.
+    there, the text is cut and the rest tokenized anew. Without `controls` names of control tokens are text.
     """
-    made = tokenizer("".join(text for text, _ in pieces), add_special_tokens=False, return_offsets_mapping=True)
+    made = tokenizer(
+        "".join(text for text, _ in pieces),
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        split_special_tokens=not controls,
+    )
     ends, spans = np.cumsum([len(text) for text, _ in pieces]), np.array(made["offset_mapping"]).reshape(-1, 2)
     first, last = (
         np.searchsorted(ends, place, side="right").clip(max=len(pieces) - 1) for place in (spans[:, 0], spans[:, 1] - 1)
@@ -200,7 +247,7 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) 
     across = np.flatnonzero(~is_answer[first] & is_answer[last] & (first < last))
     if len(across):
         cut = first[across[0]] + 1
-        return _tokens(tokenizer, pieces[:cut]) + _tokens(tokenizer, pieces[cut:])
+        return _tokens(tokenizer, pieces[:cut], controls) + _tokens(tokenizer, pieces[cut:], controls)
     return list(zip(made["input_ids"], is_answer[first].tolist(), strict=True))
 
 
