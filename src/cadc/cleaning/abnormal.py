@@ -15,21 +15,30 @@ from cadc.cleaning.words import units, word_count
 
 #: Marks of chat templates. Headings and struck-out HTML may look like them.
 _ROLE_MARKS = re.compile(
-    r"<\|[a-z_]+\|>|^\s*<s>(?!.*</s>.*\S)|(?<!\S)<s>\s*\[INST\]|^(?!.*<s>.*</s>).*</s>|</s>\s*$|\[/?INST\]|<</?SYS>>|<(start|end)_of_turn>|"
-    r"(?m:^\s*#{2,3} ?(Human|User|Assistant|Instruction|Response|Input):)|(?m:^\s*(USER|ASSISTANT|Human|Assistant):)",
-    re.DOTALL,
-)  # fmt: skip
+    r"<\|[a-z_]+\|>|\A\s*<s>|</s>\s*\Z|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|"
+    r"(?m:^\s*(?:#{2,3} ?(?:Human|User|Assistant|Instruction|Response|Input)|USER|ASSISTANT|Human|Assistant):)"
+)
 _COPYING = re.compile(
-    r"(?i)\b(repeat|rephrase|rewrite|reword|paraphrase|translate|copy|quote|proofread|correct|edit|spell|transcribe|summari[sz]e|complete|continue|finish|fill)\b|"
+    r"(?i)\b(repeat|rephrase|rewrite|reword|paraphrase|translate|copy|quote|proofread|correct|edit|spell|transcribe|"
+    r"summari[sz]e|complete|continue|finish|fill)\b|"
     r"重复|重複|改写|翻译|复述|繰り返|訳して|repit\w*|répét\w*|wiederhol\w*|повтори\w*"
 )
 #: How sentences begin that an answer goes on with, where no mark ends them.
-_BEGUN = re.compile(r"(?i)(the|an?|this|that|these|those|he|she|it|they|we|i|in|on|at|my|his|her|there|once)\b.*\w", re.DOTALL)
-_SPOKEN = re.compile(r"(?i)\b(dialogue|conversation|script|interview|chat|play|transcript|template|prompt|markup|html|xml|token)s?\b|对话|對話|対話|диалог")
-_VERSE = re.compile(r"(?i)\b(poem|verse|song|lyrics|haiku|rap|rhyme|sonnet|limerick|slogan|hashtag|tweet|title|headline|list)s?\b")
+_BEGUN = re.compile(
+    r"(?i)(the|an?|this|that|these|those|he|she|it|they|we|i|in|on|at|my|his|her|there|once)\b.*\w", re.DOTALL
+)
+_SPOKEN = re.compile(
+    r"(?i)\b(dialogue|conversation|script|interview|chat|play|transcript|template|prompt|markup|html|xml|token)s?\b|"
+    r"对话|對話|対話|диалог"
+)
+_VERSE = re.compile(
+    r"(?i)\b(poem|verse|song|lyrics|haiku|rap|rhyme|sonnet|limerick|slogan|hashtag|tweet|title|headline|list)s?\b"
+)
 #: No sentence ends on these; on "for", "is" or "that" some do.
 _OPEN_END = re.compile(r"(\b(the|an?|and|or|of|their|its|your|my|our|because|than|with the|such as)|[,(\-–])$")
-_CLOSING = re.compile(r"(?i)\b(regards|wishes|sincerely|faithfully|yours|truly|love|cheers|thanks|thank you|you|respectfully),$")
+_CLOSING = re.compile(
+    r"(?i)\b(regards|wishes|sincerely|faithfully|yours|truly|love|cheers|thanks|thank you|you|respectfully),$"
+)
 _LIST_LINE = re.compile(r"^\s*([-*•|]|\d+[.)])|\|\s*$")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(\s|$)")
 _NO_PROSE_END = re.compile(r"^[#@]|://|^[\w.]+@")
@@ -39,24 +48,21 @@ def role_marks(question: str, answer: str) -> str:
     """The mark of a chat template that an answer holds outside quotations; '' without, or if the question has it or asks
     for a dialogue.
     """
-    found = _ROLE_MARKS.search(QUOTED.sub(" ", answer))
-    if not found or _SPOKEN.search(question) or found[0].strip() in question:
-        return ""
-    return shown(found[0][-40:])
+    found = _ROLE_MARKS.search(answer) and _ROLE_MARKS.search(QUOTED.sub(" ", answer))
+    return "" if not found or _SPOKEN.search(question) or found[0].strip() in question else shown(found[0])
 
 
 def echoes(question: str, answer: str, n: int) -> bool:
     """Whether an answer repeats its whole question word by word. Questions of fewer than `n` words, or that ask for it,
     or that are the beginning of a sentence, do not count.
     """
-    question = INSTRUCTION.sub(" ", question).strip()
-    asked, said = ("".join(f" {word} " for word in units(" ".join(re.findall(r"\w+", text.lower())))[0]) for text in (question, answer))
-    return (
-        word_count(question) >= n
-        and asked in said
-        and not _COPYING.search(question)
-        and not _BEGUN.fullmatch(question)
-    )
+    question, low = INSTRUCTION.sub(" ", question).strip(), answer.lower()
+    asked = re.findall(r"\w+", question.lower())
+    if word_count(question) < n or not all(word in low for word in asked):
+        return False
+    said = re.findall(r"\w+", low)
+    asked, said = ("".join(f" {unit} " for unit in units(" ".join(words))[0]) for words in (asked, said))
+    return asked in said and not _COPYING.search(question) and not _BEGUN.fullmatch(question)
 
 
 def truncated(answer: str, n: int) -> bool:
@@ -80,7 +86,9 @@ def truncated(answer: str, n: int) -> bool:
     )
 
 
-def faults(question: str, answer: str, echo_words: int, prose_words: int, letters: int, margin: int, before: str = "") -> list[str]:
+def faults(
+    question: str, answer: str, echo_words: int, prose_words: int, letters: int, margin: int, before: str = ""
+) -> list[str]:
     """What is abnormal about an answer, each as `kind: what`. before: the row's earlier questions."""
     named = {"refusal": refusal, "meta talk": meta_talk, "role marks": role_marks}
     found = [f"{kind}: {what}" for kind, check in named.items() if (what := check(question, answer))]

@@ -10,18 +10,25 @@ from cadc.cleaning.findings import shown
 
 #: How programs write that there is nothing.
 _MISSING = re.compile(
-    r"\W*(?:nan|NaN|NAN|None|null|Null|NULL|NaT|<NA>|#?[Nn]/[Aa]|#NAME\?|#REF!|#VALUE!|\[object Object\]|\[?<?(?:UNK|unk|PAD|pad)>?\]?|\[(?:MASK|mask|deleted|removed)\])\W*|\.{2,}|…+"
+    r"\W*(?:nan|NaN|NAN|None|null|Null|NULL|NaT|<NA>|#?[Nn]/[Aa]|#NAME\?|#REF!|#VALUE!|\[object Object\]|"
+    r"\[?<?(?:UNK|unk|PAD|pad)>?\]?|\[(?:MASK|mask|deleted|removed)\])\W*|\.{2,}|…+"
 )
 #: Questions that such an answer may be right for: for what is written or computed, or for something that may be absent.
 _WRITTEN = re.compile(
-    r"(?i)\b(codes?|program|function|outputs?|prints?|printed|returns?|variables?|values?|cells?|tables?|columns?|rows?|fields?|forms?|documents?|invoice|receipt|"
-    r"chart|graph|read|reads|says?|said|written|texts?|words?|labels?|labell?ed|displays?|displayed|screen|sign|names?|named|called|letters?|titles?|bubble|symbols?|abbreviations?|"
-    r"stand for|number|no\.|fax|phone|date|address|entry|entries|listed|stated|mentioned|indicated|given|element|bread)\b"
+    r"(?i)\b(codes?|program|function|outputs?|prints?|printed|returns?|variables?|values?|cells?|tables?|columns?|"
+    r"rows?|fields?|forms?|documents?|invoice|receipt|"
+    r"chart|graph|read|reads|says?|said|written|texts?|words?|labels?|labell?ed|displays?|displayed|screen|sign|"
+    r"names?|named|called|letters?|titles?|bubble|symbols?|abbreviations?|"
+    r"stand for|number|no\.|fax|phone|date|address|entry|entries|listed|stated|mentioned|indicated|given|element|"
+    r"bread)\b"
 )
 _MAY_BE_NONE = re.compile(
-    r"(?i)\b(how (many|much)|any|anyone|anything|anybody|else|other|which|who|whom|whose|none|nothing|is there|are there|wear(s|ing)?|hold(s|ing)?|carry(ing)?|carries|"
-    r"eat(s|ing)?|missing|options?|choices?|above|in common|between|wrong|unusual|unsafe|danger(s|ous)?|hazards?|problems?|errors?|differences?|pattern|logo|sport|pets?|animals?)\b|"
-    r"\bwhat('s| is| are)( \w+){0,2} (on|in|under|behind|beside|near|next|above|below|inside|between|around|at|to|over)\b"
+    r"(?i)\b(how (many|much)|any|anyone|anything|anybody|else|other|which|who|whom|whose|none|nothing|is there|"
+    r"are there|wear(s|ing)?|hold(s|ing)?|carry(ing)?|carries|"
+    r"eat(s|ing)?|missing|options?|choices?|above|in common|between|wrong|unusual|unsafe|danger(s|ous)?|hazards?|"
+    r"problems?|errors?|differences?|pattern|logo|sport|pets?|animals?)\b|"
+    r"\bwhat('s| is| are)( \w+){0,2} (on|in|under|behind|beside|near|next|above|below|inside|between|around|at|to|"
+    r"over)\b"
 )
 
 

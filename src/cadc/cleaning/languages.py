@@ -109,26 +109,39 @@ _ASKED_SHARE, _ANSWERED_SHARE = 0.4, 0.25  # of a text's different words that it
 
 #: Questions for words that the picture shows, which are in its language, or for something with a name in any.
 _WORDS_ASKED = re.compile(
-    r"(?i)\b(writ(e|ten|ing|es)|reads?|reading|says?|said|saying|texts?|words?|signs?|names?|named|call(s|ed)?|letters?|titles?|captions?|brands?|logos?|"
-    r"restaurants?|movies?|films?|songs?|lyrics|posters?|labels?|labell?ed|menus?|symbols?|characters?|quotes?|slogans?|messages?|banners?|transcri\w+|"
+    r"(?i)\b(writ(e|ten|ing|es)|reads?|reading|says?|said|saying|texts?|words?|signs?|names?|named|call(s|ed)?|"
+    r"letters?|titles?|captions?|brands?|logos?|"
+    r"restaurants?|movies?|films?|songs?|lyrics|posters?|labels?|labell?ed|menus?|symbols?|characters?|quotes?|"
+    r"slogans?|messages?|banners?|transcri\w+|"
     r"spell\w*|pronounce\w*|inscription|headline|kanji|"
-    r"dice|diz|dit|text[oe]s?|testo|palabras?|palavras?|parol[ae]|mots?|letreros?|placas?|carte(l|les|llo|lli)|cartaz(es)?|panneaux?|affiches?|insegn[ae]|"
-    r"escri\w+|scri(tto|tta|ve|vi|vere)|écri\w+|título|titre|titolo|nombres?|nomes?|noms?|llama\w*|chama\w*|appel\w+|chiama\w*|leer?|lire|lisez|leggere|"
-    r"steht|schild\w*|wort|wörter|schreib\w*|geschrieben|titel|name|heißt|lies|lesen|woord\w*|schrijf\w*|geschreven|naam|bord|står|skylt\w*|ord|skriv\w*|"
+    r"dice|diz|dit|text[oe]s?|testo|palabras?|palavras?|parol[ae]|mots?|letreros?|placas?|carte(l|les|llo|lli)|"
+    r"cartaz(es)?|panneaux?|affiches?|insegn[ae]|"
+    r"escri\w+|scri(tto|tta|ve|vi|vere)|écri\w+|título|titre|titolo|nombres?|nomes?|noms?|llama\w*|chama\w*|"
+    r"appel\w+|chiama\w*|leer?|lire|lisez|leggere|"
+    r"steht|schild\w*|wort|wörter|schreib\w*|geschrieben|titel|name|heißt|lies|lesen|woord\w*|schrijf\w*|geschreven|"
+    r"naam|bord|står|skylt\w*|ord|skriv\w*|"
     r"namn|napis\w*|słow\w*|pisz|nazw\w+|tytuł\w*|yaz\w*|kelime\w*|metin\w*|chữ|viết|tên|tulis\w*|kata|teks|nama|judul|"
     r"напис\w*|надпис\w*|слов\w*|текст\w*|назв\w*|зовут|звати)\b|"
-    r"写(?![っる真])|[寫读讀字词詞文句说說牌名叫書读言語语訳]|标题|標題|쓰여|적혀|글|읽|단어|이름|제목|كتب|مكتوب|نص|كلم|اسم|نوشت|متن|नाम|लिख|पढ़|शब्द|เขียน|อ่าน|คำ|ชื่อ"
+    r"写(?![っる真])|[寫读讀字词詞文句说說牌名叫書读言語语訳]|标题|標題|쓰여|적혀|글|읽|단어|이름|제목|كتب|مكتوب|نص|كلم|اسم|نوشت|متن|नाम|लिख|पढ़|शब्द|"
+    r"เขียน|อ่าน|คำ|ชื่อ"
 )
 #: Requests for a language, which hold for the turns that follow, too.
 _LANGUAGE_ASKED = re.compile(
-    r"(?i)\b(translat\w+|languages?|english|spanish|french|german|italian|portuguese|dutch|russian|ukrainian|chinese|mandarin|cantonese|japanese|korean|arabic|"
-    r"persian|farsi|hindi|hebrew|greek|turkish|polish|swedish|danish|norwegian|finnish|czech|romanian|hungarian|thai|vietnamese|indonesian|malay|latin|bengali|urdu|"
-    r"idiomas?|langues?|lingua|língua|sprache|taal|språk|język\w*|dil|dilde|ngôn ngữ|bahasa|tradu\w+|übersetz\w*|vertaal\w*|översätt\w*|przetłumacz|çevir\w*|dịch|terjemah\w*|"
-    r"inglés|inglês|inglese|anglais|englisch\w*|engels|engelska|angielsk\w+|ingilizce|tiếng|inggris|español|espagnol|espanhol|spanisch|spaans|français|francés|francês|francese|"
-    r"französisch|frans|deutsch|alem[áã]n?|allemand|tedesco|duits|chino|chinois|chinesisch|chinês|cinese|ruso|russe|russisch|russo|japon[ée]s|japonais|japanisch|giapponese|"
-    r"язык\w*|мов[аоіу]\w*|переве\w+|перекла\w+|по-(английски|русски|немецки|французски|испански)|англий\w+|англій\w+|русск\w+|немецк\w+|испанск\w+|французск\w+)\b|"
+    r"(?i)\b(translat\w+|languages?|english|spanish|french|german|italian|portuguese|dutch|russian|ukrainian|"
+    r"chinese|mandarin|cantonese|japanese|korean|arabic|"
+    r"persian|farsi|hindi|hebrew|greek|turkish|polish|swedish|danish|norwegian|finnish|czech|romanian|hungarian|"
+    r"thai|vietnamese|indonesian|malay|latin|bengali|urdu|"
+    r"idiomas?|langues?|lingua|língua|sprache|taal|språk|język\w*|dil|dilde|ngôn ngữ|bahasa|tradu\w+|übersetz\w*|"
+    r"vertaal\w*|översätt\w*|przetłumacz|çevir\w*|dịch|terjemah\w*|"
+    r"inglés|inglês|inglese|anglais|englisch\w*|engels|engelska|angielsk\w+|ingilizce|tiếng|inggris|español|"
+    r"espagnol|espanhol|spanisch|spaans|français|francés|francês|francese|"
+    r"französisch|frans|deutsch|alem[áã]n?|allemand|tedesco|duits|chino|chinois|chinesisch|chinês|cinese|ruso|russe|"
+    r"russisch|russo|japon[ée]s|japonais|japanisch|giapponese|"
+    r"язык\w*|мов[аоіу]\w*|переве\w+|перекла\w+|по-(английски|русски|немецки|французски|испански)|англий\w+|"
+    r"англій\w+|русск\w+|немецк\w+|испанск\w+|французск\w+)\b|"
     r"翻译|翻譯|翻訳|英文|英语|英語|中文|汉语|漢語|中国語|日语|日文|日本語|法语|法文|德语|德文|西班牙|俄语|韩语|韓国語|语言|語言|言語|"
-    r"번역|영어|한국어|중국어|일본어|언어|لغة|بالعربية|بالإنجليزية|ترجم|انگلیسی|زبان|अनुवाद|भाषा|हिन्दी|हिंदी|अंग्रेज|แปล|ภาษา|αγγλικά|ελληνικά|γλώσσα|אנגלית|עברית|שפה|תרגם"
+    r"번역|영어|한국어|중국어|일본어|언어|لغة|بالعربية|بالإنجليزية|ترجم|انگلیسی|زبان|अनुवाद|भाषा|हिन्दी|हिंदी|अंग्रेज|แปล|ภาษา|"
+    r"αγγλικά|ελληνικά|γλώσσα|אנגלית|עברית|שפה|תרגם"
 )
 
 
@@ -194,21 +207,29 @@ def foreign(question: str, answer: str, letters: int, margin: int, before: str =
     question's, and a question `_ASKED_MORE` of its own.
     """
     question = INSTRUCTION.sub(" ", question)  # often in English, whatever the question is in
-    if _WORDS_ASKED.search(question) or _LANGUAGE_ASKED.search(f"{before}\n{question}"):
-        return ""
-    answer = QUOTED.sub(" ", answer)
+    found = _spoken(question, QUOTED.sub(" ", answer), letters, margin)
+    return (
+        "" if not found or _WORDS_ASKED.search(question) or _LANGUAGE_ASKED.search(f"{before}\n{question}") else found
+    )
+
+
+def _spoken(question: str, answer: str, letters: int, margin: int) -> str:
+    """What an answer is written in, if that is another language than its question's; else ''."""
     asked, said = _scripts(question), _scripts(answer)
     if not asked or not said:
         return ""
     (of_question, _), (of_answer, n) = asked.most_common(1)[0], said.most_common(1)[0]
-    (meant, n_meant), (spoken, n_spoken) = _evidence(question), _evidence(answer)
-    own, other = _first(meant), _first(spoken)
-    clear = spoken[other] - spoken[own] >= margin and spoken[other] >= _ANSWERED_SHARE * n_spoken
+    meant, n_meant = _evidence(question)
+    own = _first(meant)
     if of_question != of_answer:
         if asked[of_answer] > 1 or (of_question == "LATIN" and not meant):
             return ""  # a question in both, or of names alone
-        if of_answer == "LATIN":
-            return other if clear else ""
-        return f"{of_answer.title()} letters" if n >= max(letters, 0.8 * said.total()) else ""
-    sure = meant[own] - meant[other] >= _ASKED_MORE and meant[own] >= _ASKED_SHARE * n_meant
-    return other if own != other and clear and sure else ""
+        if of_answer != "LATIN":
+            return f"{of_answer.title()} letters" if n >= max(letters, 0.8 * said.total()) else ""
+    spoken, n_spoken = _evidence(answer)
+    other = _first(spoken)
+    sure = of_question != of_answer or (
+        meant[own] - meant[other] >= _ASKED_MORE and meant[own] >= _ASKED_SHARE * n_meant
+    )
+    clear = spoken[other] - spoken[own] >= margin and spoken[other] >= _ANSWERED_SHARE * n_spoken
+    return other if sure and clear and own != other else ""
