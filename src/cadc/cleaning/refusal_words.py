@@ -19,7 +19,7 @@ REFUSALS: dict[str, tuple[str, str, str, str, str]] = {
         "não|nenhuma",
         "sinto muito|lamento|desculpe|desculpa|infelizmente|peço desculpas?",
         r"\bnão (?:posso|podemos|consigo|conseguimos|sou capaz de|é possível|tenho (?:acesso|a capacidade))",
-        r"(?:ver|visualizar|acessar|aceder|analisar|abrir|processar|interpretar|à|a)\b[^.]{0,15}\b(?:imagens?|"
+        r"(?:ver|visualizar|acessar|aceder|analisar|abrir|processar|interpretar|à|a)\b[^.]{0,15}\b(?:imagem|imagens|"
         r"fotos?|arquivo)|ajudar\w*(?:-\w+)? com|auxiliar\w* com|responder a (?:essa|esta|sua)",
         r"\bnão (?:vejo|há) nenhuma (?:imagem|foto)(?: anexada| aqui|[.,]|$)|\b(?:nenhuma|a) (?:imagem|"
         r"foto) (?:não )?foi (?:fornecida|anexada|enviada|carregada)",
@@ -45,8 +45,9 @@ REFUSALS: dict[str, tuple[str, str, str, str, str]] = {
         r"nicht auf|auf das|auf) )+(?:bild|bilder|foto|fotos|datei|abbildung)\b(?! (?:des|der|von|"
         r"an) )[^.,]{0,15}(?:sehen|anzeigen|öffnen|analysieren|ansehen|zugreifen|betrachten)|"
         r"\b(?:ich kann|kann ich) (?:(?:leider|dir|ihnen|euch|dabei|hier|damit|"
-        r"bei dieser anfrage) )+nicht (?:weiter)?helfen|\bich kann (?:diese|ihre|deine) (?:frage|"
-        r"anfrage) (?:leider )?nicht beantworten|"
+        r"bei dieser anfrage) )+nicht (?:weiter)?helfen|"
+        r"\b(?:ich kann (?:diese|ihre|deine) (?:frage|anfrage)|(?:diese|ihre|deine) (?:frage|anfrage) kann ich) "
+        r"(?:leider )?nicht beantworten|"
         r"\bich sehe (?:kein|keine) (?:bild|bilder|foto)(?: im anhang|[.,]|$)|\b(?:es wurde )?kein (?:bild|"
         r"foto) (?:wurde )?(?:angehängt|hochgeladen|bereitgestellt|übermittelt|beigefügt)|"
         r"\bdas bild wurde nicht (?:angehängt|hochgeladen|bereitgestellt|übermittelt)",
@@ -163,7 +164,7 @@ REFUSALS: dict[str, tuple[str, str, str, str, str]] = {
         "죄송|미안|유감|안타깝게도",
         "(?:수 없습니다|수가 없습니다|수 없어요|못합니다|없음을|불가능합니다|드릴 수 없)",
         "(?!)",
-        "(?:이미지|사진|그림|영상)(?:를|을|가|이|에)? ?[^.]{0,10}(?:볼|확인할|분석할|열|접근할|표시할|인식할) 수(?:가|는)? 없|(?:이미지|사진|그림)(?:가|이|는|"
+        "(?:이미지|사진|그림|영상)(?:를|을|가|이|에)? ?[^.]{0,10}(?:볼|확인할|분석할|열|접근할|표시할|인식할) 수(?:가|는)? 없(?!어서|기|는)|(?:이미지|사진|그림)(?:가|이|는|"
         "은) ?(?:제공되지|첨부되지|업로드되지|보이지) (?:않|않았)|(?:첨부된|제공된|업로드된) (?:이미지|사진)(?:가|이) 없",
     ),
     "Arabic": (

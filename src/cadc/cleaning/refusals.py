@@ -53,7 +53,7 @@ _SEEN = (
 )
 _GIVEN = r"(?:provided|attached|uploaded|included|shared|supplied|sent)"
 _CHAT = r"(?:your|this|the|our) (?:\w+ )?(?:message|conversation|chat|prompt|request|question|query)"
-_NOT_ELSEWHERE = rf"(?! (?:by|with|on|at|for|of|(?:to|in) (?!{_CHAT}))\b)"
+_NOT_ELSEWHERE = rf"(?! (?:because|due|by|with (?!me)|on|at|for|of|(?:to|in) (?!{_CHAT}))\b)"
 _CANT = (
     r"(?:can't|cannot|can not|couldn't|could not|(?:am|'m|was|were|are|'re) (?:not able|unable|not capable)|"
     r"wasn't able|won't|will not)"
