@@ -177,6 +177,8 @@ def test_a_model_that_speaks_of_itself_is_found_in_other_languages(question, ans
         ("Tell me a story.", "Once upon a time there was a fox. It lived in the wood. The end 🦊"),
         ("Finish the poem.", "Rain falls on the town. The streets shine in the night\nand every lamp is wearing a crown of pale light"),
         ("What do they do?", "They are farmers. They work the land every day and that is what they live for"),
+        ("Describe it.", "A room full of toys and a big red ball for the small brown dog to play with"),
+        ("Describe it.", "A kitchen with a stove and a refrigerator and a sink and the lights are on"),
         ("What is it good for?", "It is a dish of carrots and peas that is known to be rich in vitamin A"),
         ("Write a letter.", "Dear Anna, it was good to see you again in the spring.\n\nWith best regards,"),
         ("Write a post.", "What a day. The sea was calm. We stayed until the sun went down. Come along! #beach"),
@@ -185,6 +187,15 @@ def test_a_model_that_speaks_of_itself_is_found_in_other_languages(question, ans
 )  # fmt: skip
 def test_sound_answers_that_look_abnormal_are_not_flagged(question, answer):
     assert abnormal_rows(row(question, answer)) == [""]
+
+
+@pytest.mark.parametrize(
+    "end", ["next to the dog with", "and behind it there is the", "beside a bench, two cyclists and"]
+)
+def test_answers_that_break_off_are_found(end):
+    assert abnormal_rows(row("Describe it.", f"A man in a red coat stands on the kerb {end}"))[0].startswith(
+        "breaks off"
+    )
 
 
 # Lost values ---------------------------------------------------------------------------------------------------------

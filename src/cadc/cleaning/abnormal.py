@@ -34,8 +34,11 @@ _SPOKEN = re.compile(
 _VERSE = re.compile(
     r"(?i)\b(poem|verse|song|lyrics|haiku|rap|rhyme|sonnet|limerick|slogan|hashtag|tweet|title|headline|list)s?\b"
 )
-#: No sentence ends on these; on "for", "is" or "that" some do.
-_OPEN_END = re.compile(r"(\b(the|an?|and|or|of|their|its|your|my|our|because|than|with the|such as)|[,(\-–])$")
+#: No sentence ends on these.
+_OPEN_END = re.compile(r"(\b(the|an?|and|or|of|their|its|your|my|our|because|than|such as)|[,(\-–])$")
+#: On these some do: "what they live for", "a ball to play with", "that it was aimed at".
+_HANGING = re.compile(r"(?<!ing)(?<!ed)(?<!\bis)(?<!\bare)(?<!\bwas) (with|for|from|by|as|at|to|is|are|was)$")
+_STRANDED = re.compile(r"(?i)\b(what|that|which|who|whom|whose|where|how|than|i|you|he|she|it|we|they)\b|\bto \w+ \w+$")
 _CLOSING = re.compile(
     r"(?i)\b(regards|wishes|sincerely|faithfully|yours|truly|love|cheers|thanks|thank you|you|respectfully),$"
 )
@@ -76,7 +79,7 @@ def truncated(answer: str, n: int) -> bool:
     last = answer.rstrip().splitlines()[-1].rstrip() if answer.strip() else ""
     if len(answer.split()) < n or "```" in answer or _LIST_LINE.search(last) or last.endswith((";", "}", ">")):
         return False
-    if _OPEN_END.search(last):
+    if _OPEN_END.search(last) or (_HANGING.search(last) and not _STRANDED.search(_SENTENCE_END.split(last)[-1])):
         return not _CLOSING.search(last)
     return (
         len(_SENTENCE_END.findall(answer)) > 1

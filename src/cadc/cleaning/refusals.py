@@ -183,19 +183,19 @@ def _plain(text: str) -> str:
 def refusal(question: str, answer: str) -> str:
     """The words by which an answer refuses, '' where it does not."""
     said = _plain(answer)
-    low, reading, writing = f" {said.lower()} ", bool(_READING.search(question)), bool(_WRITING.search(question))
+    low = f" {said.lower()} "
     for signs, pattern, answered, in_letters in _PATTERNS:
-        if not any(sign in low for sign in signs) or (in_letters and (reading or writing)):
-            continue
-        for match in pattern.finditer(said):
-            before = said[: match.start()]
-            if _REPORTED.search(before) or (answered and _BUT.search(said, match.end())):
-                continue
-            if (reading or writing) and not _LEAD.fullmatch(before):
-                continue
-            if reading and pattern is _BLIND and not re.match(r"(?i)(i|we)\b", match[0]):
-                continue
-            return shown(match[0])
+        if any(sign in low for sign in signs):
+            for match in pattern.finditer(said):
+                before = said[: match.start()]
+                if _REPORTED.search(before) or (answered and _BUT.search(said, match.end())):
+                    continue
+                reading = _READING.search(question)
+                if (reading or _WRITING.search(question)) and (in_letters or not _LEAD.fullmatch(before)):
+                    continue
+                if reading and pattern is _BLIND and not re.match(r"(?i)(i|we)\b", match[0]):
+                    continue
+                return shown(match[0])
     return ""
 
 
