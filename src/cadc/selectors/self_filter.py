@@ -15,7 +15,6 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.config.errors import InputError
 from cadc.config.section import Positive, Section
 from cadc.selectors.shared.knn import nearest, product
 from cadc.selectors.shared.knock_out import knock_out, settle
@@ -95,13 +94,8 @@ def pick_order(difficulty, unit, index, cosine, k, gamma, n):
 
 
 def measure(signal: Signal, params: Params) -> Neighbourhood:
-    """Neighbours by `features` float32 [n_rows, d] and `difficulty` float32 [n_rows] as the variant wants it.
-
-    Raises InputError where a difficulty is not finite.
-    """
+    """Neighbours by `features` float32 [n_rows, d] and `difficulty` float32 [n_rows] as the variant wants it."""
     difficulty = np.asarray(signal["difficulty"], np.float64)
-    if len(bad := np.flatnonzero(~np.isfinite(difficulty))):
-        raise InputError(f"row {bad[0]} has no finite difficulty ({len(bad)} such rows): has the score-net diverged?")
     unit = unit_rows(signal["features"])
     index, cosine = nearest(unit, _AHEAD * params.neighbors, "cosine", params.exact_rows)
     return Neighbourhood(
