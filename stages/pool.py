@@ -69,11 +69,10 @@ def main(params: Params) -> int:
     settings = model.model_dump(exclude={"lora", "dtype", "attention", "packing", "gradient_checkpointing"})
     folders = shards.run(fitting, keys, "pool", [settings, source, *model.sources], "rows that fit the model")
     misfits = [row for folder in folders.values() for row in artifacts.read_json(folder / "misfits.json")]
-    file = source / "rows.parquet" if params.data.path is None else params.data.inside(params.data.annotations)
     if misfits and (params.pool.on_bad_row == "fail" or len(misfits) == n_rows):
         more = f" ({len(misfits) - 1} more of {n_rows} rows)" if len(misfits) > 1 else ""
         skip = "; or set pool.on_bad_row: skip to leave such rows out and count them" if len(misfits) < n_rows else ""
-        raise InputError(f"{file}, row id {misfits[0]['id']}: {misfits[0]['reason']}{more}{skip}")
+        raise InputError(f"{source / 'rows.parquet'}, row id {misfits[0]['id']}: {misfits[0]['reason']}{more}{skip}")
     fit, scored = Fit(model), repositories(params.evaluate.tasks)
     check_questions(fit, artifacts.PROBE, params.capture.targets, answers=True)
     check_questions(fit, artifacts.SCORE, [name for name in REPOSITORY if REPOSITORY[name] in scored], answers=False)

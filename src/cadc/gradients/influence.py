@@ -138,7 +138,8 @@ def row_gram(engine: SketchedDirections, rows: EncodedRows, n: int, snapshots: l
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Rows [n, width] at length 1; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)  # float32's end at lengths of 1e-23 and 1e19
+    norms = np.sqrt(squares).astype(vectors.dtype)[:, None]
     return vectors / np.where(norms > 0, norms, 1)
 
 
