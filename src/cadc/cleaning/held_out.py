@@ -121,8 +121,7 @@ def judging() -> shards.Task:
         )
         shown = np.flatnonzero(has_image)  # the others have NaN where a picture is judged
         refuse_not_finite(
-            {"blind_nll": np.array([tokens[i]["blind_nll"].sum() for i in shown]), "similarity": similarity[shown]}
-            | {name: made[name][..., shown].T for name in ("match", "decoy")},
+            {"blind_nll": np.array([tokens[i]["blind_nll"].sum() for i in shown]), "similarity": similarity[shown]},
             0,
             rows.ids(which[shown]),
             fix=_FIX,

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.section import Positive, Section
 from cadc.selectors.shared.knn import nearest, product
 from cadc.selectors.shared.knock_out import knock_out, settle
@@ -94,8 +95,12 @@ def pick_order(difficulty, unit, index, cosine, k, gamma, n):
 
 
 def measure(signal: Signal, params: Params) -> Neighbourhood:
-    """Neighbours by `features` float32 [n_rows, d] and `difficulty` float32 [n_rows] as the variant wants it."""
+    """Neighbours by `features` float32 [n_rows, d] and `difficulty` float32 [n_rows] as the variant wants it.
+
+    Raises InputError where a difficulty is not finite.
+    """
     difficulty = np.asarray(signal["difficulty"], np.float64)
+    refuse_not_finite({"difficulty": difficulty}, 0, fix="has the score-net diverged?")
     unit = unit_rows(signal["features"])
     index, cosine = nearest(unit, _AHEAD * params.neighbors, "cosine", params.exact_rows)
     return Neighbourhood(
