@@ -106,7 +106,8 @@ def consensus(
     row_grams and subtask as in `drawn_gram`, one row_gram a run; weights [M] of the snapshots. With `bootstrap: 0` a
     run counts once, with all rows: of one run that is plain Leiden (CADC). The consensus partition is Leiden's on the
     graph of how often two subtasks fall together (Lancichinetti and Fortunato 2012): it is steadier than that of any
-    one draw, or of all rows; and over several runs (ours) steadier than over one. Raises InputError naming a probe row by number where an inner product is not finite.
+    one draw, or of all rows; and over several runs (ours) steadier than over one.
+    Raises InputError naming a probe row by number where an inner product is not finite.
     """
     for row_gram in row_grams:
         check_gram(row_gram, [f"{row} (of subtask {s})" for row, s in enumerate(subtask)], "probe row")
