@@ -20,7 +20,7 @@ from cadc.data.checks import Checker, check_benchmark
 from cadc.data.hub_layout import copy_data_sets, pictures_in, split_files
 from cadc.data.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
 from cadc.data.own_questions import own_repositories, write_own
-from cadc.data.probe import REPOSITORY, load_probe, pictures_of_probe
+from cadc.data.probe import REPOSITORY, load_probe, probe_rows
 from cadc.data.reasons import some
 from cadc.data.same_pictures import Scored
 from cadc.evaluation.catalogue import check_names, needs, repositories
@@ -64,8 +64,10 @@ def write_benchmark_roots(params: Params) -> None:
     if data.probe:
         targets = params.capture.targets
         copied = copy_data_sets(Path(data.probe), roots["probe"], sorted({REPOSITORY[target] for target in targets}))
-        copied_targets = [target for target in targets if REPOSITORY[target] in copied]
-        check_benchmark(pictures_of_probe(roots["probe"], copied_targets), **rules)
+        for target in (target for target in targets if REPOSITORY[target] in copied):
+            rows = (row for row, _, _ in probe_rows(roots["probe"], target))
+            place = roots["probe"] / REPOSITORY[target]
+            check_benchmark(((f"{place}, row {row['id']}", row["images"][0]) for row in rows), **rules)
     if data.score:
         tasks = params.evaluate.tasks
         copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks))

@@ -17,7 +17,7 @@ from cadc.data.damage import damage
 from cadc.data.hub_layout import POPE_COLUMNS, pictures_in, split_files, write_card, write_split
 from cadc.data.own_questions import write_own
 from cadc.data.pictures import open_image, shown_file, upright_rgb
-from cadc.data.probe import POPE, load_probe, pictures_of_probe
+from cadc.data.probe import POPE, load_probe, probe_rows
 from cadc.data.reader import PoolError, read_pool
 from cadc.features.embeddings import tower_embeddings
 from cadc.model.encode import encode
@@ -473,7 +473,8 @@ def test_pictures_of_a_mirror_are_held_to_the_same(tmp_path):
     for n_rows in (2, 3):
         write_split(tmp_path / POPE, "default", "test", rows[:n_rows], POPE_COLUMNS)
         write_card(tmp_path / POPE, {"default": ["test"]})
-        for images in (pictures_in(split_files(tmp_path / POPE, None, "test")), pictures_of_probe(tmp_path, ["pope"])):
+        aimed = ((f"POPE, row {row['id']}", row["images"][0]) for row, _, _ in probe_rows(tmp_path, "pope"))
+        for images in (pictures_in(split_files(tmp_path / POPE, None, "test")), aimed):
             if n_rows == 2:
                 check_benchmark(images, **rules)
             else:

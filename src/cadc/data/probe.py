@@ -116,28 +116,30 @@ TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope, "llava_in_the_
 REPOSITORY = {"mmt_val": MMT, "mini_vqa": MINI_VQA, "pope": POPE, "llava_in_the_wild": LLAVA_W}
 
 
-def pictures_of_probe(root: Path, targets: list[str]) -> Iterator[tuple[str, dict]]:
-    """Every probe row's picture as (where it is, cell {bytes, path}). Raises InputError as `load_probe` does."""
-    for target in targets:
-        for name, _, _, image, _, _ in TARGETS[target](root):
-            yield f"{root / REPOSITORY[target]}, row {name}", image
+def probe_rows(root: Path, target: str) -> Iterator[tuple[dict, str, str]]:
+    """Each probe row of a target as {id, source, images, turns}, with its subtask and meta-task.
+
+    It is asked as lmms-eval asks it. Raises InputError where `root` lacks the target's split or columns of it, and on
+    an answer that is no option.
+    """
+    for name, question, answer, image, subtask, meta in TARGETS[target](root):
+        turns = [
+            {"role": "user", "text": f"{IMAGE_TOKEN}\n{question_alone(question)}"},
+            {"role": "assistant", "text": answer},
+        ]
+        yield {"id": name, "source": meta, "images": [image], "turns": turns}, subtask, meta
 
 
 def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:
     """Probe rows of the `targets` as a pool table, each row's subtask, and every subtask's target and meta-task.
 
-    Each is asked as lmms-eval asks it; a benchmark's subtasks are its own, so that the same skill in two forms of
-    question counts as two. Raises InputError where `root` lacks a target's split or columns of it, and on an answer
-    that is no option.
+    A benchmark's subtasks are its own, so that the same skill in two forms of question counts as two. Raises InputError
+    as `probe_rows` does.
     """
     rows, subtasks, known = [], [], {}
     for target in targets:
-        for name, question, answer, image, subtask, meta in TARGETS[target](root):
-            turns = [
-                {"role": "user", "text": f"{IMAGE_TOKEN}\n{question_alone(question)}"},
-                {"role": "assistant", "text": answer},
-            ]
-            rows.append({"id": name, "source": meta, "images": [image], "turns": turns})
+        for row, subtask, meta in probe_rows(root, target):
+            rows.append(row)
             subtasks.append(subtask)
             known[subtask] = {"target": target, "meta_task": meta}
     return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema), subtasks, known

@@ -8,7 +8,7 @@ generation.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -122,17 +122,20 @@ def end_of_turn(processor: ProcessorMixin) -> int:
     return processor.tokenizer(answer, add_special_tokens=False)["input_ids"][-1]
 
 
-def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = False) -> dict[str, Any]:
+def encode(
+    row: dict, processor: ProcessorMixin, max_length: int, cut: bool = False, opened: Callable = open_image
+) -> dict[str, Any]:
     """One pool row as tensors.
 
     Returns input_ids and labels int64 [length] (labels are -100 outside answers), `row` if the row has one, and the
     processor's image tensors. With `cut`, as in LLaVA's training, tokens beyond `max_length` are left out, and `was` is
-    the length before. Raises InputError, naming the row, if it is longer without `cut`, if an image would be cut, or if
-    template or processor refuse it.
+    the length before. `opened` makes the processor's picture of an image's cell. Raises InputError, naming the row, if
+    it is longer without `cut`, if an image or all that is to be learnt would be cut, or if template or processor refuse
+    it.
     """
     try:
         encoded, images_end = _tokenize(
-            _rendered(processor, to_messages(row["turns"])), [open_image(image) for image in row["images"]], processor
+            _rendered(processor, to_messages(row["turns"])), [opened(image) for image in row["images"]], processor
         )
     except ValueError as error:
         raise InputError(f"row {row.get('id')}: {error}") from error
@@ -144,6 +147,12 @@ def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = Fa
         if images_end > max_length:
             raise InputError(
                 f"{above}, and its images reach to token {images_end}, which can't be cut; raise it or remove the row"
+            )
+        answer = int((encoded["labels"] != IGNORE).nonzero()[0])
+        if answer >= max_length:
+            raise InputError(
+                f"{above}, and its first answer begins behind token {answer}, so that nothing is left to learn; raise it, "
+                "shorten the question, or remove the row"
             )
         for name in ("input_ids", "labels", TOKEN_TYPES):
             if name in encoded:
@@ -278,6 +287,10 @@ class EncodedRows(torch.utils.data.Dataset):
 
     def __len__(self) -> int:
         return self.table.num_rows
+
+    def ids(self, which: np.ndarray) -> list[str]:
+        """The ids of rows `which` int [n], as messages name them."""
+        return [f"id {name}" for name in self.table["id"].take(which).to_pylist()]
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         if row in self._kept:
