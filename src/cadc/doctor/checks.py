@@ -189,7 +189,7 @@ def package_findings(params: Params) -> list[Finding]:
             Finding(
                 "package flash-attn",
                 there,
-                "installed" if there else "uv pip install flash-attn, or -S model.attention=sdpa",
+                "installed" if there else ".uv/bin/uv pip install flash-attn, or -S model.attention=sdpa",
             )
         )
     return found
