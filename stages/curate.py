@@ -28,7 +28,7 @@ def main(params: Params) -> None:
     selector, settings = load_selector(arm.method, arm.select, f"{VARIANT.file}: arms.{name}")
     arrays = artifacts.load_arrays(artifacts.ROOT / arm.signal)
     arrays["words"] = lambda: answer_words(pool)  # not before it is asked for: a method that unlocks answers reads none
-    signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()), arrays)
+    signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()), arrays, pool["id"])
     best, trends, sequence = np.full(pool.num_rows, -1), np.empty((0, 0)), arm.curate.sequence
     if arm.signal.startswith("capabilities/"):
         best = signal["influence"].argmax(1)

@@ -6,6 +6,7 @@ import torch
 
 from cadc import artifacts
 from cadc.compute import shards
+from cadc.compute.finite import refuse_not_finite
 from cadc.compute.stage import run_stage
 from cadc.config.params import Params, load_params
 from cadc.features.embeddings import load_sentence_encoder, row_encoder, row_text, sentence_embeddings
@@ -26,7 +27,9 @@ def embedding() -> shards.Task:
     def shard(index: int, folder: Path) -> None:
         rows = pool.slice(index * SHARD_ROWS, SHARD_ROWS)
         questions = [row_text(row, answers=False) for row in rows["turns"].to_pylist()]
-        for name, array in {**views(rows), "sentence": sentence_embeddings(encoder, questions)}.items():
+        made = {**views(rows), "sentence": sentence_embeddings(encoder, questions)}
+        refuse_not_finite(made, 0, rows["id"], "row id", "look at its image and text, or leave it out")
+        for name, array in made.items():
             artifacts.save_array(folder / f"{name}.npy", array)
 
     return shard

@@ -25,7 +25,9 @@ def observation() -> shards.Task:
     image_token, layers, batch_tokens = base.config.image_token_id, params.features.layers, params.capture.batch_tokens
     model, snapshots = add_lora(base, params.model.lora, seed=0), load_snapshots(artifacts.proxy_run(params.run))
     return pool_shard(
-        params, lambda rows, which: row_features(model, rows, which, snapshots, image_token, layers, batch_tokens)
+        params,
+        lambda rows, which: row_features(model, rows, which, snapshots, image_token, layers, batch_tokens),
+        BY_ROW,
     )
 
 

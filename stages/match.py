@@ -33,7 +33,9 @@ def matching() -> shards.Task:
     params = load_params(VARIANT)
     engine, snapshots = load_engine(params), load_snapshots(artifacts.proxy_run(params.run))
     targets = {name: artifacts.load_array(path) for name, path in targets_of(params).items()}
-    return pool_shard(params, lambda rows, which: row_matching(engine, rows, which, snapshots, targets, params.match))
+    return pool_shard(
+        params, lambda rows, which: row_matching(engine, rows, which, snapshots, targets, params.match), BY_ROW
+    )
 
 
 def main(params: Params) -> int:

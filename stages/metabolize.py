@@ -1,7 +1,7 @@
 """metabolize: diagnose the pool, update it and validate the update on the probe split, round after round
 (metabolism/dvc.yaml).
 
-    dvc repro metabolism/dvc.yaml:metabolize
+    dvc repro pipelines/metabolism/dvc.yaml:metabolize
     dvc exp run -S pool.lineage=reports/metabolism/lineage.csv      # then any selector chooses from the last accepted
                                                                     version
 

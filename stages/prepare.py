@@ -14,13 +14,16 @@ import pyarrow.parquet as pq
 from cadc import artifacts
 from cadc.compute import console
 from cadc.compute.stage import run_stage
+from cadc.config.errors import InputError
 from cadc.config.params import Params
-from cadc.data.checks import Checker
-from cadc.data.hub_layout import copy_data_sets
+from cadc.data.checks import Checker, check_benchmark
+from cadc.data.hub_layout import copy_data_sets, pictures_in, split_files
 from cadc.data.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
-from cadc.data.own_questions import write_own
-from cadc.data.probe import REPOSITORY
-from cadc.evaluation.catalogue import check_names, repositories
+from cadc.data.own_questions import own_repositories, write_own
+from cadc.data.probe import REPOSITORY, load_probe, probe_rows
+from cadc.data.reasons import some
+from cadc.data.same_pictures import Scored
+from cadc.evaluation.catalogue import check_names, needs, repositories
 from cadc.world.benchmarks import write_benchmarks
 from cadc.world.files import write_labels, write_rows, write_world_pool
 from cadc.world.reserve import read_reserve
@@ -56,24 +59,54 @@ def write_benchmark_roots(params: Params) -> None:
         write_benchmarks(roots["probe"], roots["score"], params.benchmarks, params.world)
         return
     choice, yesno = (data.inside(name) if name else None for name in (data.choice, data.yesno))
-    write_own(
-        choice,
-        yesno,
-        Checker(data.inside(data.images), params.pool.min_image_side, max_pixels=params.pool.max_image_pixels),
-        roots,
-    )
+    write_own(choice, yesno, Checker(data.inside(data.images), **params.pool.image_rules), roots)
+    rules = params.pool.image_rules | {"min_side": 1}  # a benchmark is as it is
     if data.probe:
-        copy_data_sets(
-            Path(data.probe), roots["probe"], sorted({REPOSITORY[target] for target in params.capture.targets})
-        )
+        targets = params.capture.targets
+        copied = copy_data_sets(Path(data.probe), roots["probe"], sorted({REPOSITORY[target] for target in targets}))
+        for target in (target for target in targets if REPOSITORY[target] in copied):
+            rows = (row for row, _, _ in probe_rows(roots["probe"], target))
+            place = roots["probe"] / REPOSITORY[target]
+            check_benchmark(((f"{place}, row {row['id']}", row["images"][0]) for row in rows), **rules)
     if data.score:
-        copy_data_sets(Path(data.score), roots["score"], repositories(params.evaluate.tasks))
+        tasks = params.evaluate.tasks
+        copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks))
+        for part in dict.fromkeys(part for task in tasks for part in needs(task) if part.repository in copied):
+            check_benchmark(pictures_in(split_files(part.folder(roots["score"]), part.config, part.split)), **rules)
+
+
+def compare_pictures(params: Params) -> None:
+    """Say which pictures are both in the pool or aimed at and scored; refuse questions of your own that are both."""
+    own = own_repositories(params.data)
+    asked = {task: needs(task) for task in params.evaluate.tasks}
+    scored = Scored(
+        {
+            task: [file for data in sets for file in split_files(data.folder(artifacts.SCORE), data.config, data.split)]
+            for task, sets in asked.items()
+        }
+    )
+    for task, rows in scored.shared(pictures_in([artifacts.RAW / "rows.parquet"], "id")).items():
+        console.line(f"pool: {len(rows)} rows show pictures that {task} is scored on: {some(rows)}")
+    for target in params.capture.targets:
+        if not (artifacts.PROBE / REPOSITORY[target]).is_dir():
+            continue  # nothing is aimed at: `capture` says so
+        table = load_probe(artifacts.PROBE, [target])[0].select(["id", "images"])
+        shown = ((row["id"], image) for row in table.to_pylist() for image in row["images"])
+        for task, rows in scored.shared(shown).items():
+            said = (
+                f"{len(rows)} rows of {target} that are aimed at show pictures that {task} is scored on: {some(rows)}"
+            )
+            if own & {REPOSITORY[target], asked[task][0].repository}:
+                raise InputError(f"{said}; give each picture of your own questions one of the two")
+            console.line(f"probe: {said}")
 
 
 def main(params: Params) -> None:
     check_names(params.evaluate.tasks, params.evaluate.judge.url is not None)
     write_pool_table(params)
     write_benchmark_roots(params)
+    if params.data.path is not None:
+        compare_pictures(params)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 from cadc import artifacts
+from cadc.compute.finite import refuse_not_finite
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
 from cadc.config.params import Params
@@ -27,6 +28,7 @@ def main(params: Params) -> int:
     model = add_lora(load_base(params.model), params.model.lora, settings.seed)
     rows = EncodedRows(pool, processor, params.model.max_length, keep=False, long_rows=params.model.long_rows)
     difficulty = train_score_net(model, rows, features, order, params.proxy, params.model, settings.learning_rate)
+    refuse_not_finite({"difficulty": difficulty}, 0, pool["id"], "row id", "lower score_net.learning_rate")
     out = artifacts.fresh(artifacts.SCORE_NET / VARIANT.name)
     artifacts.save_array(out / "features.npy", features)
     artifacts.save_array(out / "difficulty.npy", difficulty)

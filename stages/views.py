@@ -11,6 +11,7 @@ import torch
 from cadc import artifacts
 from cadc.compute import console
 from cadc.compute.endpoint import Endpoint, summary
+from cadc.compute.finite import refuse_not_finite
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
 from cadc.config.params import Params
@@ -76,7 +77,9 @@ def main(params: Params) -> int:
             encoder, [list_text(skills) for skills in inventory_lists(encoder, turns, params.views.top)]
         )
         artifacts.write_json(folder / "descriptions.json", described)
+    names = {"probe": probe["id"], "described": list(arrays.get("described", ()))}
     for name, array in arrays.items():
+        refuse_not_finite({name: array}, 0, names.get(name.partition("_")[0], pool["id"]), "row id", "look at this row")
         artifacts.save_array(folder / f"{name}.npy", array)
     for name, table in (("pool", pool), ("probe", probe)):
         pq.write_table(

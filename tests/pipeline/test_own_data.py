@@ -52,8 +52,8 @@ def repository(tmp_path_factory):
     return folder
 
 
-def experiment(repository: Path, *changes: str) -> subprocess.CompletedProcess:
-    command = ["dvc", "exp", "run", "prepare", *(part for change in changes for part in ("-S", change))]
+def experiment(repository: Path, *changes: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+    command = ["dvc", "exp", "run", "prepare", *options, *(part for change in changes for part in ("-S", change))]
     return subprocess.run(
         command,
         cwd=repository,
@@ -84,6 +84,16 @@ def test_a_folder_becomes_pool_and_benchmarks_by_its_path_alone(repository, tmp_
         root = repository / "artifacts/benchmarks" / part / "lmms-lab-encoder"
         assert pq.read_table(root / "MMT-Benchmark/data")["index"].to_pylist() == indices
         assert pq.read_table(root / "POPE/data").num_rows == 4
+
+
+def test_an_experiment_in_a_temporary_copy_sees_a_folder_by_its_absolute_path_alone(repository):
+    """As `--queue` runs them: a copy of what git tracks."""
+    write_folder(repository / "data/mine")
+    names = ("data=folder", "data.annotations=rows.jsonl", "data.images=photos")
+    for path, seen in (("data/mine", False), (repository / "data/mine", True)):
+        done = experiment(repository, *names, f"data.path={path}", options=("--temp",))
+        said = done.stdout + done.stderr
+        assert (done.returncode == 0) == seen and ("8 rows" if seen else "data/mine") in said, said
 
 
 def test_what_is_wrong_is_said_in_one_line(repository, tmp_path):

@@ -15,6 +15,7 @@ class Server:
 
     def __init__(self, trouble=lambda prompt, n: None):
         self.asked, self.answered, self.keys, self.pictures = Counter(), Counter(), set(), []
+        self.trouble = trouble
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -28,7 +29,7 @@ class Server:
                     prompt = text["text"]
                 outer.keys.add(self.headers["Authorization"])
                 outer.asked[prompt] += 1
-                what = trouble(prompt, outer.asked[prompt])
+                what = outer.trouble(prompt, outer.asked[prompt])
                 if what == "stall":
                     time.sleep(1.5)
                     return
@@ -40,6 +41,12 @@ class Server:
                     return self.send(200, None, {"Content-Type": "text/html"} if what == "page" else None)
                 if what == "denied":
                     return self.send(401, {"error": {"message": "wrong key secret-of-mine"}})
+                if what == "forbidden":
+                    return self.send(403, {"error": {"message": "not with secret-of-mine"}})
+                if what == "no model":
+                    return self.send(404, {"error": {"message": "no model m"}})
+                if what == "no credit":
+                    return self.send(429, {"error": {"message": "pay first", "code": "insufficient_quota"}})
                 outer.answered[prompt] += 1
                 content = what if what else f"echo {prompt}"
                 self.send(200, {"id": "x", "object": "chat.completion", "created": 0, "model": "m",

@@ -86,5 +86,5 @@ def test_lists_of_nothing_can_drop_nothing(some, params, tmp_path):
 
 def test_evidence_that_is_not_there_says_which_stage_makes_it(tmp_path, monkeypatch):
     monkeypatch.setattr(artifacts, "CROSSFIT", tmp_path / "crossfit")
-    with pytest.raises(InputError, match="dvc repro crossfit"):
+    with pytest.raises(InputError, match="dvc repro pipelines/cleaning/dvc.yaml:crossfit"):
         load_evidence()

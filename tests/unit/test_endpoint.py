@@ -1,8 +1,12 @@
 """The client of an OpenAI-compatible endpoint, against a server that fails, stalls, limits rates and talks nonsense."""
 
 import io
+import json
 import multiprocessing
 import re
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -97,6 +101,76 @@ def test_an_endpoint_that_is_none_is_named_with_what_to_do(serve, tmp_path, what
     ) as error:
         Endpoint(server.url, "m", tmp_path, retries=1).ask(["a"], echoed)
     assert server.asked["a"] == 1 and "secret" not in str(error.value) and "tried" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("denied", "HTTP 401 .*OPENAI_API_KEY"),
+        ("forbidden", "HTTP 403 .*OPENAI_API_KEY"),
+        ("no model", "HTTP 404 .*model's name"),
+        ("no credit", "HTTP 429 .*no credit"),
+        ("page", "/v1"),
+    ],
+)
+def test_what_is_refused_to_all_is_asked_once(serve, tmp_path, what, said):
+    server = serve(lambda prompt, n: what)
+    for kept in ([], ["kept"]):  # a reply from before says nothing of today's key
+        server.trouble = lambda prompt, n: None
+        Endpoint(server.url, "m", tmp_path).ask(kept, echoed)
+        server.asked.clear()
+        server.trouble = lambda prompt, n: what
+        with pytest.raises(EndpointError, match=said) as error:
+            Endpoint(server.url, "m", tmp_path, retries=0).ask([*kept, *(f"p{k}" for k in range(40))], echoed)
+        assert sum(server.asked.values()) == 1 and "secret" not in str(error.value) and server.url in str(error.value)
+
+
+def test_a_key_that_is_revoked_stops_the_queue_and_what_was_answered_is_kept(serve, tmp_path):
+    prompts = [f"p{k}" for k in range(60)]
+    server = serve(lambda prompt, n: "denied" if sum(server.answered.values()) >= 10 else None)
+    with pytest.raises(EndpointError, match="HTTP 401 .*OPENAI_API_KEY"):
+        Endpoint(server.url, "m", tmp_path, workers=4).ask(prompts, echoed)
+    answered = sum(server.answered.values())
+    assert 10 <= answered < 14 and sum(server.asked.values()) <= answered + 4  # those under way
+    server.trouble = lambda prompt, n: None
+    again = Endpoint(server.url, "m", tmp_path, workers=4)
+    assert again.ask(prompts, echoed) == prompts and again.spent["cached"] == answered
+
+
+INTERRUPTED = """
+import sys
+import cadc
+from cadc.compute.endpoint import Endpoint
+print("ready", flush=True)
+try:
+    Endpoint(sys.argv[1], "m", __import__("pathlib").Path(sys.argv[2]), workers=4).ask([f"p{k}" for k in range(200)], str)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+
+
+@pytest.mark.parametrize("what", [None, "fail"])
+def test_ctrl_c_sends_nothing_more_and_keeps_what_is_under_way(serve, tmp_path, what):
+    """`fail`: the client is between two tries, which it would go on with for minutes."""
+
+    def slow(prompt, n):
+        time.sleep(0.3)
+        return what if sum(server.asked.values()) > 8 else None
+
+    server = serve(slow)
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, server.url, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    while sum(server.asked.values()) < 10:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    sent = sum(server.asked.values())
+    out, _ = process.communicate(timeout=20)
+    assert out == "stopped\n" and process.returncode == 0
+    assert sum(server.asked.values()) <= sent + 4  # one that each worker was about to send, at most
+    kept = [path for path in tmp_path.rglob("*.json") if json.loads(path.read_text())["reply"] is not None]
+    assert len(kept) == sum(server.answered.values())  # what was paid for is there
 
 
 def test_two_processes_ask_a_prompt_once(serve, tmp_path):

@@ -259,3 +259,24 @@ def test_no_method_but_length_reads_the_number_of_answer_words(method):
 
     choose(method, Signal(N, given.task, {**given.arrays, "words": read}), 20)
     assert not reads, "answers were read"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("method", [case for case in CASES if case not in ("full", "random", "task_budget_random")])
+def test_an_array_that_is_not_finite_is_named_with_its_row(method, value):
+    given, read = make_signal("generic"), set()
+
+    def spied(name, array):
+        return lambda: (read.add(name), array)[1]
+
+    choose(method, Signal(N, given.task, {name: spied(name, a) for name, a in given.arrays.items()}), 20)
+    fractions = [name for name in sorted(read) if np.issubdtype(given.arrays[name].dtype, np.floating)]
+    assert fractions or method == "length"
+    for name in fractions:
+        array = given.arrays[name].copy()
+        by_row = next((axis for axis in (0, 1) if array.ndim > axis and array.shape[axis] == N), None)
+        array[(slice(None),) * (by_row or 0) + (3 if by_row is not None else 0,)] = value
+        ids = [f"id {row}" for row in range(N)]
+        said = rf"array {name} is not finite .* in {'place 0' if by_row is None else 'row id 3'};"
+        with pytest.raises(InputError, match=said):
+            choose(method, Signal(N, given.task, {**given.arrays, name: array}, ids), 20)

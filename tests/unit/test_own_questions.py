@@ -25,8 +25,8 @@ def png(color="red") -> bytes:
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "images").mkdir()
-    for name in "abcd":
-        (tmp_path / "images" / f"{name}.png").write_bytes(png())
+    for name, color in zip("abcd", ("red", "green", "blue", "white"), strict=True):
+        (tmp_path / "images" / f"{name}.png").write_bytes(png(color))
     choice = [
         dict(
             zip(
@@ -40,7 +40,7 @@ def folder(tmp_path):
                     "AB"[i % 2],
                     f"kind {i % 3}",
                     "meta",
-                    f"{'abcd'[i % 4]}.png",
+                    f"{('ac', 'bd')[i // 3][i % 2]}.png",
                     ("VAL", "TEST")[i // 3],
                 ],
             )
@@ -88,7 +88,7 @@ def test_what_is_written_is_read_as_the_hub_s_benchmarks_are(folder):
     table, subtasks, known = load_probe(roots["probe"], ["mmt_val", "pope"])
     assert table.num_rows == 7 and set(subtasks) == {"kind 0", "kind 1", "kind 2", "presence (yes)", "presence (no)"}
     assert (
-        table["turns"][0].as_py()[0]["text"].startswith("<image>\nQuestion: What is 0?\nA: one\nB: two\nAnswer")
+        table["turns"][0].as_py()[0]["text"].startswith("<image>\nQuestion: \nWhat is 0?\nA: one\nB: two\nAnswer")
         and known["kind 0"]["meta_task"] == "meta"
     )
 
@@ -96,7 +96,10 @@ def test_what_is_written_is_read_as_the_hub_s_benchmarks_are(folder):
 def test_a_picture_may_stand_in_the_table_itself(folder):
     path, choice, _ = folder
     rows = [
-        {**{k: v for k, v in row.items() if k != "image_path"}, "image": base64.b64encode(png("blue")).decode()}
+        {
+            **{k: v for k, v in row.items() if k != "image_path"},
+            "image": base64.b64encode(png("blue" if row["split"] == "VAL" else "red")).decode(),
+        }
         for row in choice
     ]
     write_choice(path, rows)

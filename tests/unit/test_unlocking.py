@@ -187,9 +187,6 @@ def test_scores_and_matches_by_hand():
     logits = torch.zeros(3, 6, 3)
     for row, position, token in ((0, 0, 1), (0, 1, 2), (0, 3, 1), (1, 1, 1), (1, 2, 1)):
         logits[row, position, token] = 9.0
-    assert exact_matches(logits, labels).tolist() == [
-        0.5,
-        1.0,
-        0.0,
-    ]  # the first of two answers; the only one; no answer
-    assert answer_scores(logits, labels)["nll"][2] == 0
+    expected = [0.5, 1.0, np.nan]  # the first of two answers; the only one; no answer
+    assert exact_matches(logits, labels).tolist() == pytest.approx(expected, nan_ok=True)
+    assert all(values[2].isnan() for values in answer_scores(logits, labels).values())

@@ -5,7 +5,7 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
     raw/                         rows.parquet: id, source, images[{bytes, path}], turns[{role, text}]; row number =
                                  position:
                                  the pool as it was read, or the last version that `pool.lineage` makes of it;
-                                 skipped.json: [{id, reason}] of rows left out under pool.on_bad_row: skip
+                                 skipped.json: [{id, reason}] of rows left out under pool.on_bad_row: skip or llava
     crossfit/                    fold.npy int32, similarity.npy float32 [n_rows] (NaN without an image); of answer
                                  tokens, row r's from bounds[r] to bounds[r + 1] (int64 [n_rows + 1]): token.npy,
                                  likeliest.npy int32, nll.npy, likeliest_nll.npy, entropy.npy, blind_nll.npy float32
@@ -17,6 +17,7 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  checks were told to rewrite; lineage.csv: every change, both answers and its reason
                                  (data/lineage.py)
     pool/                        as raw: what all other stages work on, a copy of raw or of cleaned (`clean.pool`)
+                                 without rows that `model` can't learn from, which skipped.json names
     labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (embedded world; reports and oracle
                                  only)
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cadc.capabilities.graph import centered
+from cadc.capabilities.graph import centered, check_gram
+from cadc.compute.finite import refuse_not_finite
+
+_FIX = "run `attribute` again, which names it by id"
 
 
 def snapshot_weights(rates: np.ndarray, rule: str) -> np.ndarray:
@@ -46,8 +49,9 @@ def capability_influence(
 
     influence [M, N, S] and norm [M, N] of the rows' directions, gram [M, S, S] of the trajectories, weights [M],
     capability [S]. With `center` the trajectories are taken less their mean over subtasks. A zero direction or
-    trajectory has influence 0.
+    trajectory has influence 0. Raises InputError naming rows by number, or subtasks, where anything is not finite.
     """
+    check_gram(gram)
     n_capabilities = int(capability.max()) + 1
     members = (capability[:, None] == np.arange(n_capabilities)[None]).astype(np.float64)
     members /= members.sum(0)
@@ -59,6 +63,7 @@ def capability_influence(
             inner, products = inner - inner.mean(1, keepdims=True), centered(gram[t])
         target = np.sqrt(np.clip(np.einsum("sk,st,tk->k", members, products, members), 0, None))
         scale = np.asarray(norm[t], np.float64)[:, None] * target[None]
+        refuse_not_finite({"the influence": inner, "the length of the direction": scale}, 0, fix=_FIX)
         total += weight * np.divide(inner @ members, scale, out=np.zeros_like(total), where=scale > 0)
     return total.astype(np.float32)
 

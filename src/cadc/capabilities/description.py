@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc import artifacts
+from cadc.data.pictures import image_file
 from cadc.data.wording import IMAGE_TOKEN
 
 _PRIOR = 0.01  # weight of the background in the log-odds, per word of the pool (Monroe et al. 2008, Dirichlet prior)
@@ -95,7 +96,7 @@ def write_description(
     for c, chosen in enumerate(most_influential(influence, questions, _ROWS)):
         for row in chosen:
             images = pool.slice(row, 1)["images"].to_pylist()[0]
-            picture = (images[0]["bytes"] or Path(images[0]["path"]).read_bytes()) if images else None
+            picture = image_file(images[0]) if images else None
             question, answer = exchanges[row]
             rows.append(
                 {

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import igraph
 import leidenalg
 import numpy as np
 
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.errors import InputError
+
+
+def check_gram(gram: np.ndarray, names: Sequence[str] | None = None, what: str = "subtask") -> None:
+    """Raise InputError naming what has an inner product that is not finite in gram [M, n, n]; names [n], or by number.
+
+    One such row spoils its whole subtask, and one such subtask every cosine of the centred trajectories.
+    """
+    own = np.diagonal(gram, axis1=1, axis2=2)  # of a bad direction all products are bad, those with others included
+    fix = "look at its gradient: run `capture` again, which names the probe row"
+    refuse_not_finite({"the inner product": own}, 1, names, what, fix)
+    refuse_not_finite({"the inner product": gram}, 1, names, what, fix)
 
 
 def centered(gram: np.ndarray) -> np.ndarray:
@@ -21,8 +35,10 @@ def cosine_similarity(gram: np.ndarray, rates: np.ndarray) -> np.ndarray:
     """Cosines of the concatenated, learning-rate-weighted trajectories, from gram [M, S, S] and rates [M]: float64 [S,
     S].
 
-    A subtask whose trajectory is zero has cosine 0 with every other and 1 with itself.
+    A subtask whose trajectory is zero has cosine 0 with every other and 1 with itself. Raises InputError as `check_gram`
+    does.
     """
+    check_gram(gram)
     total = np.einsum("m,mij->ij", np.asarray(rates, np.float64) ** 2, gram)
     length = np.sqrt(np.clip(np.diag(total), 0, None))
     safe = np.where(length > 0, length, 1.0)

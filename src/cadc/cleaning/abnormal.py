@@ -1,146 +1,120 @@
-"""Abnormal teacher output: refusals, meta talk, echoed prompts, answers that break off, another language than the
-question's.
+"""Abnormal teacher output: refusals, meta talk, chat marks, echoed prompts, answers that break off, lost values, another
+language than the question's.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter
-from functools import cache
 
 from cadc.cleaning.answer_format import INSTRUCTION
 from cadc.cleaning.findings import Findings, questions_and_answers, shown
+from cadc.cleaning.garbled import garbled
+from cadc.cleaning.languages import foreign
+from cadc.cleaning.refusals import QUOTED, meta_talk, refusal
+from cadc.cleaning.words import units, word_count
 
-_PICTURE = (
-    r"(the|this|that|any|your|an?)? ?(actual |provided |given )?(image|picture|photo|photograph|video|figure)s?\b"
+#: Marks of chat templates. Headings and struck-out HTML may look like them.
+_ROLE_MARKS = re.compile(
+    r"<\|[a-z_]+\|>|\A\s*<s>|</s>\s*\Z|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|"
+    r"(?m:^\s*(?:#{2,3} ?(?:Human|User|Assistant|Instruction|Response|Input)|USER|ASSISTANT|Human|Assistant):)"
 )
-PATTERNS = {
-    "refusal": re.compile(
-        r"(?i)\b(i'?m|i am) (very |so )?sorry,? (but )?(i (can|am|do|don|did|won)|i'm|as an?)\b|\bi (can(no|')t|can not|am unable to|am not able to|won't|will not) "
-        r"(assist|help|comply|fulfil+|provide|generate|answer|(directly )?(see|view|access|process|analy[sz]e|open|interpret) " + _PICTURE + r")|"
-        r"\b(i|we) (do not|don't) have (access to|the ability to (see|view)) " + _PICTURE
-    ),
-    "meta talk": re.compile(
-        r"(?i)\bas an? (ai|artificial intelligence|(large )?language model|text-based (ai|model))\b|\bmy (training data|knowledge cut-?off)\b|"
-        r"\b(i was|i am|i'm) (trained|developed|created) by (openai|anthropic|google|meta)\b|"
-        r"\b(based on|according to|from|in) the (provided|given) (caption|captions|description|descriptions|bounding box(es)?|context)\b"
-    ),
-    "role marks": re.compile(r"<\|[a-z_]+\|>|</?s>|\[/?INST\]|<<SYS>>|<image>|^#{2,3} ?(human|user|assistant|instruction|response)\b|(?m:^\s*(USER|ASSISTANT|Human|Assistant):)"),
-}  # fmt: skip
 _COPYING = re.compile(
-    r"(?i)\b(repeat|rephrase|rewrite|reword|paraphrase|translate|copy|quote|proofread|correct|edit|spell|transcribe|summari[sz]e)\b"
+    r"(?i)\b(repeat|rephrase|rewrite|reword|paraphrase|translate|copy|quote|proofread|correct|edit|spell|transcribe|"
+    r"summari[sz]e|complete|continue|finish|fill)\b|"
+    r"重复|重複|改写|翻译|复述|繰り返|訳して|repit\w*|répét\w*|wiederhol\w*|повтори\w*"
 )
-_FOREIGN = re.compile(r"(?i)\b(translat\w+|language|in (\w+ish|french|german|chinese|japanese|korean|arabic|russian|\w+ese)|write|writt\w+|read|reads|say|says|text|word|words|sign|name|call|called|letters?|title|caption)\b")  # fmt: skip
-_OPEN_END = re.compile(
-    r"(?i)(\b(the|a|an|of|and|or|with|is|are|was|to|in|on|for|that|which|by|from|as|at|its|their|his|her)|[,(\-–])$"
+#: How sentences begin that an answer goes on with, where no mark ends them.
+_BEGUN = re.compile(
+    r"(?i)(the|an?|this|that|these|those|he|she|it|they|we|i|in|on|at|my|his|her|there|once)\b.*\w", re.DOTALL
+)
+_SPOKEN = re.compile(
+    r"(?i)\b(dialogue|conversation|script|interview|chat|play|transcript|template|prompt|markup|html|xml|token)s?\b|"
+    r"对话|對話|対話|диалог"
+)
+_VERSE = re.compile(
+    r"(?i)\b(poem|verse|song|lyrics|haiku|rap|rhyme|sonnet|limerick|slogan|hashtag|tweet|title|headline|list)s?\b"
+)
+#: No sentence ends on these.
+_OPEN_END = re.compile(r"(\b(the|an?|and|or|of|their|its|your|my|our|because|than|such as)|[,(\-–])$")
+#: On these some do: "what they live for", "a ball to play with", "that it was aimed at".
+_HANGING = re.compile(r"(?<!ing)(?<!ed)(?<!\bis)(?<!\bare)(?<!\bwas) (with|for|from|by|as|at|to|is|are|was)$")
+_STRANDED = re.compile(r"(?i)\b(what|that|which|who|whom|whose|where|how|than|i|you|he|she|it|we|they)\b|\bto \w+ \w+$")
+_CLOSING = re.compile(
+    r"(?i)\b(regards|wishes|sincerely|faithfully|yours|truly|love|cheers|thanks|thank you|you|respectfully),$"
 )
 _LIST_LINE = re.compile(r"^\s*([-*•|]|\d+[.)])|\|\s*$")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(\s|$)")
-
-#: Common function words of languages in Latin letters; a word that several share decides nothing alone.
-STOP_WORDS = {
-    "English": "the of and is are was with this that there it in from which their",
-    "German": "der die das und ist sind nicht ein eine mit auf dem den zu auch es wird sich",
-    "French": "le les des est et une dans sur pas pour avec qui sont du au cette il elle",
-    "Spanish": "el los las es una con por para está son del y hay como más pero",
-    "Italian": "il gli della che di è sono una con nel alla anche più non dei",
-    "Portuguese": "os uma com não são está em do da na no mais também ao pelo",
-    "Dutch": "het een van en zijn niet met op voor dat er naar aan ook deze",
-}
-_LANGUAGES: dict[str, list[str]] = {}
-for _name, _words in STOP_WORDS.items():
-    for _word in _words.split():
-        _LANGUAGES.setdefault(_word, []).append(_name)
+_NO_PROSE_END = re.compile(r"^[#@]|://|^[\w.]+@")
 
 
-@cache
-def _script(letter: str) -> str:
-    """`LATIN`, `CYRILLIC`, `CJK`, ...: the first word of the letter's Unicode name; Japanese kana count as CJK, which
-    it mixes with.
+def role_marks(question: str, answer: str) -> str:
+    """The mark of a chat template that an answer holds outside quotations; '' without, or if the question has it or asks
+    for a dialogue.
     """
-    name = unicodedata.name(letter, "?").split()[0]
-    return "CJK" if name in ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA") else name
-
-
-def script(text: str) -> tuple[str, int]:
-    """The script of most letters of a text, and how many letters are in it; ('', 0) without letters."""
-    if text.isascii():
-        n = sum(map(str.isalpha, text))
-        return ("LATIN", n) if n else ("", 0)
-    counts = Counter(_script(letter) for letter in text if letter.isalpha())
-    return counts.most_common(1)[0] if counts else ("", 0)
-
-
-def language(text: str) -> tuple[str, int]:
-    """The language whose function words occur most in a text, and how many more do than of the next one; ('', 0) where
-    none leads.
-    """
-    counts = Counter(name for word in re.findall(r"\w+", text.lower()) for name in _LANGUAGES.get(word, ()))
-    (first, most), (_, second) = (*counts.most_common(2), ("", 0), ("", 0))[:2]
-    return (first, most - second) if most > second else ("", 0)
+    found = _ROLE_MARKS.search(answer) and _ROLE_MARKS.search(QUOTED.sub(" ", answer))
+    return "" if not found or _SPOKEN.search(question) or found[0].strip() in question else shown(found[0])
 
 
 def echoes(question: str, answer: str, n: int) -> bool:
     """Whether an answer repeats its whole question word by word. Questions of fewer than `n` words, or that ask for it,
-    do not count.
+    or that are the beginning of a sentence, do not count.
     """
-    asked, said = (" ".join(re.findall(r"\w+", text.lower())) for text in (INSTRUCTION.sub(" ", question), answer))
-    return len(asked.split()) >= n and f" {asked} " in f" {said} " and not _COPYING.search(question)
+    question, low = INSTRUCTION.sub(" ", question).strip(), answer.lower()
+    asked = re.findall(r"\w+", question.lower())
+    if word_count(question) < n or not all(word in low for word in asked):
+        return False
+    said = re.findall(r"\w+", low)
+    asked, said = ("".join(f" {unit} " for unit in units(" ".join(words))[0]) for words in (asked, said))
+    return asked in said and not _COPYING.search(question) and not _BEGUN.fullmatch(question)
 
 
 def truncated(answer: str, n: int) -> bool:
-    """Whether an answer breaks off: an open code fence, or prose of at least `n` words that ends without a mark or on a
-    function word.
+    """Whether an answer breaks off: an open code fence, or prose of at least `n` words that ends on a word after which
+    no sentence ends, or that ends its sentences with marks, but not the last.
 
-    Lists, tables and code may end anyhow.
+    Lists, tables, code, verse, links and tags may end anyhow.
     """
     if answer.count("```") % 2:
         return True
     last = answer.rstrip().splitlines()[-1].rstrip() if answer.strip() else ""
     if len(answer.split()) < n or "```" in answer or _LIST_LINE.search(last) or last.endswith((";", "}", ">")):
         return False
-    prose = bool(_SENTENCE_END.search(answer)) and len(last.split()) >= 4 and last[-1].isalpha()
-    return bool(_OPEN_END.search(last)) or (prose and not _SENTENCE_END.search(last[-3:]))
+    if _OPEN_END.search(last) or (_HANGING.search(last) and not _STRANDED.search(_SENTENCE_END.split(last)[-1])):
+        return not _CLOSING.search(last)
+    return (
+        len(_SENTENCE_END.findall(answer)) > 1
+        and len(last.split()) >= 4
+        and last[-1].isalpha()
+        and not _NO_PROSE_END.search(last.split()[-1])
+    )
 
 
-def foreign(question: str, answer: str, letters: int, margin: int) -> str:
-    """What an answer is written in, if its question is in another script or language and does not ask for one; else ''.
-
-    A script counts from `letters` letters on; of languages in one script, one needs `margin` more function words than
-    any other.
-    """
-    if _FOREIGN.search(question):
-        return ""
-    (asked, _), (said, count) = script(question), script(answer)
-    if asked and said and asked != said:
-        return f"{said.title()} letters" if count >= letters else ""
-    answered, more = language(answer)
-    return answered if more >= margin and language(question)[0] not in ("", answered) else ""
-
-
-def faults(question: str, answer: str, echo_words: int, prose_words: int, letters: int, margin: int) -> list[str]:
-    """What is abnormal about an answer, each as `kind: what`."""
-    found = [f"{kind}: {shown(match[0])}" for kind, pattern in PATTERNS.items() if (match := pattern.search(answer))]
+def faults(
+    question: str, answer: str, echo_words: int, prose_words: int, letters: int, margin: int, before: str = ""
+) -> list[str]:
+    """What is abnormal about an answer, each as `kind: what`. before: the row's earlier questions."""
+    named = {"refusal": refusal, "meta talk": meta_talk, "role marks": role_marks}
+    found = [f"{kind}: {what}" for kind, check in named.items() if (what := check(question, answer))]
     if echoes(question, answer, echo_words):
         found.append(f"prompt echo: {shown(answer)}")
-    if truncated(answer, prose_words):
+    if truncated(answer, prose_words) and not _VERSE.search(question):
         found.append(f"breaks off: …{' '.join(answer.split())[-40:]}")
-    if other := foreign(question, answer, letters, margin):
+    if lost := garbled(question, answer):
+        found.append(lost)
+    if other := foreign(question, answer, letters, margin, before):
         found.append(f"{other}: {shown(answer)}")
     return found
 
 
 def check(turns: list[list[dict[str, str]]], echo_words: int, prose_words: int, letters: int, margin: int) -> Findings:
     """Rows with abnormal answers; the score is how many faults they have."""
-    found = [
-        [
-            fault
-            for pair in questions_and_answers(row)
-            for fault in faults(*pair, echo_words, prose_words, letters, margin)
-        ]
-        for row in turns
-    ]
+    found = []
+    for row in turns:
+        own, before = [], ""
+        for question, answer in questions_and_answers(row):
+            own += faults(question, answer, echo_words, prose_words, letters, margin, before)
+            before += f"{question}\n"
+        found.append(own)
     return Findings.of(
         [len(own) for own in found], [bool(own) for own in found], [own[0] if own else "" for own in found]
     )

@@ -52,5 +52,5 @@ class Evidence:
 def load_evidence() -> Evidence:
     """What `crossfit` made. Raises InputError where it has not run."""
     if not artifacts.CROSSFIT.is_dir():
-        raise InputError(f"{artifacts.CROSSFIT}: no such folder; run the stage that makes it: `dvc repro crossfit`")
+        raise InputError(f"{artifacts.CROSSFIT}: no such folder; run `dvc repro pipelines/cleaning/dvc.yaml:crossfit`")
     return Evidence(**artifacts.load_arrays(artifacts.CROSSFIT))

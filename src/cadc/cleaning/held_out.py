@@ -15,6 +15,7 @@ from cadc import artifacts
 from cadc.cleaning.cross_fitting import judged, other_rows, training_order
 from cadc.cleaning.picture_match import load_matchers, matched, train_matchers
 from cadc.compute import shards
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.params import Optimizer, Params, load_params
 from cadc.features.embeddings import row_encoder
 from cadc.model.encode import EncodedRows
@@ -27,6 +28,7 @@ BY_ROW = ("similarity", "match")
 BY_DRAW = ("other", "decoy")
 #: fold.npy, keeper.npy and adapters/K, which all shards read.
 FOLDS = artifacts.SCRATCH / "crossfit_folds"
+_FIX = "look at these rows or leave them out; where they are many, lower proxy.learning_rate"
 
 
 def _folds() -> tuple[np.ndarray, np.ndarray]:
@@ -111,6 +113,19 @@ def judging() -> shards.Task:
                 made[name][..., at] = values
         views = encoder(table)
         similarity = np.where(has_image, (views["image"] * views["text"]).sum(1), np.nan).astype(np.float32)
+        refuse_not_finite(
+            {name: np.array([row[name].sum() for row in tokens]) for name in BY_TOKEN if name != "blind_nll"},
+            0,
+            rows.ids(which),
+            fix=_FIX,
+        )
+        shown = np.flatnonzero(has_image)  # the others have NaN where a picture is judged
+        refuse_not_finite(
+            {"blind_nll": np.array([tokens[i]["blind_nll"].sum() for i in shown]), "similarity": similarity[shown]},
+            0,
+            rows.ids(which[shown]),
+            fix=_FIX,
+        )
         made |= {name: np.concatenate([row[name] for row in tokens]) for name in BY_TOKEN}
         made |= {"n_tokens": np.array([len(row["nll"]) for row in tokens]), "similarity": similarity}
         for name, values in made.items():

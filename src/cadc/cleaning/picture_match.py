@@ -20,6 +20,7 @@ from transformers import get_cosine_schedule_with_warmup
 
 from cadc.cleaning.cross_fitting import other_rows, with_image_of
 from cadc.compute import console
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.cleaning import Matching
 from cadc.config.errors import InputError
 from cadc.config.params import Model, Optimizer
@@ -158,7 +159,8 @@ def matched(
     """match float32 [n], decoy float32 [draws, n]: the members' mean `log_odds` of rows `which` with their own pictures
     and with those of `others`.
 
-    others int64 [draws, n], -1: none; NaN there, and everywhere without members.
+    others int64 [draws, n], -1: none; NaN there, and everywhere without members. Raises InputError naming rows where it
+    is not finite elsewhere.
     """
     match, decoy, pad_id = (
         np.full(len(which), np.nan, np.float32),
@@ -182,4 +184,6 @@ def matched(
                     for row, other in zip(which[places], draw[places], strict=True)
                 ]
             )
+    made = {"match": match[pictured], "decoy": decoy[:, pictured].T}
+    refuse_not_finite(made, 0, rows.ids(which[pictured]), fix="look at these rows, or lower proxy.learning_rate")
     return {"match": match, "decoy": decoy}

@@ -14,7 +14,7 @@ from cadc.cleaning.pictures import SIDE, fingerprint, image_groups
 from cadc.compute import shards
 from cadc.config.cleaning import Duplicates
 from cadc.config.params import load_params
-from cadc.model.encode import image_file, open_image
+from cadc.data.pictures import image_file, open_image
 
 SHARD_ROWS = 5000
 _EMPTY = {"hash": np.empty((0, SIDE * SIDE // 8), np.uint8), "thumbnail": np.empty((0, SIDE, SIDE, 3), np.int16)}

@@ -12,10 +12,10 @@ from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.flags import any_flag, text_flags
 from cadc.compute.endpoint import Endpoint, Prompt
 from cadc.config.cleaning import Clean
+from cadc.data.pictures import shown_file
 from cadc.data.wording import IMAGE_TOKEN
-from cadc.model.encode import image_file
 
-PROMPT = """Answer the question about the image. Reply with the answer alone, in the form that the question asks for.
+PROMPT = """Answer the question{about}. Reply with the answer alone, in the form that the question asks for.
 
 {question}"""
 _LONGEST = 2000  # characters
@@ -79,7 +79,7 @@ def asked_of(endpoint: Endpoint, records: Callable[[int], dict], rows: np.ndarra
     for row in rows.tolist():
         record = records(row)
         question = record["turns"][0]["text"].replace(IMAGE_TOKEN, " ").strip()
-        prompts.append(
-            Prompt(PROMPT.format(question=question), image_file(record["images"][0]) if record["images"] else None)
-        )
+        image = shown_file(record["images"][0]) if record["images"] else None
+        about = " about the image" if image else ""  # a model that is asked about no image says that there is none
+        prompts.append(Prompt(PROMPT.format(about=about, question=question), image))
     return endpoint.ask(prompts, read)

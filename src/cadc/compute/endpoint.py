@@ -17,7 +17,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -31,6 +31,14 @@ from cadc.config.errors import InputError
 
 T = TypeVar("T")
 _COUNTS = ("requests", "refused", "prompt_tokens", "completion_tokens")
+#: What no other prompt would be spared, and what to do: by HTTP status or the error's code.
+_FOR_ALL = {
+    401: "the key is refused; export OPENAI_API_KEY with one that it takes",
+    402: "the account has no credit; add some, or export OPENAI_API_KEY of another",
+    403: "the key may not do this; export OPENAI_API_KEY with one that may",
+    404: "there is no such address or model; mend the URL, which mostly ends in /v1, or the model's name",
+    "insufficient_quota": "the account has no credit; add some, or export OPENAI_API_KEY of another",
+}
 
 
 def cache_folder() -> Path:
@@ -41,6 +49,14 @@ class EndpointError(InputError):
     """No usable reply; the message names the prompt, how often it was tried and what came back. All other replies are
     kept.
     """
+
+
+class Refused(EndpointError):
+    """What an endpoint refuses to every prompt alike: nothing more is asked."""
+
+
+class _Stopped(BaseException):
+    """Ends a thread before it sends: the client would try again after any `Exception`."""
 
 
 class Prompt(NamedTuple):
@@ -82,8 +98,8 @@ class Endpoint:
     The key is read from OPENAI_API_KEY and from nowhere else; it is neither logged nor kept. Lost connections,
     time-outs, rate limits and errors of the server are retried `retries` times, at growing intervals or as the server
     says. An unusable reply is sent back with the reason, up to `attempts` requests in all. `workers` requests run side
-    by side; a prompt that another process is asking is waited for. `spent` counts this object's requests, tokens and
-    replies kept from before.
+    by side, once the endpoint has not refused the first one's key; a prompt that another process is asking is waited
+    for. `spent` counts this object's requests, tokens and replies kept from before.
     """
 
     url: str
@@ -102,34 +118,63 @@ class Endpoint:
             raise EndpointError(
                 f"{self.url}: OPENAI_API_KEY is not set; export it (any value if the endpoint takes none)"
             )
-        self._client = openai.OpenAI(base_url=self.url, api_key=key, timeout=self.timeout, max_retries=self.retries)
-        self._lock = threading.Lock()
+        self._lock, self._first, self._stop = threading.Lock(), threading.Lock(), threading.Event()
+        self._tried, self._refusal = False, None
+        sends = openai.DefaultHttpxClient(event_hooks={"request": [self._unless_stopped]})
+        self._client = openai.OpenAI(
+            base_url=self.url, api_key=key, timeout=self.timeout, max_retries=self.retries, http_client=sends
+        )
 
     def ask(self, prompts: Sequence[str | Prompt], read: Callable[[str], T]) -> list[T]:
         """`read(reply)` of each prompt, in order; equal prompts are asked once. `read` raises ValueError at a bad one.
 
-        Raises EndpointError naming the first prompt without a usable reply, after all others have been asked and kept.
+        Raises EndpointError naming the first prompt without a usable reply, after all others have been asked and kept,
+        and as `ask_each` does.
         """
-        prompts = [Prompt(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
-        different = list(dict.fromkeys(prompts))
-        with ThreadPoolExecutor(self.workers) as pool:
-            jobs = {prompt: pool.submit(self._reply, prompt, read) for prompt in different}
-        failed = [job.exception() for job in jobs.values() if job.exception()]
+        made = self.ask_each(prompts, read)
+        failed = {id(answer): answer for answer in made if isinstance(answer, EndpointError)}
         if failed:
-            raise EndpointError(
-                f"{len(failed)} of {len(different)} prompts got no usable reply: {failed[0]}"
-            ) from failed[0]
-        return [self._read(prompt, jobs[prompt].result(), read) for prompt in prompts]
+            first = next(iter(failed.values()))
+            raise EndpointError(f"{len(failed)} of {len(set(prompts))} prompts got no usable reply: {first}") from first
+        return made
 
-    def _read(self, prompt: Prompt, reply: str, read: Callable[[str], T]) -> T:
-        """`read(reply)`. A reply kept from before may have been usable to another reader alone: then raises
-        EndpointError."""
+    def ask_each(self, prompts: Sequence[str | Prompt], read: Callable[[str], T]) -> list[T | EndpointError]:
+        """As `ask`, with an EndpointError in place of each reply that can't be used.
+
+        Raises Refused at once where the endpoint would take no other prompt either. After that, and after Ctrl-C,
+        nothing more is sent; replies that are under way are still kept.
+        """
+        asked = [Prompt(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
+        self._stop.clear()
+        pool = ThreadPoolExecutor(self.workers)
         try:
-            return read(reply)
+            jobs = {prompt: pool.submit(self._reply, prompt, read) for prompt in dict.fromkeys(asked)}
+            for job in as_completed(jobs.values()):
+                if isinstance(job.exception(), Refused):
+                    raise job.exception()
+        except BaseException:
+            self._stop.set()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+        made = {prompt: self._read(prompt, job, read) for prompt, job in jobs.items()}
+        return [made[prompt] for prompt in asked]
+
+    def _read(self, prompt: Prompt, job: Future, read: Callable[[str], T]) -> T | EndpointError:
+        """`read(reply)`. A reply kept from before may have been usable to another reader alone."""
+        try:
+            return read(job.result())
+        except EndpointError as error:
+            return error
         except ValueError as error:
-            raise EndpointError(
+            return EndpointError(
                 f"{self._path(prompt)}: the reply kept from before can't be used ({error}); remove it to ask again"
-            ) from None
+            )
+
+    def _unless_stopped(self, _) -> None:
+        """Called with each request as it is to be sent, the client's own repetitions included."""
+        if self._stop.is_set():
+            raise _Stopped
 
     def _path(self, prompt: Prompt) -> Path:
         name = hashlib.blake2b(
@@ -163,7 +208,7 @@ class Endpoint:
         """The first usable reply; `record` gets the cost of every request, and the reply."""
         messages, said = [prompt.message], ""
         for _ in range(self.attempts):
-            said, cost = self._request(messages, prompt.text)
+            said, cost = self._send(messages, prompt.text)
             try:
                 read(said)
                 record["reply"] = said
@@ -181,17 +226,37 @@ class Endpoint:
             f"the last {said[:80]!r}"
         )
 
+    def _send(self, messages: list[dict], prompt: str) -> tuple[str, dict[str, int]]:
+        """A reply and its cost. Until one request has come back the others wait: what is refused to all is asked once."""
+        with self._first:
+            if not self._tried:
+                try:
+                    return self._request(messages, prompt)
+                finally:
+                    self._tried = True
+        return self._request(messages, prompt)
+
     def _request(self, messages: list[dict], prompt: str) -> tuple[str, dict[str, int]]:
+        if self._refusal is not None:
+            raise self._refusal
         try:
             made = self._client.chat.completions.create(
                 model=self.model, messages=messages, temperature=0.0, max_tokens=self.max_tokens
             )
             said, usage = (made.choices[0].message.content or "") if made.choices else "", made.usage
         except (json.JSONDecodeError, AttributeError, TypeError):
-            raise EndpointError(
-                f"{self.url} gave no chat completion to {prompt[:80]!r}; is it the base URL, which mostly ends in /v1?"
-            ) from None
+            said = f"{self.url} gave no chat completion to {prompt[:80]!r}"
+            error = EndpointError(f"{said}; is it the base URL, which mostly ends in /v1?")
+            if not self._tried:  # it never gave one
+                error = self._refusal = Refused(str(error))
+            raise error from None
         except openai.APIStatusError as error:
+            why = _FOR_ALL.get(error.code) or _FOR_ALL.get(error.status_code)
+            if why:
+                self._refusal = Refused(
+                    f"{self.url} answered HTTP {error.status_code} ({type(error).__name__}) to {self.model}: {why}"
+                )
+                raise self._refusal from None
             again = (
                 f", tried {self.retries + 1} times"
                 if error.status_code in (408, 409, 429) or error.status_code >= 500

@@ -159,7 +159,7 @@ def _ray(shards: Shards, label: str) -> None:
     try:
         import ray
     except ImportError as error:
-        raise InputError("CADC_LAUNCHER=ray needs the package ray: uv pip install ray") from error
+        raise InputError("CADC_LAUNCHER=ray needs the package ray: .uv/bin/uv pip install ray") from error
     workers = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": n_workers()}
     ray.init(log_to_driver=False, include_dashboard=False, logging_level="error", **workers)
     task = ray.remote(num_gpus=int(bool(n_gpus())), num_cpus=1, max_retries=_RETRIES)(_as_ray_task)

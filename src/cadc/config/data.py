@@ -38,21 +38,26 @@ class Data(Section):
 
 
 class Pool(Section):
-    on_bad_row: Literal["fail", "skip"]
+    on_bad_row: Literal["fail", "skip", "llava"]
     repeated_ids: Literal["fail", "number"]
     min_image_side: Positive
     embed_images: bool
     max_image_pixels: Annotated[
         int, Field(ge=1, le=178_956_970)
     ]  # beyond it Pillow refuses to open an image, here and later
+    max_image_ratio: Annotated[float, Field(ge=1)]
     lineage: str | None
 
     @property
-    def rules(self) -> dict:
-        """What rows and their images are held to, as `pool.reader` takes it."""
+    def image_rules(self) -> dict:
+        """What images are held to, as `checks.check_image` takes it."""
         return {
-            "repeated_ids": self.repeated_ids,
             "min_side": self.min_image_side,
-            "embed_images": self.embed_images,
             "max_pixels": self.max_image_pixels,
+            "max_ratio": self.max_image_ratio,
         }
+
+    @property
+    def rules(self) -> dict:
+        """What rows and their images are held to, as `reader.read_pool` takes it."""
+        return {"repeated_ids": self.repeated_ids, "embed_images": self.embed_images, **self.image_rules}

@@ -6,77 +6,32 @@ pixel is decoded. Every reason says the value and what to do about it; who calls
 
 from __future__ import annotations
 
-import io
 import os
+from collections.abc import Iterable
 from functools import lru_cache, partial
+from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image
 
 from cadc.config.errors import InputError
+from cadc.data.damage import damage
+from cadc.data.pictures import Unreadable, image_file, opened, upright_rgb
+from cadc.data.reasons import check_text, fail, shown
+from cadc.data.turns import SOURCES, check_turns, given
 from cadc.data.wording import IMAGE_TOKEN
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other decoder is tried
 MAX_IMAGE_PIXELS = 178_956_970  # where Pillow itself raises DecompressionBombError: twice its Image.MAX_IMAGE_PIXELS
+MAX_IMAGE_RATIO = 200  # what Qwen2-VL takes at most; CLIP would make gigabytes of a longer strip's short side
 _BYTES_PER_PIXEL = 8  # four channels of 16 bits: no picture needs more, compressed or not
-_SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 
 
-def fail(reason: str):
-    raise InputError(reason)
+def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels: int, max_ratio: float) -> None:
+    """Decode the image, a path or its bytes, whole, as `pictures` shows it.
 
-
-def shown(value) -> str:
-    """The value as a message quotes it: whole if it is short."""
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:160]}... ({len(text)} characters)"
-
-
-def check_text(text: str, what: str) -> str:
-    """The text, which must be writable as UTF-8: JSON's escapes may name half a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        fail(
-            f"{what} holds half a surrogate pair, {text[error.start]!a}, at character {error.start}; "
-            "write the whole character"
-        )
-    return text
-
-
-def check_turns(record: dict) -> list[dict[str, str]]:
-    """The row's turns as role and text. Raises InputError with the reason and the fix."""
-    conversation = record.get("conversations")
-    if not isinstance(conversation, list) or not conversation:
-        fail("conversations is empty or missing; give at least one human and one gpt turn, or remove the row")
-    turns = []
-    for k, turn in enumerate(conversation):
-        if not isinstance(turn, dict) or not isinstance(turn.get("value"), str):
-            value = turn.get("value") if isinstance(turn, dict) else turn
-            fail(f"turn {k} has no text in `value` but {shown(value)}; write it as {{from, value}}")
-        speaker = turn.get("from")
-        role = _SPEAKERS.get(speaker) if isinstance(speaker, str) else None
-        if role is None:
-            fail(f"turn {k} has the unknown role {shown(speaker)}; use human or gpt")
-        expected = "user" if k % 2 == 0 else "assistant"
-        if role != expected:
-            fail(
-                f"turn {k} is from {speaker!r} where {'human' if expected == 'user' else 'gpt'} must speak; "
-                "turns alternate, human first"
-            )
-        if not turn["value"].strip():
-            fail(f"turn {k} ({speaker}) is blank; write its text or remove the row")
-        turns.append({"role": role, "text": check_text(turn["value"], f"turn {k}")})
-    if len(turns) % 2:
-        fail("the last human turn has no gpt answer; add one or remove the turn")
-    return turns
-
-
-def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels: int) -> None:
-    """Decode the image, a path or its bytes, whole.
-
-    Raises InputError if it is corrupt, in no format of `FORMATS`, smaller than `min_side` pixels, or larger than
-    `max_pixels`; the size is read from the file's head before anything is decoded.
+    Raises InputError if it is damaged, in none of its formats, of a range of values that can't be shown, smaller than
+    `min_side` pixels, larger than `max_pixels`, or if its longer side is above `max_ratio` times the other; the size is
+    read from the file's head before anything is decoded.
     """
     what, n_bytes = f"image {shown(name)}", len(source) if isinstance(source, bytes) else os.path.getsize(source)
     if not n_bytes:
@@ -84,57 +39,82 @@ def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels
     too_large = f"above pool.max_image_pixels={max_pixels}; scale it down or remove the row"
     if n_bytes > _BYTES_PER_PIXEL * max_pixels:
         fail(f"{what} is {n_bytes} bytes, more than {_BYTES_PER_PIXEL} for each of the pixels it may have, {too_large}")
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # other packages set it, for the whole process
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        with opened(data) as image:
             width, height = image.size
-            if min_side <= min(width, height) and width * height <= max_pixels:
-                image.load()
+            size = f"{what} is {width}x{height} pixels"
+            if width * height > max_pixels:
+                fail(f"{size}, {too_large}")
+            if min(width, height) < min_side:
+                fail(f"{size}, below pool.min_image_side={min_side}; replace it or remove the row")
+            if max(width, height) > max_ratio * min(width, height):
+                ratio = f"{max(width, height) / min(width, height):.0f} times as long as wide"
+                fail(f"{size}, {ratio}, above pool.max_image_ratio={max_ratio:g}; cut it up or remove the row")
+            upright_rgb(image)
+            if fault := damage(data, image.format):
+                fail(f"{what} is damaged inside ({fault}); restore the file or remove the row")
     except Image.DecompressionBombError as error:
         fail(f"{what}: {error} It is {too_large}")
-    except UnidentifiedImageError:
-        fail(
-            f"{what} can't be decoded: it is none of {', '.join(FORMATS)}; "
-            "convert or restore the file, or remove the row"
-        )
-    except Exception as error:
-        fail(f"{what} can't be decoded ({type(error).__name__}: {error}); replace the file or remove the row")
-    if width * height > max_pixels:
-        fail(f"{what} is {width}x{height} pixels, {too_large}")
-    if min(width, height) < min_side:
-        fail(f"{what} is {width}x{height} pixels, below pool.min_image_side={min_side}; replace it or remove the row")
+    except Unreadable as error:
+        fail(f"{what} {error}")
+
+
+def check_benchmark(images: Iterable[tuple[str, dict]], **rules) -> None:
+    """Check the pictures of a benchmark that others made, (where, cell {bytes, path}), each different file once.
+
+    `rules` are those of `check_image`. Raises InputError naming where: a benchmark without some of its questions would
+    be another one, so none is skipped.
+    """
+    seen: set[bytes] = set()
+    for where, image in images:
+        try:
+            data = image_file(image)
+            key = blake2b(data, digest_size=16).digest()
+            if key not in seen:
+                seen.add(key)
+                check_image(data, image["path"], **rules)
+        except InputError as error:
+            raise InputError(f"{where}: {error}; or fetch the data set again") from None
 
 
 class Checker:
     """Turns records into rows of the pool table.
 
-    Images lie in `folder` (None: every image is in its record, as {bytes, path}). They have at least `min_side` pixels
-    a side and at most `max_pixels`. The table holds their bytes with `embed_images`, else their paths alone.
+    Images lie in `folder` (None: every image is in its record, as {bytes, path}). They are held to what `check_image`
+    says. The table holds their bytes with `embed_images`, else their paths alone.
     """
 
     def __init__(
-        self, folder: Path | None, min_side: int = 8, embed_images: bool = True, max_pixels: int = MAX_IMAGE_PIXELS
+        self,
+        folder: Path | None,
+        min_side: int = 8,
+        embed_images: bool = True,
+        max_pixels: int = MAX_IMAGE_PIXELS,
+        max_ratio: float = MAX_IMAGE_RATIO,
     ):
         self.folder, self.root = folder, os.path.realpath(folder or "")
         self.embed_images = embed_images
-        self.check = partial(check_image, min_side=min_side, max_pixels=max_pixels)
+        self.check = partial(check_image, min_side=min_side, max_pixels=max_pixels, max_ratio=max_ratio)
         # Many rows may show one file: a process looks at it once. What failed is not kept, and fails again.
         self.file = lru_cache(1 << 20)(self._file)
 
     def row(self, record: dict) -> dict:
         """One record as a row {id, source, images, turns}. Raises InputError with the reason and the fix."""
         turns = check_turns(record)
-        given = [record[key] for key in ("image", "images") if record.get(key) is not None]
-        if len(given) > 1:
+        found = [record[key] for key in ("image", "images") if record.get(key) is not None]
+        if len(found) > 1 and len(found := [value for value in found if given(value)]) > 1:
             fail("has both image and images; keep one of them")
-        images = given[0] if given and isinstance(given[0], list) else given
+        images = found[0] if found and isinstance(found[0], list) else found
         tokens = sum(turn["text"].count(IMAGE_TOKEN) for turn in turns if turn["role"] == "user")
         if tokens != len(images):
             fail(f"{tokens} {IMAGE_TOKEN} token(s) in the human turns but {len(images)} image(s); make them equal")
         if any(IMAGE_TOKEN in turn["text"] for turn in turns if turn["role"] == "assistant"):
             fail(f"a gpt turn contains {IMAGE_TOKEN}; images belong to human turns")
         names = [image.get("path") if isinstance(image, dict) else image for image in images]
-        source = record.get("source") or _folder_of(names)
+        source = next((record[name] for name in SOURCES if given(record.get(name))), _folder_of(names))
+        if not isinstance(source, str | int | float):
+            fail(f"source is {shown(source)}; write a text")
         return {
             "id": check_text(str(record["id"]), "id"),
             "source": check_text(str(source), "source"),

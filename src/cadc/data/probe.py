@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc.config.errors import InputError
-from cadc.data.hub_layout import OPTIONS
+from cadc.data.hub_layout import OPTIONS, split_files
 from cadc.data.reader import POOL_FEATURES
-from cadc.data.wording import IMAGE_TOKEN, MMT_LETTER, SHORT_ANSWER
+from cadc.data.wording import IMAGE_TOKEN, MMT_LETTER, SHORT_ANSWER, question_alone
 
 MMT, POPE, MINI_VQA = "lmms-lab-encoder/MMT-Benchmark", "lmms-lab-encoder/POPE", "cadc/mini-vqa"
 LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
@@ -20,28 +20,28 @@ LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
 _ASKED = ("question", "answer", "image", "category")
 _WILD = ("question_id", "question", "gpt_answer", "image", "category")
 
-Probed = tuple[str, str, str, dict, str, str]  # (id, prompt, answer, image, subtask, meta-task)
+Probed = tuple[str, str, str, dict, str, str]  # (id, question, answer, image, subtask, meta-task)
 
 
 def mmt_prompt(doc: dict) -> str:
-    """The user turn that lmms-eval's `mmt_val` makes of a question; `<image>` is put in front (there it is inside)."""
+    """The text that lmms-eval's `mmt_val` makes of a question, its `<image>` (behind `Question:`) apart."""
     options = "\n".join(
         f"{letter}: {doc[letter].strip()}" for letter in OPTIONS if doc.get(letter) and doc[letter].strip()
     )
-    return f"{IMAGE_TOKEN}\nQuestion: {doc['question'].strip()}\n{options}\n{MMT_LETTER}"
+    return f"Question: \n{doc['question'].strip()}\n{options}\n{MMT_LETTER}"
 
 
 def _short(doc: dict) -> str:
-    """The user turn of an open or yes/no question, as POPE's and mini_vqa's tasks put it."""
-    return f"{IMAGE_TOKEN}\n{doc['question'].strip()}\n{SHORT_ANSWER}"
+    """The text of an open or yes/no question, as POPE's and mini_vqa's tasks put it."""
+    return f"{doc['question'].strip()}\n{SHORT_ANSWER}"
 
 
-def _docs(folder: Path, pattern: str, columns: tuple[str, ...]) -> Iterator[tuple[Path, dict]]:
+def _docs(folder: Path, split: str, columns: tuple[str, ...], config: str | None = None) -> Iterator[tuple[Path, dict]]:
     """The documents of a split, with their file. Raises InputError where files or `columns` are missing."""
-    files = sorted(folder.rglob(pattern))
+    files = split_files(folder, config, split)
     if not files:
         raise InputError(
-            f"no {pattern} under {folder}; run `dvc repro prepare`, set data.probe, or shorten capture.targets"
+            f"no {split}-*.parquet under {folder}; run `dvc repro prepare`, set data.probe, or shorten capture.targets"
         )
     for file in files:
         try:
@@ -56,7 +56,7 @@ def _docs(folder: Path, pattern: str, columns: tuple[str, ...]) -> Iterator[tupl
 
 
 def _mmt(root: Path) -> Iterator[Probed]:
-    for file, doc in _docs(root / MMT, "val-*.parquet", ("index", *_ASKED, "l2-category")):
+    for file, doc in _docs(root / MMT, "val", ("index", *_ASKED, "l2-category")):
         if not doc.get(doc["answer"]):
             raise InputError(
                 f"{file}, index {doc['index']}: the answer {doc['answer']!r} is none of its options; repair the row"
@@ -65,7 +65,7 @@ def _mmt(root: Path) -> Iterator[Probed]:
 
 
 def _mini_vqa(root: Path) -> Iterator[Probed]:
-    for _, doc in _docs(root / MINI_VQA, "test-*.parquet", ("question_id", *_ASKED, "l2-category")):
+    for _, doc in _docs(root / MINI_VQA, "test", ("question_id", *_ASKED, "l2-category")):
         yield (
             f"mini_vqa {doc['question_id']}",
             _short(doc),
@@ -79,8 +79,13 @@ def _mini_vqa(root: Path) -> Iterator[Probed]:
 def _pope(root: Path) -> Iterator[Probed]:
     """POPE's questions differ in their answer alone: as one subtask, influence on its mean picked nine `no` for a
     `yes`.
+
+    The hub has them twice, in the default config and by sampling in `Full`; the mini world has the latter alone.
     """
-    for _, doc in _docs(root / POPE, "*.parquet", ("id", *_ASKED)):
+    folder, columns = root / POPE, ("id", *_ASKED)
+    whole = split_files(folder, "default", "test")
+    parts = [("default", "test")] if whole else [("Full", name) for name in ("adversarial", "popular", "random")]
+    for _, doc in (found for config, split in parts for found in _docs(folder, split, columns, config)):
         yield (
             f"pope {doc['category']} {doc['id']}",
             _short(doc),
@@ -93,11 +98,11 @@ def _pope(root: Path) -> Iterator[Probed]:
 
 def _llava_wild(root: Path) -> Iterator[Probed]:
     """A question is asked alone, as in lmms-eval; the reference answer is what the judge compares with."""
-    for _, doc in _docs(root / LLAVA_W, "train-*.parquet", _WILD):
+    for _, doc in _docs(root / LLAVA_W, "train", _WILD):
         name = f"wild ({doc['category']})"
         yield (
             f"llava_wild {doc['question_id']}",
-            f"{IMAGE_TOKEN}\n{doc['question'].strip()}",
+            doc["question"],
             doc["gpt_answer"],
             doc["image"],
             name,
@@ -111,18 +116,30 @@ TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope, "llava_in_the_
 REPOSITORY = {"mmt_val": MMT, "mini_vqa": MINI_VQA, "pope": POPE, "llava_in_the_wild": LLAVA_W}
 
 
+def probe_rows(root: Path, target: str) -> Iterator[tuple[dict, str, str]]:
+    """Each probe row of a target as {id, source, images, turns}, with its subtask and meta-task.
+
+    It is asked as lmms-eval asks it. Raises InputError where `root` lacks the target's split or columns of it, and on
+    an answer that is no option.
+    """
+    for name, question, answer, image, subtask, meta in TARGETS[target](root):
+        turns = [
+            {"role": "user", "text": f"{IMAGE_TOKEN}\n{question_alone(question)}"},
+            {"role": "assistant", "text": answer},
+        ]
+        yield {"id": name, "source": meta, "images": [image], "turns": turns}, subtask, meta
+
+
 def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:
     """Probe rows of the `targets` as a pool table, each row's subtask, and every subtask's target and meta-task.
 
-    Each is asked as lmms-eval asks it; a benchmark's subtasks are its own, so that the same skill in two forms of
-    question counts as two. Raises InputError where `root` lacks a target's split or columns of it, and on an answer
-    that is no option.
+    A benchmark's subtasks are its own, so that the same skill in two forms of question counts as two. Raises InputError
+    as `probe_rows` does.
     """
     rows, subtasks, known = [], [], {}
     for target in targets:
-        for name, prompt, answer, image, subtask, meta in TARGETS[target](root):
-            turns = [{"role": "user", "text": prompt}, {"role": "assistant", "text": answer}]
-            rows.append({"id": name, "source": meta, "images": [image], "turns": turns})
+        for row, subtask, meta in probe_rows(root, target):
+            rows.append(row)
             subtasks.append(subtask)
             known[subtask] = {"target": target, "meta_task": meta}
     return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema), subtasks, known

@@ -27,8 +27,10 @@ import pyarrow.parquet as pq
 
 from cadc.compute import console
 from cadc.compute.launch import n_workers
-from cadc.data.checks import Checker, check_text, fail, shown
+from cadc.data.checks import Checker
+from cadc.data.reasons import check_text, fail, shown, some
 from cadc.data.records import PoolError, read_records
+from cadc.data.turns import SOURCES, Unlearnt, begins_with_gpt, check_fields
 
 POOL_FEATURES = datasets.Features(
     {
@@ -39,23 +41,31 @@ POOL_FEATURES = datasets.Features(
     }
 )
 _SCHEMA = POOL_FEATURES.arrow_schema
-_FIELDS = ("id", "source", "image", "images", "conversations")
+_FIELDS = ("id", *SOURCES, "image", "images", "conversations")
 _CHUNK = 256  # rows a process is given at a time
 _GROUP_ROWS, _GROUP_BYTES = 1 << 15, 1 << 27  # a row group of the table ends with the chunk that reaches either
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A row left out under `pool.on_bad_row: skip`."""
+    """A row left out under `pool.on_bad_row: skip` or `llava`."""
 
     id: str
     reason: str
 
 
-def _named(records: Iterator, repeated_ids: str) -> Iterator[tuple[str, dict | Skipped]]:
-    """Each record with its id, cut down to the fields of a row; Skipped without an id of its own.
+class Masked(Skipped):
+    """A row of which LLaVA's own code learns nothing, left out under `pool.on_bad_row: llava`."""
 
-    With `number` a repeated id becomes ID#2, ID#3...
+
+def _named(
+    records: Iterator, repeated_ids: str, begun: list[str] | None = None
+) -> Iterator[tuple[str, dict | Skipped]]:
+    """Each record with its id, cut down to the fields of a row; Skipped without an id of its own, or where a field
+    means more.
+
+    With `number` a repeated id becomes ID#2, ID#3... With `begun` a first turn by gpt is left out, and the row's id
+    added to it.
     """
     seen: dict[str, int] = {}
     times: Counter[str] = Counter()
@@ -64,9 +74,9 @@ def _named(records: Iterator, repeated_ids: str) -> Iterator[tuple[str, dict | S
         try:
             if not isinstance(record, dict):
                 fail(f"is {shown(record)}, no JSON object; write it as {{id, image, conversations}}")
-            if record.get("id") in (None, ""):
+            if record.get("id") in (None, "") or record["id"] != record["id"]:  # pandas writes NaN where none is
                 fail("has no id; give every row its own")
-            if not isinstance(record["id"], str | int | float):
+            if isinstance(record["id"], bool) or not isinstance(record["id"], str | int | float):
                 fail(f"has the id {shown(record['id'])}; make it a text or a number")
             check_text(str(record["id"]), "id")
             name = given = str(record["id"])
@@ -79,12 +89,17 @@ def _named(records: Iterator, repeated_ids: str) -> Iterator[tuple[str, dict | S
                     "or set pool.repeated_ids: number"
                 )
             seen[name] = number
+            check_fields(record)
+            if begun is not None and begins_with_gpt(record.get("conversations")):
+                begun.append(name)
+                record = {**record, "conversations": record["conversations"][1:]}
             yield name, {field: record[field] for field in _FIELDS if field in record} | {"id": name}
         except (ValueError, RecursionError) as error:
             yield name, Skipped(name, str(error))
 
 
 def _check(checker: Checker, chunk: list[tuple[str, dict | Skipped]]) -> tuple[pa.Table, list[Skipped]]:
+    """The rows of a chunk, and those that are bad."""
     rows, bad = [], []
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -96,6 +111,8 @@ def _check(checker: Checker, chunk: list[tuple[str, dict | Skipped]]) -> tuple[p
                     bad.append(record)
                 else:
                     rows.append(checker.row(record))
+            except Unlearnt as error:
+                bad.append(Masked(name, str(error)))
             except (ValueError, RecursionError) as error:
                 bad.append(Skipped(name, str(error)))
     return pa.Table.from_pylist(rows, schema=_SCHEMA), bad
@@ -155,27 +172,35 @@ def _each_chunk(
     """Give `take` the rows, chunk by chunk; the rows that were skipped. Raises as `read_pool` says."""
     if folder is not None and not folder.is_dir():
         raise PoolError(f"{folder}: no such folder; set data.images to the folder that image paths are relative to")
-    n_rows, bad, records = 0, [], _named(read_records(annotations), repeated_ids)
+    begun: list[str] | None = [] if on_bad_row == "llava" else None
+    n_rows, bad, fatal, records = 0, [], [], _named(read_records(annotations), repeated_ids, begun)
     chunks = iter(lambda: list(itertools.islice(records, _CHUNK)), [])
     try:
         for rows, skipped in console.track(
             _checked(chunks, partial(Checker, folder, **rules)), f"chunks of {_CHUNK} rows"
         ):
             bad += skipped
+            fatal += [
+                row
+                for row in skipped
+                if on_bad_row == "fail" or (on_bad_row == "llava" and not isinstance(row, Masked))
+            ]
             n_rows += len(rows)
-            if not (bad and on_bad_row == "fail"):  # then rows are only counted
+            if not fatal:  # then rows are only counted
                 take(rows)
     except BrokenProcessPool:
         raise PoolError(
             f"{annotations}: a process that checks rows was killed after row {n_rows}, out of memory or by an image; "
             "try CADC_WORKERS=1"
         ) from None
-    if bad and on_bad_row == "fail":
-        more = f" ({len(bad) - 1} more bad rows)" if len(bad) > 1 else ""
+    if fatal:
+        more = f" ({len(fatal) - 1} more bad rows)" if len(fatal) > 1 else ""
         raise PoolError(
-            f"{annotations}, row id {bad[0].id}: {bad[0].reason}{more}; or set pool.on_bad_row: skip to leave "
+            f"{annotations}, row id {fatal[0].id}: {fatal[0].reason}{more}; or set pool.on_bad_row: skip to leave "
             "such rows out and count them"
         )
+    if begun:
+        console.line(f"pool: the first turn of {len(begun)} rows is gpt's and is left out: {some(begun)}")
     if not n_rows:
         raise PoolError(f"{annotations}: no usable row; {bad[0].reason if bad else 'the list is empty'}")
     return bad
@@ -226,10 +251,12 @@ def read_pool(
     disk.
 
     Images lie in `folder`, None where each is in its record. `rules` are those of `Checker`, min_side, embed_images,
-    max_pixels, and repeated_ids: fail | number (a repeated id gets #2, #3...). Returns a table with columns id, source,
+    max_pixels, max_ratio, and repeated_ids: fail | number (a repeated id gets #2, #3...). Returns a table with columns id, source,
     images (list of {bytes, path}) and turns (list of {role, text}), in file order, and the rows that were skipped.
-    Raises PoolError on an unreadable file, an empty result or, under `on_bad_row="fail"`, on the first bad row (and
-    says how many more there are).
+    `on_bad_row`: `skip` leaves bad rows out. `llava` does what LLaVA's own code does with turns out of order: a first
+    turn by gpt is left out, and so is a row with a blank question or a last turn by human, of which it learns nothing.
+    Raises PoolError on an unreadable file, an empty result or on the first row that is bad otherwise (and says how many
+    more there are).
     """
     chunks: list[pa.Table] = []
     skipped = _each_chunk(chunks.append, annotations, folder, on_bad_row, **rules)

@@ -10,18 +10,22 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import datasets
 import pyarrow.parquet as pq
 
+from cadc.compute import console
 from cadc.config.errors import InputError
+from cadc.data.hub_layout import check_shards, parquet_splits, shard_of
+from cadc.data.turns import SOURCES, TELLING
 
 LONGEST_ROW = 1 << 24  # characters of one row (ours); where there are more, a quote or a bracket is missing
 _BLOCK = 1 << 20  # bytes read at a time
 _BATCH = 64  # rows of a table turned into records at a time: they may hold images
 _SPACE = re.compile(r"[ \t\n\r]*")
-_COLUMNS = {"id", "source", "image", "images", "conversations"}
+_COLUMNS = {"id", "image", "images", "conversations", *SOURCES, *TELLING}
 
 
 class PoolError(InputError):
@@ -31,13 +35,22 @@ class PoolError(InputError):
 def read_records(path: Path) -> Iterator:
     """The records at `path`, in order.
 
-    It is a JSON list, .jsonl, .parquet, a folder of .parquet files or one that `datasets.save_to_disk` wrote. Raises
-    PoolError, naming the line where there is one, if the file is missing, breaks off or is none of these.
+    It is a JSON list, .jsonl, .parquet, several .parquet files of one folder (`train-*.parquet`), a folder of .parquet
+    files of one split or one that `datasets.save_to_disk` wrote. Raises PoolError, naming the line where there is one,
+    if the file is missing, breaks off or is none of these.
     """
+    if path.is_dir():
+        return _saved(path) if (path / "state.json").exists() else _tabled(path, _of_one_split(path))
+    if path.suffix == ".parquet" and "*" in path.name and not path.exists() and path.parent.is_dir():
+        return _tabled(path, _named_files(path))
     if not path.exists():
         raise PoolError(f"{path}: no such file; set data.annotations to your LLaVA-format JSON")
-    if path.is_dir() or path.suffix == ".parquet":
-        return _tabled(path)
+    if path.suffix == ".parquet":
+        if (shard := shard_of(path)) and shard[2] > 1:
+            console.line(
+                f"{path}: one of {shard[2]} files, and the others are not read; {shard[0]}-*.parquet names all"
+            )
+        return _tabled(path, [path])
     return _lines(path) if path.suffix == ".jsonl" else _listed(path)
 
 
@@ -161,41 +174,83 @@ def _listed(path: Path) -> Iterator:
             raise window.broken("more text behind the list", window.at)
 
 
-def _tabled(path: Path) -> Iterator:
-    files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
-    if (path / "dataset_dict.json").exists():
-        splits = sorted(each.name for each in path.iterdir() if (each / "state.json").exists())
+def _of_one_split(folder: Path) -> list[Path]:
+    """The parquet files of a folder as the hub has it, which must be of one config and split."""
+    if (folder / "dataset_dict.json").exists():
+        splits = sorted(each.name for each in folder.iterdir() if (each / "state.json").exists())
         if not splits:
-            raise PoolError(f"{path}: a data set of several splits, but none of them is there; fetch or write it again")
+            raise PoolError(
+                f"{folder}: a data set of several splits, but none of them is there; fetch or write it again"
+            )
         raise PoolError(
-            f"{path}: holds the splits {', '.join(splits)}; set data.annotations to one of their folders, "
-            f"such as {path / splits[0]}"
-        )
-    saved = (path / "state.json").exists()
-    if not (saved or files):
-        raise PoolError(
-            f"{path}: a folder, but no Hugging Face dataset; give a JSON file, parquet files or a folder written by "
-            "save_to_disk"
+            f"{folder}: holds the splits {', '.join(splits)}; set data.annotations to one of their folders, "
+            f"such as {folder / splits[0]}"
         )
     try:
-        if saved:
-            dataset = datasets.load_from_disk(str(path))
-            columns, tables = dataset.column_names, dataset.with_format("arrow").iter(_BATCH)
-            yield from _of_tables(path, columns, tables)
-        for file in [] if saved else files:
-            with pq.ParquetFile(file, memory_map=True, pre_buffer=False) as opened:
-                yield from _of_tables(
-                    file,
-                    opened.schema_arrow.names,
-                    opened.iter_batches(_BATCH, columns=sorted(_COLUMNS & {*opened.schema_arrow.names})),
-                )
+        splits = parquet_splits(folder)
+    except InputError as error:
+        raise PoolError(str(error)) from None
+    if not splits:
+        raise PoolError(
+            f"{folder}: a folder, but no Hugging Face dataset; give a JSON file, parquet files or a folder written by "
+            "save_to_disk"
+        )
+    if len(splits) > 1:
+        alone = len({config for config, _ in splits}) == 1
+        names = ", ".join(split if alone else f"{config}/{split}" for config, split in splits)
+        one = next((files for (_, split), files in splits.items() if split == "train"), next(iter(splits.values())))
+        raise PoolError(
+            f"{folder}: holds the splits {names}; set data.annotations to the files of one, such as "
+            f"{_name_of(one, [file for files in splits.values() for file in files])}"
+        )
+    return next(iter(splits.values()))
+
+
+def _name_of(files: list[Path], others: list[Path]) -> Path:
+    """What names the files of a split and no others: their folder, a pattern, or a single file."""
+    parent, shard = files[0].parent, shard_of(files[0])
+    if {file for file in others if parent in file.parents} == {*files}:
+        return parent
+    return parent / f"{shard[0]}-*.parquet" if shard else files[0]
+
+
+def _named_files(pattern: Path) -> list[Path]:
+    files = sorted(file for file in pattern.parent.iterdir() if fnmatchcase(file.name, pattern.name))
+    if not files:
+        raise PoolError(f"{pattern}: no file of that name; set data.annotations to your rows")
+    try:
+        check_shards(files)
+    except InputError as error:
+        raise PoolError(str(error)) from None
+    return files
+
+
+def _unreadable(path: Path, error: Exception) -> PoolError:
+    """Whatever Arrow and datasets raise at broken files, in our words."""
+    said = " ".join(str(error).split())[:200]
+    return PoolError(f"{path}: can't be read as a dataset ({type(error).__name__}: {said}); fetch or write it again")
+
+
+def _saved(path: Path) -> Iterator[dict]:
+    try:
+        dataset = datasets.load_from_disk(str(path))
+        yield from _of_tables(path, dataset.column_names, dataset.with_format("arrow").iter(_BATCH))
     except PoolError:
         raise
-    except Exception as error:  # whatever Arrow and datasets raise at broken files
-        said = " ".join(str(error).split())[:200]
-        raise PoolError(
-            f"{path}: can't be read as a dataset ({type(error).__name__}: {said}); fetch or write it again"
-        ) from None
+    except Exception as error:
+        raise _unreadable(path, error) from None
+
+
+def _tabled(path: Path, files: list[Path]) -> Iterator[dict]:
+    try:
+        for file in files:
+            with pq.ParquetFile(file, memory_map=True, pre_buffer=False) as opened:
+                columns = opened.schema_arrow.names
+                yield from _of_tables(file, columns, opened.iter_batches(_BATCH, columns=sorted(_COLUMNS & {*columns})))
+    except PoolError:
+        raise
+    except Exception as error:
+        raise _unreadable(path, error) from None
 
 
 def _of_tables(path: Path, columns: list[str], tables) -> Iterator[dict]:

@@ -138,7 +138,7 @@ def main(overrides: list[str]) -> int:
     sections = {
         "Data": checks.data_findings(params.data, annotations),
         "Benchmarks": checks.benchmark_findings(params),
-        "Models": checks.model_findings(params, size),
+        "Models": [*checks.model_findings(params, size), *checks.processor_findings(params)],
         "This machine": [
             *checks.package_findings(params),
             *checks.key_findings(params, arms),

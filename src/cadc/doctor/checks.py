@@ -13,11 +13,15 @@ from huggingface_hub import try_to_load_from_cache
 
 from cadc.config.arms import Arm
 from cadc.config.data import Data
+from cadc.config.errors import InputError
 from cadc.config.params import Params
+from cadc.data.own_questions import own_repositories
 from cadc.data.probe import REPOSITORY
 from cadc.data.records import PoolError, read_records
 from cadc.doctor.published import Size
 from cadc.evaluation.catalogue import TASKS, DataSet, needs
+from cadc.model.load import load_processor
+from cadc.model.processors import check_shapes
 
 _GB = 1e9
 
@@ -111,11 +115,6 @@ def data_findings(data: Data, annotations: Annotations | None) -> list[Finding]:
     return found
 
 
-def own_repositories(data: Data) -> set[str]:
-    """Repositories that are made of one's own questions, or of the mini world."""
-    return {REPOSITORY[target] for target, name in (("mmt_val", data.choice), ("pope", data.yesno)) if name}
-
-
 def benchmark_findings(params: Params) -> list[Finding]:
     """The data sets that are aimed at and scored on, in their mirrors; of one's own questions none."""
     if params.data.path is None:
@@ -169,6 +168,18 @@ def model_findings(params: Params, size: Size | None) -> list[Finding]:
     return found
 
 
+def processor_findings(params: Params) -> list[Finding]:
+    """Whether the model's processor goes with it and takes every picture that `prepare` lets in; none without a model."""
+    if _model_there(params.model.path) is None:
+        return []
+    try:
+        processor = load_processor(params.model)
+        check_shapes(processor, params.pool.min_image_side, params.pool.max_image_ratio)
+    except InputError as error:
+        return [Finding("processor", False, str(error))]
+    return [Finding("processor", True, type(processor).__name__)]
+
+
 def package_findings(params: Params) -> list[Finding]:
     """What the profile imports beyond the lock."""
     found = []
@@ -178,7 +189,7 @@ def package_findings(params: Params) -> list[Finding]:
             Finding(
                 "package flash-attn",
                 there,
-                "installed" if there else "uv pip install flash-attn, or -S model.attention=sdpa",
+                "installed" if there else ".uv/bin/uv pip install flash-attn, or -S model.attention=sdpa",
             )
         )
     return found

@@ -10,8 +10,8 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
-from cadc.data.wording import IMAGE_TOKEN
-from cadc.model.encode import open_image
+from cadc.data.pictures import open_image, upright_rgb
+from cadc.data.wording import question_alone
 from cadc.model.generate import generate, prompt
 
 #: Requests that are encoded at once, and kept if there are no more: at 336 pixels a side, VQAv2's would take 290 GB.
@@ -47,14 +47,13 @@ class ChatModel(lmms):
                     f"{task}, document {doc_id}: shows {', '.join(other)}; models here are shown images and text alone"
                 )
             images = [
-                part["url"]
+                upright_rgb(part["url"])
                 if isinstance(part["url"], Image.Image)
                 else open_image({"bytes": None, "path": part["url"]})
                 for part in parts
                 if part["type"] == "image"
             ]
-            # MMT-Bench's prompt holds a literal <image> beside the image part; one image has one token
-            text = "".join(part["text"] for part in parts if part["type"] == "text").replace(IMAGE_TOKEN, "").strip()
+            text = question_alone("".join(part["text"] for part in parts if part["type"] == "text"))
             self._prompts[key] = prompt(self.processor, text, images)
         return self._prompts[key], min(int(settings.get("max_new_tokens") or self.max_new_tokens), self.max_new_tokens)
 

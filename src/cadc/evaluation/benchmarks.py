@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from argparse import Namespace
 from contextlib import redirect_stderr, redirect_stdout
@@ -14,9 +15,18 @@ from lmms_eval.api.model import lmms
 from lmms_eval.api.task import ConfigurableMessagesTask
 from lmms_eval.evaluator import simple_evaluate
 from lmms_eval.tasks import TaskManager
+from PIL import Image
 
 from cadc.config.errors import InputError
+from cadc.data.pictures import open_image
 from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
+
+
+class UprightImage(datasets.Image):
+    """A column of pictures that are decoded as those of the pool are: what is scored is what was trained on."""
+
+    def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
+        return open_image(value)
 
 
 class MirrorTask(ConfigurableMessagesTask):
@@ -33,11 +43,8 @@ class MirrorTask(ConfigurableMessagesTask):
         split, data = self.config.test_split, self._data
         if self.config.process_docs is not None:
             data = self.config.process_docs(data)
-        pictures = [
-            name for name, kind in data.features.items() if isinstance(getattr(kind, "feature", kind), datasets.Image)
-        ]
         self.dataset = datasets.DatasetDict({split: data})
-        self.dataset_no_image = datasets.DatasetDict({split: data.remove_columns(pictures)})
+        self.dataset_no_image = datasets.DatasetDict({split: data.remove_columns(_picture_columns(data))})
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,11 @@ def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> da
     folder = data.folder(root)
     place = f"{folder}, config {data.config or 'default'}, split {data.split}"
     again = f"fetch it again: {data.fetch(root)}"
+    links = Path(cache) / data.repository  # `datasets` takes paths for patterns, and a folder may be called "data [1]"
     try:
-        builder = datasets.load_dataset_builder(str(folder.resolve()), data.config, cache_dir=cache)
+        if not links.exists():
+            shutil.copytree(folder.resolve(), links, copy_function=os.symlink)
+        builder = datasets.load_dataset_builder(str(links), data.config, cache_dir=cache)
         files = {str(split): list(paths) for split, paths in (builder.config.data_files or {}).items()}
         if data.split not in files:
             raise ValueError(f"there are the splits {', '.join(sorted(files)) or 'none'}")
@@ -81,7 +91,21 @@ def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> da
             f"{place}: no column {', '.join(lacking)}, which lmms-eval's task reads; "
             f"there are {', '.join(rows.column_names)}; {again}"
         )
+    _decode_upright(rows)
     return rows
+
+
+def _decode_upright(rows: datasets.Dataset) -> None:
+    """Let every picture of the rows, alone or in a list, be decoded as `UprightImage` does; no data are copied."""
+    features = rows.info.features
+    for name in _picture_columns(rows):
+        features[name] = type(features[name])(UprightImage()) if hasattr(features[name], "feature") else UprightImage()
+
+
+def _picture_columns(rows: datasets.Dataset) -> list[str]:
+    """The columns that hold a picture, or a list of them."""
+    kinds = rows.features.items()
+    return [name for name, kind in kinds if isinstance(getattr(kind, "feature", kind), datasets.Image)]
 
 
 def _with_pictures(config: dict, rows: datasets.Dataset, pictures: datasets.Dataset, folder: Path) -> dict:

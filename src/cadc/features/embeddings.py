@@ -12,9 +12,10 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedModel
 
 from cadc.config.errors import InputError
+from cadc.data.pictures import open_image
 from cadc.data.wording import IMAGE_TOKEN
 from cadc.model.embed import embed_rows
-from cadc.model.encode import EncodedRows, open_image
+from cadc.model.encode import EncodedRows
 from cadc.model.load import device, first_line, load_base, load_processor
 
 if TYPE_CHECKING:

@@ -74,12 +74,12 @@ def first_token_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Ten
 
     logits [B, L, V], labels [B, L]. The position is the one that predicts the first token of the row's first answer:
     the only one that no answer token precedes, so the answer does not enter. A mean over answer tokens would be
-    conditioned on the answer. A row without answer tokens has 0.
+    conditioned on the answer. A row without answer tokens has NaN.
     """
     is_answer = labels[:, 1:] != IGNORE
     there, position = is_answer.any(1), is_answer.int().argmax(1)  # position i predicts token i + 1
     p = logits[torch.arange(len(logits), device=logits.device), position].float().softmax(-1)
-    return torch.special.entr(p).sum(-1) * there
+    return torch.where(there, torch.special.entr(p).sum(-1), torch.nan)
 
 
 @torch.inference_mode()

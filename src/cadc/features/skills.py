@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cadc.compute.endpoint import Endpoint, EndpointError, Prompt
+from cadc.data.pictures import shown_file
 from cadc.data.wording import IMAGE_TOKEN
 from cadc.features.embeddings import row_text, sentence_embeddings
-from cadc.model.encode import image_file
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -115,31 +114,26 @@ def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: 
     """The skills that a language model names for every row, a dict with `id`, `turns` and `images`.
 
     With `with_image` it is shown the row's first image. Replies are kept and asked for once. Raises EndpointError
-    naming the rows without a usable reply, once all others have theirs, or at once where a whole batch has none.
+    naming the rows without a usable reply, once all others have theirs, or at once where a whole batch has none, and
+    as `Endpoint.ask_each` does.
     """
     rows, made, failed = iter(rows), [], {}
 
-    def asked(row: dict) -> list[str] | EndpointError:
+    def prompt_of(row: dict) -> Prompt:
         image = row["images"][0] if with_image and row["images"] else None
-        prompt = Prompt(
-            PROMPT.format(top=top, question=row_text(row["turns"], answers=False)), image and image_file(image)
+        return Prompt(
+            PROMPT.format(top=top, question=row_text(row["turns"], answers=False)), image and shown_file(image)
         )
-        try:
-            return endpoint.ask([prompt], lambda reply: read_list(reply, top))[0]
-        except EndpointError as error:
-            return error
 
-    with ThreadPoolExecutor(endpoint.workers) as pool:
-        while batch := list(islice(rows, _ROWS_ASKED)):
-            made += pool.map(asked, batch)
-            lost = {
-                row["id"]: answer
-                for row, answer in zip(batch, made[-len(batch) :], strict=True)
-                if isinstance(answer, EndpointError)
-            }
-            failed |= lost
-            if len(lost) == len(batch):
-                break
+    while batch := list(islice(rows, _ROWS_ASKED)):
+        answers = endpoint.ask_each([prompt_of(row) for row in batch], lambda reply: read_list(reply, top))
+        made += answers
+        lost = {
+            row["id"]: answer for row, answer in zip(batch, answers, strict=True) if isinstance(answer, EndpointError)
+        }
+        failed |= lost
+        if len(lost) == len(batch):
+            break
     if failed:
         names, first = ", ".join(list(failed)[:5]) + (", ..." if len(failed) > 5 else ""), next(iter(failed.values()))
         raise EndpointError(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from peft import PeftModel
 
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.params import Capture
 from cadc.gradients.adamw import Direction, Update
 from cadc.gradients.per_sample import PerSampleGradients
@@ -20,6 +21,11 @@ from cadc.gradients.sketch import make_sketch
 from cadc.model.batches import collate
 from cadc.model.encode import EncodedRows
 from cadc.training.snapshots import Snapshot, restore
+
+_FIX = (
+    "at the proxy's snapshot after step {step}: look at these rows or leave them out; where they are many, lower "
+    "proxy.learning_rate or set model.dtype: float32"
+)
 
 
 class SketchedDirections:
@@ -51,7 +57,9 @@ class SketchedDirections:
         """`batches` with one sketch of the rows' directions for each of several updates, all from one backward pass.
 
         Rows are batched by length, as many as `capture.batch_tokens` holds, so that little is padded and memory does
-        not grow with the longest row; the positions say which rows they are.
+        not grow with the longest row; the positions say which rows they are. A row whose gradient is zero has direction
+        zero (ours): AdamW would move it by the momentum that all rows share, and it would look like the purest of all.
+        Raises InputError naming rows whose loss, gradient or direction is not finite, or too long for float32 squares.
         """
         restore(self.model, snapshot)
         directions = [Direction(snapshot, update, self.device) for update in updates]
@@ -67,7 +75,16 @@ class SketchedDirections:
                         self.sketch.add_direction(name, made, direction, out)
 
                 losses = gradients(collate([rows[int(which[i])] for i in at], self.pad_id), consume)
-                yield at, sketches, squared.cpu().numpy(), losses.cpu().numpy()
+                for sketch in sketches:
+                    sketch[squared == 0] = 0
+                made = {
+                    "loss": losses,
+                    "gradient": squared,
+                    "update direction": sum(x.square().sum(1) for x in sketches),
+                }
+                made = {name: values.cpu().numpy() for name, values in made.items()}
+                refuse_not_finite(made, 0, rows.ids(which[at]), fix=_FIX.format(step=snapshot.step))
+                yield at, sketches, made["gradient"], made["loss"]
 
 
 def token_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
@@ -121,7 +138,8 @@ def row_gram(engine: SketchedDirections, rows: EncodedRows, n: int, snapshots: l
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Rows [n, width] at length 1; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)  # float32's end at lengths of 1e-23 and 1e19
+    norms = np.sqrt(squares).astype(vectors.dtype)[:, None]
     return vectors / np.where(norms > 0, norms, 1)
 
 

@@ -18,10 +18,11 @@ from cadc import artifacts
 from cadc.compute import shards
 from cadc.config.budgets import n_selected
 from cadc.config.params import Params, load_params
+from cadc.data.pictures import open_image
 from cadc.evaluation.bench import Bench, answers, chat_of
 from cadc.evaluation.benchmarks import load_tasks
 from cadc.metabolism.index import FOLDER
-from cadc.model.encode import encode_prompt, open_image, to_messages
+from cadc.model.encode import encode_prompt, to_messages
 from cadc.model.generate import generate
 from cadc.model.load import load_adapter, load_base, load_processor, save_adapter
 from cadc.training.answers import measured

@@ -7,10 +7,9 @@ generation.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,13 @@ from PIL import Image
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 from cadc.config.errors import InputError
+from cadc.data.pictures import open_image
 from cadc.data.wording import IMAGE_TOKEN
+from cadc.model.processors import tensors_of
 
 IGNORE = -100
+#: Written into the name of a control token where a turn's text holds one, so that it stays text: a noncharacter.
+_APART = "\ufdd0"
 #: Tensors whose first axis counts images or patches of the whole batch; others are per row.
 PER_IMAGE = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask")
 
@@ -31,31 +34,18 @@ TOKEN_TYPES = "mm_token_type_ids"
 KEPT_BYTES = 1 << 31  # of encoded rows that a process keeps: a row of LLaVA-1.5 is 1.4 MB of pixels
 
 
-def image_file(image: dict) -> bytes:
-    """The bytes of an image's file, from a pool cell {bytes, path} or its path. Raises InputError naming the path."""
-    if image["bytes"] is not None:
-        return image["bytes"]
-    try:
-        return Path(image["path"]).read_bytes()
-    except OSError as error:
-        raise InputError(f"image {image['path']}: can't be read ({error.strerror}); restore the file") from None
-
-
-def open_image(image: dict) -> Image.Image:
-    """The RGB picture of a pool or benchmark cell {bytes, path}. Raises InputError where it can't be read."""
-    try:
-        with Image.open(io.BytesIO(image_file(image))) as opened:
-            return opened.convert("RGB")
-    except OSError as error:
-        what = image["path"] or "in the table"
-        raise InputError(f"image {what}: can't be decoded ({type(error).__name__}); replace it") from error
-
-
 def to_messages(turns: Sequence[dict[str, str]]) -> list[dict]:
-    """LLaVA turns as chat messages: each `<image>` of a human turn becomes an image part, in place."""
+    """LLaVA turns as chat messages: each `<image>` of a human turn becomes an image part, in place.
+
+    An answer keeps its indentation, and loses blank lines in front and white space behind.
+    """
     messages = []
     for turn in turns:
         parts: list[dict[str, str]] = []
+        if turn["role"] == "assistant":
+            answer = re.sub(r"\A(?:[^\S\n]*\n)+", "", turn["text"]).rstrip()
+            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+            continue
         for i, piece in enumerate(turn["text"].split(IMAGE_TOKEN)):
             if i:
                 parts.append({"type": "image"})
@@ -94,8 +84,22 @@ def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str,
     return [*pieces, (full[cursor:], False)] if asks else pieces
 
 
+def _rendered(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str, bool]]:
+    """`segments` of messages whose texts hold no control token, whatever they say."""
+    names = _special_tokens(processor.tokenizer)
+    begin = re.compile(f"(?=({'|'.join(map(re.escape, names))}))(.)", re.DOTALL)
+
+    def apart(part: dict) -> dict:
+        if part["type"] != "text" or not any(name in part["text"] for name in names):
+            return part
+        return {**part, "text": begin.sub(lambda found: found[2] + _APART, part["text"])}
+
+    messages = [{**message, "content": list(map(apart, message["content"]))} for message in messages]
+    return segments(processor, messages)
+
+
 def _ended(answer: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """`answer` with an end of turn."""
+    """`answer` with an end of turn: a control token at its end is the template's, see `_rendered`."""
     if answer.endswith(_special_tokens(tokenizer)):
         return answer
     if tokenizer.eos_token is None:
@@ -118,17 +122,20 @@ def end_of_turn(processor: ProcessorMixin) -> int:
     return processor.tokenizer(answer, add_special_tokens=False)["input_ids"][-1]
 
 
-def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = False) -> dict[str, Any]:
+def encode(
+    row: dict, processor: ProcessorMixin, max_length: int, cut: bool = False, opened: Callable = open_image
+) -> dict[str, Any]:
     """One pool row as tensors.
 
     Returns input_ids and labels int64 [length] (labels are -100 outside answers), `row` if the row has one, and the
     processor's image tensors. With `cut`, as in LLaVA's training, tokens beyond `max_length` are left out, and `was` is
-    the length before. Raises InputError, naming the row, if it is longer without `cut`, if an image would be cut, or if
-    template or processor refuse it.
+    the length before. `opened` makes the processor's picture of an image's cell. Raises InputError, naming the row, if
+    it is longer without `cut`, if an image or all that is to be learnt would be cut, or if template or processor refuse
+    it.
     """
     try:
         encoded, images_end = _tokenize(
-            segments(processor, to_messages(row["turns"])), [open_image(image) for image in row["images"]], processor
+            _rendered(processor, to_messages(row["turns"])), [opened(image) for image in row["images"]], processor
         )
     except ValueError as error:
         raise InputError(f"row {row.get('id')}: {error}") from error
@@ -141,6 +148,12 @@ def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = Fa
             raise InputError(
                 f"{above}, and its images reach to token {images_end}, which can't be cut; raise it or remove the row"
             )
+        answer = int((encoded["labels"] != IGNORE).nonzero()[0])
+        if answer >= max_length:
+            raise InputError(
+                f"{above}, and its first answer begins behind token {answer}, so that nothing is left to learn; raise it, "
+                "shorten the question, or remove the row"
+            )
         for name in ("input_ids", "labels", TOKEN_TYPES):
             if name in encoded:
                 encoded[name] = encoded[name][:max_length]
@@ -150,7 +163,7 @@ def encode(row: dict, processor: ProcessorMixin, max_length: int, cut: bool = Fa
 
 def encode_prompt(messages: list[dict], images: list[Image.Image], processor: ProcessorMixin) -> dict[str, Any]:
     """Chat messages that end with a user turn, as tensors to generate from; labels are all -100."""
-    encoded, _ = _tokenize(segments(processor, messages), images, processor)
+    encoded, _ = _tokenize(_rendered(processor, messages), images, processor)
     return {**encoded, "labels": torch.full_like(encoded["labels"], IGNORE), "row": -1}
 
 
@@ -163,16 +176,14 @@ def _tokenize(
     """
     tokenizer, mark = processor.tokenizer, getattr(processor, "image_token", IMAGE_TOKEN)
     mark_id = tokenizer.convert_tokens_to_ids(mark)
-    tokens = _begin(tokenizer, pieces[0][0]) + _tokens(tokenizer, pieces)
+    tokens = _begin(tokenizer, pieces[0][0]) + _all_tokens(tokenizer, pieces)
     n_marks = sum(token == mark_id for token, _ in tokens)
     if n_marks != len(images):
         raise InputError(
             f"{mark!r} stands {n_marks} times in the rendered text of {len(images)} image(s); "
             "mend the chat template, or take it out of the text"
         )
-    shown = iter(
-        [processor(text=[mark], images=[image], add_special_tokens=False, return_tensors="pt") for image in images]
-    )
+    shown = iter([tensors_of(processor, image) for image in images])
     ids, labels, types, extra, images_end = [], [], [], {}, 0
     for token, learnt in tokens:
         if token != mark_id:
@@ -207,13 +218,36 @@ def _begin(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, boo
     return [(token, False) for token in tokenizer("")["input_ids"] if token == tokenizer.bos_token_id]
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) -> list[tuple[int, bool]]:
+def _all_tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) -> list[tuple[int, bool]]:
+    """The tokens of all pieces; names of control tokens in a turn's text, see `_rendered`, are tokenized as text."""
+    if not any(_APART in text for text, _ in pieces):
+        return _tokens(tokenizer, pieces)
+    controls = re.compile(f"({'|'.join(map(re.escape, _special_tokens(tokenizer)))})")
+    made, plain = [], []
+    for text, is_answer in pieces:
+        for k, part in enumerate(controls.split(text)):
+            if k % 2:
+                made += _tokens(tokenizer, plain, controls=False) if plain else []
+                made, plain = [*made, (tokenizer.convert_tokens_to_ids(part), is_answer)], []
+            elif part:
+                plain.append((part.replace(_APART, ""), is_answer))
+    return made + (_tokens(tokenizer, plain, controls=False) if plain else [])
+
+
+def _tokens(
+    tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]], controls: bool = True
+) -> list[tuple[int, bool]]:
     """The tokens of all pieces as one text, and whether each belongs to an answer.
 
     Generation never sees a token that would hold the end of a prompt and the start of its answer: there, and only
-    there, the text is cut and the rest tokenized anew.
+    there, the text is cut and the rest tokenized anew. Without `controls` names of control tokens are text.
     """
-    made = tokenizer("".join(text for text, _ in pieces), add_special_tokens=False, return_offsets_mapping=True)
+    made = tokenizer(
+        "".join(text for text, _ in pieces),
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        split_special_tokens=not controls,
+    )
     ends, spans = np.cumsum([len(text) for text, _ in pieces]), np.array(made["offset_mapping"]).reshape(-1, 2)
     first, last = (
         np.searchsorted(ends, place, side="right").clip(max=len(pieces) - 1) for place in (spans[:, 0], spans[:, 1] - 1)
@@ -222,7 +256,7 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) 
     across = np.flatnonzero(~is_answer[first] & is_answer[last] & (first < last))
     if len(across):
         cut = first[across[0]] + 1
-        return _tokens(tokenizer, pieces[:cut]) + _tokens(tokenizer, pieces[cut:])
+        return _tokens(tokenizer, pieces[:cut], controls) + _tokens(tokenizer, pieces[cut:], controls)
     return list(zip(made["input_ids"], is_answer[first].tolist(), strict=True))
 
 
@@ -253,6 +287,10 @@ class EncodedRows(torch.utils.data.Dataset):
 
     def __len__(self) -> int:
         return self.table.num_rows
+
+    def ids(self, which: np.ndarray) -> list[str]:
+        """The ids of rows `which` int [n], as messages name them."""
+        return [f"id {name}" for name in self.table["id"].take(which).to_pylist()]
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         if row in self._kept:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging
 
 from cadc.config.errors import InputError
 from cadc.config.params import Lora, Model
+from cadc.model.processors import check_features, check_options, check_picture, check_template
 
 logging.disable_progress_bar()  # bars are drawn by cadc.compute.console alone
 
@@ -60,16 +61,12 @@ def _from_pretrained(kind: type, params: Model, **options):
 def load_processor(params: Model) -> ProcessorMixin:
     """The processor of `model.path` with the options of `model.processor`.
 
-    Raises InputError where it can't be loaded, and naming options that no part of it knows.
+    Raises InputError where it can't be loaded, naming options that it does not know or does not use, and where it has no
+    chat template or counts other image tokens than the model's vision tower makes: see `processors`.
     """
     processor = _from_pretrained(AutoProcessor, params, **params.processor)
-    parts = [processor, *(getattr(processor, name) for name in processor.get_attributes() if "tokenizer" not in name)]
-    unknown = [name for name in params.processor if not any(_takes(part, name) for part in parts)]
-    if unknown:
-        raise InputError(
-            f"model.processor: {', '.join(unknown)}: no such option of "
-            f"{', '.join(type(part).__name__ for part in parts)}"
-        )
+    if params.processor:
+        check_options(processor, _from_pretrained(AutoProcessor, params), params.processor)
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     if params.chat_template:
@@ -77,12 +74,11 @@ def load_processor(params: Model) -> ProcessorMixin:
             processor.chat_template = Path(params.chat_template).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"model.chat_template: {params.chat_template} can't be read as UTF-8 ({error})") from None
+    config = _from_pretrained(AutoConfig, params)
+    check_template(processor, params.path)
+    check_features(processor, config, params.path)
+    check_picture(processor, config, params.path)
     return processor
-
-
-def _takes(part, option: str) -> bool:
-    """Whether a processor or image processor has an option of this name."""
-    return hasattr(part, option) or option in getattr(getattr(part, "valid_kwargs", None), "__annotations__", {})
 
 
 def load_base(params: Model) -> PreTrainedModel:

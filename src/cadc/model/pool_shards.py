@@ -9,6 +9,7 @@ import numpy as np
 
 from cadc import artifacts
 from cadc.compute import shards
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.params import Params
 from cadc.model.encode import EncodedRows
 from cadc.model.load import load_processor
@@ -17,14 +18,22 @@ from cadc.model.load import load_processor
 Measure = Callable[[EncodedRows, np.ndarray], dict[str, np.ndarray]]
 
 
-def pool_shard(params: Params, measure: Measure) -> shards.Task:
-    """What `measure` says of one stretch of `capture.shard_rows` pool rows, as .npy files in a folder."""
+_FIX = "look at these rows or leave them out; where they are many, lower proxy.learning_rate"
+
+
+def pool_shard(params: Params, measure: Measure, by_row: tuple[str, ...] = ()) -> shards.Task:
+    """What `measure` says of one stretch of `capture.shard_rows` pool rows, as .npy files in a folder.
+
+    Arrays named `by_row` have the rows on their first axis, the others on their second. Raises InputError naming rows
+    with a number that is not finite.
+    """
     processor, pool, size = load_processor(params.model), artifacts.load_pool(), params.capture.shard_rows
 
     def shard(index: int, folder: Path) -> None:
         which = np.arange(index * size, min((index + 1) * size, pool.num_rows))
         rows = EncodedRows(pool, processor, params.model.max_length, long_rows=params.model.long_rows)
         for name, array in measure(rows, which).items():
+            refuse_not_finite({name: array}, int(name not in by_row), rows.ids(which), fix=_FIX)
             artifacts.save_array(folder / f"{name}.npy", array)
 
     return shard

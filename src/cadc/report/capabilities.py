@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from pathlib import Path
 
@@ -13,11 +12,11 @@ matplotlib.use("Agg")
 import numpy as np
 import pyarrow.parquet as pq
 from matplotlib import pyplot as plt
-from PIL import Image
 
 from cadc import artifacts
 from cadc.capabilities.labels import agreements
 from cadc.config.errors import InputError
+from cadc.data.pictures import open_image
 from cadc.report import existence, figures
 from cadc.report.figures import STYLE, save
 from cadc.report.stated import Stated
@@ -89,7 +88,7 @@ def draw_rows(path: Path, rows: list[dict]) -> None:
     for line, places in zip(lines, axes, strict=True):
         for axis, row in zip(places, line, strict=False):
             if row["image"]:
-                picture = Image.open(io.BytesIO(row["image"])).convert("RGB")
+                picture = open_image({"bytes": row["image"], "path": None})
                 axis.imshow(np.asarray(picture), interpolation="nearest")
             said = [*textwrap.wrap(row["question"], 34)[:4], f"> {textwrap.shorten(row['answer'], 32)}"]
             text = "\n".join(said).replace("$", r"\$")

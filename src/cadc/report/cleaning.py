@@ -18,7 +18,7 @@ from cadc.cleaning.answer_format import INSTRUCTION
 from cadc.cleaning.duplicates import Copies
 from cadc.cleaning.findings import Findings, questions_and_answers, shown
 from cadc.config.cleaning import Clean
-from cadc.model.encode import open_image
+from cadc.data.pictures import open_image
 from cadc.report.figures import save
 from cadc.report.text import markdown
 

@@ -20,13 +20,13 @@ from cadc.config.params import Params
 from cadc.config.world import OTHER_FAULTS
 from cadc.data.labels import load_labels
 from cadc.data.lineage import Change, answers_of, write_lineage
+from cadc.data.pictures import open_image
 from cadc.evaluation.statistics import Samples, measure
 from cadc.features.embeddings import row_text
 from cadc.metabolism.diagnosis import Diagnosis
 from cadc.metabolism.errors import KINDS
 from cadc.metabolism.rounds import Outcome, Round
 from cadc.metabolism.validation import FIGURE
-from cadc.model.encode import open_image
 from cadc.report.figures import STYLE, save
 from cadc.report.text import markdown
 

@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.config.errors import InputError
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.section import Positive, Section
 from cadc.selectors.shared.knn import nearest
 from cadc.selectors.shared.knock_out import knock_out, settle
@@ -71,8 +71,7 @@ class Messages:
 def importance(margin: np.ndarray, important: str) -> np.ndarray:
     """Scores float64 [n_rows] from margins [n_snapshots, n_rows]. Raises InputError where one is not finite."""
     aum = np.asarray(margin, np.float64).mean(0)
-    if len(bad := np.flatnonzero(~np.isfinite(aum))):
-        raise InputError(f"row {bad[0]} has no finite margin ({len(bad)} such rows): has it an answer token?")
+    refuse_not_finite({"the mean margin": aum}, 0)
     return aum.max() - aum if important == "hard" else aum
 
 

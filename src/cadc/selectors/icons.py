@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.errors import InputError
 from cadc.config.section import Section
 from cadc.selectors.signal import Signal
@@ -29,8 +30,9 @@ def task_scores(products: np.ndarray, norm: np.ndarray, task: np.ndarray, probe_
 
     products [n_rows, n_subtasks]: inner products with each subtask's mean unit gradient. norm [n_rows]: of the rows'
     own gradients. task int [n_subtasks]: the task that a subtask belongs to. probe_rows [n_subtasks]: its number of
-    rows. A zero gradient scores 0.
+    rows. A zero gradient scores 0. Raises InputError naming rows by number where anything is not finite.
     """
+    refuse_not_finite({"the inner product": products, "the gradient's norm": norm}, 0)
     share = np.zeros((len(task), task.max() + 1))
     share[np.arange(len(task)), task] = probe_rows
     share /= share.sum(0)

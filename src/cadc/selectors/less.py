@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from cadc.artifacts import Selection
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.section import Section
 from cadc.selectors.shared.band import rows_in_band
 from cadc.selectors.signal import Signal
@@ -31,8 +32,11 @@ def matching_scores(
     The maximum over subtasks of sum_t rate_t * cosine. influence [n_snapshots, n_rows, n_subtasks]: inner products of
     row and subtask directions. row_norm [n_snapshots, n_rows] and subtask_norm [n_snapshots, n_subtasks]: their norms
     (ones where a direction is a mean of unit vectors, as in LESS's released code). rates [n_snapshots]: the learning
-    rates, taken as shares. A zero gradient matches nothing: 0.
+    rates, taken as shares. A zero gradient matches nothing: 0. Raises InputError naming
+    rows by number, or subtasks, where anything is not finite.
     """
+    refuse_not_finite({"the inner product": influence, "the update's norm": row_norm}, 1)
+    refuse_not_finite({"the gradient's norm": subtask_norm}, 1, what="subtask")
     shares, out = rates / rates.sum(), np.empty(influence.shape[1])
     for start in range(0, influence.shape[1], _BLOCK):
         rows = slice(start, start + _BLOCK)

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from cadc.artifacts import Selection
-from cadc.config.errors import InputError
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.section import Positive, Section
 from cadc.selectors.shared.knn import nearest, product
 from cadc.selectors.shared.knock_out import knock_out, settle
@@ -100,8 +100,7 @@ def measure(signal: Signal, params: Params) -> Neighbourhood:
     Raises InputError where a difficulty is not finite.
     """
     difficulty = np.asarray(signal["difficulty"], np.float64)
-    if len(bad := np.flatnonzero(~np.isfinite(difficulty))):
-        raise InputError(f"row {bad[0]} has no finite difficulty ({len(bad)} such rows): has the score-net diverged?")
+    refuse_not_finite({"difficulty": difficulty}, 0, fix="has the score-net diverged?")
     unit = unit_rows(signal["features"])
     index, cosine = nearest(unit, _AHEAD * params.neighbors, "cosine", params.exact_rows)
     return Neighbourhood(

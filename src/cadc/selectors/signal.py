@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.errors import InputError
 
 
@@ -16,15 +17,18 @@ class Signal:
 
     n_rows: pool size. task str [n_rows]: the source a row comes from. arrays: by name; names, shapes and dtypes stand
     in `cadc.artifacts`, under the folder that the arm's `signal` names. A function in place of an array is called
-    when the array is asked for. Every method has `words` int64 [n_rows], the number of words in a row's answers.
+    when the array is asked for. Every method has `words` int64 [n_rows], the number of words in a row's answers. ids:
+    what messages name rows by (empty: their numbers).
     """
 
     n_rows: int
     task: np.ndarray
     arrays: Mapping[str, np.ndarray | Callable[[], np.ndarray]] = field(default_factory=dict)
+    ids: Sequence = ()
+    _finite: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """The array `name`. Raises InputError where the signal has none."""
+        """The array `name`. Raises InputError where the signal has none, and naming rows where it is not finite."""
         if name not in self.arrays:
             known = ", ".join(sorted(self.arrays)) or "none"
             raise InputError(
@@ -32,4 +36,10 @@ class Signal:
                 "as the arm's `signal`"
             )
         array = self.arrays[name]
-        return array() if callable(array) else array
+        array = array() if callable(array) else array
+        if name not in self._finite:
+            by_row = next((axis for axis in (0, 1) if array.ndim > axis and array.shape[axis] == self.n_rows), None)
+            names, what = (None, "place") if by_row is None else (self.ids if len(self.ids) else None, "row")
+            refuse_not_finite({f"array {name}": array}, by_row or 0, names, what, "run the stage that makes it again")
+            self._finite.add(name)
+        return array

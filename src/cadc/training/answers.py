@@ -10,6 +10,7 @@ from peft import PeftModel
 from torch.nn import functional as F
 
 from cadc.compute.endpoint import Endpoint
+from cadc.compute.finite import refuse_not_finite
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.generate import generate
@@ -34,7 +35,8 @@ def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch
     tokens.
 
     nll: -log p. el2n: |p - onehot|_2 (Paul et al. 2021, eq. 2). margin: p of the token minus the highest other p; its
-    mean over snapshots is the area under the margin (Pleiss et al. 2020). A row without answer tokens scores 0.
+    mean over snapshots is the area under the margin (Pleiss et al. 2020). A row without answer tokens has NaN: 0 would
+    be the best there is.
     """
     targets = labels[:, 1:]
     row, position = torch.nonzero(targets != IGNORE, as_tuple=True)
@@ -43,7 +45,7 @@ def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch
     others = p.scatter(1, targets[row, position][:, None], -1.0).amax(1)
     nll = F.cross_entropy(logits[row, position].float(), targets[row, position], reduction="none")
     tokens = {"nll": nll, "el2n": (p.square().sum(1) - 2 * own + 1).clamp(min=0).sqrt(), "margin": own - others}
-    counts = torch.bincount(row, minlength=len(labels)).clamp(min=1)
+    counts = torch.bincount(row, minlength=len(labels))
     return {
         name: torch.zeros(len(labels), device=p.device).index_add_(0, row, values) / counts
         for name, values in tokens.items()
@@ -56,7 +58,7 @@ def exact_matches(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
     Greedy decoding gives an answer exactly when each of its tokens, the end of the turn included, is the likeliest
     after those before it. So one forward pass is enough and nothing is generated. Answers of a row with several turns
-    count alike.
+    count alike. A row without one has NaN.
     """
     wrong = (logits[:, :-1].argmax(-1) != labels[:, 1:]) & (labels[:, 1:] != IGNORE)
     answer = labels != IGNORE
@@ -66,7 +68,7 @@ def exact_matches(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     missed.scatter_add_(1, number, wrong.float())
     n_answers = begins.sum(1)
     there = torch.arange(1, missed.shape[1], device=labels.device)[None] <= n_answers[:, None]
-    return ((missed[:, 1:] == 0) & there).sum(1) / n_answers.clamp(min=1)
+    return ((missed[:, 1:] == 0) & there).sum(1) / n_answers
 
 
 @torch.no_grad()  # not inference_mode: what FSDP allocates in a run's first pass must serve training, too
@@ -74,6 +76,7 @@ def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size:
     """Mean loss of the answer tokens and share of exact answers of each row in `which`: float64 [len(which), 2].
 
     The model is left in the mode it was in. Rows are batched by length, so that the batches depend on `which` alone.
+    Raises InputError naming rows without a finite loss.
     """
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
@@ -88,6 +91,9 @@ def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size:
             torch.stack([answer_scores(logits, labels)["nll"], exact_matches(logits, labels)], 1).double().cpu().numpy()
         )
     model.train(was_training)
+    refuse_not_finite(
+        {"loss and accuracy": values}, 0, rows.ids(which), fix="lower learning_rate, or look at these rows"
+    )
     return values
 
 

@@ -94,6 +94,11 @@ def finetune(
             for batch in batches[n_counted:]:
                 batch["labels"].fill_(IGNORE)
             n_tokens = total(sum(int((batch["labels"][:, 1:] != IGNORE).sum()) for batch in batches))
+            if not n_tokens:
+                raise InputError(
+                    f"no token can be learnt at step {i + 1}, {', '.join(rows.ids(which))}: their answers are cut off; "
+                    "raise model.max_length or leave these rows out"
+                )
             passed = 0.0
             for batch in batches:
                 inputs = model_inputs(batch, device)
@@ -104,14 +109,14 @@ def finetune(
                 loss.backward()
                 passed += loss.item()
             losses[i] = total(passed)
-            if not np.isfinite(losses[i]):
+            add_up_gradients(parameters)
+            length = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm).item()
+            if not np.isfinite([losses[i], length]).all():
                 ids = ", ".join(rows.table["id"][int(row)].as_py() for row in which)
                 raise InputError(
-                    f"the loss is {losses[i]} at step {i + 1}, rows with ids {ids}; "
-                    "lower learning_rate or look at these rows"
+                    f"the loss is {losses[i]}, the length of its gradient {length}, at step {i + 1}, "
+                    f"rows with ids {ids}; lower learning_rate or look at these rows"
                 )
-            add_up_gradients(parameters)
-            torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
             optimizer.step()
             rate.step()
             optimizer.zero_grad()

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.errors import InputError
 
 Band = Literal["middle", "top", "bottom"]
@@ -15,11 +16,10 @@ def rows_in_band(scores: np.ndarray, n: int, band: Band) -> np.ndarray:
     """`n` rows int64 [n] by `scores` [n_rows]: the highest, the lowest, or those in the middle of the ascending order.
 
     The middle starts at n_rows // 2 - n // 2, which leaves room for every n up to n_rows. Of equal scores the lower row
-    comes first, in every band. Raises InputError on NaN, which would sort as the highest.
+    comes first, in every band. Raises InputError at a score that is not finite: NaN would sort as the highest.
     """
     scores = np.asarray(scores)
-    if len(bad := np.flatnonzero(np.isnan(scores))):
-        raise InputError(f"row {bad[0]} has no score ({len(bad)} such rows): has it an answer token?")
+    refuse_not_finite({"the score": scores}, 0)
     if band == "top":
         return np.argsort(-scores, kind="stable")[:n]
     start = len(scores) // 2 - n // 2 if band == "middle" else 0

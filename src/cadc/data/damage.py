@@ -1,0 +1,94 @@
+"""Damage inside a picture's file that decoders pass over: they fill in grey, or show noise.
+
+A PNG has checksums. A JPEG has none, and libjpeg's warnings are hidden by Pillow, but its compressed data can't hold
+every sequence of bytes: parts overwritten in it mostly show (of 250 random bytes nearly all, of 64 every fourth). What
+is well formed can't be told from another picture: a JPEG out of which a part was cut, changed bytes of a WebP or BMP.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+_END, _SCAN, _HUFFMAN, _INTERVAL = 0xD9, 0xDA, 0xC4, 0xDD
+_RESTARTS = range(0xD0, 0xD8)
+#: Between the scans of a JPEG: tables, restart interval, number of lines, comments, applications' own, the next scan.
+_BETWEEN = {_HUFFMAN, _SCAN, 0xDB, 0xDC, _INTERVAL, 0xFE, *range(0xE0, 0xF0)}
+_ZEROS = bytes(64)
+
+
+def damage(data: bytes, kind: str | None) -> str | None:
+    """What is wrong inside a file that Pillow calls of the format `kind`; None where nothing is found."""
+    if kind == "PNG":
+        return _png_damage(data)
+    return jpeg_damage(data) if kind in ("JPEG", "MPO") else None
+
+
+def _png_damage(data: bytes) -> str | None:
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            image.verify()
+    except Exception as error:  # a broken chunk makes Pillow raise what it likes
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def jpeg_damage(data: bytes) -> str | None:
+    """What a JPEG's compressed data (ITU T.81, annex B) can't hold: markers of no meaning, restarts out of order, and
+    64 zero bytes that are no flat area by its Huffman tables.
+    """
+    byte = np.frombuffer(data, np.uint8)
+    markers = np.flatnonzero((byte[:-1] == 0xFF) & (byte[1:] != 0x00) & (byte[1:] != 0xFF))
+    at, interval, due, zero_is_flat = 2, 0, 0, {}
+    in_scan = flat = False
+    for marker in markers.tolist():
+        if marker < at:
+            continue
+        code = data[marker + 1]
+        if in_scan and not flat and _ZEROS in data[at:marker]:
+            return f"zero bytes in the compressed data before byte {marker}"
+        at = marker + 2
+        if code == _END:
+            return None
+        if code in _RESTARTS:
+            if in_scan and (not interval or code != _RESTARTS[due]):
+                return f"a restart marker out of order at byte {marker}"
+            due = (due + 1) % 8
+            continue
+        if in_scan and code not in _BETWEEN:
+            return f"the bytes ff{code:02x} in the compressed data at byte {marker}"
+        body = data[at + 2 : at + int.from_bytes(data[at : at + 2])]
+        at += 2 + len(body)
+        if code == _SCAN:
+            in_scan, due, flat = True, 0, _zeros_are_flat(body, zero_is_flat)
+        elif in_scan and data[at : at + 1] != b"\xff":
+            return f"a segment of wrong length at byte {marker}"
+        elif code == _HUFFMAN:
+            zero_is_flat |= _huffman_tables(body)
+        elif code == _INTERVAL:
+            interval = int.from_bytes(body[:2])
+    return None
+
+
+def _huffman_tables(body: bytes) -> dict[int, bool]:
+    """Of each table, by class and number: whether its first code, zero bits, says that nothing changes or follows."""
+    tables = {}
+    while len(body) > 17:
+        tables[body[0]] = body[17] & 15 == 0
+        body = body[17 + sum(body[1:17]) :]
+    return tables
+
+
+def _zeros_are_flat(scan: bytes, zero_is_flat: dict[int, bool]) -> bool:
+    """Whether zero bits can be a flat area of a scan, by its header and the tables so far."""
+    if len(scan) < 6:
+        return True
+    first, last, successive = scan[-3:]
+    if first == 0 and successive >> 4:  # a later bit of each mean: bits as they are
+        return True
+    selected = scan[2 : 2 + 2 * scan[0] : 2]
+    means = [table >> 4 for table in selected if first == 0]
+    waves = [16 | table & 15 for table in selected if last > 0]
+    return all(zero_is_flat.get(table, True) for table in means + waves)

@@ -1,0 +1,116 @@
+"""Which rows a model can learn from, found before any model runs: tokens are counted, and no picture is decoded.
+
+A picture's tokens hang on its size alone. So a blank one of each size is shown to the processor once; else rows are
+encoded by the very code that encodes them for training.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+from PIL import ExifTags, Image
+from transformers import ProcessorMixin
+
+from cadc.config.errors import InputError
+from cadc.config.model import Model
+from cadc.data.probe import REPOSITORY, probe_rows
+from cadc.model.encode import TOKEN_TYPES, encode
+from cadc.model.load import load_processor
+
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+
+class Size(NamedTuple):
+    """What is known of a picture: its pixels, upright."""
+
+    width: int
+    height: int
+
+
+def size_of(image: dict) -> Size:
+    """The size of a pool cell {bytes, path}, from its file's head. Raises InputError naming the path."""
+    if image["bytes"] is None:
+        return _size_of_file(image["path"])
+    return _size(io.BytesIO(image["bytes"]), image["path"] or "in the table")
+
+
+@lru_cache(1 << 20)  # many rows may show one file
+def _size_of_file(path: str) -> Size:
+    return _size(path, path)
+
+
+def _size(source: str | io.BytesIO, name: str) -> Size:
+    try:
+        with Image.open(source) as opened:
+            turned = opened.getexif().get(ExifTags.Base.Orientation) in _TURNED
+            return Size(*(opened.size[::-1] if turned else opened.size))
+    except OSError as error:
+        raise InputError(f"image {name}: can't be read ({type(error).__name__}); restore or replace it") from None
+
+
+class _Counting:
+    """A processor that is shown sizes in place of pictures, and makes their tokens alone."""
+
+    def __init__(self, processor: ProcessorMixin):
+        self._processor, self._made = processor, lru_cache(1 << 16)(self._make)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._processor, name)
+
+    def __call__(self, text: list[str], images: list[Size], **options) -> Mapping[str, Any]:
+        return self._made(*text, *images, **options)
+
+    def _make(self, text: str, size: Size, **options) -> Mapping[str, Any]:
+        made = self._processor(text=[text], images=[Image.new("RGB", size)], **options)
+        return {name: made[name] for name in ("input_ids", TOKEN_TYPES) if name in made}
+
+
+class Fit:
+    """Which rows the model of `params` can learn from, by `encode`'s own rules."""
+
+    def __init__(self, params: Model):
+        self.max_length, self._cut = params.max_length, params.long_rows == "cut"
+        self._processor = _Counting(load_processor(params))
+
+    def misfits(self, rows: pa.Table) -> list[dict]:
+        """The rows of a pool table that can't be learnt from: their place, id, and reason with the fix."""
+        found = []
+        for k in range(rows.num_rows):
+            (row,) = rows.slice(k, 1).to_pylist()
+            try:
+                encode(row, self._processor, self.max_length, self._cut, size_of)
+            except ValueError as error:
+                found.append({"place": k, "id": row["id"], "reason": str(error).removeprefix(f"row {row['id']}: ")})
+        return found
+
+    def length(self, row: dict) -> int:
+        """The tokens of `row`, uncut. Raises InputError as `encode` does."""
+        return len(encode(row, self._processor, sys.maxsize, opened=size_of)["input_ids"])
+
+
+def check_questions(fit: Fit, root: Path, targets: Sequence[str], answers: bool) -> None:
+    """Raise InputError naming a question under `root` of one of the `targets` that is longer than model.max_length;
+    with `answers`, as a row that is aimed at. None is cut or left out: it would be another benchmark."""
+    long = []
+    for target in targets:
+        if not (root / REPOSITORY[target]).is_dir():
+            continue  # the stage that reads it says what to do
+        for row, _, _ in probe_rows(root, target):
+            try:
+                length = fit.length(row if answers else row | {"turns": row["turns"][:1]})
+            except InputError as error:
+                raise InputError(f"{root / REPOSITORY[target]}: {target}, {error}") from None
+            if length > fit.max_length:
+                long.append(f"{root / REPOSITORY[target]}: {target}, row {row['id']}: {length} tokens")
+    if long:
+        more = f" ({len(long) - 1} more such rows)" if len(long) > 1 else ""
+        raise InputError(
+            f"{long[0]}, above model.max_length={fit.max_length}{more}; what is {'aimed at' if answers else 'scored'} is "
+            "never cut: raise it, or shorten or remove the question"
+        )

@@ -1,0 +1,149 @@
+"""What a processor must bring along, told without its model's weights: found when it is loaded, not in a forward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jinja2 import TemplateError
+from PIL import Image
+from transformers import AutoModel, BatchFeature, PretrainedConfig, ProcessorMixin
+
+from cadc.config.errors import InputError
+from cadc.data.wording import IMAGE_TOKEN
+
+_SHAPES = ((300, 200), (24, 40), (96, 32))  # pictures with which a switch is tried
+_SIZES = ("crop_size", "pad_size")
+
+
+def check_options(processor: ProcessorMixin, published: ProcessorMixin, options: dict[str, Any]) -> None:
+    """Raise InputError naming `options` that no part of the processor knows, and switches and sizes that change nothing.
+
+    An image processor inherits options that it does not use: CLIP's `do_pad` pads to the largest picture of a batch, and
+    pictures come one by one. A switch (`do_...`) is tried both ways, the size of a crop or of padding doubled: in
+    `processor`, which has all options, and in the `published` one, for options may make up for each other.
+    """
+    parts = [part for part in (processor, getattr(processor, "image_processor", None)) if part is not None]
+    unknown = [name for name in options if not any(_takes(part, name) for part in parts)]
+    if unknown:
+        raise InputError(
+            f"model.processor: {', '.join(unknown)}: no such option of "
+            f"{', '.join(type(part).__name__ for part in parts)}"
+        )
+    tried = [made.image_processor for made in (processor, published) if len(parts) > 1]
+    idle = [
+        name
+        for name, value in options.items()
+        if tried and _takes(tried[0], name) and all(_idle(pictures, name, value) for pictures in tried)
+    ]
+    if idle:
+        raise InputError(
+            f"model.processor: {', '.join(idle)}: changes nothing in {type(tried[0]).__name__}; take it out, or give "
+            "what it needs besides (do_pad a pad_size, crop_size do_center_crop)"
+        )
+
+
+def _takes(part, option: str) -> bool:
+    """Whether a processor or image processor has an option of this name."""
+    return hasattr(part, option) or option in getattr(getattr(part, "valid_kwargs", None), "__annotations__", {})
+
+
+def _idle(pictures, option: str, value) -> bool:
+    """Whether `value` for a switch or a size makes no picture different from another value."""
+    if option.startswith("do_") and isinstance(value, bool):
+        other = not value
+    elif option in _SIZES and isinstance(value, dict):
+        other = {side: 2 * length for side, length in value.items()}
+    else:
+        return False
+    shown = [Image.linear_gradient("L").resize(shape) for shape in _SHAPES]  # grey: do_convert_rgb matters
+    shown += [picture.convert("RGB") for picture in shown]
+    return all(_same(pictures, picture, option, value, other) for picture in shown)
+
+
+def _same(pictures, picture: Image.Image, option: str, *values) -> bool:
+    try:
+        made = [pictures(images=[picture], return_tensors="pt", **{option: value}) for value in values]
+    except Exception:  # an option that it does not survive is one that it uses
+        return False
+    return made[0].keys() == made[1].keys() and all(torch.equal(made[0][name], made[1][name]) for name in made[0])
+
+
+def check_template(processor: ProcessorMixin, path: str) -> None:
+    """Raise InputError where no chat template can be applied."""
+    try:
+        processor.apply_chat_template([{"role": "user", "content": [{"type": "text", "text": "a"}]}], tokenize=False)
+    except (ValueError, TypeError, TemplateError) as error:
+        raise InputError(
+            f"the processor of {path} has no chat template that can be applied ({error}); set model.chat_template to a "
+            "file, or save the processor with its template"
+        ) from error
+
+
+def check_features(processor: ProcessorMixin, config: PretrainedConfig, path: str) -> None:
+    """Raise InputError where a processor of LLaVA's kind counts other image tokens than its vision tower makes.
+
+    It reckons them from options of its own, patch_size, vision_feature_select_strategy and num_additional_image_tokens,
+    which older conversions leave out; the config and the tower's shape, on torch's meta device, say what is right.
+    """
+    if not hasattr(processor, "num_additional_image_tokens"):
+        return
+    vision = getattr(config, "vision_config", None)
+    right = {
+        "patch_size": getattr(vision, "patch_size", None),
+        "vision_feature_select_strategy": getattr(config, "vision_feature_select_strategy", None),
+        "num_additional_image_tokens": _additional(vision),
+    }
+    wrong = {
+        name: value for name, value in right.items() if value is not None and getattr(processor, name, value) != value
+    }
+    if wrong:
+        said = ", ".join(f"{name} {getattr(processor, name)!r} where the model has {wrong[name]!r}" for name in wrong)
+        given = ", ".join(f"{name}: {value}" for name, value in wrong.items())
+        raise InputError(f"the processor of {path} has {said}; set model.processor: {{{given}}}")
+
+
+def _additional(vision: PretrainedConfig | None) -> int | None:
+    """Tokens of a vision tower beside its patches (CLIP's class token: 1); None where its shape does not tell."""
+    try:
+        with torch.device("meta"):
+            tower = AutoModel.from_config(vision)
+            shown = torch.empty(1, vision.num_channels, vision.image_size, vision.image_size)
+            n_tokens = tower(pixel_values=shown).last_hidden_state.shape[1]
+        return n_tokens - (vision.image_size // vision.patch_size) ** 2
+    except Exception:  # a tower that asks for more than pixels is not of LLaVA's kind
+        return None
+
+
+def check_shapes(processor: ProcessorMixin, min_side: int, max_ratio: float) -> None:
+    """Raise InputError where the processor refuses the smallest or the longest pictures that a pool's rules let in."""
+    long = int(min_side * max_ratio)
+    for shape in ((min_side, min_side), (min_side, long), (long, min_side)):
+        tensors_of(processor, Image.new("RGB", shape))
+
+
+def tensors_of(processor: ProcessorMixin, image: Image.Image) -> BatchFeature:
+    """input_ids of one image's tokens, and its tensors. Raises InputError with its size where the processor refuses it."""
+    mark = getattr(processor, "image_token", IMAGE_TOKEN)
+    try:
+        return processor(text=[mark], images=[image], add_special_tokens=False, return_tensors="pt")
+    except Exception as error:  # processors raise what they like
+        raise InputError(
+            f"{type(processor).__name__} refuses a picture of {image.width}x{image.height} pixels "
+            f"({type(error).__name__}: {error}); leave such pictures out by pool.min_image_side and "
+            "pool.max_image_ratio, or mend model.processor"
+        ) from error
+
+
+def check_picture(processor: ProcessorMixin, config: PretrainedConfig, path: str) -> None:
+    """Raise InputError where no picture can be turned into tensors, or into ones of another size than a CLIP-like
+    tower's."""
+    made = tensors_of(processor, Image.new("RGB", (64, 48)))
+    side = getattr(getattr(config, "vision_config", None), "image_size", None)
+    if hasattr(processor, "num_additional_image_tokens") and isinstance(side, int):
+        given = tuple(made["pixel_values"].shape[-2:])
+        if given != (side, side):
+            raise InputError(
+                f"the processor of {path} makes pictures of {given[0]}x{given[1]} pixels where the model's vision tower "
+                f"takes {side}x{side}; set model.processor: {{size: ..., crop_size: ...}}"
+            )

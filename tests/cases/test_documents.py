@@ -1,0 +1,99 @@
+"""Each command in documents, docstrings, messages and comments can be followed: see tests/documents.py."""
+
+from pathlib import Path
+
+import pytest
+from documents import CHECKS, DOCUMENTS, code_faults, comments, faults, said, typed
+
+CODE = sorted(path for folder in ("src/cadc", "stages", "benchmarks") for path in Path(folder).rglob("*.py"))
+COMMENTED = [
+    Path("Makefile"),
+    Path("dvc.yaml"),
+    *sorted(Path("conf").rglob("*.yaml")),
+    *sorted(Path("pipelines").glob("*/dvc.yaml")),
+]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_what_a_document_says_can_be_followed(document):
+    assert faults(document.read_text(), document) == []
+
+
+def test_what_code_tells_its_reader_can_be_followed():
+    assert [fault for path in CODE for text in said(path) for fault in code_faults(text, path)] == []
+
+
+def test_what_comments_tell_can_be_followed():
+    assert [fault for path in COMMENTED for fault in code_faults(comments(path), path)] == []
+
+
+#: What a slip of the pen makes of a document's text, and the word by which the fault names it.
+BROKEN = [
+    ("README.md", "make doctor DATA", "make docter DATA", "docter"),
+    ("README.md", "make doctor DATA=folder", "make doctor DATE=folder", "DATE"),
+    ("README.md", 'SET="data.path=/data/mine"', 'SET="data.pth=/data/mine"', "data.pth"),
+    ("README.md", "dvc repro score@random ", "dvc repro score@rnd ", "score@rnd"),
+    ("README.md", "dvc repro pipelines/ablations/", "dvc repro pipelines/ablation/", "pipelines/ablation/"),
+    ("README.md", "-S discoveries.cadc.discover.tau=0.1", "-S discoveries.cadc.tau=0.1", "discoveries.cadc"),
+    ("README.md", "dvc metrics diff ", "dvc metric diff ", "dvc metric"),
+    ("README.md", "dvc --wait-for-lock repro", "dvc repro --wait-for-lock", "--wait-for-lock"),
+    ("README.md", "python benchmarks/gradients.py", "python benchmarks/gradient.py", "gradient.py"),
+    ("README.md", "python benchmarks/gradients.py", "python benchmarks/gradients.py --row 3", "--row"),
+    ("README.md", "torchrun --nproc-per-node 8", "torchrun --nproc-per-gpu 8", "--nproc-per-gpu"),
+    ("README.md", "accelerate/ddp.yaml", "accelerate/dpp.yaml", "dpp.yaml"),
+    ("README.md", "CADC_WORKERS=4", "CADC_WORKER=4", "CADC_WORKER"),
+    ("README.md", "CADC_LAUNCHER=ray", "CADC_LAUNCHER=slurm", "slurm"),
+    ("README.md", "`OPENAI_API_KEY`", "`OPENAI_KEY`", "OPENAI_KEY"),
+    ("README.md", "`clean.pool` says", "`clean.pools` says", "clean.pools"),
+    ("README.md", "`pool.on_bad_row=skip`", "`pool.on_bad_row=leave`", "leave"),
+    ("README.md", "`capture.update: sgd`", "`capture.updates: sgd`", "capture.updates"),
+    ("README.md", "objective: loss | accuracy", "objective: loss | f1", "f1"),
+    ("README.md", "set: {select.keep: 0.5}", "set: {select.kept: 0.5}", "select.kept"),
+    ("README.md", "`reports/costs.md`, written", "`reports/cost.md`, written", "reports/cost.md"),
+    ("README.md", "methods.yaml, studies/ ", "method.yaml, studies/ ", "method.yaml"),
+    ("README.md", "](docs/statistics.md)", "](docs/statistic.md)", "docs/statistic.md"),
+    ("README.md", "real_runs.md#3-run", "real_runs.md#4-run", "4-run"),
+    ("README.md", "`source .venv/bin/activate`", "`conda activate cadc`", "conda"),
+    ("docs/real_runs.md", "-S data=llava-665k ", "-S data=llava-656k ", "llava-656k"),
+    ("docs/real_runs.md", "python -m cadc.compose ", "python -m cadc.composed ", "cadc.composed"),
+    ("docs/real_runs.md", "hf download openai/", "hf downlod openai/", "downlod"),
+    ("docs/real_runs.md", "--local-dir data", "--local-folder data", "--local-folder"),
+    ("docs/real_runs.md", "-S model.packing=false", "-S model.packing=true", "flash_attention_2"),
+    ("docs/real_runs.md", "-S data.probe=/abs/benchmarks", "-S data.probe=data/benchmarks", "data/benchmarks"),
+    ("docs/real_runs.md", "    -S data.path=/abs/vision-flan-191k", "    -S data.path=data/vision-flan-191k", "data/vision-flan"),
+    ("docs/real_runs.md", "-S profile=smolvlm-256m,llava", "-S profile=smolvlm-256m,lava", "lava-1.5-7b"),
+    ("docs/real_runs.md", ", tuned.watched: models/README.md", "", "HuggingFaceTB/SmolVLM-Instruct"),
+    ("docs/real_runs.md", "dvc pull finetune@cadc", "dvc pull reports", "reports"),
+    ("docs/real_runs.md", "-d store /shared/cadc", "-d store s3://bucket/cadc", "s3"),
+    ("docs/real_runs.md", "`textvqa/train_images`", "`textvqa/images`", "textvqa/images"),
+    ("docs/real_runs.md", "FOLDER/pope.jsonl", "FOLDER/pope.json", "pope.json"),
+    ("docs/real_runs.md", "`llava-hf/llava-1.5-13b-hf`", "`liuhaotian/llava-v1.5-13b`", "liuhaotian"),
+    ("docs/real_runs.md", "git clone ... && cd", "git clown ... && cd", "clown"),
+    ("docs/real_runs.md", "dvc queue start ", "dvc queue go ", "queue go"),
+    ("docs/real_runs.md", "dvc metrics diff &&", "sbatch run.sh &&", "sbatch"),
+    ("data/README.md", "`dvc repro prepare`", "`dvc repro prepared`", "prepared"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, right, wrong, word", BROKEN)
+def test_a_slip_is_found(name, right, wrong, word):
+    text = Path(name).read_text()
+    assert right in text
+    assert word in "\n".join(faults(text.replace(right, wrong), Path(name)))
+
+
+@pytest.mark.parametrize("block", ["kubectl apply -f job", "sbatch run.sh", "./train.sh --all", "pip install cadc"])
+def test_a_command_that_no_check_knows_is_a_fault(block):
+    for text in (f"```\n{block}\n```\n", f"Then `{block}` does it.\n"):
+        (fault,) = faults(text, Path("README.md"))
+        assert block in fault and block.split()[0] not in CHECKS
+
+
+def test_commands_in_code_and_comments_are_found():
+    text = "How:\n\n    dvc repro prepared   # the pool\n    CADC_WORKER=2 dvc repro\n\nOr `make\nrepo` and `-S data=none`."
+    assert len(list(typed(text))) == len(code_faults(text, Path("stages/x.py"))) == 4
+    assert all(
+        any(typed(text) for text in said(path))
+        for path in (Path("stages/prepare.py"), Path("src/cadc/compute/launch.py"))
+    )
+    assert any(typed(comments(path)) for path in COMMENTED if path.parent.name == "accelerate")

@@ -1,0 +1,238 @@
+"""Rows that are not what they seem: what they mean beyond their turns and pictures is refused, and answers are learnt as
+they are written.
+"""
+
+import json
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from architectures import FAMILIES
+from PIL import Image
+
+from cadc.data.reader import PoolError, read_pool
+from cadc.data.reasons import is_blank
+from cadc.model.encode import IGNORE, encode, encode_prompt, end_of_turn, to_messages
+
+
+def talk(*said, **of_last):
+    turns = [{"from": ("human", "gpt")[k % 2], "value": text} for k, text in enumerate(said)]
+    turns[-1] |= of_last
+    return turns
+
+
+GOOD = {"id": "good", "conversations": talk("hi", "hello")}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "a.png")
+    return tmp_path
+
+
+def write(folder, rows, form):
+    if form == "json":
+        (folder / "pool.json").write_text(json.dumps(rows))
+    elif form == "jsonl":
+        (folder / "pool.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    else:
+        table = pa.Table.from_pylist([{key: row.get(key) for key in {**rows[0], **rows[-1]}} for row in rows])
+        if form == "parquet":
+            pq.write_table(table, folder / "pool.parquet")
+        else:
+            datasets.Dataset(table).save_to_disk(folder / "pool.saved")
+    return folder / f"pool.{form}"
+
+
+def read(folder, rows, form="json", **rules):
+    return read_pool(write(folder, rows, form), folder, embed_images=False, **rules)
+
+
+ASKED = talk("what ?", "red")
+REFUSED = {  # what a row holds -> what its message says
+    "video": ({"video": "a.mp4", "conversations": talk("<video>\nwhat ?", "red")}, ["has a video", "a.mp4"]),
+    "videos": ({"videos": ["a.mp4", "b.mp4"], "conversations": ASKED}, ["has a video", "videos"]),
+    "video and image": (
+        {"image": "a.png", "video": "v.mp4", "conversations": talk("<image>\n<video>\nwhat ?", "red")},
+        ["has a video"],
+    ),
+    "video cell": ({"video": {"bytes": None, "path": "a.mp4"}, "conversations": ASKED}, ["has a video"]),
+    "audio": ({"audio": "a.wav", "conversations": talk("who ?", "a child")}, ["has a sound", "a.wav"]),
+    "video token": ({"conversations": talk("<video>Summarize.", "a cat jumps")}, ["turn 0 holds <video>"]),
+    "audio token": ({"conversations": [*ASKED, *talk("and <audio> ?", "yes")]}, ["turn 2 holds <audio>"]),
+    "Qwen's token": ({"conversations": talk("<|video_pad|> what ?", "red")}, ["turn 0 holds <|video_pad|>"]),
+    "system": ({"system": "Answer in French.", "conversations": ASKED}, ["field system", "a system prompt"]),
+    "system_prompt": ({"system_prompt": "Be brief.", "conversations": ASKED}, ["field system_prompt"]),
+    "tools": ({"tools": '[{"name": "f"}]', "conversations": ASKED}, ["field tools", "functions"]),
+    "rejected": ({"rejected": "blue", "conversations": ASKED}, ["field rejected", "a preference"]),
+    "KTO by LLaMA-Factory": ({"kto_tag": False, "conversations": ASKED}, ["kto_tag: false"]),
+    "KTO": ({"label": False, "conversations": ASKED}, ["label: false"]),
+    "messages": (
+        {"messages": [{"role": "user", "content": "no"}], "conversations": ASKED},
+        ["field messages", "as conversations"],
+    ),
+    "weight of an answer": ({"conversations": talk("q", "bad", weight=0)}, ["turn 1 has weight: 0", "learnt alike"]),
+    "half a weight": ({"conversations": talk("q", "bad", loss_weight=0.5)}, ["turn 1 has loss_weight: 0.5"]),
+    "train of an answer": ({"conversations": talk("q", "bad", train=False)}, ["turn 1 has train: False"]),
+    "loss of an answer": ({"conversations": talk("q", "bad", loss="false")}, ["turn 1 has loss: 'false'"]),
+    "weight of a row": ({"weight": 0.0, "conversations": ASKED}, ["has weight: 0.0"]),
+    "tool call": ({"conversations": talk("q", "a", tool_calls=[{"name": "f"}])}, ["turn 1 has tool_calls"]),
+    "thoughts": ({"conversations": talk("q", "a", reasoning_content="hm")}, ["turn 1 has reasoning_content"]),
+    "picture of a turn": ({"conversations": [talk("q", image="a.png")[0], ASKED[1]]}, ["turn 0 has a picture"]),
+    "misnamed image": (
+        {"image_path": "a.png", "conversations": ASKED},
+        ["image_path: 'a.png'", "call the field image"],
+    ),
+    "source is a list": ({"source": ["a"], "conversations": ASKED}, ["source is ['a']"]),
+}
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "parquet", "saved"])
+@pytest.mark.parametrize("fields, said", REFUSED.values(), ids=REFUSED)
+def test_a_row_that_means_more_than_it_shows_is_refused_and_can_be_skipped(folder, fields, said, form):
+    rows = [GOOD, {"id": "odd", **fields}]
+    with pytest.raises(PoolError) as error:
+        read(folder, rows, form)
+    assert all(part in str(error.value) for part in ["row id odd", *said]), error.value
+    table, skipped = read(folder, rows, form, on_bad_row="skip")
+    assert table["id"].to_pylist() == ["good"] and [row.id for row in skipped] == ["odd"]
+
+
+@pytest.mark.parametrize("form", ["json", "parquet"])
+def test_fields_that_change_nothing_stay(folder, form):
+    harmless = {"video": None, "audio": "", "system": " ", "tools": "[]", "weight": 1, "train": True, "label": True,
+                "rejected": None, "loss_weight": 1.0, "image_path": None, "model": "m", "score": 0.5}  # fmt: skip
+    said = [{"from": "human", "value": "q", "weight": 0}, {"from": "gpt", "value": "a", "weight": 1, "train": True}]
+    table, skipped = read(folder, [{"id": "r", **harmless, "conversations": said}], form)
+    assert not skipped and table["turns"].to_pylist() == [
+        [{"role": "user", "text": "q"}, {"role": "assistant", "text": "a"}]
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ("Use <video> with a source.", "<video><source src='a'></video>"),
+        ("What closes it?\n<audio></audio>", "a tag"),
+        ("Write HTML.", "<video> is a tag, <audio> another"),
+    ],
+)
+def test_html_is_no_token(folder, said):
+    assert read(folder, [{"id": "r", "conversations": talk(*said)}])[0].num_rows == 1
+
+
+@pytest.mark.parametrize(
+    "row, said",
+    [
+        (
+            {"messages": [{"role": "user", "content": "q"}]},
+            "field messages, turns of another format; write them as conversations",
+        ),
+        ({"conversations": [{"role": "user", "content": [{"type": "video"}]}]}, "write it as {from, value}"),
+        ({"conversations": '[{"from": "human", "value": "q"}]'}, "a list within a text"),
+        ({"conversations": [{"from": "system", "value": "Be brief."}, *ASKED]}, "unknown role 'system'"),
+        ({"conversations": [{"from": "human", "value": [{"type": "audio"}]}, ASKED[1]]}, "no text in `value`"),
+    ],
+)
+def test_other_formats_are_named(folder, row, said):
+    with pytest.raises(PoolError) as error:
+        read(folder, [{"id": "r", **row}])
+    assert said in str(error.value)
+
+
+def test_the_task_of_a_row_is_its_source(folder):
+    rows = [
+        {"id": "1", "image": "a.png", "task_name": "ROADS+sign", "conversations": talk("<image>\nq", "a")},
+        {"id": "2", "image": "a.png", "task_name": "", "conversations": talk("<image>\nq", "a")},
+        {"id": "3", "task_name": "SHOES", "source": "mine", "conversations": ASKED},
+        {"id": "4", "task_name": 7, "conversations": ASKED},
+    ]
+    assert read(folder, rows)[0]["source"].to_pylist() == ["ROADS+sign", "images", "mine", "7"]
+
+
+UNSEEN = ["\u200b", "\ufeff", "\u00ad\n", "\x00\x07", "\u2060 \u200d", "\u3164", "\ufe0f", " \t\u2028"]
+
+
+@pytest.mark.parametrize("text", UNSEEN)
+def test_what_can_not_be_seen_is_blank(folder, text):
+    for said, name in ((("q", text), "turn 1 (gpt) is blank"), ((text, "a"), "turn 0 (human) is blank")):
+        with pytest.raises(PoolError) as error:
+            read(folder, [GOOD, {"id": "r", "conversations": talk(*said)}])
+        assert name in str(error.value) and "row id r" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["a", "。", "\u200bx", "👍", "é", "\u0e33", "0", "मैं", "\ue000"])
+def test_what_can_be_seen_is_not(text):
+    assert not is_blank(text)
+
+
+def test_turns_out_of_order_as_llava_takes_them(folder, capsys):
+    answer_first = {"id": "a", "conversations": [{"from": "gpt", "value": "Hello!"}, *ASKED]}
+    rows = [
+        GOOD,
+        answer_first,
+        {"id": "b", "conversations": talk("\u200b", "red")},
+        {"id": "c", "conversations": talk("q", "a", "and ?")},
+    ]
+    for row, said in zip(rows[1:], ("on_bad_row: llava", "is blank", "no gpt answer"), strict=True):
+        with pytest.raises(PoolError, match=said):
+            read(folder, [row])
+    table, skipped = read(folder, rows, on_bad_row="llava")
+    assert table["id"].to_pylist() == ["good", "a"] and [row.id for row in skipped] == ["b", "c"]
+    assert [turn["text"] for turn in table["turns"].to_pylist()[1]] == ["what ?", "red"]
+    assert "first turn of 1 rows is gpt's and is left out: a" in capsys.readouterr().out
+    with pytest.raises(PoolError, match="row id d: has a video"):  # what LLaVA would learn wrongly stays a fault
+        read(folder, [*rows, {"id": "d", "video": "v.mp4", "conversations": ASKED}], on_bad_row="llava")
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request):
+    return request.param, FAMILIES[request.param].build()[1]
+
+
+def row(*said, images=()):
+    turns = [{"role": ("user", "assistant")[k % 2], "text": text} for k, text in enumerate(said)]
+    return {"id": "r", "turns": turns, "images": list(images)}
+
+
+ANSWERS = ["red", "the token is <pad>", "<unk>", "code: <s>old</s> new", "a <|im_end|> b", "red</s>", "<|im_start|>",
+           "look at <image> here", "<end_of_utterance>", "<|endoftext|> and more", "<|image_pad|>", "<</s>>"]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_is_learnt_as_text_and_ends_its_turn(family, answer):
+    _, processor = family
+    tokenizer = processor.tokenizer
+    for said in (("what ?", answer), ("what ?", answer, f"and {answer.replace('<image>', 'it')} ?", "red")):
+        encoded = encode(row(*said), processor, 2000)
+        at = (encoded["labels"] != IGNORE).nonzero().flatten().tolist()
+        spans, start = [], 0
+        for k in range(1, len(at) + 1):
+            if k == len(at) or at[k] != at[k - 1] + 1:
+                spans.append(encoded["input_ids"][at[start:k]].tolist())
+                start = k
+        assert [tokenizer.decode(span[:-1]).strip() for span in spans] == list(said[1::2])
+        assert all(span[-1] == end_of_turn(processor) for span in spans)
+        assert not {token for span in spans for token in span[:-1]} & {*tokenizer.all_special_ids}
+        prompt = encode_prompt(to_messages(row(*said)["turns"][:1]), [], processor)["input_ids"].tolist()
+        assert encoded["input_ids"].tolist()[: len(prompt)] == prompt and at[0] == len(prompt)
+
+
+@pytest.mark.parametrize(
+    "answer, learnt",
+    [("    return x", "    return x"), ("\n\n\tif x:\n\t\ty\n\n", "\tif x:\n\t\ty"), ("  a\n    b  ", "  a\n    b")],
+)
+def test_the_first_line_of_an_answer_keeps_its_indentation(family, answer, learnt):
+    name, processor = family
+    encoded = encode(row("code ?", answer), processor, 500)
+    made = processor.tokenizer.decode(encoded["input_ids"][encoded["labels"] != IGNORE][:-1])
+    front = " " if name == "smolvlm" else ""  # its template puts one in front of each answer
+    assert made == front + learnt
+
+
+def test_messages_are_not_changed_by_being_encoded(family):
+    _, processor = family
+    messages = to_messages(row("what is </s> and <|im_end|> ?")["turns"])
+    encode_prompt(messages, [], processor)
+    assert messages[0]["content"] == [{"type": "text", "text": "what is </s> and <|im_end|> ?"}]
