@@ -1,9 +1,10 @@
-"""Each command in documents, docstrings, messages and comments can be followed: see tests/documents.py."""
+"""What documents and code tell their reader can be followed (tests/documents.py, tests/commands.py)."""
 
 from pathlib import Path
 
 import pytest
-from documents import CHECKS, DOCUMENTS, code_faults, comments, faults, said, typed
+from commands import CHECKS, DOCUMENTS
+from documents import code_faults, comments, faults, said, typed
 
 CODE = sorted(path for folder in ("src/cadc", "stages", "benchmarks") for path in Path(folder).rglob("*.py"))
 COMMENTED = [
@@ -71,6 +72,8 @@ BROKEN = [
     ("docs/real_runs.md", "git clone ... && cd", "git clown ... && cd", "clown"),
     ("docs/real_runs.md", "dvc queue start ", "dvc queue go ", "queue go"),
     ("docs/real_runs.md", "dvc metrics diff &&", "sbatch run.sh &&", "sbatch"),
+    ("docs/data.md", "`pool.on_bad_row: fail`", "`pool.on_bad_row: leave`", "leave"),
+    ("docs/data.md", "`artifacts/raw/skipped.json`", "`artifacts/raw/left_out.json`", "left_out"),
     ("data/README.md", "`dvc repro prepare`", "`dvc repro prepared`", "prepared"),
 ]  # fmt: skip
 

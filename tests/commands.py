@@ -1,0 +1,319 @@
+"""Commands that a reader is told to type, held to what there is: `command_faults`.
+
+Commands go through the real parsers (DVC, Hugging Face, torchrun, accelerate) and their parameters through Hydra, as
+`dvc exp run` composes them; targets, paths and names are compared with what the repository has or makes. A command that
+no check below knows is a fault: give it a check in `CHECKS`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from fnmatch import fnmatch
+from functools import cache
+from importlib.util import find_spec
+from io import StringIO
+from itertools import groupby
+from pathlib import Path
+
+import yaml
+from omegaconf import OmegaConf
+
+from cadc.compose.files import composed
+from cadc.compose.studies import Study, slug
+from cadc.config.errors import InputError
+from cadc.config.params import checked, read
+from cadc.evaluation.catalogue import check_names
+
+DOCUMENTS = (Path("README.md"), *sorted(Path("docs").glob("*.md")), Path("models/README.md"), Path("data/README.md"))
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+#: What a reader fills in.
+BLANK = re.compile(r"\b[A-Z][A-Z_]*\b|\.\.\.")
+ASSIGNED = re.compile(r"[A-Z][A-Z_]+=")
+#: Where a folder of the reader's own lies.
+OWN = ("/", "data/", "FOLDER")
+#: Compositions in which a change that is named alone may stand.
+SETTINGS = ((), ("data=folder", "data.path=FOLDER"), ("profile=llava-1.5-7b", "data=llava-665k"))
+
+
+@cache
+def params_of(*overrides: str) -> dict:
+    """What `-S` with these composes, checked as stages check it. Raises InputError."""
+    raw = OmegaConf.to_container(composed(list(overrides)))
+    params = checked(raw, "conf")
+    check_names(params.evaluate.tasks, params.evaluate.judge.url is not None)
+    return raw
+
+
+@cache
+def library() -> dict:
+    """Everything that conf/library.yaml composes."""
+    return OmegaConf.to_container(composed([], name="library"))
+
+
+def pipelines() -> Iterator[tuple[str, dict, dict]]:
+    """Each dvc.yaml there is: its path, its stages and its variables."""
+    root = read("params.yaml")
+    for path in (Path("dvc.yaml"), *sorted(Path("pipelines").glob("*/dvc.yaml"))):
+        own = path.with_name("params.json")
+        yield str(path), yaml.safe_load(path.read_text())["stages"], root | (read(own) if own.exists() else {})
+
+
+def examples() -> Iterator[Study]:
+    """The studies that documents show."""
+    for _, block in (found for path in DOCUMENTS for found in FENCE.findall(path.read_text())):
+        if block.startswith("title:"):
+            yield Study.model_validate(yaml.safe_load(block))
+
+
+@cache
+def made() -> tuple[set[str], set[str]]:
+    """All that `dvc repro` takes as a target, and all outputs; with those of the example, conf/studies/mine.yaml."""
+    targets = {"pipelines/mine/dvc.yaml"}
+    outs = {f"reports/tables/mine/{slug(table.title)}.md" for study in examples() for table in study.tables} | {
+        "conf/studies/mine.yaml",
+        "pipelines/mine",
+        "src/cadc/selectors/plain_words.py",
+    }
+    for path, stages, variables in pipelines():
+        above = "" if path == "dvc.yaml" else f"{path}:"
+        targets.add(path)
+        for name, stage in stages.items():
+            do, keys = stage.get("do", stage), stage.get("foreach", [""])
+            if isinstance(keys, str):
+                keys = variables.get(keys.strip("${}"), [])
+            targets |= {f"{above}{name}", *(f"{above}{name}@{key}" for key in keys if "foreach" in stage)}
+            for out in (*do.get("outs", []), *do.get("metrics", []), *do.get("plots", [])):
+                out = out if isinstance(out, str) else next(iter(out))
+                outs |= {re.sub(r"\$\{(key|item)\}", str(key), out) for key in keys}
+    return targets, outs
+
+
+@cache
+def keys() -> set[str]:
+    """Dotted keys of all parameters, those of arms without the arm's name, too."""
+
+    def leaves(section: dict, above: str = "") -> Iterator[str]:
+        for key, value in section.items():
+            yield above + str(key)
+            if isinstance(value, dict):
+                yield from leaves(value, f"{above}{key}.")
+
+    found = {key for setting in SETTINGS for key in leaves(params_of(*setting))}
+    arms = (*library()["arms"].values(), *library()["methods"].values(), *library()["discoveries"].values())
+    return found | {key for arm in arms for key in leaves(arm)} | {"tuned.path", "tuned.watched"}
+
+
+@cache
+def stated() -> set[str]:
+    """Every text that conf/data states, alone and below data.path: what a reader's own files are called."""
+    found = set()
+    for path in Path("conf/data").glob("*.yaml"):
+        data = yaml.safe_load(path.read_text()).get("data", {})
+        names = (
+            [value for value in data.values() if isinstance(value, str)] + [*data.get("expected", {})["images"]]
+            if data
+            else []
+        )
+        found |= {*names, *(f"{data.get('path')}/{name}" for name in names)}
+    return found
+
+
+@cache
+def sources() -> str:
+    return "\n".join(
+        path.read_text() for folder in ("src", "stages", "benchmarks") for path in Path(folder).rglob("*.py")
+    )
+
+
+@cache
+def tracked(path: str) -> bool:
+    asked = ["git", "ls-files", "--", path]
+    return not path.startswith("/") and bool(subprocess.run(asked, capture_output=True, check=True).stdout)
+
+
+# A check gives the faults of the words behind its command's name.
+
+
+def changes(words: list[str], queue: bool = False) -> Iterator[str]:
+    """Of parameters as `-S` takes them, several values each where they are queued."""
+    from dvc.utils.hydra import get_hydra_sweeps
+
+    words = [word for word in words if word != "section.key=value" and not re.fullmatch(r"(profile|data)=NAME", word)]
+    try:
+        for sweep in get_hydra_sweeps({"params.yaml": words}) if queue else [{"params.yaml": words}]:
+            params = params_of(*sweep["params.yaml"])
+            watched = [params[section]["watched"] for section in ("data", "model", "embed")]
+            for path in watched:
+                if not (tracked(path) or path.startswith(OWN)):
+                    yield f"{' '.join(words)}: DVC is to watch {path}, which is not there"
+            own = [*watched, *(params["data"][name] for name in ("path", "probe", "score")), params["model"]["path"]]
+            for path in own if queue else []:
+                if path and not (path.startswith("/") or tracked(path) or is_hub_id(path)):
+                    yield f"{' '.join(words)}: a queued experiment does not see {path}"
+    except InputError as error:
+        yield f"{' '.join(words)}: {error}"
+
+
+def is_hub_id(path: str) -> bool:
+    return bool(re.fullmatch(r"[\w-]+/[\w.-]+", path)) and not Path(path.split("/")[0]).exists()
+
+
+def make(words: list[str]) -> Iterator[str]:
+    text = Path("Makefile").read_text()
+    for word in words:
+        name, given, value = word.partition("=")
+        if not given and not re.search(rf"^{re.escape(word)}:", text, re.M):
+            yield f"make {word}: no such target"
+        if given and f"$({name})" not in text:
+            yield f"make {word}: no such variable"
+    given = {name: value for name, is_set, value in (word.partition("=") for word in words) if is_set}
+    asked = [f"{key}={given[name]}" for key, name in (("profile", "PROFILE"), ("data", "DATA")) if name in given]
+    yield from changes([*asked, *given.get("SET", "").split()]) if given else ()
+
+
+def dvc(words: list[str]) -> Iterator[str]:
+    from dvc.cli import DvcParserError
+    from dvc.cli.parser import get_main_parser
+
+    try:
+        with redirect_stdout(StringIO()):  # it prints its help
+            asked = get_main_parser().parse_args(words[:-1] if words[-1] == "-S" else words)
+    except (DvcParserError, SystemExit):
+        yield f"dvc {' '.join(words)}: DVC does not take it"
+        return
+    targets, outs = made()
+    for target in getattr(asked, "targets", None) or []:
+        takes_outs = words[0] in ("pull", "push", "checkout")
+        is_folder = getattr(asked, "recursive", False) and any(Path(target).glob("**/dvc.yaml"))
+        if not is_folder and not any(
+            fnmatch(one, BLANK.sub("*", target)) for one in (targets | outs if takes_outs else targets)
+        ):
+            yield f"dvc {' '.join(words)}: no target {target}"
+    yield from changes(getattr(asked, "set_param", None) or [], getattr(asked, "queue", False))
+    scheme, is_url, _ = (getattr(asked, "url", None) or "").partition("://")
+    if is_url and not find_spec(f"dvc_{scheme}"):
+        yield f"dvc {' '.join(words)}: the package for {scheme}:// is not installed"
+
+
+def python(words: list[str]) -> Iterator[str]:
+    module, path = (words[1], None) if words[0] == "-m" else (None, Path(BLANK.sub("*", words[0])))
+    if module is not None:
+        path = Path("src", *module.split("."))
+        path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+    there = [one for one in Path().glob(str(path)) if '__name__ == "__main__"' in one.read_text()]
+    if not there:
+        yield f"python {' '.join(words)}: nothing to run at {path}"
+        return
+    rest = words[2 if module else 1 :]
+    for option in (word for word in rest if word.startswith("--")):
+        if f'"{option}"' not in there[0].read_text():
+            yield f"python {' '.join(words)}: {path} has no option {option}"
+    if module in ("cadc.compose", "cadc.doctor"):
+        yield from changes([word for word in rest if "=" in word and not word.startswith("[")])
+
+
+def hf(words: list[str]) -> Iterator[str]:
+    import click
+    from huggingface_hub.cli.hf import app
+
+    if words[0] not in app.commands:
+        yield f"hf {words[0]}: no such command"
+    elif len(words) > 1:
+        try:
+            name, command, rest = app.resolve_command(click.Context(app), list(words))
+            command.make_context(name, rest)
+        except click.ClickException as error:
+            yield f"hf {' '.join(words)}: {error.format_message()}"
+
+
+def ranks(words: list[str]) -> Iterator[str]:
+    """Of torchrun."""
+    from torch.distributed.run import get_args_parser
+
+    if words:
+        yield from _launched("torchrun", get_args_parser(), words)
+
+
+def accelerate(words: list[str]) -> Iterator[str]:
+    from accelerate.commands.launch import launch_command_parser
+
+    if words[:1] != ["launch"]:
+        yield f"accelerate {' '.join(words)}: no such command"
+    elif words[1:]:
+        yield from _launched("accelerate", launch_command_parser(), words[1:])
+
+
+def _launched(name: str, parser, words: list[str]) -> Iterator[str]:
+    try:
+        asked = parser.parse_args(words if words[-1].endswith(".py") else [*words, "stages/finetune.py"])
+    except SystemExit:
+        yield f"{name} {' '.join(words)}: it does not take this"
+        return
+    for path in (asked.training_script, getattr(asked, "config_file", None)):
+        if path and not Path(path).exists():
+            yield f"{name} {' '.join(words)}: no file {path}"
+
+
+def git(words: list[str]) -> Iterator[str]:
+    known = subprocess.run(["git", "--list-cmds=main"], capture_output=True, text=True, check=True).stdout.split()
+    if words[0] not in (*known, "lfs"):  # Git LFS is a package of its own
+        yield f"git {words[0]}: no such command"
+
+
+def uv(words: list[str]) -> Iterator[str]:
+    if words[:2] != ["pip", "install"] or len(words) < 3:
+        yield f"uv {' '.join(words)}: only `pip install PACKAGE` is known here"
+
+
+def source(words: list[str]) -> Iterator[str]:
+    if words != [".venv/bin/activate"]:
+        yield f"source {' '.join(words)}: make sets up .venv/bin/activate alone"
+
+
+def nothing(words: list[str]) -> Iterator[str]:
+    """Of a command in which nothing is ours."""
+    yield from ()
+
+
+CHECKS = {
+    "make": make,
+    "dvc": dvc,
+    "python": python,
+    "hf": hf,
+    "torchrun": ranks,
+    "accelerate": accelerate,
+    "git": git,
+    ".uv/bin/uv": uv,
+    "source": source,
+    "cd": nothing,
+    "tar": nothing,
+}
+
+
+def assigned(word: str) -> Iterator[str]:
+    """Of `NAME=value` before a command."""
+    name, _, value = word.partition("=")
+    if f'"{name}"' not in sources():
+        yield f"{word}: no code reads {name}"
+    launcher = value.split() if name == "CADC_LAUNCHER" else []
+    if launcher and launcher[0] in ("torchrun", "accelerate"):
+        yield from CHECKS[launcher[0]](launcher[1:])
+    elif launcher and launcher not in (["processes"], ["ray"]) and value != "...":
+        yield f"{word}: launch.py knows no such launcher"
+
+
+def command_faults(line: str) -> Iterator[str]:
+    """Of a line that a reader types."""
+    for joins, group in groupby(shlex.split(line, comments=True), ("&&", "|").__contains__):
+        words = [] if joins else list(group)
+        while words and (ASSIGNED.match(words[0]) or words[0] == "time"):
+            first, *words = words
+            yield from assigned(first) if first != "time" else ()
+        if words and words[0] not in CHECKS:
+            yield f"{line}: no check knows the command {words[0]}"
+        elif words:
+            yield from CHECKS[words[0]](words[1:])
