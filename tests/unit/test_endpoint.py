@@ -138,8 +138,10 @@ def test_a_key_that_is_revoked_stops_the_queue_and_what_was_answered_is_kept(ser
 
 
 INTERRUPTED = """
+import signal
 import sys
 import cadc
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts in the background ignore it
 from cadc.compute.endpoint import Endpoint
 print("ready", flush=True)
 try:

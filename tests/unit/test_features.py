@@ -15,6 +15,7 @@ from cadc.training.answers import answer_scores
 
 
 def test_scores_of_an_answer_by_hand():
+    """The second row has no answer, and so no score."""
     p = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.2, 0.6]])
     labels = torch.tensor([[IGNORE, 0, 2, IGNORE], [IGNORE, IGNORE, IGNORE, IGNORE]])
     made = answer_scores(torch.log(p[[0, 1, 2, 2]]).expand(2, 4, 3), labels)
@@ -22,8 +23,8 @@ def test_scores_of_an_answer_by_hand():
     assert made["el2n"].tolist() == pytest.approx(
         [(np.linalg.norm(first) + np.linalg.norm(second)) / 2, np.nan], nan_ok=True
     )
-    assert made["nll"].tolist() == pytest.approx([-(np.log(0.7) + np.log(0.3)) / 2, 0])
-    assert made["margin"].tolist() == pytest.approx([(0.7 - 0.2 + 0.3 - 0.6) / 2, 0])
+    assert made["nll"].tolist() == pytest.approx([-(np.log(0.7) + np.log(0.3)) / 2, np.nan], nan_ok=True)
+    assert made["margin"].tolist() == pytest.approx([(0.7 - 0.2 + 0.3 - 0.6) / 2, np.nan], nan_ok=True)
 
 
 def test_a_certain_model_scores_without_nan():
