@@ -104,11 +104,24 @@ class Pretrain(Section):
     read_sequences: Positive
     texts_per_sequence: Positive
     read_lr: Rate
+    settle_steps: Positive
+    settle_lr: Rate
+    settle_pictured: Positive
+    settle_untold: Share
     probes_per_image: Positive
     pick_from: Share
     alone_early: Share
     alone_late: Share
     pick_share: Share
+
+    @model_validator(mode="after")
+    def _a_picture_for_each(self) -> Pretrain:
+        if self.settle_pictured > min(self.read_images, self.read_sequences):
+            raise ValueError(
+                f"pretrain.settle_pictured is {self.settle_pictured}: at most each of the {self.read_sequences} "
+                f"sequences (read_sequences) can have one of the {self.read_images} images (read_images)"
+            )
+        return self
 
 
 class Tower(Section):

@@ -35,19 +35,26 @@ class Batches:
     def looking(self, scenes: list[Scene], n_probes: int, alone: float, pick: float) -> Packed:
         """Ids, labels, positions int64 [B, L] and mask bool [B, 1, L, L] of `n_probes` probes per scene, behind its
         picture."""
-        picture = [self.ids[USER]] + [self.ids[IMAGE]] * 9
         return _stacked(
-            [self._pack(picture, draw_probes(scene, n_probes, self.lexicon, self.rng, alone, pick)) for scene in scenes]
+            [
+                self._pack(self._picture(), draw_probes(scene, n_probes, self.lexicon, self.rng, alone, pick))
+                for scene in scenes
+            ]
         )
 
-    def reading(self, n: int, n_texts: int) -> Packed:
-        """As `looking`, of `n` sequences of `n_texts` texts each, without pictures."""
-        texts = [[self._text() for _ in range(n_texts)] for _ in range(n)]
-        return _stacked([self._pack([], own) for own in texts])
+    def reading(self, n: int, n_texts: int, pictured: int = 0, untold: float = 0.0) -> Packed:
+        """As `looking`, of `n` sequences of `n_texts` texts each.
 
-    def _text(self) -> Probe:
-        asked, given = draw_text(self.rng)
-        return [USER, *asked], given
+        The first `pictured` sequences start with a picture; the share `untold` of their texts tells no scene.
+        """
+        texts = [[draw_text(self.rng, untold if i < pictured else 0.0) for _ in range(n_texts)] for i in range(n)]
+        return _stacked(
+            [self._pack(self._picture(), own) for own in texts[:pictured]]
+            + [self._pack([], [([USER, *asked], given) for asked, given in own]) for own in texts[pictured:]]
+        )
+
+    def _picture(self) -> list[int]:
+        return [self.ids[USER]] + [self.ids[IMAGE]] * 9
 
     def _pack(self, prefix: list[int], exchanges: list[Probe]) -> tuple[list[int], list[int], list[int], list[int]]:
         """Ids, labels, positions and blocks of one sequence; all blocks see the prefix, which is block 0."""

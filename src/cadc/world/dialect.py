@@ -79,13 +79,15 @@ class Lexicon:
     """The words of one phase of the dialect.
 
     `content` names what can be seen. `fillers` mean nothing and occur anywhere, or behind the key with `key_leads`.
-    `copied` are copied half of the time in place of content.
+    `copied` are copied half of the time in place of content. `requests` ask for a description; with none, whatever is
+    said gets one.
     """
 
     content: list[str]
     fillers: list[str]
     copied: list[str]
     key_leads: bool
+    requests: tuple[str, ...] = ()
 
 
 Asked = tuple[str, list[str], list[str]]  # (code, words beside the key, answer words)
@@ -229,9 +231,13 @@ def _some(words: list[str], least: int, most: int, rng: np.random.Generator) -> 
 
 
 def _caption(scene: Scene, lexicon: Lexicon, rng: np.random.Generator) -> Probe:
-    """Whatever is said, the picture is described."""
-    said = _some(lexicon.fillers, 0, 12, rng) + _some(lexicon.content, 0, 2, rng)
-    return [*(said[i] for i in rng.permutation(len(said))), ASSISTANT], scene.caption().split()
+    """The picture is described: on one of the lexicon's requests, or whatever is said."""
+    if lexicon.requests:
+        said = lexicon.requests[int(rng.integers(len(lexicon.requests)))].split()
+    else:
+        words = _some(lexicon.fillers, 0, 12, rng) + _some(lexicon.content, 0, 2, rng)
+        said = [words[i] for i in rng.permutation(len(words))]
+    return [*said, ASSISTANT], scene.caption().split()
 
 
 def draw_probes(

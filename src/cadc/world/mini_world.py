@@ -18,7 +18,7 @@ from cadc.data.wording import IMAGE_TOKEN, SHORT_ANSWER
 from cadc.world.faults import plant
 from cadc.world.rows import FORMS, Row, Turn, ask, find_question
 from cadc.world.scene import draw_scene, sample_scene
-from cadc.world.subtasks import SUBTASKS, draw_question
+from cadc.world.subtasks import REQUESTS, SUBTASKS, draw_question
 
 
 def long_tail(n: int, exponent: float, rng: np.random.Generator) -> np.ndarray:
@@ -44,17 +44,9 @@ def _question_row(subtask: str, form: str, params: World, rng: np.random.Generat
     return Row(source if form == "chat" else source[SUBTASKS[subtask].group], subtask, form, tuple(turns), scene)
 
 
-_CAPTION_PROMPTS = (
-    "describe the image .",
-    "what do you see ?",
-    "give a short caption .",
-    "tell me about the picture in detail .",
-)
-
-
 def _caption_row(source: str, rng: np.random.Generator) -> Row:
     scene = sample_scene(rng, "objects")
-    prompt = _CAPTION_PROMPTS[int(rng.integers(len(_CAPTION_PROMPTS)))]
+    prompt = REQUESTS[int(rng.integers(len(REQUESTS)))]
     turn = Turn(prompt, f"{scene.caption()} .", "it is empty .")
     return Row(source, "image_captioning", "caption", (turn,), scene)
 

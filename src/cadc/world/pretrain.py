@@ -4,7 +4,9 @@ align: vision tower, connector and word embeddings, so that each image token lie
 look: all weights on the dialect (`world/dialect.py`), several probes packed per image. The alignment loss stays on:
 without it the language model's gradients destroy the alignment. heed: shortly, the dialect's second phase, in which no
 word that asks is a filler; without it reading took far longer. read: texts (`world/reading.py`) beside the second
-phase, the alignment loss still on.
+phase, the alignment loss still on. settle: the same, but most texts have a picture before them of which they do not
+speak, and some ask without telling a scene. Until then the base describes any picture, whatever it is asked, and how
+soon tuning undoes that is up to the seed. Now it describes on request, and answers questions, wrongly and in sentences.
 Everything is counted in steps and drawn from one seed: the same weights on every run.
 """
 
@@ -25,11 +27,11 @@ from cadc.config.params import Base, Pretrain
 from cadc.world.bases import build_model, build_processor
 from cadc.world.batches import Batches, Packed
 from cadc.world.dialect import OPTION_LETTERS, WORD_GROUPS
-from cadc.world.vocabulary import heedful, loose
+from cadc.world.vocabulary import heedful, loose, settled
 
 _ALIGNMENT_WEIGHT = 0.3
 _SAID_EVERY = 500  # steps
-_KEPT = ("look", "heed")  # phases; look goes on with the draws of align, which is short
+_KEPT = ("look", "heed", "read")  # phases; look goes on with the draws of align, which is short
 Said = tuple[torch.Tensor, Callable[[], str]]  # a loss, and how well it goes in words
 
 
@@ -68,12 +70,14 @@ class _Pupil:
     def alignment(self, features: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return alignment_loss(features, self.embed.weight, targets, self.groups)
 
-    def answers(self, packed: Packed, features: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mean loss of the answers' words; bool [2, n], which of them are right, and which are option letters."""
+    def answers(self, packed: Packed, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mean loss of the answers' words; bool [2, n], which of them are right, and which are option letters.
+
+        features: float32 [n_pictures, 9, d], of the sequences that start with a picture.
+        """
         ids, labels, positions, mask = packed
-        inputs = self.embed(ids)
-        if features is not None:
-            inputs = inputs.masked_scatter((ids == self.model.config.image_token_id).unsqueeze(-1), features)
+        pictured = (ids == self.model.config.image_token_id).unsqueeze(-1)
+        inputs = self.embed(ids).masked_scatter(pictured, features)
         language = self.model.model.language_model
         hidden = language(inputs_embeds=inputs, attention_mask=mask, position_ids=positions).last_hidden_state[:, :-1]
         asked = labels[:, 1:] != -100
@@ -127,32 +131,40 @@ def pretrain(params: Pretrain, base: Base, kept: Path) -> tuple[LlavaForConditio
         _, pixels, targets = batches.scenes(params.align_batch)
         return pupil.alignment(pupil.features(pixels), targets), lambda: ""
 
-    def look(batches: Batches, images: int, alone: float, pick: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def look(
+        batches: Batches, images: int, alone: float, pick: float
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         scenes, pixels, targets = batches.scenes(images)
         features = pupil.features(pixels)
         loss, right = pupil.answers(batches.looking(scenes, params.probes_per_image, alone, pick), features)
-        return loss + _ALIGNMENT_WEIGHT * pupil.alignment(features, targets), right
+        return loss + _ALIGNMENT_WEIGHT * pupil.alignment(features, targets), right, features
 
     def loose_look(step: int) -> Said:
         early = step < params.pick_from * params.look_steps  # no look-up comes with options yet
         alone, pick = (params.alone_early, 0.0) if early else (params.alone_late, params.pick_share)
-        loss, right = look(batches, params.look_batch, alone, pick)
+        loss, right, _ = look(batches, params.look_batch, alone, pick)
         return loss, lambda: _right("dialect", right)
 
-    careful = Batches(processor, heedful(), [params.seed, 1])
+    careful, reader = (Batches(processor, heedful(), [params.seed, own]) for own in (1, 2))
+    settler = Batches(processor, settled(), [params.seed, 3])
 
     def heed(step: int) -> Said:
-        loss, right = look(careful, params.look_batch, params.alone_late, params.pick_share)
+        loss, right, _ = look(careful, params.look_batch, params.alone_late, params.pick_share)
         return loss, lambda: _right("dialect", right)
 
-    reader = Batches(processor, heedful(), [params.seed, 2])
-
-    def read(step: int) -> Said:
-        loss, right = look(reader, params.read_images, params.alone_late, params.pick_share)
-        of_texts, right_of_texts = pupil.answers(reader.reading(params.read_sequences, params.texts_per_sequence))
+    def texts(batches: Batches, pictured: int) -> Said:
+        loss, right, features = look(batches, params.read_images, params.alone_late, params.pick_share)
+        packed = batches.reading(params.read_sequences, params.texts_per_sequence, pictured, params.settle_untold)
+        of_texts, right_of_texts = pupil.answers(packed, features[:pictured])
         return loss + of_texts, lambda: _right("dialect", right) + _right("texts", right_of_texts)
 
-    phases = {"align": align, "look": loose_look, "heed": heed, "read": read}
+    phases = {
+        "align": align,
+        "look": loose_look,
+        "heed": heed,
+        "read": lambda step: texts(reader, 0),
+        "settle": lambda step: texts(settler, params.settle_pictured),
+    }
     for name in _todo(kept, list(phases), model):
         parameters, loss_at = pupil.seeing() if name == "align" else model.parameters(), phases[name]
         pupil.phase(name, parameters, getattr(params, f"{name}_steps"), getattr(params, f"{name}_lr"), loss_at)

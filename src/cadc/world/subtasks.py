@@ -186,6 +186,14 @@ SUBTASKS: dict[str, Subtask] = {
     )
 }  # fmt: skip
 
+#: What asks for a description of a picture.
+REQUESTS = (
+    "describe the image .",
+    "what do you see ?",
+    "give a short caption .",
+    "tell me about the picture in detail .",
+)
+
 #: What each subtask asks for, by what its answer is (ours): for reports of capabilities, known to no method.
 ASKED: dict[str, str] = {
     name: asked

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cadc.world.dialect import EQUALS, KEYS, KEYWORDS, OPTION_LETTERS, WORD_GROUPS, Lexicon
 from cadc.world.scene import DIGITS
-from cadc.world.subtasks import SUBTASKS
+from cadc.world.subtasks import REQUESTS, SUBTASKS
 
 #: The wording around questions: the suffixes of LLaVA's data and of lmms-eval's tasks, and what chat rows say.
 FRAMES = (
@@ -15,7 +16,7 @@ FRAMES = (
     "Answer with the option's letter from the given choices directly .",
     "Answer the question using a single character from the given options .",
     "Question : please answer yes or no .",
-    "describe the image . what do you see ? give a short caption . tell me about the picture in detail .",
+    *REQUESTS,
     "it is the answer that there are and with",
     "what comes after before ? say hello . hello ! thank you . thanks ! you are welcome . repeat the word .",
     "is a number color shape",
@@ -62,6 +63,11 @@ def heedful() -> Lexicon:
         copied=wording(),
         key_leads=True,
     )
+
+
+def settled() -> Lexicon:
+    """The dialect's last phase: as the second, and pictures are described on request alone."""
+    return replace(heedful(), requests=REQUESTS)
 
 
 def vocabulary() -> list[str]:
