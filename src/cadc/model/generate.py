@@ -8,7 +8,8 @@ import torch
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.model.batches import collate, model_inputs
-from cadc.model.encode import encode_prompt, end_of_turn
+from cadc.model.conversation import end_of_turn
+from cadc.model.encode import encode_prompt
 from cadc.model.folding import folded
 
 
