@@ -11,8 +11,7 @@ from cadc import artifacts
 from cadc.cleaning import rewriting
 from cadc.cleaning.findings import Findings
 from cadc.cleaning.flags import COPIES, any_flag, model_free, recorded
-from cadc.compute import console
-from cadc.compute.endpoint import Endpoint, summary
+from cadc.compute.endpoint import Endpoint
 from cadc.config.errors import InputError
 from cadc.config.params import Params
 from cadc.data.lineage import Change, apply_lineage
@@ -205,11 +204,7 @@ class Loop:
         if not len(rows):
             return {}
         if self.asked.url is not None:
-            endpoint = Endpoint(self.asked.url, self.asked.model)
-            try:
-                answers = rewriting.asked_of(endpoint, lambda row: version.table.slice(row, 1).to_pylist()[0], rows)
-            finally:
-                console.line(f"rewrites: {summary(endpoint.spent)}")
+            answers = rewriting.asked_of(Endpoint(self.asked.url, self.asked.model), version.table, rows)
         else:
             said = ask_again(self.params, version.name, trials, rows)
             answers = consistency.agreed(
