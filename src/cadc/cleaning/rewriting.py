@@ -16,6 +16,7 @@ from cadc.compute.endpoint import Endpoint
 from cadc.compute.replies import EndpointError, Prompt, Unusable, summary
 from cadc.config.cleaning import Clean
 from cadc.data.pictures import shown_file
+from cadc.data.reasons import some
 from cadc.data.wording import IMAGE_TOKEN
 
 PROMPT = """Answer the question{about}. Reply with the answer alone, in the form that the question asks for.
@@ -106,5 +107,5 @@ def asked_of(endpoint: Endpoint, table: pa.Table, rows: np.ndarray) -> list[str]
 
 def _named(lost: dict[str, EndpointError], rows: np.ndarray) -> str:
     """The rows, by their ids, that got no answer, and why the first one did not."""
-    names = ", ".join(list(lost)[:5]) + (", ..." if len(lost) > 5 else "")
-    return f"{len(lost)} of {len(rows)} rows get no new answer ({names}). The first: {next(iter(lost.values()))}"
+    first = next(iter(lost.values()))
+    return f"{len(lost)} of {len(rows)} rows get no new answer ({some(list(lost))}). The first: {first}"

@@ -26,6 +26,8 @@ PER_IMAGE = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_m
 
 #: What some processors give beside each token's id (Qwen2-VL: text 0, image 1): it makes positions of three axes.
 TOKEN_TYPES = "mm_token_type_ids"
+#: Tensors with a number for each token of a row.
+PER_TOKEN = ("input_ids", "labels", TOKEN_TYPES)
 
 KEPT_BYTES = 1 << 31  # of encoded rows that a process keeps: a row of LLaVA-1.5 is 1.4 MB of pixels
 
@@ -62,7 +64,7 @@ def encode(
                 f"{above}, and its first answer begins behind token {answer}, so that nothing is left to learn; raise it, "
                 "shorten the question, or remove the row"
             )
-        for name in ("input_ids", "labels", TOKEN_TYPES):
+        for name in PER_TOKEN:
             if name in encoded:
                 encoded[name] = encoded[name][:max_length]
         encoded["was"] = length
@@ -73,6 +75,12 @@ def encode_prompt(messages: list[dict], images: list[Image.Image], processor: Pr
     """Chat messages that end with a user turn, as tensors to generate from; labels are all -100."""
     encoded, _ = _tokenize(rendered(processor, messages), images, processor)
     return {**encoded, "labels": torch.full_like(encoded["labels"], IGNORE), "row": -1}
+
+
+def prompt(processor: ProcessorMixin, text: str, images: list[Image.Image]) -> dict[str, Any]:
+    """One user turn, images first, as tensors to generate from."""
+    content = [{"type": "image"} for _ in images] + [{"type": "text", "text": text}]
+    return encode_prompt([{"role": "user", "content": content}], images, processor)
 
 
 def _tokenize(
