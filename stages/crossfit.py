@@ -1,30 +1,45 @@
-"""crossfit: what adapters that never saw a row make of its answers, with its image and others; how well both agree."""
+"""crossfit: what adapters that never saw a row make of its answers, with its image and others; how well both agree.
+
+Rows that the model can't learn from are named, or under pool.on_bad_row: skip or llava neither learnt from nor judged.
+"""
+
+import numpy as np
 
 from cadc import artifacts
-from cadc.cleaning.cross_fitting import fold_of
+from cadc.cleaning.cross_fitting import fold_of, keeper_among
 from cadc.cleaning.held_out import forget, judge_pool, write_evidence
 from cadc.cleaning.pool import pool_copies
-from cadc.compute import launch, shards
+from cadc.compute import console, launch, shards
 from cadc.compute.stage import run_stage
-from cadc.config.errors import InputError
-from cadc.config.params import Params
+from cadc.config.params import Params, load_params
 from cadc.model.fit import Fit
+from cadc.model.misfits import finding, misfits_of, refuse
+
+
+def fitting() -> shards.Task:
+    """The rows of one stretch of the raw pool that don't fit."""
+    return finding(Fit(load_params().model), artifacts.RAW)
 
 
 def main(params: Params) -> int:
     launch.refuse_ranks("crossfit")
-    if misfits := Fit(params.model).misfits(artifacts.load_pool(artifacts.RAW)):  # now, not in the midst of training
-        raise InputError(
-            f"{artifacts.RAW / 'rows.parquet'}, row id {misfits[0]['id']}: {misfits[0]['reason']} ({len(misfits)} such "
-            "rows; every row of the raw pool is judged, so take them out of the file)"
-        )
-    keeper = pool_copies(params.clean.duplicates, "crossfit_prints").keeper
-    fold = fold_of(keeper, params.crossfit.folds, params.crossfit.seed)
+    n_rows = artifacts.load_pool(artifacts.RAW).num_rows
+    misfits = misfits_of(fitting, artifacts.RAW, params.model, "crossfit_fit")  # now, not in the midst of training
+    refuse(misfits, n_rows, params.pool.on_bad_row, artifacts.RAW / "rows.parquet")
+    fits = ~np.isin(np.arange(n_rows), [row["place"] for row in misfits])
+    keeper = keeper_among(pool_copies(params.clean.duplicates, "crossfit_prints").keeper, fits)
+    fold = np.full(n_rows, -1, np.int32)
+    fold[fits] = fold_of(keeper[fits], params.crossfit.folds, params.crossfit.seed)
     folders = judge_pool(fold, keeper, params)
     write_evidence(artifacts.fresh(artifacts.CROSSFIT), folders, fold)
-    shards.forget("crossfit_prints")
+    for stage in ("crossfit_fit", "crossfit_prints"):
+        shards.forget(stage)
     forget()
-    return len(fold)
+    console.line(
+        f"crossfit: {fits.sum()} rows judged, {len(misfits)} not, which {params.model.path} can't learn from: `pool` "
+        "leaves them out"
+    )
+    return n_rows
 
 
 if __name__ == "__main__":

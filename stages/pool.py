@@ -4,11 +4,14 @@
 
 Tokens are counted by the model's processor, and no picture is decoded. A row whose answers are wholly beyond
 model.max_length, or with model.long_rows: fail any row beyond it, is named, or left out and counted under
-pool.on_bad_row: skip. Questions that are aimed at or scored must fit whole.
+pool.on_bad_row: skip or llava. Questions that are aimed at or scored must fit whole.
 """
 
+import os
 import shutil
 from pathlib import Path
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 import numpy as np
 import pyarrow as pa
@@ -17,25 +20,45 @@ import pyarrow.parquet as pq
 from cadc import artifacts
 from cadc.compute import console, shards
 from cadc.compute.stage import run_stage
-from cadc.config.errors import InputError
 from cadc.config.params import Params, load_params
 from cadc.data.probe import REPOSITORY
-from cadc.evaluation.catalogue import repositories
-from cadc.model.fit import Fit, check_questions
+from cadc.evaluation import questions
+from cadc.evaluation.catalogue import needs
+from cadc.model.fit import Fit, refuse_too_long, too_long
+from cadc.model.misfits import finding, found_in, inputs_of, refuse, stretches
 
-SHARD_ROWS = 5000
+USES = {"probe": "aimed at", "score": "scored"}
+
+
+def scored_root(params: Params) -> Path:
+    return artifacts.BENCHMARKS / params.evaluate.split
+
+
+def asked(params: Params) -> list[str]:
+    """`probe.TARGET` and `score.TASK` of which there are questions; the stage that reads the others says what to do."""
+    targets = [name for name in params.capture.targets if (artifacts.PROBE / REPOSITORY[name]).is_dir()]
+    tasks = [name for name in params.evaluate.tasks if needs(name)[0].folder(scored_root(params)).is_dir()]
+    return [*(f"probe.{name}" for name in targets), *(f"score.{name}" for name in tasks)]
 
 
 def fitting() -> shards.Task:
-    """The rows of one stretch that don't fit, as misfits.json in a folder."""
+    """The rows of one stretch that don't fit, as misfits.json in a folder, or a target's or task's questions, as
+    long.json."""
     params = load_params()
-    fit, pool = Fit(params.model), artifacts.load_pool(artifacts.ROOT / params.clean.pool)
+    fit, judged = Fit(params.model), params.evaluate.judge.url is not None
+    rows = finding(fit, artifacts.ROOT / params.clean.pool)
 
-    def shard(index: int, folder: Path) -> None:
-        misfits = fit.misfits(pool.slice(index * SHARD_ROWS, SHARD_ROWS))
-        artifacts.write_json(
-            folder / "misfits.json", [row | {"place": index * SHARD_ROWS + row["place"]} for row in misfits]
+    def shard(key: int | str, folder: Path) -> None:
+        if isinstance(key, int):
+            rows(key, folder)
+            return
+        use, name = key.split(".")
+        long = (
+            too_long(fit, artifacts.PROBE, name)
+            if use == "probe"
+            else questions.too_long(fit, scored_root(params), name, judged)
         )
+        artifacts.write_json(folder / "long.json", long)
 
     return shard
 
@@ -63,19 +86,21 @@ def write_without(source: Path, out: Path, misfits: list[dict]) -> None:
 
 
 def main(params: Params) -> int:
-    source, model = artifacts.ROOT / params.clean.pool, params.model
+    source, model, evaluate = artifacts.ROOT / params.clean.pool, params.model, params.evaluate
+    places, names = stretches(source), asked(params)
+    inputs = [
+        *inputs_of(model, source),
+        evaluate.model_dump(include={"split", "judge"}),
+        artifacts.PROBE,
+        scored_root(params),
+    ]
+    folders = shards.run(fitting, [*places, *names], "pool", inputs, "rows and questions that fit")
     n_rows = artifacts.load_pool(source).num_rows
-    keys = list(range(-(-n_rows // SHARD_ROWS)))
-    settings = model.model_dump(exclude={"lora", "dtype", "attention", "packing", "gradient_checkpointing"})
-    folders = shards.run(fitting, keys, "pool", [settings, source, *model.sources], "rows that fit the model")
-    misfits = [row for folder in folders.values() for row in artifacts.read_json(folder / "misfits.json")]
-    if misfits and (params.pool.on_bad_row != "skip" or len(misfits) == n_rows):
-        more = f" ({len(misfits) - 1} more of {n_rows} rows)" if len(misfits) > 1 else ""
-        skip = "; or set pool.on_bad_row: skip to leave such rows out and count them" if len(misfits) < n_rows else ""
-        raise InputError(f"{source / 'rows.parquet'}, row id {misfits[0]['id']}: {misfits[0]['reason']}{more}{skip}")
-    fit, scored = Fit(model), repositories(params.evaluate.tasks)
-    check_questions(fit, artifacts.PROBE, params.capture.targets, answers=True)
-    check_questions(fit, artifacts.SCORE, [name for name in REPOSITORY if REPOSITORY[name] in scored], answers=False)
+    misfits = found_in(folders[key] for key in places)
+    refuse(misfits, n_rows, params.pool.on_bad_row, source / "rows.parquet")
+    for part, use in USES.items():
+        found = [artifacts.read_json(folders[name] / "long.json") for name in names if name.startswith(part)]
+        refuse_too_long([line for lines in found for line in lines], model.max_length, use)
     write_without(source, artifacts.fresh(artifacts.POOL), misfits)
     shards.forget("pool")
     console.line(f"pool: {n_rows - len(misfits)} rows, {len(misfits)} left out that {model.path} can't learn from")

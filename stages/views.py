@@ -10,8 +10,9 @@ import torch
 
 from cadc import artifacts
 from cadc.compute import console
-from cadc.compute.endpoint import Endpoint, summary
+from cadc.compute.endpoint import Endpoint
 from cadc.compute.finite import refuse_not_finite
+from cadc.compute.replies import summary
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
 from cadc.config.params import Params

@@ -172,15 +172,23 @@ def test_a_row_that_does_not_fit_is_named_and_nothing_is_written(stage):
     assert not artifacts.POOL.exists()
 
 
-def test_rows_that_do_not_fit_are_left_out_and_counted(stage):
+@pytest.mark.parametrize("on_bad_row", ["skip", "llava"])
+def test_rows_that_do_not_fit_are_left_out_and_counted(stage, on_bad_row):
     mixed = [one for pair in zip(BAD.values(), [*GOOD.values(), row("x", "a", "b")], strict=True) for one in pair]
-    ids, skipped = stage(mixed, "skip")
+    ids, skipped = stage(mixed, on_bad_row)
     assert ids == [one["id"] for one in GOOD.values()] + ["x"]
     assert [one["id"] for one in skipped] == ["earlier", *(one["id"] for one in BAD.values())]
     assert all(set(one) == {"id", "reason"} for one in skipped) and "tokens" in skipped[1]["reason"]
     before = Path("artifacts/pool/rows.parquet").read_bytes()
-    stage(mixed, "skip")
+    stage(mixed, on_bad_row)
     assert Path("artifacts/pool/rows.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("on_bad_row", ["fail", "skip", "llava"])
+def test_a_pool_without_rows_is_refused(stage, on_bad_row):
+    with pytest.raises(InputError, match=r"raw/rows\.parquet: the pool has no rows; .*raw/skipped\.json says what"):
+        stage([], on_bad_row)
+    assert not artifacts.POOL.exists()
 
 
 def test_a_pool_of_no_other_rows_is_refused(stage):
@@ -198,6 +206,7 @@ def test_a_pool_of_no_other_rows_is_refused(stage):
             {"probe": {"pope": LONG}},
             r"probe/.*POPE: pope, row pope own 9: \d+ tokens, .*aimed at is never cut: raise it",
         ),
+        ({"score": {"pope": LONG}}, r"score/.*POPE: pope, row 9: \d+ tokens, .*what is scored is never cut"),
         ({"score": {"mmt": LONG}}, r"score/.*MMT-Benchmark: mmt_val, row 7: \d+ tokens, .*what is scored is never cut"),
         ({"score": {"mmt": LONG, "pope": LONG}}, r"score/.*row 7: \d+ tokens, above .* \(1 more such rows\)"),
     ],

@@ -13,7 +13,8 @@ from PIL import Image
 
 from cadc.data.reader import PoolError, read_pool
 from cadc.data.reasons import is_blank
-from cadc.model.encode import IGNORE, encode, encode_prompt, end_of_turn, to_messages
+from cadc.model.conversation import end_of_turn, to_messages
+from cadc.model.encode import IGNORE, encode, encode_prompt
 
 
 def talk(*said, **of_last):

@@ -11,7 +11,10 @@ import pytest
 
 
 class Server:
-    """Answers `echo PROMPT`, but does first what `trouble(prompt, n)` says to the n-th request for a prompt."""
+    """Answers `echo PROMPT`, but does first what `trouble(prompt, n)` says to the n-th request for a prompt.
+
+    A dict stands in the place of parts of the completion.
+    """
 
     def __init__(self, trouble=lambda prompt, n: None):
         self.asked, self.answered, self.keys, self.pictures = Counter(), Counter(), set(), []
@@ -45,13 +48,22 @@ class Server:
                     return self.send(403, {"error": {"message": "not with secret-of-mine"}})
                 if what == "no model":
                     return self.send(404, {"error": {"message": "no model m"}})
+                if what == "filtered":
+                    return self.send(400, {"error": {"message": "content filter\nof secret-of-mine " + "x" * 900}})
                 if what == "no credit":
                     return self.send(429, {"error": {"message": "pay first", "code": "insufficient_quota"}})
                 outer.answered[prompt] += 1
-                content = what if what else f"echo {prompt}"
-                self.send(200, {"id": "x", "object": "chat.completion", "created": 0, "model": "m",
-                                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
-                                "usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}})  # fmt: skip
+                content = what if isinstance(what, str) else f"echo {prompt}"
+                message = {"role": "assistant", "content": content}
+                completion = {
+                    "id": "x",
+                    "object": "chat.completion",
+                    "created": 0,
+                    "model": "m",
+                    "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+                    "usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12},
+                }
+                self.send(200, completion | (what if isinstance(what, dict) else {}))
 
             def send(self, status, value, headers=None):
                 body = json.dumps(value).encode() if value is not None else b"<html>"

@@ -12,8 +12,10 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from cadc.config.errors import InputError
+from cadc.data.pictures import open_image
 from cadc.model.batches import collate, model_inputs, pack
-from cadc.model.encode import IGNORE, encode, encode_prompt, end_of_turn, open_image, segments, to_messages
+from cadc.model.conversation import end_of_turn, segments, to_messages
+from cadc.model.encode import IGNORE, encode, encode_prompt
 from cadc.model.generate import generate
 
 

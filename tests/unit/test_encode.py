@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from cadc.config.errors import InputError
+from cadc.data.pictures import open_image
 from cadc.model.batches import collate, model_inputs, pack
-from cadc.model.encode import IGNORE, EncodedRows, encode, encode_prompt, open_image, segments, to_messages
+from cadc.model.conversation import segments, to_messages
+from cadc.model.encode import IGNORE, EncodedRows, encode, encode_prompt
 
 ROW = {
     "id": "r",

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cadc.compute.endpoint import Endpoint, EndpointError, Prompt, spent_so_far
+from cadc.compute import replies
+from cadc.compute.endpoint import Endpoint
+from cadc.compute.replies import COUNTS, EndpointError, Prompt, Refused, Unusable, path_of, spent_so_far
 from cadc.model.encode import EncodedRows
 from cadc.training.answers import grade, judged
 
@@ -192,6 +195,108 @@ def test_without_a_key_nothing_is_asked(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(EndpointError, match="OPENAI_API_KEY"):
         Endpoint("http://127.0.0.1:9/v1", "m", tmp_path)
+
+
+@pytest.mark.parametrize("key", ["sécret-of-mine", "“secret-of-mine”", "secret-of-mine\n", "secret\r-of-mine"])
+def test_a_key_that_cannot_be_sent_is_an_error_that_does_not_show_it(tmp_path, monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(EndpointError, match="OPENAI_API_KEY holds .* not ASCII") as error:
+        Endpoint("http://127.0.0.1:9/v1", "m", tmp_path)
+    assert "of-mine" not in str(error.value)
+
+
+def test_the_server_s_reason_is_quoted_without_the_key_and_one_prompt_s_refusal_costs_no_other(serve, tmp_path):
+    server = serve(lambda prompt, n: "filtered" if prompt == "b" else None)
+    a, b, c = Endpoint(server.url, "m", tmp_path).ask_each(list("abc"), echoed)
+    assert (a, c) == ("a", "c") and server.asked["b"] == 1 and isinstance(b, Unusable)
+    assert "HTTP 400" in str(b) and "'content filter of [the key] xxx" in str(b)
+    assert "secret" not in str(b) and len(str(b)) < 400
+
+
+def nobody_s_url():
+    """An address of this machine at which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+
+
+@pytest.mark.parametrize("url", [nobody_s_url(), "127.0.0.1:80/v1", "http://no-such-host.invalid/v1"])
+def test_a_host_that_is_not_there_stops_at_once(serve, tmp_path, url):
+    serve()
+    started = time.monotonic()
+    with pytest.raises(Refused, match=rf"^{re.escape(url)} can't be reached \(.+\); see that its server runs"):
+        Endpoint(url, "m", tmp_path).ask([f"p{k}" for k in range(40)], echoed)
+    assert time.monotonic() - started < 15 and not list(tmp_path.rglob("*.json"))
+
+
+def test_a_host_that_goes_away_is_waited_for_and_then_stops_all(serve, tmp_path):
+    server = serve()
+    endpoint = Endpoint(server.url, "m", tmp_path, retries=1, workers=1)
+    assert endpoint.ask(["a"], echoed) == ["a"]
+    server.http.shutdown()
+    server.http.server_close()
+    sent, send = [], endpoint._client._client.send
+    endpoint._client._client.send = lambda *args, **options: sent.append(0) or send(*args, **options)
+    with pytest.raises(Refused, match="can't be reached"):
+        endpoint.ask(["b", "c", "d"], echoed)
+    assert len(sent) == 2  # the first of them, twice
+
+
+def test_a_url_that_is_none_is_named(serve, tmp_path):
+    serve()
+    with pytest.raises(EndpointError, match="^http://here:port/v1: not a URL"):
+        Endpoint("http://here:port/v1", "m", tmp_path)
+
+
+@pytest.mark.parametrize("usage", [{}, None, [], {"prompt_tokens": None, "completion_tokens": "2"}])
+def test_a_completion_that_does_not_say_what_it_cost_is_taken(serve, tmp_path, usage):
+    server = serve(lambda prompt, n: {"usage": usage})
+    endpoint = Endpoint(server.url, "m", tmp_path)
+    assert endpoint.ask(["a"], echoed) == ["a"]
+    assert spent_so_far(tmp_path) == {"m": dict.fromkeys(COUNTS, 0) | {"requests": 1}}
+
+
+@pytest.mark.parametrize(
+    "choices", [[{}], [{"message": None}], {"0": "a"}, "echo a", [{"message": {"content": ["echo a"]}}]]
+)
+def test_a_completion_of_another_shape_is_none(serve, tmp_path, choices):
+    server = serve(lambda prompt, n: {"choices": choices})
+    with pytest.raises(EndpointError, match="no chat completion to 'a'"):
+        Endpoint(server.url, "m", tmp_path).ask(["a"], echoed)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "not JSON"),
+        ("[]", "a JSON object"),
+        ("{}", "'model' is lacking"),
+        ('{"model": "m", "reply": ["echo a"]}', r"'reply' is \['echo a'\]"),
+        ('{"model": "m", "reply": "echo a"}', "'requests' is lacking"),
+        ('{"model": "m", "reply": null, "requests": "1"}', "'requests' is '1'"),
+        (b"\xff", "not JSON"),
+    ],
+)
+def test_a_kept_reply_of_another_shape_is_named(serve, tmp_path, content, said):
+    server = serve()
+    path = path_of(tmp_path, "m", 256, Prompt("a"))
+    path.parent.mkdir()
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    made = Endpoint(server.url, "m", tmp_path).ask_each(["a", "b"], echoed)
+    assert isinstance(made[0], EndpointError) and made[1] == "b" and server.asked == {"b": 1}
+    for error in (made[0], pytest.raises(EndpointError, spent_so_far, tmp_path).value):
+        assert re.match(f"{re.escape(str(path))}: .*{said}.*; remove the file", str(error))
+
+
+def test_a_folder_for_replies_that_is_none_is_named(serve, tmp_path, monkeypatch):
+    server, cache = serve(), tmp_path / "file"
+    cache.write_text("mine")
+    with pytest.raises(Refused, match=f"{cache}.*CADC_ENDPOINT_CACHE as a folder"):
+        Endpoint(server.url, "m", cache).ask(["a"], echoed)
+    monkeypatch.setenv("CADC_ENDPOINT_CACHE", str(cache))
+    with pytest.raises(SystemExit, match=f"{cache}.*CADC_ENDPOINT_CACHE as a folder"):
+        replies.main()
+    assert not server.asked and cache.read_text() == "mine"
 
 
 def test_grades():

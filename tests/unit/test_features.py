@@ -7,9 +7,11 @@ import torch
 from test_gradients import mixed_rows, snapshot
 from torch.nn import functional as F
 
+from cadc.data.pictures import open_image
 from cadc.features.forward import BY_ROW, BY_SNAPSHOT, attention_outputs, first_token_entropy, row_features, text_tokens
 from cadc.model.batches import collate, model_inputs
-from cadc.model.encode import IGNORE, EncodedRows, encode_prompt, open_image, to_messages
+from cadc.model.conversation import to_messages
+from cadc.model.encode import IGNORE, EncodedRows, encode_prompt
 from cadc.model.load import trainable
 from cadc.training.answers import answer_scores
 

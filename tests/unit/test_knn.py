@@ -105,8 +105,8 @@ def test_workers_change_no_byte(monkeypatch, exact_rows):
 
 def test_features_that_are_not_finite_are_named():
     rows = clustered(30)
-    rows[7, 3] = np.nan
-    with pytest.raises(InputError, match="row 7"):
+    rows[[7, 9], 3] = np.nan, np.inf
+    with pytest.raises(InputError, match=r"^a feature is not finite .* in row 7, 9 \(2 of \d+\); has the proxy"):
         nearest(rows, 5, "euclidean", exact_rows=100)
 
 

@@ -1,10 +1,12 @@
 """Metabolism: what neighbours and models say of the pool's rows, and which new answers are taken."""
 
 import numpy as np
+import pytest
 
 from cadc.cleaning import rewriting
 from cadc.cleaning.evidence import Evidence
 from cadc.compute.endpoint import Endpoint
+from cadc.compute.replies import EndpointError
 from cadc.metabolism import consistency, coverage
 
 
@@ -52,8 +54,28 @@ def test_a_rewrite_is_taken_only_if_no_check_flags_it_from_models_and_endpoint_a
     endpoint = Endpoint(server.url, "m", cache=tmp_path)
     records = pool.slice(0, 4).to_pylist()
     for _ in range(2):
-        assert rewriting.asked_of(endpoint, lambda row: records[row], np.arange(4)) == ["heart"] * 4
+        assert rewriting.asked_of(endpoint, pool, np.arange(4)) == ["heart"] * 4
     assert sum(server.asked.values()) == 4 and len(server.pictures) == sum(bool(record["images"]) for record in records)
+
+
+def test_a_row_that_the_model_gives_no_answer_to_is_counted_and_costs_no_other(pool, serve, tmp_path, capsys):
+    records = pool.slice(0, 3).to_pylist()
+    question = records[1]["turns"][0]["text"].replace("<image>", "").strip()
+    for what in ("filtered", "x" * 2001):
+        server = serve(lambda prompt, n, what=what: what if question in prompt else "heart")
+        answers = rewriting.asked_of(Endpoint(server.url, "m", tmp_path / what[:1]), pool, np.arange(3))
+        assert answers == ["heart", "", "heart"]
+        assert f"1 of 3 rows get no new answer ({records[1]['id']})" in " ".join(capsys.readouterr().out.split())
+
+
+def test_where_replies_are_lacking_that_may_come_or_all_of_them_nothing_is_rewritten(pool, serve, tmp_path):
+    server = serve(lambda prompt, n: "fail" if n == 1 and not server.answered else "heart")
+    with pytest.raises(EndpointError, match=r"rows get no new answer \(.*HTTP 500.*Run it again"):
+        rewriting.asked_of(Endpoint(server.url, "m", tmp_path, retries=0, workers=1), pool, np.arange(3))
+    assert rewriting.asked_of(Endpoint(server.url, "m", tmp_path), pool, np.arange(3)) == ["heart"] * 3
+    server = serve(lambda prompt, n: "filtered")
+    with pytest.raises(EndpointError, match="3 of 3 rows get no new answer .*content filter.*another model"):
+        rewriting.asked_of(Endpoint(server.url, "another", tmp_path), pool, np.arange(3))
 
 
 def test_an_adapter_s_own_answer_is_read_off_only_where_it_parts_from_the_given_one_once():

@@ -37,7 +37,8 @@ def test_what_is_not_made_says_only_that(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("pipelines/mine").mkdir(parents=True)
     Path("pipelines/mine/params.json").write_text(json.dumps({"tables": {"one": spec, "two": spec}}))
-    assert readme.leaderboard() == readme.gate() == "not made yet\n"
+    Path("params.yaml").write_text("worlds: {a: {}}")
+    assert readme.leaderboard() == "not made yet\n" and readme.gate() == "- **a**: not made yet\n"
     page = Path("reports/tables/mine/one.md")
     page.parent.mkdir(parents=True)
     page.write_text("")
@@ -47,6 +48,9 @@ def test_what_is_not_made_says_only_that(tmp_path, monkeypatch):
         )  # what DVC says is tried on the real tables
         monkeypatch.setattr(readme, "commit_of", lambda page: "abc")
         assert readme.tables() == f"- **mine**: [One](reports/tables/mine/one.md){old}; One (not made yet)\n"
+        claims = "| a |\n|:--|\n\n| claim | p |\n|:--|--:|\n| x > y, 5% | 1 |\n"
+        page.with_name("claims.md").write_text(claims)
+        assert readme.ablations("mine", "claims") == f"| claim | p |\n|:--|--:|\n| x > y, 5%{old} | 1 |\n"
     assert readme.ablations() == "not made yet\n"
     Path("reports/leaderboard.md").write_text("# L\n\n| a |\n|:--|\n| 1 |\n\n| b |\n")
     assert readme.leaderboard() == "| a |\n|:--|\n| 1 |\n"

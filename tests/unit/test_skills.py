@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cadc.compute.endpoint import Endpoint, EndpointError, spent_so_far
+from cadc.compute.endpoint import Endpoint
+from cadc.compute.replies import EndpointError, spent_so_far
 from cadc.features.embeddings import load_sentence_encoder
 from cadc.features.skills import asked_lists, instruction_lines, inventory, inventory_lists, nearest_skills, read_list
 

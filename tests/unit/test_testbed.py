@@ -1,5 +1,7 @@
 """What the testbed's reports say: every world's gate with its verdict, and the plateau's means over seeds."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from test_gate import PASSING
@@ -14,8 +16,12 @@ RAW = ("vqa_accuracy", "pope_accuracy", "mmt_accuracy")
 
 @pytest.fixture
 def reports(tmp_path, monkeypatch):
-    monkeypatch.setattr(testbed, "FOLDER", tmp_path)
-    return tmp_path
+    """The testbed's reports in a folder of two worlds, whose stages DVC finds up to date."""
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("worlds: {a: {}, b: {}}")
+    monkeypatch.setattr(readme, "is_fresh", lambda target: True)  # what DVC says is tried on the real gates
+    testbed.FOLDER.mkdir(parents=True)
+    return testbed.FOLDER
 
 
 def write(world, **changed):
@@ -40,6 +46,9 @@ def test_a_gate_that_is_passed_in_every_world_is_said_to_be(reports, capsys):
     assert "| random 5% | 2 | 61.0 ± 1.0 |" in text and "| NO |" not in text
     assert "mean of forms: oracle 5% - random 5%, low end of the 95% interval" in text
     assert "| rows | a, open | a, mean of forms | b, open | b, mean of forms |" in readme.gate()
+    assert readme.gate().endswith(
+        " |\n\n- **a**: passed, every condition holds\n- **b**: passed, every condition holds\n"
+    )
 
 
 def test_a_world_that_fails_is_named_and_the_exit_status_says_so(reports):
@@ -52,12 +61,30 @@ def test_a_world_that_fails_is_named_and_the_exit_status_says_so(reports):
     ]
     assert failed == ["oracle 5% - random 5%"]
     assert "| open: oracle 5% - random 5% | 2.0 | >= 8 | NO |" in (reports / "gate_b.md").read_text()
+    assert readme.gate().splitlines()[-3:] == [
+        "- **b**: NOT passed, these conditions fail:",
+        "  - mean of forms: oracle 5% - random 5% is 2.0, asked >= 8",
+        "  - open: oracle 5% - random 5% is 2.0, asked >= 8",
+    ]
+
+
+def test_a_gate_says_of_which_commit_it_is_where_its_world_has_changed(reports, monkeypatch):
+    write("a")
+    write("b")
+    monkeypatch.setattr(readme, "is_fresh", lambda target: target != "pipelines/testbed/dvc.yaml:gate@b")
+    monkeypatch.setattr(readme, "commit_of", lambda path: f"of_{path.name}")
+    a, b = readme.gate().splitlines()[-2:]
+    assert a.startswith("- **a**: passed") and b.startswith("- **b** (of commit of_gate_b.json): passed")
 
 
 def test_without_a_gate_nothing_is_passed(reports):
-    with pytest.raises(SystemExit, match="no gate has been made yet"):
+    with pytest.raises(SystemExit, match="the gate of a is not made yet.*\n.*of b is not made yet"):
         testbed.main()
-    assert readme.gate() == "not made yet\n"
+    assert readme.gate() == "- **a**: not made yet\n- **b**: not made yet\n"
+    write("a")
+    with pytest.raises(SystemExit, match="^the gate of b is not made yet: run `make gate`$"):
+        testbed.main()
+    assert readme.gate().endswith("- **a**: passed, every condition holds\n- **b**: not made yet\n")
 
 
 def test_a_plateau_shows_means_over_seeds_by_passes(reports):

@@ -6,10 +6,10 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  position:
                                  the pool as it was read, or the last version that `pool.lineage` makes of it;
                                  skipped.json: [{id, reason}] of rows left out under pool.on_bad_row: skip or llava
-    crossfit/                    fold.npy int32, similarity.npy float32 [n_rows] (NaN without an image); of answer
-                                 tokens, row r's from bounds[r] to bounds[r + 1] (int64 [n_rows + 1]): token.npy,
-                                 likeliest.npy int32, nll.npy, likeliest_nll.npy, entropy.npy, blind_nll.npy float32
-                                 [n_tokens]
+    crossfit/                    fold.npy int32 (-1: the row does not fit the model, and there is no more of it),
+                                 similarity.npy float32 [n_rows] (NaN without an image); of answer tokens, row r's from
+                                 bounds[r] to bounds[r + 1] (int64 [n_rows + 1]): token.npy, likeliest.npy int32,
+                                 nll.npy, likeliest_nll.npy, entropy.npy, blind_nll.npy float32 [n_tokens]
     cleaning/                    findings.parquet: row, id, check, score, flag, evidence: what each check found in
                                  each raw row; copies.npy int64 [n_rows]: the row that makes a row superfluous, itself
                                  where none does

@@ -13,8 +13,7 @@ from cadc import artifacts
 from cadc.cleaning import rewriting
 from cadc.cleaning.evidence import load_evidence
 from cadc.cleaning.findings import Findings
-from cadc.compute import console
-from cadc.compute.endpoint import Endpoint, summary
+from cadc.compute.endpoint import Endpoint
 from cadc.config.cleaning import Clean
 from cadc.config.params import Model
 from cadc.data.lineage import Change, apply_lineage, version_of, write_lineage
@@ -38,11 +37,7 @@ def new_answers(pool: pa.Table, rows: list[int], clean: Clean, model: Model) -> 
     turns = pool["turns"].to_pylist()
     single = np.array(rows, np.int64)[rewriting.single_exchanges([turns[row] for row in rows])]
     if clean.url is not None:
-        endpoint = Endpoint(clean.url, clean.model)
-        try:
-            answers = rewriting.asked_of(endpoint, lambda row: pool.slice(row, 1).to_pylist()[0], single)
-        finally:
-            console.line(f"rewrites: {summary(endpoint.spent)}")
+        answers = rewriting.asked_of(Endpoint(clean.url, clean.model), pool, single)
     else:
         decode = load_processor(model).tokenizer.decode
         answers = rewriting.judged_answers(load_evidence(), decode, turns, single)

@@ -8,6 +8,7 @@ count more than once (ours).
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 from cadc.config.errors import InputError
 from cadc.gradients.influence import token_batches
 from cadc.model.batches import collate, model_inputs
-from cadc.model.encode import IGNORE, EncodedRows, encode
+from cadc.model.encode import IGNORE, PER_TOKEN, EncodedRows, encode
 
 #: Tensors by which a processor says how an image's tokens are laid out: two images of equal pixels may differ in them.
 IMAGE_LAYOUT = {"image_sizes", "image_grid_thw", "pixel_attention_mask"}
@@ -39,9 +40,24 @@ def fold_of(keeper: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     return fold[group]
 
 
+def keeper_among(keeper: np.ndarray, fits: np.ndarray) -> np.ndarray:
+    """The keepers of copies, int64 [n], where only the rows `fits` bool [n] count: a group of copies whose keeper does
+    not fit is kept by its first row that does."""
+    out, rows = keeper.copy(), np.flatnonzero(fits & ~fits[keeper])
+    _, first, group = np.unique(keeper[rows], return_index=True, return_inverse=True)
+    out[rows] = rows[first][group]
+    return out
+
+
+def learnt_from(fold: np.ndarray, held_out: int, keeper: np.ndarray) -> np.ndarray:
+    """The rows from which what judges `held_out` may learn: bool [n]. They are of another fold and no copies; those of
+    no fold (-1) don't fit the model."""
+    return (fold != held_out) & (fold >= 0) & (keeper == np.arange(len(keeper)))
+
+
 def training_order(fold: np.ndarray, held_out: int, keeper: np.ndarray, epochs: float, seed: int) -> np.ndarray:
     """The rows from which the adapter that judges `held_out` learns, `epochs` passes in a random order: int64."""
-    rows = np.flatnonzero((fold != held_out) & (keeper == np.arange(len(keeper))))
+    rows = np.flatnonzero(learnt_from(fold, held_out, keeper))
     rows = np.random.default_rng([seed, held_out]).permutation(rows)
     return np.resize(rows, round(epochs * len(rows)))
 
@@ -66,7 +82,11 @@ def other_rows(which: np.ndarray, has_image: np.ndarray, keeper: np.ndarray, dra
 
 
 def with_image_of(rows: EncodedRows, row: int, other: int) -> dict[str, Any]:
-    """Row `row` as tensors, but with the images of `other`, which are repeated where it has fewer."""
+    """Row `row` as tensors, but with the images of `other`, which are repeated where it has fewer.
+
+    It has the answer tokens that the row has with its own images: a larger picture makes it longer, and what
+    `model.long_rows: cut` takes from the row is left out here, too.
+    """
     texts, pictures = rows[row], rows[other]
     if (
         "pixel_values" in pictures
@@ -77,7 +97,12 @@ def with_image_of(rows: EncodedRows, row: int, other: int) -> dict[str, Any]:
         return {**texts, "pixel_values": pictures["pixel_values"]}
     own, shown = rows.table.slice(row, 1).to_pylist()[0], rows.table["images"][other].as_py()
     images = [shown[k % len(shown)] for k in range(len(own["images"]))]
-    return encode({**own, "images": images, "row": row}, rows.processor, rows.max_length, rows.long_rows == "cut")
+    whole = encode({**own, "images": images, "row": row}, rows.processor, sys.maxsize)
+    if row not in rows.cut:
+        return whole
+    n_learnt = int((texts["labels"] != IGNORE).sum())
+    end = int((whole["labels"] != IGNORE).nonzero()[n_learnt - 1]) + 1
+    return {name: value[:end] if name in PER_TOKEN else value for name, value in whole.items()}
 
 
 def answer_tokens(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

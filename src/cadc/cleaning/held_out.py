@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
 from cadc import artifacts
-from cadc.cleaning.cross_fitting import judged, other_rows, training_order
+from cadc.cleaning.cross_fitting import judged, learnt_from, other_rows, training_order
 from cadc.cleaning.picture_match import load_matchers, matched, train_matchers
 from cadc.compute import shards
 from cadc.compute.finite import refuse_not_finite
@@ -26,13 +27,14 @@ from cadc.training.finetune import finetune
 BY_TOKEN = ("token", "likeliest", "nll", "likeliest_nll", "entropy", "blind_nll")
 BY_ROW = ("similarity", "match")
 BY_DRAW = ("other", "decoy")
+_NO_TOKENS = {name: np.empty(0, np.int32 if name in ("token", "likeliest") else np.float32) for name in BY_TOKEN}
 #: fold.npy, keeper.npy and adapters/K, which all shards read.
 FOLDS = artifacts.SCRATCH / "crossfit_folds"
 _FIX = "look at these rows or leave them out; where they are many, lower proxy.learning_rate"
 
 
 def _folds() -> tuple[np.ndarray, np.ndarray]:
-    """The fold and the keeper of every row: int32, int64 [n_rows]."""
+    """The fold of every row, -1 where it does not fit the model, and its keeper: int32, int64 [n_rows]."""
     fold, keeper = (np.asarray(artifacts.load_array(FOLDS / f"{name}.npy")) for name in ("fold", "keeper"))
     return fold, keeper
 
@@ -55,7 +57,7 @@ def training() -> shards.Task:
         order = training_order(fold, held_out, keeper, own.epochs, own.seed)
         finetune(model, rows, order, params.proxy, model_params)
         save_adapter(model, folder)
-        which = np.flatnonzero(has_image & (fold != held_out) & (keeper == np.arange(len(keeper))))
+        which = np.flatnonzero(has_image & learnt_from(fold, held_out, keeper))
         if len(which):
             train_matchers(
                 model,
@@ -91,10 +93,10 @@ def judging() -> shards.Task:
     def shard(index: int, folder: Path) -> None:
         which = np.arange(index * size, min((index + 1) * size, pool.num_rows))
         rows = EncodedRows(pool, processor, model_params.max_length, long_rows=model_params.long_rows)  # keeps these
-        table = pool.slice(int(which[0]), len(which))
-        has_image = pc.list_value_length(table["images"]).to_numpy() > 0
+        table, fits = pool.slice(int(which[0]), len(which)), fold[which] >= 0
+        has_image = (pc.list_value_length(table["images"]).to_numpy() > 0) & fits
         others = other_rows(which, has_image, keeper[which], own.draws, own.seed)
-        tokens = [dict[str, np.ndarray]()] * len(which)
+        tokens = [_NO_TOKENS] * len(which)
         made = {
             "other": others,
             "match": np.full(len(which), np.nan, np.float32),
@@ -111,8 +113,10 @@ def judging() -> shards.Task:
                     tokens[i] = tokens[i] | {name: part}
             for name, values in matched(matchers[k], rows, which[at], others[:, at], batch_tokens).items():
                 made[name][..., at] = values
-        views = encoder(table)
-        similarity = np.where(has_image, (views["image"] * views["text"]).sum(1), np.nan).astype(np.float32)
+        similarity = np.full(len(which), np.nan, np.float32)
+        if fits.any():
+            views = encoder(table.filter(pa.array(fits)))
+            similarity[fits] = np.where(has_image[fits], (views["image"] * views["text"]).sum(1), np.nan)
         refuse_not_finite(
             {name: np.array([row[name].sum() for row in tokens]) for name in BY_TOKEN if name != "blind_nll"},
             0,
@@ -153,8 +157,8 @@ def inputs_of(params: Params) -> list:
 def judge_pool(fold: np.ndarray, keeper: np.ndarray, params: Params) -> dict[object, Path]:
     """Train every fold's adapter and judge all rows of the raw pool: the folders of `judging`, stretch by stretch.
 
-    fold int32, keeper int64 [n_rows]: the fold of each row, and the row that it copies or itself. The folders stay
-    until `forget`.
+    fold int32, keeper int64 [n_rows]: the fold of each row, and the row that it copies or itself. Rows of no fold (-1)
+    are not judged. The folders stay until `forget`.
     """
     inputs, folds = inputs_of(params), list(range(params.crossfit.folds))
     artifacts.save_array(FOLDS / "fold.npy", fold)

@@ -7,12 +7,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.flags import any_flag, text_flags
-from cadc.compute.endpoint import Endpoint, Prompt
+from cadc.compute import console
+from cadc.compute.endpoint import Endpoint
+from cadc.compute.replies import EndpointError, Prompt, Unusable, summary
 from cadc.config.cleaning import Clean
 from cadc.data.pictures import shown_file
+from cadc.data.reasons import some
 from cadc.data.wording import IMAGE_TOKEN
 
 PROMPT = """Answer the question{about}. Reply with the answer alone, in the form that the question asks for.
@@ -65,9 +69,12 @@ def judged_answers(
     return out
 
 
-def asked_of(endpoint: Endpoint, records: Callable[[int], dict], rows: np.ndarray) -> list[str]:
-    """The answers of the endpoint's model to single exchanges, shown the first picture. Replies are kept and paid for
-    once.
+def asked_of(endpoint: Endpoint, table: pa.Table, rows: np.ndarray) -> list[str]:
+    """The answers of the endpoint's model to single exchanges, shown the first picture; '' where it gives none.
+
+    rows int64 [n], of the pool `table`. Replies are kept and paid for once. What was spent is said, and how many rows
+    the model gives no answer to. Raises EndpointError where it has none for any of several rows, where a reply is
+    lacking that may come another time, once all others are kept, and as `Endpoint.ask_each` does.
     """
 
     def read(reply: str) -> str:
@@ -75,11 +82,30 @@ def asked_of(endpoint: Endpoint, records: Callable[[int], dict], rows: np.ndarra
             raise ValueError(f"it has {len(reply.strip())} characters, 1 to {_LONGEST} are wanted")
         return reply.strip()
 
-    prompts = []
+    prompts, ids = [], []
     for row in rows.tolist():
-        record = records(row)
+        record = table.slice(row, 1).to_pylist()[0]
         question = record["turns"][0]["text"].replace(IMAGE_TOKEN, " ").strip()
         image = shown_file(record["images"][0]) if record["images"] else None
         about = " about the image" if image else ""  # a model that is asked about no image says that there is none
         prompts.append(Prompt(PROMPT.format(about=about, question=question), image))
-    return endpoint.ask(prompts, read)
+        ids.append(record["id"])
+    try:
+        answers = endpoint.ask_each(prompts, read)
+    finally:
+        console.line(f"rewrites: {summary(endpoint.spent)}")
+    lost = {name: answer for name, answer in zip(ids, answers, strict=True) if isinstance(answer, EndpointError)}
+    passing = {name: answer for name, answer in lost.items() if not isinstance(answer, Unusable)}
+    if passing:
+        raise EndpointError(f"{_named(passing, rows)}. Run it again: these alone are asked for")
+    if 1 < len(lost) == len(rows):
+        raise EndpointError(f"{_named(lost, rows)}. Take another model")
+    if lost:
+        console.line(f"rewrites: {_named(lost, rows)}")
+    return ["" if isinstance(answer, EndpointError) else answer for answer in answers]
+
+
+def _named(lost: dict[str, EndpointError], rows: np.ndarray) -> str:
+    """The rows, by their ids, that got no answer, and why the first one did not."""
+    first = next(iter(lost.values()))
+    return f"{len(lost)} of {len(rows)} rows get no new answer ({some(list(lost))}). The first: {first}"

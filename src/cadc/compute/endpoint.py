@@ -1,17 +1,8 @@
 """One client for every question to an OpenAI-compatible endpoint: replies are kept, with their cost, and not asked for
-again.
-
-`python -m cadc.compute.endpoint` shows what has been spent so far, by model. Replies lie in `.endpoint/`
-(CADC_ENDPOINT_CACHE names another folder). They are no stage's output, and `make clean` leaves them alone, for they
-cost money.
-"""
+again (`replies.py`)."""
 
 from __future__ import annotations
 
-import base64
-import fcntl
-import hashlib
-import io
 import json
 import os
 import threading
@@ -20,17 +11,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+import httpx2
 import openai
-from PIL import Image
 
-from cadc import artifacts
-from cadc.compute import console
-from cadc.config.errors import InputError
+from cadc.compute import replies
+from cadc.compute.replies import COUNTS, EndpointError, Prompt, Refused, Unusable
 
 T = TypeVar("T")
-_COUNTS = ("requests", "refused", "prompt_tokens", "completion_tokens")
 #: What no other prompt would be spared, and what to do: by HTTP status or the error's code.
 _FOR_ALL = {
     401: "the key is refused; export OPENAI_API_KEY with one that it takes",
@@ -39,56 +28,34 @@ _FOR_ALL = {
     404: "there is no such address or model; mend the URL, which mostly ends in /v1, or the model's name",
     "insufficient_quota": "the account has no credit; add some, or export OPENAI_API_KEY of another",
 }
-
-
-def cache_folder() -> Path:
-    return Path(os.environ.get("CADC_ENDPOINT_CACHE") or ".endpoint")
-
-
-class EndpointError(InputError):
-    """No usable reply; the message names the prompt, how often it was tried and what came back. All other replies are
-    kept.
-    """
-
-
-class Refused(EndpointError):
-    """What an endpoint refuses to every prompt alike: nothing more is asked."""
+#: Nothing was sent, for there is nobody to take it.
+_NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol)
+_PATIENCE = 15.0  # seconds for a connection
 
 
 class _Stopped(BaseException):
-    """Ends a thread before it sends: the client would try again after any `Exception`."""
+    """Ends a request at once: the client would try again after any `Exception`."""
 
 
-class Prompt(NamedTuple):
-    """What is asked: a text and, before a model that sees, an image file's bytes."""
+class _Sender(openai.DefaultHttpxClient):
+    """Sends the client's requests, its repetitions included, but none once `stop` is set.
 
-    text: str
-    image: bytes | None = None
+    A host that has not answered before (`tried`) is not tried again where it can't be reached.
+    """
 
-    @property
-    def message(self) -> dict:
-        if self.image is None:
-            return {"role": "user", "content": self.text}
-        kind = Image.open(io.BytesIO(self.image)).get_format_mimetype()
-        url = f"data:{kind};base64,{base64.b64encode(self.image).decode()}"
-        return {
-            "role": "user",
-            "content": [{"type": "text", "text": self.text}, {"type": "image_url", "image_url": {"url": url}}],
-        }
+    def __init__(self, stop: threading.Event, tried: threading.Event):
+        super().__init__()
+        self._stop, self._tried = stop, tried
 
-    @property
-    def record(self) -> dict:
-        """What is kept of it beside the reply: of an image, its digest."""
-        return {"prompt": self.text} | (
-            {"image": hashlib.blake2b(self.image, digest_size=16).hexdigest()} if self.image is not None else {}
-        )
-
-
-def summary(spent: Counter) -> str:
-    """What was spent, in words: requests, those with unusable replies, tokens, and replies kept from before."""
-    tokens = f"{spent['prompt_tokens']} tokens in, {spent['completion_tokens']} out"
-    requests = f"{spent['requests']} requests ({spent['refused']} with unusable replies)"
-    return f"{requests}, {tokens}; {spent['cached']} replies were kept from before"
+    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        if self._stop.is_set():
+            raise _Stopped
+        try:
+            return super().send(request, **options)
+        except _NOT_REACHED as error:
+            if self._tried.is_set():
+                raise
+            raise _Stopped from error
 
 
 @dataclass
@@ -97,14 +64,16 @@ class Endpoint:
 
     The key is read from OPENAI_API_KEY and from nowhere else; it is neither logged nor kept. Lost connections,
     time-outs, rate limits and errors of the server are retried `retries` times, at growing intervals or as the server
-    says. An unusable reply is sent back with the reason, up to `attempts` requests in all. `workers` requests run side
-    by side, once the endpoint has not refused the first one's key; a prompt that another process is asking is waited
-    for. `spent` counts this object's requests, tokens and replies kept from before.
+    says, but not a host that can't be reached from the first. An unusable reply is sent back with the reason, up to
+    `attempts` requests in all. `workers` requests run side by side, once the endpoint has not refused the first one's
+    key; a prompt that another process is asking is waited for. `spent` counts this object's requests, tokens and
+    replies kept from before. Raises EndpointError where there is no key, or none that can be sent, and where `url` is
+    none.
     """
 
     url: str
     model: str
-    cache: Path = field(default_factory=cache_folder)
+    cache: Path = field(default_factory=replies.cache_folder)
     workers: int = 8
     retries: int = 6
     attempts: int = 3
@@ -118,12 +87,23 @@ class Endpoint:
             raise EndpointError(
                 f"{self.url}: OPENAI_API_KEY is not set; export it (any value if the endpoint takes none)"
             )
-        self._lock, self._first, self._stop = threading.Lock(), threading.Lock(), threading.Event()
-        self._tried, self._refusal = False, None
-        sends = openai.DefaultHttpxClient(event_hooks={"request": [self._unless_stopped]})
-        self._client = openai.OpenAI(
-            base_url=self.url, api_key=key, timeout=self.timeout, max_retries=self.retries, http_client=sends
-        )
+        if not (key.isascii() and key.isprintable() and key == key.strip()):
+            raise EndpointError(
+                f"{self.url}: OPENAI_API_KEY holds a line break, a space at its end or a letter that is not ASCII, "
+                "and can't be sent; export it anew, without quotation marks that were typed for others"
+            )
+        self._lock, self._first, self._refusal = threading.Lock(), threading.Lock(), None
+        self._stop, self._tried = threading.Event(), threading.Event()
+        try:
+            self._client = openai.OpenAI(
+                base_url=self.url,
+                api_key=key,
+                timeout=openai.Timeout(self.timeout, connect=min(self.timeout, _PATIENCE)),
+                max_retries=self.retries,
+                http_client=_Sender(self._stop, self._tried),
+            )
+        except httpx2.InvalidURL as error:
+            raise EndpointError(f"{self.url}: not a URL ({error}); it mostly looks like https://HOST/v1") from None
 
     def ask(self, prompts: Sequence[str | Prompt], read: Callable[[str], T]) -> list[T]:
         """`read(reply)` of each prompt, in order; equal prompts are asked once. `read` raises ValueError at a bad one.
@@ -139,7 +119,7 @@ class Endpoint:
         return made
 
     def ask_each(self, prompts: Sequence[str | Prompt], read: Callable[[str], T]) -> list[T | EndpointError]:
-        """As `ask`, with an EndpointError in place of each reply that can't be used.
+        """As `ask`, with an EndpointError in place of each reply that can't be used: Unusable if it hangs on the prompt.
 
         Raises Refused at once where the endpoint would take no other prompt either. After that, and after Ctrl-C,
         nothing more is sent; replies that are under way are still kept.
@@ -171,38 +151,23 @@ class Endpoint:
                 f"{self._path(prompt)}: the reply kept from before can't be used ({error}); remove it to ask again"
             )
 
-    def _unless_stopped(self, _) -> None:
-        """Called with each request as it is to be sent, the client's own repetitions included."""
-        if self._stop.is_set():
-            raise _Stopped
-
     def _path(self, prompt: Prompt) -> Path:
-        name = hashlib.blake2b(
-            json.dumps([self.model, self.max_tokens, *prompt.record.values()]).encode(), digest_size=16
-        ).hexdigest()
-        return self.cache / name[:2] / f"{name}.json"
+        return replies.path_of(self.cache, self.model, self.max_tokens, prompt)
 
     def _reply(self, prompt: Prompt, read: Callable[[str], T]) -> str:
         path = self._path(prompt)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with (path.parent / "lock").open("w") as lock:
-            fcntl.flock(
-                lock, fcntl.LOCK_EX
-            )  # of the prompts whose names begin alike: one process asks, others then find the reply
-            record = (
-                _kept(path)
-                if path.exists()
-                else {"model": self.model, **prompt.record, "reply": None} | dict.fromkeys(_COUNTS, 0)
-            )
+        with replies.alone_with(path):
+            record = replies.record_at(path)
+            if record is None:
+                record = {"model": self.model, **prompt.record, "reply": None} | dict.fromkeys(COUNTS, 0)
             if record["reply"] is not None:
                 self._count({"cached": 1})
                 return record["reply"]
             try:
                 return self._ask_until_usable(prompt, read, record)
             finally:
-                partial = path.with_suffix(".new")
-                artifacts.write_json(partial, record)
-                partial.replace(path)
+                if record["requests"]:
+                    replies.keep(path, record)
 
     def _ask_until_usable(self, prompt: Prompt, read: Callable[[str], T], record: dict) -> str:
         """The first usable reply; `record` gets the cost of every request, and the reply."""
@@ -221,19 +186,19 @@ class Endpoint:
             self._count(cost)
             if record["reply"] is not None:
                 return said
-        raise EndpointError(
+        raise Unusable(
             f"{self.model} at {self.url} gave {self.attempts} unusable replies to {prompt.text[:80]!r}, "
             f"the last {said[:80]!r}"
         )
 
     def _send(self, messages: list[dict], prompt: str) -> tuple[str, dict[str, int]]:
-        """A reply and its cost. Until one request has come back the others wait: what is refused to all is asked once."""
+        """A reply and its cost. Until one request is back the others wait: what is refused to all is asked once."""
         with self._first:
-            if not self._tried:
+            if not self._tried.is_set():
                 try:
                     return self._request(messages, prompt)
                 finally:
-                    self._tried = True
+                    self._tried.set()
         return self._request(messages, prompt)
 
     def _request(self, messages: list[dict], prompt: str) -> tuple[str, dict[str, int]]:
@@ -243,61 +208,64 @@ class Endpoint:
             made = self._client.chat.completions.create(
                 model=self.model, messages=messages, temperature=0.0, max_tokens=self.max_tokens
             )
-            said, usage = (made.choices[0].message.content or "") if made.choices else "", made.usage
-        except (json.JSONDecodeError, AttributeError, TypeError):
+            return _text_of(made), {"requests": 1} | _tokens_of(made)
+        except (json.JSONDecodeError, AttributeError, TypeError, LookupError):
             said = f"{self.url} gave no chat completion to {prompt[:80]!r}"
             error = EndpointError(f"{said}; is it the base URL, which mostly ends in /v1?")
-            if not self._tried:  # it never gave one
+            if not self._tried.is_set():  # it never gave one
                 error = self._refusal = Refused(str(error))
             raise error from None
         except openai.APIStatusError as error:
-            why = _FOR_ALL.get(error.code) or _FOR_ALL.get(error.status_code)
-            if why:
+            raise self._status(error, prompt) from None
+        except (openai.APIError, _Stopped) as error:
+            if isinstance(error.__cause__, _NOT_REACHED):
                 self._refusal = Refused(
-                    f"{self.url} answered HTTP {error.status_code} ({type(error).__name__}) to {self.model}: {why}"
+                    f"{self.url} can't be reached ({error.__cause__}); see that its server runs, and mend the URL"
                 )
                 raise self._refusal from None
-            again = (
-                f", tried {self.retries + 1} times"
-                if error.status_code in (408, 409, 429) or error.status_code >= 500
-                else ""
-            )
-            raise EndpointError(
-                f"{self.url} answered HTTP {error.status_code} ({type(error).__name__}) to {prompt[:80]!r}{again}"
-            ) from None
-        except openai.APIError as error:
+            if isinstance(error, _Stopped):
+                raise
             raise EndpointError(
                 f"{self.url} can't be reached ({type(error).__name__}) with {prompt[:80]!r}, "
                 f"tried {self.retries + 1} times"
             ) from None
-        return said, {
-            "requests": 1,
-            "prompt_tokens": usage.prompt_tokens if usage else 0,
-            "completion_tokens": usage.completion_tokens if usage else 0,
-        }
+
+    def _status(self, error: openai.APIStatusError, prompt: str) -> EndpointError:
+        """What an HTTP status means: for all prompts, for this one, or for now alone; with the server's own words."""
+        what = f"{self.url} answered HTTP {error.status_code} ({type(error).__name__}) to"
+        reason = _reason_of(error, self._client.api_key)
+        why = _FOR_ALL.get(error.code) or _FOR_ALL.get(error.status_code)
+        if why:
+            self._refusal = Refused(f"{what} {self.model}{reason}: {why}")
+            return self._refusal
+        if error.status_code in (408, 409, 429) or error.status_code >= 500:
+            return EndpointError(f"{what} {prompt[:80]!r}, tried {self.retries + 1} times{reason}")
+        return Unusable(f"{what} {prompt[:80]!r}{reason}")
 
     def _count(self, cost: dict[str, int]) -> None:
         with self._lock:
             self.spent.update(cost)
 
 
-def _kept(path: Path) -> dict:
-    """A reply's file. Raises EndpointError where it is broken."""
-    try:
-        return artifacts.read_json(path)
-    except ValueError as error:
-        raise EndpointError(f"{path}: not JSON ({error}); remove the file, and the prompt is asked again") from None
+def _text_of(made: Any) -> str:
+    """A chat completion's text, empty where it says nothing. Raises what looking for it raises where it is none."""
+    said = made.choices[0].message.content if made.choices else None
+    if not isinstance(said, str | None):
+        raise TypeError(type(said))
+    return said or ""
 
 
-def spent_so_far(cache: Path) -> dict[str, Counter]:
-    """What all replies under `cache` have cost, by model."""
-    total: dict[str, Counter] = {}
-    for path in sorted(cache.glob("*/*.json")):
-        record = _kept(path)
-        total.setdefault(record["model"], Counter()).update({name: record[name] for name in _COUNTS})
-    return total
+def _tokens_of(made: Any) -> dict[str, int]:
+    """The tokens that a chat completion says it cost; 0 where it does not."""
+    said = {name: getattr(made.usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
+    return {name: count if isinstance(count, int) else 0 for name, count in said.items()}
 
 
-if __name__ == "__main__":
-    for name, spent in spent_so_far(cache_folder()).items() or [(f"{cache_folder()}", Counter())]:
-        console.line(f"{name}: {summary(spent)}")
+def _reason_of(error: openai.APIStatusError, key: str) -> str:
+    """The server's own words on an error, quoted on one line, without the key; empty where it says nothing."""
+    body = error.body
+    if isinstance(body, dict):
+        body = body.get("message") or body.get("detail") or body
+    words = " ".join((body if isinstance(body, str) else json.dumps(body)).split()) if body else ""
+    words = words.replace(key, "[the key]") if len(key) > 7 else words  # a shorter one is no secret, but a word
+    return f", with the words {words[:200]!r}" if words and not words.startswith("<") else ""  # that is a page

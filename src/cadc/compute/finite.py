@@ -43,7 +43,7 @@ def refuse_not_finite(
         if len(bad):
             said = ", ".join(str(at if names is None else names[int(at)]) for at in bad[:_NAMED])
             more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-            count = f", {len(bad)} of {array.shape[axis]}" if len(bad) > 1 else ""
+            count = f" ({len(bad)} of {array.shape[axis]})" if len(bad) > 1 else ""
             raise InputError(
                 f"{array_name} is not finite (NaN or infinite) in {what} {said}{more}{count}{'; ' if fix else ''}{fix}"
             )

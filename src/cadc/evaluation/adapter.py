@@ -6,13 +6,12 @@ from typing import Any
 
 from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
-from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import open_image, upright_rgb
-from cadc.data.wording import question_alone
-from cadc.model.generate import generate, prompt
+from cadc.evaluation.questions import shown
+from cadc.model.encode import prompt
+from cadc.model.generate import generate
 
 #: Requests that are encoded at once, and kept if there are no more: at 336 pixels a side, VQAv2's would take 290 GB.
 PORTION = 4096
@@ -38,22 +37,7 @@ class ChatModel(lmms):
         _, to_messages, settings, doc_id, task, split = request.args
         key = (task, split, doc_id)
         if key not in self._prompts:
-            parts = [
-                part for message in to_messages(self.task_dict[task][split][doc_id]) for part in message["content"]
-            ]
-            other = sorted({part["type"] for part in parts} - {"text", "image"})
-            if other:
-                raise InputError(
-                    f"{task}, document {doc_id}: shows {', '.join(other)}; models here are shown images and text alone"
-                )
-            images = [
-                upright_rgb(part["url"])
-                if isinstance(part["url"], Image.Image)
-                else open_image({"bytes": None, "path": part["url"]})
-                for part in parts
-                if part["type"] == "image"
-            ]
-            text = question_alone("".join(part["text"] for part in parts if part["type"] == "text"))
+            text, images = shown(task, doc_id, to_messages(self.task_dict[task][split][doc_id]))
             self._prompts[key] = prompt(self.processor, text, images)
         return self._prompts[key], min(int(settings.get("max_new_tokens") or self.max_new_tokens), self.max_new_tokens)
 

@@ -20,6 +20,7 @@ from PIL import Image
 from cadc.config.errors import InputError
 from cadc.data.pictures import open_image
 from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
+from cadc.model.fit import size_of
 
 
 class UprightImage(datasets.Image):
@@ -27,6 +28,13 @@ class UprightImage(datasets.Image):
 
     def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
         return open_image(value)
+
+
+class BlankImage(UprightImage):
+    """The same, but blank: no pixel is decoded where their number alone matters."""
+
+    def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
+        return Image.new("RGB", size_of(value))
 
 
 class MirrorTask(ConfigurableMessagesTask):
@@ -58,14 +66,16 @@ class Benchmarks:
     cache: tempfile.TemporaryDirectory
 
 
-def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> datasets.Dataset:
-    """The rows of one split, and of no other.
+def _read(
+    data: DataSet, root: Path, columns: tuple[str, ...], cache: str, picture: type[UprightImage]
+) -> datasets.Dataset:
+    """The rows of one split, and of no other, their pictures decoded as `picture`.
 
     Raises InputError where the mirror lacks the split or one of `columns`.
     """
     folder = data.folder(root)
     place = f"{folder}, config {data.config or 'default'}, split {data.split}"
-    again = f"fetch it again: {data.fetch(root)}"
+    again = data.again(root)
     links = Path(cache) / data.repository  # `datasets` takes paths for patterns, and a folder may be called "data [1]"
     try:
         if not links.exists():
@@ -91,15 +101,10 @@ def _read(data: DataSet, root: Path, columns: tuple[str, ...], cache: str) -> da
             f"{place}: no column {', '.join(lacking)}, which lmms-eval's task reads; "
             f"there are {', '.join(rows.column_names)}; {again}"
         )
-    _decode_upright(rows)
-    return rows
-
-
-def _decode_upright(rows: datasets.Dataset) -> None:
-    """Let every picture of the rows, alone or in a list, be decoded as `UprightImage` does; no data are copied."""
-    features = rows.info.features
+    features = rows.info.features  # no data are copied; a picture stands alone or in a list
     for name in _picture_columns(rows):
-        features[name] = type(features[name])(UprightImage()) if hasattr(features[name], "feature") else UprightImage()
+        features[name] = type(features[name])(picture()) if hasattr(features[name], "feature") else picture()
+    return rows
 
 
 def _picture_columns(rows: datasets.Dataset) -> list[str]:
@@ -146,12 +151,14 @@ def _judging(name: str, config: dict, judged: bool) -> dict:
     return {**config, "metric_list": metrics}
 
 
-def load_tasks(root: Path, names: list[str], judged: bool = False) -> Benchmarks:
+def load_tasks(
+    root: Path, names: list[str], judged: bool = False, picture: type[UprightImage] = UprightImage
+) -> Benchmarks:
     """The named tasks on the data sets that lie under `root` in the hub's layout, as lmms-eval ships them but for the
     path.
 
-    `judged`: a language model can be asked (`judge` says where). Raises InputError as `catalogue.check` does, and at a
-    data set that is incomplete.
+    `judged`: a language model can be asked (`judge` says where). `picture`: how pictures are decoded. Raises InputError
+    as `catalogue.check` does, and at a data set that is incomplete.
     """
     check(root, names, judged)
     cache = tempfile.TemporaryDirectory(
@@ -169,10 +176,10 @@ def load_tasks(root: Path, names: list[str], judged: bool = False) -> Benchmarks
         if task.metrics:
             config["metric_list"] = manager._get_config(task.metrics)["metric_list"]
         questions, *pictures = needs(name)
-        rows = _read(questions, root, task.columns, cache.name)
+        rows = _read(questions, root, task.columns, cache.name, picture)
         if pictures:
             config = _with_pictures(
-                config, rows, _read(pictures[0], root, ("id", "image"), cache.name), questions.folder(root)
+                config, rows, _read(pictures[0], root, ("id", "image"), cache.name, picture), questions.folder(root)
             )
         tasks.append(MirrorTask(_judging(name, config, judged), rows))
     return Benchmarks(tasks, manager, cache)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from cadc import artifacts
 from cadc.config.errors import InputError
 
 #: What `cadc` ships itself: the folder, beside lmms-eval's.
@@ -76,6 +77,19 @@ class DataSet:
         if self.repository.startswith("cadc/"):
             return "(the mini world's own: `dvc repro prepare` makes it; leave it out of evaluate.tasks for a root of yours)"
         return f"hf download --repo-type dataset {self.repository} --local-dir {self.folder(root)}"
+
+    def again(self, root: Path) -> str:
+        """What to do where it is incomplete under `root`."""
+        origin, words = _origin(root)
+        return f"fetch it again into {words}: {self.fetch(origin)}"
+
+
+def _origin(root: Path) -> tuple[Path, str]:
+    """Where people put the data sets of `root`, as a path and in words: `prepare` copies data.probe and data.score."""
+    if root in (artifacts.PROBE, artifacts.SCORE):
+        key = f"data.{root.name}"
+        return Path(f"${key}"), f"{key}, of which {root} is a copy, and run `dvc repro prepare`"
+    return root, str(root)
 
 
 #: Headline figures, in the order of tables: the mini world's, PROGRESS's (arXiv 2506.01085) and HallusionBench.
@@ -243,12 +257,13 @@ def check(root: Path, names: list[str], judged: bool) -> None:
         if not data.folder(root).is_dir():
             lacking.setdefault(data.repository, (data, []))[1].append(name)
     if lacking:
-        lines = [f"  {data.folder(root)} ({', '.join(users)}): {data.fetch(root)}" for data, users in lacking.values()]
+        origin, words = _origin(root)
+        lines = [f"  {data.folder(root)} ({', '.join(users)}): {data.fetch(origin)}" for data, users in lacking.values()]
         raise InputError(
             "\n".join(
                 [
-                    f"{len(lacking)} data sets that evaluate.tasks needs are not under {root}; put each into its "
-                    "folder there, or in the root that it is copied from:",
+                    f"{len(lacking)} data sets that evaluate.tasks needs are not there; put each into its folder in "
+                    f"{words}:",
                     *lines,
                 ]
             )

@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from cadc.compute.endpoint import Endpoint, EndpointError
+from cadc.compute.endpoint import Endpoint
+from cadc.compute.replies import EndpointError
 from cadc.config.errors import InputError
 from cadc.config.params import Judge
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cadc.compute.endpoint import Endpoint, EndpointError, Prompt
+from cadc.compute.endpoint import Endpoint
+from cadc.compute.replies import EndpointError, Prompt
 from cadc.data.pictures import shown_file
 from cadc.data.wording import IMAGE_TOKEN
 from cadc.features.embeddings import row_text, sentence_embeddings

@@ -16,14 +16,19 @@ import torch
 
 from cadc import artifacts
 from cadc.cleaning.pool import picture_prints, shown_pictures
-from cadc.compute import shards
+from cadc.compute import console, shards
 from cadc.config.params import Params, load_params
 from cadc.data.lineage import Change
 from cadc.data.probe import load_probe
+from cadc.data.reasons import some
 from cadc.features.embeddings import load_sentence_encoder, row_encoder, row_text, sentence_embeddings
+from cadc.model.fit import Fit
+from cadc.model.misfits import finding, misfits_of, refuse
+from cadc.world.reserve import read_reserve
 
 FOLDER = artifacts.SCRATCH / "metabolize"
 TABLES = {"reserve": FOLDER / "reserve.parquet", "probe": FOLDER / "probe.parquet"}
+READ = FOLDER / "reserve"
 SHARD_ROWS = 5000
 
 
@@ -97,6 +102,31 @@ def indexing() -> shards.Task:
                 artifacts.save_array(folder / f"{name}.npy", array)
 
     return part
+
+
+def fitting() -> shards.Task:
+    """The rows of one stretch of the reserve, as it was read, that don't fit the model."""
+    return finding(Fit(load_params().model), READ)
+
+
+def fitting_reserve(params: Params) -> pa.Table:
+    """The reserve without rows that the model can't learn from. Raises InputError naming such a row, unless
+    pool.on_bad_row lets it be left out."""
+    reserve, _ = read_reserve(params, artifacts.SCRATCH / "reserve")
+    if not reserve.num_rows:
+        return reserve
+    pq.write_table(reserve, artifacts.fresh(READ) / "rows.parquet")
+    misfits = misfits_of(fitting, READ, params.model, "metabolize/fit")
+    place = Path(params.metabolize.reserve) / "pool.json" if params.metabolize.reserve else "the reserve"
+    refuse(misfits, reserve.num_rows, params.pool.on_bad_row, place)
+    if misfits:
+        names = some([row["id"] for row in misfits])
+        console.line(
+            f"reserve: {len(misfits)} of {reserve.num_rows} rows left out that {params.model.path} can't learn from: "
+            f"{names}"
+        )
+    fits = ~np.isin(np.arange(reserve.num_rows), [row["place"] for row in misfits])
+    return reserve.filter(pa.array(fits))
 
 
 def build_index(params: Params, reserve: pa.Table, targets: list[str]) -> tuple[Index, pa.Table, list[str], list[str]]:

@@ -11,16 +11,14 @@ from cadc import artifacts
 from cadc.cleaning import rewriting
 from cadc.cleaning.findings import Findings
 from cadc.cleaning.flags import COPIES, any_flag, model_free, recorded
-from cadc.compute import console
-from cadc.compute.endpoint import Endpoint, summary
+from cadc.compute.endpoint import Endpoint
 from cadc.config.errors import InputError
 from cadc.config.params import Params
 from cadc.data.lineage import Change, apply_lineage
 from cadc.metabolism import consistency, coverage
 from cadc.metabolism.diagnosis import Diagnosis, Holdings, Replies, findings, group_scores
-from cadc.metabolism.index import FOLDER, both_views, build_index
+from cadc.metabolism.index import FOLDER, both_views, build_index, fitting_reserve
 from cadc.metabolism.trials import Trial, ask_again, try_version
-from cadc.world.reserve import read_reserve
 
 TARGETS = {"mmt_val": "mmt_val", "mini_vqa": "mini_vqa", "pope_adv": "pope", "pope_pop": "pope", "pope_random": "pope"}
 _POPE = {"adversarial": "pope_adv", "popular": "pope_pop", "random": "pope_random"}
@@ -72,9 +70,9 @@ class Loop:
 
     def __init__(self, params: Params):
         self.params, self.asked = params, params.metabolize
-        reserve, _ = read_reserve(params, artifacts.SCRATCH / "reserve")
         targets = sorted({TARGETS[task] for task in self.asked.tasks})
-        self.index, self.probe, subtasks, self.target = build_index(params, reserve, targets)
+        made = build_index(params, fitting_reserve(params), targets)
+        self.index, self.probe, subtasks, self.target = made
         kinds = [name.replace(" (yes)", "").replace(" (no)", "") for name in subtasks]
         self.names, group = np.unique(kinds, return_inverse=True)
         self.group, self.subtasks = group.astype(np.int64), subtasks
@@ -205,11 +203,7 @@ class Loop:
         if not len(rows):
             return {}
         if self.asked.url is not None:
-            endpoint = Endpoint(self.asked.url, self.asked.model)
-            try:
-                answers = rewriting.asked_of(endpoint, lambda row: version.table.slice(row, 1).to_pylist()[0], rows)
-            finally:
-                console.line(f"rewrites: {summary(endpoint.spent)}")
+            answers = rewriting.asked_of(Endpoint(self.asked.url, self.asked.model), version.table, rows)
         else:
             said = ask_again(self.params, version.name, trials, rows)
             answers = consistency.agreed(

@@ -22,7 +22,8 @@ from cadc.data.pictures import open_image
 from cadc.evaluation.bench import Bench, answers, chat_of
 from cadc.evaluation.benchmarks import load_tasks
 from cadc.metabolism.index import FOLDER
-from cadc.model.encode import encode_prompt, to_messages
+from cadc.model.conversation import to_messages
+from cadc.model.encode import encode_prompt
 from cadc.model.generate import generate
 from cadc.model.load import load_adapter, load_base, load_processor, save_adapter
 from cadc.training.answers import measured

@@ -20,7 +20,7 @@ from transformers import ProcessorMixin
 from cadc.config.errors import InputError
 from cadc.config.model import Model
 from cadc.data.probe import REPOSITORY, probe_rows
-from cadc.model.encode import TOKEN_TYPES, encode
+from cadc.model.encode import TOKEN_TYPES, encode, prompt
 from cadc.model.load import load_processor
 
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -93,24 +93,33 @@ class Fit:
         """The tokens of `row`, uncut. Raises InputError as `encode` does."""
         return len(encode(row, self._processor, sys.maxsize, opened=size_of)["input_ids"])
 
+    def asked(self, text: str, sizes: list[Size]) -> int:
+        """The tokens of a question about pictures of these sizes, as it is answered. Raises ValueError as `prompt`."""
+        return len(prompt(self._processor, text, sizes)["input_ids"])
 
-def check_questions(fit: Fit, root: Path, targets: Sequence[str], answers: bool) -> None:
-    """Raise InputError naming a question under `root` of one of the `targets` that is longer than model.max_length;
-    with `answers`, as a row that is aimed at. None is cut or left out: it would be another benchmark."""
-    long = []
-    for target in targets:
-        if not (root / REPOSITORY[target]).is_dir():
-            continue  # the stage that reads it says what to do
-        for row, _, _ in probe_rows(root, target):
-            try:
-                length = fit.length(row if answers else row | {"turns": row["turns"][:1]})
-            except InputError as error:
-                raise InputError(f"{root / REPOSITORY[target]}: {target}, {error}") from None
-            if length > fit.max_length:
-                long.append(f"{root / REPOSITORY[target]}: {target}, row {row['id']}: {length} tokens")
-    if long:
-        more = f" ({len(long) - 1} more such rows)" if len(long) > 1 else ""
+
+def too_long(fit: Fit, root: Path, target: str) -> list[str]:
+    """The rows of `target` under `root` that are longer, with their answers, than model.max_length, and their tokens.
+
+    Raises InputError as `encode` does.
+    """
+    found = []
+    for row, _, _ in probe_rows(root, target):
+        try:
+            length = fit.length(row)
+        except InputError as error:
+            raise InputError(f"{root / REPOSITORY[target]}: {target}, {error}") from None
+        if length > fit.max_length:
+            found.append(f"{root / REPOSITORY[target]}: {target}, row {row['id']}: {length} tokens")
+    return found
+
+
+def refuse_too_long(found: Sequence[str], max_length: int, use: str) -> None:
+    """Raise InputError naming the first of the questions `found`, which are `use` ("aimed at", "scored"). None is cut
+    or left out: it would be another benchmark."""
+    if found:
+        more = f" ({len(found) - 1} more such rows)" if len(found) > 1 else ""
         raise InputError(
-            f"{long[0]}, above model.max_length={fit.max_length}{more}; what is {'aimed at' if answers else 'scored'} is "
-            "never cut: raise it, or shorten or remove the question"
+            f"{found[0]}, above model.max_length={max_length}{more}; what is {use} is never cut: raise it, or "
+            "shorten or remove the question"
         )

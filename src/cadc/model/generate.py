@@ -8,14 +8,8 @@ import torch
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.model.batches import collate, model_inputs
-from cadc.model.encode import encode_prompt, end_of_turn
+from cadc.model.conversation import end_of_turn
 from cadc.model.folding import folded
-
-
-def prompt(processor: ProcessorMixin, text: str, images: list) -> dict[str, Any]:
-    """One user turn, images first, ready for `generate`."""
-    content = [{"type": "image"} for _ in images] + [{"type": "text", "text": text}]
-    return encode_prompt([{"role": "user", "content": content}], images, processor)
 
 
 @torch.inference_mode()

@@ -29,9 +29,8 @@ def leaderboard(path: Path = artifacts.REPORTS / "leaderboard.md") -> str:
 
 
 @cache
-def is_fresh(pipeline: str, table: str) -> bool:
-    """Whether DVC would run nothing to make a table: its figures belong to the code and parameters at hand."""
-    target = f"pipelines/{pipeline}/dvc.yaml:table_{table}"
+def is_fresh(target: str) -> bool:
+    """Whether DVC would run nothing to make `target`: its figures belong to the code and parameters at hand."""
     command = [sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing", target]
     done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode == 0 and "Running stage" not in done.stdout
@@ -41,6 +40,15 @@ def commit_of(path: Path) -> str:
     """The commit that last changed a file, in short; "" where git does not know it."""
     command = ["git", "log", "-1", "--format=%h", "--", str(path)]
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+def age(target: str, path: Path) -> str:
+    """The commit of `path`, in words, where what the stage `target` makes it from has changed since; else ""."""
+    return "" if is_fresh(target) else f" (of commit {commit_of(path)})"
+
+
+def _table_stage(pipeline: str, table: str) -> str:
+    return f"pipelines/{pipeline}/dvc.yaml:table_{table}"
 
 
 def tables() -> str:
@@ -53,30 +61,44 @@ def tables() -> str:
             if not page.exists():
                 entries.append(f"{spec['title']} ({NOT_MADE})")
                 continue
-            old = "" if is_fresh(name, slug) else f" (of commit {commit_of(page)})"
-            entries.append(f"[{spec['title']}]({page.as_posix()}){old}")
+            entries.append(f"[{spec['title']}]({page.as_posix()}){age(_table_stage(name, slug), page)}")
         if entries:
             lines.append(f"- **{name}**: {'; '.join(entries)}")
     return "\n".join(lines) + "\n"
 
 
 def ablations(pipeline: str = "ablations", table: str = "against_random_rows_and_without_each_of_its_parts") -> str:
-    """What a table's claims came to: the second table of its page."""
+    """What a table's claims came to: the second table of its page, each claim with its commit as `age` says it."""
     page = artifacts.REPORTS / "tables" / pipeline / f"{table}.md"
-    if not page.exists() or not is_fresh(pipeline, table):
+    if not page.exists():
         return f"{NOT_MADE}\n"
-    return re.findall(r"(?:^\|.*\n)+", page.read_text(), flags=re.MULTILINE)[1]
+    head, rule, *claims = re.findall(r"(?:^\|.*\n)+", page.read_text(), flags=re.MULTILINE)[1].splitlines()
+    old = age(_table_stage(pipeline, table), page)
+    dated = [re.sub(r"^\| (.*?) \|", lambda found: f"| {found[1]}{old} |", claim) for claim in claims]
+    return "\n".join([head, rule, *dated]) + "\n"
 
 
 def gate() -> str:
-    """The scores of every world's gate, by the figures that it is judged on."""
-    made, header, body = testbed.gates(), ["rows"], {}
-    for world in made:
+    """The scores of every world's gate, by the figures that it is judged on; then which conditions each world fails,
+    with its commit as `age` says it."""
+    worlds, made, header, body = testbed.worlds(), testbed.gates(), ["rows"], {}
+    for world in (world for world in worlds if world in made):
         head, rows = testbed.gate_table(world)
         header += [f"{world}, {FORMS[name]}" for name in JUDGED]
         for row in rows:
             body.setdefault(row[0], []).extend(row[head.index(FORMS[name])] for name in JUDGED)
-    return markdown(header, [[cell, *figures] for cell, figures in body.items()]) if made else f"{NOT_MADE}\n"
+    table = markdown(header, [[cell, *figures] for cell, figures in body.items()]) + "\n" if body else ""
+    return table + "".join(f"- **{world}**{_verdict(world, made)}\n" for world in worlds)
+
+
+def _verdict(world: str, made: dict[str, dict]) -> str:
+    """What came of the gate of a world, and when."""
+    if world not in made:
+        return f": {NOT_MADE}"
+    old, failed = age(f"pipelines/testbed/dvc.yaml:gate@{world}", testbed.path_of(world)), testbed.failed(made[world])
+    if not failed:
+        return f"{old}: passed, every condition holds"
+    return "\n  - ".join([f"{old}: NOT passed, these conditions fail:", *failed])
 
 
 def root_only(dag: str) -> str:

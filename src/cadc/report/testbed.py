@@ -18,10 +18,11 @@ from PIL import Image
 
 from cadc import artifacts
 from cadc.compute import console
+from cadc.config.params import read
 from cadc.evaluation.gate import FORMS, JUDGED, Trial, conditions
 from cadc.evaluation.intervals import Arm
 from cadc.report.figures import STYLE, save
-from cadc.report.text import markdown
+from cadc.report.text import NOT_MADE, markdown
 
 FOLDER = artifacts.REPORTS / "testbed"
 _RAW = {"vqa_accuracy": "mini VQA %", "pope_accuracy": "POPE %", "mmt_accuracy": "MMT-Bench %"}
@@ -34,7 +35,7 @@ def write_gate(world: str, cells: dict[str, Trial], arms: dict[str, Arm], budget
     """
     curve = [cell for cell in cells if cell.startswith(("random", "full"))]
     verdicts = {FORMS[name]: conditions(arms, name, curve, budget) for name in JUDGED}
-    path = FOLDER / f"gate_{world}.json"
+    path = path_of(world)
     artifacts.write_json(
         path,
         {
@@ -71,6 +72,26 @@ def write_gate(world: str, cells: dict[str, Trial], arms: dict[str, Arm], budget
             ]
         )
     )
+
+
+def path_of(world: str) -> Path:
+    """A world's committed gate."""
+    return FOLDER / f"gate_{world}.json"
+
+
+def worlds() -> list[str]:
+    """The worlds that have a gate, made or not."""
+    return list(read("params.yaml")["worlds"])
+
+
+def failed(made: dict) -> list[str]:
+    """The conditions of a committed gate that do not hold, in words."""
+    return [
+        f"{title}: {line['text']} is {line['value']:.1f}, asked {line['bound']}"
+        for title, lines in made["conditions"].items()
+        for line in lines
+        if not line["holds"]
+    ]
 
 
 def gates() -> dict[str, dict]:
@@ -200,9 +221,11 @@ def main() -> None:
     for world in made:
         console.table(f"The gate of {world}: chance-corrected scores, mean ± sd over seeds", *gate_table(world))
         console.table(f"Conditions, {world}", *condition_table(world))
-    failed = [world for world, own in made.items() if not own["passed"]]
-    if failed or not made:
-        raise SystemExit(f"the gate is NOT passed in {', '.join(failed)}" if failed else "no gate has been made yet")
+    failing = {world: failed(own) for world, own in made.items() if failed(own)}
+    faults = [f"the gate is NOT passed in {world}: {'; '.join(lines)}" for world, lines in failing.items()]
+    faults += [f"the gate of {world} is {NOT_MADE}: run `make gate`" for world in worlds() if world not in made]
+    if faults:
+        raise SystemExit("\n".join(faults))
     console.line(f"the gate is passed in {', '.join(made)}")
 
 

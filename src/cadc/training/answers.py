@@ -12,10 +12,9 @@ from torch.nn import functional as F
 from cadc.compute.endpoint import Endpoint
 from cadc.compute.finite import refuse_not_finite
 from cadc.model.batches import collate, model_inputs
-from cadc.model.encode import IGNORE, EncodedRows
+from cadc.model.encode import IGNORE, PER_TOKEN, EncodedRows
 from cadc.model.generate import generate
 
-_PER_TOKEN = ("input_ids", "labels", "mm_token_type_ids")
 _JUDGE = """You grade answers to questions about an image that you can't see.
 
 Conversation:
@@ -121,7 +120,7 @@ def judged(model: PeftModel, rows: EncodedRows, which: np.ndarray, judge: Endpoi
     for encoded in (rows[int(row)] for row in which):
         answer = encoded["labels"] != IGNORE
         begin = int(torch.nonzero(answer[1:] & ~answer[:-1])[-1]) + 1
-        prompts.append({name: value[:begin] if name in _PER_TOKEN else value for name, value in encoded.items()})
+        prompts.append({name: value[:begin] if name in PER_TOKEN else value for name, value in encoded.items()})
         longest = max(longest, int(answer[begin:].sum()))
         references.append(tokenizer.decode(encoded["labels"][begin:][answer[begin:]], skip_special_tokens=True).strip())
     answers = generate(model, rows.processor, prompts, 2 * longest, batch_size)

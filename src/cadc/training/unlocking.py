@@ -11,8 +11,9 @@ from peft import PeftModel
 
 from cadc.artifacts import Selection
 from cadc.compute import console
-from cadc.compute.endpoint import Endpoint, summary
+from cadc.compute.endpoint import Endpoint
 from cadc.compute.launch import team
+from cadc.compute.replies import summary
 from cadc.config.errors import InputError
 from cadc.config.params import Model, Optimizer
 from cadc.config.plan import Plan

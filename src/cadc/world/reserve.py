@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from cadc.artifacts import fresh
+from cadc.compute import console
 from cadc.config.params import Params
 from cadc.data.reader import POOL_FEATURES, PoolError, read_pool
+from cadc.data.reasons import some
 from cadc.world.mini_world import write_pool
 
 PREFIX = "reserve:"  # of its rows' ids, so that they are no pool row's
@@ -42,6 +44,9 @@ def read_reserve(params: Params, scratch: Path) -> tuple[pa.Table, list[dict]]:
             | {"id": PREFIX + label["id"], "duplicate_of": label["duplicate_of"] and PREFIX + label["duplicate_of"]}
             for label in labels
         ]
-    table, _ = read_pool(folder / "pool.json", folder / "images", pool.on_bad_row, **pool.rules)
+    table, skipped = read_pool(folder / "pool.json", folder / "images", pool.on_bad_row, **pool.rules)
+    if skipped:
+        names = some([row.id for row in skipped])
+        console.line(f"reserve: {table.num_rows} rows, {len(skipped)} skipped: {names}; the first: {skipped[0].reason}")
     ids = [PREFIX + name for name in table["id"].to_pylist()]
     return table.set_column(0, "id", pa.array(ids, pa.string())), labels

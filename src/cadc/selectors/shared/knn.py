@@ -11,7 +11,7 @@ import faiss
 import numba
 import numpy as np
 
-from cadc.config.errors import InputError
+from cadc.compute.finite import refuse_not_finite
 
 _BLOCK = 4096  # rows a search: a fixed number, so that the count of workers changes nothing that is computed
 _QUERIES = 256  # the same, where queries are few and rows many
@@ -39,11 +39,7 @@ def nearest(
     """
     rows = np.ascontiguousarray(rows, np.float32)
     n, k = len(rows), min(k, len(rows) - 1)
-    if len(bad := np.flatnonzero(~np.isfinite(rows).all(1))):
-        raise InputError(
-            f"row {bad[0]} of the features is not finite ({len(bad)} such rows), and neighbours need finite features: "
-            "has the proxy diverged? Lower proxy.learning_rate"
-        )
+    refuse_not_finite({"a feature": rows}, 0, fix="has the proxy diverged? Lower proxy.learning_rate")
     if k < 1:
         return np.empty((n, 0), np.int32), np.empty((n, 0), np.float32)
     cosine, wanted = metric == "cosine", min(k + 1 + _SPARE, n)

@@ -15,6 +15,7 @@ from typing import Literal
 import numba
 import numpy as np
 
+from cadc.compute.finite import refuse_not_finite
 from cadc.config.errors import InputError
 from cadc.selectors.shared.knn import matches
 
@@ -77,14 +78,10 @@ class View:
     @classmethod
     def of_rows(cls, rows: np.ndarray) -> View:
         """A view of rows float32 [n_rows, width], unit or zero. Raises InputError where a feature is not finite."""
+        fix = "check the tower (embed.tower) and run the stage `views` again"
+        refuse_not_finite({"a feature of a view": rows}, 0, fix=fix)
         group = alike(rows)
-        different = np.asarray(rows[first_rows(group)], np.float32)
-        if len(bad := np.flatnonzero(~np.isfinite(different).all(1))):
-            raise InputError(
-                f"row {first_rows(group)[bad[0]]} of a view is not finite ({len(bad)} such rows). Retrieval needs "
-                "finite features: check the tower (embed.tower) and run the stage `views` again"
-            )
-        return cls(group, different)
+        return cls(group, np.asarray(rows[first_rows(group)], np.float32))
 
     @classmethod
     def of_both(cls, concept: View, skill: View) -> View:

@@ -1,0 +1,56 @@
+"""Questions as lmms-eval asks them: what a model is shown of each, and which are too long for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from cadc.config.errors import InputError
+from cadc.data.pictures import open_image, upright_rgb
+from cadc.data.wording import question_alone
+from cadc.evaluation.benchmarks import BlankImage, load_tasks
+from cadc.evaluation.catalogue import needs
+from cadc.model.fit import Fit, Size
+
+_NAMES = ("question_id", "index", "id")  # columns by which people find a question again
+
+
+def shown(task: str, number: int, messages: list[dict]) -> tuple[str, list[Image.Image]]:
+    """The text and the upright pictures of a document's chat messages, as the task makes them.
+
+    Raises InputError where anything else is shown.
+    """
+    parts = [part for message in messages for part in message["content"]]
+    other = sorted({part["type"] for part in parts} - {"text", "image"})
+    if other:
+        raise InputError(
+            f"{task}, document {number}: shows {', '.join(other)}; models here are shown images and text alone"
+        )
+    images = [
+        upright_rgb(part["url"])
+        if isinstance(part["url"], Image.Image)
+        else open_image({"bytes": None, "path": part["url"]})
+        for part in parts
+        if part["type"] == "image"
+    ]
+    return question_alone("".join(part["text"] for part in parts if part["type"] == "text")), images
+
+
+def too_long(fit: Fit, root: Path, name: str, judged: bool) -> list[str]:
+    """The questions of task `name` under `root` that are longer than model.max_length, each with its tokens.
+
+    No picture is decoded. Raises InputError as `load_tasks` and `shown` do, and where a processor refuses a picture.
+    """
+    (task,) = load_tasks(root, [name], judged, BlankImage).tasks
+    place, found = f"{needs(name)[0].folder(root)}: {name}", []
+    for number, doc in enumerate(task.eval_docs):
+        text, images = shown(name, number, task.doc_to_messages(doc))
+        known = next((doc[column] for column in _NAMES if column in doc), number)
+        try:
+            length = fit.asked(text, [Size(*image.size) for image in images])
+        except ValueError as error:
+            raise InputError(f"{place}, row {known}: {error}") from None
+        if length > fit.max_length:
+            found.append(f"{place}, row {known}: {length} tokens")
+    return found
