@@ -16,7 +16,8 @@ from cadc.data.checks import Checker, check_benchmark
 from cadc.data.damage import damage
 from cadc.data.hub_layout import POPE_COLUMNS, pictures_in, split_files, write_card, write_split
 from cadc.data.own_questions import write_own
-from cadc.data.pictures import open_image, shown_file, upright_rgb
+from cadc.data.pictures import open_image, shown_file
+from cadc.data.pixels import upright_rgb
 from cadc.data.probe import POPE, load_probe, probe_rows
 from cadc.data.reader import PoolError, read_pool
 from cadc.features.embeddings import tower_embeddings
@@ -210,7 +211,9 @@ def test_a_range_that_nothing_explains_is_refused_by_prepare(folder, values, sai
     assert table.num_rows == 1 and [row.id for row in skipped] == ["row of bad.tif"]
 
 
-@pytest.mark.parametrize("bits, words", [(16, None), (14, "63 at most"), (12, "15 at most")])
+@pytest.mark.parametrize(
+    "bits, words", [(16, None), (14, "the largest is 16383 of 65535"), (12, "the largest is 4095")]
+)
 def test_colours_of_16_bits_are_their_upper_8_unless_those_are_empty(folder, bits, words):
     line = struct.pack(">6H", *[(1 << bits) - 1, 0, 0] * 2) * 8
     head = struct.pack(">IIBBBBB", 16, 8, 16, 2, 0, 0, 0)
@@ -380,7 +383,7 @@ BROKEN = {  # name of the file: bytes, and words of the message
     "cut.png": (bytes(noise("PNG")[:3000]), ["can't be decoded"]),
     "cut.webp": (bytes(noise("WEBP")[:3000]), ["can't be decoded"]),
     "cut.tif": (bytes(noise("TIFF")[:3000]), ["can't be decoded"]),
-    "noend.png": (bytes(noise("PNG")[:-12]), ["damaged inside", "truncated PNG"]),
+    "noend.png": (bytes(noise("PNG")[:-12]), ["damaged inside", "ends before its last chunk"]),
     "crc.png": (crc(noise("PNG")), ["damaged inside", "checksum"]),
     "garbage.jpg": (middle(noise("JPEG"), garbage(1500)), ["image 'garbage.jpg'"]),
     "progressive.jpg": (middle(noise("JPEG", progressive=True), garbage(1500)), ["damaged inside", "at byte"]),

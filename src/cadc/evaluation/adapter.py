@@ -10,7 +10,8 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import open_image, upright_rgb
+from cadc.data.pictures import open_image
+from cadc.data.pixels import upright_rgb
 from cadc.data.wording import question_alone
 from cadc.model.generate import generate, prompt
 
