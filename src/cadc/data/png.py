@@ -22,7 +22,7 @@ _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, begin and end of each chunk that is there whole, IEND the last; its content lies from begin + 8 to end - 4."""
+    """Kind, begin and end of each whole chunk up to IEND; its content lies from begin + 8 to end - 4."""
     begin, kind = len(SIGNATURE), b""
     while begin + 12 <= len(data) and kind != b"IEND":
         length, kind = _HEAD.unpack_from(data, begin)
