@@ -61,7 +61,7 @@ BROKEN = [
     ("docs/real_runs.md", "--local-dir data", "--local-folder data", "--local-folder"),
     ("docs/real_runs.md", "-S model.packing=false", "-S model.packing=true", "flash_attention_2"),
     ("docs/real_runs.md", "-S data.probe=/abs/benchmarks", "-S data.probe=data/benchmarks", "data/benchmarks"),
-    ("docs/real_runs.md", "    -S data.path=/abs/vision-flan-191k", "    -S data.path=data/vision-flan-191k", "data/vision-flan"),
+    ("docs/real_runs.md", "data.path=/abs/vision-flan-191k", "data.path=data/vision-flan-191k", "data/vision-flan"),
     ("docs/real_runs.md", "-S profile=smolvlm-256m,llava", "-S profile=smolvlm-256m,lava", "lava-1.5-7b"),
     ("docs/real_runs.md", ", tuned.watched: models/README.md", "", "HuggingFaceTB/SmolVLM-Instruct"),
     ("docs/real_runs.md", "dvc pull finetune@cadc", "dvc pull reports", "reports"),
@@ -93,7 +93,7 @@ def test_a_command_that_no_check_knows_is_a_fault(block):
 
 
 def test_commands_in_code_and_comments_are_found():
-    text = "How:\n\n    dvc repro prepared   # the pool\n    CADC_WORKER=2 dvc repro\n\nOr `make\nrepo` and `-S data=none`."
+    text = "How:\n\n    dvc repro prepared   # pool\n    CADC_WORKER=2 dvc repro\n\nOr `make\nrepo`, `-S data=none`."
     assert len(list(typed(text))) == len(code_faults(text, Path("stages/x.py"))) == 4
     assert all(
         any(typed(text) for text in said(path))

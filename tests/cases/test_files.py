@@ -41,7 +41,8 @@ SEVERAL = {  # files of a folder, its card -> the splits that it holds
     "own names": (["coco-00000-of-00001", "gqa-00000-of-00001"], None, "coco, gqa"),
     "by its card": (
         ["a/x", "a/y"],
-        "- config_name: default\n  data_files:\n  - split: train\n    path: a/x*\n  - split: extra\n    path: [a/y.parquet]\n",
+        "- config_name: default\n  data_files:\n"
+        "  - split: train\n    path: a/x*\n  - split: extra\n    path: [a/y.parquet]\n",
         "train, extra",
     ),
 }

@@ -1,17 +1,17 @@
-"""Processors as people find and set them: what can't go with its model, or changes nothing, is refused when it is loaded."""
+"""Processors as people find and set them: what can't go with its model, or changes nothing, is refused at loading."""
 
 import numpy as np
 import pytest
 import torch
 from architectures import FAMILIES
 from PIL import Image
-from transformers import LlavaProcessor
+from transformers import AutoProcessor, LlavaProcessor
 
 from cadc.config.errors import InputError
 from cadc.doctor.checks import processor_findings
 from cadc.model.encode import encode
 from cadc.model.load import load_processor
-from cadc.model.processors import check_shapes
+from cadc.model.processors import check_shapes, tensors_of
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +54,38 @@ def test_an_option_of_another_processor_or_of_videos_is_refused(load, family, op
         load(family, **{option: True})
 
 
-USED = [
-    ("llava", {"do_center_crop": False, "size": {"height": 32, "width": 32}}),  # they make up for each other
-    ("llava", {"do_normalize": False}),
-    ("llava", {"do_resize": True}),  # as published
-    ("llava", {"do_convert_rgb": True}),
-    ("llava", {"crop_size": {"height": 32, "width": 32}}),
-    ("llava", {"patch_size": 8, "num_additional_image_tokens": 1}),
-    ("smolvlm", {"do_image_splitting": False}),
-    ("qwen2_vl", {"max_pixels": 802816}),
-    ("qwen2_vl", {"do_rescale": True}),
+SQUARE = {"height": 32, "width": 32}
+USED = [  # options that are taken, and others, from which they differ; what is left out is as published
+    ("llava", {"do_center_crop": False, "size": SQUARE}, {}),  # they make up for each other
+    ("llava", {"do_normalize": False}, {}),
+    ("llava", {"do_resize": True}, {"do_resize": False}),
+    ("llava", {"do_convert_rgb": True}, {"do_convert_rgb": False}),
+    ("llava", {"crop_size": SQUARE}, {"crop_size": {"height": 24, "width": 24}}),
+    ("llava", {"patch_size": 8, "num_additional_image_tokens": 1}, {"patch_size": 16}),
+    ("llava", {"patch_size": 8, "num_additional_image_tokens": 1}, {"num_additional_image_tokens": 0}),
+    ("smolvlm", {"do_image_splitting": False}, {}),
+    ("qwen2_vl", {"max_pixels": 802816}, {}),
+    ("qwen2_vl", {"do_rescale": True}, {"do_rescale": False}),
 ]
 
 
-@pytest.mark.parametrize("family, options", USED)
-def test_an_option_that_can_matter_is_accepted(load, family, options):
-    load(family, **options)
+def given(processor):
+    """What a processor gives of a wide grey picture: its tensors, or none where it refuses it."""
+    try:
+        return dict(tensors_of(processor, Image.linear_gradient("L").rotate(90).resize((300, 200))))
+    except InputError:
+        return {}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("family, options, others", USED)
+def test_an_option_that_can_matter_is_taken(load, folders, family, options, others):
+    taken, other = given(load(family, **options)), given(AutoProcessor.from_pretrained(folders[family], **others))
+    assert "pixel_values" in taken and not same(taken, other)
+    assert not others or same(taken, given(load(family)))  # said as published
 
 
 def test_a_whole_picture_can_be_asked_for(load):
@@ -123,10 +139,13 @@ def test_a_processor_that_can_t_go_with_its_model_is_refused_and_the_doctor_says
         assert word in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "change, options",
-    [(only(patch_size=None), {"patch_size": 8}), (only(num_additional_image_tokens=0), {"num_additional_image_tokens": 1})],
-)  # fmt: skip
+REMEDIES = [
+    (only(patch_size=None), {"patch_size": 8}),
+    (only(num_additional_image_tokens=0), {"num_additional_image_tokens": 1}),
+]
+
+
+@pytest.mark.parametrize("change, options", REMEDIES)
 def test_the_remedy_helps(tmp_path, params, change, options):
     model, processor = FAMILIES["llava"].build()
     model.config.save_pretrained(tmp_path)

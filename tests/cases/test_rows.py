@@ -1,6 +1,4 @@
-"""Rows that are not what they seem: what they mean beyond their turns and pictures is refused, and answers are learnt as
-they are written.
-"""
+"""Rows that are not what they seem: what they mean beyond turns and pictures is refused; answers are learnt whole."""
 
 import json
 
@@ -198,7 +196,8 @@ def row(*said, images=()):
 
 
 ANSWERS = ["red", "the token is <pad>", "<unk>", "code: <s>old</s> new", "a <|im_end|> b", "red</s>", "<|im_start|>",
-           "look at <image> here", "<end_of_utterance>", "<|endoftext|> and more", "<|image_pad|>", "<</s>>"]  # fmt: skip
+           "look at <image> here", "<end_of_utterance>", "<|endoftext|> and more", "<|image_pad|>",
+           "<</s>>"]  # fmt: skip
 
 
 @pytest.mark.parametrize("answer", ANSWERS)

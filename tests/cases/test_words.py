@@ -46,7 +46,7 @@ def test_the_list_is_as_large_as_its_figures_need():
 
 
 def test_every_question_of_the_list_beside_every_answer():
-    """Measured: 0 of 13,828 pairs in one language flagged; of sentences in another 84% found, of one to three words 8%."""
+    """Of 13,828 pairs in one language 0 are flagged; of sentences in another 84%, of one to three words 8%."""
     listed = lines("languages.tsv")
     questions = [(name, text) for name, kind, text in listed if kind == "question"]
     right, wrong, found = 0, [], {"answer": [], "short": []}
@@ -175,7 +175,7 @@ def test_a_model_that_speaks_of_itself_is_found_in_other_languages(question, ans
         ("What does the HTML show?", "The code uses <s>old price</s> to strike it out."),
         ("Write a chat between two people.", "Human: Hello!\nAssistant: Hi, how are you?"),
         ("Tell me a story.", "Once upon a time there was a fox. It lived in the wood. The end 🦊"),
-        ("Finish the poem.", "Rain falls on the town. The streets shine in the night\nand every lamp is wearing a crown of pale light"),
+        ("Finish the poem.", "Rain falls. Streets shine in the night\nand every lamp is wearing a crown of pale light"),
         ("What do they do?", "They are farmers. They work the land every day and that is what they live for"),
         ("Describe it.", "A room full of toys and a big red ball for the small brown dog to play with"),
         ("Describe it.", "A kitchen with a stove and a refrigerator and a sink and the lights are on"),
@@ -204,7 +204,8 @@ def test_answers_that_break_off_are_found(end):
 @pytest.mark.parametrize("question", ["What color is the car?", "Describe the image.", "这是什么？"])
 @pytest.mark.parametrize(
     "answer",
-    ["nan", "NaN", "None", "null", "NULL", "N/A", "n/a", "[UNK]", "<unk>", "[object Object]", "...", "\ufffd\ufffd", "A caf\ufffd"],
+    ["nan", "NaN", "None", "null", "NULL", "N/A", "n/a", "[UNK]", "<unk>", "[object Object]", "...", "\ufffd\ufffd",
+     "A caf\ufffd"],
 )  # fmt: skip
 def test_values_that_a_program_lost_are_found(question, answer):
     assert abnormal_rows(row(question, answer))[0].startswith(("missing value", "lost characters"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,15 +13,10 @@ from cadc.cleaning.pictures import SIDE, fingerprint, image_groups
 from cadc.compute import shards
 from cadc.config.cleaning import Duplicates
 from cadc.config.params import load_params
-from cadc.data.pictures import image_file, open_image
+from cadc.data.pictures import file_digest, image_file, open_image
 
 SHARD_ROWS = 5000
 _EMPTY = {"hash": np.empty((0, SIDE * SIDE // 8), np.uint8), "thumbnail": np.empty((0, SIDE, SIDE, 3), np.int16)}
-
-
-def digest(image: dict) -> bytes:
-    """The file of a pool cell {bytes, path}, as 16 bytes."""
-    return blake2b(image_file(image), digest_size=16).digest()
 
 
 def picture_prints(images: list[list[dict]]) -> dict[str, np.ndarray]:
@@ -30,7 +24,7 @@ def picture_prints(images: list[list[dict]]) -> dict[str, np.ndarray]:
 
     Of all images in order: `fingerprint`'s arrays and file uint8 [n_images, 16]. n_images int64 [n], of each row.
     """
-    files, prints = [digest(image) for own in images for image in own], {}
+    files, prints = [file_digest(image_file(image)) for own in images for image in own], {}
     for name, image in zip(files, (image for own in images for image in own), strict=True):
         if name not in prints:  # rows of one picture are often neighbours: it is decoded once
             prints[name] = fingerprint(open_image(image))

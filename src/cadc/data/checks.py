@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import lru_cache, partial
-from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from cadc.config.errors import InputError
 from cadc.data.damage import damage
-from cadc.data.pictures import Unreadable, image_file, opened, upright_rgb
+from cadc.data.pictures import file_digest, image_file, opened
+from cadc.data.pixels import Unreadable, upright_rgb
 from cadc.data.reasons import check_text, fail, shown
 from cadc.data.turns import SOURCES, check_turns, given
 from cadc.data.wording import IMAGE_TOKEN
@@ -70,7 +70,7 @@ def check_benchmark(images: Iterable[tuple[str, dict]], **rules) -> None:
     for where, image in images:
         try:
             data = image_file(image)
-            key = blake2b(data, digest_size=16).digest()
+            key = file_digest(data)
             if key not in seen:
                 seen.add(key)
                 check_image(data, image["path"], **rules)

@@ -7,10 +7,9 @@ is well formed can't be told from another picture: a JPEG out of which a part wa
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from PIL import Image
+
+from cadc.data import png
 
 _END, _SCAN, _HUFFMAN, _INTERVAL = 0xD9, 0xDA, 0xC4, 0xDD
 _RESTARTS = range(0xD0, 0xD8)
@@ -22,17 +21,8 @@ _ZEROS = bytes(64)
 def damage(data: bytes, kind: str | None) -> str | None:
     """What is wrong inside a file that Pillow calls of the format `kind`; None where nothing is found."""
     if kind == "PNG":
-        return _png_damage(data)
+        return png.damage(data)
     return jpeg_damage(data) if kind in ("JPEG", "MPO") else None
-
-
-def _png_damage(data: bytes) -> str | None:
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            image.verify()
-    except Exception as error:  # a broken chunk makes Pillow raise what it likes
-        return f"{type(error).__name__}: {error}"
-    return None
 
 
 def jpeg_damage(data: bytes) -> str | None:

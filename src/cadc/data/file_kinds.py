@@ -9,7 +9,7 @@ _DAMAGED = "whose head is damaged", "restore the file or remove the row"
 #: Where a file of the kind has which bytes, what it is, and what to do.
 _SIGNATURES = (
     (0, b"version https://git-lfs", "a Git LFS pointer", "fetch the file with `git lfs pull`, or remove the row"),
-    (0, b"\xff\xd8", f"a JPEG {_DAMAGED[0]}", _DAMAGED[1]),
+    (0, b"\xff\xd8", f"a JPEG {_DAMAGED[0]}, or of 12 bits", f"convert it or {_DAMAGED[1]}"),
     (0, b"\x89PNG", f"a PNG {_DAMAGED[0]}", _DAMAGED[1]),
     (0, b"GIF8", f"a GIF {_DAMAGED[0]}", _DAMAGED[1]),
     (8, b"WEBP", f"a WebP {_DAMAGED[0]}", _DAMAGED[1]),
@@ -46,6 +46,8 @@ _TEXTS = (
 
 def what_it_is(data: bytes) -> tuple[str, str]:
     """`, but WHAT` (empty where nothing is known) and what to do about it."""
+    if not data:
+        return ", but empty (0 bytes)", _AGAIN
     if not data.strip(b"\0"):
         return ", but nothing except zero bytes", _AGAIN
     for at, signature, what, remedy in _SIGNATURES:

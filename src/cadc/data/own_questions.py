@@ -25,7 +25,8 @@ from cadc.config.data import Data
 from cadc.config.errors import InputError
 from cadc.data.checks import Checker
 from cadc.data.hub_layout import MMT_COLUMNS, OPTIONS, POPE_COLUMNS, write_card, write_split
-from cadc.data.pictures import opened, upright_rgb
+from cadc.data.pictures import opened
+from cadc.data.pixels import upright_rgb
 from cadc.data.probe import MMT, POPE
 from cadc.data.reasons import check_text, fail, is_blank, shown
 from cadc.data.records import PoolError

@@ -1,21 +1,17 @@
 """Pictures that stand in two places: in pool and scoring rows, or in rows that are aimed at and rows that are scored.
 
-A picture is known by the bytes of its file, not by its name (one that was packed anew, say from PNG to JPEG, is another).
+A picture is known by the bytes of its file, not by its name. One that was packed anew, say from PNG to JPEG, is another.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from cadc.data.hub_layout import pictures_in
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=16).digest()
+from cadc.data.pictures import file_digest
 
 
 class Scored:
@@ -27,21 +23,21 @@ class Scored:
         for task, paths in files.items():
             for _, image in pictures_in(paths):
                 if image["bytes"] is not None:
-                    tasks = self.of.setdefault(len(image["bytes"]), {}).setdefault(_digest(image["bytes"]), [])
+                    tasks = self.of.setdefault(len(image["bytes"]), {}).setdefault(file_digest(image["bytes"]), [])
                     if task not in tasks:
                         tasks.append(task)
         self._file = lru_cache(1 << 20)(self._of_file)
 
     def _of_file(self, path: str) -> list[str]:
         same_size = self.of.get(os.path.getsize(path))  # few files are read: most have a size of their own
-        return same_size.get(_digest(Path(path).read_bytes()), []) if same_size else []
+        return same_size.get(file_digest(Path(path).read_bytes()), []) if same_size else []
 
     def tasks(self, image: dict) -> list[str]:
         """The tasks that show the picture of a cell {bytes, path}."""
         if image["bytes"] is None:
             return self._file(image["path"])
         same_size = self.of.get(len(image["bytes"]))
-        return same_size.get(_digest(image["bytes"]), []) if same_size else []
+        return same_size.get(file_digest(image["bytes"]), []) if same_size else []
 
     def shared(self, pictures: Iterable[tuple[str, dict]]) -> dict[str, list[str]]:
         """Task -> the rows that show one of its pictures, of (row, cell {bytes, path}) each."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from PIL import Image
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import open_image, upright_rgb
+from cadc.data.pictures import open_image
+from cadc.data.pixels import upright_rgb
 from cadc.data.wording import question_alone
 from cadc.evaluation.benchmarks import BlankImage, load_tasks
 from cadc.evaluation.catalogue import needs

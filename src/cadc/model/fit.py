@@ -6,52 +6,32 @@ encoded by the very code that encodes them for training.
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
-from PIL import ExifTags, Image
+from PIL import Image
 from transformers import ProcessorMixin
 
 from cadc.config.errors import InputError
 from cadc.config.model import Model
+from cadc.data.pictures import Size, upright_size
 from cadc.data.probe import REPOSITORY, probe_rows
 from cadc.model.encode import TOKEN_TYPES, encode, prompt
 from cadc.model.load import load_processor
 
-_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-
-
-class Size(NamedTuple):
-    """What is known of a picture: its pixels, upright."""
-
-    width: int
-    height: int
-
 
 def size_of(image: dict) -> Size:
-    """The size of a pool cell {bytes, path}, from its file's head. Raises InputError naming the path."""
-    if image["bytes"] is None:
-        return _size_of_file(image["path"])
-    return _size(io.BytesIO(image["bytes"]), image["path"] or "in the table")
+    """The upright size of a pool cell {bytes, path}, from its file's head. Raises InputError naming the path."""
+    return upright_size(image) if image["bytes"] is not None else _size_of_file(image["path"])
 
 
 @lru_cache(1 << 20)  # many rows may show one file
-def _size_of_file(path: str) -> Size:
-    return _size(path, path)
-
-
-def _size(source: str | io.BytesIO, name: str) -> Size:
-    try:
-        with Image.open(source) as opened:
-            turned = opened.getexif().get(ExifTags.Base.Orientation) in _TURNED
-            return Size(*(opened.size[::-1] if turned else opened.size))
-    except OSError as error:
-        raise InputError(f"image {name}: can't be read ({type(error).__name__}); restore or replace it") from None
+def _size_of_file(path: str | None) -> Size:
+    return upright_size({"bytes": None, "path": path})
 
 
 class _Counting:
