@@ -6,6 +6,7 @@ pixel is decoded. Every reason says the value and what to do about it; who calls
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable
 from functools import lru_cache, partial
@@ -163,9 +164,10 @@ class Checker:
         check_text(name, "image")
         if not name.startswith("/") and ".." not in name.split("/"):
             return name
-        whole = os.path.join(os.path.abspath(self.folder), name)
+        folder = os.path.abspath(self.folder)
+        whole = os.path.join(folder, name)
         plain, real = os.path.normpath(whole), os.path.realpath(whole)
-        for path, root in ((plain, os.path.abspath(self.folder)), (real, self.root)):
+        for path, root in itertools.product((plain, real), (folder, self.root)):
             if os.path.commonpath([path, root]) == root != path and os.path.realpath(path) == real:
                 return os.path.relpath(path, root)
         fail(f"image {shown(name)} points outside the image folder; use a path relative to {self.folder}")

@@ -21,7 +21,7 @@ _BLOCK = 1 << 20  # bytes read at a time
 _SPACE = re.compile(r"[ \t\n\r]*")
 _COMMA = re.compile(r",[ \t\n\r]*\Z")
 _MARK = codecs.BOM_UTF8  # of Windows' editors
-_TORN = 16  # characters before the end of a text in which a word, an escape or a number may be cut
+_TORN = re.compile(r"[ \t\n\r]*[\w.+\\-]{0,16}")  # what a word, a number or an escape may be cut down to
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ class _Window:
             except RecursionError as error:
                 raise self.broken(_why(error, self.text), self.at) from None
             except json.JSONDecodeError as error:
-                # an error before the end of the text stays one, whatever follows
-                cut = error.msg.startswith("Unterminated") or error.pos + _TORN > len(self.text)
+                # an error in front of the text's end stays one, whatever follows
+                cut = error.msg.startswith("Unterminated") or _TORN.fullmatch(self.text, error.pos) is not None
                 if too_long or not cut or not self.more():
                     raise self.broken(_why(error, self.text), error.pos, cut) from None
                 continue
