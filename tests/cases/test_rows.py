@@ -84,6 +84,41 @@ REFUSED = {  # what a row holds -> what its message says
         ["image_path: 'a.png'", "call the field image"],
     ),
     "source is a list": ({"source": ["a"], "conversations": ASKED}, ["source is ['a']"]),
+    # other spellings of the same
+    "System": ({"System": "Answer in French.", "conversations": ASKED}, ["field System", "a system prompt"]),
+    "sys": ({"sys": "Answer in French.", "conversations": ASKED}, ["field sys", "a system prompt"]),
+    "systemPrompt": ({"systemPrompt": "Be brief.", "conversations": ASKED}, ["field systemPrompt"]),
+    "history": ({"history": [["hi", "hello"]], "conversations": ASKED}, ["field history", "earlier turns"]),
+    "Video-Path": ({"Video-Path": "a.mp4", "conversations": ASKED}, ["has a video", "Video-Path"]),
+    "frames": ({"frames": ["1.png", "2.png"], "conversations": ASKED}, ["frames of a video", "name these in images"]),
+    "media": ({"media": ["a.png"], "conversations": ASKED}, ["has media", "name these in images"]),
+    "Image": ({"Image": "a.png", "conversations": ASKED}, ["has Image: 'a.png', and no image", "call the field image"]),
+    "picture": ({"picture": "a.png", "conversations": ASKED}, ["has picture: 'a.png', and no image"]),
+    "mask": (
+        {"image": "a.png", "mask": "m.png", "conversations": talk("<image> what ?", "red")},
+        ["field mask, places in its picture"],
+    ),
+    "bbox": (
+        {"image": "a.png", "bbox": [1, 2, 3, 4], "conversations": talk("<image> what ?", "red")},
+        ["field bbox, places in its picture"],
+    ),
+    "ms-swift's objects": (
+        {"objects": {"ref": ["cat"], "bbox": [[1, 2, 3, 4]]}, "conversations": ASKED},
+        ["field objects, places in its picture"],
+    ),
+    "label as a text": ({"label": "False", "conversations": ASKED}, ["label: false", "a bad answer"]),
+    "kto_tag as a text": ({"kto_tag": "false", "conversations": ASKED}, ["kto_tag: false"]),
+    "Loss_Weight": ({"conversations": talk("q", "bad", Loss_Weight=0)}, ["turn 1 has Loss_Weight: 0"]),
+    "loss of each turn": ({"loss": [1, 0], "conversations": ASKED}, ["has loss: [1, 0]", "learnt alike"]),
+    "masked answer": ({"conversations": talk("q", "bad", mask=True)}, ["turn 1 has mask: True", "learnt alike"]),
+    "picture's path of a turn": (
+        {"conversations": [talk("q", image_path="a.png")[0], ASKED[1]]},
+        ["turn 0 has a picture of its own (image_path)"],
+    ),
+    "text beside value": (
+        {"conversations": talk("q", "red", content="blue")},
+        ["turn 1 has value and content, which differ"],
+    ),
 }
 
 
@@ -107,6 +142,96 @@ def test_fields_that_change_nothing_stay(folder, form):
     assert not skipped and table["turns"].to_pylist() == [
         [{"role": "user", "text": "q"}, {"role": "assistant", "text": "a"}]
     ]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"video": value} for value in (0, 0.0, "0", "None", "null", "nan", float("nan"), [], {"path": None}, False)),
+        {"system": "None", "history": [], "mask": 0, "bbox": None, "objects": ["cat", "dog"], "frames": [""]},
+        {"label": "yes", "weight": [1, 1], "loss": [1, 1], "train": "true", "rejected": "null"},
+        {"image_path": "", "Image": None, "split": "train", "model": "m"},
+    ],
+    ids=str,
+)
+def test_what_says_nothing_is_no_field(folder, fields):
+    table, skipped = read(folder, [{"id": "r", **fields, "conversations": ASKED}])
+    assert table.num_rows == 1 and not skipped
+
+
+@pytest.mark.parametrize("form", ["json", "parquet"])
+def test_fields_that_are_not_read_are_counted(folder, form, capsys):
+    rows = [{"id": str(i), "conversations": ASKED, "model": "m", "weight": 1, "score": 0.5} for i in range(3)]
+    read(folder, rows, form)
+    said = capsys.readouterr().out
+    assert ("model (3), score (3)" if form == "json" else "columns that are not read: model, score") in said
+
+
+@pytest.mark.parametrize("image", ["", None, float("nan"), {}, [], [""], [None], "None", {"bytes": None, "path": None}])
+@pytest.mark.parametrize("name", ["image", "images"])
+def test_a_row_of_text_may_have_an_empty_image(folder, name, image):
+    rows = [{"id": "r", name: image, "conversations": ASKED}]
+    made = read(folder, rows)[0].to_pylist()[0]
+    assert made["images"] == [] and made["source"] == "text"
+    rows[0]["conversations"] = talk("<image>\nwhat ?", "red")
+    with pytest.raises(PoolError, match=r"1 <image> token\(s\) in the human turns but 0 image"):
+        read(folder, rows)
+    both = rows[0] | {name: image, "image" if name == "images" else "images": "a.png"}
+    assert len(read(folder, [both])[0]["images"].to_pylist()[0]) == 1
+
+
+MARKS = ["<ImageHere>", "<|image_1|>", "<|image|>", "<image 1>", "<image_1>", "<|vision_start|><|image_pad|><|vision_end|>",
+         "<img>a.png</img>", "<image_placeholder>", "<start_of_image>", "<im_start>", "<IMG_CONTEXT>", "<img>", "<Img>",
+         "[IMG]", "<Image>", "<IMAGE>", "<image/>", "<picture>", "<img><img>"]  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("said", ["{}\nWhat is it ?", "{} What is it ?", "What is it ?\n{}\n", "What is it ? {}"])
+def test_another_trainer_s_mark_of_a_picture_is_no_text(folder, mark, said):
+    asked = said.format(mark)
+    with pytest.raises(PoolError) as error:
+        read(folder, [GOOD, {"id": "odd", "conversations": talk("hi", "hello", asked, "red")}])
+    assert f"row id odd: turn 2 holds {mark[:4]}" in str(error.value) and "write <image>" in str(error.value)
+    with pytest.raises(PoolError) as error:
+        read(folder, [{"id": "odd", "image": "a.png", "conversations": talk(asked, "red")}])
+    assert "0 <image> token(s) in the human turns but 1 image(s); make them equal; <" in str(error.value).replace("[", "<")
+
+
+@pytest.mark.parametrize("said", ["In <image 1>, who wins ?", "Look: <|image_1|> is red, <|image_2|> blue", "<ImageHere>Who ?"])
+def test_a_mark_that_means_nothing_else_counts_inside_a_sentence(folder, said):
+    with pytest.raises(PoolError, match="by which others mark a picture"):
+        read(folder, [{"id": "r", "conversations": talk(said, "red")}])
+
+
+def test_a_mark_alone_is_no_answer(folder):
+    with pytest.raises(PoolError, match=r"turn 1 holds <\|image_1\|>"):
+        read(folder, [{"id": "r", "conversations": talk("Draw a cat.", "Here it is:\n<|image_1|>")}])
+
+
+PROSE = [
+    ("Write HTML.", '<div>\n<img src="a.png">\n</div>'),
+    ('Mend it:\n<img src="a.png" alt="a">', "It is whole."),
+    ("<img> tag does not show, why ?", "Give it a src."),
+    ("Which element shows a picture ?\n<img>\n<video></video>", "The first."),
+    ("<html><body>\n<img>\n</body></html>\nIs that whole ?", "No."),
+    ("[IMG]http://a.b/c.png[/IMG]\nWhat is it in BBCode ?", "A picture."),
+    ("What is `<|image_1|>` for ?", "It stands for a picture."),
+    ("How does Qwen mark pictures ?", "With <|vision_start|>, <|image_pad|> and <|vision_end|>."),
+    ("How do I prompt it ?", "```\n<|image_1|>\nWhat is it ?\n```"),
+    ("Parse <image1>a</image1>.", "a"),
+    ("What does a < image > b mean in set theory ?", "Nothing."),
+    ("Is a <img or img> b ?", "Neither."),
+]
+
+
+@pytest.mark.parametrize("said", PROSE, ids=str)
+def test_a_text_that_speaks_of_marks_is_a_text(folder, said):
+    assert read(folder, [{"id": "r", "conversations": talk(*said)}])[0].num_rows == 1
+
+
+def test_with_a_picture_its_name_is_a_text(folder):
+    row = {"id": "r", "image": ["a.png", "a.png"], "conversations": talk("<image 1>: <image>\n<image 2>: <image>\nq", "a")}
+    assert read(folder, [row])[0].num_rows == 1
 
 
 @pytest.mark.parametrize(
@@ -150,6 +275,24 @@ def test_the_task_of_a_row_is_its_source(folder):
     assert read(folder, rows)[0]["source"].to_pylist() == ["ROADS+sign", "images", "mine", "7"]
 
 
+@pytest.mark.parametrize("form", ["json", "parquet"])
+def test_others_names_of_a_source_count_where_ours_is_missing(folder, form):
+    fields = [
+        {"data_source": "sharegpt4v"},
+        {"dataset": "gqa", "data_source": ""},
+        {"source_dataset": "vqa", "dataset": "x"},
+        {"dataSource": "coco", "source": "None"},
+        {"dataset_name": "okvqa", "task_name": "T", "data_source": "y"},
+        {"data_source": "z", "source": "mine"},
+    ]
+    rows = [{"id": str(i), **each, "conversations": ASKED} for i, each in enumerate(fields)]
+    names = sorted({name for each in fields for name in each})
+    rows = [dict.fromkeys(names) | row for row in rows] if form == "parquet" else rows
+    assert read(folder, rows, form)[0]["source"].to_pylist() == ["sharegpt4v", "gqa", "vqa", "coco", "T", "mine"]
+    odd = {"id": "r", "dataset": {"name": "gqa"}, "image": "a.png", "conversations": talk("<image> q", "a")}
+    assert read(folder, [odd])[0]["source"].to_pylist() == ["images"]
+
+
 UNSEEN = ["\u200b", "\ufeff", "\u00ad\n", "\x00\x07", "\u2060 \u200d", "\u3164", "\ufe0f", " \t\u2028"]
 
 
@@ -181,6 +324,16 @@ def test_turns_out_of_order_as_llava_takes_them(folder, capsys):
     assert table["id"].to_pylist() == ["good", "a"] and [row.id for row in skipped] == ["b", "c"]
     assert [turn["text"] for turn in table["turns"].to_pylist()[1]] == ["what ?", "red"]
     assert "first turn of 1 rows is gpt's and is left out: a" in capsys.readouterr().out
+    alone = {"id": "e", "conversations": answer_first["conversations"][:1]}
+    table, skipped = read(folder, [GOOD, alone], on_bad_row="llava")  # nothing of it is learnt there, either
+    assert [row.id for row in skipped] == ["e"]
+    twice = {"id": "f", "conversations": [ASKED[1], ASKED[1], *ASKED]}
+    with pytest.raises(PoolError, match="row id f: turn 0 is from 'gpt'") as error:
+        read(folder, [twice], on_bad_row="llava")
+    assert "on_bad_row: skip" in str(error.value) and "llava" not in str(error.value)
+    with pytest.raises(PoolError) as error:
+        read(folder, [{"id": "d", "video": "v.mp4", "conversations": ASKED}])
+    assert "on_bad_row: skip" in str(error.value) and "llava" not in str(error.value)
     with pytest.raises(PoolError, match="row id d: has a video"):  # what LLaVA would learn wrongly stays a fault
         read(folder, [*rows, {"id": "d", "video": "v.mp4", "conversations": ASKED}], on_bad_row="llava")
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cadc.data import records
+from cadc.data import json_rows, records
 from cadc.data.checks import Checker
 from cadc.data.reader import PoolError, copy_pool, read_pool
 
@@ -152,13 +152,13 @@ def test_a_list_read_in_windows_is_what_json_reads_whole(tmp_path_factory, value
     path = tmp_path_factory.mktemp("windows") / "pool.json"
     path.write_text(mark + json.dumps(values, ensure_ascii=ascii_only, indent=indent) + "\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "_BLOCK", block)
+        patch.setattr(json_rows, "_BLOCK", block)
         assert list(records.read_records(path)) == values
 
 
 @pytest.mark.parametrize("block", [5, 64, 1 << 20])
 def test_where_a_file_breaks_does_not_depend_on_the_windows(folder, monkeypatch, block):
-    monkeypatch.setattr(records, "_BLOCK", block)
+    monkeypatch.setattr(json_rows, "_BLOCK", block)
     text = json.dumps([GOOD | {"id": f"é{i}"} for i in range(9)], indent=1, ensure_ascii=False)
     broken = text[: text.rindex('"value"')]
     with pytest.raises(PoolError, match=f"line {broken.count(chr(10)) + 1} near row é8: JSON breaks off"):
@@ -170,8 +170,8 @@ def test_where_a_file_breaks_does_not_depend_on_the_windows(folder, monkeypatch,
 
 
 def test_a_row_without_end_is_not_read_into_memory(folder, monkeypatch):
-    monkeypatch.setattr(records, "LONGEST_ROW", 1000)
-    monkeypatch.setattr(records, "_BLOCK", 100)
+    monkeypatch.setattr(json_rows, "LONGEST_ROW", 1000)
+    monkeypatch.setattr(json_rows, "_BLOCK", 100)
     long = GOOD | {"id": "long", "conversations": [TALK[0], {"from": "gpt", "value": "so " * 400}]}
     with pytest.raises(PoolError, match="line 1 near row long: not JSON, or a row above 1000 characters"):
         read(folder, [GOOD, long, *(GOOD | {"id": i} for i in range(50))])

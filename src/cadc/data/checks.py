@@ -6,6 +6,7 @@ pixel is decoded. Every reason says the value and what to do about it; who calls
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable
 from functools import lru_cache, partial
@@ -15,10 +16,12 @@ from PIL import Image
 
 from cadc.config.errors import InputError
 from cadc.data.damage import damage
+from cadc.data.fields import given, source_of
+from cadc.data.marks import picture_mark
 from cadc.data.pictures import file_digest, image_file, opened
 from cadc.data.pixels import Unreadable, upright_rgb
 from cadc.data.reasons import check_text, fail, shown
-from cadc.data.turns import SOURCES, check_turns, given
+from cadc.data.turns import check_turns
 from cadc.data.wording import IMAGE_TOKEN
 
 MAX_IMAGE_PIXELS = 178_956_970  # where Pillow itself raises DecompressionBombError: twice its Image.MAX_IMAGE_PIXELS
@@ -102,17 +105,23 @@ class Checker:
     def row(self, record: dict) -> dict:
         """One record as a row {id, source, images, turns}. Raises InputError with the reason and the fix."""
         turns = check_turns(record)
-        found = [record[key] for key in ("image", "images") if record.get(key) is not None]
-        if len(found) > 1 and len(found := [value for value in found if given(value)]) > 1:
+        found = [value for value in (record.get("image"), record.get("images")) if given(value)]
+        if len(found) > 1:
             fail("has both image and images; keep one of them")
         images = found[0] if found and isinstance(found[0], list) else found
-        tokens = sum(turn["text"].count(IMAGE_TOKEN) for turn in turns if turn["role"] == "user")
+        said = [turn["text"] for turn in turns if turn["role"] == "user"]
+        tokens = sum(text.count(IMAGE_TOKEN) for text in said)
         if tokens != len(images):
-            fail(f"{tokens} {IMAGE_TOKEN} token(s) in the human turns but {len(images)} image(s); make them equal")
+            mark = next(filter(None, (picture_mark(text, said) for text in said)), None)
+            other = f"; {mark} is no mark of a picture here, {IMAGE_TOKEN} is" if mark else ""
+            fail(
+                f"{tokens} {IMAGE_TOKEN} token(s) in the human turns but {len(images)} image(s); make them equal{other}"
+            )
         if any(IMAGE_TOKEN in turn["text"] for turn in turns if turn["role"] == "assistant"):
             fail(f"a gpt turn contains {IMAGE_TOKEN}; images belong to human turns")
-        names = [image.get("path") if isinstance(image, dict) else image for image in images]
-        source = next((record[name] for name in SOURCES if given(record.get(name))), _folder_of(names))
+        source = source_of(record)
+        if source is None:
+            source = self._folder_of(images[0]) if images else "text"
         if not isinstance(source, str | int | float):
             fail(f"source is {shown(source)}; write a text")
         return {
@@ -135,6 +144,7 @@ class Checker:
         name = image.get("path") if isinstance(image, dict) else image
         if not isinstance(name, str) or not name:
             fail(f"image is {shown(name)}; give a path inside the image folder, or leave the field out")
+        name = self._inside(name)
         path = self.file(name)
         return (
             {"bytes": Path(path).read_bytes(), "path": name}
@@ -142,8 +152,8 @@ class Checker:
             else {"bytes": None, "path": str(self.folder / name)}
         )
 
-    def _file(self, name: str) -> str:
-        """Where the image `name` really lies, links followed: inside the image folder, and whole."""
+    def _inside(self, name: str) -> str:
+        """The path of an image from the image folder on: absolute ones, and those with `..`, may lie in it, too."""
         if "\0" in name or "\\" in name:
             fail(
                 f"image {shown(name)} holds {'a NUL byte' if chr(0) in name else 'a backslash'}; "
@@ -151,9 +161,29 @@ class Checker:
             )
         if self.folder is None:
             fail(f"image {shown(name)} is a file, but data.images is not set; set it to the folder")
-        if name.startswith("/") or ".." in name.split("/"):
-            fail(f"image {shown(name)} points outside the image folder; use a path relative to {self.folder}")
-        path = os.path.realpath(self.folder / check_text(name, "image"))
+        check_text(name, "image")
+        if not name.startswith("/") and ".." not in name.split("/"):
+            return name
+        folder = os.path.abspath(self.folder)
+        whole = os.path.join(folder, name)
+        plain, real = os.path.normpath(whole), os.path.realpath(whole)
+        for path, root in itertools.product((plain, real), (folder, self.root)):
+            if os.path.commonpath([path, root]) == root != path and os.path.realpath(path) == real:
+                return os.path.relpath(path, root)
+        fail(f"image {shown(name)} points outside the image folder; use a path relative to {self.folder}")
+
+    def _folder_of(self, image) -> str:
+        """Where a row comes from, if it does not say: the first folder of its image (as in LLaVA-665K)."""
+        embedded = isinstance(image, dict) and isinstance(image.get("bytes"), bytes)
+        name = image.get("path") if isinstance(image, dict) else image
+        if isinstance(name, str) and name and not embedded:
+            name = self._inside(name)
+        parts = PurePosixPath(name).parts if isinstance(name, str) else ()
+        return parts[0] if len(parts) > 1 else "images"
+
+    def _file(self, name: str) -> str:
+        """Where the image `name` really lies, links followed: inside the image folder, and whole."""
+        path = os.path.realpath(self.folder / name)
         if not os.path.exists(path):
             fail(f"image {shown(name)} is missing from {self.folder}; restore the file or remove the row")
         if os.path.commonpath([path, self.root]) != self.root:
@@ -162,9 +192,3 @@ class Checker:
             fail(f"image {shown(name)} is a folder or no regular file; give the path of a picture")
         self.check(path, name)
         return path
-
-
-def _folder_of(names: list[str | None]) -> str:
-    """Where a row comes from, if it does not say: the first folder of its image (as in LLaVA-665K), else `text`."""
-    parts = PurePosixPath(names[0]).parts if names and isinstance(names[0], str) else ()
-    return parts[0] if len(parts) > 1 else "images" if names else "text"

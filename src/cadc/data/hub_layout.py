@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import os
+import posixpath
 import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import datasets
 import pyarrow as pa
@@ -30,64 +33,150 @@ POPE_COLUMNS = {
     "image": "image",
 }
 
-_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(?:-[0-9a-f]+)?\.parquet")
-#: The words by which `datasets` knows a split in a file's or folder's name.
+_SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)(?:-[0-9a-f]+)?\.parquet", re.IGNORECASE)
+#: Words that name a split in a file's or folder's name; those by which `datasets` knows one have its name.
 _SPLIT = re.compile(
-    r"(?:^|[^a-z0-9])(?:(train|training)|(validation|valid|val|dev)|(test|testing|eval|evaluation))(?=$|[^a-z])"
+    r"(?:^|[^a-z0-9])(?:(?P<other>train[-_ ]?val|mini[-_ ]?(?:train|val|test)|val[-_ ]?test|dev[-_ ]?test|"
+    r"test[-_ ]?(?:dev|std|challenge|reserve)|test[ab]|h[oe]ld[-_ ]?out)|(?P<train>train|training)|"
+    r"(?P<validation>validation|valid|val|dev)|(?P<test>test|testing|eval|evaluation))(?=$|[^a-z])"
 )
+_HEAD = re.compile(r"\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)  # of a card
 
 
-def _of_card(folder: Path) -> list[tuple[str, str, str]]:
-    """(config, split, pattern of files) as the card's front matter names them; none where it names none."""
+class Shard(NamedTuple):
+    """What a file's name says, `PREFIX-00001-of-00003.parquet`."""
+
+    prefix: str
+    number: int
+    n: int
+    digits: int
+
+
+def shard_of(file: Path) -> Shard | None:
+    """What the file's name says where it is that of a shard."""
+    match = _SHARD.fullmatch(file.name)
+    return Shard(match[1], int(match[2]), int(match[3]), len(match[2])) if match else None
+
+
+def _rules(folder: Path) -> list[tuple[str, str | None, tuple[str, ...]]]:
+    """(config, split, parts of a pattern of paths) as the front matter of the folder's card names them, none where
+    there is no card or it names no files. Split None: the files' names say it.
+
+    Raises InputError where the card names files in a way that can't be understood.
+    """
+    card = folder / "README.md"
     try:
-        text = (folder / "README.md").read_text(encoding="utf-8-sig")
-        configs = yaml.safe_load(text.split("---")[1])["configs"] if text.startswith("---") else []
-        found = []
-        for config in configs:
-            files = config["data_files"]
-            for part in files if isinstance(files, list) else [files]:
-                split, paths = (part["split"], part["path"]) if isinstance(part, dict) else ("train", part)
-                found += [
-                    (config["config_name"], split, path) for path in (paths if isinstance(paths, list) else [paths])
-                ]
-        return found
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError):
+        text = card.read_bytes().decode("utf-8-sig", errors="replace")
+    except OSError:
         return []
+    head = _HEAD.match(text)
+    if not re.search(r"^configs[ \t]*:", head[1] if head else text if text.startswith("---") else "", re.MULTILINE):
+        return []
+    try:
+        return [rule for config in yaml.safe_load(head[1])["configs"] for rule in _rules_of(config)]
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{card}: which files are of which split can't be read from its head ({type(error).__name__}: {why}); "
+            "repair its `configs`, or remove it: then the files' names say it"
+        ) from None
 
 
-def _of_name(file: Path) -> tuple[str, str]:
-    """Config and split of a parquet file, by its path in the data set's folder, where the card doesn't name it."""
+def _rules_of(config: dict) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
+    name, base = str(config.get("config_name", "default")), str(config.get("data_dir") or "")
+    files = config.get("data_files", {"split": None, "path": "**"})
+    for part in files if isinstance(files, list) else [files]:
+        split, paths = (part["split"], part["path"]) if isinstance(part, dict) else ("train", part)
+        for path in paths if isinstance(paths, list) else [paths]:
+            pattern = PurePosixPath(posixpath.normpath(posixpath.join(base, path))).parts
+            yield name, None if split is None else str(split), pattern
+
+
+def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a path fit those of a pattern; `**` stands for any number of folders."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_fits(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
+
+
+Splits = dict[tuple[str, str], list[Path]]  # files by config and split
+
+
+def by_card(folder: Path, files: list[Path]) -> Splits:
+    """The files under `folder` that its card names, or that of a folder that it lies in; empty where there is none.
+
+    Raises InputError where the card can't be understood, or names none of them.
+    """
+    whole = Path(os.path.abspath(folder))
+    for place in (whole, *whole.parents[:2]):  # a data set's folders are its configs and their splits
+        rules, splits = _rules(place), defaultdict(list)
+        for file in files:
+            path = whole.relative_to(place) / file.relative_to(folder)
+            named = [
+                (config, split or _of_name(path)[1]) for config, split, pattern in rules if _fits(path.parts, pattern)
+            ]
+            for key in dict.fromkeys(named):
+                splits[key].append(file)
+        if splits:
+            return dict(splits)
+        if rules and files and place == whole:
+            raise InputError(
+                f"{folder}: its README.md names none of the {len(files)} parquet files that are there, such as "
+                f"{files[0].relative_to(folder)}; fetch the data set again, or set data.annotations to the files of "
+                "one split"
+            )
+    return {}
+
+
+def _of_name(file: Path) -> tuple[str, str | None]:
+    """Config and split of a parquet file, by its path in the data set's folder; split None where no word says it."""
     shard, parents = shard_of(file), file.parts[:-1]
     word = _SPLIT.search("/".join(file.with_suffix("").parts).lower())
-    split = shard[0] if shard else ("train", "validation", "test")[word.lastindex - 1] if word else "train"
-    named = bool(shard) or word is not None
-    config = "/".join(part for part in parents if part != "data" and not _SPLIT.search(part.lower())) if named else ""
-    return config or "default", split
+    if not (shard or word):
+        return "default", None
+    split = shard.prefix if shard else re.sub(r"[-_ ]", "", word["other"]) if word["other"] else word.lastgroup
+    return "/".join(part for part in parents if part != "data" and not _SPLIT.search(part.lower())) or "default", split
 
 
-def parquet_splits(folder: Path) -> dict[tuple[str, str], list[Path]]:
-    """The parquet files under a folder by (config, split), as its card or else their names say, sorted.
-
-    Hidden files and folders are none of it. Raises InputError where shards of a split are missing.
-    """
-    card, splits = _of_card(folder), defaultdict(list)
-    for file in sorted(folder.rglob("*.parquet")):
-        path = file.relative_to(folder)
-        if any(part.startswith((".", "__")) for part in path.parts):
-            continue
-        name = path.as_posix()
-        named = [(config, split) for config, split, pattern in card if fnmatchcase(name, pattern.replace("**/", "*"))]
-        for key in dict.fromkeys(named or [_of_name(path)]):
-            splits[key].append(file)
-    for files in splits.values():
-        check_shards(files)
+def by_name(folder: Path, files: list[Path]) -> Splits:
+    """Files under `folder` by what their names say: all are `train` where none says anything, else those that say
+    nothing are splits of their own."""
+    said = {file: _of_name(file.relative_to(folder)) for file in files}
+    silent = all(split is None for _, split in said.values())
+    splits = defaultdict(list)
+    for file, (config, split) in said.items():
+        splits[config, split or ("train" if silent else file.stem)].append(file)
     return dict(splits)
 
 
-def shard_of(file: Path) -> tuple[str, int, int] | None:
-    """(prefix, number, of how many) where the file is named as a shard."""
-    match = _SHARD.fullmatch(file.name)
-    return (match[1], int(match[2]), int(match[3])) if match else None
+def _is_seen(name: str) -> bool:
+    return not name.startswith((".", "__"))
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """The parquet files under a folder, links followed, sorted. Hidden files and folders are none of it."""
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        here = Path(place)
+        around = {os.path.realpath(each) for each in (here, *here.parents)}  # a link to one of them leads in a circle
+        folders[:] = [name for name in folders if _is_seen(name) and os.path.realpath(here / name) not in around]
+        found += [here / name for name in names if _is_seen(name) and name.lower().endswith(".parquet")]
+    return sorted(found)
+
+
+def parquet_splits(folder: Path) -> Splits:
+    """The parquet files under a folder by (config, split), as its card or else their names say, sorted.
+
+    What the card leaves out is not among them. Raises InputError where shards of a split are missing, or the card can't
+    be understood.
+    """
+    files = parquet_files(folder)
+    splits = by_card(folder, files) or by_name(folder, files)
+    for named in splits.values():
+        check_shards(named)
+    return splits
 
 
 def check_shards(files: list[Path]) -> None:
@@ -95,16 +184,16 @@ def check_shards(files: list[Path]) -> None:
     of = defaultdict(set)
     for file in files:
         if shard := shard_of(file):
-            of[file.parent, shard[0], shard[2]].add(shard[1])
-    for (parent, prefix, n), there in of.items():
-        lacking = [f"{prefix}-{i:05d}-of-{n:05d}" for i in range(n) if i not in there]
+            of[file.parent, shard.prefix, shard.n, shard.digits].add(shard.number)
+    for (parent, prefix, n, digits), there in of.items():
+        lacking = [f"{prefix}-{i:0{digits}d}-of-{n:0{digits}d}" for i in range(n) if i not in there]
         if lacking:
             raise InputError(
-                f"{parent}: {some(lacking)} {'is' if len(lacking) == 1 else 'are'} missing, {len(lacking)} of {n} files; "
-                "fetch it again"
+                f"{parent}: {some(lacking)} {'is' if len(lacking) == 1 else 'are'} missing, {len(lacking)} of {n} "
+                "files; fetch it again"
             )
     totals = defaultdict(set)
-    for parent, prefix, n in of:
+    for parent, prefix, n, _ in of:
         totals[parent, prefix].add(n)
     for (parent, prefix), numbers in totals.items():
         if len(numbers) > 1:

@@ -11,12 +11,8 @@ No picture is aimed at and scored. Two files with the same pixels are one pictur
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
-import json
 import re
-import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -24,28 +20,22 @@ from pathlib import Path
 from cadc.config.data import Data
 from cadc.config.errors import InputError
 from cadc.data.checks import Checker
+from cadc.data.fields import check_fields, given, spelt
 from cadc.data.hub_layout import MMT_COLUMNS, OPTIONS, POPE_COLUMNS, write_card, write_split
+from cadc.data.json_rows import Repeated, json_values
+from cadc.data.marks import other_mark, picture_mark
 from cadc.data.pictures import opened
 from cadc.data.pixels import upright_rgb
 from cadc.data.probe import MMT, POPE
-from cadc.data.reasons import check_text, fail, is_blank, shown
-from cadc.data.records import PoolError
+from cadc.data.reasons import PoolError, check_text, fail, is_blank, shown
+from cadc.data.tab_rows import check_file, tab_rows
 from cadc.data.wording import IMAGE_TOKEN
 
-_NEEDED = ("index", "question", "A", "B", "answer", "category", "l2-category", "split")
+_NEEDED = ("index", "question", "A", "B", "answer", "category", "l2-category", "split", "image_path|image")
+_POPE_NEEDED = ("question_id", "image", "text", "label")
 _SPLITS = {"VAL": "probe", "TEST": "score"}
-
-
-def _text(path: Path, fix: str) -> str:
-    """A file's text, without a byte order mark."""
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise PoolError(f"{path}: no such file; {fix}") from None
-    except UnicodeDecodeError as error:
-        raise PoolError(f"{path}: not UTF-8 at byte {error.start}; re-save the file as UTF-8") from None
-    except OSError as error:
-        raise PoolError(f"{path}: can't be read ({error.strerror}); {fix}") from None
+#: What others write beside a question, and no task here shows.
+_BESIDE = {"hint", "hints", "context", "passage", "document", "choices", "options", "image2", "image3", "image4"}
 
 
 def _image(image: str | dict, checker: Checker) -> dict:
@@ -59,7 +49,7 @@ def _digest(image: bytes) -> bytes:
     return hashlib.blake2b(picture.tobytes(), digest_size=16, key=str(picture.size).encode()).digest()
 
 
-def _check_question(text: str, name: str) -> None:
+def _check_text(text: str, name: str) -> None:
     check_text(text, name)
     if is_blank(text):
         fail(f"{name} is empty; fill it in or remove the row")
@@ -67,16 +57,46 @@ def _check_question(text: str, name: str) -> None:
         fail(f"{name} holds {IMAGE_TOKEN}; take it out: a question's picture is shown in front of it")
 
 
+def _check_question(record: dict, name: str, options: list[str], own: tuple[str, ...]) -> None:
+    """Refuse a question, in field `name` of a record, that can't be seen, or that means more than what its `own` fields
+    say and its picture shows.
+    """
+    texts = [record[field] for field in (name, *options)]
+    for field, text in zip((name, *options), texts, strict=True):
+        _check_text(text, field)
+        asked = field == name  # an option may be the name of an element of HTML
+        if mark := picture_mark(text, texts, everywhere=asked) or (other_mark(text, texts) if asked else None):
+            fail(
+                f"{field} holds {mark}, by which others mark what is shown; take it out: the picture is shown in front"
+            )
+    others = {field: value for field, value in record.items() if field not in own}
+    for field, value in others.items():
+        is_option = len(field) == 1 and str(value or "").strip()
+        if is_option or (spelt(field) in _BESIDE and given(value)):
+            fail(
+                f"has {'an option' if is_option else 'a text'} {field}, {shown(value)}, which is not shown: the task "
+                f"takes {', '.join(own)}; write it into {name}, or take it out"
+            )
+    check_fields({"image": "shown"} | others)
+
+
 def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
     """One line of mmt.tsv: where it goes and its document. Raises InputError with the reason and the fix."""
     if record["split"] not in _SPLITS:
         fail(f"split is {record['split']!r}; write VAL (aimed at) or TEST (scored)")
     options = {letter: (record.get(letter) or "").strip() or None for letter in OPTIONS}
-    for name in ("question", "category", "l2-category", *(letter for letter in OPTIONS if options[letter])):
-        _check_question(record[name], name)
-    if not options.get(record["answer"]):
-        given = ", ".join(letter for letter, text in options.items() if text)
-        fail(f"the answer {record['answer']!r} is none of its options {given}; repair it")
+    letters = [letter for letter, text in options.items() if text]
+    _check_question(record, "question", letters, (*MMT_COLUMNS, "image_path"))
+    for name in ("category", "l2-category"):
+        _check_text(record[name], name)
+    if record["answer"] not in letters:
+        fail(f"the answer {record['answer']!r} is none of its options {', '.join(letters)}; repair it")
+    if len(letters) < 2:
+        fail(f"has one option alone, {letters[0]}; give at least two")
+    first = {options[letter]: letter for letter in reversed(letters)}
+    if twins := [(first[options[letter]], letter) for letter in letters if first[options[letter]] != letter]:
+        one, other = twins[0]
+        fail(f"its options {one} and {other} are both {shown(options[one])}; make them differ, or take one out")
     if not re.fullmatch(r"[0-9]{1,10}", record["index"]) or int(record["index"]) >= 1 << 31:
         fail(f"index is {shown(record['index'])}; number the rows, below {1 << 31}")
     if record.get("image_path"):
@@ -96,55 +116,14 @@ def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
     return _SPLITS[record["split"]], document
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each row of a tab-separated file, by the header's names, and the line where it begins."""
-    csv.field_size_limit(sys.maxsize)  # an image in base64 is a long field
-    text = _text(path, "set data.choice to your questions in MMT-Bench's schema, or to null")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
-    start, header = 1, None
-    try:
-        for fields in reader:
-            where, start = start, reader.line_num + 1
-            if not fields:
-                continue
-            if header is None:
-                header = [name.strip() for name in fields]
-                missing = [name for name in _NEEDED if name not in header]
-                if not missing and not {"image_path", "image"} & {*header}:
-                    missing = ["image_path"]
-                if missing:
-                    fail(f"the header lacks {', '.join(missing)}; name the columns as MMT-Bench does, parted by tabs")
-                if twice := sorted({name for name in header if header.count(name) > 1}):
-                    fail(f"the header names {', '.join(twice)} twice; name each column once")
-                continue
-            if torn := next((field for field in fields if "\t" in field and "\n" in field), None):
-                fail(
-                    f"line {where}: a field holds tabs and line breaks, {shown(torn)}: its first quote is not closed; "
-                    'write "" for a quote inside a field in quotes, or take the quote out'
-                )
-            if len(fields) != len(header):
-                fail(
-                    f"line {where}, index {fields[0]}: has more or fewer fields than the header ({len(fields)}, not "
-                    f"{len(header)}); put fields with tabs or line breaks into quotes"
-                )
-            yield where, dict(zip(header, fields, strict=True))
-    except csv.Error as error:
-        raise PoolError(
-            f"{path}, line {start}: the quotes of a field can't be told ({error}); a field that begins with a quote "
-            'ends with one, and holds others twice: """Stop"" is written where?"'
-        ) from None
-    except InputError as error:
-        raise PoolError(f"{path}{', ' if str(error).startswith('line') else ': '}{error}") from None
-    if header is None:
-        raise PoolError(f"{path}: it is empty; write a header and rows, or set data.choice to null")
-
-
 def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
     """The documents of mmt.tsv for `probe` and `score`. Raises PoolError naming file, line and index, value and fix."""
     parts: dict[str, list[dict]] = {"probe": [], "score": []}
     seen: dict[int, int] = {}
     shown_in: dict[bytes, tuple[str, str]] = {}  # picture -> the part that shows it, and where
-    for line, record in _rows(path):
+    metas: dict[str, tuple[str, int]] = {}  # subtask -> its meta-task, and the line that says so
+    fix = "set data.choice to your questions in MMT-Bench's schema, or to null"
+    for line, record in tab_rows(path, _NEEDED, fix):
         where = f"{path}, line {line}, index {record['index']}"
         try:
             part, document = _choice(record, checker)
@@ -153,6 +132,12 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
         if document["index"] in seen:
             raise PoolError(f"{where}: line {seen[document['index']]} has that index already; give every row its own")
         seen[document["index"]] = line
+        meta, before = metas.setdefault(document["category"], (document["l2-category"], line))
+        if meta != document["l2-category"]:
+            raise PoolError(
+                f"{where}: category {document['category']!r} is of l2-category {document['l2-category']!r}, and on "
+                f"line {before} of {meta!r}; give each category one, or the two categories a name each"
+            )
         name = record.get("image_path") or "in base64"
         other, at = shown_in.setdefault(_digest(document["image"]["bytes"]), (part, f"line {line} ({name})"))
         if other != part:
@@ -170,21 +155,12 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
 
 
 def _yesno(path: Path, checker: Checker) -> Iterator[dict]:
-    text = _text(path, "set data.yesno to your questions in POPE's schema, or to null")
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+    check_file(path, "set data.yesno to your questions in POPE's schema, or to null")
+    for number, record in json_values(path, lines=True):
         where = f"{path}, line {number}"
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            why = getattr(error, "msg", error)
-            raise PoolError(f"{where}: not JSON ({why}); repair or remove the line") from None
-        missing = [
-            name
-            for name in ("question_id", "image", "text", "label")
-            if not isinstance(record, dict) or record.get(name) in (None, "")
-        ]
+        if isinstance(record, Repeated):
+            raise PoolError(f"{where}: {record.reason}")
+        missing = [name for name in _POPE_NEEDED if not isinstance(record, dict) or not given(record.get(name))]
         if missing:
             raise PoolError(f"{where}: lacks {', '.join(missing)}; write {{question_id, image, text, label}}")
         where += f", question_id {record['question_id']}"
@@ -198,13 +174,13 @@ def _yesno(path: Path, checker: Checker) -> Iterator[dict]:
                 if isinstance(record.get(name), bool | list | dict):
                     fail(f"{name} is {shown(record[name])}; write a text or a number")
                 check_text(str(record.get(name)), name)
-            _check_question(record["text"], "text")
+            _check_question(record, "text", [], (*_POPE_NEEDED, "category"))
             image = _image(record["image"], checker)
         except InputError as error:
             raise PoolError(f"{where}: {error}") from None
-        name = str(record["question_id"])
+        name, category = str(record["question_id"]), record.get("category")
         yield {"id": name, "question_id": name, "question": record["text"], "answer": record["label"], "image_source": record["image"],
-               "category": str(record.get("category") or "own"), "image": image}  # fmt: skip
+               "category": str(category) if given(category) else "own", "image": image}  # fmt: skip
 
 
 def read_yesno(path: Path, checker: Checker, elsewhere: dict[str, list[dict]] | None = None) -> dict[str, list[dict]]:

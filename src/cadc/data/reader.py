@@ -28,9 +28,11 @@ import pyarrow.parquet as pq
 from cadc.compute import console
 from cadc.compute.launch import n_workers
 from cadc.data.checks import Checker
-from cadc.data.reasons import check_text, fail, shown, some
-from cadc.data.records import PoolError, read_records
-from cadc.data.turns import SOURCES, Unlearnt, begins_with_gpt, check_fields
+from cadc.data.fields import OWN, TELLING, check_fields, source_of, spelt
+from cadc.data.json_rows import Repeated
+from cadc.data.reasons import PoolError, check_text, fail, shown, some
+from cadc.data.records import read_records
+from cadc.data.turns import OutOfTurn, Unlearnt, begins_with_gpt
 
 POOL_FEATURES = datasets.Features(
     {
@@ -41,7 +43,6 @@ POOL_FEATURES = datasets.Features(
     }
 )
 _SCHEMA = POOL_FEATURES.arrow_schema
-_FIELDS = ("id", *SOURCES, "image", "images", "conversations")
 _CHUNK = 256  # rows a process is given at a time
 _GROUP_ROWS, _GROUP_BYTES = 1 << 15, 1 << 27  # a row group of the table ends with the chunk that reaches either
 
@@ -54,15 +55,19 @@ class Skipped:
     reason: str
 
 
-class Masked(Skipped):
+class Reordered(Skipped):
+    """A row that LLaVA's own code takes in a way of its own, as `pool.on_bad_row: llava` does."""
+
+
+class Masked(Reordered):
     """A row of which LLaVA's own code learns nothing, left out under `pool.on_bad_row: llava`."""
 
 
 def _named(
-    records: Iterator, repeated_ids: str, begun: list[str] | None = None
+    records: Iterator, repeated_ids: str, unread: Counter[str], begun: list[str] | None = None
 ) -> Iterator[tuple[str, dict | Skipped]]:
     """Each record with its id, cut down to the fields of a row; Skipped without an id of its own, or where a field
-    means more.
+    means more. How often a field that says nothing here is there is added to `unread`.
 
     With `number` a repeated id becomes ID#2, ID#3... With `begun` a first turn by gpt is left out, and the row's id
     added to it.
@@ -72,6 +77,9 @@ def _named(
     for number, record in enumerate(records):
         name = f"row {number}"
         try:
+            if isinstance(record, Repeated):
+                name = str(record.id) if isinstance(record.id, str | int) else name
+                fail(record.reason)
             if not isinstance(record, dict):
                 fail(f"is {shown(record)}, no JSON object; write it as {{id, image, conversations}}")
             if record.get("id") in (None, "") or record["id"] != record["id"]:  # pandas writes NaN where none is
@@ -90,10 +98,13 @@ def _named(
                 )
             seen[name] = number
             check_fields(record)
+            row = {field: record[field] for field in OWN if field in record} | {"id": name, "source": source_of(record)}
+            if len(row) <= len(record):
+                unread.update(field for field in record if field not in OWN and spelt(field) not in TELLING)
             if begun is not None and begins_with_gpt(record.get("conversations")):
                 begun.append(name)
-                record = {**record, "conversations": record["conversations"][1:]}
-            yield name, {field: record[field] for field in _FIELDS if field in record} | {"id": name}
+                row["conversations"] = record["conversations"][1:]
+            yield name, row
         except (ValueError, RecursionError) as error:
             yield name, Skipped(name, str(error))
 
@@ -111,8 +122,8 @@ def _check(checker: Checker, chunk: list[tuple[str, dict | Skipped]]) -> tuple[p
                     bad.append(record)
                 else:
                     rows.append(checker.row(record))
-            except Unlearnt as error:
-                bad.append(Masked(name, str(error)))
+            except OutOfTurn as error:
+                bad.append((Masked if isinstance(error, Unlearnt) else Reordered)(name, str(error)))
             except (ValueError, RecursionError) as error:
                 bad.append(Skipped(name, str(error)))
     return pa.Table.from_pylist(rows, schema=_SCHEMA), bad
@@ -173,7 +184,8 @@ def _each_chunk(
     if folder is not None and not folder.is_dir():
         raise PoolError(f"{folder}: no such folder; set data.images to the folder that image paths are relative to")
     begun: list[str] | None = [] if on_bad_row == "llava" else None
-    n_rows, bad, fatal, records = 0, [], [], _named(read_records(annotations), repeated_ids, begun)
+    unread: Counter[str] = Counter()
+    n_rows, bad, fatal, records = 0, [], [], _named(read_records(annotations), repeated_ids, unread, begun)
     chunks = iter(lambda: list(itertools.islice(records, _CHUNK)), [])
     try:
         for rows, skipped in console.track(
@@ -195,10 +207,14 @@ def _each_chunk(
         ) from None
     if fatal:
         more = f" ({len(fatal) - 1} more bad rows)" if len(fatal) > 1 else ""
+        llava = ", or pool.on_bad_row: llava to take them as LLaVA's code does"
         raise PoolError(
             f"{annotations}, row id {fatal[0].id}: {fatal[0].reason}{more}; or set pool.on_bad_row: skip to leave "
-            "such rows out and count them"
+            f"such rows out and count them{llava if begun is None and isinstance(fatal[0], Reordered) else ''}"
         )
+    if unread:
+        fields = ", ".join(f"{name} ({count})" for name, count in itertools.islice(unread.items(), 20))
+        console.line(f"pool: fields that are not read, and the rows that have them: {fields}")
     if begun:
         console.line(f"pool: the first turn of {len(begun)} rows is gpt's and is left out: {some(begun)}")
     if not n_rows:

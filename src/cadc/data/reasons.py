@@ -14,6 +14,10 @@ _UNSEEN = re.compile(
 )
 
 
+class PoolError(InputError):
+    """A file or a row that can't be used; the message names the file, the row id and the fix."""
+
+
 def fail(reason: str):
     raise InputError(reason)
 

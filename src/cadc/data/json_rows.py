@@ -1,0 +1,220 @@
+"""The values of a JSON list or of JSON lines, one at a time, with the line where each begins.
+
+However large the file, only a window of it is in memory.
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cadc.data.reasons import PoolError
+
+LONGEST_ROW = 1 << 24  # characters of one row (ours); where there are more, a quote or a bracket is missing
+LINES = (".jsonl", ".ndjson", ".jsonlines")  # how a file is called whose lines are values
+_BLOCK = 1 << 20  # bytes read at a time
+_SPACE = re.compile(r"[ \t\n\r]*")
+_COMMA = re.compile(r",[ \t\n\r]*\Z")
+_MARK = codecs.BOM_UTF8  # of Windows' editors
+_TORN = re.compile(r"[ \t\n\r]*[\w.+\\-]{0,16}")  # what a word, a number or an escape may be cut down to
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A value in which an object names a key twice: which of the two is meant nobody knows."""
+
+    id: object
+    reason: str
+
+
+class _Decoder(json.JSONDecoder):
+    def __init__(self):
+        super().__init__(object_pairs_hook=self._object)
+        self.repeated: str | None = None
+
+    def _object(self, pairs: list[tuple[str, object]]) -> dict:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            names = [name for name, _ in pairs]
+            self.repeated = next(name for name in names if names.count(name) > 1)
+        return made
+
+    def value(self, text: str, at: int, line: int) -> tuple[object, int]:
+        """The value that begins at `at`, which is in line `line` of a file, and where it ends."""
+        self.repeated = None
+        value, end = self.raw_decode(text, at)
+        if self.repeated is not None:
+            name = value.get("id") if isinstance(value, dict) else None
+            value = Repeated(name, f"names {self.repeated!r} twice in one object (line {line}); keep one of the two")
+        return value, end
+
+
+def _why(error: Exception, text: str) -> str:
+    """What a decoder found wrong with `text`."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    at = _SPACE.match(text, error.pos).end()
+    if text[at : at + 1] in ("]", "}") and _COMMA.search(text, max(0, at - 1000), at):
+        return f"a comma before the closing {text[at]}: take it out"
+    return error.msg
+
+
+def json_values(path: Path, lines: bool | None = None) -> Iterator[tuple[int, object]]:
+    """(line, value) of each value of a file, which holds a JSON list or, if its name or `lines` say so, a value a line.
+
+    The value is a `Repeated` where a key stands twice in one object. Raises PoolError, naming the line, where the file
+    breaks off, is not UTF-8 or no JSON.
+    """
+    with path.open("rb") as file:
+        if (path.suffix.lower() in LINES if lines is None else lines) and _first_character(file) != b"[":
+            yield from _lines(path, file)
+        else:
+            yield from _listed(path, file)
+
+
+def _first_character(file) -> bytes:
+    """The first that is no white space; the file is at its beginning again."""
+    text = file.read(len(_MARK)).removeprefix(_MARK).lstrip()
+    while not text and (block := file.read(_BLOCK)):
+        text = block.lstrip()
+    file.seek(0)
+    return text[:1]
+
+
+def _lines(path: Path, file) -> Iterator[tuple[int, object]]:
+    decoder = _Decoder()
+    for number in itertools.count(1):
+        line = file.readline(LONGEST_ROW + 1)
+        if not line:
+            return
+        if len(line) > LONGEST_ROW:
+            raise PoolError(
+                f"{path}, line {number}: longer than the {LONGEST_ROW} bytes that a row may have; "
+                "put each row on a line of its own"
+            )
+        try:
+            text = (line.removeprefix(_MARK) if number == 1 else line).decode().rstrip()
+            start = len(text) - len(text.lstrip())
+            if text:
+                value, end = decoder.value(text, start, number)
+                if end < len(text):
+                    raise json.JSONDecodeError("Extra data", text, end)
+                yield number, value
+        except UnicodeDecodeError as error:
+            raise PoolError(
+                f"{path}, line {number}: not UTF-8 at byte {error.start} of the line; re-save the file as UTF-8"
+            ) from None
+        except (json.JSONDecodeError, RecursionError) as error:
+            column = f"column {error.pos + 1}: " if isinstance(error, ValueError) else ""
+            raise PoolError(
+                f"{path}, line {number}: not JSON ({column}{_why(error, text)}); repair or remove the line"
+            ) from None
+
+
+class _Window:
+    """What is read of a text file and not parsed yet: `text` from `at` on. Up to `counted` its lines are: that
+    character is in line `line`, which begins `column` characters before the text.
+    """
+
+    def __init__(self, path: Path, file):
+        self.path, self.file, self.decoder = path, file, codecs.getincrementaldecoder("utf-8")()
+        self.text, self.at, self.ended, self.last_id = "", 0, False, None
+        self.line, self.counted, self.column = 1, 0, 0
+
+    def more(self) -> bool:
+        """Twice as much text, at least a block more; False at the end of the file."""
+        if self.ended:
+            return False
+        self.line_at(self.at)
+        start = self.text.rfind("\n", 0, self.at) + 1
+        self.column = self.at - start if start else self.column + self.at
+        kept, before = self.text[self.at :], self.file.tell() - len(self.decoder.getstate()[0])
+        block = self.file.read(max(_BLOCK, len(kept)))
+        self.ended = not block
+        try:
+            self.text, self.at, self.counted = kept + self.decoder.decode(block, final=self.ended), 0, 0
+        except UnicodeDecodeError as error:
+            raise PoolError(
+                f"{self.path}: not UTF-8 at byte {before + error.start}; re-save the file as UTF-8"
+            ) from None
+        if not before:
+            self.text = self.text.removeprefix("\ufeff")
+        return True
+
+    def line_at(self, at: int) -> int:
+        """The line of a character at or behind all that were asked for."""
+        self.line += self.text.count("\n", self.counted, at)
+        self.counted = at
+        return self.line
+
+    def character(self) -> str:
+        """The next character that is no white space; empty at the end of the file."""
+        while True:
+            self.at = _SPACE.match(self.text, self.at).end()
+            if self.at < len(self.text) or not self.more():
+                return self.text[self.at : self.at + 1]
+
+    def value(self, decoder: _Decoder) -> tuple[int, object]:
+        """The line and the JSON value that starts here."""
+        while True:
+            line, too_long = self.line_at(self.at), len(self.text) - self.at > LONGEST_ROW
+            try:
+                value, end = decoder.value(self.text, self.at, line)
+            except RecursionError as error:
+                raise self.broken(_why(error, self.text), self.at) from None
+            except json.JSONDecodeError as error:
+                # an error in front of the text's end stays one, whatever follows
+                cut = error.msg.startswith("Unterminated") or _TORN.fullmatch(self.text, error.pos) is not None
+                if too_long or not cut or not self.more():
+                    raise self.broken(_why(error, self.text), error.pos, cut) from None
+                continue
+            if end - self.at > LONGEST_ROW:
+                raise self.broken("too long", end)
+            unclear = (
+                isinstance(value, int | float) and self.text[end : end + 1] in "0123456789.eE+-"
+            )  # a number may go on behind the window
+            if not unclear or too_long or not self.more():
+                self.at = end
+                self.last_id = value.get("id") if isinstance(value, dict) else None
+                return line, value
+
+    def broken(self, reason: str, at: int, cut: bool = False) -> PoolError:
+        ids = re.findall(r'"id"\s*:\s*"?([^",}\n]{1,100})', self.text[self.at : at])
+        near = ids[-1] if ids else self.last_id
+        start = self.text.rfind("\n", 0, at) + 1
+        column = at - start + 1 + (0 if start else self.column)
+        where = f"{self.path}, line {self.line_at(at)}{'' if near is None else f' near row {near}'}"
+        if cut and self.ended:
+            return PoolError(f"{where}: JSON breaks off ({reason}); the file is incomplete, fetch or write it again")
+        long = f", or a row above {LONGEST_ROW} characters" if cut or len(self.text) - self.at > LONGEST_ROW else ""
+        return PoolError(f"{where}: not JSON{long} (column {column}: {reason}); repair or remove the row")
+
+
+def _listed(path: Path, file) -> Iterator[tuple[int, object]]:
+    window, decoder = _Window(path, file), _Decoder()
+    first = window.character()
+    if first != "[":
+        found = f"it starts with {first!r}" if first else "it is empty"
+        raise PoolError(
+            f"{path}: not a list of rows, {found}; wrap the rows in [ ], or name the file .jsonl if each line is a row"
+        )
+    window.at += 1
+    ended = window.character() == "]"
+    while not ended:
+        yield window.value(decoder)
+        after = window.character()
+        ended = after == "]"
+        if not ended:
+            if after != ",":
+                raise window.broken("expecting ',' or ']' after the row", window.at, cut=not after)
+            window.at += 1
+            if window.character() == "]":
+                raise window.broken("a comma before the closing ]: take it out", window.at)
+    window.at += 1
+    if window.character():
+        raise window.broken("more text behind the list", window.at)

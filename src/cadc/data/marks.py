@@ -1,0 +1,71 @@
+"""Marks in a text that stand for what is not text: pictures as other trainers mark them, videos, sounds.
+
+A text that speaks of such marks is let pass: marks in code (between backticks), XML elements that are closed, HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_ANY = re.IGNORECASE
+#: What stands for a picture wherever it stands: Qwen-VL, Phi-3, LLaVA, InternVL, MiniGPT-4, Gemma, Pixtral, MMMU.
+_SURE = re.compile(
+    r"<\|[\w ]*(?:image|img|vision|picture)[\w ]*\|>"
+    r"|<(?:image|img|im)[ _-]?(?:\d+|here|patch|plh|placeholder|token|context|start|end|pad|soft[ _-]token)>"
+    r"|<(?:start|begin|end|fake_token_around)_(?:of_)?image>"
+    r"|<img>[^<>\n]+</img>"  # HTML's is never closed
+    r"|\[IMG_(?:BREAK|END)\]",
+    _ANY,
+)
+#: What stands for a picture only where it stands alone.
+_ONE = r"(?i:<(?:img|picture|pic)>)|(?!<image>)(?i:< ?image ?/?>)|\[IMG\]"
+_MAYBE = re.compile(rf"(?:(?:{_ONE})\s*)+")
+_HTML = re.compile(
+    r"\b(?:x?html5?|css|jsx|xml|svg|bbcode|markdown|tags?|elements?|attributes?|browsers?|web ?(?:page|site)s?)\b"
+    r"|</?(?:a|b|p|br|div|span|body|head|ul|ol|li|table|tr|td|script|style|section|header|footer|figure|h\d)\b[^<>]*>"
+    r"|<(?:img|source)\s+\w+|\[/img\]",
+    _ANY,
+)
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+_NEVER_SHOWN = re.compile(r"<(video|audio|speech|sound|point_?cloud)(?:[ _-]?\d+)?>|<\|(?:video|audio)\w*\|>", _ANY)
+
+
+def _alone(text: str, start: int, end: int) -> bool:
+    """Whether a part of a text is all there is on its lines, or is set off in front of all else or behind it."""
+    before, after = text[:start], text[end:]
+    line = before.rpartition("\n")[2] + after.partition("\n")[0]
+    return not line.strip() or not before.strip() or (not after.strip() and before[-1:].isspace())
+
+
+def picture_mark(text: str, context: Iterable[str], everywhere: bool = True) -> str | None:
+    """The first mark in a text that stands for a picture where others' trainers read it; None where there is none.
+
+    `context`: the texts around it, by which it is told whether they speak of HTML. Unless `everywhere`, in an answer,
+    marks count that mean nothing else and stand alone.
+    """
+    if not (_SURE.search(text) or _MAYBE.search(text)):
+        return None
+    text, around = _CODE.sub("", text), "\n".join(context)
+    for mark in _SURE.finditer(text):
+        word = re.match(r"<([\w -]+)>\Z", mark[0])
+        closed = word is not None and f"</{word[1]}>" in around
+        if not closed and (everywhere or _alone(text, *mark.span())):
+            return mark[0]
+    if everywhere and not _HTML.search(around):
+        for mark in _MAYBE.finditer(text):
+            if _alone(text, mark.start(), mark.start() + len(mark[0].rstrip())):
+                return re.match(_ONE, mark[0])[0]
+    return None
+
+
+def other_mark(text: str, context: Iterable[str]) -> str | None:
+    """The first mark in a text that stands for a video or a sound; None where there is none.
+
+    `context`: the texts around it. Where they close it (`</video>`) it is HTML's element.
+    """
+    for mark in _NEVER_SHOWN.finditer(text):
+        word = (mark[1] or "").lower()
+        if word not in ("video", "audio") or not any(f"</{word}" in said for said in context):
+            return mark[0]
+    return None
