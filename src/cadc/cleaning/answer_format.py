@@ -42,11 +42,6 @@ YES_NO = re.compile(
 _REASONED = re.compile(
     r"(?i)\b(step[- ]by[- ]step|reasoning|rationale|explain|explanation|justif\w+|show your work|then)\b|逐步|推理|解释|解釋"
 )
-#: Sentences that only say how to answer; near duplicates differ in them.
-INSTRUCTION = re.compile(
-    r"(?i)(please )?(answer|respond|reply)[^.\n]*\b(word|phrase|letter|letters|character|yes or no|briefly|short|"
-    r"directly)\b[^.\n]*\.?"
-)
 #: A short question, of the kind that a request for a word or phrase still holds for when it is said once a row.
 _SHORT_QUESTION = re.compile(
     r"(?i)(?:(?:and|so|then|now|ok|okay)\b,? )?(?:what|which|who|whom|whose|where|when|how (?:many|much|old|big|"
