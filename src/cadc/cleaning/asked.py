@@ -40,12 +40,16 @@ _NAMES = _any_of(
     r"\bwhat(?:'s| is| was) (?:it|that|this)(?: \w+){0,2}\W*$",
     rf"\b(?:in|name|what|which) (?:\w+ ){{0,2}}(?:{'|'.join(NAMED.split())})s?\b",
 )
+_LONG = 40  # words
 _FOLLOWS = 8  # words that a question has at most that goes on with the one before
 
 
 def for_reading(question: str) -> bool:
-    """Whether a question asks for words that somebody says, or that stand in the picture, or for a title."""
-    return bool(_READS.search(INSTRUCTION.sub(" ", question)))
+    """Whether a question asks for words that somebody says, or that stand in the picture, or for a title. Long ones
+    have such words of their own.
+    """
+    question = INSTRUCTION.sub(" ", question)
+    return word_count(question) <= _LONG and bool(_READS.search(question))
 
 
 def for_wording(question: str) -> bool:

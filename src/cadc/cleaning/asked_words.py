@@ -8,9 +8,9 @@ from __future__ import annotations
 #: Questions for words that somebody says or wrote, and for titles, which are such words.
 READ = {
     "English": r"""
-        dialogues? headlines? inscri\w+ ocr printed prints? quot\w+ reading reads? recit\w+ said
-        say(?!\sabout) saying says signs? slogans? speech\sbubbles? spell\w* subtitles? text\w* titled? titles
-        transcri\w+ translat\w+ written wrote
+        dialogues? headlines? inscri\w+ ocr printed prints? quot\w+ reading reads? recit\w+ said say(?!\sabout) saying
+        says signs? slogans? speech\sbubbles? spell\w* subtitles? texts? titled? titles transcri\w+ translat\w+ written
+        wrote
     """,
     "Dutch": r"bord(en)? geschreven gezegd lees leest lezen opschrift staat tekst\w* titels? vertaal\w* zeg(t|gen)?",
     "French": r"""
@@ -19,7 +19,7 @@ READ = {
     """,
     "German": r"""
         aufschrift\w* beschrift\w* gesagt geschrieben\w* lautet lesen liest plakat\w* sag(en|t) schild\w* spruch steht
-        text\w* titel\w* zitat\w* überschrift\w* übersetz\w*
+        text(e|en|es|s)? titel\w* zitat\w* überschrift\w* übersetz\w*
     """,
     "Greek": r"γράφ\w+ γραμμέν\w+ διάβασ\w+ διαβάσ\w+ επιγραφ\w+ κείμεν\w+ λέει λέξ\w+ πινακίδ\w+ τίτλ\w+",
     "Indonesian": r"baca\w* berbunyi bertulis\w* judul mengatakan rambu teks terjemah\w* tertulis tulisan",
@@ -49,7 +49,7 @@ READ = {
         szöveg\w* teksti\w* írva
     """,
     "Arabic": "اقرأ ترجم تقول عنوان كتب كلم لافتة مكتوب نص يقول",
-    "Chinese": "书名 写(?![っる真]) 台詞 台词 字 寫 文 書名 标语 标题 標語 標題 牌 翻譯 翻译 詞 說(?!明) 讀 词 说(?!明) 读 題目 题目",
+    "Chinese": "上写 写了 写的 写着 台詞 台词 字样 字樣 字母 寫了 寫著 念 文字 朗读 标语 标题 標語 標題 牌 翻譯 翻译 詞語 說了 讀出 词语 说了 说什么 说的 读出",
     "Hebrew": "אומר טקסט כותרת כתוב מילה מילים קרא שלט תרגם",
     "Hindi": "अनुवाद पढ़ बोर्ड लिख शब्द शीर्षक",
     "Japanese": "セリフ タイトル 何と 書 看板 見出し 言葉 読 題名",
@@ -59,7 +59,9 @@ READ = {
 }
 #: Questions for what somebody or something is called, or for an address.
 CALLED = {
-    "English": r"address\w* call(ed|s)? emails? lyrics named? names url words? writ(es?|ing)",
+    "English": r"""
+        address\w* artists? authors? call(ed|s)? editors? emails? lyrics named? names url words? writ(es?|ing)
+    """,
     "Dutch": r"adres heet heten naam namen schrijf\w* woord\w*",
     "French": r"adresse appel\w+ mots? nomm\w+ noms?",
     "German": r"adresse bezeichn\w+ heißen heißt name\w* nennt schreib\w* wort wörter",
@@ -76,7 +78,7 @@ CALLED = {
     "Vietnamese": "gọi tên viết",
     "Others": r"hedder jmén\w+ nazýv\w+ neve nimi numele numit\w*",
     "Arabic": "اسم تسمى عنوان يسمى",
-    "Chinese": "句 叫 名 地址",
+    "Chinese": "书名 写(?![っる真]) 句 叫 名 地址 字 寫 文 書名 詞 說(?!明) 讀 词 说(?!明) 读",
     "Hebrew": "כתובת נקרא שם",
     "Hindi": "नाम पता",
     "Japanese": "住所 句 名 呼 語",
@@ -152,13 +154,13 @@ WHO = {
     "Ukrainian": r"ким кого міст\w+ хто",
     "Vietnamese": "ai nước thành",
     "Others": r"cine hvem hvilken\sby kdo kuka",
-    "Arabic": r"أين\sهذ(ا|ه) دولة مدينة من\sهذ(ا|ه) من\sه[وي]",
+    "Arabic": r"أين\sهذ(ا|ه) دولة مدينة من\sه[وي] من\sهذ(ا|ه)",
     "Chinese": "作者 哪裡 哪里 国家 國家 地方 地点 地點 城市 是什么 是什麼 誰 谁",
     "Hebrew": r"איפה\sזה מי\sז(ה|את) עיר",
     "Hindi": "कौन देश शहर",
     "Japanese": "だれ どこ 何です 場所 誰 都市",
     "Korean": "누가 누구 도시 어디",
-    "Persian": r"چه\sکسی شهر کشور کیست کجاست",
+    "Persian": r"شهر چه\sکسی کجاست کشور کیست",
     "Thai": "ที่ไหน เมือง ใคร",
 }
 #: Requests for text that is made up, and in which somebody else may speak.

@@ -133,7 +133,7 @@ _DECLINED = one_of(
     (?:assist|help) (?:you )?(?:further|here)\b|(?:assist|help) you\s*(?:[.!]|$)|comply\b|fulfil+ (?:such|{_THAT})|
     answer {_THAT}(?: \w+)? questions?\b|
     (?:complete|continue with|discuss|engage (?:in|with)|process|respond to) (?:such|{_THAT})(?: \w+)? (?:content|
-    conversation|image|photo|picture|prompt|query|question|request|task|topic)s?\b|
+    conversation|file|image|photo|picture|prompt|query|question|request|task|topic)s?\b|
     (?:give|offer|provide)(?: you)?(?: with)? (?:(?:accurate|an?|any|definitive|description|detailed|direct|exact|further|
     kind|meaningful|more|of|requested|specific|such|that|the|this|type|you) )*(?:analysis|answers?|assistance|captions?|
     content|descriptions?|details|help|information|interpretation|responses?)\b|
@@ -216,7 +216,7 @@ for _wordings, _edge in ((LATIN, r"\b"), (OTHERS, "")):
     for _wording in _wordings.values():
         _KINDS.append((tuple(_wording.signs.replace("_", " ").split(" | ")), _kinds_of(_wording, _edge)))
 _LEAD = re.compile(
-    r"(?i)(?:\W|\b(?:am|apolog\w+|are|but|i'm|i|my|really|so|sorry|truly|unfortunately|very|we)\b|"
+    r"(?i)(?:\W|\b(?:am|apolog\w+|are|but|i'm|i|my|really|so|sorry|truly|unfortunately|very|we)\b|我们?|我們|"
     + "|".join(one_of(wording.sorry) for wording in (*LATIN.values(), *OTHERS.values()))
     + ")*"
 )
