@@ -1,22 +1,25 @@
-"""Abnormal teacher output: refusals, meta talk, chat marks, echoed prompts, answers that break off, lost values, another
-language than the question's.
+"""Abnormal teacher output: refusals, meta talk, chat marks, echoed prompts, answers that break off, lost values, or
+another language than the question's.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from cadc.cleaning.answer_format import INSTRUCTION
+from cadc.cleaning import asked
+from cadc.cleaning.asked import INSTRUCTION
 from cadc.cleaning.findings import Findings, questions_and_answers, shown
 from cadc.cleaning.garbled import garbled
 from cadc.cleaning.languages import foreign
-from cadc.cleaning.refusals import QUOTED, meta_talk, refusal
-from cadc.cleaning.words import units, word_count
+from cadc.cleaning.meta_talk import meta_talk
+from cadc.cleaning.refusals import refusal
+from cadc.cleaning.words import unquoted, word_count
 
 #: Marks of chat templates. Headings and struck-out HTML may look like them.
 _ROLE_MARKS = re.compile(
     r"<\|[a-z_]+\|>|\A\s*<s>|</s>\s*\Z|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|"
-    r"(?m:^\s*(?:#{2,3} ?(?:Human|User|Assistant|Instruction|Response|Input)|USER|ASSISTANT|Human|Assistant):)"
+    r"(?m:^[ \t]*(?:#{2,3} ?(?:Human|User|Assistant|Instruction|Response|Input)|USER|ASSISTANT|Human|Assistant):)"
 )
 _COPYING = re.compile(
     r"(?i)\b(repeat|rephrase|rewrite|reword|paraphrase|translate|copy|quote|proofread|correct|edit|spell|transcribe|"
@@ -49,28 +52,36 @@ _NO_PROSE_END = re.compile(r"^[#@]|://|^[\w.]+@")
 
 def role_marks(question: str, answer: str) -> str:
     """The mark of a chat template that an answer holds outside quotations; '' without, or if the question has it or asks
-    for a dialogue.
+    for a dialogue. "User:" may be written in the picture.
     """
-    found = _ROLE_MARKS.search(answer) and _ROLE_MARKS.search(QUOTED.sub(" ", answer))
-    return "" if not found or _SPOKEN.search(question) or found[0].strip() in question else shown(found[0])
+    found = _ROLE_MARKS.search(answer) and _ROLE_MARKS.search(unquoted(answer))
+    if not found or _SPOKEN.search(question) or found[0].strip() in question:
+        return ""
+    return "" if found[0].strip()[0] not in "<[" and asked.for_reading(question) else shown(found[0])
 
 
 def echoes(question: str, answer: str, n: int) -> bool:
-    """Whether an answer repeats its whole question word by word. Questions of fewer than `n` words, or that ask for it,
-    or that are the beginning of a sentence, do not count.
+    """Whether an answer begins with its whole question, as a sentence of its own. Questions of fewer than `n` words, or
+    that ask for it, or that are the beginning of a sentence, do not count.
     """
-    question, low = INSTRUCTION.sub(" ", question).strip(), answer.lower()
-    asked = re.findall(r"\w+", question.lower())
-    if word_count(question) < n or not all(word in low for word in asked):
+    question = INSTRUCTION.sub(" ", question).strip()
+    if word_count(question) < n or _COPYING.search(question) or _BEGUN.fullmatch(question):
         return False
-    said = re.findall(r"\w+", low)
-    asked, said = ("".join(f" {unit} " for unit in units(" ".join(words))[0]) for words in (asked, said))
-    return asked in said and not _COPYING.search(question) and not _BEGUN.fullmatch(question)
+    words = re.findall(r"\w+", question.lower())
+    said = re.finditer(r"\w+", answer.lower())
+    end = 0
+    for word in words:
+        found = next(said, None)
+        if not found or found[0] != word:
+            return False
+        end = found.end()
+    rest = answer[end:].lstrip(" ")
+    return not rest or not rest[0].isalnum()
 
 
 def truncated(answer: str, n: int) -> bool:
     """Whether an answer breaks off: an open code fence, or prose of at least `n` words that ends on a word after which
-    no sentence ends, or that ends its sentences with marks, but not the last.
+    no sentence ends, or whose last paragraph ends its sentences with marks, but not the last.
 
     Lists, tables, code, verse, links and tags may end anyhow.
     """
@@ -82,7 +93,8 @@ def truncated(answer: str, n: int) -> bool:
     if _OPEN_END.search(last) or (_HANGING.search(last) and not _STRANDED.search(_SENTENCE_END.split(last)[-1])):
         return not _CLOSING.search(last)
     return (
-        len(_SENTENCE_END.findall(answer)) > 1
+        bool(_SENTENCE_END.search(last))
+        and len(_SENTENCE_END.findall(answer)) > 1
         and len(last.split()) >= 4
         and last[-1].isalpha()
         and not _NO_PROSE_END.search(last.split()[-1])
@@ -90,14 +102,18 @@ def truncated(answer: str, n: int) -> bool:
 
 
 def faults(
-    question: str, answer: str, echo_words: int, prose_words: int, letters: int, margin: int, before: str = ""
+    question: str, answer: str, echo_words: int, prose_words: int, letters: int, margin: int, before: Sequence[str] = ()
 ) -> list[str]:
     """What is abnormal about an answer, each as `kind: what`. before: the row's earlier questions."""
-    named = {"refusal": refusal, "meta talk": meta_talk, "role marks": role_marks}
-    found = [f"{kind}: {what}" for kind, check in named.items() if (what := check(question, answer))]
+    named = {
+        "refusal": refusal(question, answer),
+        "meta talk": meta_talk(question, answer, before),
+        "role marks": role_marks(question, answer),
+    }
+    found = [f"{kind}: {what}" for kind, what in named.items() if what]
     if echoes(question, answer, echo_words):
         found.append(f"prompt echo: {shown(answer)}")
-    if truncated(answer, prose_words) and not _VERSE.search(question):
+    if truncated(answer, prose_words) and not (_VERSE.search(question) or asked.for_reading(question)):
         found.append(f"breaks off: …{' '.join(answer.split())[-40:]}")
     if lost := garbled(question, answer):
         found.append(lost)
@@ -110,10 +126,11 @@ def check(turns: list[list[dict[str, str]]], echo_words: int, prose_words: int, 
     """Rows with abnormal answers; the score is how many faults they have."""
     found = []
     for row in turns:
-        own, before = [], ""
+        own: list[str] = []
+        before: list[str] = []
         for question, answer in questions_and_answers(row):
             own += faults(question, answer, echo_words, prose_words, letters, margin, before)
-            before += f"{question}\n"
+            before.append(question)
         found.append(own)
     return Findings.of(
         [len(own) for own in found], [bool(own) for own in found], [own[0] if own else "" for own in found]

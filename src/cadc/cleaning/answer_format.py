@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from cadc.cleaning import asked
 from cadc.cleaning.findings import Findings, questions_and_answers, shown
 from cadc.cleaning.words import word_count
 
@@ -38,40 +39,54 @@ YES_NO = re.compile(
     r"(?i)(?:^|[.?!,;:\n(]\s*|\b(?:please|just|only|simply|and|must|should) )(?:answer|respond|"
     r"reply)\b[^.?\n]{0,40}\byes or no\b|^\s*yes or no\s*[:,]|\byes or no\s*[?.)]?\s*$"
 )
+_OFFERED_WORDS = 8  # that another answer has at most which a question offers
+_SAY = r"\b(?:answer|or|output|reply|respond|return|say|use|with|write)\b"
+_ITEM_WORDS = 3  # that a thing in a list has at most
 #: Then the form is asked of the end of the answer alone.
 _REASONED = re.compile(
     r"(?i)\b(step[- ]by[- ]step|reasoning|rationale|explain|explanation|justif\w+|show your work|then)\b|逐步|推理|解释|解釋"
 )
-#: Sentences that only say how to answer; near duplicates differ in them.
-INSTRUCTION = re.compile(
-    r"(?i)(please )?(answer|respond|reply)[^.\n]*\b(word|phrase|letter|letters|character|yes or no|briefly|short|"
-    r"directly)\b[^.\n]*\.?"
-)
-#: A short question, of the kind that a request for a word or phrase still holds for when it is said once a row.
-_SHORT_QUESTION = re.compile(
-    r"(?i)(?:(?:and|so|then|now|ok|okay)\b,? )?(?:what|which|who|whom|whose|where|when|how (?:many|much|old|big|"
-    r"tall|long|far|often|large|wide|deep|high|heavy)|"
-    r"(?:in|on|at|from|to|of|for|with|by|near|behind|under) (?:what|which|whose)|is|are|was|were|does|do|did|has|"
-    r"have|had|can|could|will|would)\b[^.!?\n]*\?"
+#: A closed question, of the kind that a request for a word or phrase still holds for when it is said once a row.
+_CLOSED = re.compile(
+    r"(?i)(?:(?:and|now|ok|okay|so|then)\b,? )?(?:(?:(?:at|behind|by|for|from|in|near|of|on|to|under|with) )?(?:what|which) "
+    r"(?!(?:am|are|can|could|did|do|does|has|have|if|is|kind of|might|should|sort of|was|were|will|would)\b)\w+|"
+    r"how (?:big|deep|far|heavy|high|large|long|many|much|often|old|tall|wide)|when|where|who|whom|whose|"
+    r"are|did|do|does|had|has|have|is|was|were)\b[^.!?\n]*\?"
 )
 #: What even a question in that form can't be answered to in a phrase.
 _ASKS_MORE = re.compile(
-    r"(?i)\b(describe|explain|elaborate|detail(s|ed)?|why|reasons?|reasoning|steps?|story|think|thoughts?|feel|"
-    r"happen(s|ed|ing)?|mean(s|ing)?|significance|difference|differences|compare|"
-    r"list|write|tell|summari[sz]e|discuss|suggest|infer|conclude|say about|know about|more about|advice|describe|"
-    r"implications?|sentences?|paragraph|everything|poem|how)\b"
+    r"(?i)\b(advice|any\w*|compare|conclude|describe|detail(s|ed)?|differences?|discuss|elaborate|everything|explain|feel|"
+    r"happen(s|ed|ing)?|how|implications?|infer|know about|list|mean(s|ing)?|more about|paragraph|poem|reasoning|reasons?|"
+    r"say about|sentences?|significance|steps?|story|suggest|summari[sz]e|tell|think|thoughts?|why|write|you)\b"
 )
-_HOW_MUCH = re.compile(r"(?i)\bhow (many|much|old|big|tall|long|far|often|large|wide|deep|high|heavy)\b")
+_YES_NO_QUESTION = re.compile(r"(?i)\W*(?:and |or )?(?:are|can|did|do|does|had|has|have|is|was|were)\b")
+#: What no title and no name says.
+_SENTENCE_ABOUT = re.compile(
+    r"(?i)\b(?:as (?:can be|you can) see|i (?:think|would say)|in the (?:image|photo|picture)|the answer|this question)\b"
+)
+_HOW_MUCH = re.compile(r"(?i)\bhow (big|deep|far|heavy|high|large|long|many|much|often|old|tall|wide)\b")
 _MARK = re.compile(r"(?:^|(?<=[\s(（\[,;:?*]))[(（\[]?\**([A-Za-z])\**(?:[)）\]]|[.．:：、)](?=\**\s*\S))")
+#: Where an answer stands that comes with its reasons or in a program's marks.
+_FINAL = re.compile(r"\\boxed\{(?:\\(?:mathrm|mathbf|text)\{)?([^{}]*)\}|(?is:<answer>(.*?)</answer>)")
+_THOUGHTS = re.compile(r"(?is)<(think|thinking|reasoning)>.*?</\1>")
+_ANSWER_IS = (
+    r"(?i)\W*(?:(?:[^\W\d_]{1,8}\W+){0,3}?(?:answers?|choices?|letters?|options?|antwoord|antwort|cevap|odpowiedź|"
+    r"respuesta|resposta|risposta|réponse|ответ|відповідь|答え|答案|正解|选择?|選擇?|选项|選項|정답)"
+    r"(?:\s*(?:are|is|es|est|ist|è|é|は|为|是|項|项))?\W*)?"
+)
 _LETTER_ANSWER = re.compile(
-    r"^\W*(?:(?:the )?(?:correct |best |right )?(?:answer|option|choice|"
-    r"letter)(?: is)?:?\s*\W*)*\(?([A-Za-z])(?:\W*$|\**\s*[).:、,]\s*\**(?s:.*)$)",
-    re.IGNORECASE,
+    rf"{_ANSWER_IS}([A-Za-z])(?:\W*$|\**\s*[).:、,\]\n]| +[-–—] | (?:is|was) (?:the )?(?:best|correct|right)\b| because\b)"
 )
-_SEVERAL = re.compile(r"(?i)^\W*[A-Z](?:(?:\s*(?:,|;|/|&|and|\s)\s*)+[A-Z])+\W*$")
-_YES_NO_ANSWER = re.compile(
-    r"(?i)^\W*(?:(?:the )?(?:correct )?answer(?: is)?:?\s*\W*)?(yes|no|yeah|yep|nope|true|false|y|n)\b"
+#: "A and C", "A e C": every word is a letter, or "and".
+_LETTERS_ANSWER = re.compile(rf"{_ANSWER_IS}(?:both\b)?((?:\W|\b[A-Za-z]\b|\b(?:and|en|et|oder|or|ou|und|ve|и)\b)+)$")
+_AND = re.compile("[与及和或與跟と]")
+_RUN_OF_LETTERS = re.compile(rf"{_ANSWER_IS}((?-i:[A-Z]{{2,8}}))\W*$")
+_YES_NO_WORDS = (
+    r"(?:n|no|nope|not? really|y|yeah|yep|yes|false|true|ano|da|ei|evet|hayır|igen|ja|jo|kyllä|nah|não|ne|nee|nei|nein|nej|"
+    r"nem|nie|non|nu|oo|oui|ndiyo|ya|tidak|si|sim|sí|sì|tak|có|không|vâng|да|нет|ні|так|ναι|όχι|כן|לא|نعم|لا|بله|خیر|نه)\b|"
+    r"(?:はい|いいえ|不|否|對|对|是|沒|没|有|네|예|아니|हाँ|हां|नहीं|ใช่|ไม่)"
 )
+_YES_NO_ANSWER = re.compile(rf"{_ANSWER_IS}(?:{_YES_NO_WORDS})|(?i:(?s:.*)[,;:.] (?:so |then |thus )?(?:no|yes)\W*$)")
 
 
 def options_of(question: str) -> list[str]:
@@ -88,46 +103,97 @@ def options_of(question: str) -> list[str]:
     return found if len(found) > 1 else []
 
 
-def _fault(question: str, answer: str, phrase_in_force: bool, phrase_words: int) -> str:
-    """What is wrong with an answer, '' for nothing."""
+def _final(answer: str) -> str:
+    """The answer itself: what stands in its last box or answer tag, else all but its thoughts."""
+    found = [match[1] or match[2] or "" for match in _FINAL.finditer(answer)]
+    return (found[-1] if found else _THOUGHTS.sub(" ", answer)).strip()
+
+
+def _letters(answer: str, options: list[str]) -> list[str]:
+    """The letters that an answer chooses, in capitals; [] without any."""
+    answer = _AND.sub(", ", answer)
+    if run := _RUN_OF_LETTERS.match(answer):  # "AC", of what may be chosen together
+        return list(run[1]) if set(run[1]) <= set(options) else []
+    if several := _LETTERS_ANSWER.match(answer):
+        letters = re.findall(r"\b[A-Za-z]\b", several[1])
+        capitals = [letter for letter in letters if letter.isupper()]  # in "A y C" y means and
+        return [letter.upper() for letter in capitals or letters]
+    found = _LETTER_ANSWER.match(answer)
+    return [found[1].upper()] if found else []
+
+
+def _offered(question: str, answer: str) -> bool:
+    """Whether a question that asks for a form itself offers another answer, too: "..., or say unknown"."""
+    words = re.findall(r"\w+", answer)
+    said = r"\W+".join(map(re.escape, words))
+    return 0 < len(words) <= _OFFERED_WORDS and bool(
+        re.search(rf"(?i){_SAY}\W*{said}(?:[\"'”’]?[.,;!)\n]| if\b|\W*$)", question)
+    )
+
+
+def _is_list(answer: str) -> bool:
+    """Whether an answer lists at least three things, each in a few words."""
+    parts = [part for part in re.split(r"[,;、，；\n]|\b(?:and|or)\b", answer) if part.strip()]
+    return len(parts) > 2 and max(map(word_count, parts)) <= _ITEM_WORDS
+
+
+def _too_long(question: str, answer: str, phrase_words: int) -> str:
+    """What is wrong with an answer for which a word or phrase was asked, '' for nothing. Titles, texts and names are as
+    long as they are, and so are lists.
+    """
+    n = word_count(_final(answer))
+    if n <= phrase_words or _REASONED.search(question) or _is_list(answer):
+        return ""
+    wording = not _YES_NO_QUESTION.match(question) and asked.for_wording(PHRASE.sub(" ", question))
+    if wording and not _SENTENCE_ABOUT.search(answer):
+        return ""
+    return f"a word or phrase was asked for, the answer has {n} words: {shown(answer)}"
+
+
+def _fault(question: str, answer: str, phrase_words: int) -> str:
+    """What is wrong with an answer by the request of its own question, '' for nothing."""
     if _REASONED.search(question):
         return ""
-    options = options_of(question)
+    options, final = options_of(question), _final(answer)
     if options and LETTER.search(question):
-        found = _LETTER_ANSWER.match(answer)
-        letters = [found[1]] if found else re.findall(r"(?i)\b[A-Z]\b", answer) if _SEVERAL.match(answer) else []
+        letters = _letters(final, options)
         if not letters:
-            return f"a letter was asked for, the answer is: {shown(answer)}"
-        beyond = [letter.upper() for letter in letters if letter.upper() not in options]
+            return "" if _offered(question, final) else f"a letter was asked for, the answer is: {shown(answer)}"
+        beyond = [letter for letter in letters if letter not in options]
         return f"the letter {beyond[0]} is none of the options {', '.join(options)}" if beyond else ""
     if YES_NO.search(question):
-        return "" if _YES_NO_ANSWER.match(answer) else f"yes or no was asked for, the answer is: {shown(answer)}"
-    if (phrase_in_force or PHRASE.search(question)) and word_count(answer) > phrase_words:
-        return f"a word or phrase was asked for, the answer has {word_count(answer)} words: {shown(answer)}"
-    return ""
+        right = _YES_NO_ANSWER.match(final) or _offered(question, final)
+        return "" if right else f"yes or no was asked for, the answer is: {shown(answer)}"
+    return _too_long(question, answer, phrase_words) if PHRASE.search(question) else ""
 
 
-def _still_short(question: str) -> bool:
-    """Whether a request for a word or phrase of an earlier turn may hold for this question, too."""
-    question = question.strip()
-    return bool(_SHORT_QUESTION.fullmatch(question)) and not _ASKS_MORE.search(_HOW_MUCH.sub(" ", question))
+def _row_faults(exchanges: list[tuple[str, str]], phrase_words: int) -> list[str]:
+    """What is wrong with a row's answers."""
+    faults, in_force, carried = [], False, []
+    for question, answer in exchanges:
+        if LETTER.search(question) or YES_NO.search(question) or PHRASE.search(question):
+            faults.append(_fault(question, answer, phrase_words))
+            in_force = bool(PHRASE.search(question)) and not (LETTER.search(question) or YES_NO.search(question))
+            continue
+        question = question.strip()
+        in_force &= bool(_CLOSED.fullmatch(question)) and not _ASKS_MORE.search(_HOW_MUCH.sub(" ", question))
+        if in_force:
+            carried.append(_too_long(question, answer, phrase_words))
+    long = [fault for fault in carried if fault]
+    return [*filter(None, faults), *(long if 2 * len(long) < len(carried) else [])]
 
 
 def check(turns: list[list[dict[str, str]]], phrase_words: int) -> Findings:
     """Rows with answers that break their question's format; the score is the share of such answers.
 
-    A request for a word or phrase also holds for the short questions that follow it: LLaVA-665K says it once a row. It
-    ends with the first turn that asks for more, or for something else. The answer may then have `phrase_words` words.
+    A request for a word or phrase also holds for the closed questions that follow it, if most of their answers heed it:
+    LLaVA-665K says it once a row, other rows mean one question by it. It ends with the first turn that asks for more, or
+    for something else. The answer may then have `phrase_words` words.
     """
     scores, evidence = [], []
     for row in turns:
-        faults, in_force, exchanges = [], False, questions_and_answers(row)
-        for question, answer in exchanges:
-            asked = bool(PHRASE.search(question)) or (in_force and _still_short(question))
-            in_force = asked and not (LETTER.search(question) or YES_NO.search(question))
-            fault = _fault(question, answer, in_force, phrase_words)
-            if fault:
-                faults.append(fault)
+        exchanges = questions_and_answers(row)
+        faults = _row_faults(exchanges, phrase_words)
         scores.append(len(faults) / max(1, len(exchanges)))
         evidence.append(faults[0] if faults else "")
     return Findings.of(scores, [score > 0 for score in scores], evidence)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cadc.cleaning.answer_format import INSTRUCTION
+from cadc.cleaning.asked import INSTRUCTION
 from cadc.cleaning.findings import Findings, questions_and_answers
 from cadc.cleaning.minhash import signatures, similarity
 from cadc.cleaning.near import banded, components, mixed

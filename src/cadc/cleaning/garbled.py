@@ -6,6 +6,7 @@ import re
 
 from ftfy.badness import is_bad
 
+from cadc.cleaning import asked
 from cadc.cleaning.findings import shown
 
 #: How programs write that there is nothing.
@@ -13,14 +14,18 @@ _MISSING = re.compile(
     r"\W*(?:nan|NaN|NAN|None|null|Null|NULL|NaT|<NA>|#?[Nn]/[Aa]|#NAME\?|#REF!|#VALUE!|\[object Object\]|"
     r"\[?<?(?:UNK|unk|PAD|pad)>?\]?|\[(?:MASK|mask|deleted|removed)\])\W*|\.{2,}|…+"
 )
-#: Questions that such an answer may be right for: for what is written or computed, or for something that may be absent.
+#: Questions that such an answer may be right for: for what is written or computed. Also `asked.for_words`.
 _WRITTEN = re.compile(
-    r"(?i)\b(codes?|program|function|outputs?|prints?|printed|returns?|variables?|values?|cells?|tables?|columns?|"
-    r"rows?|fields?|forms?|documents?|invoice|receipt|"
-    r"chart|graph|read|reads|says?|said|written|texts?|words?|labels?|labell?ed|displays?|displayed|screen|sign|"
-    r"names?|named|called|letters?|titles?|bubble|symbols?|abbreviations?|"
-    r"stand for|number|no\.|fax|phone|date|address|entry|entries|listed|stated|mentioned|indicated|given|element|"
-    r"bread)\b"
+    r"(?i)\b(abbreviations?|bread|cells?|chart|codes?|columns?|date|default|element|entries|entry|fax|fields?|function|given|"
+    r"graph|hypothes[ei]s|indicated|initial\w*|letters?|listed|mentioned|missing values?|no\.|numbers?|outputs?|phone|"
+    r"pointers?|prints?|programs?|quer(y|ies)|records?|returns?|rows?|sql|stand for|stated|tables?|values?|variables?)\b|"
+    r"(?i:\b(celda|columna|feld|ligne|spalte|tabelle|tabla|tableau|valor|valeur|wert|zeile|значение|таблиц\w+)\b)|"
+    r"値|关键字|列|变量|值|假设|假說|函数|单元格|变数|欄|表格|返回|输出|변수|함수|表の"
+)
+#: Questions for a number where "null" is one.
+_ZERO = re.compile(
+    r"(?i)\b(anzahl|differenz|ergebnis|ergibt|hvor (mange|mye)|mitu|punktestand|resultat\w*|summe|wie ?(viel|hoch|oft)\w*|"
+    r"zahl(en)?|ziffer|tall)\b"
 )
 _MAY_BE_NONE = re.compile(
     r"(?i)\b(how (many|much)|any|anyone|anything|anybody|else|other|which|who|whom|whose|none|nothing|is there|"
@@ -38,12 +43,21 @@ def garbled(question: str, answer: str) -> str:
     `None` answers what may be absent, `N/A` what is written somewhere. Wrong decodings are found by ftfy (Speer 2019).
     """
     found = _MISSING.fullmatch(answer.strip())
-    if found and not _WRITTEN.search(question):
-        spoken = found[0].strip("\"'.,;:!* ")
-        if spoken != "None" or not _MAY_BE_NONE.search(question):
-            return f"missing value: {shown(answer)}"
+    if found and not _may_be_right(question, found[0].strip("\"'.,;:!* ")):
+        return f"missing value: {shown(answer)}"
     if answer.isascii():
         return ""
     if "\ufffd" in answer and "\ufffd" not in question:
         return f"lost characters: {shown(answer)}"
     return f"wrongly decoded: {shown(answer)}" if is_bad(answer) and not is_bad(question) else ""
+
+
+def _may_be_right(question: str, value: str) -> bool:
+    """Whether a question may be answered by what looks like a missing value: it asks for something written or computed, or
+    for what may be absent, or names the value itself ("null or not?").
+    """
+    if asked.for_words(question) or _WRITTEN.search(question):
+        return True
+    named = value[:1].isalpha() and re.search(rf"(?i)\b{re.escape(value)}\b", question)
+    absent = value == "None" and _MAY_BE_NONE.search(question)
+    return bool(named or absent or (value.lower() == "null" and _ZERO.search(question)))

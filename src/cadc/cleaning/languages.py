@@ -11,81 +11,123 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 
-from cadc.cleaning.answer_format import INSTRUCTION
-from cadc.cleaning.refusals import QUOTED
+from cadc.cleaning import asked
+from cadc.cleaning.asked import INSTRUCTION
+from cadc.cleaning.words import unquoted
 
 #: Function words and the commonest words of questions about pictures. A word of several languages counts for each.
 _WORDS = {
-    "English": """the a an of and is are was were be been has have had do does did can could will would should may might
-        must not no this that these those there here it its he she they them his her their you your i we my who whom
-        whose which what when where why how many much any some all each from with without into onto over under about
-        between behind near next in on at to for by as or but if than then because while also very more most only just
-        one two three four five yes describe image picture photo people man woman shows see looks like color colour red blue green yellow black white grey""",
-    "German": """der die das den dem des ein eine einen einem einer eines und oder aber ist sind war waren wird werden
-        hat haben hatte kann können soll sollte muss nicht kein keine es er sie wir ihr ich du man sich sein seine ihre
-        ihrem ihren diese dieser dieses diesem was wer wo wann warum wie welche welcher welches viele auf aus bei mit
-        nach von vom zu zum zur im am an in vor hinter über unter neben zwischen für durch während als auch noch nur
-        sehr mehr wenn weil dass denn zwei drei vier fünf ja nein bild foto beschreibe beschreiben hier dort gibt rot rote roten blau grün gelb schwarz weiß""",
-    "French": """le la les l un une des du de d et ou mais est sont était étaient être a ont avait peut peuvent doit
-        ne pas plus il elle ils elles on nous vous je tu se s ce cet cette ces c son sa ses leur leurs qui que quoi qu
-        quel quelle quels quelles où quand pourquoi comment combien y en au aux dans sur sous avec sans pour par entre
-        devant derrière chez comme très aussi car si parce deux trois quatre cinq oui non image photo décrivez décris
-        voit voyez fait rouge bleu vert jaune noir blanc""",
-    "Spanish": """el la los las lo un una unos unas de del y e o u pero es son era eran está están estaba ser hay ha han
-        tiene tienen puede pueden debe no se su sus le les me te nos yo tú él ella ellos ellas usted este esta estos
-        estas ese esa eso esto qué quién cuál cuáles cuándo dónde cómo cuántos cuántas cuánto porque que quien cuando
-        donde como en a al con sin por para sobre bajo entre desde hasta muy más también mientras dos tres cuatro cinco
-        sí imagen foto describe describa ve ves hace rojo azul verde amarillo negro blanco""",
-    "Portuguese": """o a os as um uma uns umas de do da dos das e ou mas é são era eram está estão estava ser há tem têm
-        pode podem deve não se seu sua seus suas ele ela eles elas você eu nós este esta estes estas esse essa isso isto
-        que quem qual quais quando onde como quantos quantas quanto porque em no na nos nas num numa ao à aos às pelo
-        pela com sem por para sobre entre desde até muito mais também enquanto pois dois duas três quatro cinco sim
-        imagem foto descreva vê vermelho azul verde amarelo preto branco""",
-    "Italian": """il lo la i gli le l un uno una di del dello della dei degli delle e ed o ma è sono era erano essere ha
-        hanno può possono deve non si suo sua suoi lui lei loro noi voi io tu questo questa questi queste quello quella
-        che chi cosa quale quali quando dove come quanti quante quanto perché in nel nello nella nei nelle su sul sulla
-        sui sulle a al allo alla ai alle da dal dalla dai con senza per tra fra molto più anche mentre ci c due tre
-        quattro cinque sì immagine foto descrivi vede vedi sta stanno rosso blu verde giallo nero bianco""",
-    "Dutch": """de het een en of maar is zijn was waren wordt worden heeft hebben had kan kunnen moet niet geen er hij
-        zij ze we wij ik je jij u men zich haar hun dit dat deze die wat wie waar wanneer waarom hoe welke welk hoeveel
-        veel op in uit bij met naar van voor achter over onder naast tussen aan te tot door tijdens als ook nog alleen
-        heel meer terwijl omdat want dan twee drie vier vijf ja nee foto afbeelding beschrijf zie ziet staat rood blauw groen geel zwart wit""",
-    "Swedish": """den det de en ett och eller men är var vara har hade kan ska måste inte ingen han hon vi jag du man
-        sig sin sitt sina hans hennes deras detta denna dessa vad vem var när varför hur vilken vilket vilka många i på
-        av från med till för framför bakom över under bredvid mellan vid om som också bara mycket mer medan eftersom att
-        två tre fyra fem ja nej bild bilden foto beskriv ser finns står röd blå grön gul svart vit""",
-    "Polish": """i oraz lub ale jest są był była było były być ma mają może można nie się go jej jego ich on ona ono oni
-        ja ty my wy ten ta to te tego tej tym tych co kto gdzie kiedy dlaczego jak jaki jaka jakie jakiego który która
-        które ile czy w we na z ze do od o u po za przed nad pod obok między przez dla przy jako też także tylko bardzo
-        więcej gdy ponieważ że dwa dwie trzy cztery pięć tak obraz obrazku zdjęcie zdjęciu opisz widać czerwony niebieski zielony żółty czarny biały""",
-    "Turkish": """ve veya ama bir bu şu o ne kim nerede zaman neden niçin nasıl hangi kaç mi mı mu mü var yok değil için
-        ile gibi kadar daha çok en de da ki ise olan olarak olduğu üzerinde altında önünde arkasında yanında içinde
-        arasında sonra önce her bazı iki üç dört beş evet hayır resim resimde resmi fotoğraf fotoğrafta görüntü
-        görünüyor görülüyor onun onlar ben sen biz siz kırmızı mavi yeşil sarı siyah beyaz""",
-    "Vietnamese": """và hoặc nhưng là có không được bị đã đang sẽ của cho với từ trong trên dưới ngoài trước sau bên
-        giữa ở đến về này đó kia các những một hai ba bốn năm người con cái chiếc gì ai đâu nào khi sao bao nhiêu rất
-        cũng chỉ vì nên thì mà như để tôi bạn họ nó ảnh bức hình màu hãy mô tả thấy đỏ xanh vàng đen trắng""",
-    "Indonesian": """yang dan atau tetapi adalah ini itu ada tidak bukan akan sudah sedang telah dapat bisa di ke dari
-        dengan untuk pada oleh dalam atas bawah depan belakang samping antara sebuah seorang seekor para semua banyak
-        apa siapa mana kapan mengapa kenapa bagaimana berapa karena ketika sambil juga hanya sangat lebih seperti dia
-        mereka saya kamu anda kita kami satu dua tiga empat lima gambar foto jelaskan terlihat orang merah biru hijau kuning hitam putih""",
-    "Russian": """и или но это этот эта эти что кто где когда почему как какой какая какое какие какого сколько не нет
-        да есть был была было были быть в во на с со к у о об от до из за под над перед между для при по через он она
-        оно они мы вы я ты его её их который которая которые также только очень больше потому пока чем два две три
-        картинке изображении фото опишите видно""",
-    "Ukrainian": """і й та або але це цей ця ці що хто де коли чому як який яка яке які якого скільки не ні так є був
-        була було були бути в у на з зі із до від за під над перед між для при по через він вона воно вони ми ви я ти
-        його її їх котрий також лише дуже більше тому поки ніж два дві три малюнку зображенні фото опишіть видно""",
-    "Arabic": """في من على إلى عن مع هذا هذه ذلك التي الذي أن إن كان كانت ما ماذا هل كم كيف أين متى لماذا و أو لا ليس
-        هو هي هم صورة الصورة أمام خلف فوق تحت بين""",
-    "Persian": """در از به با که این آن است هستند بود را برای چه چیست کجا چرا چگونه چند چطور و یا نه یک روی زیر بین
-        می شود شده تصویر عکس دارد دارند""",
-    "Chinese": """的 了 是 这 這 那 们 們 吗 嗎 么 麼 呢 着 著 和 与 與 有 在 个 個 里 裡 没 也 都 就 被 把 他 她 它 你 我 什 哪 几 一 不 请 张""",
-    "Japanese": """は が を に で の と も か た て い る す ま な し れ ら り こ そ あ よ う さ く け ん だ え""",
+    "English": """
+        a about all also an and any are as at be because been behind between black blue but by can color colour could
+        describe did do does each five for four from green grey had has have he her here his how i if image in into is
+        it its just like looks man many may might more most much must my near next no not of on one only onto or over
+        people photo picture red see she should shows some than that the their them then there these they this those
+        three to two under very was we were what when where which while white who whom whose why will with without woman
+        would yellow yes you your
+    """,
+    "German": """
+        aber als am an auch auf aus bei beschreibe beschreiben bild blau das dass dem den denn der des die diese diesem
+        dieser dieses dort drei du durch ein eine einem einen einer eines er es foto fünf für gelb gibt grün haben hat
+        hatte hier hinter ich ihr ihre ihrem ihren im in ist ja kann kein keine können man mehr mit muss nach neben nein
+        nicht noch nur oder rot rote roten schwarz sehr sein seine sich sie sind soll sollte und unter viele vier vom
+        von vor wann war waren warum was weil weiß welche welcher welches wenn wer werden wie wir wird wo während zu zum
+        zur zwei zwischen über
+    """,
+    "French": """
+        a au aussi aux avait avec blanc bleu c car ce ces cet cette chez cinq combien comme comment d dans de derrière
+        des deux devant doit du décris décrivez elle elles en entre est et fait il ils image jaune je l la le les leur
+        leurs mais ne noir non nous on ont ou oui où par parce pas peut peuvent photo plus pour pourquoi qu quand quatre
+        que quel quelle quelles quels qui quoi rouge s sa sans se ses si son sont sous sur trois très tu un une vert
+        voit vous voyez y étaient était être
+    """,
+    "Spanish": """
+        a al amarillo azul bajo blanco cinco como con cuando cuatro cuál cuáles cuándo cuántas cuánto cuántos cómo de
+        debe del describa describe desde donde dos dónde e el ella ellas ellos en entre era eran es esa ese eso esta
+        estaba estas este esto estos está están foto ha hace han hasta hay imagen la las le les lo los me mientras muy
+        más negro no nos o para pero por porque puede pueden que quien quién qué rojo se ser sin sobre son su sus sí
+        también te tiene tienen tres tú u un una unas unos usted ve verde ves y yo él
+    """,
+    "Portuguese": """
+        a amarelo ao aos as até azul branco cinco com como da das de descreva desde deve do dois dos duas e ela elas ele
+        eles em enquanto entre era eram essa esse esta estas estava este estes está estão eu foto há imagem isso isto
+        mais mas muito na nas no nos num numa não nós o onde os ou para pela pelo pode podem pois por porque preto quais
+        qual quando quantas quanto quantos quatro que quem se sem ser seu seus sim sobre sua suas são também tem três
+        têm um uma umas uns verde vermelho você vê à às é
+    """,
+    "Italian": """
+        a ai al alla alle allo anche bianco blu c che chi ci cinque come con cosa da dai dal dalla degli dei del della
+        delle dello descrivi deve di dove due e ed era erano essere foto fra giallo gli ha hanno i il immagine in io l
+        la le lei lo loro lui ma mentre molto nei nel nella nelle nello nero noi non o per perché più possono può quale
+        quali quando quante quanti quanto quattro quella quello questa queste questi questo rosso senza si sono sta
+        stanno su sua sui sul sulla sulle suo suoi sì tra tre tu un una uno vede vedi verde voi è
+    """,
+    "Dutch": """
+        aan achter afbeelding alleen als beschrijf bij blauw dan dat de deze die dit door drie een en er foto geel geen
+        groen haar had hebben heeft heel het hij hoe hoeveel hun ik in is ja je jij kan kunnen maar meer men met moet
+        naar naast nee niet nog of omdat onder ook op over rood staat te terwijl tijdens tot tussen twee u uit van veel
+        vier vijf voor waar waarom wanneer want waren was wat we welk welke wie wij wit worden wordt ze zich zie ziet
+        zij zijn zwart
+    """,
+    "Swedish": """
+        att av bakom bara beskriv bild bilden blå bredvid de den denna deras dessa det detta du eftersom eller en ett
+        fem finns foto framför från fyra för grön gul hade han hans har hennes hon hur i ingen inte ja jag kan man med
+        medan mellan men mer mycket många måste nej när och också om på röd ser sig sin sina sitt ska som står svart
+        till tre två under vad var vara varför vem vi vid vilka vilken vilket vit är över
+    """,
+    "Polish": """
+        ale bardzo biały być był była było były co czarny czerwony cztery czy dla dlaczego do dwa dwie gdy gdzie go i
+        ich ile ja jak jaka jaki jakie jakiego jako jego jej jest kiedy kto która które który lub ma mają między może
+        można my na nad nie niebieski o obok obraz obrazku od on ona oni ono opisz oraz pięć po pod ponieważ przed przez
+        przy się są ta tak także te tego tej ten też to trzy ty tych tylko tym u w we widać więcej wy z za zdjęcie
+        zdjęciu ze zielony że żółty
+    """,
+    "Turkish": """
+        altında ama arasında arkasında bazı ben beyaz beş bir biz bu da daha de değil dört en evet fotoğraf fotoğrafta
+        gibi görülüyor görüntü görünüyor hangi hayır her iki ile ise için içinde kadar kaç ki kim kırmızı mavi mi mu mü
+        mı nasıl ne neden nerede niçin o olan olarak olduğu onlar onun resim resimde resmi sarı sen siyah siz sonra var
+        ve veya yanında yeşil yok zaman çok önce önünde üzerinde üç şu
+    """,
+    "Vietnamese": """
+        ai ba bao bên bạn bị bốn bức chiếc cho chỉ con các cái có cũng của dưới giữa gì hai hoặc hãy hình họ khi không
+        kia là mà màu mô một ngoài người nhiêu như nhưng những nào này nên nó năm rất sao sau sẽ thì thấy trong trên
+        trước trắng tôi tả từ và vàng vì về với xanh đang đen đâu đã đó được đến để đỏ ảnh ở
+    """,
+    "Indonesian": """
+        ada adalah akan anda antara apa atas atau bagaimana banyak bawah belakang berapa biru bisa bukan dalam dan dapat
+        dari dengan depan di dia dua empat foto gambar hanya hijau hitam ini itu jelaskan juga kami kamu kapan karena ke
+        kenapa ketika kita kuning lebih lima mana mengapa merah mereka oleh orang pada para putih sambil samping sangat
+        satu saya sebuah sedang seekor semua seorang seperti siapa sudah telah terlihat tetapi tidak tiga untuk yang
+    """,
+    "Russian": """
+        больше был была были было быть в видно во вы где да два две для до его есть её за и из изображении или их к как
+        какая какие какого какое какой картинке когда которая которые который кто между мы на над не нет но о об он она
+        они оно опишите от очень перед по под пока потому почему при с сколько со также только три ты у фото чем через
+        что эта эти это этот я
+    """,
+    "Ukrainian": """
+        або але був була були було бути більше в ви видно вона вони воно від він два дві де для до дуже з за зображенні
+        зі й його коли котрий лише малюнку ми між на над не ні ніж опишіть перед по поки при під скільки та так також ти
+        тому три у фото хто це цей ця ці через чому що я як яка яке який якого які є і із їх її
+    """,
+    "Arabic": """
+        أمام أن أو أين إلى إن التي الذي الصورة بين تحت خلف ذلك صورة على عن فوق في كان كانت كم كيف لا لماذا ليس ما ماذا
+        متى مع من هذا هذه هل هم هو هي و
+    """,
+    "Persian": """
+        آن از است این با برای به بود بین تصویر دارد دارند در را روی زیر شده شود عکس می نه هستند و چرا چطور چند چه چگونه
+        چیست کجا که یا یک
+    """,
+    "Chinese": """
+        一 不 与 个 么 也 了 什 他 们 你 個 們 几 吗 呢 和 哪 嗎 在 她 它 就 张 我 把 是 有 没 的 着 與 著 被 裡 请 这 這 那 都 里 麼
+    """,
+    "Japanese": """
+        あ い う え か が く け こ さ し す そ た だ て で と な に の は ま も よ ら り る れ を ん
+    """,
 }
-#: Letters that only some languages in Latin script use; those of names and loan words, which have capitals, do not count.
+#: Letters that only some languages in Latin script use. In words with capitals, names and loan words, they do not count.
 _LETTERS = {
     "German": "äöüß",
     "French": "àâçéèêëîïôùûœ",
@@ -106,43 +148,7 @@ for _name, _words in _WORDS.items():
 _WORD = re.compile(r"[぀-ヿ㐀-䶿一-鿿]|[^\W\d_぀-ヿ㐀-䶿一-鿿]+")
 _ASKED_MORE = 2  # words of its language that a question has beyond those of the answer's
 _ASKED_SHARE, _ANSWERED_SHARE = 0.4, 0.25  # of a text's different words that its language knows
-
-#: Questions for words that the picture shows, which are in its language, or for something with a name in any.
-_WORDS_ASKED = re.compile(
-    r"(?i)\b(writ(e|ten|ing|es)|reads?|reading|says?|said|saying|texts?|words?|signs?|names?|named|call(s|ed)?|"
-    r"letters?|titles?|captions?|brands?|logos?|"
-    r"restaurants?|movies?|films?|songs?|lyrics|posters?|labels?|labell?ed|menus?|symbols?|characters?|quotes?|"
-    r"slogans?|messages?|banners?|transcri\w+|"
-    r"spell\w*|pronounce\w*|inscription|headline|kanji|"
-    r"dice|diz|dit|text[oe]s?|testo|palabras?|palavras?|parol[ae]|mots?|letreros?|placas?|carte(l|les|llo|lli)|"
-    r"cartaz(es)?|panneaux?|affiches?|insegn[ae]|"
-    r"escri\w+|scri(tto|tta|ve|vi|vere)|écri\w+|título|titre|titolo|nombres?|nomes?|noms?|llama\w*|chama\w*|"
-    r"appel\w+|chiama\w*|leer?|lire|lisez|leggere|"
-    r"steht|schild\w*|wort|wörter|schreib\w*|geschrieben|titel|name|heißt|lies|lesen|woord\w*|schrijf\w*|geschreven|"
-    r"naam|bord|står|skylt\w*|ord|skriv\w*|"
-    r"namn|napis\w*|słow\w*|pisz|nazw\w+|tytuł\w*|yaz\w*|kelime\w*|metin\w*|chữ|viết|tên|tulis\w*|kata|teks|nama|judul|"
-    r"напис\w*|надпис\w*|слов\w*|текст\w*|назв\w*|зовут|звати)\b|"
-    r"写(?![っる真])|[寫读讀字词詞文句说說牌名叫書读言語语訳]|标题|標題|쓰여|적혀|글|읽|단어|이름|제목|كتب|مكتوب|نص|كلم|اسم|نوشت|متن|नाम|लिख|पढ़|शब्द|"
-    r"เขียน|อ่าน|คำ|ชื่อ"
-)
-#: Requests for a language, which hold for the turns that follow, too.
-_LANGUAGE_ASKED = re.compile(
-    r"(?i)\b(translat\w+|languages?|english|spanish|french|german|italian|portuguese|dutch|russian|ukrainian|"
-    r"chinese|mandarin|cantonese|japanese|korean|arabic|"
-    r"persian|farsi|hindi|hebrew|greek|turkish|polish|swedish|danish|norwegian|finnish|czech|romanian|hungarian|"
-    r"thai|vietnamese|indonesian|malay|latin|bengali|urdu|"
-    r"idiomas?|langues?|lingua|língua|sprache|taal|språk|język\w*|dil|dilde|ngôn ngữ|bahasa|tradu\w+|übersetz\w*|"
-    r"vertaal\w*|översätt\w*|przetłumacz|çevir\w*|dịch|terjemah\w*|"
-    r"inglés|inglês|inglese|anglais|englisch\w*|engels|engelska|angielsk\w+|ingilizce|tiếng|inggris|español|"
-    r"espagnol|espanhol|spanisch|spaans|français|francés|francês|francese|"
-    r"französisch|frans|deutsch|alem[áã]n?|allemand|tedesco|duits|chino|chinois|chinesisch|chinês|cinese|ruso|russe|"
-    r"russisch|russo|japon[ée]s|japonais|japanisch|giapponese|"
-    r"язык\w*|мов[аоіу]\w*|переве\w+|перекла\w+|по-(английски|русски|немецки|французски|испански)|англий\w+|"
-    r"англій\w+|русск\w+|немецк\w+|испанск\w+|французск\w+)\b|"
-    r"翻译|翻譯|翻訳|英文|英语|英語|中文|汉语|漢語|中国語|日语|日文|日本語|法语|法文|德语|德文|西班牙|俄语|韩语|韓国語|语言|語言|言語|"
-    r"번역|영어|한국어|중국어|일본어|언어|لغة|بالعربية|بالإنجليزية|ترجم|انگلیسی|زبان|अनुवाद|भाषा|हिन्दी|हिंदी|अंग्रेज|แปล|ภาษา|"
-    r"αγγλικά|ελληνικά|γλώσσα|אנגלית|עברית|שפה|תרגם"
-)
+_NAME_LETTERS, _NAME_WORDS = 24, 3  # that a name has at most where letters have no case
 
 
 @cache
@@ -159,12 +165,6 @@ def _scripts(text: str) -> Counter[str]:
     if text.isascii():
         return Counter({"LATIN": n} if (n := sum(map(str.isalpha, text))) else {})
     return Counter(_script(letter) for letter in text if letter.isalpha())
-
-
-def script(text: str) -> tuple[str, int]:
-    """The script of most letters of a text, and how many letters are in it; ('', 0) without letters."""
-    counts = _scripts(text)
-    return counts.most_common(1)[0] if counts else ("", 0)
 
 
 @cache
@@ -190,39 +190,48 @@ def _first(counts: Counter[str]) -> str:
     return max(_WORDS, key=lambda name: counts[name]) if counts else ""
 
 
-def language(text: str) -> tuple[str, int]:
-    """The language that most words of a text speak for, and how many more do than for the next one; ('', 0) where
-    none leads.
-    """
-    counts, _ = _evidence(text)
-    (first, most), (_, second) = (*counts.most_common(2), ("", 0), ("", 0))[:2]
-    return (first, most - second) if most > second else ("", 0)
-
-
-def foreign(question: str, answer: str, letters: int, margin: int, before: str = "") -> str:
+def foreign(question: str, answer: str, letters: int, margin: int, before: Sequence[str] = ()) -> str:
     """What an answer is written in, if that is another language than its question's and nobody asked for it; else ''.
 
     before: the row's earlier questions. Of answers in a script that the question has none of, `letters` letters count.
     In Latin script, and of languages in one script, an answer needs `margin` more words of its language than of its
-    question's, and a question `_ASKED_MORE` of its own.
+    question's, and a question `_ASKED_MORE` of its own. Words that stand in the picture may be in any language, as may
+    names.
     """
-    question = INSTRUCTION.sub(" ", question)  # often in English, whatever the question is in
-    found = _spoken(question, QUOTED.sub(" ", answer), letters, margin)
-    return (
-        "" if not found or _WORDS_ASKED.search(question) or _LANGUAGE_ASKED.search(f"{before}\n{question}") else found
-    )
+    said = unquoted(answer)
+    found = _spoken(INSTRUCTION.sub(" ", question), said, letters, margin)  # it is often in English
+    if not found or any(map(asked.for_language, (*before, question))) or asked.for_words(question, before):
+        return ""
+    return "" if _is_name(said, asked.for_name(question)) else found
+
+
+def _is_name(text: str, wanted: bool) -> bool:
+    """Whether a text may be a name. In letters with case: several words, all with capitals; where a name is `wanted`, one
+    is enough, and words of grammar may stand between them. In others: a wanted one, short, and without such words.
+    """
+    words = _WORD.findall(text)
+    cased = [word for word in words if word.lower() != word.upper()]
+    small = [word for word in cased if not word[0].isupper()]
+    names = [word for word in cased if word[0].isupper() and word.lower() not in _LANGUAGES]
+    if not wanted:
+        return not small and len(names) > 1 and len(cased) == len(words)
+    if any(word not in _LANGUAGES for word in small) or len(small) > len(names):
+        return False
+    others = "".join(word for word in words if word not in cased)
+    most = max(_evidence(others)[0].values(), default=0)
+    return len(others) <= _NAME_LETTERS and len(text.split()) - len(cased) <= _NAME_WORDS and most < 2
 
 
 def _spoken(question: str, answer: str, letters: int, margin: int) -> str:
     """What an answer is written in, if that is another language than its question's; else ''."""
-    asked, said = _scripts(question), _scripts(answer)
-    if not asked or not said:
+    own_scripts, said = _scripts(question), _scripts(answer)
+    if not own_scripts or not said:
         return ""
-    (of_question, _), (of_answer, n) = asked.most_common(1)[0], said.most_common(1)[0]
+    (of_question, _), (of_answer, n) = own_scripts.most_common(1)[0], said.most_common(1)[0]
     meant, n_meant = _evidence(question)
     own = _first(meant)
     if of_question != of_answer:
-        if asked[of_answer] > 1 or (of_question == "LATIN" and not meant):
+        if own_scripts[of_answer] > 1 or (of_question == "LATIN" and not meant):
             return ""  # a question in both, or of names alone
         if of_answer != "LATIN":
             return f"{of_answer.title()} letters" if n >= max(letters, 0.8 * said.total()) else ""

@@ -1,210 +1,277 @@
-"""Answers that are none: refusals, and a language model that speaks of itself, in many languages (ours).
+"""Answers that are none: refusals, in many languages (ours).
 
 A flagged row may be dropped, so a pattern asks for a whole turn of phrase: that the writer can't help, or can't see the
-picture, or that there is none. Quoted words are the picture's, not the writer's; "he says that he can't" is a report;
-"I can't tell exactly, but about five" is an answer; a letter that was asked for may be sorry.
+picture, or that there is none. What others say is not the writer's: quotations, dialogues, "he says that he can't". "I
+can't tell exactly, but about five" is an answer; a letter that was asked for may be sorry; a picture on the wall may be
+missing.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
+from cadc.cleaning import asked
 from cadc.cleaning.findings import shown
-from cadc.cleaning.refusal_words import REFUSALS
+from cadc.cleaning.refusal_scripts import OTHERS
+from cadc.cleaning.refusal_words import LATIN, Wording
+from cadc.cleaning.words import one_of, unquoted
 
-#: Quotations and code.
-QUOTED = re.compile(
-    r"```.*?```|`[^`\n]*`|\"[^\"]*\"|“[^”]*”|«[^»]*»|„[^“”]*[“”]|「[^」]*」|『[^』]*』|"
-    r"(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))+'(?!\w)",
-    re.DOTALL,
+#: Lines and ends of lines that others speak: block quotes, dialogues after dashes, what follows "the sign says:".
+_SPEECH = re.compile(
+    r"(?im)^[ \t]*(?:>|[—–][ \t]?\w).*$|"
+    r"\b(?:answer(?:s|ed)|ask(?:s|ed)|read(?:s|ing)|repl(?:y|ies|ied)|said|say(?:s|ing)?|shouts?|states?|tells?|"
+    r"thinks?|told|writ(?:es|ten)|wrote|antwortet|berkata|dice|dijo|dit|diyor|diz|lautet|mówi|nói|pone|répond|sagt|"
+    r"schreibt|staat|steht|står|säger|tertulis|yazıyor|zegt|говорит|гласит|каже|написано|отвечает|сказал\w*)\b"
+    r"[^.!?:\n]{0,40}:.*$|[写寫說说道答][着著]?[：:].*$"
 )
-#: Questions for words that somebody else says: written on the picture, or made up.
-_READING = re.compile(
-    r"(?i)\b(says?|said|saying|reads?|written|text|transcri\w+|quote\w*|translat\w+|dice|dit|steht|diz|sagt)\b"
-    r"|написан|写着|寫著|书いて|書いて|쓰여|적혀|مكتوب|लिखा"
+#: "Guard: I can't let you in." of two speakers or more.
+_LABELLED = re.compile(
+    r"(?:^|(?<=\n)|(?<=[.!?] ))[ \t*]*([^\W\d_][\w' ]{0,20})\**: ?[^\n]*?(?=[.!?] [^\W\d_][\w' ]{0,20}: |$|\n)"
 )
-_WRITING = re.compile(
-    r"(?i)\b(writ(e|ing)|draft|compose|e-?mail|letter|message|note|card|apolog\w+|dialogues?|conversation|story|"
-    r"stories|"
-    r"poem|song|lyrics|speech|role-?play|pretend|reply|excuse|decline|escrib\w+|redact\w+|carta|correo|écri\w+|"
-    r"rédige\w*|"
-    r"lettre|schreib\w*|verfass\w*|brief|escrev\w+|scriv\w+|lettera|schrijf\w*|napisz|list)\b|"
-    r"напиши|письмо|写|寫|書いて|써|작성|اكتب|लिख"
-)
-_ABOUT_ITSELF = re.compile(
-    r"(?i)\b(who|what) (exactly )?are you\b|\byour (own )?(name|self|maker|training|abilit\w+)\b|\byourself\b|"
-    r"\bare you an?\b|\bdo you (have|feel)\b|"
-    r"\b(trained|made|created|developed) you\b|qui es-tu|wer bist du|quién eres|你是(谁|什么)|кто ты"
-)
+_OWN_LABELS = "ai answer assistant bot description image model note output response summary"
 _REPORTED = re.compile(
-    r"(?i)\b(says?|said|saying|reads?|tells?|told|asks?|repl(y|ies|ied)|answers?|thinks?|writes?|dice|dit|sagt|diz|"
-    r"говорит|сказал\w*)\b[^.!?\n]{0,20}$|(说|說|と書|写着)\W*$|[他她們们人](很|非常|感到|表示|深表)*$"
+    r"(?i)\b(?:answers?|asks?|reads?|repl(?:y|ies|ied)|said|says?|saying|tells?|thinks?|told|writes?|dice|dit|diz|sagt|"
+    r"говорит|сказал\w*)\b[^.!?\n]{0,20}$|(?:说|說|と書|写着)\W*$|[他她們们人](?:很|非常|感到|表示|深表)*$"
+)
+#: "I can't help you, it said"
+_SAID_AFTER = re.compile(
+    r"(?i)[^.!?\n]{0,60}?[,.!?] (?:\w+ ){1,3}?(?:answered|answers|asks|replied|replies|said|says|shouted|thinks|thought)\b"
+)
+_IF = re.compile(
+    r"(?i)\b(?:als je|eğer|falls|if|in case|indien|jeśli|jika|kalau|nếu|si|unless|wenn|when|whenever|если|якщо)\b"
+    r"[^.!?;\n]{0,40}$|(?:如果|若|当|當|假如|もし|万一|만약|만일|إذا|اگر|यदि|अगर|หาก|ถ้า|אם)[^。，,.!?\n]{0,20}$"
 )
 #: What turns "I can't" into an answer of sorts. An offer of help does not.
 _BUT = re.compile(
-    r"(?i)\b(but|however|though|although|yet)\b(?!,? (i('m| am| can| could| would|'d|'ll)( be)?( happy| glad| here|"
-    r" try)?( to)? (help|assist|offer|provide|answer|try)|if you|feel free|please|let me know|i('m| am) (happy|glad|"
-    r"here)))|"
-    r"\b(pero|mais|aber|mas|però|maar|ale|ama|ancak|tetapi|nhưng|но)\b|但|不过|不過|しかし|けど|하지만|لكن|लेकिन"
+    r"(?i)\b(?:although|but|however|though|yet)\b(?!,? (?:i(?:'m| am| can| could| would|'d|'ll)(?: be)?(?: glad| happy|"
+    r" here| try)?(?: to)? (?:answer|assist|help|offer|provide|try)|if you|feel free|let me know|please|"
+    r"i(?:'m| am) (?:glad|happy|here)))|"
+    r"\b(?:aber|ale|ama|ancak|maar|mais|mas|nhưng|pero|però|tetapi|но)\b|不过|不過|但|しかし|けど|하지만|لكن|लेकिन"
 )
-
-_SEEN = (
-    r"(?:images?|pictures?|photos?|photographs?|figures?|screenshots?|videos?|attachments?|visual (?:content|input)s?)"
+_PICTURE = one_of(
+    r"(?:attachments? | figures? | images? | photographs? | photos? | pictures? | screenshots? | videos? |"
+    r" visual (?:content|input)s?)(?: (?:data|files?|links?|urls?))?\b"
 )
-_GIVEN = r"(?:provided|attached|uploaded|included|shared|supplied|sent)"
-_CHAT = r"(?:your|this|the|our) (?:\w+ )?(?:message|conversation|chat|prompt|request|question|query)"
-_NOT_ELSEWHERE = rf"(?! (?:because|due|by|with (?!me)|on|at|for|of|(?:to|in) (?!{_CHAT}))\b)"
+#: Questions for pictures in the picture, or for what did not work: then such a one may be missing.
+_OF_PICTURES = re.compile(
+    rf"(?i)\b(?:another|any|each|framed|how many|many|no|other|some|which) (?:\w+ )?{_PICTURE}|"
+    rf"\b(?:are|did|do|does|has|have|is|was|were)(?:n't)? (?:\w+ ){{1,3}}?an? (?:\w+ )?{_PICTURE}(?! (?:of|show|taken))|"
+    rf"\ban? {_PICTURE} (?:above|attached|behind|hanging|on|over|under)|\bwas an? {_PICTURE}|"
+    rf"{_PICTURE} (?:above|attached|behind|beside|frames?|hanging|in the frame|next to|on the (?!left|right)|over)\b|"
+    r"\b(?:app|browser|code|errors?|fail(?:s|ed)?|happen(?:s|ed)?|html|load(?:ed|ing)?|missing|pages?|screens?|"
+    r"upload(?:ed|s)?|webpages?|websites?|wrong)\b|网页|网站|代码|表单|ページ|サイト"
+)
+_GIVEN = r"(?:attached|included|provided|sent|shared|supplied|uploaded)"
+_CHAT = r"(?:our|the|this|your) (?:\w+ )?(?:chat|conversation|message|prompt|query|question|request)"
+_NOT_ELSEWHERE = rf"(?! (?:because|due|by|with (?!me)|on (?!my)|at|for|of|(?:to|in) (?!{_CHAT}))\b)"
+#: How the sentence goes on where the picture is the one that is asked about, and none of its parts.
+_ALONE = (
+    r"(?=\W*$|\s*[.,;:!?()—–]|"
+    rf" (?:and|as|at (?:all|present|the moment|this time)|but|currently|directly|due to|either|for (?:some|you)|here|"
+    rf"in {_CHAT}|itself|mentioned|now|or|referenced|right now|since|so|that (?:has|is|was|you)|to (?:answer|describe)|"
+    rf"{_GIVEN}|which|without|yet|you|"
+    r"because (?:i|no|of|there (?:is|was) no|(?:it|the \w+) (?:could|did|has|is|was)(?: not|n't)|you))\b)"
+)
 _CANT = (
-    r"(?:can't|cannot|can not|couldn't|could not|(?:am|'m|was|were|are|'re) (?:not able|unable|not capable)|"
-    r"wasn't able|won't|will not)"
-    r"(?: be able)?(?: to| of)?(?: (?:directly|currently|actually|really|physically|properly|personally))?"
+    r"(?:can ?not|can't|could not|couldn't|(?:'m|'re|am|are|was|were) (?:not able|not capable|unable)|wasn't able|"
+    r"will not|won't)(?: be able)?(?: to| of)?(?: (?:actually|currently|directly|personally|physically|properly|really))?"
 )
-_I_CANT = rf"\b(?:i|we) ?(?:currently |simply |just |really )?{_CANT}"
+_I_CANT = rf"\b(?:i|we) ?(?:currently |just |really |simply )?{_CANT}"
 _PERCEIVE = (
-    r"(?:see|view|access|open|analy[sz]e|interpret|process|look at|examine|load|display)(?:ing)?(?: (?:or|and) \w+)?"
+    r"(?:access|analy[sz]e|display|examine|interpret|load|look at|open|process|see|view)(?:ing)?(?: (?:and|or) \w+)?"
 )
-#: The picture can't be seen or was not given: no answer to any question.
-_BLIND = re.compile(
-    r"(?i)"
-    rf"(?:{_I_CANT}|\b(?:i|we) (?:do not|don't) have (?:the |any )?(?:ability|capability|capacity|means) (?:to|of)|"
-    rf"^(?:sorry,? )?(?:unable to|cannot|can't))"
-    rf" {_PERCEIVE} (?:(?:the|this|that|any|your|an?|these|those|actual|provided|given|attached|"
-    rf"uploaded) )*{_SEEN}\b(?!'s| of | on | hanging| in the (?!message|conversation))|"
-    rf"\b(?:i|we) (?:do not|don't) (?:currently )?have (?:direct |any )?access to (?:(?:the|this|that|any|your|"
-    rf"actual) )*{_SEEN}\b|"
-    rf"\b(?:i|we) (?:do not|don't|cannot|can't|did not|didn't) (?:see|find|have|receive) (?:any |an |the |"
-    rf"your )?(?:attached |uploaded )?{_SEEN} (?:attached|here|{_GIVEN}|in {_CHAT}|to (?:describe|analy[sz]e|"
-    rf"look at|work with))|"
-    r"\b(?:i|we) (?:do not|don't) see an(?:y)? (?:image|picture|photo)\s*(?:[.,;!]|$)|"
-    rf"\bno {_SEEN} (?:(?:was|is|were|are|has been|have been|seems to be|appears to be) )*{_GIVEN}\b{_NOT_ELSEWHERE}|"
-    rf"\bthere (?:is|are|was|seems to be|appears to be|doesn't (?:seem|appear) to be|does not (?:seem|appear) to be|"
-    rf"isn't) (?:no|any|an) {_SEEN} (?:here|{_GIVEN}|for me|to (?:describe|analy[sz]e|look at)|(?:in|to|"
-    rf"with) {_CHAT})\b{_NOT_ELSEWHERE}|"
-    rf"\byou (?:have not|haven't|did not|didn't|forgot to|(?:may|might|seem to) have forgotten to) (?:provide|"
-    rf"attach|upload|share|include|send|sent)(?:d|ed)? (?:me )?(?:an? |any |the |your )?{_SEEN}|"
-    rf"\b(?:please|could you(?: please)?|can you(?: please)?|if you(?: can| could)?) (?:kindly )?(?:re-?)?(?:upload|"
-    rf"attach|provide|share|send|try uploading) (?:me )?(?:(?:the|an?|your|that|another|"
-    rf"any) )?{_SEEN}[^.!?]{{0,30}}(?:\bi(?:'ll|'d| can| will| would| could)\b|for me\b|again\b)|"
-    rf"\b(?:the|your|this) {_SEEN} (?:(?:is|are|was)(?: not|n't) (?:visible|accessible|available|viewable|displayed|"
-    rf"showing|loading) (?:to|for|on) (?:me|my)|(?:was|were|has|have|is)(?: not|"
-    rf"n't)(?: been)? {_GIVEN}\b{_NOT_ELSEWHERE}|(?:did not|didn't|does not|doesn't) (?:come through|load (?:on my|"
-    rf"for me)))"
+_THE = r"(?:(?:actual|an?|any|attached|given|provided|that|the|these|this|those|uploaded|your) )*"
+#: The picture can't be seen: no answer to any question.
+_BLIND = one_of(
+    rf"""
+    (?:{_I_CANT}|\b(?:i|we) (?:do not|don't) have (?:any |the )?(?:ability|capability|capacity|means) (?:of|to)|
+    ^(?:sorry,? )?(?:can't|cannot|unable to)) {_PERCEIVE} {_THE}{_PICTURE}{_ALONE} |
+    \b(?:i|we) (?:do not|don't) (?:currently )?have (?:any |direct )?access to {_THE}{_PICTURE}{_ALONE} |
+    \b(?:can you|could you)(?: please)? (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|upload)
+    (?:me )?{_THE}{_PICTURE}[^.!?]{{0,30}}(?:again\b|for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
+    \b(?:if you(?: can| could)?|please) (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|upload)
+    (?:me )?{_THE}{_PICTURE}[^.!?]{{0,30}}(?:for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
+    \bi(?:'m| am)? (?:can )?only (?:able to |capable of )?(?:handl|process|read|see|understand|work with)(?:e|ing)? text |
+    \byou (?:did not|didn't|forgot to|have not|haven't|(?:may|might|seem to) have forgotten to) (?:attach|include|provide|
+    send|sent|share|upload)(?:d|ed)? (?:me )?(?:any |an? |the |your )?{_PICTURE}
+    """
+)
+#: There is none, or it did not arrive: an answer to questions for pictures in the picture.
+_MISSING = one_of(
+    rf"""
+    \b(?:i|we) (?:can't|cannot|did not|didn't|do not|don't) (?:find|have|receive|see)
+    (?:an |any |the |your )?(?:attached |uploaded )?{_PICTURE} (?:attached|here|in {_CHAT}|to (?:analy[sz]e|describe|look at|work with)|{_GIVEN}) |
+    \b(?:i|we) (?:do not|don't) see any? (?:image|photo|picture)\s*(?:[.,;!]|$) |
+    \bno {_PICTURE} (?:(?:appears to be|are|has been|have been|is|seems to be|was|were) )*{_GIVEN}\b{_NOT_ELSEWHERE} |
+    \bthere(?:'s| are| is| was|(?: appears| seems) to be| does(?: not|n't) (?:appear|seem) to be| isn't| wasn't) (?:an?|any|
+    no) {_PICTURE} (?:(?:here|{_GIVEN})\b{_NOT_ELSEWHERE}|for me\b|(?:in|to|with) {_CHAT}|that i (?:can|could)|
+    to (?:analy[sz]e|comment on|describe|examine|look at|refer to|view|work with)\b) |
+    ^\W*(?:sorry,? )?(?:but )?there(?:'s| is) no {_PICTURE}\s*[.!,]? |
+    \b(?:the|this|your) (?:{_PICTURE}(?: (?:that )?you (?:provided|sent|shared|uploaded))?) (?:
+    (?:are|is|was)(?: not|n't) (?:accessible|available|displayed|loading|showing|viewable|visible) (?:for|on|to) (?:me|my)|
+    (?:has|have|is|was|were)(?: not|n't)(?: been)? {_GIVEN}\b{_NOT_ELSEWHERE}|
+    (?:did|does)(?: not|n't) (?:come through|load|open|display)\b{_NOT_ELSEWHERE}|
+    (?:can|could)(?: ?not|n't) be (?:accessed|analy[sz]ed|displayed|downloaded|fetched|found|loaded|opened|processed|
+    rendered|retrieved|viewed)\b{_NOT_ELSEWHERE}|(?:has )?failed to (?:display|load|open|upload)\b{_NOT_ELSEWHERE}|
+    (?:appears to be|is|seems to be|was) (?:missing from {_CHAT}|(?:inaccessible|unavailable)\W*$)) |
+    ^\W*(?:error:? )?(?:(?:error|problem) loading (?:the )?{_PICTURE}|{_PICTURE} (?:could not be loaded|failed to load|
+    loading failed|not (?:found|provided)))\W*$
+    """
+)
+_THAT = r"(?:any|that|the|these|this|those|your)"
+_RULES = (
+    r"(?:my|our|openai's|(?:the|openai) (?:content|safety|usage|use)) (?:\w+ ){0,2}?(?:capabilities|guidelines?|polic(?:y|ies)|"
+    r"principles|programming|rules|standards|terms)\b"
 )
 #: What nobody says but one who declines the question itself.
-_DECLINED = re.compile(
-    r"(?i)"
-    rf"{_I_CANT} (?:(?:help|assist)(?: you)?(?: any further)? (?:with|in|on) (?:that|this|your|these|such|"
-    rf"identifying|providing|answering|any)\b|(?:help|assist) (?:you )?(?:here|further)\b|(?:help|"
-    rf"assist) you\s*(?:[.!]|$)|comply\b|fulfil+ (?:that|this|your|the|such)|"
-    r"answer (?:that|this|your|the|these|any)(?: \w+)? questions?\b|(?:discuss|engage (?:in|with)|respond to|"
-    r"continue with|process|complete) (?:that|this|your|such)\b|"
-    r"(?:provide|offer|give)(?: you)?(?: with)? (?:(?:that|this|the|an?|any|such|you|requested|specific|accurate|"
-    r"detailed|further|more|meaningful|direct|exact|definitive|description|kind|type|of) )*(?:information|"
-    r"assistance|help|answers?|descriptions?|analysis|captions?|details|responses?|content|interpretation)\b|"
-    r"(?:generate|create|produce) (?:that|this|such|the requested|any|explicit|harmful|inappropriate)\b|"
-    r"identify (?:(?:the|this|that|these|any|real|specific|or|name) )*(?:person|people|individuals?)\b)|"
-    r"\bi (?:must|have to|need to|will have to)(?: (?:respectfully|politely))? decline\b|\bi(?:'d| would) (?:rather|"
-    r"prefer) not (?:to )?(?:answer|say|discuss|comment)\b|"
-    r"\bi(?:'m| am) not comfortable (?:with )?(?:answering|discussing|providing|describing|assisting)\b|\bi(?:'m|"
-    r" am) not (?:programmed|designed|allowed|permitted|authorized) to\b"
+_DECLINED = one_of(
+    rf"""
+    {_I_CANT} (?:
+    (?:assist|help)(?: you)?(?: any further)? (?:in|on|with) (?:{_THAT}|answering|identifying|providing|such)\b|
+    (?:assist|help) (?:you )?(?:further|here)\b|(?:assist|help) you\s*(?:[.!]|$)|comply\b|fulfil+ (?:such|{_THAT})|
+    answer {_THAT}(?: \w+)? questions?\b|
+    (?:complete|continue with|discuss|engage (?:in|with)|process|respond to) (?:such|{_THAT})(?: \w+)? (?:content|
+    conversation|file|image|photo|picture|prompt|query|question|request|task|topic)s?\b|
+    (?:give|offer|provide)(?: you)?(?: with)? (?:(?:accurate|an?|any|definitive|description|detailed|direct|exact|further|
+    kind|meaningful|more|of|requested|specific|such|that|the|this|type|you) )*(?:analysis|answers?|assistance|captions?|
+    content|descriptions?|details|help|information|interpretation|responses?)\b|
+    (?:create|generate|produce) (?:any |such |that |the |this )*(?:content|explicit|harmful|inappropriate|requested)\b|
+    identify (?:(?:any|name|or|real|specific|that|the|these|this) )*(?:individuals?|people|person)\b) |
+    ^\W*(?:(?:i'm |i am )?(?:so |very )?sorry\W+(?:but )?)?i (?:can't|cannot|will not|won't) do (?:so|that|this)\W*$ |
+    \bi (?:have to|must|need to|will have to)(?: (?:politely|respectfully))? decline\b |
+    \bi(?:'d| would) (?:prefer|rather) not (?:to )?(?:answer|comment|discuss|say)\b |
+    \bi(?:'m| am) not comfortable (?:with )?(?:answering|assisting|describing|discussing|providing)\b |
+    \bi(?:'m| am) not (?:allowed|authorized|designed|permitted|programmed) to\b |
+    \b(?:\w+ing {_THAT} \w+|it|that|this|{_THAT} (?:content|image|photo|picture|
+    prompt|query|question|request|topic))(?: (?:appears to|may|might|seems to|would))? (?:breach(?:es)?|conflicts? with|contravenes?|goes against|go against|
+    (?:be|is|'s) (?:against|in violation of|not (?:allowed|permitted) (?:by|under)|outside|prohibited by)|infringes?(?: on)?|
+    violates?) {_RULES} |
+    \b(?:because of|due to|per|under) {_RULES},? i\b | \bmy (?:guidelines|policies|programming|safety guidelines) (?:do not|don't|
+    forbid|prevents?|prohibits?) |
+    \bnot something (?:that )?i(?:'m able to| am able to| can) (?:answer|assist|describe|discuss|do|help)\b |
+    \bit (?:is|'s|would be|wouldn't be) (?:in|not )?(?:appropriate|ethical) for me to\b
+    """
+)
+#: "I can't tell" is an answer of one who looked.
+_TELL = one_of(
+    r"""
+    (?:accurately |clearly |definitively |exactly |really )?(?:be (?:certain|sure) | confirm | count | detect | determine |
+    discern | distinguish | estimate | find | guess | help (?:but|it) | identify | judge | know | locate | make out | measure |
+    read | recogni[sz]e | say | see | spot | tell | think | verify)
+    """
 )
 #: An apology and "I can't": also what a letter or a character may say.
-_SORRY = re.compile(
-    rf"(?i)\b(?:sorry|apologi[sz]e|apologies|afraid|regret|"
-    rf"unfortunately)\b[.!]?[^.!?]{{0,40}}?(?:{_I_CANT}(?! (?:see|find|spot|detect|locate|tell|make out|help (?:but|"
-    rf"it)))(?: \w+|$)|\bi (?:do not|don't) (?:know|understand (?:your|the) (?:question|request)|have (?:access|"
-    rf"the ability|enough information|any information|sufficient)))|"
-    r"^(?:i'm |i am )?(?:very |so )?sorry,? (?:but )?(?:i can't|i cannot|no)\s*[.!]?$"
+_SORRY = one_of(
+    rf"""
+    \b(?:afraid|apologies|apologi[sz]e|regret|sorry|unfortunately)\b[.!]?[^.!?]{{0,40}}?(?:{_I_CANT}(?! (?:{_TELL})\b)(?: \w+|
+    $)|\bi (?:do not|don't) (?:have (?:access|any information|enough information|sufficient|the ability)|know\b(?! (?:how|if|
+    that|the|what|when|where|which|who))|understand (?:the|your) (?:question|request))) |
+    ^(?:i'm |i am )?(?:so |very )?sorry,? (?:but )?(?:i can't|i cannot|no)\s*[.!]?$
+    """
 )
 
-#: (what to look for first, pattern, whether an answer may follow, whether a letter may say it, too)
-_PATTERNS = [
-    (("not", "n't", " no ", "unable", "forgot", "please", "could you", "can you", "if you"), _BLIND, False, False),
-    (("not", "n't", "unable", "decline", "rather", "prefer"), _DECLINED, True, False),
-    (("sorry", "apolog", "afraid", "regret", "unfortunately"), _SORRY, True, True),
+
+class _Kind(NamedTuple):
+    """One kind of refusal."""
+
+    pattern: re.Pattern[str]
+    answered: bool = True  # an answer may follow, and be one
+    letter: bool = False  # a letter that was asked for may say it
+    missing: bool = False  # pictures in the picture may be missing
+    tell: re.Pattern[str] | None = None  # in whose sentence it is no refusal
+    own: re.Pattern[str] | None = None  # what comes before it in its sentence, if it is the writer who speaks
+
+
+def _kinds_of(wording: Wording, edge: str) -> list[_Kind]:
+    """The kinds of one language. edge: of its words, `\\b` where they are parted."""
+    names = {
+        "picture": rf"(?:{one_of(wording.picture)})(?! (?:{one_of(wording.of)}))",
+        "end": r"(?=\s*(?:[.,;!。،]|$))",
+    }
+    sorry, cant, see, none, tell, own = (
+        re.sub("<(picture|end)>", lambda name: names[name[1]], one_of(text))
+        for text in (wording.sorry, wording.cant, wording.see, wording.none, wording.tell, wording.own)
+    )
+    own = re.compile(f"(?i){own}") if own else None
+    gap = "[^.!?。！？]"
+    blind = re.compile(rf"(?i)(?:{cant}){gap}{{0,20}}?(?:{see})|{none}")
+    apology = re.compile(rf"(?i)(?:{sorry})\w{{0,8}}[.!。]?{gap}{{0,60}}?(?:{cant})")
+    return [_Kind(blind, own=own), _Kind(apology, letter=True, own=own, tell=re.compile(f"(?i){edge}(?:{tell}){edge}"))]
+
+
+_BLIND, _MISSING, _DECLINED, _SORRY = (
+    re.compile(f"(?i){pattern}") for pattern in (_BLIND, _MISSING, _DECLINED, _SORRY)
+)
+_NO = ("n't", "not", " no ", "unable")
+#: (what each text has one of, in small letters, that has one of the kinds: looked for first, as that is quick; kinds)
+_KINDS = [
+    ((*_NO, "can you", "could you", "forgot", "if you", "only", "please"), [_Kind(_BLIND, answered=False)]),
+    ((*_NO, "fail", "error", "missing", "navailable", "inaccess"), [_Kind(_MISSING, answered=False, missing=True)]),
+    ((*_NO, "decline", "my ", "our ", "polic", "prefer", "rather"), [_Kind(_DECLINED)]),
+    (("afraid", "apolog", "regret", "sorry", "unfortunately"), [_Kind(_SORRY, letter=True)]),
 ]
-for _signs, _sorry, _cant, _see, _none in REFUSALS.values():
-    _blind = re.compile(rf"(?i)(?:{_cant})[^.!?。！？]{{0,20}}?(?:{_see})|{_none}")
-    _apology = re.compile(rf"(?i)(?:{_sorry})\w{{0,8}}[.!。]?[^.!?。！？]{{0,60}}?(?:{_cant})")
-    _PATTERNS += [(tuple(_signs.split("|")), _blind, True, False), (tuple(_signs.split("|")), _apology, True, True)]
-
-_MAKERS = r"(?:openai|anthropic|google|meta|microsoft|alibaba|deepseek|mistral|lmsys)"
-_JOBS = (
-    r"(?! (?:engineer|researcher|scientist|developer|expert|student|artist|company|startup|specialist|"
-    r"professional|consultant|enthusiast))"
-)
-_AI = rf"an? (?:ai|artificial intelligence|(?:large |multimodal )?language model|text-based (?:ai|model))\b{_JOBS}"
-_META = re.compile(
-    "(?i)"
-    rf"\bas {_AI}(?: (?:language )?(?:model|assistant|system|chatbot|program|bot))?(?: (?:trained|developed|created|"
-    rf"designed|made|built) [^.,\n]{{2,40}})?(?:,| i\b)|"
-    rf"\bi(?:'m| am) (?:just |only |merely |simply )?{_AI}|\bmy (?:training data|knowledge cut-?off)\b|\bi(?: was|"
-    rf" am|'m) (?:trained|developed|created|made) by {_MAKERS}\b|"
-    r"作为(?:一个|一名|一款|一种)?(?:AI|人工智能|大?型?语言模型|大模型)(?!工程师|研究|专家|公司)|作為(?:一個|一名|一款)?(?:AI|人工智慧|人工智能|語言模型)(?!工程師|研究)|"
-    r"我(?:只)?是(?:一个|一款|一個)?(?:AI|人工智能|语言模型|大语言模型)|"
-    r"(?:AI|人工知能|言語モデル)(?:アシスタント|モデル)?(?:として[、は]|ですので|なので|であるため)|(?:AI|인공지능|언어 ?모델)(?:로서|로써|이기 때문에|이므로|이라서)|"
-    r"\bcomo (?:un |una |um |uma )?(?:modelo de (?:lenguaje|linguagem|língua)|ia\b|inteligencia artificial|"
-    r"inteligência artificial|asistente de ia|assistente de ia)[^.\n]{0,30},|"
-    r"\ben tant qu(?:e |')(?:modèle de langage|ia\b|intelligence artificielle|assistant ia)|\bals (?:ein |eine |"
-    r"reines )?(?:ki\b|ki-\w+|künstliche intelligenz|sprachmodell|taalmodel|ai-\w+|kunstmatige intelligentie)|"
-    r"\b(?:in quanto|come) (?:un |una |un')?(?:modello linguistico|ia\b|intelligenza artificiale)[^.\n]{0,30},|"
-    r"\bjako (?:model językowy|ai\b|sztuczna inteligencja)|\b(?:bir )?(?:yapay zeka|dil) (?:modeli |"
-    r"dil modeli )?olarak|"
-    r"\blà một (?:mô hình ngôn ngữ|ai\b|trí tuệ nhân tạo)|\bsebagai (?:model bahasa|ai\b|kecerdasan buatan)|"
-    r"\bsom (?:en )?(?:ai-\w+|språkmodell)|"
-    r"\bкак (?:языковая модель|искусственный интеллект|ии\b)|\bя [—–-]? ?(?:всего лишь |просто )?(?:языковая модель|"
-    r"искусственный интеллект)|\bяк (?:мовна модель|штучний інтелект)|"
-    r"(?:كنموذج|بصفتي نموذج|باعتباري نموذج|كوني نموذج) ?لغ|بصفتي ذكا|एक (?:AI|एआई|"
-    r"भाषा) ?(?:भाषा )?मॉडल (?:के रूप में|होने के नाते)"
-)
-_MODEL = re.compile(
-    r"(?i)\b(?:(?:ai|ia|ki)\b|model|language|openai|artificial|my (?:training|knowledge)|(?:trained|developed|"
-    r"created|made) by|taalmodel|sprach|språk|künstliche|kunstmatige|yapay|dil|sztuczna|inteli|trí tuệ|mô hình|"
-    r"kecerdasan|modèle|modello)|"
-    r"AI|人工|模型|言語モデル|인공지능|언어|модел|интеллект|інтелект|\bии\b|لغ|ذكا|एआई|मॉडल"
-)
-#: An answer made from a description in the picture's place speaks of it; unless the question does, too.
-_FROM_WORDS = re.compile(
-    r"(?i)\b(?:on|to|from|in) the (?:provided|given) (captions?|descriptions?|bounding box(?:es)?|context)\b|"
-    r"\bfrom the (captions?|descriptions?),? it (?:seems|appears)\b"
-)
+for _wordings, _edge in ((LATIN, r"\b"), (OTHERS, "")):
+    for _wording in _wordings.values():
+        _KINDS.append((tuple(_wording.signs.replace("_", " ").split(" | ")), _kinds_of(_wording, _edge)))
 _LEAD = re.compile(
-    "(?i)(?:\\W|\\b(?:i'?m|i am|we|are|very|so|really|truly|sorry|apolog\\w+|unfortunately|my|but|i)\\b|"
-    + "|".join(sorry for _, sorry, *_ in REFUSALS.values())
+    r"(?i)(?:\W|\b(?:am|apolog\w+|are|but|i'm|i|my|really|so|sorry|truly|unfortunately|very|we)\b|我们?|我們|"
+    + "|".join(one_of(wording.sorry) for wording in (*LATIN.values(), *OTHERS.values()))
     + ")*"
 )
+_SENTENCE = re.compile(r"[.!?。！？।؟\n]")
+_NEAR = 150  # characters before a refusal that tell who speaks
 
 
-def _plain(text: str) -> str:
-    """A text without quotations, with straight apostrophes and no blanks before marks."""
-    return re.sub(r" +(?=[.,!?])", "", QUOTED.sub(" ", text.replace("’", "'"))).strip()
+@lru_cache(maxsize=1)
+def own_words(text: str) -> str:
+    """What a text's writer says: without quotations and others' speech, with straight apostrophes and no blanks before
+    marks.
+    """
+    said = unquoted(text.replace("’", "'").replace("‘", "'"))
+    said = _SPEECH.sub(" ", said) if any(mark in said for mark in ":：>—–") else said
+    labels = {label[1].strip().lower() for label in _LABELLED.finditer(said)} if ":" in said else set()
+    if len(labels) > 1 and labels.isdisjoint(_OWN_LABELS.split()):
+        said = _LABELLED.sub(" ", said)
+    return re.sub(r"(?<! ) +(?=[.,!?])", "", said).strip()
+
+
+def reported(said: str, match: re.Match[str]) -> bool:
+    """Whether what is found in a text is reported, supposed, or a title."""
+    before, words = said[max(0, match.start() - _NEAR) : match.start()], match[0].split()
+    if _REPORTED.search(before) or _IF.search(before) or _SAID_AFTER.match(said, match.end()):
+        return True
+    return len(words) > 2 and all(word[0].isupper() or not word[0].isalpha() for word in words)
 
 
 def refusal(question: str, answer: str) -> str:
     """The words by which an answer refuses, '' where it does not."""
-    said = _plain(answer)
+    said = own_words(answer)
     low = f" {said.lower()} "
-    for signs, pattern, answered, in_letters in _PATTERNS:
-        if any(sign in low for sign in signs):
-            for match in pattern.finditer(said):
-                before = said[: match.start()]
-                if _REPORTED.search(before) or (answered and _BUT.search(said, match.end())):
-                    continue
-                reading = _READING.search(question)
-                if (reading or _WRITING.search(question)) and (in_letters or not _LEAD.fullmatch(before)):
-                    continue
-                if reading and pattern is _BLIND and not re.match(r"(?i)(i|we)\b", match[0]):
-                    continue
+    last_but = -1
+    for kind in (kind for signs, kinds in _KINDS if any(sign in low for sign in signs) for kind in kinds):
+        for match in kind.pattern.finditer(said):
+            if last_but < 0:
+                last_but = max((but.start() for but in _BUT.finditer(said)), default=0)
+            if not (kind.answered and last_but >= match.end()) and _refuses(question, said, match, kind):
                 return shown(match[0])
     return ""
 
 
-def meta_talk(question: str, answer: str) -> str:
-    """The words by which an answer speaks of the model that wrote it, or of what it was given in the picture's place."""
-    said = _plain(answer)
-    own = _MODEL.search(said) and _META.search(said)
-    if own and not _ABOUT_ITSELF.search(question) and not _WRITING.search(question):
-        return shown(own[0])
-    given = _FROM_WORDS.search(said)
-    noun = given and (given[1] or given[2]).lower().rstrip("s")
-    return shown(given[0]) if given and noun not in question.lower() else ""
+def _refuses(question: str, said: str, match: re.Match[str], kind: _Kind) -> bool:
+    """Whether what looks like a refusal is the writer's, and the question does not ask for it."""
+    tail = _SENTENCE.split(said[max(0, match.start() - _NEAR) : match.start()])[-1]
+    if reported(said, match) or (kind.own and not kind.own.search(tail)):
+        return False
+    if kind.tell and kind.tell.search(match[0] + _SENTENCE.split(said[match.end() : match.end() + _NEAR])[0]):
+        return False
+    if kind.missing and (_OF_PICTURES.search(question) or asked.for_reading(question)):
+        return False
+    reading = asked.for_reading(question)
+    first = _LEAD.match(said).end() >= match.start()
+    if reading and re.search(r"(?i)\bwe\b|\bhelp you\b", match[0]):
+        return False
+    if reading or asked.for_writing(question):
+        return first and not kind.letter
+    return not (said[:3].lower() in ("no,", "no ") and _OF_PICTURES.search(question))

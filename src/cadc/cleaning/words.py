@@ -1,4 +1,4 @@
-"""Words of texts in any script, also of those that put no blanks between words (ours)."""
+"""Words of texts in any script, also of those that put no blanks between words, and quotations (ours)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,30 @@ _SOUTH_EAST = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf
 _RUNS = re.compile(rf"([{_CJK}]+)|([{_SOUTH_EAST}]+)|([^\s{_CJK}{_SOUTH_EAST}]+)")
 _LONG = 60  # characters: longer runs are no words, but have lost their blanks
 _RULE = re.compile(r"[-|=+:_*~.·]+")  # of a table
+
+#: Quotations and code. Each is sought up to the next mark that opens one, so that time is linear in a text's length.
+_QUOTED = re.compile(
+    r"```.*?```|`[^`\n]*`|\"[^\"]*\"|“[^“”]*”|„[^„“”]*[“”]|”[^„“”\n]*”|«[^«»]*»|»[^«»\n]*«|‹[^‹›]*›|"
+    r"「[^「」]*」|『[^『』]*』|《[^《》]*》|〈[^〈〉]*〉|"
+    r"‘(?:[^‘’'\n]|(?<=\w)[’'](?=\w))*[’'](?!\w)|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))+'(?!\w)",
+    re.DOTALL,
+)
+
+
+_QUOTES = re.compile(r"[`\"“„”«»‹「『《〈‘]|(?<!\w)'")
+
+
+def unquoted(text: str) -> str:
+    """A text without quotations and code."""
+    return _QUOTED.sub(" ", text) if _QUOTES.search(text) else text
+
+
+def one_of(text: str) -> str:
+    """The alternatives of a pattern that is written over several lines, with blanks around each |. A line that ends with
+    another | or with (?: goes on with no blank.
+    """
+    joined = re.sub(r"((?<=\S)\||\(\?:)\n\s*", r"\1", text.strip())
+    return "|".join(" ".join(alternative.split()) for alternative in re.split(r"\s\|\s", joined))
 
 
 def _runs(text: str) -> list[tuple[str, int]]:

@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from cadc import artifacts
-from cadc.cleaning.answer_format import INSTRUCTION
+from cadc.cleaning.asked import INSTRUCTION
 from cadc.cleaning.duplicates import Copies
 from cadc.cleaning.findings import Findings, questions_and_answers, shown
 from cadc.config.cleaning import Clean
