@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro all test stale tables verify doctor params gate plateau metabolism clean-pool pretrain readme lock clean
+.PHONY: repro all test stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain readme lock clean
 
 repro: .venv/.installed       ## run whatever of dvc.yaml is out of date, then print the leaderboard
 	@$(RUN) python -m cadc.compose --check
@@ -39,6 +39,9 @@ doctor: .venv/.installed      ## what is missing before anything runs, and what 
 
 params: .venv/.installed      ## params.yaml and the pipelines of conf/studies out of conf/: make params PROFILE=smolvlm-256m DATA=folder SET="data.path=/mine"
 	$(RUN) python -m cadc.compose $(if $(PROFILE),profile=$(PROFILE)) $(if $(DATA),data=$(DATA)) $(SET)
+
+deps: .venv/.installed        ## each stage's code dependencies in the dvc.yaml files, from its imports
+	$(RUN) python -m cadc.compose.deps && $(RUN) python -m cadc.compose
 
 gate: .venv/.installed        ## is the world one in which selection matters? exit status 1 where a condition fails
 	$(RUN) dvc repro pipelines/testbed/dvc.yaml:gate pipelines/testbed/dvc.yaml:sheet && $(RUN) python -m cadc.report.testbed

@@ -8,16 +8,12 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from cadc.compose.deps import code_of, rewritten
 from cadc.compute import closure as closures
 from cadc.compute.closure import closure, stage_code
 from cadc.config.arms import LEVELS, Arm
 from cadc.config.params import Params
 
-#: What stages read that is no Python -> the module that reads it.
-READ = {
-    "src/cadc/evaluation/tasks": "src/cadc/evaluation/benchmarks.py",
-    "src/cadc/features/skills.txt": "src/cadc/features/skills.py",
-}
 #: One script, two stages: what one of them does not read.
 OF_ANOTHER_STAGE = {
     "pipelines/testbed/dvc.yaml:gate": {"plateau"},
@@ -46,11 +42,19 @@ def lines(names) -> str:
 @pytest.mark.parametrize("name, script, body", STAGES)
 def test_a_stage_depends_on_the_code_it_imports_and_on_no_other(name, script, body):
     stated = {dep for dep in body["deps"] if dep.startswith(("src/", "stages/", "requirements"))}
-    code = set(stage_code(script))
-    code |= {read for read, reader in READ.items() if reader in code}
+    code = set(code_of(script))
     missing, superfluous = code - stated, stated - code
     said = f"{name}, deps\nmissing:\n{lines(missing)}\nsuperfluous:\n{lines(superfluous)}"
-    assert not missing and not superfluous, said
+    assert not missing and not superfluous, f"{said}\nmake deps writes them"
+
+
+def test_missing_dependencies_are_written_and_nothing_else_changes():
+    whole = Path("dvc.yaml").read_text()
+    less = re.sub(r" *- (src/cadc/data/checks.py|stages/prepare.py)\n", "", whole)
+    assert (
+        less != whole
+        and rewritten(less.replace("deps:\n", "deps:\n      - src/cadc/no_more.py\n", 1), Path(".")) == whole
+    )
 
 
 def parameters_read(script: Path) -> set[str]:
