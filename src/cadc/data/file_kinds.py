@@ -4,12 +4,13 @@ from __future__ import annotations
 
 _AGAIN = "fetch the file again, or remove the row"
 _CONVERT = "convert it to PNG or JPEG, or remove the row"
+_EITHER = "convert or restore the file, or remove the row"
 _DAMAGED = "whose head is damaged", "restore the file or remove the row"
 
 #: Where a file of the kind has which bytes, what it is, and what to do.
 _SIGNATURES = (
     (0, b"version https://git-lfs", "a Git LFS pointer", "fetch the file with `git lfs pull`, or remove the row"),
-    (0, b"\xff\xd8", f"a JPEG {_DAMAGED[0]}, or of 12 bits", f"convert it or {_DAMAGED[1]}"),
+    (0, b"\xff\xd8", f"a JPEG {_DAMAGED[0]}, or of 12 bits", _EITHER),
     (0, b"\x89PNG", f"a PNG {_DAMAGED[0]}", _DAMAGED[1]),
     (0, b"GIF8", f"a GIF {_DAMAGED[0]}", _DAMAGED[1]),
     (8, b"WEBP", f"a WebP {_DAMAGED[0]}", _DAMAGED[1]),
@@ -18,7 +19,8 @@ _SIGNATURES = (
         for head in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
     ),
     (4, b"ftypavi", "AVIF", _CONVERT),
-    *((4, b"ftyp" + brand, "HEIC", _CONVERT) for brand in (b"hei", b"hev", b"mif1", b"msf1")),
+    *((4, b"ftyp" + brand, "HEIC", _CONVERT) for brand in (b"hei", b"hev")),
+    *((4, b"ftyp" + brand, "HEIC or AVIF", _CONVERT) for brand in (b"mif1", b"msf1")),
     (4, b"ftyp", "a video", "take a frame of it, or remove the row"),
     (0, b"\x1aE\xdf\xa3", "a video", "take a frame of it, or remove the row"),
     (8, b"AVI ", "a video", "take a frame of it, or remove the row"),
@@ -57,4 +59,4 @@ def what_it_is(data: bytes) -> tuple[str, str]:
     for word, what, remedy in _TEXTS:
         if word in head:
             return f", but {what}", remedy
-    return "", "convert or restore the file, or remove the row"
+    return "", _EITHER

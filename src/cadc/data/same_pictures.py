@@ -1,6 +1,6 @@
 """Pictures that stand in two places: in pool and scoring rows, or in rows that are aimed at and rows that are scored.
 
-A picture is known by the bytes of its file, not by its name. One that was packed anew, say from PNG to JPEG, is another.
+A picture is known by the bytes of its file, not by its name: one that was packed anew, say as a JPEG, is another.
 """
 
 from __future__ import annotations
