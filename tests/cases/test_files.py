@@ -1,124 +1,18 @@
-"""Files as people have them: folders as the hub leaves them, tables as spreadsheets and pandas write them."""
+"""Files of questions as people have them: tables as spreadsheets and pandas write them, JSON lines."""
 
 import csv
 import io
 import json
 import shutil
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from cadc.config.errors import InputError
 from cadc.data.checks import Checker
-from cadc.data.hub_layout import POPE_COLUMNS, parquet_splits, split_files, write_card, write_split
 from cadc.data.own_questions import read_choice, read_yesno, write_own
-from cadc.data.probe import MMT, POPE, load_probe
-from cadc.data.reader import PoolError, read_pool
-from cadc.world.benchmarks import write_mmt, write_pope
-
-
-def parquet(path, *ids):
-    talk = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist([{"id": name, "conversations": talk} for name in ids]), path)
-
-
-def ids(path):
-    return read_pool(path, None)[0]["id"].to_pylist()
-
-
-CARD = "---\nconfigs:\n{}---\n"
-SEVERAL = {  # files of a folder, its card -> the splits that it holds
-    "hub": (["data/train-00000-of-00001", "data/test-00000-of-00001"], None, "test, train"),
-    "by folder": (["train/0000", "validation/0000"], None, "train, validation"),
-    "converted": (["default/train/0000", "default/test/0000"], None, "test, train"),
-    "words": (["my-train", "my_val"], None, "train, validation"),
-    "configs": (["en/train-00000-of-00001", "de/train-00000-of-00001"], None, "de/train, en/train"),
-    "own names": (["coco-00000-of-00001", "gqa-00000-of-00001"], None, "coco, gqa"),
-    "by its card": (
-        ["a/x", "a/y"],
-        "- config_name: default\n  data_files:\n"
-        "  - split: train\n    path: a/x*\n  - split: extra\n    path: [a/y.parquet]\n",
-        "train, extra",
-    ),
-}
-
-
-@pytest.mark.parametrize("files, card, said", SEVERAL.values(), ids=SEVERAL)
-def test_a_folder_of_several_splits_is_refused_and_one_can_be_named(tmp_path, files, card, said):
-    for name in files:
-        parquet(tmp_path / f"{name}.parquet", name)
-    if card:
-        (tmp_path / "README.md").write_text(CARD.format(card))
-    with pytest.raises(PoolError, match=f"holds the splits {said}; set data.annotations to the files of one") as error:
-        ids(tmp_path)
-    named = tmp_path / str(error.value).split(f"such as {tmp_path}/")[1]  # what the message says names one split
-    assert len(ids(named)) == 1 and set(ids(named)) < set(files)
-
-
-def test_one_split_is_read_whole_and_nothing_hidden(tmp_path):
-    for i in range(3):
-        parquet(tmp_path / f"data/train-{i:05d}-of-00003.parquet", f"r{i}")
-    parquet(tmp_path / ".cache/huggingface/train-00000-of-00003.parquet", "old")
-    parquet(tmp_path / "data/.ipynb_checkpoints/train-00000-of-00003.parquet", "old")
-    write_card(tmp_path, {"default": ["train"]})
-    assert ids(tmp_path) == ids(tmp_path / "data") == ids(tmp_path / "data/train-*.parquet") == ["r0", "r1", "r2"]
-    for i in range(2):  # parts of a table without a split's name
-        parquet(tmp_path / f"parts/{'ab'[i]}/x.parquet", f"p{i}")
-    assert ids(tmp_path / "parts") == ["p0", "p1"]
-
-
-def test_missing_files_of_a_split_are_named(tmp_path, capsys):
-    parquet(tmp_path / "train-00000-of-00003.parquet", "a")
-    parquet(tmp_path / "train-00002-of-00003.parquet", "c")
-    for path in (tmp_path, tmp_path / "train-*.parquet"):
-        with pytest.raises(PoolError, match="train-00001-of-00003 is missing, 1 of 3 files; fetch it again"):
-            ids(path)
-    assert ids(tmp_path / "train-00002-of-00003.parquet") == ["c"]  # named alone
-    assert "one of 3 files, and the others are not read" in capsys.readouterr().out
-    parquet(tmp_path / "train-00001-of-00003.parquet", "b")
-    parquet(tmp_path / "train-00000-of-00001.parquet", "old")
-    with pytest.raises(PoolError, match="train is there in 1 and in 3 files: two downloads"):
-        ids(tmp_path)
-    with pytest.raises(PoolError, match="no file of that name"):
-        ids(tmp_path / "dev-*.parquet")
-
-
-@pytest.mark.parametrize("name", ["data [1]", "a*b", "x{y,z}?", "[!a]"])
-def test_a_root_that_looks_like_a_pattern(tmp_path, name):
-    root = tmp_path / name
-    parquet(root / "p/train-00000-of-00001.parquet", "a")
-    assert ids(root / "p") == ids(root / "p/train-*.parquet") == ["a"]
-    write_mmt(root, 1, [0], np.random.default_rng(0))
-    assert load_probe(root, ["mmt_val"])[0].num_rows == 31
-    from cadc.evaluation.benchmarks import load_tasks  # late: it imports lmms-eval
-
-    assert len(load_tasks(root, ["mmt_val"]).tasks[0].dataset["val"]) == 31
-
-
-def test_pope_is_read_once_in_either_layout_of_the_hub(tmp_path):
-    write_pope(tmp_path, 3, [0], np.random.default_rng(0))
-    by_sampling = load_probe(tmp_path, ["pope"])[0]
-    rows = [row for path in sorted((tmp_path / POPE / "Full").iterdir()) for row in pq.read_table(path).to_pylist()]
-    write_split(tmp_path / POPE, "default", "test", rows, POPE_COLUMNS)
-    for card in (True, False):  # both are read with a card and by their names alone
-        if not card:
-            (tmp_path / POPE / "README.md").unlink()
-        else:
-            write_card(tmp_path / POPE, {"Full": ["adversarial", "popular", "random"], "default": ["test"]})
-        both = load_probe(tmp_path, ["pope"])[0]
-        assert both.num_rows == len({*both["id"].to_pylist()}) == len(rows) == by_sampling.num_rows
-    assert len(split_files(tmp_path / POPE, "Full", "popular")) == 1 and len(parquet_splits(tmp_path / POPE)) == 4
-    hidden = tmp_path / MMT / ".cache/val-00000-of-00001.parquet"
-    hidden.parent.mkdir(parents=True)
-    shutil.copy(next((tmp_path / POPE / "data").iterdir()), hidden)
-    with pytest.raises(InputError, match=r"no val-\*.parquet"):
-        load_probe(tmp_path, ["mmt_val"])
-
+from cadc.data.probe import load_probe
+from cadc.data.reader import PoolError
 
 COLUMNS = ["index", "question", "A", "B", "answer", "category", "l2-category", "split", "image_path"]
 COLORS = {"a": "red", "b": "blue", "c": "green", "d": "white"}

@@ -107,42 +107,44 @@ Splits = dict[tuple[str, str], list[Path]]  # files by config and split
 def by_card(folder: Path, files: list[Path]) -> Splits:
     """The files under `folder` that its card names, or that of a folder that it lies in; empty where there is none.
 
-    Raises InputError where the card can't be understood, or names none of them.
+    Raises InputError where the card can't be understood.
     """
     whole = Path(os.path.abspath(folder))
     for place in (whole, *whole.parents[:2]):  # a data set's folders are its configs and their splits
-        rules, splits = _rules(place), defaultdict(list)
-        for file in files:
-            path = whole.relative_to(place) / file.relative_to(folder)
-            named = [
-                (config, split or _of_name(path)[1]) for config, split, pattern in rules if _fits(path.parts, pattern)
-            ]
-            for key in dict.fromkeys(named):
-                splits[key].append(file)
+        splits: Splits = {}
+        for config, split, pattern in _rules(place):
+            inside = {file: (whole.relative_to(place) / file.relative_to(folder)).parts for file in files}
+            named = [file for file in files if _fits(inside[file], pattern)]
+            said = {split: named} if split else {of: part for (_, of), part in by_name(folder, named).items()}
+            for key, part in ((key, part) for key, part in said.items() if part):
+                there = splits.setdefault((config, key), [])
+                there += [file for file in part if file not in there]
         if splits:
-            return dict(splits)
-        if rules and files and place == whole:
-            raise InputError(
-                f"{folder}: its README.md names none of the {len(files)} parquet files that are there, such as "
-                f"{files[0].relative_to(folder)}; fetch the data set again, or set data.annotations to the files of "
-                "one split"
-            )
+            return {key: sorted(there) for key, there in splits.items()}
     return {}
 
 
+def _split_word(text: str) -> str | None:
+    """The split that a file's or folder's name says by a word; None where it says none."""
+    word = _SPLIT.search(text.lower())
+    return word and (re.sub(r"[-_ ]", "", word["other"]) if word["other"] else word.lastgroup)
+
+
 def _of_name(file: Path) -> tuple[str, str | None]:
-    """Config and split of a parquet file, by its path in the data set's folder; split None where no word says it."""
-    shard, parents = shard_of(file), file.parts[:-1]
-    word = _SPLIT.search("/".join(file.with_suffix("").parts).lower())
-    if not (shard or word):
+    """Config and split of a parquet file, by its path in the data set's folder; split None where nothing says it."""
+    shard = shard_of(file)
+    split = shard.prefix if shard else _split_word(file.with_suffix("").as_posix())
+    if split is None:
         return "default", None
-    split = shard.prefix if shard else re.sub(r"[-_ ]", "", word["other"]) if word["other"] else word.lastgroup
-    return "/".join(part for part in parents if part != "data" and not _SPLIT.search(part.lower())) or "default", split
+    said = {split, _split_word(split)} - {None}  # `val` and `validation`
+    config = "/".join(part for part in file.parts[:-1] if part != "data" and _split_word(part) not in said)
+    return config or "default", split
 
 
 def by_name(folder: Path, files: list[Path]) -> Splits:
     """Files under `folder` by what their names say: all are `train` where none says anything, else those that say
-    nothing are splits of their own."""
+    nothing are splits of their own.
+    """
     said = {file: _of_name(file.relative_to(folder)) for file in files}
     silent = all(split is None for _, split in said.values())
     splits = defaultdict(list)
@@ -170,10 +172,17 @@ def parquet_splits(folder: Path) -> Splits:
     """The parquet files under a folder by (config, split), as its card or else their names say, sorted.
 
     What the card leaves out is not among them. Raises InputError where shards of a split are missing, or the card can't
-    be understood.
+    be understood or names none of the files.
     """
     files = parquet_files(folder)
-    splits = by_card(folder, files) or by_name(folder, files)
+    splits = by_card(folder, files)
+    if files and not splits and _rules(folder):
+        raise InputError(
+            f"{folder}: its README.md names none of the {len(files)} parquet files that are there, such as "
+            f"{files[0].relative_to(folder)}; fetch the data set again, or set data.annotations to the files of one "
+            "split"
+        )
+    splits = splits or by_name(folder, files)
     for named in splits.values():
         check_shards(named)
     return splits
