@@ -36,8 +36,8 @@ PHRASE = re.compile(
     r"ответь(?:те)? (?:на вопрос )?одним словом|أجب[^.؟\n]{0,20}بكلمة واحدة|एक शब्द[^।?\n]{0,15}(?:उत्तर|जवाब)"
 )
 YES_NO = re.compile(
-    r"(?i)(?:^|[.?!,;:\n(]\s*|\b(?:please|just|only|simply|and|must|should) )(?:answer|respond|"
-    r"reply)\b[^.?\n]{0,40}\byes or no\b|^\s*yes or no\s*[:,]|\byes or no\s*[?.)]?\s*$"
+    r"(?i)(?:^|[.?!,;:\n(]\s{0,3}|\b(?:please|just|only|simply|and|must|should) )(?:answer|respond|"
+    r"reply)\b[^.?\n]{0,40}\byes or no\b|^\W*yes or no\s*[:,]|\byes or no\s*[?.)]?\s*$"
 )
 _OFFERED_WORDS = 8  # that another answer has at most which a question offers
 _SAY = r"\b(?:answer|or|output|reply|respond|return|say|use|with|write)\b"
@@ -67,8 +67,8 @@ _SENTENCE_ABOUT = re.compile(
 _HOW_MUCH = re.compile(r"(?i)\bhow (big|deep|far|heavy|high|large|long|many|much|often|old|tall|wide)\b")
 _MARK = re.compile(r"(?:^|(?<=[\s(（\[,;:?*]))[(（\[]?\**([A-Za-z])\**(?:[)）\]]|[.．:：、)](?=\**\s*\S))")
 #: Where an answer stands that comes with its reasons or in a program's marks.
-_FINAL = re.compile(r"\\boxed\{(?:\\(?:mathrm|mathbf|text)\{)?([^{}]*)\}|(?is:<answer>(.*?)</answer>)")
-_THOUGHTS = re.compile(r"(?is)<(think|thinking|reasoning)>.*?</\1>")
+_FINAL = re.compile(r"\\boxed\{(?:\\(?:mathrm|mathbf|text)\{)?([^{}]*)\}|(?is:<answer>((?:(?!<answer>).)*?)</answer>)")
+_THOUGHTS = re.compile(r"(?is)<(think|thinking|reasoning)>(?:(?!<\1>).)*?</\1>")
 _ANSWER_IS = (
     r"(?i)\W*(?:(?:[^\W\d_]{1,8}\W+){0,3}?(?:answers?|choices?|letters?|options?|antwoord|antwort|cevap|odpowiedź|"
     r"respuesta|resposta|risposta|réponse|ответ|відповідь|答え|答案|正解|选择?|選擇?|选项|選項|정답)"

@@ -34,7 +34,7 @@ def _any_of(tables: Sequence[dict[str, str]], *more: str) -> re.Pattern[str]:
 
 
 _READS, _VERBATIM, _MADE_UP, _LANGUAGES = map(_any_of, ([READ], [READ, CALLED], [WRITING], [LANGUAGE]))
-_WORDS = _any_of([READ, CALLED, CARRIERS], rf"\bon (?:\w+ ){{1,2}}(?:{'|'.join(SURFACES.split())})s?\b")
+_WORDS = _any_of([READ, CALLED, CARRIERS], rf"\bon (?:\w+ ){{1,4}}(?:{'|'.join(SURFACES.split())})s?\b")
 _NAMES = _any_of(
     [WHO],
     r"\bwhat(?:'s| is| was) (?:it|that|this)(?: \w+){0,2}\W*$",

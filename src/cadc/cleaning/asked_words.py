@@ -14,8 +14,8 @@ READ = {
     """,
     "Dutch": r"bord(en)? geschreven gezegd lees leest lezen opschrift staat tekst\w* titels? vertaal\w* zeg(t|gen)?",
     "French": r"""
-        affiches? citation dire disent dit enseigne inscription lire lis lisez lit-on légende pancarte panneaux? paroles
-        texte\w* titre\w* tradui\w* transcri\w+ écri\w+
+        (?<=\bque\s)dit affiches? citation dire disent dit-\w+ dit\s(l'|la|le) enseigne inscription lire lis lisez
+        lit-on légende pancarte panneaux? paroles texte\w* titre\w* tradui\w* transcri\w+ écri\w+
     """,
     "German": r"""
         aufschrift\w* beschrift\w* gesagt geschrieben\w* lautet lesen liest plakat\w* sag(en|t) schild\w* spruch steht

@@ -207,15 +207,15 @@ def foreign(question: str, answer: str, letters: int, margin: int, before: Seque
 
 def _is_name(text: str, wanted: bool) -> bool:
     """Whether a text may be a name. In letters with case: several words, all with capitals; where a name is `wanted`, one
-    is enough, and words of grammar may stand between them. In others: a wanted one, short, and without such words.
+    is enough, and others may stand between them. In letters without: a wanted one, short, without words of grammar.
     """
     words = _WORD.findall(text)
     cased = [word for word in words if word.lower() != word.upper()]
-    small = [word for word in cased if not word[0].isupper()]
+    small = {word for word in cased if not word[0].isupper()}
     names = [word for word in cased if word[0].isupper() and word.lower() not in _LANGUAGES]
     if not wanted:
         return not small and len(names) > 1 and len(cased) == len(words)
-    if any(word not in _LANGUAGES for word in small) or len(small) > len(names):
+    if len(small) > (len(names) if all(word in _LANGUAGES for word in small) else len(names) / 2):
         return False
     others = "".join(word for word in words if word not in cased)
     most = max(_evidence(others)[0].values(), default=0)

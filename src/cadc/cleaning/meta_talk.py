@@ -18,7 +18,8 @@ _ABOUT_ITSELF = re.compile(
     r"(?i)\b(?:what|who) (?:exactly )?are you\b|\byour (?:own )?(?:abilit\w+|maker|name|self|training)\b|\byourself\b|"
     r"\bare you (?:alive|an?|conscious|human|real|sentient)\b|"
     r"\bdo you (?:dream|eat|enjoy|feel|have|like|love|sleep)\b|\b(?:created|developed|made|trained) you\b|"
-    r"\b(?:bist du|eres|es-tu|quem é você|tu sei)\b|你是(?:不是|人|什么|机器|谁)|あなたは(?:AI|人間|誰)|кто ты|ты (?:робот|человек)"
+    r"\b(?:bist du|eres|es-tu|quem é você|tu sei)\b|\b(?:cómo te llamas|come ti chiami|comment (?:t'appelles|vous appelez)|wie heißt du|как тебя зовут)\b|"
+    r"你(?:叫|是(?:不是|人|什么|机器|谁)|的名字)|이름이 뭐|あなたは(?:AI|人間|誰)|кто ты|ты (?:робот|человек)"
 )
 _MAKERS = r"(?:alibaba|anthropic|deepseek|google|lmsys|meta|microsoft|mistral|openai)"
 _JOBS = (
@@ -110,4 +111,4 @@ def _in_first_person(said: str, match: re.Match[str]) -> bool:
     """Whether the sentence that a match is in speaks of its writer."""
     start = _SENTENCE.split(said[max(0, match.start() - _NEAR) : match.start()])[-1]
     end = _SENTENCE.split(said[match.end() : match.end() + _NEAR])[0]
-    return bool(_FIRST.search(f"{start} {match[0][-2:]} {end}"))
+    return bool(_FIRST.search(f"{start} {match[0]} {end}"))

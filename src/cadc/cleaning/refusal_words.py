@@ -51,7 +51,7 @@ LATIN = {
     "French": Wording(
         signs="_n' | _ne_ | contraire | enfreint | impossible | viole",
         picture="fichiers? | images? | photos?",
-        of="accroch | au | d[eu] | qu[ei'] | sur",
+        of=r"accroch\w* | au | d[eu] | qu[ei'] | sur",
         sorry="désolée? | excusez-moi | je crains | je m'excuse | je regrette | malheureusement",
         cant=r"""
             \b(?:je|nous) (?:ne|n') ?(?:ai|parviens|peux|pouvons|puis|sommes|
@@ -129,7 +129,7 @@ LATIN = {
     "Italian": Wording(
         signs="_non_ | impossibile | nessuna | viola",
         picture=r"file | fot[oi]\w* | immagin[ei]",
-        of=r"appes | che | d[ei] | del\w* | sul\w*",
+        of=r"appes\w* | che | d[ei] | del\w* | sul\w*",
         sorry="mi dispiace | mi scuso | purtroppo | scusa | scusate | sono desolat[oa] | spiacente",
         cant=r"\bnon (?:ho (?:accesso|la capacità)|mi è possibile|possiamo|posso|riesco|riusciamo|sono in grado di)",
         tell="""
@@ -154,7 +154,7 @@ LATIN = {
     "Polish": Wording(
         signs="_nie_ | narusza",
         picture=r"obraz(?!e)\w* | plik\w* | zdję\w*",
-        of="kt | na | w | za",
+        of=r"kt\w* | na | w | za",
         sorry="niestety | przepraszam | przykro mi | wybacz",
         cant=r"\bnie (?:jestem w stanie|mam (?:dostępu|możliwości)|mogę|możemy|potrafię)",
         tell="""
@@ -174,7 +174,7 @@ LATIN = {
     "Portuguese": Wording(
         signs="nenhuma | não | viola",
         picture="arquivos? | fotos? | imagem | imagens",
-        of="d[aeo] | n[ao] | pendurad | que (?!você|me|foi)",
+        of=r"d[aeo]s? | n[ao]s? | pendurad\w* | que (?!você|me|foi)",
         sorry="desculpa | desculpe | infelizmente | lamento | peço desculpas? | sinto muito",
         cant=r"\bnão (?:consigo|conseguimos|me é possível|podemos|posso|sou capaz de|tenho (?:acesso|a capacidade))",
         tell="""
@@ -196,7 +196,7 @@ LATIN = {
     "Spanish": Wording(
         signs="_no_ | contra | incumple | infringe | viola",
         picture="archivos? | fotos? | imagen | imágen(?:es)?",
-        of="colgad | del? | en | que (?!has|me|se)",
+        of=r"colgad\w* | del? | en | que (?!has|me|pueda|se)",
         sorry="""
             desafortunadamente | disculp[ae] | lamentablemente | lamento | lo lamento | lo siento | me temo | perdón
         """,
@@ -238,7 +238,7 @@ LATIN = {
         """,
     ),
     "Turkish": Wording(
-        signs="amam | amıyorum | aykırı | emem | emiyorum | erişimim | ihlal | madı | madınız | mamış | memiş",
+        signs="amam | amıyorum | aykırı | emedi | emem | emiyorum | erişimim | ihlal | madı | madınız | mamış | memiş",
         picture="fotoğraf | görsel | görüntü | resim",
         sorry="kusura bakmayın | maalesef | ne yazık ki | özür dilerim | üzgünüm",
         cant="""

@@ -32,7 +32,7 @@ _LABELLED = re.compile(
 )
 _OWN_LABELS = "ai answer assistant bot description image model note output response summary"
 _REPORTED = re.compile(
-    r"(?i)\b(?:answers?|asks?|reads?|repl(?:y|ies|ied)|said|says?|saying|tells?|thinks?|told|writes?|dice|dit|diz|sagt|"
+    r"(?i)\b(?:answers?|asks?|reads?|repl(?:y|ies|ied)|said|says?|saying|tells?|thinks?|told|writes?|dice|dit(?= qu)|diz|sagt|"
     r"говорит|сказал\w*)\b[^.!?\n]{0,20}$|(?:说|說|と書|写着)\W*$|[他她們们人](?:很|非常|感到|表示|深表)*$"
 )
 #: "I can't help you, it said"
@@ -61,7 +61,9 @@ _OF_PICTURES = re.compile(
     rf"\ban? {_PICTURE} (?:above|attached|behind|hanging|on|over|under)|\bwas an? {_PICTURE}|"
     rf"{_PICTURE} (?:above|attached|behind|beside|frames?|hanging|in the frame|next to|on the (?!left|right)|over)\b|"
     r"\b(?:app|browser|code|errors?|fail(?:s|ed)?|happen(?:s|ed)?|html|load(?:ed|ing)?|missing|pages?|screens?|"
-    r"upload(?:ed|s)?|webpages?|websites?|wrong)\b|网页|网站|代码|表单|ページ|サイト"
+    r"upload(?:ed|s)?|webpages?|websites?|wrong|bildschirm|ekran\w*|layar|màn hình|p[aá]gina|pantalla|scherm\w*|seite|"
+    r"sitio|skärm\w*|tela|webseite|écran|сайт\w*|страниц\w*|экран\w*)\b|"
+    r"شاشة|स्क्रीन|หน้าจอ|サイト|ページ|代码|屏幕|画面|网站|网页|表单|页面|사이트|화면"
 )
 _GIVEN = r"(?:attached|included|provided|sent|shared|supplied|uploaded)"
 _CHAT = r"(?:our|the|this|your) (?:\w+ )?(?:chat|conversation|message|prompt|query|question|request)"
@@ -108,7 +110,7 @@ _MISSING = one_of(
     \bthere(?:'s| are| is| was|(?: appears| seems) to be| does(?: not|n't) (?:appear|seem) to be| isn't| wasn't) (?:an?|any|
     no) {_PICTURE} (?:(?:here|{_GIVEN})\b{_NOT_ELSEWHERE}|for me\b|(?:in|to|with) {_CHAT}|that i (?:can|could)|
     to (?:analy[sz]e|comment on|describe|examine|look at|refer to|view|work with)\b) |
-    ^\W*(?:sorry,? )?(?:but )?there(?:'s| is) no {_PICTURE}\s*[.!,]? |
+    ^\W*(?:sorry,? )?(?:but )?there(?:'s| is) no {_PICTURE}\s*(?:[.!,]|$) |
     \b(?:the|this|your) (?:{_PICTURE}(?: (?:that )?you (?:provided|sent|shared|uploaded))?) (?:
     (?:are|is|was)(?: not|n't) (?:accessible|available|displayed|loading|showing|viewable|visible) (?:for|on|to) (?:me|my)|
     (?:has|have|is|was|were)(?: not|n't)(?: been)? {_GIVEN}\b{_NOT_ELSEWHERE}|
@@ -151,7 +153,7 @@ _DECLINED = one_of(
     \b(?:because of|due to|per|under) {_RULES},? i\b | \bmy (?:guidelines|policies|programming|safety guidelines) (?:do not|don't|
     forbid|prevents?|prohibits?) |
     \bnot something (?:that )?i(?:'m able to| am able to| can) (?:answer|assist|describe|discuss|do|help)\b |
-    \bit (?:is|'s|would be|wouldn't be) (?:in|not )?(?:appropriate|ethical) for me to\b
+    \bit (?:is|'s|was|would)(?: not|n't)?(?: be)? (?:in|un)?(?:appropriate|ethical) for me to\b
     """
 )
 #: "I can't tell" is an answer of one who looked.
@@ -182,23 +184,26 @@ class _Kind(NamedTuple):
     missing: bool = False  # pictures in the picture may be missing
     tell: re.Pattern[str] | None = None  # in whose sentence it is no refusal
     own: re.Pattern[str] | None = None  # what comes before it in its sentence, if it is the writer who speaks
+    picture: re.Pattern[str] | None = None  # what it names, if it answers a question for words in the picture
 
 
 def _kinds_of(wording: Wording, edge: str) -> list[_Kind]:
     """The kinds of one language. edge: of its words, `\\b` where they are parted."""
-    names = {
-        "picture": rf"(?:{one_of(wording.picture)})(?! (?:{one_of(wording.of)}))",
-        "end": r"(?=\s*(?:[.,;!。،]|$))",
-    }
+    picture = f"(?>{one_of(wording.picture)})"
+    names = {"picture": rf"{picture}(?! (?:{one_of(wording.of)})\b)", "end": r"(?=\s*(?:[.,;!。،]|$))"}
     sorry, cant, see, none, tell, own = (
         re.sub("<(picture|end)>", lambda name: names[name[1]], one_of(text))
         for text in (wording.sorry, wording.cant, wording.see, wording.none, wording.tell, wording.own)
     )
-    own = re.compile(f"(?i){own}") if own else None
+    own, picture = re.compile(f"(?i){own}") if own else None, re.compile(f"(?i){picture}")
     gap = "[^.!?。！？]"
-    blind = re.compile(rf"(?i)(?:{cant}){gap}{{0,20}}?(?:{see})|{none}")
+    blind = re.compile(rf"(?i)(?:{cant}){gap}{{0,20}}?(?:{see})")
     apology = re.compile(rf"(?i)(?:{sorry})\w{{0,8}}[.!。]?{gap}{{0,60}}?(?:{cant})")
-    return [_Kind(blind, own=own), _Kind(apology, letter=True, own=own, tell=re.compile(f"(?i){edge}(?:{tell}){edge}"))]
+    return [
+        _Kind(blind, own=own, picture=picture),
+        _Kind(re.compile(f"(?i){none}"), missing=True, own=own),
+        _Kind(apology, letter=True, own=own, tell=re.compile(f"(?i){edge}(?:{tell}){edge}")),
+    ]
 
 
 _BLIND, _MISSING, _DECLINED, _SORRY = (
@@ -219,6 +224,10 @@ _LEAD = re.compile(
     r"(?i)(?:\W|\b(?:am|apolog\w+|are|but|i'm|i|my|really|so|sorry|truly|unfortunately|very|we)\b|我们?|我們|"
     + "|".join(one_of(wording.sorry) for wording in (*LATIN.values(), *OTHERS.values()))
     + ")*"
+)
+#: Questions for what somebody may say.
+_SPOKEN = re.compile(
+    r"(?i)\b(?:could|may|might|would)\b[^.?!]*\b(?:answer|reply|respond|say|saying|tell|think|thinking)\b"
 )
 _SENTENCE = re.compile(r"[.!?。！？।؟\n]")
 _NEAR = 150  # characters before a refusal that tell who speaks
@@ -270,7 +279,11 @@ def _refuses(question: str, said: str, match: re.Match[str], kind: _Kind) -> boo
         return False
     reading = asked.for_reading(question)
     first = _LEAD.match(said).end() >= match.start()
-    if reading and re.search(r"(?i)\bwe\b|\bhelp you\b", match[0]):
+    if reading and (
+        re.search(r"(?i)\b(?:help you|our|we)\b", match[0]) or (kind.picture and not kind.picture.search(match[0]))
+    ):
+        return False
+    if kind.answered and _SPOKEN.search(question):
         return False
     if reading or asked.for_writing(question):
         return first and not kind.letter
