@@ -4,7 +4,8 @@
 
 Speed: everything runs in one process on the same model, rows and batches, in turns, so that a busy machine slows all
 alike, and each way's best turn counts. Memory: the tensors that live at once, model and batches apart.
-Peers are no dependency. Those that are not installed are left out: `.uv/bin/uv pip install bergson opacus traker dattri`.
+Peers are no dependency. Those that are not installed are left out:
+`.uv/bin/uv pip install bergson opacus traker dattri`.
 Needs `dvc repro capture` for the pool, the proxy's snapshots and the subtask trajectories' rows.
 """
 

@@ -64,7 +64,8 @@ def fitting() -> shards.Task:
 
 
 def write_without(source: Path, out: Path, misfits: list[dict]) -> None:
-    """The pool of `source` in `out` without `misfits`, which skipped.json gets; a copy to the byte where there are none."""
+    """The pool of `source` in `out` without `misfits`, which skipped.json gets; a copy to the byte where there are
+    none."""
     shutil.copytree(source, out, copy_function=shutil.copyfile, dirs_exist_ok=True)
     if not misfits:
         return

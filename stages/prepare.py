@@ -2,9 +2,10 @@
 
     dvc repro prepare
 
-With data.path unset, the embedded world of `world` is written to artifacts/scratch/world as LLaVA-format JSON and PNG files and read
-back by the same reader that reads your own data. With pool.lineage set, the pool is the last version that this file
-makes of it; DVC does not see the file's content: after another `make metabolism`, `dvc repro -f -s prepare`.
+With data.path unset, the embedded world of `world` is written to artifacts/scratch/world as LLaVA-format JSON and PNG
+files and read back by the same reader that reads your own data. With pool.lineage set, the pool is the last version
+that this file makes of it; DVC does not see the file's content: after another `make metabolism`,
+`dvc repro -f -s prepare`.
 """
 
 from pathlib import Path

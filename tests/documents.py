@@ -11,23 +11,8 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from commands import (
-    ASSIGNED,
-    BLANK,
-    CHECKS,
-    FENCE,
-    SETTINGS,
-    changes,
-    command_faults,
-    dvc,
-    keys,
-    library,
-    made,
-    make,
-    sources,
-    stated,
-    tracked,
-)
+from commands import ASSIGNED, BLANK, CHECKS, changes, command_faults, dvc, make
+from repository import FENCE, SETTINGS, keys, library, made, sources, stated, tracked
 
 from cadc.compose.expand import requests
 from cadc.compose.studies import Study, Table

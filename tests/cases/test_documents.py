@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from commands import CHECKS, DOCUMENTS
+from commands import CHECKS
 from documents import code_faults, comments, faults, said, typed
+from repository import DOCUMENTS
 
 CODE = sorted(path for folder in ("src/cadc", "stages", "benchmarks") for path in Path(folder).rglob("*.py"))
 COMMENTED = [

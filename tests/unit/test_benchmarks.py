@@ -1,5 +1,5 @@
-"""Every benchmark of the catalogue on a mirror of a few rows in the schema of the hub: the right answers make 100, the wrong ones 0,
-and our figure is lmms-eval's own on the same samples."""
+"""Every benchmark of the catalogue on a mirror of a few rows in the schema of the hub: the right answers make 100, the
+wrong ones 0, and our figure is lmms-eval's own on the same samples."""
 
 import os
 
@@ -47,7 +47,8 @@ def reply(task, doc, right):
 
 @pytest.fixture(scope="module")
 def runs(mirror):
-    """lmms-eval's metrics, and the table of samples, of a model that is right, one that is wrong, and one that is wrong on every third."""
+    """lmms-eval's metrics, and the table of samples, of a model that is right, one that is wrong, and one that is wrong
+    on every third."""
     tasks = load_tasks(mirror, LOCAL)
     out = {}
     for name, right in (("right", lambda i: True), ("wrong", lambda i: False), ("mixed", lambda i: i % 3 > 0)):
@@ -58,10 +59,12 @@ def runs(mirror):
 
 #: lmms-eval's figure of each benchmark, and what it is multiplied by for percent.
 THEIRS = {
-    "pope_f1": ("pope_f1_score", 100), "mmt_accuracy": ("accuracy", 1), "vqa_accuracy": ("exact_match", 100), "vqav2": ("exact_match", 100),
-    "gqa": ("exact_match", 100), "vizwiz": ("exact_match", 100), "scienceqa": ("exact_match", 100), "textvqa": ("exact_match", 100),
-    "mme": ("mme_perception_score", 100 / 2000), "mmbench_en": ("gpt_eval_score", 1), "mmbench_cn": ("gpt_eval_score", 1), "seedbench": ("seed_all", 100),
-    "ai2d": ("exact_match", 100), "chartqa": ("relaxed_overall", 100), "cmmmu": ("cmmmu_acc", 100), "hallusion": ("aAcc", 100),
+    "pope_f1": ("pope_f1_score", 100), "mmt_accuracy": ("accuracy", 1), "vqa_accuracy": ("exact_match", 100),
+    "vqav2": ("exact_match", 100), "gqa": ("exact_match", 100), "vizwiz": ("exact_match", 100),
+    "scienceqa": ("exact_match", 100), "textvqa": ("exact_match", 100), "mme": ("mme_perception_score", 100 / 2000),
+    "mmbench_en": ("gpt_eval_score", 1), "mmbench_cn": ("gpt_eval_score", 1), "seedbench": ("seed_all", 100),
+    "ai2d": ("exact_match", 100), "chartqa": ("relaxed_overall", 100), "cmmmu": ("cmmmu_acc", 100),
+    "hallusion": ("aAcc", 100),
 }  # fmt: skip
 
 

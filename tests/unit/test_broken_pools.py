@@ -1,4 +1,5 @@
-"""A folder of instruction data broken in one way each: one message says where, what is there and what to do about it."""
+"""A folder of instruction data broken in one way each: one message says where, what is there and what to do
+about it."""
 
 import json
 import runpy

@@ -1,4 +1,5 @@
-"""Duplicates: what is the same to a reader is found, what only looks so is not; MinHash and perceptual hashes estimate what they say."""
+"""Duplicates: what is the same to a reader is found, what only looks so is not; MinHash and perceptual hashes estimate
+what they say."""
 
 import io
 
@@ -14,7 +15,10 @@ from cadc.cleaning.near import banded, components
 from cadc.cleaning.pictures import fingerprint, image_groups
 
 TEXT = dict(shingle=3, permutations=64, short=5, seed=0)
-PROSE = "the old harbour lies in the morning fog and three fishing boats with red hulls wait for the tide while gulls circle above the quay"
+PROSE = (
+    "the old harbour lies in the morning fog and three fishing boats with red hulls wait for the tide while gulls "
+    "circle above the quay"
+)
 
 
 def photo(seed: int) -> Image.Image:

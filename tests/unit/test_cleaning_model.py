@@ -21,7 +21,8 @@ def decode(ids):
 
 
 def evidence(rows: list[list[dict]], match=None, decoy=None) -> Evidence:
-    """Rows of tokens {token, likeliest, nll, likeliest_nll, entropy, blind_nll}, with defaults of a token that is well foretold."""
+    """Rows of tokens {token, likeliest, nll, likeliest_nll, entropy, blind_nll}, with defaults of a token that is well
+    foretold."""
     usual = {"token": 1, "likeliest": 1, "nll": 0.1, "likeliest_nll": 0.1, "entropy": 0.1, "blind_nll": 2.0}
     tokens = [usual | token for row in rows for token in row]
     columns = {
@@ -141,7 +142,8 @@ def test_the_confident_joint_is_cleanlab_s():
 
 
 def planted_matches(share: float, apart: float, n: int = 4000, doubtful: float = 0.0):
-    """Log-odds of a pool in which `share` of rows look like decoys, `doubtful` a little like them, and which rows are which."""
+    """Log-odds of a pool in which `share` of rows look like decoys, `doubtful` a little like them, and which
+    rows are which."""
     rng = np.random.default_rng(0)
     mismatched = rng.random(n) < share
     kind = np.where(mismatched, 0.0, np.where(rng.random(n) < doubtful, apart / 2, apart))
@@ -179,14 +181,15 @@ def test_a_mismatch_is_told_with_its_evidence_and_rows_without_image_are_not_jud
     assert found.flag[:400][mismatched].mean() > 0.9 and found.flag[:400][~mismatched].mean() < 0.04
     assert np.isnan(found.score[400]) and not found.flag[400]
     row = int(np.flatnonzero(found.flag)[0])
-    assert (
-        found.evidence[row]
-        == f"log-odds {own[row]:.1f} that image and words belong together; their similarity is 0.10, the image gains 1.40 nats a token"
+    assert found.evidence[row] == (
+        f"log-odds {own[row]:.1f} that image and words belong together; their similarity is 0.10, "
+        "the image gains 1.40 nats a token"
     )
 
 
 def test_short_and_long_answers_are_judged_by_bounds_of_their_own():
-    """Here log-odds of captions are all 4 higher: under one bound a mismatched caption would pass for a single word that belongs."""
+    """Here log-odds of captions are all 4 higher: under one bound a mismatched caption would pass for a single
+    word that belongs."""
     own, decoy, mismatched = planted_matches(0.1, 6.0, n=4000)
     long = np.arange(4000) % 4 == 0
     lift = np.where(long, 4.0, 0.0)
@@ -200,7 +203,8 @@ def test_short_and_long_answers_are_judged_by_bounds_of_their_own():
 
 
 def test_decoys_are_of_the_same_source():
-    """Pictures of the other source are told at once; taken for decoys, they would make true mismatches look too good to flag."""
+    """Pictures of the other source are told at once; taken for decoys, they would make true mismatches look too good to
+    flag."""
     own, decoy, mismatched = planted_matches(0.1, 6.0, n=4000)
     source = np.repeat(["photos", "plots"], 2000)
     shown = evidence(
@@ -222,7 +226,8 @@ def test_the_head_reads_where_answers_begin_and_end_and_the_last_token():
 
 
 def test_matching_tells_rows_from_rows_with_other_pictures_and_is_repeatable(pool, params, tmp_path):
-    """The mini base on a few rows, learnt and judged on the same: that it looks at pictures, that what is saved judges alike, that rows of text alone are left out."""
+    """The mini base on a few rows, learnt and judged on the same: that it looks at pictures, that what is saved judges
+    alike, that rows of text alone are left out."""
     rows = EncodedRows(pool, load_processor(params.model), 256)
     pictured = np.array([len(images) > 0 for images in pool["images"].to_pylist()])
     which, how = np.flatnonzero(pictured)[:32], Matching(members=2, epochs=30, learning_rate=0.005, batch_size=16)

@@ -30,7 +30,8 @@ TABLE = "| city | 2019 | 2020 | 2021 |\n| --- | --- | --- | --- |\n" + "\n".join
 )
 PROSE = (
     "The image shows a busy street in the rain. A woman with a red umbrella crosses the road, while two cyclists "
-    "wait at the light. Behind them stands a row of old houses with shops on the ground floor, and their windows are lit."
+    "wait at the light. Behind them stands a row of old houses with shops on the ground floor, and their windows are "
+    "lit."
 )
 GERMAN = (
     "Das Bild zeigt eine Straße im Regen. Eine Frau mit einem roten Schirm geht über die Straße und zwei Radfahrer "

@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cadc.compute import replies
 from cadc.compute.endpoint import Endpoint
-from cadc.compute.replies import COUNTS, EndpointError, Prompt, Refused, Unusable, path_of, spent_so_far
+from cadc.compute.replies import COUNTS, EndpointError, Prompt, Refused, Unusable, spent_so_far
 from cadc.model.encode import EncodedRows
 from cadc.training.answers import grade, judged
 
@@ -143,12 +142,14 @@ def test_a_key_that_is_revoked_stops_the_queue_and_what_was_answered_is_kept(ser
 INTERRUPTED = """
 import signal
 import sys
+from pathlib import Path
 import cadc
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts in the background ignore it
 from cadc.compute.endpoint import Endpoint
 print("ready", flush=True)
 try:
-    Endpoint(sys.argv[1], "m", __import__("pathlib").Path(sys.argv[2]), workers=4).ask([f"p{k}" for k in range(200)], str)
+    endpoint = Endpoint(sys.argv[1], "m", Path(sys.argv[2]), workers=4)
+    endpoint.ask([f"p{k}" for k in range(200)], str)
 except KeyboardInterrupt:
     print("stopped", flush=True)
 """
@@ -263,40 +264,6 @@ def test_a_completion_of_another_shape_is_none(serve, tmp_path, choices):
     server = serve(lambda prompt, n: {"choices": choices})
     with pytest.raises(EndpointError, match="no chat completion to 'a'"):
         Endpoint(server.url, "m", tmp_path).ask(["a"], echoed)
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("{", "not JSON"),
-        ("[]", "a JSON object"),
-        ("{}", "'model' is lacking"),
-        ('{"model": "m", "reply": ["echo a"]}', r"'reply' is \['echo a'\]"),
-        ('{"model": "m", "reply": "echo a"}', "'requests' is lacking"),
-        ('{"model": "m", "reply": null, "requests": "1"}', "'requests' is '1'"),
-        (b"\xff", "not JSON"),
-    ],
-)
-def test_a_kept_reply_of_another_shape_is_named(serve, tmp_path, content, said):
-    server = serve()
-    path = path_of(tmp_path, "m", 256, Prompt("a"))
-    path.parent.mkdir()
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    made = Endpoint(server.url, "m", tmp_path).ask_each(["a", "b"], echoed)
-    assert isinstance(made[0], EndpointError) and made[1] == "b" and server.asked == {"b": 1}
-    for error in (made[0], pytest.raises(EndpointError, spent_so_far, tmp_path).value):
-        assert re.match(f"{re.escape(str(path))}: .*{said}.*; remove the file", str(error))
-
-
-def test_a_folder_for_replies_that_is_none_is_named(serve, tmp_path, monkeypatch):
-    server, cache = serve(), tmp_path / "file"
-    cache.write_text("mine")
-    with pytest.raises(Refused, match=f"{cache}.*CADC_ENDPOINT_CACHE as a folder"):
-        Endpoint(server.url, "m", cache).ask(["a"], echoed)
-    monkeypatch.setenv("CADC_ENDPOINT_CACHE", str(cache))
-    with pytest.raises(SystemExit, match=f"{cache}.*CADC_ENDPOINT_CACHE as a folder"):
-        replies.main()
-    assert not server.asked and cache.read_text() == "mine"
 
 
 def test_grades():

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from test_statistics import table
 
-from cadc.evaluation.intervals import Arm, arm_of, difference, estimates, holm
+from cadc.evaluation.intervals import Arm, arm_of, difference, holm
 from cadc.evaluation.statistics import Samples, measure, relative, row_draws
 
 
@@ -57,7 +57,7 @@ def test_p_values_are_uniform_where_arms_are_alike():
     for _ in range(500):
         a, b = (two_way(rng, 5, 100, 0.05, 0.2, 0.05) for _ in range(2))
         for paired, other in ((True, b), (False, {seed + 100: run for seed, run in b.items()})):
-            made = estimates({"a": a, "b": other}, None, 100).difference("a", "b", "gqa")
+            made = difference(arm_of("a", a, 100), arm_of("b", other, 100), "gqa")
             assert made.paired == paired and (made.low > 0 or made.high < 0) == (made.p < 0.05)
             p[paired].append(made.p)
     for values in p.values():
@@ -94,11 +94,11 @@ def test_what_two_arms_have_in_common_shortens_their_difference():
     a = two_way(rng, 5, 200, 0.05, 0, 0.02, rows=rows)
     b = {seed: replace(run, score=run.score + rng.normal(0.05, 0.02, 200)) for seed, run in a.items()}
     later = {seed + 100: run for seed, run in b.items()}
-    made = estimates({"a": a, "b": b, "later": later}, None, 200)
-    paired, unpaired = (made.difference(name, "a", "gqa") for name in ("b", "later"))
+    a, b, later = (arm_of("", runs, 200) for runs in (a, b, later))
+    paired, unpaired = (difference(arm, a, "gqa") for arm in (b, later))
     assert paired.high - paired.low < 0.2 * (unpaired.high - unpaired.low)
     # Rows are the same for both, whatever the seeds.
-    alone = [made.arms[name].estimate("gqa") for name in ("a", "later")]
+    alone = [arm.estimate("gqa") for arm in (a, later)]
     assert unpaired.high - unpaired.low < 0.9 * np.hypot(*(one.high - one.low for one in alone))
 
 
@@ -133,37 +133,44 @@ def arms():
     }
 
 
+def measured(runs, n_bootstrap):
+    """The arms of `arms`, or of others like them, at as many draws."""
+    return [arm_of(name, own, n_bootstrap) for name, own in runs.items()]
+
+
 def test_relative_performance_divides_by_full_data_on_the_same_rows():
-    made = estimates(arms(), arms()["full 100%"], 60)
-    assert made.estimates() == estimates(arms(), arms()["full 100%"], 60).estimates()
-    full, cadc = (made.arms[name] for name in ("full 100%", "cadc 5%"))
+    whole, part = measured(arms(), 60)
+    full, cadc = whole.relative_to(whole), part.relative_to(whole)
+    again = measured(arms(), 60)[1].relative_to(whole)
+    assert all(again.estimate(name) == cadc.estimate(name) for name in cadc.runs)
     assert full.draws["relative"] == pytest.approx(np.full(60, 100.0))
     rel = cadc.estimate("relative")
     assert rel.low < rel.mean < rel.high and rel.mean < 100 and rel.sd > 0
     figures = [measure(run) for run in arms()["cadc 5%"].values()]
     divisor = {name: np.mean([measure(run)[name] for run in arms()["full 100%"].values()]) for name in figures[0]}
     assert cadc.runs["relative"] == pytest.approx([relative(one, divisor) for one in figures])
-    assert "relative" not in estimates(arms(), None, 2).arms["cadc 5%"].runs
+    assert "relative" not in part.runs
 
 
 def test_one_seed_has_no_interval():
     one = {name: {0: runs[0]} for name, runs in arms().items()}
-    made = estimates(one, one["full 100%"], 10)
-    estimate, apart = made.arms["cadc 5%"].estimate("pope_f1"), made.difference("cadc 5%", "full 100%", "pope_f1")
+    full, cadc = measured(one, 10)
+    estimate, apart = cadc.estimate("pope_f1"), difference(cadc, full, "pope_f1")
     assert np.isfinite([estimate.mean, apart.mean]).all() and apart.n_seeds == 1
     assert np.isnan([estimate.sd, estimate.low, estimate.high, apart.low, apart.high, apart.p]).all()
-    against = estimates({**one, "both": arms()["full 100%"]}, None, 10).difference("both", "cadc 5%", "pope_f1")
+    against = difference(measured(arms(), 10)[0], cadc, "pope_f1")
     assert np.isnan([against.low, against.high, against.p]).all() and not against.paired
 
 
 def test_runs_scored_on_other_samples_are_refused():
     odd = arms()
     odd["cadc 5%"] = {seed: Samples.of_table(table().slice(0, 100)) for seed in (0, 1)}
-    for full in (None, odd["full 100%"]):
-        with pytest.raises(ValueError, match="cadc 5% was scored on other samples than full"):
-            estimates(odd, full, 2)
+    full, cadc = measured(odd, 2)
+    for ask in (lambda: cadc.relative_to(full), lambda: difference(cadc, full, "pope_f1")):
+        with pytest.raises(ValueError, match="arms were measured on different samples"):
+            ask()
     with pytest.raises(ValueError, match="cadc b05, seed 1, was scored on other samples than its seed 0"):
-        arm_of(("cadc", "b05"), {0: arms()["cadc 5%"][0], 1: odd["cadc 5%"][1]}, 2)
+        arm_of("cadc b05", {0: arms()["cadc 5%"][0], 1: odd["cadc 5%"][1]}, 2)
     with pytest.raises(ValueError, match="cadc has no runs"):
         arm_of("cadc", {}, 2)
     with pytest.raises(ValueError, match="n_bootstrap is 1"):
@@ -171,12 +178,6 @@ def test_runs_scored_on_other_samples_are_refused():
     made = [arm_of("cadc", arms()["cadc 5%"], 3, seed) for seed in (0, 1)]
     with pytest.raises(ValueError, match="different samples or draws"):
         difference(*made, "pope_f1")
-
-
-def test_arms_measured_apart_compare_as_if_together():
-    together = estimates(arms(), None, 20)
-    apart = {name: arm_of(name, runs, 20) for name, runs in arms().items()}
-    assert difference(*apart.values(), "pope_f1") == together.difference(*apart, "pope_f1")
 
 
 def test_large_benchmarks_are_drawn_in_portions(monkeypatch):

@@ -9,7 +9,10 @@ import pytest
 from cadc.config.params import Judge
 from cadc.evaluation.judge import JudgeError, check_scores, judge, judge_reply, word_f1
 
-PROMPT = "[Context]\na\n\n[Question]\nq\n\n[Assistant 1]\nit is red .\n\n[End of Assistant 1]\n\n[Assistant 2]\n{}\n\n[End of Assistant 2]\n\n[System]\nrate\n\n"
+PROMPT = (
+    "[Context]\na\n\n[Question]\nq\n\n[Assistant 1]\nit is red .\n\n[End of Assistant 1]\n\n"
+    "[Assistant 2]\n{}\n\n[End of Assistant 2]\n\n[System]\nrate\n\n"
+)
 LOCAL = Judge(url=None, model="word-f1")
 
 

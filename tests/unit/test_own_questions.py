@@ -1,4 +1,5 @@
-"""Questions of one's own: parted into rows that are aimed at and rows that are scored, and every fault named with line, value and fix."""
+"""Questions of one's own: parted into rows that are aimed at and rows that are scored, and every fault named
+with line, value and fix."""
 
 import base64
 import csv

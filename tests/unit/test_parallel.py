@@ -1,4 +1,5 @@
-"""However a batch is split, by micro-batches, processes or FSDP, the loss is the mean over its answer tokens and what is learnt the same."""
+"""However a batch is split, by micro-batches, processes or FSDP, the loss is the mean over its answer tokens and what
+is learnt the same."""
 
 import os
 import shutil

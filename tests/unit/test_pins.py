@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 
-ASK = "from threadpoolctl import threadpool_info; print([(pool['num_threads'], pool.get('architecture', 'Haswell')) for pool in threadpool_info()])"
+ASK = (
+    "from threadpoolctl import threadpool_info; "
+    "print([(pool['num_threads'], pool.get('architecture', 'Haswell')) for pool in threadpool_info()])"
+)
 
 
 def test_numpy_is_pinned_even_where_it_is_imported_first():

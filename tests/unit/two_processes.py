@@ -1,4 +1,5 @@
-"""What test_parallel.py has one process do and two: `accelerate launch ... two_processes.py`, in a folder that holds pool.parquet."""
+"""What test_parallel.py has one process do and two: `accelerate launch ... two_processes.py`, in a folder that holds
+pool.parquet."""
 
 import os
 import signal
@@ -13,7 +14,10 @@ EVERYWHERE = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]|.*vi
 CASES = ["parts", "adaptive", "proxy"]
 #: Batches of five in two processes: three rows and two; the last has one row, so that the second process has none.
 SETTINGS = {"batch_size": 5, "epsilon": 1e-4, "warmup_share": 0.0}
-PLAN = dict(objective="loss", order="change", gap=0.25, temperature=1.0, exploration=0.1, rows_per_cluster=4, measure_share=1.0, epsilon=1e-3, passes="first", shuffled=False)  # fmt: skip
+PLAN = dict(
+    objective="loss", order="change", gap=0.25, temperature=1.0, exploration=0.1, rows_per_cluster=4,
+    measure_share=1.0, epsilon=1e-3, passes="first", shuffled=False,
+)  # fmt: skip
 
 
 def task() -> shards.Task:
@@ -47,7 +51,8 @@ def task() -> shards.Task:
         proxy_run(folder, pool, processor, params.model_copy(update={"proxy": changed, "model": model}), seed=0)
 
     def parts(folder: Path) -> None:
-        """Micro-batches of two, checkpointed, padded; the second process gets rows without images, then rows without answers."""
+        """Micro-batches of two, checkpointed, padded; the second process gets rows without images, then rows
+        without answers."""
         tuned, rows = fresh(), EncodedRows(pool, processor, 256)
         seen = [row for row in range(100) if pool["images"][row].as_py()]
         blind = [row for row in range(240) if not pool["images"][row].as_py()]

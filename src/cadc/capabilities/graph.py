@@ -35,8 +35,8 @@ def cosine_similarity(gram: np.ndarray, rates: np.ndarray) -> np.ndarray:
     """Cosines of the concatenated, learning-rate-weighted trajectories, from gram [M, S, S] and rates [M]: float64 [S,
     S].
 
-    A subtask whose trajectory is zero has cosine 0 with every other and 1 with itself. Raises InputError as `check_gram`
-    does.
+    A subtask whose trajectory is zero has cosine 0 with every other and 1 with itself. Raises InputError as
+    `check_gram` does.
     """
     check_gram(gram)
     total = np.einsum("m,mij->ij", np.asarray(rates, np.float64) ** 2, gram)

@@ -16,7 +16,8 @@ class Evidence:
 
     bounds int64 [n_rows + 1]. similarity, match float32 [n_rows] and decoy float32 [draws, n_rows]
     (`picture_match.matched`), NaN without an image. other int64 [draws, n_rows]: the row whose image a decoy has, -1
-    without one. A row that does not fit the model has fold -1, and no tokens or image here. token, likeliest int32, nll, likeliest_nll, entropy, blind_nll float32 [n_tokens], in nats.
+    without one. A row that does not fit the model has fold -1, and no tokens or image here. token,
+    likeliest int32, nll, likeliest_nll, entropy, blind_nll float32 [n_tokens], in nats.
     """
 
     bounds: np.ndarray

@@ -119,7 +119,8 @@ class Endpoint:
         return made
 
     def ask_each(self, prompts: Sequence[str | Prompt], read: Callable[[str], T]) -> list[T | EndpointError]:
-        """As `ask`, with an EndpointError in place of each reply that can't be used: Unusable if it hangs on the prompt.
+        """As `ask`, with an EndpointError in place of each reply that can't be used: an Unusable where it hangs on the
+        prompt.
 
         Raises Refused at once where the endpoint would take no other prompt either. After that, and after Ctrl-C,
         nothing more is sent; replies that are under way are still kept.

@@ -169,7 +169,8 @@ def model_findings(params: Params, size: Size | None) -> list[Finding]:
 
 
 def processor_findings(params: Params) -> list[Finding]:
-    """Whether the model's processor goes with it and takes every picture that `prepare` lets in; none without a model."""
+    """Whether the model's processor goes with it and takes every picture that `prepare` lets in; none without
+    a model."""
     if _model_there(params.model.path) is None:
         return []
     try:

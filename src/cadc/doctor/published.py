@@ -23,27 +23,31 @@ from cadc.config.errors import InputError
 from cadc.config.params import Model
 from cadc.model.load import add_lora, first_line, trainable
 
-_CLIP_L_336 = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
-               "image_size": 336, "patch_size": 14}  # fmt: skip
+_CLIP_L_336 = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096,
+               "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 336, "patch_size": 14}  # fmt: skip
 
 
 def _vicuna(width: int, inner: int, layers: int, heads: int) -> dict:
-    return {"model_type": "llama", "vocab_size": 32064, "hidden_size": width, "intermediate_size": inner, "num_hidden_layers": layers,
-            "num_attention_heads": heads, "num_key_value_heads": heads}  # fmt: skip
+    return {"model_type": "llama", "vocab_size": 32064, "hidden_size": width, "intermediate_size": inner,
+            "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": heads}  # fmt: skip
 
 
 #: hub id -> config class, its arguments, tokens of a picture
 _PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, int]] = {
-    "llava-hf/llava-1.5-7b-hf": (LlavaConfig, {"text_config": _vicuna(4096, 11008, 32, 32), "vision_config": _CLIP_L_336}, 576),
-    "llava-hf/llava-1.5-13b-hf": (LlavaConfig, {"text_config": _vicuna(5120, 13824, 40, 40), "vision_config": _CLIP_L_336}, 576),
+    "llava-hf/llava-1.5-7b-hf": (
+        LlavaConfig, {"text_config": _vicuna(4096, 11008, 32, 32), "vision_config": _CLIP_L_336}, 576,
+    ),
+    "llava-hf/llava-1.5-13b-hf": (
+        LlavaConfig, {"text_config": _vicuna(5120, 13824, 40, 40), "vision_config": _CLIP_L_336}, 576,
+    ),
     "HuggingFaceTB/SmolVLM-256M-Instruct": (
         Idefics3Config,
         {
             "scale_factor": 4,
-            "text_config": {"model_type": "llama", "vocab_size": 49280, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
-                            "num_attention_heads": 9, "num_key_value_heads": 3},
-            "vision_config": {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12, "image_size": 512,
-                              "patch_size": 16},
+            "text_config": {"model_type": "llama", "vocab_size": 49280, "hidden_size": 576, "intermediate_size": 1536,
+                            "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3},
+            "vision_config": {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+                              "num_attention_heads": 12, "image_size": 512, "patch_size": 16},
         },
         13 * 64,  # 4 x 3 tiles and the whole picture
     ),
@@ -51,19 +55,22 @@ _PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, int]] = {
         Idefics3Config,
         {
             "scale_factor": 3,
-            "text_config": {"model_type": "llama", "vocab_size": 49155, "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 24,
-                            "num_attention_heads": 32, "num_key_value_heads": 32},
-            "vision_config": {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16, "image_size": 384,
-                              "patch_size": 14},
+            "text_config": {"model_type": "llama", "vocab_size": 49155, "hidden_size": 2048, "intermediate_size": 8192,
+                            "num_hidden_layers": 24, "num_attention_heads": 32, "num_key_value_heads": 32},
+            "vision_config": {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27,
+                              "num_attention_heads": 16, "image_size": 384, "patch_size": 14},
         },
         13 * 81,
     ),
     "Qwen/Qwen2-VL-7B-Instruct": (
         Qwen2VLConfig,
         {
-            "text_config": {"vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28,
-                            "num_key_value_heads": 4, "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6}},
-            "vision_config": {"depth": 32, "embed_dim": 1280, "hidden_size": 3584, "num_heads": 16, "mlp_ratio": 4, "patch_size": 14},
+            "text_config": {"vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944,
+                            "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
+                            "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24],
+                                                "rope_theta": 1e6}},
+            "vision_config": {"depth": 32, "embed_dim": 1280, "hidden_size": 3584, "num_heads": 16, "mlp_ratio": 4,
+                              "patch_size": 14},
         },
         391,  # 23 x 17 merged patches of 28 pixels
     ),

@@ -75,7 +75,8 @@ class DataSet:
     def fetch(self, root: Path) -> str:
         """The command that puts it under `root`."""
         if self.repository.startswith("cadc/"):
-            return "(the mini world's own: `dvc repro prepare` makes it; leave it out of evaluate.tasks for a root of yours)"
+            made = "the mini world's own: `dvc repro prepare` makes it"
+            return f"({made}; leave it out of evaluate.tasks for a root of yours)"
         return f"hf download --repo-type dataset {self.repository} --local-dir {self.folder(root)}"
 
     def again(self, root: Path) -> str:
@@ -135,7 +136,8 @@ TASKS = {
     "pope_pop": Task(*_POPE, image="image_source"),
     "pope_random": Task(*_POPE, image="image_source"),
     "mmt_val": Task(
-        "mmt", "mmt_accuracy", "accuracy.overall", 3127, ("question", "answer", "category", "l2-category", "image"), _letters, "category", "l2-category"
+        "mmt", "mmt_accuracy", "accuracy.overall", 3127, ("question", "answer", "category", "l2-category", "image"),
+        _letters, "category", "l2-category",
     ),
     "llava_in_the_wild": Task(
         "llava-in-the-wild", "llava_wild", "llava", 60,
@@ -143,16 +145,20 @@ TASKS = {
         subtask="category", judge="must", image="image_id",
     ),
     "mini_vqa": Task(
-        "mini_vqa", "vqa_accuracy", "exact_match", None, ("question", "answer", "category", "l2-category", "image"), subtask="category", meta="l2-category"
+        "mini_vqa", "vqa_accuracy", "exact_match", None, ("question", "answer", "category", "l2-category", "image"),
+        subtask="category", meta="l2-category",
     ),
-    "vqav2_val": Task("vqav2", "vqav2", "exact_match", 214354, (*_VQA, "image_id"), subtask="answer_type", image="image_id"),
+    "vqav2_val": Task(
+        "vqav2", "vqav2", "exact_match", 214354, (*_VQA, "image_id"), subtask="answer_type", image="image_id",
+    ),
     "gqa": Task(
         "gqa", "gqa", "exact_match", 12578, ("imageId", "question", "answer"),
         images=("testdev_balanced_images", "testdev", 398), image="imageId",
     ),
     "vizwiz_vqa_val": Task("vizwiz_vqa", "vizwiz", "exact_match", 4319, _VQA, subtask="category"),
     "scienceqa_img": Task(
-        "scienceqa", "scienceqa", "exact_match", 2017, ("question", "choices", "hint", "answer", "image"), lambda doc: len(doc["choices"]), "topic", "subject"
+        "scienceqa", "scienceqa", "exact_match", 2017, ("question", "choices", "hint", "answer", "image"),
+        lambda doc: len(doc["choices"]), "topic", "subject",
     ),
     "textvqa_val": Task("textvqa", "textvqa", "exact_match", 5000, (*_VQA, "image_id"), image="image_id"),
     "mme": Task("mme", "mme", "mme", 2374, (*_YESNO, "category"), lambda doc: 2, "category"),
@@ -161,19 +167,27 @@ TASKS = {
     "mmbench_cn_dev": Task(*_MMBENCH_CN, judge="real"),
     "mmbench_cn_dev_static": Task(*_MMBENCH_CN, like="mmbench_cn_dev", metrics="mmbench_en_dev_static"),
     "seedbench": Task(
-        "seedbench", "seedbench", "seedbench", 17990, ("question_id", "question", *(f"choice_{x}" for x in "abcd"), "answer", "data_type", "image"),
+        "seedbench", "seedbench", "seedbench", 17990,
+        ("question_id", "question", *(f"choice_{x}" for x in "abcd"), "answer", "data_type", "image"),
         lambda doc: 4, "question_type_id", "data_type",
     ),
-    "ai2d": Task("ai2d", "ai2d", "exact_match", 3088, ("question", "options", "answer", "image"), lambda doc: len(doc["options"])),
-    "chartqa": Task("chartqa", "chartqa", "relaxed_overall", 2500, ("type", "question", "answer", "image"), subtask="type"),
+    "ai2d": Task(
+        "ai2d", "ai2d", "exact_match", 3088, ("question", "options", "answer", "image"),
+        lambda doc: len(doc["options"]),
+    ),
+    "chartqa": Task(
+        "chartqa", "chartqa", "relaxed_overall", 2500, ("type", "question", "answer", "image"), subtask="type",
+    ),
     "cmmmu_val": Task(
         "cmmmu", "cmmmu", "cmmmu", 900,
-        ("id", "type", "question", "answer", "subcategory", *(f"option{i}" for i in range(1, 5)), *(f"image_{i}{x}" for i in range(1, 6) for x in ("", "_filename"))),
+        ("id", "type", "question", "answer", "subcategory", *(f"option{i}" for i in range(1, 5)),
+         *(f"image_{i}{x}" for i in range(1, 6) for x in ("", "_filename"))),
         _cmmmu_options, "subcategory", "category",
     ),
     "hallusion_bench_image": Task(
         "hallusion_bench", "hallusion", "hallusion", 951,
-        ("category", "subcategory", "set_id", "figure_id", "question_id", "visual_input", "question", "gt_answer", "gt_answer_details", "image"),
+        ("category", "subcategory", "set_id", "figure_id", "question_id", "visual_input", "question", "gt_answer",
+         "gt_answer_details", "image"),
         lambda doc: 2, "subcategory", "category", judge="may",
     ),
 }  # fmt: skip
@@ -258,7 +272,8 @@ def check(root: Path, names: list[str], judged: bool) -> None:
             lacking.setdefault(data.repository, (data, []))[1].append(name)
     if lacking:
         origin, words = _origin(root)
-        lines = [f"  {data.folder(root)} ({', '.join(users)}): {data.fetch(origin)}" for data, users in lacking.values()]
+        found = lacking.values()
+        lines = [f"  {data.folder(root)} ({', '.join(users)}): {data.fetch(origin)}" for data, users in found]
         raise InputError(
             "\n".join(
                 [

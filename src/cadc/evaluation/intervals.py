@@ -7,8 +7,8 @@ An arm is a way to choose rows. It has n runs, one a seed, all scored on the sam
   the scoring rows: the variance of the mean over seeds when rows are drawn again, with unlimited degrees of freedom.
   The degrees of freedom of the sum are Welch's and Satterthwaite's.
 - **Scoring rows** are drawn with replacement (the bootstrap) within each benchmark, in units that belong together
-  (`Samples.unit`): questions on one image in POPE, once for its three splits, in LLaVA-Wild, MME, GQA, VQAv2 and TextVQA; variants of one
-  question in MMBench. Every arm gets the same draws.
+  (`Samples.unit`): questions on one image in POPE, once for its three splits, in LLaVA-Wild, MME, GQA, VQAv2 and
+  TextVQA; variants of one question in MMBench. Every arm gets the same draws.
 - **A difference** of two arms follows the same rule. Where both have the same seeds, s is that of the differences, seed
   by seed. Where they do not, s_a^2 / n_a and s_b^2 / n_b stand in its place, each with its own degrees of freedom. The
   rows' variance is that of the difference of the two means.
@@ -27,7 +27,6 @@ Sources: Satterthwaite (1946), Welch (1947), Efron (1979), Holm (1979).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,22 +97,7 @@ class Arm:
         )
 
 
-@dataclass(frozen=True)
-class Result:
-    """What several arms' figures are, and how they differ."""
-
-    arms: dict[Hashable, Arm]
-
-    def estimates(self) -> dict[Hashable, dict[str, Estimate]]:
-        """By arm and figure."""
-        return {name: {figure: arm.estimate(figure) for figure in arm.runs} for name, arm in self.arms.items()}
-
-    def difference(self, a: Hashable, b: Hashable, figure: str) -> Difference:
-        """Arm `a` minus arm `b`."""
-        return difference(self.arms[a], self.arms[b], figure)
-
-
-def arm_of(name: Hashable, runs: dict[int, Samples], n_bootstrap: int, seed: int = 0) -> Arm:
+def arm_of(name: str, runs: dict[int, Samples], n_bootstrap: int, seed: int = 0) -> Arm:
     """Measure the runs of one arm, by seed, as they are and at `n_bootstrap` draws of their rows.
 
     Draws follow from the rows and `seed` alone. Raises ValueError, naming the arm, where its runs were scored on
@@ -122,14 +106,17 @@ def arm_of(name: Hashable, runs: dict[int, Samples], n_bootstrap: int, seed: int
     if n_bootstrap < 2:
         raise ValueError(f"n_bootstrap is {n_bootstrap}; a variance takes 2 draws, and a good one some hundreds")
     if not runs:
-        raise ValueError(f"{_named(name)} has no runs")
+        raise ValueError(f"{name} has no runs")
     seeds = tuple(sorted(runs))
     samples = [runs[one] for one in seeds]
     first, rng = samples[0], np.random.default_rng(seed)
     rows = _rows_of(first)
     for one, run in zip(seeds, samples, strict=True):
         if _rows_of(run) != rows:
-            raise ValueError(_other_samples(f"{_named(name)}, seed {one},", f"its seed {seeds[0]}"))
+            raise ValueError(
+                f"{name}, seed {one}, was scored on other samples than its seed {seeds[0]}; evaluate both again on the "
+                "same benchmarks"
+            )
     point = measure_draws(samples, np.ones((1, len(first.task))))
     draws: dict[str, list[np.ndarray]] = {figure: [] for figure in point}
     step = max(1, _AT_ONCE // len(first.task))
@@ -143,23 +130,6 @@ def arm_of(name: Hashable, runs: dict[int, Samples], n_bootstrap: int, seed: int
         {figure: np.concatenate(parts) for figure, parts in draws.items()},
         f"{rows} {seed} {n_bootstrap}",
     )
-
-
-def estimates(
-    arms: dict[Hashable, dict[int, Samples]], full: dict[int, Samples] | None, n_bootstrap: int, seed: int = 0
-) -> Result:
-    """Measure arms, each a run by seed, on `n_bootstrap` draws of the scoring rows that are the same for all.
-
-    `full` are the full-data runs that Rel. % divides by; None leaves it out. Raises ValueError, naming the arm, where
-    runs were scored on different samples.
-    """
-    made = {name: arm_of(name, runs, n_bootstrap, seed) for name, runs in arms.items()}
-    whole = None if full is None else arm_of("full data", full, n_bootstrap, seed)
-    first, other = ("full data", whole) if whole else next(iter(made.items()))
-    for name, arm in made.items():
-        if arm.rows != other.rows:
-            raise ValueError(_other_samples(_named(name), _named(first)))
-    return Result({name: arm.relative_to(whole) for name, arm in made.items()} if whole else made)
 
 
 def difference(a: Arm, b: Arm, figure: str) -> Difference:
@@ -224,11 +194,3 @@ def _check_rows(a: Arm, b: Arm) -> None:
         raise ValueError(
             "arms were measured on different samples or draws; measure both with the same seed and number of draws"
         )
-
-
-def _named(name: Hashable) -> str:
-    return " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
-
-
-def _other_samples(who: str, than: str) -> str:
-    return f"{who} was scored on other samples than {than}; evaluate both again on the same benchmarks"

@@ -118,11 +118,16 @@ def _handler(asked: Asked, endpoint: Endpoint | None) -> type[BaseHTTPRequestHan
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             content = request["messages"][-1]["content"]
             text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-            body = json.dumps(
-                {"id": "judge", "object": "chat.completion", "created": 0, "model": request.get("model", ""),
-                 "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": _reply(asked, endpoint, text)}}],
-                 "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}
-            ).encode()  # fmt: skip
+            message = {"role": "assistant", "content": _reply(asked, endpoint, text)}
+            completion = {
+                "id": "judge",
+                "object": "chat.completion",
+                "created": 0,
+                "model": request.get("model", ""),
+                "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+                "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+            }
+            body = json.dumps(completion).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -34,10 +34,9 @@ class Samples:
     """One run's samples as arrays [n], sorted by task and document, so that runs can be paired sample by sample.
 
     `unit`: a number that samples of one benchmark share where they belong together, whichever of its tasks they are of:
-    MME's two questions on an image, MMBench's variants of a question, questions on one image in POPE, LLaVA-Wild, GQA, VQAv2
-    and TextVQA.
-    They are drawn together; MME's and MMBench's are scored together, too. None: a unit is a document, which POPE's
-    three splits share by its number.
+    MME's two questions on an image, MMBench's variants of a question, questions on one image in POPE, LLaVA-Wild, GQA,
+    VQAv2 and TextVQA. They are drawn together; MME's and MMBench's are scored together, too. None: a unit is a
+    document, which POPE's three splits share by its number.
     """
 
     task: np.ndarray
@@ -251,11 +250,6 @@ def relative(figures: dict, full: dict) -> float | np.ndarray:
     n = np.sum(~np.isnan(ratios), axis=0)
     made = 100 * np.nansum(ratios, axis=0) / np.where(n > 0, n, np.nan)
     return float(made) if np.ndim(made) == 0 else made
-
-
-def mean_over(runs: list[dict[str, float]]) -> dict[str, float]:
-    """The mean of every figure over runs."""
-    return {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
 
 
 def row_draws(samples: Samples, n_draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -34,7 +34,8 @@ PROMPT = """A user asks a vision-language assistant:
 
 {question}
 
-Which visual skills does a good reply need? Name the {top} most important ones, the most important first, each as a short phrase such as "counting objects of one category" or "reading text in a picture".
+Which visual skills does a good reply need? Name the {top} most important ones, the most important first, each as a \
+short phrase such as "counting objects of one category" or "reading text in a picture".
 Do not answer the user. Reply with a JSON array of {top} strings and nothing else."""
 
 

@@ -126,7 +126,8 @@ def subtask_trajectories(
 
 
 def row_gram(engine: SketchedDirections, rows: EncodedRows, n: int, snapshots: list[Snapshot]) -> np.ndarray:
-    """Inner products of the directions of the first `n` rows, as in `subtask_trajectories`: float32 [n_snapshots, n, n]."""
+    """Inner products of the directions of the first `n` rows, as in `subtask_trajectories`: float32 [n_snapshots, n,
+    n]."""
     products = np.zeros((len(snapshots), n, n), np.float32)
     for t, snapshot in enumerate(snapshots):
         own = np.zeros((n, engine.sketch.width), np.float32)

@@ -114,7 +114,8 @@ def findings(names: list[str], group: np.ndarray, replies: Replies, holdings: Ho
         made.append(
             Diagnosis(
                 name, int(probe.sum()), accuracy, chance, float(scores[g]), dict(kinds[g]), confusions(pairs[g]),
-                float(holdings.distance[probe].mean()), int(rows[g]), float(np.median(rows)), float(np.nan_to_num(holdings.conflict[pool]).mean()) if pool.any() else 0.0,
+                float(holdings.distance[probe].mean()), int(rows[g]), float(np.median(rows)),
+                float(np.nan_to_num(holdings.conflict[pool]).mean()) if pool.any() else 0.0,
                 float(holdings.flagged[pool].mean()) if pool.any() else 0.0, int(reserve[g]),
             )
         )  # fmt: skip

@@ -61,8 +61,8 @@ def encode(
         answer = int((encoded["labels"] != IGNORE).nonzero()[0])
         if answer >= max_length:
             raise InputError(
-                f"{above}, and its first answer begins behind token {answer}, so that nothing is left to learn; raise it, "
-                "shorten the question, or remove the row"
+                f"{above}, and its first answer begins behind token {answer}, so that nothing is left to learn; "
+                "raise it, shorten the question, or remove the row"
             )
         for name in PER_TOKEN:
             if name in encoded:

@@ -61,8 +61,8 @@ def _from_pretrained(kind: type, params: Model, **options):
 def load_processor(params: Model) -> ProcessorMixin:
     """The processor of `model.path` with the options of `model.processor`.
 
-    Raises InputError where it can't be loaded, naming options that it does not know or does not use, and where it has no
-    chat template or counts other image tokens than the model's vision tower makes: see `processors`.
+    Raises InputError where it can't be loaded, naming options that it does not know or does not use, and where it has
+    no chat template or counts other image tokens than the model's vision tower makes: see `processors`.
     """
     processor = _from_pretrained(AutoProcessor, params, **params.processor)
     if params.processor:

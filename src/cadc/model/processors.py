@@ -1,4 +1,5 @@
-"""What a processor must bring along, told without its model's weights: found when it is loaded, not in a forward pass."""
+"""What a processor must bring along, told without its model's weights: found when it is loaded, not in a forward
+pass."""
 
 from __future__ import annotations
 
@@ -17,10 +18,11 @@ _SIZES = ("crop_size", "pad_size")
 
 
 def check_options(processor: ProcessorMixin, published: ProcessorMixin, options: dict[str, Any]) -> None:
-    """Raise InputError naming `options` that no part of the processor knows, and switches and sizes that change nothing.
+    """Raise InputError naming `options` that no part of the processor knows, and switches and sizes that change
+    nothing.
 
-    An image processor inherits options that it does not use: CLIP's `do_pad` pads to the largest picture of a batch, and
-    pictures come one by one. A switch (`do_...`) is tried both ways, the size of a crop or of padding doubled: in
+    An image processor inherits options that it does not use: CLIP's `do_pad` pads to the largest picture of a batch,
+    and pictures come one by one. A switch (`do_...`) is tried both ways, the size of a crop or of padding doubled: in
     `processor`, which has all options, and in the `published` one, for options may make up for each other.
     """
     parts = [part for part in (processor, getattr(processor, "image_processor", None)) if part is not None]
@@ -123,7 +125,8 @@ def check_shapes(processor: ProcessorMixin, min_side: int, max_ratio: float) -> 
 
 
 def tensors_of(processor: ProcessorMixin, image: Image.Image) -> BatchFeature:
-    """input_ids of one image's tokens, and its tensors. Raises InputError with its size where the processor refuses it."""
+    """input_ids of one image's tokens, and its tensors. Raises InputError with its size where the processor refuses
+    it."""
     mark = getattr(processor, "image_token", IMAGE_TOKEN)
     try:
         return processor(text=[mark], images=[image], add_special_tokens=False, return_tensors="pt")
@@ -144,6 +147,6 @@ def check_picture(processor: ProcessorMixin, config: PretrainedConfig, path: str
         given = tuple(made["pixel_values"].shape[-2:])
         if given != (side, side):
             raise InputError(
-                f"the processor of {path} makes pictures of {given[0]}x{given[1]} pixels where the model's vision tower "
-                f"takes {side}x{side}; set model.processor: {{size: ..., crop_size: ...}}"
+                f"the processor of {path} makes pictures of {given[0]}x{given[1]} pixels where the model's vision "
+                f"tower takes {side}x{side}; set model.processor: {{size: ..., crop_size: ...}}"
             )

@@ -80,13 +80,10 @@ def nearest_in_front(features: np.ndarray) -> np.ndarray:
     return np.round(nearest, 6)
 
 
-def survivors(nearest: np.ndarray, eps: float) -> np.ndarray:
-    """Rows that stay, in pool order: those whose cosine with each in front of them is at most 1 - eps."""
-    return np.flatnonzero(nearest <= 1 - eps)
-
-
 def within_budget(measured: Measured, n: int, rng: np.random.Generator) -> np.ndarray:
-    """`n` rows: the survivors of the largest eps that leaves at least `n`, the surplus trimmed evenly (ours).
+    """`n` rows: those that the largest eps leaves that leaves at least `n`, the surplus trimmed evenly (ours).
+
+    An eps leaves the rows whose cosine with each in front of them is at most 1 - eps.
 
     What is trimmed are rows that would go next, all at the same cosine: of each cluster those that stand last, in
     proportion to how many it has. `rng` says which clusters lose the odd ones.

@@ -26,7 +26,8 @@ Reference answer:
 Answer to grade:
 {answer}
 
-Does the answer say what the reference says? Reply with one number from 0 (wrong) to 10 (fully right) and nothing else."""
+Does the answer say what the reference says? Reply with one number from 0 (wrong) to 10 (fully right) and \
+nothing else."""
 
 
 def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:

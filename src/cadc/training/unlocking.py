@@ -54,8 +54,8 @@ class TunedRun:
 
 
 def tune(
-    fresh_model: Callable[[], PeftModel], rows: UnlockedRows, plan: Plan, cluster: np.ndarray, warm_up: np.ndarray, n: int, n_examples: int, seed: int,
-    settings: Optimizer, model_params: Model, checkpoint_path: Path,
+    fresh_model: Callable[[], PeftModel], rows: UnlockedRows, plan: Plan, cluster: np.ndarray, warm_up: np.ndarray,
+    n: int, n_examples: int, seed: int, settings: Optimizer, model_params: Model, checkpoint_path: Path,
 ) -> TunedRun:  # fmt: skip
     """Train on `n` rows unlocked round by round, `n_examples` examples in all; resumes from `checkpoint_path` if it is
     there.

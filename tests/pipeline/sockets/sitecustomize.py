@@ -1,4 +1,5 @@
-"""Put first on PYTHONPATH: every connection that a process asks for, and every name it looks up, becomes a line of $CADC_SOCKETS."""
+"""Put first on PYTHONPATH: every connection that a process asks for, and every name it looks up, becomes a line of
+$CADC_SOCKETS."""
 
 import os
 import sys
