@@ -79,6 +79,92 @@ def test_torn_rows_are_refused(folder, lines, said):
     assert all(part in str(error.value) for part in ["mmt.tsv", *said]), error.value
 
 
+TABLES = [
+    "Read the table:\n\tApples\tPears\nMay\t3\t5\nJune\t4\t6\nHow many pears in May ?",
+    "a\tb\n",
+    "\n\t\t\t\t\t\t\t\t\n",
+    "\t\t\t\t\t\t\t\tx\nwhat ?",
+]
+
+
+@pytest.mark.parametrize("text", TABLES, ids=repr)
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_table_in_quotes_is_a_text(folder, text, ends):
+    asked = text if text.strip() else f"what ?{text}."
+    made = choice(folder, table(questions({"question": asked}, {"question": f"{asked} in June"}), lineterminator=ends))
+    assert made["probe"][0]["question"] == asked and made["score"][0]["question"] == f"{asked} in June"
+
+
+@pytest.mark.parametrize("tabs", ["\t", "\t\t\t", "\t \t"])
+@pytest.mark.parametrize("where", ["head", "rows", "both"])
+@pytest.mark.parametrize("behind", ["", "\t\t\t\n", "\t" * 8 + "\n\n" + "\t" * 12])
+def test_tabs_at_the_end_of_lines_are_no_fields(folder, tabs, where, behind):
+    head, *rows = table(questions()).splitlines()
+    lines = [head + tabs * (where != "rows"), *(row + tabs * (where != "head") for row in rows)]
+    made = choice(folder, "\n".join(lines) + "\n" + behind)
+    assert [made[part][0]["index"] for part in ("probe", "score")] == [0, 1]
+    with pytest.raises(PoolError, match="line 2, index 0: has more or fewer fields"):
+        choice(folder, "\n".join([head, rows[0] + "\tx", rows[1]]))
+
+
+@pytest.mark.parametrize("text", ['Who says ""stop""?', '""Go"" it says', 'a ""b c!"" d', '""ナマ""'])
+def test_quotes_that_are_still_doubled_are_refused(folder, text):
+    line = f"0\tWhat ? {text}\t" + REST.format("VAL", "a")
+    with pytest.raises(PoolError, match="line 2: .* doubles its quotes, as a field in quotes does, and is in none"):
+        choice(folder, HEAD + line + "1\tq\t" + REST.format("TEST", "b"))
+    made = choice(folder, table(questions({"question": f"What ? {text}"})))  # in quotes it is what was meant
+    assert made["probe"][0]["question"] == f"What ? {text}"
+
+
+@pytest.mark.parametrize("text", ['print("") ?', 'f("","") ?', 'a="" or b="" ?', '5 "" long', 'says "stop" ?'])
+def test_quotes_that_are_texts_are_let_pass(folder, text):
+    rows = f"0\t{text}\t" + REST.format("VAL", "a") + "1\tq\t" + REST.format("TEST", "b")
+    assert choice(folder, HEAD + rows)["probe"][0]["question"] == text
+
+
+BESIDE = [
+    ({"hint": "It is late."}, r"line 2, index 0: has a text hint, 'It is late.', which is not shown.*into question"),
+    ({"Context": "A passage."}, "has a text Context, 'A passage.'"),
+    ({"J": "the tenth"}, "has an option J, 'the tenth', which is not shown: the task takes index, question, A, B"),
+    ({"c": "no"}, "has an option c, 'no'"),
+    ({"video": "a.mp4"}, "has a video"),
+    ({"weight": 0.5}, "has weight: '0.5'"),
+    ({"System": "Be brief."}, "has the field System, a system prompt"),
+    ({"B": ""}, "has one option alone, A; give at least two"),
+    ({"A": "right ", "C": "c"}, "its options A and B are both 'right'; make them differ"),
+    ({"question": "<ImageHere>\nwhat ?"}, "question holds <ImageHere>, by which others mark what is shown"),
+    ({"question": "In <image 1>, what ?"}, "question holds <image 1>"),
+    ({"question": "<img>\nwhat ?"}, "question holds <img>"),
+    ({"question": "<video>\nwhat ?"}, "question holds <video>"),
+    ({"B": "<image 2>"}, "B holds <image 2>"),
+]
+
+
+@pytest.mark.parametrize("change, said", BESIDE)
+def test_what_a_question_would_not_show_is_refused(folder, change, said):
+    with pytest.raises(PoolError, match=said):
+        choice(folder, table(questions(change)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hint": "", "context": "nan", "J": "", "video": "0", "weight": "1", "source": "mine", "comment": "late"},
+        {"question": "Which tag shows a picture ?", "A": "<img>", "B": "<video>"},
+        {"A": "Yes", "B": "yes"},
+    ],
+    ids=str,
+)
+def test_what_changes_nothing_of_a_question_is_let_pass(folder, change):
+    assert choice(folder, table(questions(change)))["probe"][0]["answer"] == "A"
+
+
+def test_a_category_is_of_one_meta_task(folder):
+    with pytest.raises(PoolError, match="line 3, index 1: category 'kind' is of l2-category 'other', and on line 2 of 'meta'"):
+        choice(folder, table(questions({}, {"l2-category": "other"})))
+    assert choice(folder, table(questions({}, {"l2-category": "other", "category": "kind 2"})))
+
+
 FAULTS = [
     ({"question": "<image> what ?"}, "line 2, index 0: question holds <image>"),
     ({"B": "the <image> tag"}, "line 2, index 0: B holds <image>"),
@@ -130,6 +216,15 @@ def test_lines_of_json_end_at_line_feeds_alone(folder, ends, mark):
         ({"question_id": [1]}, r"question_id is \[1\]; write a text or a number"),
         ({"category": {"a": 1}}, "category is"),
         ({"image": 3}, "image is 3; write a text"),
+        ({"question_id": float("nan")}, "line 1: lacks question_id; write"),
+        ({"text": float("nan")}, "line 1: lacks text"),
+        ({"context": "A passage."}, "has a text context, 'A passage.', which is not shown.*write it into text"),
+        ({"hint": "h"}, "has a text hint"),
+        ({"video": "a.mp4"}, "has a video"),
+        ({"weight": 0}, "has weight: 0"),
+        ({"image_2": "b.png"}, "has a text image_2, 'b.png'"),
+        ({"text": "<|image_1|>\nIs it ?"}, "text holds <\\|image_1\\|>, by which others mark what is shown"),
+        ({"text": "<audio> Is it ?"}, "text holds <audio>"),
     ],
 )
 def test_yes_no_questions_that_would_fail_later_are_refused(folder, change, said):
@@ -137,8 +232,24 @@ def test_yes_no_questions_that_would_fail_later_are_refused(folder, change, said
         yesno(folder, change, {"image": "b.png"})
 
 
-def test_a_number_as_category_is_a_text(folder):
-    assert yesno(folder, {"category": 3}, {"image": "b.png"})["probe"][0]["category"] == "3"
+@pytest.mark.parametrize("given, category", [(3, "3"), (None, "own"), (float("nan"), "own"), ("", "own"), (0, "0")])
+def test_a_number_as_category_is_a_text(folder, given, category):
+    assert yesno(folder, {"category": given, "video": None}, {"image": "b.png"})["probe"][0]["category"] == category
+
+
+def test_a_key_that_stands_twice_in_a_question_is_refused(folder):
+    line = '{"question_id": 0, "image": "a.png", "text": "Is it ?", "label": "yes", "label": "no"}\n'
+    (folder / "pope.jsonl").write_text("\n" + line)
+    with pytest.raises(PoolError, match="pope.jsonl, line 2: names 'label' twice"):
+        read_yesno(folder / "pope.jsonl", Checker(folder))
+
+
+@pytest.mark.parametrize("name", ["pope.jsonl", "coco_pope_random.json"])
+@pytest.mark.parametrize("form", ["lines", "list"])
+def test_questions_are_lines_or_one_list_whatever_the_file_is_called(folder, name, form):
+    rows = [{"question_id": i, "image": f"{'ab'[i]}.png", "text": "Is it ?", "label": "no"} for i in (0, 1)]
+    (folder / name).write_text("\n".join(map(json.dumps, rows)) if form == "lines" else json.dumps(rows, indent=1))
+    assert [doc["id"] for doc in read_yesno(folder / name, Checker(folder))["score"]] == ["1"]
 
 
 def same(folder):
