@@ -1,21 +1,19 @@
 """Checks of what people's rows say: how often they are right, in many languages, and what they must not flag."""
 
+import time
 from pathlib import Path
 
 import pytest
 
-from cadc.cleaning import abnormal, answer_format, repetition
+from cadc.cleaning import abnormal
 from cadc.cleaning.garbled import garbled
 from cadc.cleaning.languages import foreign
 from cadc.cleaning.meta_talk import meta_talk
 from cadc.cleaning.refusals import refusal
-from cadc.cleaning.words import word_count
 
 HERE = Path(__file__).parent
-LOOP = dict(ngram=5, repeated=0.15, ratio=2.4)
 ABNORMAL = dict(echo_words=5, prose_words=12, letters=6, margin=4)
 SHORT = "Answer the question using a single word or phrase."
-LETTER = "Answer with the option's letter from the given choices directly."
 #: Languages that words tell apart; the others are told by their script.
 BY_WORDS = {
     *("English", "German", "French", "Spanish", "Portuguese", "Italian", "Dutch", "Swedish", "Polish", "Turkish"),
@@ -47,7 +45,7 @@ def test_the_list_is_as_large_as_its_figures_need():
 
 
 def test_every_question_of_the_list_beside_every_answer():
-    """Of 13,828 pairs in one language 0 are flagged; of sentences in another 84%, of one to three words 8%."""
+    """Measured: 0 of 13,828 pairs in one language flagged; of sentences in another 84% found, of one to three words 8%."""
     listed = lines("languages.tsv")
     questions = [(name, text) for name, kind, text in listed if kind == "question"]
     right, wrong, found = 0, [], {"answer": [], "short": []}
@@ -92,6 +90,7 @@ def test_scripts_name_the_other_languages(name):
 ANSWER = (
     "The picture shows a small boat that is moored in the harbour, and there are two men who are working with a net."
 )
+KEEP_OFF = "Please keep off the grass that is in front of the house and by the lake"
 SPANISH = "En la imagen se ve a una mujer que pasea con su perro por el parque y lleva un abrigo rojo."
 
 
@@ -100,6 +99,8 @@ SPANISH = "En la imagen se ve a una mujer que pasea con su perro por el parque y
     [
         row("Traduce al inglés lo que ves en la imagen.", ANSWER),
         row("¿Qué hay en la imagen? Responde en inglés, por favor.", ANSWER),
+        row("What do you see? Answer in one short sentence in Spanish.", SPANISH),
+        row("Is there a woman? Answer yes or no in Spanish.", "Sí, en la imagen hay una mujer que pasea con su perro"),
         row("From now on answer in Spanish. What is this?", SPANISH, "And what do you see in the picture?", SPANISH),
         row(f"这是什么？\n{SHORT}", "一只在草地上奔跑的棕色小狗"),
         row("这是什么品牌？", "Mercedes-Benz"),
@@ -110,6 +111,95 @@ SPANISH = "En la imagen se ve a una mujer que pasea con su perro por el parque y
 )
 def test_another_language_that_somebody_asked_for_or_quotes_is_not_flagged(said):
     assert abnormal_rows(said) == [""]
+
+
+@pytest.mark.parametrize(
+    "question, answer",
+    [
+        ("What is the title of this book?", "Das Haus in der Straße mit den zwei Gärten und der alten Frau"),
+        ("Read the text.", "Vorsicht! Die Tür wird in der Nacht von innen nicht mehr auf sein und ist zu"),
+        ("Extract the text from the image.", "请勿触摸展品谢谢合作"),
+        ("OCR", "本店は午後八時に閉店いたします"),
+        ("What is on the billboard?", "Добро пожаловать в Москву"),
+        ("What is shown on the screen?", "ログインしてください"),
+        ("What is on her T-shirt?", "Я люблю Москву"),
+        ("What is on the side of the bus?", "東京都交通局バス"),
+        ("¿Qué pone en el cartel?", "前方施工请绕行谢谢"),
+        ("Lee el cartel.", KEEP_OFF),
+        ("Was steht auf dem Schild?", KEEP_OFF),
+        ("Que dit le panneau ?", KEEP_OFF),
+        ("Cosa c'è scritto sull'insegna?", "Кафе у старого моста"),
+        ("O que diz a placa?", KEEP_OFF),
+        ("Wat staat er op het bord?", KEEP_OFF),
+        ("Vad står det på skylten?", KEEP_OFF),
+        ("Co jest napisane na tablicy?", KEEP_OFF),
+        ("Co je napsáno na ceduli?", KEEP_OFF),
+        ("Tabelada ne yazıyor?", KEEP_OFF),
+        ("Biển báo viết gì?", KEEP_OFF),
+        ("Apa yang tertulis di papan itu?", KEEP_OFF),
+        ("Что написано на вывеске?", KEEP_OFF),
+        ("Прочти надпись", KEEP_OFF),
+        ("Що написано на табличці?", KEEP_OFF),
+        ("牌子上写着什么？", KEEP_OFF),
+        ("请识别图中的文字", KEEP_OFF),
+        ("看板には何と書いてありますか？", KEEP_OFF),
+        ("간판에 뭐라고 쓰여 있나요?", KEEP_OFF),
+        ("ما المكتوب على اللافتة؟", KEEP_OFF),
+        ("روی تابلو چه نوشته است؟", KEEP_OFF),
+        ("बोर्ड पर क्या लिखा है?", KEEP_OFF),
+        ("ป้ายเขียนว่าอะไร", KEEP_OFF),
+        ("Τι γράφει η πινακίδα;", KEEP_OFF),
+        ("מה כתוב בשלט?", KEEP_OFF),
+    ],
+)
+def test_words_that_stand_in_the_picture_may_be_in_any_language(question, answer):
+    assert abnormal_rows(row(question, answer)) == [""]
+
+
+@pytest.mark.parametrize(
+    "question, answer",
+    [
+        ("Who painted this?", "フョードル・ワシーリエフ"),
+        ("Who is the man in the photo?", "Лев Николаевич Толстой"),
+        ("Where was this photo taken?", "Санкт-Петербург"),
+        ("Which city is this?", "Нижний Новгород"),
+        ("Which place is this?", "上海市浦东新区陆家嘴"),
+        ("What is this building?", "東京スカイツリー"),
+        ("What is this?", "Храм Василия Блаженного на Красной площади"),
+        ("What do you see?", "Московский Кремль"),
+        ("What brand is it?", "การบินไทย"),
+        ("What is this dish?", "宫保鸡丁盖浇饭配米饭"),
+        ("Who is it?", "서울특별시 강남구청장"),
+        ("Which university is it?", "Universidad Nacional Autónoma de México y el Museo de la Ciudad"),
+        ("Which painting is it?", "Les Demoiselles d'Avignon et la Femme au Chapeau de la Rue"),
+        ("¿Quién es este hombre?", "Вольфганг Амадей Моцарт"),
+        ("这个人是谁？", "Wolfgang Amadeus Mozart"),
+        ("Где это?", "The Museum of Modern Art in New York"),
+    ],
+)
+def test_names_may_be_in_any_language(question, answer):
+    assert abnormal_rows(row(question, answer)) == [""]
+
+
+@pytest.mark.parametrize(
+    "question, answer",
+    [
+        ("Who is the man by the car?", "Мужчина в красной куртке, который стоит у машины"),
+        ("What is this?", "собака бежит по траве"),
+        ("What is it?", "一只在草地上奔跑的棕色小狗"),
+        ("Who is it?", "De man die op het bord van de buren staat en een boek in zijn hand heeft"),
+        ("Which animal is on the mat?", "Es ist ein kleiner Hund, der auf der Matte vor der Tür schläft"),
+    ],
+)
+def test_a_sentence_is_no_name(question, answer):
+    assert abnormal_rows(row(question, answer)) != [""]
+
+
+def test_a_short_question_goes_on_with_the_words_that_the_one_before_asked_for():
+    asked = ("What does the sign say?", "Stop", "And the one on the left?")
+    assert abnormal_rows(row(*asked, "前方施工请绕行谢谢合作")) == [""]
+    other = "And what do you see in the park behind the old house on the hill?"
+    assert abnormal_rows(row(*asked, "Go", other, "前方施工请绕行谢谢合作")) != [""]
 
 
 def test_another_language_that_nobody_asked_for_is_flagged_in_any_turn():
@@ -131,17 +221,29 @@ def test_another_language_that_nobody_asked_for_is_flagged_in_any_turn():
 
 
 def test_refusals_are_told_from_answers_that_look_like_them():
-    """Measured: all 110 refusals found and none of 109 near misses flagged; before the last 50 lines were looked at,
-    23 of 26 of their refusals were found, and 2 of 24 near misses flagged.
+    """Measured: all 207 refusals found and none of 269 near misses flagged; before the last 75 lines were looked at, 25 of
+    29 of their refusals were found, and none of 46 near misses flagged.
     """
     listed = lines("refusals.tsv")
     true = [(question, answer) for label, question, answer in listed if label == "yes"]
     near = [(question, answer) for label, question, answer in listed if label == "no"]
-    assert len(true) >= 60 and len(near) >= 60 and len(true) + len(near) == len(listed)
+    assert len(true) >= 200 and len(near) >= 250 and len(true) + len(near) == len(listed)
     found = [pair for pair in true if refusal(*pair) or meta_talk(*pair)]
     wrong = [pair for pair in near if refusal(*pair) or meta_talk(*pair)]
     assert len(found) >= 0.97 * len(true), sorted(set(true) - set(found))
     assert not wrong, wrong
+
+
+@pytest.mark.parametrize(
+    "mark", ["“", "„", "«", "「", "‘", "'a ", '"', "`", "```", "\n", "  ", "sorry, ", "no image is "]
+)
+def test_a_long_answer_takes_no_longer_than_its_length(mark):
+    """200 kB that open quotations and close none, or begin refusals and end none: a second or so, where squares of it take
+    minutes.
+    """
+    took = time.process_time()
+    abnormal.check([row("What does the sign say?", mark * (200_000 // len(mark)) + "x")], **ABNORMAL)
+    assert time.process_time() - took < 10
 
 
 def test_no_sentence_of_the_language_list_is_a_refusal_or_a_lost_value():
@@ -175,7 +277,7 @@ def test_a_model_that_speaks_of_itself_is_found_in_other_languages(question, ans
         ("What does the HTML show?", "The code uses <s>old price</s> to strike it out."),
         ("Write a chat between two people.", "Human: Hello!\nAssistant: Hi, how are you?"),
         ("Tell me a story.", "Once upon a time there was a fox. It lived in the wood. The end 🦊"),
-        ("Finish the poem.", "Rain falls. Streets shine in the night\nand every lamp is wearing a crown of pale light"),
+        ("Finish the poem.", "Rain falls on the town. The streets shine in the night\nand every lamp is wearing a crown of pale light"),
         ("What do they do?", "They are farmers. They work the land every day and that is what they live for"),
         ("Describe it.", "A room full of toys and a big red ball for the small brown dog to play with"),
         ("Describe it.", "A kitchen with a stove and a refrigerator and a sink and the lights are on"),
@@ -183,6 +285,12 @@ def test_a_model_that_speaks_of_itself_is_found_in_other_languages(question, ans
         ("Write a letter.", "Dear Anna, it was good to see you again in the spring.\n\nWith best regards,"),
         ("Write a post.", "What a day. The sea was calm. We stayed until the sun went down. Come along! #beach"),
         ("The man in the picture is holding", "The man in the picture is holding a red umbrella."),
+        ("Five benefits of solar energy", "Five benefits of solar energy are low cost, clean air, and so on."),
+        ("在飞机上可以做的五件事。", "在飞机上可以做的五件事有：看电影、读书、睡觉、聊天和吃饭。"),
+        ("Create a plan for the garden.", "First rest. It is hard to create a plan for the garden at night."),
+        ("What does the page say?", "The Baker. Fresh bread every day. We bake for you from six in the morning with"),
+        ("What does the chat on the screen say?", "User: hello\nBot: hello"),
+        ("Plan a video.", "A video on jazz. It has three parts.\n\nEnd with a jazz score and video credits"),
     ],
 )  # fmt: skip
 def test_sound_answers_that_look_abnormal_are_not_flagged(question, answer):
@@ -196,143 +304,3 @@ def test_answers_that_break_off_are_found(end):
     assert abnormal_rows(row("Describe it.", f"A man in a red coat stands on the kerb {end}"))[0].startswith(
         "breaks off"
     )
-
-
-# Lost values ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("question", ["What color is the car?", "Describe the image.", "这是什么？"])
-@pytest.mark.parametrize(
-    "answer",
-    ["nan", "NaN", "None", "null", "NULL", "N/A", "n/a", "[UNK]", "<unk>", "[object Object]", "...", "\ufffd\ufffd",
-     "A caf\ufffd"],
-)  # fmt: skip
-def test_values_that_a_program_lost_are_found(question, answer):
-    assert abnormal_rows(row(question, answer))[0].startswith(("missing value", "lost characters"))
-
-
-@pytest.mark.parametrize(
-    "text", ["It’s a café", "Привет, мир", "图片中有一只猫", "über den Fluß", "The sea is at 20°C"]
-)
-def test_text_that_was_decoded_wrongly_is_found_and_the_right_text_is_not(text):
-    wrong = text.encode().decode("cp1252", errors="replace").replace("\ufffd", "")
-    assert garbled("What do you see?", wrong).startswith("wrongly decoded")
-    assert not garbled("What do you see?", text) and not garbled(f"Repair this: {wrong}", wrong)
-
-
-@pytest.mark.parametrize(
-    "question, answer",
-    [
-        ("How many dogs are there?", "None"),
-        ("What is on the table?", "None"),
-        ("Which of these is a mammal?", "None"),
-        ("What is the man wearing on his head?", "none"),
-        ("What does the function return?", "None"),
-        ("What is the fax number in the form?", "N/A"),
-        ("What does the display read?", "NaN"),
-        ("What is her name?", "Nan"),
-        ("What does the speech bubble say?", "..."),
-        ("What does the sign \ufffd mean?", "The sign \ufffd stands for a lost character."),
-        ("Where is it?", "São Paulo"),
-        ("What is it?", "A «CAFÉ» in the old town – naïve, but 100% genuine…"),
-    ],
-)
-def test_answers_that_look_like_lost_values_are_not_flagged(question, answer):
-    assert not garbled(question, answer)
-
-
-# Formats -------------------------------------------------------------------------------------------------------------
-
-LONG = "The image shows a red car that is parked in front of a large house."
-
-
-@pytest.mark.parametrize(
-    "said, flagged",
-    [
-        (row(f"What color is it?\n{SHORT}", "Red", "Describe the image in detail.", LONG), False),
-        (row(f"What color is it?\n{SHORT}", "Red", "Now explain your reasoning step by step.", LONG), False),
-        (row(f"What color is it?\n{SHORT}", "Red", "Can you tell me more about the house?", LONG), False),
-        (row(f"What color is it?\n{SHORT}", "Red", "Why is it parked there?", LONG), False),
-        (row(f"What color is it?\n{SHORT}", "Red", "Describe it.", LONG, "Where is the house?", LONG), False),
-        (row(f"What color is it?\n{SHORT}", "Red", "Where is it?", LONG), True),
-        (row(f"What color is it?\n{SHORT}", "Red", "How many houses are there?", LONG), True),
-        (row(f"What color is it?\n{SHORT}", LONG), True),
-        (row("What color is it? Answer in one word.", LONG), True),
-        (row("In one word: what color is it?", LONG), True),
-        (row("There is a word on the wall. Explain what it means.", LONG), False),
-        (row("What color is the shirt with one word on it?", LONG), False),
-        (row("Explain step by step, then answer with a single word.", LONG), False),
-        (row("请用单个词回答", "这是一个很长的回答其中没有空格所以只算一个词但它显然不是一个词语而是一整段文字"), True),
-        (row("请用单个词或短语回答", "一辆红色的汽车"), False),
-        (row("Responde con una sola palabra.", SPANISH), True),
-        (row(f"What is it?\n(a) dog\n(b) cat\n{LETTER}", "b"), False),
-        (row(f"What is it?\n(a) dog\n(b) cat\n{LETTER}", "z"), True),
-        (row(f"What is it? A. dog B. cat\n{LETTER}", "F"), True),
-        (row(f"What is it? A. dog B. cat\n{LETTER}", "B. cat"), False),
-        (row(f"What is it? A) dog, B) cat, C) cow\n{LETTER}", "a cow"), True),
-        (row(f"What is it?\nA: dog\nB: cat\n{LETTER}", "**B**"), False),
-        (row(f"Which ones?\nA: dog\nB: cat\nC: car\n{LETTER}", "A, B"), False),
-        (row("这是什么？\nA．狗\nB．猫\n请直接回答选项字母。", "D"), True),
-        (row("Write a letter that covers A. the rent B. the noise.", LONG), False),
-        (row("Are there dogs? Please answer yes or no.", "There are."), True),
-        (row("Are there dogs? Please answer yes or no.", "The answer is yes."), False),
-        (row("Did he answer yes or no to the offer of the club?", "He turned it down."), False),
-    ],
-)  # fmt: skip
-def test_a_format_holds_for_the_questions_that_ask_for_it(said, flagged):
-    found = answer_format.check([said], phrase_words=8)
-    assert found.flag[0] == flagged, found.evidence
-
-
-# Loops ---------------------------------------------------------------------------------------------------------------
-
-CHINESE = (
-    "图片里有一位女士正在公园里遛狗，天空很蓝，远处有几棵树和一座白色的房子。左边的长椅上坐着三个人，其中一个在看报纸，"
-    "另外两个在聊天。右边有一个小女孩拿着红色的气球，她的妈妈站在她旁边微笑。"
-)
-
-
-@pytest.mark.parametrize(
-    "phrase, times",
-    [
-        ("狗在草地上跑，", 60),
-        ("犬が走っています。", 30),
-        ("ハ", 500),
-        ("哈", 300),
-        ("哈 ", 300),
-        ("หมาวิ่งบนหญ้า", 60),
-        ("ខ្ញុំស្រឡាញ់អ្នក", 30),
-        ("ຂ້ອຍຮັກເຈົ້າ", 30),
-        ("ချစ်တယ်", 40),
-        ("개가 달린다. ", 40),
-        ("ha", 200),
-        ("1,", 200),
-        ("!", 300),
-        (CHINESE, 4),
-    ],
-)
-def test_loops_are_found_with_and_without_blanks(phrase, times):
-    found = repetition.check([row("Describe the image.", phrase * times)], **LOOP)
-    assert found.flag[0] and "times" in found.evidence[0], found.score
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        CHINESE,
-        "哈哈哈哈哈哈",
-        "".join(text for name, kind, text in lines("languages.tsv") if name == "Thai"),
-        "".join(text for name, kind, text in lines("languages.tsv") if name == "Japanese"),
-        "https://example.org/" + "/".join(f"{i}a" for i in range(30)),
-        f"| a | b |\n|{'-' * 80}|{'-' * 80}|\n| 1 | 2 |",
-        "\n".join(f"{i}. item {i}" for i in range(60)),
-    ],
-)
-def test_text_without_blanks_is_no_loop(answer):
-    assert not repetition.check([row("Describe the image.", answer)], **LOOP).flag[0]
-
-
-def test_words_are_counted_in_any_script():
-    assert word_count("a red car") == 3 and word_count("") == 0
-    assert word_count("一辆红色的汽车") == 4 and word_count("它是iPhone 15") == 3
-    assert 4 <= word_count("รถสีแดงจอดอยู่หน้าบ้านเก่า") <= 9

@@ -49,7 +49,7 @@ _REASONED = re.compile(
 #: A closed question, of the kind that a request for a word or phrase still holds for when it is said once a row.
 _CLOSED = re.compile(
     r"(?i)(?:(?:and|now|ok|okay|so|then)\b,? )?(?:(?:(?:at|behind|by|for|from|in|near|of|on|to|under|with) )?(?:what|which) "
-    r"(?!(?:am|are|can|could|did|do|does|has|have|if|is|kind of|might|should|sort of|was|were|will|would)\b)\w+|"
+    r"(?!(?:am|are|can|could|did|do|does|has|have|if|is|might|should|was|were|will|would)\b)\w+|"
     r"how (?:big|deep|far|heavy|high|large|long|many|much|often|old|tall|wide)|when|where|who|whom|whose|"
     r"are|did|do|does|had|has|have|is|was|were)\b[^.!?\n]*\?"
 )

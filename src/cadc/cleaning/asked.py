@@ -34,11 +34,15 @@ def _any_of(tables: Sequence[dict[str, str]], *more: str) -> re.Pattern[str]:
 
 
 _READS, _VERBATIM, _MADE_UP, _LANGUAGES = map(_any_of, ([READ], [READ, CALLED], [WRITING], [LANGUAGE]))
-_WORDS = _any_of([READ, CALLED, CARRIERS], rf"\bon (?:\w+ ){{1,4}}(?:{'|'.join(SURFACES.split())})s?\b")
+_WORDS = _any_of(
+    [READ, CALLED, CARRIERS],
+    r"\bon (?:(?:\w+ )?(?:back|end|front|roof|side|tail|top) of )?(?:(?:an?|her|his|its|my|that|the|their|this|your) )?"
+    rf"(?:\w+ )?(?:{'|'.join(SURFACES.split())})s?\b",
+)
 _NAMES = _any_of(
     [WHO],
     r"\bwhat(?:'s| is| was) (?:it|that|this)(?: \w+){0,2}\W*$",
-    rf"\b(?:in|name|what|which) (?:\w+ ){{0,2}}(?:{'|'.join(NAMED.split())})s?\b",
+    rf"\b(?:name (?:of )?(?:a|the|this)|what|which) (?:\w+ ){{0,2}}(?:{'|'.join(NAMED.split())})s?\b",
 )
 _LONG = 40  # words
 _FOLLOWS = 8  # words that a question has at most that goes on with the one before

@@ -49,7 +49,7 @@ LATIN = {
         """,
     ),
     "French": Wording(
-        signs="_n' | _ne_ | contraire | enfreint | impossible | viole",
+        signs="_n' | _ne_ | contraire | encontre | enfreint | impossible | viole",
         picture="fichiers? | images? | photos?",
         of=r"accroch\w* | au | d[eu] | qu[ei'] | sur",
         sorry="désolée? | excusez-moi | je crains | je m'excuse | je regrette | malheureusement",

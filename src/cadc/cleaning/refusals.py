@@ -32,8 +32,9 @@ _LABELLED = re.compile(
 )
 _OWN_LABELS = "ai answer assistant bot description image model note output response summary"
 _REPORTED = re.compile(
-    r"(?i)\b(?:answers?|asks?|reads?|repl(?:y|ies|ied)|said|says?|saying|tells?|thinks?|told|writes?|dice|dit(?= qu)|diz|sagt|"
-    r"говорит|сказал\w*)\b[^.!?\n]{0,20}$|(?:说|說|と書|写着)\W*$|[他她們们人](?:很|非常|感到|表示|深表)*$"
+    r"(?i)\b(?:answer(?:ed|s)|asks|reads?|repl(?:y|ies|ied)|said|says|saying|(?<!\bi )(?<!must )(?<!to )say|tells|thinks|told|"
+    r"writes|dice|dit(?= qu)|diz|sagt|говорит|сказал\w*)\b[^.!?\n]{0,20}$|(?:说|說|と書|写着)\W*$|"
+    r"[他她們们人](?:很|非常|感到|表示|深表)*$"
 )
 #: "I can't help you, it said"
 _SAID_AFTER = re.compile(
@@ -67,7 +68,7 @@ _OF_PICTURES = re.compile(
 )
 _GIVEN = r"(?:attached|included|provided|sent|shared|supplied|uploaded)"
 _CHAT = r"(?:our|the|this|your) (?:\w+ )?(?:chat|conversation|message|prompt|query|question|request)"
-_NOT_ELSEWHERE = rf"(?! (?:because|due|by|with (?!me)|on (?!my)|at|for|of|(?:to|in) (?!{_CHAT}))\b)"
+_NOT_ELSEWHERE = rf"(?! (?:because|due|by|with (?!me)|on (?!my)|at|for (?!me)|of|(?:to|in) (?!{_CHAT}))\b)"
 #: How the sentence goes on where the picture is the one that is asked about, and none of its parts.
 _ALONE = (
     r"(?=\W*$|\s*[.,;:!?()—–]|"
@@ -96,6 +97,7 @@ _BLIND = one_of(
     \b(?:if you(?: can| could)?|please) (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|upload)
     (?:me )?{_THE}{_PICTURE}[^.!?]{{0,30}}(?:for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
     \bi(?:'m| am)? (?:can )?only (?:able to |capable of )?(?:handl|process|read|see|understand|work with)(?:e|ing)? text |
+    \bi (?:have not|haven't|was not|wasn't) (?:been )?(?:given|provided|shown)(?: with)? (?:an|any|the) {_PICTURE} |
     \byou (?:did not|didn't|forgot to|have not|haven't|(?:may|might|seem to) have forgotten to) (?:attach|include|provide|
     send|sent|share|upload)(?:d|ed)? (?:me )?(?:any |an? |the |your )?{_PICTURE}
     """
