@@ -16,8 +16,11 @@ LETTER = "Answer with the option's letter from the given choices directly."
 @pytest.mark.parametrize("question", ["What color is the car?", "Describe the image.", "这是什么？"])
 @pytest.mark.parametrize(
     "answer",
-    ["nan", "NaN", "None", "null", "NULL", "N/A", "n/a", "[UNK]", "<unk>", "[object Object]", "...", "\ufffd\ufffd", "A caf\ufffd"],
-)  # fmt: skip
+    [
+        *("nan", "NaN", "None", "null", "NULL", "N/A", "n/a", "[UNK]", "<unk>", "[object Object]", "..."),
+        *("\ufffd\ufffd", "A caf\ufffd"),
+    ],
+)
 def test_values_that_a_program_lost_are_found(question, answer):
     assert abnormal_rows(row(question, answer))[0].startswith(("missing value", "lost characters"))
 
@@ -114,9 +117,9 @@ def test_a_format_holds_for_the_questions_that_ask_for_it(said, flagged):
 @pytest.mark.parametrize(
     "question, answer",
     [
-        ("What is the title of this book?", "The Complete Illustrated Guide to the Birds of the Northern Lakes and Rivers"),
+        ("What is the title of this book?", "The Complete Guide to the Birds of the Northern Lakes and Rivers"),
         ("What is the title of this book?", "La casa de los espíritus y otros cuentos de la tierra y del mar"),
-        ("Who is the author of this book?", "Maria de los Angeles Torres, John W. Smith and the Editors of The Daily News of Bonn"),
+        ("Who is the author of this book?", "Maria de los Angeles Torres, John W. Smith and the Editors of The News"),
         ("Who wrote this book?", "The International Agency for the Study of Old Languages in Europe and Asia"),
         ("What is written on the sign?", "No parking on this side of the street between 8 am and 6 pm"),
         ("What is the address?", "The Old Mill, 12 Long Lane, Little Green near Great Green, Kent"),
@@ -144,13 +147,13 @@ def test_a_sentence_about_a_title_or_a_list_is_too_long(question, answer):
 @pytest.mark.parametrize(
     "answer",
     [
-        *("\\boxed{B}", "$\\boxed{\\text{B}}$", "It purrs. \\boxed{B}", "<answer>B</answer>", "<think>It barks.</think><answer>A</answer>"),
-        *("A and C", "A, C", "AC", "Both A and C", "A; B; D", "A & D", "(A) and (C)", "A y C", "A et C", "A e C", "A und C"),
-        *("A和C", "A、C", "答案：B", "答案是B", "选B", "正解はB", "La respuesta es B", "Réponse : B", "Die Antwort ist B.", "Ответ: B"),
-        *("Option B", "The correct option is (B).", "Answer: B", "B is correct", "B because it purrs", "B\nIt is a cat."),
-        *("B - a cat", "[B]", "**B**", "b)", "D", "None"),
+        *("\\boxed{B}", "$\\boxed{\\text{B}}$", "It purrs. \\boxed{B}", "<answer>B</answer>", "<think>Hm.</think> A"),
+        *("A and C", "A, C", "AC", "Both A and C", "A; B; D", "A & D", "(A) and (C)", "A y C", "A et C", "A und C"),
+        *("A和C", "A、C", "答案：B", "答案是B", "选B", "正解はB", "La respuesta es B", "Réponse : B", "Ответ: B"),
+        *("Option B", "The correct option is (B).", "Answer: B", "B is correct", "B because it purrs", "B\nA cat."),
+        *("B - a cat", "[B]", "**B**", "b)", "D", "A e C", "Die Antwort ist B.", "None"),
     ],
-)  # fmt: skip
+)
 def test_a_letter_may_be_given_in_many_ways(answer):
     options = "A. a dog\nB. a cat\nC. a cow\nD. a hen"
     rows = [row(f"Which?\n{options}\nAnswer with the letter of all that apply, or none if no option fits.", answer)]
@@ -171,8 +174,9 @@ def test_what_is_no_letter_of_an_option_is_found(answer):
 @pytest.mark.parametrize(
     "question, answer",
     [
-        *((ASKED, answer) for answer in ("Yes.", "Oui", "sí", "Ja", "nein", "是", "没有", "いいえ", "네", "Нет", "نعم", "हाँ", "ไม่", "Evet")),
-        *((ASKED, answer) for answer in ("\\boxed{Yes}", "<answer>no</answer>", "<think>A dog sits there.</think> Yes")),
+        *((ASKED, answer) for answer in ("Yes.", "Oui", "sí", "Ja", "nein", "Нет", "Evet", "是", "没有", "いいえ")),
+        *((ASKED, answer) for answer in ("네", "نعم", "हाँ", "ไม่", "\\boxed{Yes}", "<answer>no</answer>")),
+        (ASKED, "<think>A dog sits there.</think> Yes"),
         (ASKED, "I looked at all corners, so no."),
         (f"{ASKED} in Spanish", "sí"),
         ("Is there a dog? Answer yes or no, or say unknown.", "Unknown"),
@@ -244,9 +248,9 @@ MANAGER = "\n".join(
     )
 )  # fmt: skip
 TWICE = (
-    "Premise: a boat leaves the small harbour at dawn with two men on board. Hypothesis: a boat is at sea with two men on "
-    "board. A boat that leaves the small harbour at dawn with two men on board is at sea with two men on board soon. So the "
-    "small harbour at dawn is what a boat leaves, and with two men on board it is at sea: the hypothesis follows."
+    "Premise: a boat leaves the small harbour at dawn with two men on board. Hypothesis: a boat is at sea with two men "
+    "on board. A boat that leaves the small harbour at dawn with two men on board is at sea with two men on board. "
+    "So the small harbour at dawn is what a boat leaves, and with two men on board it is at sea: that follows."
 )
 
 

@@ -45,7 +45,7 @@ def test_the_list_is_as_large_as_its_figures_need():
 
 
 def test_every_question_of_the_list_beside_every_answer():
-    """Measured: 0 of 13,828 pairs in one language flagged; of sentences in another 84% found, of one to three words 8%."""
+    """Measured: 0 of 13,828 pairs in one language flagged; of sentences in another 84% found, of short answers 8%."""
     listed = lines("languages.tsv")
     questions = [(name, text) for name, kind, text in listed if kind == "question"]
     right, wrong, found = 0, [], {"answer": [], "short": []}
@@ -221,7 +221,7 @@ def test_another_language_that_nobody_asked_for_is_flagged_in_any_turn():
 
 
 def test_refusals_are_told_from_answers_that_look_like_them():
-    """Measured: all 207 refusals found and none of 269 near misses flagged; before the last 75 lines were looked at, 25 of
+    """Measured: all refusals found and none of the near misses flagged; before the last 75 lines were looked at, 25 of
     29 of their refusals were found, and none of 46 near misses flagged.
     """
     listed = lines("refusals.tsv")
@@ -238,8 +238,8 @@ def test_refusals_are_told_from_answers_that_look_like_them():
     "mark", ["“", "„", "«", "「", "‘", "'a ", '"', "`", "```", "\n", "  ", "sorry, ", "no image is "]
 )
 def test_a_long_answer_takes_no_longer_than_its_length(mark):
-    """200 kB that open quotations and close none, or begin refusals and end none: a second or so, where squares of it take
-    minutes.
+    """200 kB that open quotations and close none, or begin refusals and end none: a second or so, where squares of it
+    take minutes.
     """
     took = time.process_time()
     abnormal.check([row("What does the sign say?", mark * (200_000 // len(mark)) + "x")], **ABNORMAL)
@@ -277,7 +277,7 @@ def test_a_model_that_speaks_of_itself_is_found_in_other_languages(question, ans
         ("What does the HTML show?", "The code uses <s>old price</s> to strike it out."),
         ("Write a chat between two people.", "Human: Hello!\nAssistant: Hi, how are you?"),
         ("Tell me a story.", "Once upon a time there was a fox. It lived in the wood. The end 🦊"),
-        ("Finish the poem.", "Rain falls on the town. The streets shine in the night\nand every lamp is wearing a crown of pale light"),
+        ("Finish the poem.", "Rain falls. It is night.\nand each lamp wears a crown of pale light"),
         ("What do they do?", "They are farmers. They work the land every day and that is what they live for"),
         ("Describe it.", "A room full of toys and a big red ball for the small brown dog to play with"),
         ("Describe it.", "A kitchen with a stove and a refrigerator and a sink and the lights are on"),

@@ -51,8 +51,8 @@ _NO_PROSE_END = re.compile(r"^[#@]|://|^[\w.]+@")
 
 
 def role_marks(question: str, answer: str) -> str:
-    """The mark of a chat template that an answer holds outside quotations; '' without, or if the question has it or asks
-    for a dialogue. "User:" may be written in the picture.
+    """The mark of a chat template that an answer holds outside quotations; '' without, or if the question has it or
+    asks for a dialogue. "User:" may be written in the picture.
     """
     found = _ROLE_MARKS.search(answer) and _ROLE_MARKS.search(unquoted(answer))
     if not found or _SPOKEN.search(question) or found[0].strip() in question:

@@ -48,21 +48,25 @@ _REASONED = re.compile(
 )
 #: A closed question, of the kind that a request for a word or phrase still holds for when it is said once a row.
 _CLOSED = re.compile(
-    r"(?i)(?:(?:and|now|ok|okay|so|then)\b,? )?(?:(?:(?:at|behind|by|for|from|in|near|of|on|to|under|with) )?(?:what|which) "
+    r"(?i)(?:(?:and|now|ok|okay|so|then)\b,? )?(?:(?:(?:at|behind|by|for|from|in|near|of|on|to|under|with) )?(?:what|"
+    r"which) "
     r"(?!(?:am|are|can|could|did|do|does|has|have|if|is|might|should|was|were|will|would)\b)\w+|"
     r"how (?:big|deep|far|heavy|high|large|long|many|much|often|old|tall|wide)|when|where|who|whom|whose|"
     r"are|did|do|does|had|has|have|is|was|were)\b[^.!?\n]*\?"
 )
 #: What even a question in that form can't be answered to in a phrase.
 _ASKS_MORE = re.compile(
-    r"(?i)\b(advice|any\w*|compare|conclude|describe|detail(s|ed)?|differences?|discuss|elaborate|everything|explain|feel|"
-    r"happen(s|ed|ing)?|how|implications?|infer|know about|list|mean(s|ing)?|more about|paragraph|poem|reasoning|reasons?|"
+    r"(?i)\b(advice|any\w*|compare|conclude|describe|detail(s|ed)?|differences?|discuss|elaborate|everything|explain|"
+    r"feel|"
+    r"happen(s|ed|ing)?|how|implications?|infer|know about|list|mean(s|ing)?|more about|paragraph|poem|reasoning|"
+    r"reasons?|"
     r"say about|sentences?|significance|steps?|story|suggest|summari[sz]e|tell|think|thoughts?|why|write|you)\b"
 )
 _YES_NO_QUESTION = re.compile(r"(?i)\W*(?:and |or )?(?:are|can|did|do|does|had|has|have|is|was|were)\b")
 #: What no title and no name says.
 _SENTENCE_ABOUT = re.compile(
-    r"(?i)\b(?:as (?:can be|you can) see|i (?:think|would say)|in the (?:image|photo|picture)|the answer|this question)\b"
+    r"(?i)\b(?:as (?:can be|you can) see|i (?:think|would say)|in the (?:image|photo|picture)|the answer|"
+    r"this question)\b"
 )
 _HOW_MUCH = re.compile(r"(?i)\bhow (big|deep|far|heavy|high|large|long|many|much|often|old|tall|wide)\b")
 _MARK = re.compile(r"(?:^|(?<=[\s(（\[,;:?*]))[(（\[]?\**([A-Za-z])\**(?:[)）\]]|[.．:：、)](?=\**\s*\S))")
@@ -75,15 +79,18 @@ _ANSWER_IS = (
     r"(?:\s*(?:are|is|es|est|ist|è|é|は|为|是|項|项))?\W*)?"
 )
 _LETTER_ANSWER = re.compile(
-    rf"{_ANSWER_IS}([A-Za-z])(?:\W*$|\**\s*[).:、,\]\n]| +[-–—] | (?:is|was) (?:the )?(?:best|correct|right)\b| because\b)"
+    rf"{_ANSWER_IS}([A-Za-z])(?:\W*$|\**\s*[).:、,\]\n]| +[-–—] | (?:is|was) (?:the )?(?:best|correct|right)\b|"
+    rf" because\b)"
 )
 #: "A and C", "A e C": every word is a letter, or "and".
 _LETTERS_ANSWER = re.compile(rf"{_ANSWER_IS}(?:both\b)?((?:\W|\b[A-Za-z]\b|\b(?:and|en|et|oder|or|ou|und|ve|и)\b)+)$")
 _AND = re.compile("[与及和或與跟と]")
 _RUN_OF_LETTERS = re.compile(rf"{_ANSWER_IS}((?-i:[A-Z]{{2,8}}))\W*$")
 _YES_NO_WORDS = (
-    r"(?:n|no|nope|not? really|y|yeah|yep|yes|false|true|ano|da|ei|evet|hayır|igen|ja|jo|kyllä|nah|não|ne|nee|nei|nein|nej|"
-    r"nem|nie|non|nu|oo|oui|ndiyo|ya|tidak|si|sim|sí|sì|tak|có|không|vâng|да|нет|ні|так|ναι|όχι|כן|לא|نعم|لا|بله|خیر|نه)\b|"
+    r"(?:n|no|nope|not? really|y|yeah|yep|yes|false|true|ano|da|ei|evet|hayır|igen|ja|jo|kyllä|nah|não|ne|nee|nei|nein|"
+    r"nej|"
+    r"nem|nie|non|nu|oo|oui|ndiyo|ya|tidak|si|sim|sí|sì|tak|có|không|vâng|да|нет|ні|так|ναι|όχι|כן|לא|نعم|لا|بله|خیر|"
+    r"نه)\b|"
     r"(?:はい|いいえ|不|否|對|对|是|沒|没|有|네|예|아니|हाँ|हां|नहीं|ใช่|ไม่)"
 )
 _YES_NO_ANSWER = re.compile(rf"{_ANSWER_IS}(?:{_YES_NO_WORDS})|(?i:(?s:.*)[,;:.] (?:so |then |thus )?(?:no|yes)\W*$)")
@@ -186,9 +193,9 @@ def _row_faults(exchanges: list[tuple[str, str]], phrase_words: int) -> list[str
 def check(turns: list[list[dict[str, str]]], phrase_words: int) -> Findings:
     """Rows with answers that break their question's format; the score is the share of such answers.
 
-    A request for a word or phrase also holds for the closed questions that follow it, if most of their answers heed it:
-    LLaVA-665K says it once a row, other rows mean one question by it. It ends with the first turn that asks for more, or
-    for something else. The answer may then have `phrase_words` words.
+    A request for a word or phrase also holds for the closed questions that follow it, if most of their answers heed
+    it: LLaVA-665K says it once a row, other rows mean one question by it. It ends with the first turn that asks for
+    more, or for something else. The answer may then have `phrase_words` words.
     """
     scores, evidence = [], []
     for row in turns:

@@ -127,7 +127,7 @@ _WORDS = {
         あ い う え か が く け こ さ し す そ た だ て で と な に の は ま も よ ら り る れ を ん
     """,
 }
-#: Letters that only some languages in Latin script use. In words with capitals, names and loan words, they do not count.
+#: Letters that only some languages in Latin script use. Those of words with capitals, as names have, do not count.
 _LETTERS = {
     "German": "äöüß",
     "French": "àâçéèêëîïôùûœ",
@@ -206,8 +206,8 @@ def foreign(question: str, answer: str, letters: int, margin: int, before: Seque
 
 
 def _is_name(text: str, wanted: bool) -> bool:
-    """Whether a text may be a name. In letters with case: several words, all with capitals; where a name is `wanted`, one
-    is enough, and others may stand between them. In letters without: a wanted one, short, without words of grammar.
+    """Whether a text may be a name. In letters with case: several words, all with capitals; where a name is `wanted`,
+    one is enough, and others may stand between them. In letters without: a wanted one, short, without words of grammar.
     """
     words = _WORD.findall(text)
     cased = [word for word in words if word.lower() != word.upper()]

@@ -28,8 +28,8 @@ def unquoted(text: str) -> str:
 
 
 def one_of(text: str) -> str:
-    """The alternatives of a pattern that is written over several lines, with blanks around each |. A line that ends with
-    another | or with (?: goes on with no blank.
+    """The alternatives of a pattern that is written over several lines, with blanks around each |. A line that ends
+    with another | or with (?: goes on with no blank.
     """
     joined = re.sub(r"((?<=\S)\||\(\?:)\n\s*", r"\1", text.strip())
     return "|".join(" ".join(alternative.split()) for alternative in re.split(r"\s\|\s", joined))
