@@ -26,14 +26,13 @@ PHRASE = re.compile(
     r"\ba (?:single )?word or (?:an? )?(?:short |brief )?phrase\s*[.:]?\s*$|"
     r"(?:用|使用|以|只用)(?:一|单|單|1)?[个個]?(?:单|單|一)?[个個]?(?:单词|單詞|词语?|詞語?|词汇|短语|短語)(?:或(?:者)?(?:短语|短語|词组|詞組))?(?:来|"
     r"來)?(?:直接)?(?:回答|作答|回复|回覆)|(?:一言|一語|単語(?:または|か)(?:短い)?(?:フレーズ|語句))で(?:答|回答|お答)|한 단어(?:나|로|"
-    r" 또는)[^.?\n]{0,10}(?:답|대답)|"
-    r"\b(?:respond[ea]|contest[ae]|responda)\b[^.?!\n]{0,40}\b(?:una|uma) (?:sola |única )?palavra\b|"
-    r"\b(?:respond[ea]|contest[ae])\b[^.?!\n]{0,40}\b(?:una|sola|única) (?:sola )?palabra\b|"
+    r" 또는)[^.?\n]{0,10}(?:답|대답)|\b(?:respond[ea]|contest[ae]|responda)\b[^.?!\n]{0,40}\b(?:una|uma) (?:sola |"
+    r"única )?palavra\b|\b(?:respond[ea]|contest[ae])\b[^.?!\n]{0,40}\b(?:una|sola|única) (?:sola )?palabra\b|"
     r"\bréponde?[sz]\b[^.?!\n]{0,40}\bun (?:seul )?mot\b|"
     r"\b(?:antworte|beantworte)[nt]?\b[^.?!\n]{0,40}\b(?:einem (?:einzigen |einzelnen )?wort|einzelnen wort)\b|"
     r"\brispond[ie]\b[^.?!\n]{0,40}\b(?:una|sola) (?:sola )?parola\b|\bantwoord\b[^.?!\n]{0,40}\b(?:één|een|"
-    r"enkel) (?:enkel )?woord\b|"
-    r"ответь(?:те)? (?:на вопрос )?одним словом|أجب[^.؟\n]{0,20}بكلمة واحدة|एक शब्द[^।?\n]{0,15}(?:उत्तर|जवाब)"
+    r"enkel) (?:enkel )?woord\b|ответь(?:те)? (?:на вопрос )?одним словом|أجب[^.؟\n]{0,20}بكلمة واحدة|"
+    r"एक शब्द[^।?\n]{0,15}(?:उत्तर|जवाब)"
 )
 YES_NO = re.compile(
     r"(?i)(?:^|[.?!,;:\n(]\s{0,3}|\b(?:please|just|only|simply|and|must|should) )(?:answer|respond|"
@@ -49,18 +48,16 @@ _REASONED = re.compile(
 #: A closed question, of the kind that a request for a word or phrase still holds for when it is said once a row.
 _CLOSED = re.compile(
     r"(?i)(?:(?:and|now|ok|okay|so|then)\b,? )?(?:(?:(?:at|behind|by|for|from|in|near|of|on|to|under|with) )?(?:what|"
-    r"which) "
-    r"(?!(?:am|are|can|could|did|do|does|has|have|if|is|might|should|was|were|will|would)\b)\w+|"
+    r"which) (?!(?:am|are|can|could|did|do|does|has|have|if|is|might|should|was|were|will|would)\b)\w+|"
     r"how (?:big|deep|far|heavy|high|large|long|many|much|often|old|tall|wide)|when|where|who|whom|whose|"
     r"are|did|do|does|had|has|have|is|was|were)\b[^.!?\n]*\?"
 )
 #: What even a question in that form can't be answered to in a phrase.
 _ASKS_MORE = re.compile(
     r"(?i)\b(advice|any\w*|compare|conclude|describe|detail(s|ed)?|differences?|discuss|elaborate|everything|explain|"
-    r"feel|"
-    r"happen(s|ed|ing)?|how|implications?|infer|know about|list|mean(s|ing)?|more about|paragraph|poem|reasoning|"
-    r"reasons?|"
-    r"say about|sentences?|significance|steps?|story|suggest|summari[sz]e|tell|think|thoughts?|why|write|you)\b"
+    r"feel|happen(s|ed|ing)?|how|implications?|infer|know about|list|mean(s|ing)?|more about|paragraph|poem|reasoning|"
+    r"reasons?|say about|sentences?|significance|steps?|story|suggest|summari[sz]e|tell|think|thoughts?|why|write|"
+    r"you)\b"
 )
 _YES_NO_QUESTION = re.compile(r"(?i)\W*(?:and |or )?(?:are|can|did|do|does|had|has|have|is|was|were)\b")
 #: What no title and no name says.
@@ -88,10 +85,8 @@ _AND = re.compile("[与及和或與跟と]")
 _RUN_OF_LETTERS = re.compile(rf"{_ANSWER_IS}((?-i:[A-Z]{{2,8}}))\W*$")
 _YES_NO_WORDS = (
     r"(?:n|no|nope|not? really|y|yeah|yep|yes|false|true|ano|da|ei|evet|hayır|igen|ja|jo|kyllä|nah|não|ne|nee|nei|nein|"
-    r"nej|"
-    r"nem|nie|non|nu|oo|oui|ndiyo|ya|tidak|si|sim|sí|sì|tak|có|không|vâng|да|нет|ні|так|ναι|όχι|כן|לא|نعم|لا|بله|خیر|"
-    r"نه)\b|"
-    r"(?:はい|いいえ|不|否|對|对|是|沒|没|有|네|예|아니|हाँ|हां|नहीं|ใช่|ไม่)"
+    r"nej|nem|nie|non|nu|oo|oui|ndiyo|ya|tidak|si|sim|sí|sì|tak|có|không|vâng|да|нет|ні|так|ναι|όχι|כן|לא|نعم|لا|بله|"
+    r"خیر|نه)\b|(?:はい|いいえ|不|否|對|对|是|沒|没|有|네|예|아니|हाँ|हां|नहीं|ใช่|ไม่)"
 )
 _YES_NO_ANSWER = re.compile(rf"{_ANSWER_IS}(?:{_YES_NO_WORDS})|(?i:(?s:.*)[,;:.] (?:so |then |thus )?(?:no|yes)\W*$)")
 

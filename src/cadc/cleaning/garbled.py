@@ -17,18 +17,15 @@ _MISSING = re.compile(
 #: Questions that such an answer may be right for: for what is written or computed. Also `asked.for_words`.
 _WRITTEN = re.compile(
     r"(?i)\b(abbreviations?|bread|cells?|chart|codes?|columns?|date|default|element|entries|entry|fax|fields?|function|"
-    r"given|"
-    r"graph|hypothes[ei]s|indicated|initial\w*|letters?|listed|mentioned|missing values?|no\.|numbers?|outputs?|phone|"
-    r"pointers?|prints?|programs?|quer(y|ies)|records?|returns?|rows?|sql|stand for|stated|tables?|values?|"
-    r"variables?)\b|"
-    r"(?i:\b(celda|columna|feld|ligne|spalte|tabelle|tabla|tableau|valor|valeur|wert|zeile|значение|таблиц\w+)\b)|"
-    r"値|关键字|列|变量|值|假设|假說|函数|单元格|变数|欄|表格|返回|输出|변수|함수|表の"
+    r"given|graph|hypothes[ei]s|indicated|initial\w*|letters?|listed|mentioned|missing values?|no\.|numbers?|outputs?|"
+    r"phone|pointers?|prints?|programs?|quer(y|ies)|records?|returns?|rows?|sql|stand for|stated|tables?|values?|"
+    r"variables?)\b|(?i:\b(celda|columna|feld|ligne|spalte|tabelle|tabla|tableau|valor|valeur|wert|zeile|значение|"
+    r"таблиц\w+)\b)|値|关键字|列|变量|值|假设|假說|函数|单元格|变数|欄|表格|返回|输出|변수|함수|表の"
 )
 #: Questions for a number where "null" is one.
 _ZERO = re.compile(
     r"(?i)\b(anzahl|differenz|ergebnis|ergibt|hvor (mange|mye)|mitu|punktestand|resultat\w*|summe|wie ?(viel|hoch|"
-    r"oft)\w*|"
-    r"zahl(en)?|ziffer|tall)\b"
+    r"oft)\w*|zahl(en)?|ziffer)\b"
 )
 _MAY_BE_NONE = re.compile(
     r"(?i)\b(how (many|much)|any|anyone|anything|anybody|else|other|which|who|whom|whose|none|nothing|is there|"

@@ -36,39 +36,36 @@ BLIND = one_of(
     (?:{_I_CANT}|\b(?:i|we) (?:do not|don't) have (?:any |the )?(?:ability|capability|capacity|means) (?:of|to)|
     ^(?:sorry,? )?(?:can't|cannot|unable to)) {_PERCEIVE} {_THE}{PICTURE}{_ALONE} |
     \b(?:i|we) (?:do not|don't) (?:currently )?have (?:any |direct )?access to {_THE}{PICTURE}{_ALONE} |
-    \b(?:can you|could you)(?: please)? (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|upload)
-    (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:again\b|for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
-    \b(?:if you(?: can| could)?|please) (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|upload)
-    (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
+    \b(?:can you|could you)(?: please)? (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|
+    upload) (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:again\b|for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
+    \b(?:if you(?: can| could)?|please) (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|
+    upload) (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
     \bi(?:'m| am)? (?:can )?only (?:able to |capable of )?(?:handl|process|read|see|understand|work with)(?:e|
     ing)? text |
     \bi (?:have not|haven't|was not|wasn't) (?:been )?(?:given|provided|shown)(?: with)? (?:an|any|the) {PICTURE} |
     \byou (?:did not|didn't|forgot to|have not|haven't|(?:may|might|seem to) have forgotten to) (?:attach|include|
-    provide|
-    send|sent|share|upload)(?:d|ed)? (?:me )?(?:any |an? |the |your )?{PICTURE}
+    provide|send|sent|share|upload)(?:d|ed)? (?:me )?(?:any |an? |the |your )?{PICTURE}
     """
 )
 #: There is none, or it did not arrive: an answer to questions for pictures in the picture.
 MISSING = one_of(
     rf"""
-    \b(?:i|we) (?:can't|cannot|did not|didn't|do not|don't) (?:find|have|receive|see)
-    (?:an |any |the |your )?(?:attached |uploaded )?{PICTURE} (?:attached|here|in {_CHAT}|to (?:analy[sz]e|describe|
-    look at|work with)|{_GIVEN}) |
+    \b(?:i|we) (?:can't|cannot|did not|didn't|do not|don't) (?:find|have|receive|
+    see) (?:an |any |the |your )?(?:attached |uploaded )?{PICTURE} (?:attached|here|in {_CHAT}|to (?:analy[sz]e|
+    describe|look at|work with)|{_GIVEN}) |
     \b(?:i|we) (?:do not|don't) see any? (?:image|photo|picture)\s*(?:[.,;!]|$) |
     \bno {PICTURE} (?:(?:appears to be|are|has been|have been|is|seems to be|was|were) )*{_GIVEN}\b{_NOT_ELSEWHERE} |
     \bthere(?:'s| are| is| was|(?: appears| seems) to be| does(?: not|n't) (?:appear|seem) to be| isn't| wasn't) (?:an?|
-    any|
-    no) {PICTURE} (?:(?:here|{_GIVEN})\b{_NOT_ELSEWHERE}|for me\b|(?:in|to|with) {_CHAT}|that i (?:can|could)|
+    any|no) {PICTURE} (?:(?:here|{_GIVEN})\b{_NOT_ELSEWHERE}|for me\b|(?:in|to|with) {_CHAT}|that i (?:can|could)|
     to (?:analy[sz]e|comment on|describe|examine|look at|refer to|view|work with)\b) |
     ^\W*(?:sorry,? )?(?:but )?there(?:'s| is) no {PICTURE}\s*(?:[.!,]|$) |
-    \b(?:the|this|your) (?:{PICTURE}(?: (?:that )?you (?:provided|sent|shared|uploaded))?) (?:
-    (?:are|is|was)(?: not|n't) (?:accessible|available|displayed|loading|showing|viewable|visible) (?:for|on|to) (?:me|
-    my)|
-    (?:has|have|is|was|were)(?: not|n't)(?: been)? {_GIVEN}\b{_NOT_ELSEWHERE}|
-    (?:did|does)(?: not|n't) (?:come through|load|open|display)\b{_NOT_ELSEWHERE}|
-    (?:can|could)(?: ?not|n't) be (?:accessed|analy[sz]ed|displayed|downloaded|fetched|found|loaded|opened|processed|
-    rendered|retrieved|viewed)\b{_NOT_ELSEWHERE}|(?:has )?failed to (?:display|load|open|upload)\b{_NOT_ELSEWHERE}|
-    (?:appears to be|is|seems to be|was) (?:missing from {_CHAT}|(?:inaccessible|unavailable)\W*$)) |
+    \b(?:the|this|your) (?:{PICTURE}(?: (?:that )?you (?:provided|sent|shared|uploaded))?) (?:(?:are|is|was)(?: not|
+    n't) (?:accessible|available|displayed|loading|showing|viewable|visible) (?:for|on|to) (?:me|my)|(?:has|have|is|was|
+    were)(?: not|n't)(?: been)? {_GIVEN}\b{_NOT_ELSEWHERE}|(?:did|does)(?: not|n't) (?:come through|load|open|
+    display)\b{_NOT_ELSEWHERE}|(?:can|could)(?: ?not|n't) be (?:accessed|analy[sz]ed|displayed|downloaded|fetched|found|
+    loaded|opened|processed|rendered|retrieved|viewed)\b{_NOT_ELSEWHERE}|(?:has )?failed to (?:display|load|open|
+    upload)\b{_NOT_ELSEWHERE}|(?:appears to be|is|seems to be|was) (?:missing from {_CHAT}|(?:inaccessible|
+    unavailable)\W*$)) |
     ^\W*(?:error:? )?(?:(?:error|problem) loading (?:the )?{PICTURE}|{PICTURE} (?:could not be loaded|failed to load|
     loading failed|not (?:found|provided)))\W*$
     """
@@ -76,38 +73,30 @@ MISSING = one_of(
 _THAT = r"(?:any|that|the|these|this|those|your)"
 _RULES = (
     r"(?:my|our|openai's|(?:the|openai) (?:content|safety|usage|use)) (?:\w+ ){0,2}?(?:capabilities|guidelines?|"
-    r"polic(?:y|ies)|"
-    r"principles|programming|rules|standards|terms)\b"
+    r"polic(?:y|ies)|principles|programming|rules|standards|terms)\b"
 )
 #: What nobody says but one who declines the question itself.
 DECLINED = one_of(
     rf"""
-    {_I_CANT} (?:
-    (?:assist|help)(?: you)?(?: any further)? (?:in|on|with) (?:{_THAT}|answering|identifying|providing|such)\b|
-    (?:assist|help) (?:you )?(?:further|here)\b|(?:assist|help) you\s*(?:[.!]|$)|comply\b|fulfil+ (?:such|{_THAT})|
-    answer {_THAT}(?: \w+)? questions?\b|
-    (?:complete|continue with|discuss|engage (?:in|with)|process|respond to) (?:such|{_THAT})(?: \w+)? (?:content|
-    conversation|file|image|photo|picture|prompt|query|question|request|task|topic)s?\b|
-    (?:give|offer|provide)(?: you)?(?: with)? (?:(?:accurate|an?|any|definitive|description|detailed|direct|exact|
-    further|
-    kind|meaningful|more|of|requested|specific|such|that|the|this|type|you) )*(?:analysis|answers?|assistance|captions?|
-    content|descriptions?|details|help|information|interpretation|responses?)\b|
-    (?:create|generate|produce) (?:any |such |that |the |this )*(?:content|explicit|harmful|inappropriate|requested)\b|
+    {_I_CANT} (?:(?:assist|help)(?: you)?(?: any further)? (?:in|on|with) (?:{_THAT}|answering|identifying|providing|
+    such)\b|(?:assist|help) (?:you )?(?:further|here)\b|(?:assist|help) you\s*(?:[.!]|$)|comply\b|fulfil+ (?:such|
+    {_THAT})|answer {_THAT}(?: \w+)? questions?\b|(?:complete|continue with|discuss|engage (?:in|with)|process|
+    respond to) (?:such|{_THAT})(?: \w+)? (?:content|conversation|file|image|photo|picture|prompt|query|question|
+    request|task|topic)s?\b|(?:give|offer|provide)(?: you)?(?: with)? (?:(?:accurate|an?|any|definitive|description|
+    detailed|direct|exact|further|kind|meaningful|more|of|requested|specific|such|that|the|this|type|you) )*(?:analysis|
+    answers?|assistance|captions?|content|descriptions?|details|help|information|interpretation|responses?)\b|(?:create|
+    generate|produce) (?:any |such |that |the |this )*(?:content|explicit|harmful|inappropriate|requested)\b|
     identify (?:(?:any|name|or|real|specific|that|the|these|this) )*(?:individuals?|people|person)\b) |
     ^\W*(?:(?:i'm |i am )?(?:so |very )?sorry\W+(?:but )?)?i (?:can't|cannot|will not|won't) do (?:so|that|this)\W*$ |
     \bi (?:have to|must|need to|will have to)(?: (?:politely|respectfully))? decline\b |
     \bi(?:'d| would) (?:prefer|rather) not (?:to )?(?:answer|comment|discuss|say)\b |
     \bi(?:'m| am) not comfortable (?:with )?(?:answering|assisting|describing|discussing|providing)\b |
     \bi(?:'m| am) not (?:allowed|authorized|designed|permitted|programmed) to\b |
-    \b(?:\w+ing {_THAT} \w+|it|that|this|{_THAT} (?:content|image|photo|picture|
-    prompt|query|question|request|topic))(?: (?:appears to|may|might|seems to|would))? (?:breach(?:es)?|conflicts? with|
-    contravenes?|goes against|go against|
-    (?:be|is|'s) (?:against|in violation of|not (?:allowed|permitted) (?:by|under)|outside|prohibited by)|
-    infringes?(?: on)?|
-    violates?) {_RULES} |
-    \b(?:because of|due to|per|under) {_RULES},? i\b | \bmy (?:guidelines|policies|programming|
-    safety guidelines) (?:do not|don't|
-    forbid|prevents?|prohibits?) |
+    \b(?:\w+ing {_THAT} \w+|it|that|this|{_THAT} (?:content|image|photo|picture|prompt|query|question|request|
+    topic))(?: (?:appears to|may|might|seems to|would))? (?:breach(?:es)?|conflicts? with|contravenes?|goes against|
+    go against|(?:be|is|'s) (?:against|in violation of|not (?:allowed|permitted) (?:by|under)|outside|prohibited by)|
+    infringes?(?: on)?|violates?) {_RULES} | \b(?:because of|due to|per|under) {_RULES},? i\b |
+    \bmy (?:guidelines|policies|programming|safety guidelines) (?:do not|don't|forbid|prevents?|prohibits?) |
     \bnot something (?:that )?i(?:'m able to| am able to| can) (?:answer|assist|describe|discuss|do|help)\b |
     \bit (?:is|'s|was|would)(?: not|n't)?(?: be)? (?:in|un)?(?:appropriate|ethical) for me to\b
     """
@@ -116,20 +105,17 @@ DECLINED = one_of(
 _TELL = one_of(
     r"""
     (?:accurately |clearly |definitively |exactly |really )?(?:be (?:certain|sure) | confirm | count | detect |
-    determine |
-    discern | distinguish | estimate | find | guess | help (?:but|it) | identify | judge | know | locate | make out |
-    measure |
-    read | recogni[sz]e | say | see | spot | tell | think | verify)
+    determine | discern | distinguish | estimate | find | guess | help (?:but|it) | identify | judge | know | locate |
+    make out | measure | read | recogni[sz]e | say | see | spot | tell | think | verify)
     """
 )
 #: An apology and "I can't": also what a letter or a character may say.
 SORRY = one_of(
     rf"""
     \b(?:afraid|apologies|apologi[sz]e|regret|sorry|
-    unfortunately)\b[.!]?[^.!?]{{0,40}}?(?:{_I_CANT}(?! (?:{_TELL})\b)(?: \w+|
-    $)|\bi (?:do not|don't) (?:have (?:access|any information|enough information|sufficient|the ability)|
-    know\b(?! (?:how|if|
-    that|the|what|when|where|which|who))|understand (?:the|your) (?:question|request))) |
+    unfortunately)\b[.!]?[^.!?]{{0,40}}?(?:{_I_CANT}(?! (?:{_TELL})\b)(?: \w+|$)|\bi (?:do not|don't) (?:have (?:access|
+    any information|enough information|sufficient|the ability)|know\b(?! (?:how|if|that|the|what|when|where|which|who))|
+    understand (?:the|your) (?:question|request))) |
     ^(?:i'm |i am )?(?:so |very )?sorry,? (?:but )?(?:i can't|i cannot|no)\s*[.!]?$
     """
 )

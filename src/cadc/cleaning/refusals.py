@@ -34,8 +34,7 @@ _LABELLED = re.compile(
 _OWN_LABELS = "ai answer assistant bot description image model note output response summary"
 _REPORTED = re.compile(
     r"(?i)\b(?:answer(?:ed|s)|asks|reads?|repl(?:y|ies|ied)|said|says|saying|(?<!\bi )(?<!must )(?<!to )say|tells|"
-    r"thinks|told|"
-    r"writes|dice|dit(?= qu)|diz|sagt|говорит|сказал\w*)\b[^.!?\n]{0,20}$|(?:说|說|と書|写着)\W*$|"
+    r"thinks|told|writes|dice|dit(?= qu)|diz|sagt|говорит|сказал\w*)\b[^.!?\n]{0,20}$|(?:说|說|と書|写着)\W*$|"
     r"[他她們们人](?:很|非常|感到|表示|深表)*$"
 )
 #: "I can't help you, it said"
@@ -58,8 +57,7 @@ _BUT = re.compile(
 _OF_PICTURES = re.compile(
     rf"(?i)\b(?:another|any|each|framed|how many|many|no|other|some|which) (?:\w+ )?{english.PICTURE}|"
     rf"\b(?:are|did|do|does|has|have|is|was|were)(?:n't)? (?:\w+ ){{1,3}}?an? (?:\w+ )?{english.PICTURE}(?! (?:of|show|"
-    rf"taken))|"
-    rf"\ban? {english.PICTURE} (?:above|attached|behind|hanging|on|over|under)|\bwas an? {english.PICTURE}|"
+    rf"taken))|\ban? {english.PICTURE} (?:above|attached|behind|hanging|on|over|under)|\bwas an? {english.PICTURE}|"
     rf"{english.PICTURE} (?:above|attached|behind|beside|frames?|hanging|in the frame|next to|"
     r"on the (?!left|right)|over)\b|"
     r"\b(?:app|browser|code|errors?|fail(?:s|ed)?|happen(?:s|ed)?|html|load(?:ed|ing)?|missing|pages?|screens?|"

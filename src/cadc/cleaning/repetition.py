@@ -16,12 +16,10 @@ from cadc.cleaning.words import units
 _NEARLY_ALL = 0.5  # of the units of a loop whose rounds differ a little, by their numbers
 #: Requests for text that says things again.
 _ASKED = re.compile(
-    r"(?i)\b(again and again|chant\w*|choruse?s?|each (cell|letter|pixel|row|square|word)|in order|left to right|"
-    r"lyrics|"
-    r"mantra|nursery|over and over|poems?|raps?|refrain|rhymes?|row by row|sing|songs?|sound|(?<!many )times|"
+    r"(?i)\b(again and again|chant\w*|choruse?s?|each (cell|letter|pixel|row|square|word)|in order(?! to)|left to right|"
+    r"lyrics|mantra|nursery|over and over|poems?|raps?|refrain|rhymes?|row by row|sing|songs?|sound|(?<!many )times|"
     r"tongue twister|top to bottom|canci[óo]n|canta\w*|canzone|canção|chanson|chante\w*|gedicht|letra|lied(er)?|"
-    r"paroles|"
-    r"poema|poème|poesia|sång|песн\w+|припев|пісн\w+|стих\w*|"
+    r"paroles|poema|poème|poesia|sång|песн\w+|припев|пісн\w+|стих\w*|"
     r"\w+ (fois|gånger|kali|keer|kez|lần|mal|raz(a|y)?|veces|vezes|volte|раз(а|ів)?))\b|"
     r"[\d一二三四五六七八九十百]+ ?[回次遍번]|副歌|歌|诗|詩|노래|가사|أغنية|गीत|เพลง"
 )
@@ -31,9 +29,7 @@ class Repeated(NamedTuple):
     """What an answer says again."""
 
     share: float  # of its units in an n-gram that occurred before
-    stretch: (
-        float  # of its units in the longest run of these in which one n-gram occurs twice: it was there before, too
-    )
+    stretch: float  # of its units in the longest run of these that has one n-gram twice, so thrice with the first
     gram: tuple[str, ...]  # the commonest n-gram, () without any
     count: int  # how often that occurs
 
