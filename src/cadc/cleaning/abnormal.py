@@ -47,6 +47,7 @@ _CLOSING = re.compile(
 )
 _LIST_LINE = re.compile(r"^\s*([-*•|]|\d+[.)])|\|\s*$")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(\s|$)")
+_GOES_ON = ",;:-–—(，、；：（"  # marks after which a sentence does
 _NO_PROSE_END = re.compile(r"^[#@]|://|^[\w.]+@")
 
 
@@ -76,7 +77,7 @@ def echoes(question: str, answer: str, n: int) -> bool:
             return False
         end = found.end()
     rest = answer[end:].lstrip(" ")
-    return not rest or not rest[0].isalnum()
+    return not rest or not (rest[0].isalnum() or rest[0] in _GOES_ON)
 
 
 def truncated(answer: str, n: int) -> bool:

@@ -54,8 +54,10 @@ LATIN = {
         of=r"accroch\w* | au | d[eu] | qu[ei'] | sur",
         sorry="désolée? | excusez-moi | je crains | je m'excuse | je regrette | malheureusement",
         cant=r"""
-            \b(?:je|nous) (?:ne|n') ?(?:ai|parviens|peux|pouvons|puis|sommes|
-            suis)(?: malheureusement pas| pas)?(?: (?:capable|en mesure) d['e]| accès| la capacité)?
+            \b(?:je|nous) (?:ne|n') ?(?:ai|avons)(?: malheureusement)? pas (?:accès|la (?:capacité|possibilité)) |
+            \b(?:je|nous) (?:ne|n') ?(?:parviens|peux|pouvons|puis)(?: malheureusement)?(?: pas)? |
+            \b(?:je|nous) (?:ne|n') ?(?:sommes|suis)(?: malheureusement)? pas (?:autorisée?s?|capables?|
+            en mesure)(?: d['e])?
         """,
         tell="""
             affirmer | certain | compter | confirmer | deviner | dire | distinguer | déterminer | identifier | lire |
