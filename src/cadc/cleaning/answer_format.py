@@ -12,7 +12,8 @@ from cadc.cleaning.words import word_count
 LETTER = re.compile(
     r"(?i)\b(answer|respond|reply|choose|select|pick|output)\b[^.?!\n]{0,40}\b(letters?|character)\b(?! (to|"
     r"from (?!the (given|options|choices))))|"
-    r"\b(answer|respond|reply)\b[^.?!\n]{0,20}\b(only|just) (with )?[A-D](, | or |/)|(选项|選項)的?字母|選択肢の(記号|文字)|"
+    r"\b(answer|respond|reply)\b[^.?!\n]{0,20}\b(only|just) (with )?[A-D](, | or |/)|(选项|選項)的?字母|"
+    r"選択肢の(記号|文字)|"
     r"letra de la opción|lettre de l'option|Buchstaben"
 )
 _ONE_WORD = r"(?:a |one )?(?:single|few|(?:one|1|two)(?: (?:or|to) (?:two|2|three|3))?)[- ]words?"
@@ -24,14 +25,17 @@ PHRASE = re.compile(
     rf"\b(?:answer|respond|reply)\b[^.?!\n]{{0,60}}\b(?:{_ONE_WORD}|a word or (?:an? )?(?:short |brief )?phrase|"
     rf"a (?:short|single|brief) phrase)\b|"
     r"\ba (?:single )?word or (?:an? )?(?:short |brief )?phrase\s*[.:]?\s*$|"
-    r"(?:用|使用|以|只用)(?:一|单|單|1)?[个個]?(?:单|單|一)?[个個]?(?:单词|單詞|词语?|詞語?|词汇|短语|短語)(?:或(?:者)?(?:短语|短語|词组|詞組))?(?:来|"
-    r"來)?(?:直接)?(?:回答|作答|回复|回覆)|(?:一言|一語|単語(?:または|か)(?:短い)?(?:フレーズ|語句))で(?:答|回答|お答)|한 단어(?:나|로|"
+    r"(?:用|使用|以|只用)(?:一|单|單|1)?[个個]?(?:单|單|一)?[个個]?(?:单词|單詞|词语?|詞語?|"
+    r"词汇|短语|短語)(?:或(?:者)?(?:短语|短語|词组|詞組))?(?:来|"
+    r"來)?(?:直接)?(?:回答|作答|回复|回覆)|(?:一言|一語|単語(?:または|か)(?:短い)"
+    r"?(?:フレーズ|語句))で(?:答|回答|お答)|한 단어(?:나|로|"
     r" 또는)[^.?\n]{0,10}(?:답|대답)|\b(?:respond[ea]|contest[ae]|responda)\b[^.?!\n]{0,40}\b(?:una|uma) (?:sola |"
     r"única )?palavra\b|\b(?:respond[ea]|contest[ae])\b[^.?!\n]{0,40}\b(?:una|sola|única) (?:sola )?palabra\b|"
     r"\bréponde?[sz]\b[^.?!\n]{0,40}\bun (?:seul )?mot\b|"
     r"\b(?:antworte|beantworte)[nt]?\b[^.?!\n]{0,40}\b(?:einem (?:einzigen |einzelnen )?wort|einzelnen wort)\b|"
     r"\brispond[ie]\b[^.?!\n]{0,40}\b(?:una|sola) (?:sola )?parola\b|\bantwoord\b[^.?!\n]{0,40}\b(?:één|een|"
-    r"enkel) (?:enkel )?woord\b|ответь(?:те)? (?:на вопрос )?одним словом|أجب[^.؟\n]{0,20}بكلمة واحدة|"
+    r"enkel) (?:enkel )?woord\b|ответь(?:те)? (?:на вопрос )?одним словом|"
+    r"أجب[^.؟\n]{0,20}بكلمة واحدة|"
     r"एक शब्द[^।?\n]{0,15}(?:उत्तर|जवाब)"
 )
 YES_NO = re.compile(
@@ -43,7 +47,8 @@ _SAY = r"\b(?:answer|or|output|reply|respond|return|say|use|with|write)\b"
 _ITEM_WORDS = 3  # that a thing in a list has at most
 #: Then the form is asked of the end of the answer alone.
 _REASONED = re.compile(
-    r"(?i)\b(step[- ]by[- ]step|reasoning|rationale|explain|explanation|justif\w+|show your work|then)\b|逐步|推理|解释|解釋"
+    r"(?i)\b(step[- ]by[- ]step|reasoning|rationale|explain|explanation|justif\w+|show your work|then)\b|逐步|推理|"
+    r"解释|解釋"
 )
 #: A closed question, of the kind that a request for a word or phrase still holds for when it is said once a row.
 _CLOSED = re.compile(
@@ -72,7 +77,8 @@ _FINAL = re.compile(r"\\boxed\{(?:\\(?:mathrm|mathbf|text)\{)?([^{}]*)\}|(?is:<a
 _THOUGHTS = re.compile(r"(?is)<(think|thinking|reasoning)>(?:(?!<\1>).)*?</\1>")
 _ANSWER_IS = (
     r"(?i)\W*(?:(?:[^\W\d_]{1,8}\W+){0,3}?(?:answers?|choices?|letters?|options?|antwoord|antwort|cevap|odpowiedź|"
-    r"respuesta|resposta|risposta|réponse|ответ|відповідь|答え|答案|正解|选择?|選擇?|选项|選項|정답)"
+    r"respuesta|resposta|risposta|réponse|ответ|відповідь|答え|答案|正解|选择?|選擇?|选项|"
+    r"選項|정답)"
     r"(?:\s*(?:are|is|es|est|ist|è|é|は|为|是|項|项))?\W*)?"
 )
 _LETTER_ANSWER = re.compile(
@@ -84,9 +90,12 @@ _LETTERS_ANSWER = re.compile(rf"{_ANSWER_IS}(?:both\b)?((?:\W|\b[A-Za-z]\b|\b(?:
 _AND = re.compile("[与及和或與跟と]")
 _RUN_OF_LETTERS = re.compile(rf"{_ANSWER_IS}((?-i:[A-Z]{{2,8}}))\W*$")
 _YES_NO_WORDS = (
-    r"(?:n|no|nope|not? really|y|yeah|yep|yes|false|true|ano|da|ei|evet|hayır|igen|ja|jo|kyllä|nah|não|ne|nee|nei|nein|"
-    r"nej|nem|nie|non|nu|oo|oui|ndiyo|ya|tidak|si|sim|sí|sì|tak|có|không|vâng|да|нет|ні|так|ναι|όχι|כן|לא|نعم|لا|بله|"
-    r"خیر|نه)\b|(?:はい|いいえ|不|否|對|对|是|沒|没|有|네|예|아니|हाँ|हां|नहीं|ใช่|ไม่)"
+    r"(?:n|no|nope|not? really|y|yeah|yep|yes|false|true|ano|da|ei|evet|hayır|igen|ja|jo|kyllä|nah|não|ne|nee|nei|"
+    r"nein|"
+    r"nej|nem|nie|non|nu|oo|oui|ndiyo|ya|tidak|si|sim|sí|sì|tak|có|không|vâng|да|нет|ні|так|ναι|"
+    r"όχι|כן|לא|نعم|لا|بله|"
+    r"خیر|نه)\b|(?:はい|いいえ|不|否|對|对|是|沒|没|有|네|예|아니|हाँ|हां|"
+    r"नहीं|ใช่|ไม่)"
 )
 _YES_NO_ANSWER = re.compile(rf"{_ANSWER_IS}(?:{_YES_NO_WORDS})|(?i:(?s:.*)[,;:.] (?:so |then |thus )?(?:no|yes)\W*$)")
 

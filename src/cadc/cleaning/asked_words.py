@@ -21,7 +21,10 @@ READ = {
         aufschrift\w* beschrift\w* gesagt geschrieben\w* lautet lesen liest plakat\w* sag(en|t) schild\w* spruch steht
         text(e|en|es|s)? titel\w* zitat\w* überschrift\w* übersetz\w*
     """,
-    "Greek": r"γράφ\w+ γραμμέν\w+ διάβασ\w+ διαβάσ\w+ επιγραφ\w+ κείμεν\w+ λέει λέξ\w+ πινακίδ\w+ τίτλ\w+",
+    "Greek": r"""
+        γράφ\w+ γραμμέν\w+ διάβασ\w+ διαβάσ\w+ επιγραφ\w+ κείμεν\w+ λέει
+        λέξ\w+ πινακίδ\w+ τίτλ\w+
+    """,
     "Indonesian": r"baca\w* berbunyi bertulis\w* judul mengatakan rambu teks terjemah\w* tertulis tulisan",
     "Italian": r"""
         cartell[oi]\w* citazione dice dicono didascalia insegn[ae] legg\w+ scritt[aeio] testo titol[oi] trad(uc|ur)\w+
@@ -33,8 +36,9 @@ READ = {
         transcrev\w* título\w*
     """,
     "Russian": r"""
-        вывеск\w* гласит говорит\w* заголов\w* надпис\w* написан\w* переве\w+ плакат\w* прочита\w* прочти\w* сказан\w*
-        табличк\w* текст\w* цитат\w* чита\w*
+        вывеск\w* гласит говорит\w* заголов\w* надпис\w* написан\w*
+        переве\w+ плакат\w* прочита\w* прочти\w* сказан\w* табличк\w*
+        текст\w* цитат\w* чита\w*
     """,
     "Spanish": r"""
         cartel\w* cita dice[ns]? escrit[ao]s? lee[nr]? letreros? leyenda pone rótulos? subtítulos? texto\w* titular
@@ -42,14 +46,20 @@ READ = {
     """,
     "Swedish": r"läs\w* rubrik\w* skrive[nt] skylt\w* står säger text\w* titel\w* översätt\w*",
     "Turkish": r"başlı\w+ diyor levha\w* met(i)?n\w* oku\w* söyl\w+ tabela\w* yazılı\w* yazıyor çevir\w*",
-    "Ukrainian": r"вивіск\w* заголов\w* каже напис\w* перекла\w+ прочита\w* сказано табличк\w* текст\w* чита\w*",
+    "Ukrainian": r"""
+        вивіск\w* заголов\w* каже напис\w* перекла\w+ прочита\w* сказано
+        табличк\w* текст\w* чита\w*
+    """,
     "Vietnamese": "biển chữ câu dịch nói tiêu đọc",
     "Others": r"""
         cedul\w* felirat\w* kirjoit\w+ kyltti\w* lukee læs\w* napsán\w* nápis\w* píše scris\w* skilt\w* skrevet
         szöveg\w* teksti\w* írva
     """,
     "Arabic": "اقرأ ترجم تقول عنوان كتب كلم لافتة مكتوب نص يقول",
-    "Chinese": "上写 写了 写的 写着 台詞 台词 字样 字樣 字母 寫了 寫著 念 文字 朗读 标语 标题 標語 標題 牌 翻譯 翻译 詞語 說了 讀出 词语 说了 说什么 说的 读出",
+    "Chinese": """
+        上写 写了 写的 写着 台詞 台词 字样 字樣 字母 寫了 寫著 念 文字 朗读 标语 标题
+        標語 標題 牌 翻譯 翻译 詞語 說了 讀出 词语 说了 说什么 说的 读出
+    """,
     "Hebrew": "אומר טקסט כותרת כתוב מילה מילים קרא שלט תרגם",
     "Hindi": "अनुवाद पढ़ बोर्ड लिख शब्द शीर्षक",
     "Japanese": "セリフ タイトル 何と 書 看板 見出し 言葉 読 題名",
@@ -177,7 +187,9 @@ WRITING = {
     "Italian": r"lettera poesia scri(va|vi)\w* storia",
     "Polish": r"napisz\w* opowiad\w+ wiersz",
     "Portuguese": r"carta escrev\w+ história poema redija",
-    "Russian": r"диалог\w* истори\w+ напиши\w* письмо рассказ\w* сочини\w* стих\w*",
+    "Russian": r"""
+        диалог\w* истори\w+ напиши\w* письмо рассказ\w* сочини\w* стих\w*
+    """,
     "Spanish": r"carta correo escrib\w+ historia poema redact\w+",
     "Swedish": "berättelse brev dikt skriv",
     "Turkish": "hikaye mektup yaz şiir",
@@ -208,16 +220,22 @@ LANGUAGE = {
         chinesisch\w* deutsch\w* englisch\w* französisch\w* italienisch\w* japanisch\w* russisch\w* spanisch\w*
         sprachen? übersetz\w*
     """,
-    "Greek": r"αγγλικά γαλλικά γερμανικά γλώσσα ελληνικά ισπανικά μετάφρασ\w+ μετάφρασε",
+    "Greek": r"""
+        αγγλικά γαλλικά γερμανικά γλώσσα ελληνικά ισπανικά
+        μετάφρασ\w+ μετάφρασε
+    """,
     "Indonesian": r"bahasa inggris terjemah\w*",
     "Italian": r"cinese francese giapponese inglese italiano lingu[ae] russo spagnolo tedesco tradu\w+",
     "Polish": r"angielsk\w+ francusk\w+ język\w* niemiec\w+ polsk\w+ przetłumacz\w* rosyjsk\w+",
     "Portuguese": r"alemão chinês espanhol francês idiomas? inglês japonês línguas? português tradu\w+",
     "Russian": r"""
-        англий\w+ испанск\w+ китайск\w+ немецк\w+ переве\w+ по-(английски|испански|немецки|русски|французски) русск\w+
+        англий\w+ испанск\w+ китайск\w+ немецк\w+ переве\w+
+        по-(английски|испански|немецки|русски|французски) русск\w+
         французск\w+ язык\w*
     """,
-    "Spanish": r"alem[áa]n castellano chino español franc[ée]s idiomas? ingl[ée]s japon[ée]s lenguas? ruso tradu\w+",
+    "Spanish": r"""
+        alem[áa]n castellano chino español franc[ée]s idiomas? ingl[ée]s japon[ée]s lenguas? ruso tradu\w+
+    """,
     "Swedish": r"engelska franska språk\w* svenska tyska översätt\w*",
     "Turkish": r"almanca dil dilde fransızca ingilizce türkçe çevir\w*",
     "Ukrainian": r"англій\w+ мов[аоіу]\w* перекла\w+ українськ\w+",
@@ -226,7 +244,10 @@ LANGUAGE = {
         anglicky angolul dansk\w* engelsk englanniksi englez\w* english magyarul norsk\w* român\w+ suomeksi česk\w+
     """,
     "Arabic": "بالإنجليزية بالعربية بالفرنسية ترجم لغة",
-    "Chinese": "中文 俄语 德文 德语 日文 日语 汉语 法文 法语 漢語 翻譯 翻译 英文 英語 英语 西班牙 言语 語言 语言 韩语",
+    "Chinese": """
+        中文 俄语 德文 德语 日文 日语 汉语 法文 法语 漢語 翻譯 翻译 英文 英語 英语
+        西班牙 言语 語言 语言 韩语
+    """,
     "Hebrew": "אנגלית עברית שפה תרגם",
     "Hindi": "अंग्रेज अनुवाद भाषा हिंदी हिन्दी",
     "Japanese": "中国語 日本語 翻訳 英語 言語 訳して 韓国語",

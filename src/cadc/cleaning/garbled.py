@@ -19,8 +19,10 @@ _WRITTEN = re.compile(
     r"(?i)\b(abbreviations?|bread|cells?|chart|codes?|columns?|date|default|element|entries|entry|fax|fields?|function|"
     r"given|graph|hypothes[ei]s|indicated|initial\w*|letters?|listed|mentioned|missing values?|no\.|numbers?|outputs?|"
     r"phone|pointers?|prints?|programs?|quer(y|ies)|records?|returns?|rows?|sql|stand for|stated|tables?|values?|"
-    r"variables?)\b|(?i:\b(celda|columna|feld|ligne|spalte|tabelle|tabla|tableau|valor|valeur|wert|zeile|значение|"
-    r"таблиц\w+)\b)|値|关键字|列|变量|值|假设|假說|函数|单元格|变数|欄|表格|返回|输出|변수|함수|表の"
+    r"variables?)\b|(?i:\b(celda|columna|feld|ligne|spalte|tabelle|tabla|tableau|valor|valeur|wert|zeile|"
+    r"значение|"
+    r"таблиц\w+)\b)|値|关键字|列|变量|值|假设|假說|函数|单元格|变数|欄|表格|返回|输出|"
+    r"변수|함수|表の"
 )
 #: Questions for a number where "null" is one.
 _ZERO = re.compile(

@@ -30,39 +30,39 @@ _WORDS = {
     """,
     "German": """
         aber als am an auch auf aus bei beschreibe beschreiben bild blau das dass dem den denn der des die diese diesem
-        dieser dieses dort drei du durch ein eine einem einen einer eines er es foto fünf für gelb gibt grün haben hat
-        hatte hier hinter ich ihr ihre ihrem ihren im in ist ja kann kein keine können man mehr mit muss nach neben nein
-        nicht noch nur oder rot rote roten schwarz sehr sein seine sich sie sind soll sollte und unter viele vier vom
-        von vor wann war waren warum was weil weiß welche welcher welches wenn wer werden wie wir wird wo während zu zum
-        zur zwei zwischen über
+        dieser dieses dort drei du durch ein eine einem einen einer eines er es foto fünf für gelb gibt grün haben
+        hat hatte hier hinter ich ihr ihre ihrem ihren im in ist ja kann kein keine können man mehr mit muss nach neben
+        nein nicht noch nur oder rot rote roten schwarz sehr sein seine sich sie sind soll sollte und unter viele vier
+        vom von vor wann war waren warum was weil weiß welche welcher welches wenn wer werden wie wir wird wo während
+        zu zum zur zwei zwischen über
     """,
     "French": """
         a au aussi aux avait avec blanc bleu c car ce ces cet cette chez cinq combien comme comment d dans de derrière
         des deux devant doit du décris décrivez elle elles en entre est et fait il ils image jaune je l la le les leur
-        leurs mais ne noir non nous on ont ou oui où par parce pas peut peuvent photo plus pour pourquoi qu quand quatre
-        que quel quelle quelles quels qui quoi rouge s sa sans se ses si son sont sous sur trois très tu un une vert
-        voit vous voyez y étaient était être
+        leurs mais ne noir non nous on ont ou oui où par parce pas peut peuvent photo plus pour pourquoi qu quand
+        quatre que quel quelle quelles quels qui quoi rouge s sa sans se ses si son sont sous sur trois très tu un une
+        vert voit vous voyez y étaient était être
     """,
     "Spanish": """
-        a al amarillo azul bajo blanco cinco como con cuando cuatro cuál cuáles cuándo cuántas cuánto cuántos cómo de
-        debe del describa describe desde donde dos dónde e el ella ellas ellos en entre era eran es esa ese eso esta
-        estaba estas este esto estos está están foto ha hace han hasta hay imagen la las le les lo los me mientras muy
-        más negro no nos o para pero por porque puede pueden que quien quién qué rojo se ser sin sobre son su sus sí
-        también te tiene tienen tres tú u un una unas unos usted ve verde ves y yo él
+        a al amarillo azul bajo blanco cinco como con cuando cuatro cuál cuáles cuándo cuántas cuánto cuántos
+        cómo de debe del describa describe desde donde dos dónde e el ella ellas ellos en entre era eran es esa ese
+        eso esta estaba estas este esto estos está están foto ha hace han hasta hay imagen la las le les lo los me
+        mientras muy más negro no nos o para pero por porque puede pueden que quien quién qué rojo se ser sin sobre
+        son su sus sí también te tiene tienen tres tú u un una unas unos usted ve verde ves y yo él
     """,
     "Portuguese": """
-        a amarelo ao aos as até azul branco cinco com como da das de descreva desde deve do dois dos duas e ela elas ele
-        eles em enquanto entre era eram essa esse esta estas estava este estes está estão eu foto há imagem isso isto
-        mais mas muito na nas no nos num numa não nós o onde os ou para pela pelo pode podem pois por porque preto quais
-        qual quando quantas quanto quantos quatro que quem se sem ser seu seus sim sobre sua suas são também tem três
-        têm um uma umas uns verde vermelho você vê à às é
+        a amarelo ao aos as até azul branco cinco com como da das de descreva desde deve do dois dos duas e ela elas
+        ele eles em enquanto entre era eram essa esse esta estas estava este estes está estão eu foto há imagem isso
+        isto mais mas muito na nas no nos num numa não nós o onde os ou para pela pelo pode podem pois por porque
+        preto quais qual quando quantas quanto quantos quatro que quem se sem ser seu seus sim sobre sua suas são
+        também tem três têm um uma umas uns verde vermelho você vê à às é
     """,
     "Italian": """
         a ai al alla alle allo anche bianco blu c che chi ci cinque come con cosa da dai dal dalla degli dei del della
         delle dello descrivi deve di dove due e ed era erano essere foto fra giallo gli ha hanno i il immagine in io l
-        la le lei lo loro lui ma mentre molto nei nel nella nelle nello nero noi non o per perché più possono può quale
-        quali quando quante quanti quanto quattro quella quello questa queste questi questo rosso senza si sono sta
-        stanno su sua sui sul sulla sulle suo suoi sì tra tre tu un una uno vede vedi verde voi è
+        la le lei lo loro lui ma mentre molto nei nel nella nelle nello nero noi non o per perché più possono può
+        quale quali quando quante quanti quanto quattro quella quello questa queste questi questo rosso senza si sono
+        sta stanno su sua sui sul sulla sulle suo suoi sì tra tre tu un una uno vede vedi verde voi è
     """,
     "Dutch": """
         aan achter afbeelding alleen als beschrijf bij blauw dan dat de deze die dit door drie een en er foto geel geen
@@ -73,27 +73,28 @@ _WORDS = {
     """,
     "Swedish": """
         att av bakom bara beskriv bild bilden blå bredvid de den denna deras dessa det detta du eftersom eller en ett
-        fem finns foto framför från fyra för grön gul hade han hans har hennes hon hur i ingen inte ja jag kan man med
-        medan mellan men mer mycket många måste nej när och också om på röd ser sig sin sina sitt ska som står svart
-        till tre två under vad var vara varför vem vi vid vilka vilken vilket vit är över
+        fem finns foto framför från fyra för grön gul hade han hans har hennes hon hur i ingen inte ja jag kan man
+        med medan mellan men mer mycket många måste nej när och också om på röd ser sig sin sina sitt ska som
+        står svart till tre två under vad var vara varför vem vi vid vilka vilken vilket vit är över
     """,
     "Polish": """
-        ale bardzo biały być był była było były co czarny czerwony cztery czy dla dlaczego do dwa dwie gdy gdzie go i
-        ich ile ja jak jaka jaki jakie jakiego jako jego jej jest kiedy kto która które który lub ma mają między może
-        można my na nad nie niebieski o obok obraz obrazku od on ona oni ono opisz oraz pięć po pod ponieważ przed przez
-        przy się są ta tak także te tego tej ten też to trzy ty tych tylko tym u w we widać więcej wy z za zdjęcie
-        zdjęciu ze zielony że żółty
+        ale bardzo biały być był była było były co czarny czerwony cztery czy dla dlaczego do dwa dwie gdy gdzie
+        go i ich ile ja jak jaka jaki jakie jakiego jako jego jej jest kiedy kto która które który lub ma mają
+        między może można my na nad nie niebieski o obok obraz obrazku od on ona oni ono opisz oraz pięć po pod
+        ponieważ przed przez przy się są ta tak także te tego tej ten też to trzy ty tych tylko tym u w we widać
+        więcej wy z za zdjęcie zdjęciu ze zielony że żółty
     """,
     "Turkish": """
-        altında ama arasında arkasında bazı ben beyaz beş bir biz bu da daha de değil dört en evet fotoğraf fotoğrafta
-        gibi görülüyor görüntü görünüyor hangi hayır her iki ile ise için içinde kadar kaç ki kim kırmızı mavi mi mu mü
-        mı nasıl ne neden nerede niçin o olan olarak olduğu onlar onun resim resimde resmi sarı sen siyah siz sonra var
-        ve veya yanında yeşil yok zaman çok önce önünde üzerinde üç şu
+        altında ama arasında arkasında bazı ben beyaz beş bir biz bu da daha de değil dört en evet fotoğraf
+        fotoğrafta gibi görülüyor görüntü görünüyor hangi hayır her iki ile ise için içinde kadar kaç ki
+        kim kırmızı mavi mi mu mü mı nasıl ne neden nerede niçin o olan olarak olduğu onlar onun resim resimde
+        resmi sarı sen siyah siz sonra var ve veya yanında yeşil yok zaman çok önce önünde üzerinde üç şu
     """,
     "Vietnamese": """
-        ai ba bao bên bạn bị bốn bức chiếc cho chỉ con các cái có cũng của dưới giữa gì hai hoặc hãy hình họ khi không
-        kia là mà màu mô một ngoài người nhiêu như nhưng những nào này nên nó năm rất sao sau sẽ thì thấy trong trên
-        trước trắng tôi tả từ và vàng vì về với xanh đang đen đâu đã đó được đến để đỏ ảnh ở
+        ai ba bao bên bạn bị bốn bức chiếc cho chỉ con các cái có cũng của dưới giữa gì hai
+        hoặc hãy hình họ khi không kia là mà màu mô một ngoài người nhiêu như nhưng những nào
+        này nên nó năm rất sao sau sẽ thì thấy trong trên trước trắng tôi tả từ và vàng vì về
+        với xanh đang đen đâu đã đó được đến để đỏ ảnh ở
     """,
     "Indonesian": """
         ada adalah akan anda antara apa atas atau bagaimana banyak bawah belakang berapa biru bisa bukan dalam dan dapat
@@ -102,29 +103,37 @@ _WORDS = {
         satu saya sebuah sedang seekor semua seorang seperti siapa sudah telah terlihat tetapi tidak tiga untuk yang
     """,
     "Russian": """
-        больше был была были было быть в видно во вы где да два две для до его есть её за и из изображении или их к как
-        какая какие какого какое какой картинке когда которая которые который кто между мы на над не нет но о об он она
-        они оно опишите от очень перед по под пока потому почему при с сколько со также только три ты у фото чем через
-        что эта эти это этот я
+        больше был была были было быть в видно во вы где да два две для
+        до его есть её за и из изображении или их к как какая какие
+        какого какое какой картинке когда которая которые который
+        кто между мы на над не нет но о об он она они оно опишите от
+        очень перед по под пока потому почему при с сколько со также
+        только три ты у фото чем через что эта эти это этот я
     """,
     "Ukrainian": """
-        або але був була були було бути більше в ви видно вона вони воно від він два дві де для до дуже з за зображенні
-        зі й його коли котрий лише малюнку ми між на над не ні ніж опишіть перед по поки при під скільки та так також ти
-        тому три у фото хто це цей ця ці через чому що я як яка яке який якого які є і із їх її
+        або але був була були було бути більше в ви видно вона вони
+        воно від він два дві де для до дуже з за зображенні зі й його
+        коли котрий лише малюнку ми між на над не ні ніж опишіть перед
+        по поки при під скільки та так також ти тому три у фото хто це
+        цей ця ці через чому що я як яка яке який якого які є і із їх її
     """,
     "Arabic": """
-        أمام أن أو أين إلى إن التي الذي الصورة بين تحت خلف ذلك صورة على عن فوق في كان كانت كم كيف لا لماذا ليس ما ماذا
-        متى مع من هذا هذه هل هم هو هي و
+        أمام أن أو أين إلى إن التي الذي الصورة بين تحت خلف ذلك صورة على
+        عن فوق في كان كانت كم كيف لا لماذا ليس ما ماذا متى مع من هذا هذه
+        هل هم هو هي و
     """,
     "Persian": """
-        آن از است این با برای به بود بین تصویر دارد دارند در را روی زیر شده شود عکس می نه هستند و چرا چطور چند چه چگونه
-        چیست کجا که یا یک
+        آن از است این با برای به بود بین تصویر دارد دارند در را روی زیر
+        شده شود عکس می نه هستند و چرا چطور چند چه چگونه چیست کجا که یا
+        یک
     """,
     "Chinese": """
-        一 不 与 个 么 也 了 什 他 们 你 個 們 几 吗 呢 和 哪 嗎 在 她 它 就 张 我 把 是 有 没 的 着 與 著 被 裡 请 这 這 那 都 里 麼
+        一 不 与 个 么 也 了 什 他 们 你 個 們 几 吗 呢 和 哪 嗎 在 她 它 就 张 我 把 是 有
+        没 的 着 與 著 被 裡 请 这 這 那 都 里 麼
     """,
     "Japanese": """
-        あ い う え か が く け こ さ し す そ た だ て で と な に の は ま も よ ら り る れ を ん
+        あ い う え か が く け こ さ し す そ た だ て で と な に の は ま も よ ら り る
+        れ を ん
     """,
 }
 #: Letters that only some languages in Latin script use. Those of words with capitals, as names have, do not count.

@@ -20,7 +20,8 @@ _ABOUT_ITSELF = re.compile(
     r"\bdo you (?:dream|eat|enjoy|feel|have|like|love|sleep)\b|\b(?:created|developed|made|trained) you\b|"
     r"\b(?:bist du|eres|es-tu|quem é você|tu sei)\b|\b(?:cómo te llamas|come ti chiami|comment (?:t'appelles|"
     r"vous appelez)|wie heißt du|как тебя зовут)\b|"
-    r"你(?:叫|是(?:不是|人|什么|机器|谁)|的名字)|이름이 뭐|あなたは(?:AI|人間|誰)|кто ты|ты (?:робот|человек)"
+    r"你(?:叫|是(?:不是|人|什么|机器|谁)|的名字)|이름이 뭐|あなたは(?:AI|人間|誰)|кто ты|"
+    r"ты (?:робот|человек)"
 )
 _MAKERS = r"(?:alibaba|anthropic|deepseek|google|lmsys|meta|microsoft|mistral|openai)"
 _JOBS = (
@@ -32,13 +33,14 @@ _KIND = r"(?: (?:language )?(?:assistant|bot|chatbot|model|program|system))?"
 #: What only a model says of itself.
 _SELF = one_of(
     rf"""
-    \bi(?:'m| am) (?:just |merely |only |simply )?{_AI} |
-    \bi(?: am| was|'m) (?:created|developed|made|trained) by {_MAKERS}\b | \bmy knowledge cut-?off\b |
-    \b(?:according to|based on|from|in|of|since) my training data\b |
+    \bi(?:'m| am) (?:just |merely |only |simply )?{_AI} | \bi(?: am| was|'m) (?:created|developed|made|trained) by
+    {_MAKERS}\b | \bmy knowledge cut-?off\b | \b(?:according to|based on|from|in|of|since) my training data\b |
     \bmy training data (?:does|goes|has|included|includes|is|only|was) |
-    我(?:只)?是(?:一个|一個|一款)?(?:AI|人工智能|大语言模型|语言模型)(?!专家|公司|学生|工程师|教授|爱好者|研究) |
-    (?:AI|人工知能|言語モデル)(?:アシスタント|モデル)?(?:であるため|ですので|なので) | (?:AI|언어 ?모델|인공지능)(?:이기 때문에|이라서|이므로) |
-    \bя [—–-]? ?(?:всего лишь |просто )?(?:искусственный интеллект|языковая модель)
+    我(?:只)?是(?:一个|一個|一款)?(?:AI|人工智能|大语言模型|语言模型)(?!专家|公司|学生|
+    工程师|教授|爱好者|研究) | (?:AI|人工知能|言語モデル)(?:アシスタント|モデル)?(?:
+    であるため|ですので|なので) | (?:AI|언어 ?모델|인공지능)(?:이기 때문에|이라서|
+    이므로) | \bя [—–-]? ?(?:всего лишь |просто )?(?:искусственный
+    интеллект|языковая модель)
     """
 )
 #: What a story may say of a robot, too.
@@ -46,35 +48,42 @@ _ROLE = one_of(
     rf"""
     (?<!\bact )(?<!\bacts )(?<!\bserves )(?<!\bworks )(?<!\bknown )(?<!\bsuch )\bas {_AI}{_KIND}(?: (?:built|created|
     designed|developed|made|trained) [^.,\n]{{2,40}})?(?:,| i\b) |
-    作为(?:一个|一名|一款|一种)?(?:AI|人工智能|大?型?语言模型|大模型)(?!专家|公司|工程师|研究|的) | 作為(?:一個|一名|一款)?(?:AI|人工智慧|人工智能|語言模型)(?!工程師|研究|的) |
-    (?:AI|人工知能|言語モデル)(?:アシスタント|モデル)?として[、は] | (?:AI|언어 ?모델|인공지능)(?:로서|로써) |
-    \b(?:come|in quanto) (?:un |un'|una )?(?:ia\b|intelligenza artificiale|modello linguistico)[^.\n]{{0,30}}, |
-    \bcomo (?:um |uma |un |una )?(?:asistente de ia|assistente de ia|ia\b|inteligencia artificial|
-    inteligência artificial|modelo de (?:lenguaje|linguagem|língua))[^.\n]{{0,30}}, |
+    作为(?:一个|一名|一款|一种)?(?:AI|人工智能|大?型?语言模型|大模型)(?!专家|公司|工程师|
+    研究|的) | 作為(?:一個|一名|一款)?(?:AI|人工智慧|人工智能|語言模型)(?!工程師|研究|的) |
+    (?:AI|人工知能|言語モデル)(?:アシスタント|モデル)?として[、は] |
+    (?:AI|언어 ?모델|인공지능)(?:로서|로써) | \b(?:come|in quanto) (?:un |un'|una )?(?:ia\b|intelligenza
+    artificiale|modello linguistico)[^.\n]{{0,30}}, | \bcomo (?:um |uma |un |una )?(?:asistente de ia|assistente de ia|
+    ia\b|inteligencia artificial|inteligência artificial|modelo de (?:lenguaje|linguagem|língua))[^.\n]{{0,30}}, |
     \ben tant qu(?:'|e )(?:assistant ia|ia\b|intelligence artificielle|modèle de langage) |
     \bals (?:ein |eine |reines )?(?:ai-\w+|ki\b|ki-\w+|kunstmatige intelligentie|künstliche intelligenz|sprachmodell|
     taalmodel) | \bjako (?:ai\b|model językowy|sztuczna inteligencja) |
-    \b(?:bir )?(?:dil|yapay zeka) (?:dil modeli |modeli )?olarak | \blà một (?:ai\b|mô hình ngôn ngữ|trí tuệ nhân tạo) |
+    \b(?:bir )?(?:dil|yapay zeka) (?:dil modeli |modeli )?olarak |
+    \blà một (?:ai\b|mô hình ngôn ngữ|trí tuệ nhân tạo) |
     \bsebagai (?:ai\b|kecerdasan buatan|model bahasa) | \bsom (?:en )?(?:ai-\w+|språkmodell) |
-    \bкак (?:ии\b|искусственный интеллект|языковая модель) | \bяк (?:мовна модель|штучний інтелект) |
+    \bкак (?:ии\b|искусственный интеллект|языковая модель) |
+    \bяк (?:мовна модель|штучний інтелект) |
     (?:باعتباري نموذج|بصفتي نموذج|كنموذج|كوني نموذج) ?لغ | بصفتي ذكا |
-    एक (?:AI|एआई|भाषा) ?(?:भाषा )?मॉडल (?:के रूप में|होने के नाते)
+    एक (?:AI|एआई|भाषा) ?(?:भाषा )?मॉडल (?:के रूप में|होने
+    के नाते)
     """
 )
 #: Words in the first person.
 _FIRST = re.compile(
     r"(?i)\b(?:i|me|mine|my|myself|creo|mi|mis|puedo|soy|tengo|yo|j'|je|ma|mes|mon|ich|mein\w*|mich|mir|consigo|eu|meu|"
     r"minha|posso|sou|tenho|credo|ho|io|mia|mio|sono|ik|mijn|jag|min|mitt|jestem|mam|mogę|mój|nie \w+[ęm]|ben|benim|"
-    r"\w+(?:amam|emem|mam|mem|yorum|yım|yim)|tôi|saya|мене|мне|могу|можу|мо[йяеёї]|я|μου|μπορώ|είμαι)\b|"
-    r"我|本人|本模型|私|わたし|ません|저|제가|내가|습니다|أستطيع|أملك|ليس لدي|يمكنني|मुझे|मेर[ाीे]|मैं"
+    r"\w+(?:amam|emem|mam|mem|yorum|yım|yim)|tôi|saya|мене|мне|могу|можу|мо[йяеёї]|я|μου|"
+    r"μπορώ|είμαι)\b|"
+    r"我|本人|本模型|私|わたし|ません|저|제가|내가|습니다|أستطيع|أملك|ليس لدي|"
+    r"يمكنني|मुझे|मेर[ाीे]|मैं"
 )
 #: What texts have one of that have one of these, in small letters, a _ for a blank: looked for first, as that is quick.
 _SIGNS = one_of(
     """
-    _ai | _ia | _ki | aiで | aiと | aiな | aiア | aiモ | ai로 | ai이 | artificial | created by | developed by | dil_ |
-    intelig | intellig | kecerdasan | knowledge cut | made by | model | modèle | mô hình | språk | sztuczna | taalm |
-    trained by | training data | trí tuệ | yapay | ии | интеллект | модел | інтелект | ذكا | لغ | एआई | मॉडल | モデル |
-    作为 | 作為 | 我只是 | 我是 | 知能 | 모델 | 지능
+    _ai | _ia | _ki | aiで | aiと | aiな | aiア | aiモ | ai로 | ai이 | artificial | created by | developed by |
+    dil_ | intelig | intellig | kecerdasan | knowledge cut | made by | model | modèle | mô hình | språk | sztuczna |
+    taalm | trained by | training data | trí tuệ | yapay | ии | интеллект | модел |
+    інтелект | ذكا | لغ | एआई | मॉडल | モデル | 作为 | 作為 | 我只是 | 我是 |
+    知能 | 모델 | 지능
     """
 )
 _SIGNS = tuple(_SIGNS.replace("_", " ").split("|"))

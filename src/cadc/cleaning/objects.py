@@ -14,9 +14,11 @@ from cadc.data.records import PoolError, read_records
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SENTENCE = re.compile(r"[.!?\n]+")
-_IRREGULAR = {"men": "man", "women": "woman", "children": "child", "people": "person", "feet": "foot", "teeth": "tooth", "mice": "mouse"} | {
-    "buses": "bus", "glasses": "glass", "knives": "knife", "wolves": "wolf", "shelves": "shelf", "leaves": "leaf", "loaves": "loaf", "scarves": "scarf", "halves": "half",
-}  # fmt: skip
+_IRREGULAR = dict(
+    buses="bus", children="child", feet="foot", glasses="glass", halves="half", knives="knife", leaves="leaf",
+    loaves="loaf", men="man", mice="mouse", people="person", scarves="scarf", shelves="shelf", teeth="tooth",
+    wolves="wolf", women="woman",
+)  # fmt: skip
 _DENIED = frozenset(
     [
         "no",

@@ -68,11 +68,10 @@ LATIN = {
             (?:t'|vous )?aider (?:avec|à) | répondre à (?:cette|votre)
         """,
         none=r"""
-            \b(?:aucune <picture>|l'image|la photo|votre <picture>) n'(?:a été|a pas été|a pas pu être|a pu être|est|
-            est pas) (?:affichée|chargée|envoyée|fournie|jointe|ouverte|partagée|téléchargée)(?! (?:au|aux|par|à la|
-            à l')\b) |
-            \b(?:est contraire à|enfreint|va à l'encontre de|viole) (?:ma|mes|nos|notre) (?:\w+ )?(?:consignes|
-            directives|politiques?|principes|règles) |
+            \b(?:aucune <picture>|l'image|la photo|votre <picture>) n'(?:a été|a pas été|a pas pu être|a pu être|
+            est|est pas) (?:affichée|chargée|envoyée|fournie|jointe|ouverte|partagée|téléchargée)(?! (?:au|aux|
+            par|à la|à l')\b) | \b(?:est contraire à|enfreint|va à l'encontre de|viole) (?:ma|mes|nos|notre) (?:\w+
+            )?(?:consignes|directives|politiques?|principes|règles) |
             \bil n'y a (?:aucune|pas d['e]) ?<picture> (?:que je puisse|à (?:analyser|décrire|regarder|voir)) |
             \bimpossible (?:d'ouvrir|de charger|d'afficher) (?:l'image|la photo|votre <picture>) |
             \bje ne vois (?:aucune|pas d['e]) ?<picture>(?: jointe|<end>)
@@ -87,8 +86,8 @@ LATIN = {
             verzeihung
         """,
         cant=r"""
-            \b(?:ich (?:darf|kann|konnte|könnte)|(?:darf|kann|konnte|könnte) ich)\b[^.!?,]{0,40}\b(?:kein|keine|keinen|
-            nicht)\b | \bbin ich nicht in der lage
+            \b(?:ich (?:darf|kann|konnte|könnte)|(?:darf|kann|konnte|könnte) ich)\b[^.!?,]{0,40}\b(?:kein|keine|
+            keinen|nicht)\b | \bbin ich nicht in der lage
         """,
         tell="""
             ausmachen | bestimmen | beurteilen | einschätzen | entdecken | erkennen | feststellen | finden |
@@ -97,14 +96,13 @@ LATIN = {
         none=r"""
             \b(?:das|dein|ihr) <picture> (?:konnte|kann|wurde) (?:leider )?nicht (?:angehängt|angezeigt|bereitgestellt|
             geladen|geöffnet|hochgeladen|verarbeitet|übermittelt)(?! (?:am|an|im|in|von)\b) |
-            \b(?:es wurde )?kein <picture> (?:wurde )?(?:angehängt|beigefügt|bereitgestellt|hochgeladen|übermittelt) |
-            \b(?:ich (?:kann|konnte)|(?:kann|konnte) ich) (?:leider )?(?:(?:auf|auf das|das|dein|dieses|ihr|kein|keine|
-            nicht auf) )+<picture>[^.,]{0,15}(?:analysieren|ansehen|anzeigen|betrachten|sehen|zugreifen|öffnen) |
-            \b(?:ich kann (?:deine|diese|ihre) (?:anfrage|frage)|(?:deine|diese|ihre) (?:anfrage|
-            frage) kann ich) (?:leider )?nicht beantworten |
-            \b(?:ich kann|kann ich) (?:(?:bei dieser anfrage|dabei|damit|dir|euch|hier|ihnen|
-            leider) )+nicht (?:weiter)?helfen | \bes gibt kein <picture>,? (?:das ich|zum (?:ansehen|beschreiben)) |
-            \bich sehe (?:kein|keine) <picture>(?: im anhang|<end>) |
+            \b(?:es wurde )?kein <picture> (?:wurde )?(?:angehängt|beigefügt|bereitgestellt|hochgeladen|
+            übermittelt) | \b(?:ich (?:kann|konnte)|(?:kann|konnte) ich) (?:leider )?(?:(?:auf|auf das|das|dein|dieses|
+            ihr|kein|keine|nicht auf) )+<picture>[^.,]{0,15}(?:analysieren|ansehen|anzeigen|betrachten|sehen|zugreifen|
+            öffnen) | \b(?:ich kann (?:deine|diese|ihre) (?:anfrage|frage)|(?:deine|diese|ihre) (?:anfrage|frage) kann
+            ich) (?:leider )?nicht beantworten | \b(?:ich kann|kann ich) (?:(?:bei dieser anfrage|dabei|damit|dir|euch|
+            hier|ihnen|leider) )+nicht (?:weiter)?helfen | \bes gibt kein <picture>,? (?:das ich|zum (?:ansehen|
+            beschreiben)) | \bich sehe (?:kein|keine) <picture>(?: im anhang|<end>) |
             \bverstößt gegen (?:meine|unsere) (?:\w*politik|\w*richtlinien?|grundsätze)
         """,
     ),
@@ -160,12 +158,12 @@ LATIN = {
         sorry="niestety | przepraszam | przykro mi | wybacz",
         cant=r"\bnie (?:jestem w stanie|mam (?:dostępu|możliwości)|mogę|możemy|potrafię)",
         tell="""
-            dostrzec | odczytać | odróżnić | określić | policzyć | powiedzieć | rozpoznać | rozróżnić | stwierdzić |
-            ustalić | wiedzieć | zidentyfikować | znaleźć | zobaczyć
+            dostrzec | odczytać | odróżnić | określić | policzyć | powiedzieć | rozpoznać | rozróżnić |
+            stwierdzić | ustalić | wiedzieć | zidentyfikować | znaleźć | zobaczyć
         """,
         see=r"""
-            (?:analizować|do|otworzyć|przeanalizować|widzieć|wyświetlić|zobaczenia|zobaczyć)\b[^.]{0,15}<picture> |
-            odpowiedzieć na (?:pana|pani|to|twoje) | pomóc (?:ci|w|z)
+            (?:analizować|do|otworzyć|przeanalizować|widzieć|wyświetlić|zobaczenia|
+            zobaczyć)\b[^.]{0,15}<picture> | odpowiedzieć na (?:pana|pani|to|twoje) | pomóc (?:ci|w|z)
         """,
         none=r"""
             \bnarusza (?:moj\w+|nasz\w+) (?:\w+ )?(?:polityk|wytyczn|zasad)\w* |
@@ -240,7 +238,10 @@ LATIN = {
         """,
     ),
     "Turkish": Wording(
-        signs="amam | amıyorum | aykırı | emedi | emem | emiyorum | erişimim | ihlal | madı | madınız | mamış | memiş",
+        signs="""
+            amam | amıyorum | aykırı | emedi | emem | emiyorum | erişimim | ihlal | madı | madınız | mamış |
+            memiş
+        """,
         picture="fotoğraf | görsel | görüntü | resim",
         sorry="kusura bakmayın | maalesef | ne yazık ki | özür dilerim | üzgünüm",
         cant="""
@@ -248,9 +249,9 @@ LATIN = {
             yapamam | yapamıyorum | yardımcı olamam | yardımcı olamıyorum
         """,
         none="""
-            (?:fotoğrafı|görselleri|görseli|görüntüyü|resmi) (?:açamıyorum|göremiyorum|görüntüleyemiyorum) |
-            <picture> (?:eklenmemiş|paylaşmadınız|paylaşılmamış|sağlanmamış|yüklenmemiş|yüklenemedi) |
-            politika(?:ma|larıma|larımı|mı) (?:aykırı|ihlal)
+            (?:fotoğrafı|görselleri|görseli|görüntüyü|resmi) (?:açamıyorum|göremiyorum|
+            görüntüleyemiyorum) | <picture> (?:eklenmemiş|paylaşmadınız|paylaşılmamış|sağlanmamış|
+            yüklenmemiş|yüklenemedi) | politika(?:ma|larıma|larımı|mı) (?:aykırı|ihlal)
         """,
     ),
     "Vietnamese": Wording(
@@ -259,14 +260,16 @@ LATIN = {
         of="của | trên",
         sorry="rất tiếc | tôi e rằng | xin lỗi",
         cant=r"\btôi (?:chưa thể|không có khả năng|không có quyền truy cập|không thể)",
-        tell="biết | chắc | nhìn | nhận ra | nói | phân biệt | thấy | tìm | xác định | đếm | đọc",
+        tell="""
+            biết | chắc | nhìn | nhận ra | nói | phân biệt | thấy | tìm | xác định | đếm | đọc
+        """,
         see=r"""
-            (?:mở|nhìn thấy|phân tích|thấy|truy cập|vào|xem)\b[^.]{0,12}<picture> | giúp (?:bạn )?(?:với|việc|điều) |
-            trả lời câu hỏi
+            (?:mở|nhìn thấy|phân tích|thấy|truy cập|vào|xem)\b[^.]{0,12}<picture> |
+            giúp (?:bạn )?(?:với|việc|điều) | trả lời câu hỏi
         """,
         none="""
-            (?:chưa có|không có|không thấy) <picture> nào (?:được )?(?:cung cấp|gửi|tải lên|đính kèm) |
-            bạn chưa (?:gửi|tải|đính kèm) [^.]{0,12}<picture> | không thể tải <picture> |
+            (?:chưa có|không có|không thấy) <picture> nào (?:được )?(?:cung cấp|gửi|tải lên|đính
+            kèm) | bạn chưa (?:gửi|tải|đính kèm) [^.]{0,12}<picture> | không thể tải <picture> |
             vi phạm chính sách (?:nội dung )?của tôi
         """,
     ),

@@ -24,7 +24,8 @@ _SPEECH = re.compile(
     r"(?im)^[ \t]*(?:>|[—–][ \t]?\w).*$|"
     r"\b(?:answer(?:s|ed)|ask(?:s|ed)|read(?:s|ing)|repl(?:y|ies|ied)|said|say(?:s|ing)?|shouts?|states?|tells?|"
     r"thinks?|told|writ(?:es|ten)|wrote|antwortet|berkata|dice|dijo|dit|diyor|diz|lautet|mówi|nói|pone|répond|sagt|"
-    r"schreibt|staat|steht|står|säger|tertulis|yazıyor|zegt|говорит|гласит|каже|написано|отвечает|сказал\w*)\b"
+    r"schreibt|staat|steht|står|säger|tertulis|yazıyor|zegt|говорит|гласит|каже|написано|"
+    r"отвечает|сказал\w*)\b"
     r"[^.!?:\n]{0,40}:.*$|[写寫說说道答][着著]?[：:].*$"
 )
 #: "Guard: I can't let you in." of two speakers or more.
@@ -34,7 +35,8 @@ _LABELLED = re.compile(
 _OWN_LABELS = "ai answer assistant bot description image model note output response summary"
 _REPORTED = re.compile(
     r"(?i)\b(?:answer(?:ed|s)|asks|reads?|repl(?:y|ies|ied)|said|says|saying|(?<!\bi )(?<!must )(?<!to )say|tells|"
-    r"thinks|told|writes|dice|dit(?= qu)|diz|sagt|говорит|сказал\w*)\b[^.!?\n]{0,20}$|(?:说|說|と書|写着)\W*$|"
+    r"thinks|told|writes|dice|dit(?= qu)|diz|sagt|говорит|сказал\w*)\b[^.!?\n]{0,20}$|(?:说|說|と書|"
+    r"写着)\W*$|"
     r"[他她們们人](?:很|非常|感到|表示|深表)*$"
 )
 #: "I can't help you, it said"
@@ -43,15 +45,18 @@ _SAID_AFTER = re.compile(
     r"thought)\b"
 )
 _IF = re.compile(
-    r"(?i)\b(?:als je|eğer|falls|if|in case|indien|jeśli|jika|kalau|nếu|si|unless|wenn|when|whenever|если|якщо)\b"
-    r"[^.!?;\n]{0,40}$|(?:如果|若|当|當|假如|もし|万一|만약|만일|إذا|اگر|यदि|अगर|หาก|ถ้า|אם)[^。，,.!?\n]{0,20}$"
+    r"(?i)\b(?:als je|eğer|falls|if|in case|indien|jeśli|jika|kalau|nếu|si|unless|wenn|when|whenever|если|"
+    r"якщо)\b"
+    r"[^.!?;\n]{0,40}$|(?:如果|若|当|當|假如|もし|万一|만약|만일|إذا|اگر|यदि|अगर|"
+    r"หาก|ถ้า|אם)[^。，,.!?\n]{0,20}$"
 )
 #: What turns "I can't" into an answer of sorts. An offer of help does not.
 _BUT = re.compile(
     r"(?i)\b(?:although|but|however|though|yet)\b(?!,? (?:i(?:'m| am| can| could| would|'d|'ll)(?: be)?(?: glad| happy|"
     r" here| try)?(?: to)? (?:answer|assist|help|offer|provide|try)|if you|feel free|let me know|please|"
     r"i(?:'m| am) (?:glad|happy|here)))|"
-    r"\b(?:aber|ale|ama|ancak|maar|mais|mas|nhưng|pero|però|tetapi|но)\b|不过|不過|但|しかし|けど|하지만|لكن|लेकिन"
+    r"\b(?:aber|ale|ama|ancak|maar|mais|mas|nhưng|pero|però|tetapi|но)\b|不过|不過|但|しかし|けど|"
+    r"하지만|لكن|लेकिन"
 )
 #: Questions for pictures in the picture, or for what did not work: then such a one may be missing.
 _OF_PICTURES = re.compile(
@@ -61,9 +66,11 @@ _OF_PICTURES = re.compile(
     rf"{english.PICTURE} (?:above|attached|behind|beside|frames?|hanging|in the frame|next to|"
     r"on the (?!left|right)|over)\b|"
     r"\b(?:app|browser|code|errors?|fail(?:s|ed)?|happen(?:s|ed)?|html|load(?:ed|ing)?|missing|pages?|screens?|"
-    r"upload(?:ed|s)?|webpages?|websites?|wrong|bildschirm|ekran\w*|layar|màn hình|p[aá]gina|pantalla|scherm\w*|seite|"
+    r"upload(?:ed|s)?|webpages?|websites?|wrong|bildschirm|ekran\w*|layar|màn hình|p[aá]gina|pantalla|scherm\w*|"
+    r"seite|"
     r"sitio|skärm\w*|tela|webseite|écran|сайт\w*|страниц\w*|экран\w*)\b|"
-    r"شاشة|स्क्रीन|หน้าจอ|サイト|ページ|代码|屏幕|画面|网站|网页|表单|页面|사이트|화면"
+    r"شاشة|स्क्रीन|หน้าจอ|サイト|ページ|代码|屏幕|画面|网站|网页|表单|"
+    r"页面|사이트|화면"
 )
 
 
@@ -118,7 +125,7 @@ _KINDS = [
 ]
 for _wordings, _edge in ((LATIN, r"\b"), (OTHERS, "")):
     for _wording in _wordings.values():
-        _KINDS.append((tuple(_wording.signs.replace("_", " ").split(" | ")), _kinds_of(_wording, _edge)))
+        _KINDS.append((tuple(one_of(_wording.signs).replace("_", " ").split("|")), _kinds_of(_wording, _edge)))
 _LEAD = re.compile(
     r"(?i)(?:\W|\b(?:am|apolog\w+|are|but|i'm|i|my|really|so|sorry|truly|unfortunately|very|we)\b|我们?|我們|"
     + "|".join(one_of(wording.sorry) for wording in (*LATIN.values(), *OTHERS.values()))

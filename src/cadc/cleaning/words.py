@@ -12,7 +12,8 @@ _RULE = re.compile(r"[-|=+:_*~.·]+")  # of a table
 
 #: Quotations and code. Each is sought up to the next mark that opens one, so that time is linear in a text's length.
 _QUOTED = re.compile(
-    r"```.*?```|`[^`\n]*`|\"[^\"]*\"|“[^“”]*”|„[^„“”]*[“”]|”[^„“”\n]*”|«[^«»]*»|»[^«»\n]*«|‹[^‹›]*›|"
+    r"```.*?```|`[^`\n]*`|\"[^\"]*\"|“[^“”]*”|„[^„“”]*[“”]|”[^„“”\n]*”|«[^«»]*»|"
+    r"»[^«»\n]*«|‹[^‹›]*›|"
     r"「[^「」]*」|『[^『』]*』|《[^《》]*》|〈[^〈〉]*〉|"
     r"‘(?:[^‘’'\n]|(?<=\w)[’'](?=\w))*[’'](?!\w)|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))+'(?!\w)",
     re.DOTALL,
