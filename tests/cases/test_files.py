@@ -160,7 +160,9 @@ def test_what_changes_nothing_of_a_question_is_let_pass(folder, change):
 
 
 def test_a_category_is_of_one_meta_task(folder):
-    with pytest.raises(PoolError, match="line 3, index 1: category 'kind' is of l2-category 'other', and on line 2 of 'meta'"):
+    with pytest.raises(
+        PoolError, match="line 3, index 1: category 'kind' is of l2-category 'other', and on line 2 of 'meta'"
+    ):
         choice(folder, table(questions({}, {"l2-category": "other"})))
     assert choice(folder, table(questions({}, {"l2-category": "other", "category": "kind 2"})))
 

@@ -1,7 +1,9 @@
 """Folders of parquet files as the hub, `hf download` and people leave them: which files are of which split."""
 
 import shutil
+from pathlib import Path
 
+import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,12 +45,13 @@ SEVERAL = {  # files of a folder, its card -> the splits that it holds
     "own names": (["coco-00000-of-00001", "gqa-00000-of-00001"], None, "coco, gqa"),
     "by its card": (
         ["a/x", "a/y"],
-        "- config_name: default\n  data_files:\n  - split: train\n    path: a/x*\n  - split: extra\n    path: [a/y.parquet]\n",
+        "- config_name: default\n  data_files:\n  - split: train\n    path: a/x*\n"
+        "  - split: extra\n    path: [a/y.parquet]\n",
         "train, extra",
     ),
     "by its card, from ./": (
         ["a/x", "a/y"],
-        "- config_name: default\n  data_files:\n  - split: train\n    path: ./a/x.parquet\n  - {split: dev, path: a/./y*}\n",
+        "- config_name: d\n  data_files:\n  - {split: train, path: ./a/x.parquet}\n  - {split: dev, path: a/./y*}\n",
         "train, dev",
     ),
     "by its card's data_dir": (
@@ -61,7 +64,11 @@ SEVERAL = {  # files of a folder, its card -> the splits that it holds
         "- {config_name: en, data_dir: en}\n",
         "test, train",
     ),
-    "a folder says otherwise than its file": (["data/train-00000-of-00001", "val/train-00000-of-00001"], None, "default/train, val/train"),
+    "a folder says otherwise than its file": (
+        ["data/train-00000-of-00001", "val/train-00000-of-00001"],
+        None,
+        "default/train, val/train",
+    ),
     "a star is of one folder": (
         ["a/x", "a/deep/y"],
         "- config_name: d\n  data_files:\n  - {split: train, path: a/*}\n  - {split: test, path: a/**/y.parquet}\n",
@@ -188,7 +195,9 @@ def test_what_the_card_leaves_out_is_not_read_and_said(tmp_path, capsys):
         parquet(tmp_path / f"{name}.parquet", name)
     card(tmp_path, TWO)
     assert ids(tmp_path) == ["data/a1", "data/a2"]
-    assert "2 files that the README.md leaves out are not read: extra.parquet, old/a1.parquet" in capsys.readouterr().out
+    assert (
+        "2 files that the README.md leaves out are not read: extra.parquet, old/a1.parquet" in capsys.readouterr().out
+    )
     assert ids(tmp_path / "extra.parquet") == ids(tmp_path / "ext*.parquet") == ["extra"]  # named all the same
     card(tmp_path, TWO.replace("data/", "gone/"))
     with pytest.raises(PoolError, match="README.md names none of the 4 parquet files that are there, such as data/a1"):
@@ -210,12 +219,21 @@ def test_what_the_card_leaves_out_is_not_read_and_said(tmp_path, capsys):
 def test_a_card_that_can_not_be_read_is_refused(tmp_path, text):
     parquet(tmp_path / "a.parquet", "a")
     card(tmp_path, text)
-    with pytest.raises(PoolError, match="README.md: which files are of which split can't be read from its head .*repair"):
+    with pytest.raises(
+        PoolError, match="README.md: which files are of which split can't be read from its head .*repair"
+    ):
         ids(tmp_path)
     (tmp_path / "README.md").write_text("---\ntitle: 'not closed\n---\n")  # it says nothing of files
     assert ids(tmp_path) == ["a"]
     (tmp_path / "README.md").write_bytes(b"---\ntitle: caf\xe9\nconfigs:\n- config_name: d\n  data_files: a.*\n---\n")
     assert ids(tmp_path) == ["a"]
+
+
+def test_a_config_s_folder_is_read_whole(tmp_path):
+    for name in ("en/a/train-00000-of-00001", "en/b/train-00000-of-00001", "de/train-00000-of-00001"):
+        parquet(tmp_path / f"{name}.parquet", name)
+    card(tmp_path, "- {config_name: en, data_dir: en}\n")
+    assert ids(tmp_path) == ["en/a/train-00000-of-00001", "en/b/train-00000-of-00001"]
 
 
 @pytest.mark.parametrize("pattern", ["*.parquet", "*-of-*.parquet", "t*.parquet"])
@@ -261,7 +279,9 @@ def test_folders_that_are_links_are_read(tmp_path):
 
 def test_the_case_of_an_ending_does_not_matter(tmp_path):
     parquet(tmp_path / "set/TRAIN-00000-of-00001.PARQUET", "a")
-    assert ids(tmp_path / "set") == ids(tmp_path / "set/TRAIN-00000-of-00001.PARQUET") == ids(tmp_path / "set/*.PARQUET")
+    assert (
+        ids(tmp_path / "set") == ids(tmp_path / "set/TRAIN-00000-of-00001.PARQUET") == ids(tmp_path / "set/*.PARQUET")
+    )
 
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path):
@@ -270,3 +290,38 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path):
     pq.write_table(table, tmp_path / "pool.parquet")
     with pytest.raises(PoolError, match="has the column image twice"):
         ids(tmp_path / "pool.parquet")
+
+
+FILES = ["data/a1", "data/a2", "data/b1", "data/deep/a3", "en/train-00000-of-00001", "en/test-00000-of-00001", "top"]
+CARDS = [
+    TWO,
+    TWO.replace("data/", "./data/"),
+    "- {config_name: d, data_files: 'data/*'}\n",
+    "- {config_name: d, data_files: ['data/a*', top.parquet]}\n",
+    "- {config_name: d, data_files: '**/a*'}\n- {config_name: e, data_files: data/**}\n",
+    """- {config_name: a, data_files: top.parquet}
+- config_name: d
+  data_dir: data
+  data_files:
+  - {split: one, path: 'a?.parquet'}
+  - {split: two, path: ['b*', deep/*]}
+""",
+    "- {config_name: d, data_dir: en, data_files: '*.parquet'}\n- {config_name: e, data_files: data/a1.parquet}\n",
+    "- {config_name: d, data_dir: en}\n",
+    "- {config_name: d, data_dir: data}\n",
+    "- config_name: d\n  data_files:\n  - {split: train, path: 'data/[ab]1.parquet'}\n",
+]
+
+
+@pytest.mark.parametrize("text", CARDS)
+def test_a_card_is_read_as_datasets_reads_it(tmp_path, text):
+    for name in FILES:
+        parquet(tmp_path / f"set/{name}.parquet", name)
+    card(tmp_path / "set", text)
+    made = parquet_splits(tmp_path / "set")
+    read = {}
+    for config in sorted({config for config, _ in made}):
+        builder = datasets.load_dataset_builder(str(tmp_path / "set"), config, cache_dir=str(tmp_path / "cache"))
+        for split, files in builder.config.data_files.items():
+            read[config, str(split)] = sorted(map(Path, files))
+    assert made == read and made

@@ -180,7 +180,7 @@ def test_a_row_of_text_may_have_an_empty_image(folder, name, image):
     assert len(read(folder, [both])[0]["images"].to_pylist()[0]) == 1
 
 
-MARKS = ["<ImageHere>", "<|image_1|>", "<|image|>", "<image 1>", "<image_1>", "<|vision_start|><|image_pad|><|vision_end|>",
+MARKS = ["<ImageHere>", "<|image_1|>", "<|image|>", "<image 1>", "<image_1>", "<|vision_start|><|image_pad|>",
          "<img>a.png</img>", "<image_placeholder>", "<start_of_image>", "<im_start>", "<IMG_CONTEXT>", "<img>", "<Img>",
          "[IMG]", "<Image>", "<IMAGE>", "<image/>", "<picture>", "<img><img>"]  # fmt: skip
 
@@ -194,10 +194,13 @@ def test_another_trainer_s_mark_of_a_picture_is_no_text(folder, mark, said):
     assert f"row id odd: turn 2 holds {mark[:4]}" in str(error.value) and "write <image>" in str(error.value)
     with pytest.raises(PoolError) as error:
         read(folder, [{"id": "odd", "image": "a.png", "conversations": talk(asked, "red")}])
-    assert "0 <image> token(s) in the human turns but 1 image(s); make them equal; <" in str(error.value).replace("[", "<")
+    assert "0 <image> token(s) in the human turns but 1 image(s); make them equal; " in str(error.value)
+    assert f"; {mark[:4]}" in str(error.value) and "is no mark of a picture here" in str(error.value)
 
 
-@pytest.mark.parametrize("said", ["In <image 1>, who wins ?", "Look: <|image_1|> is red, <|image_2|> blue", "<ImageHere>Who ?"])
+@pytest.mark.parametrize(
+    "said", ["In <image 1>, who wins ?", "Look: <|image_1|> is red, <|image_2|> blue", "<ImageHere>Who ?"]
+)
 def test_a_mark_that_means_nothing_else_counts_inside_a_sentence(folder, said):
     with pytest.raises(PoolError, match="by which others mark a picture"):
         read(folder, [{"id": "r", "conversations": talk(said, "red")}])
@@ -221,6 +224,7 @@ PROSE = [
     ("Parse <image1>a</image1>.", "a"),
     ("What does a < image > b mean in set theory ?", "Nothing."),
     ("Is a <img or img> b ?", "Neither."),
+    ("<|division|>\nWhat is 6 by 2 ?", "3"),
 ]
 
 
@@ -230,7 +234,11 @@ def test_a_text_that_speaks_of_marks_is_a_text(folder, said):
 
 
 def test_with_a_picture_its_name_is_a_text(folder):
-    row = {"id": "r", "image": ["a.png", "a.png"], "conversations": talk("<image 1>: <image>\n<image 2>: <image>\nq", "a")}
+    row = {
+        "id": "r",
+        "image": ["a.png", "a.png"],
+        "conversations": talk("<image 1>: <image>\n<image 2>: <image>\nq", "a"),
+    }
     assert read(folder, [row])[0].num_rows == 1
 
 

@@ -287,7 +287,7 @@ def test_a_model_that_speaks_of_itself_is_found_in_other_languages(question, ans
         ("The man in the picture is holding", "The man in the picture is holding a red umbrella."),
         ("Five benefits of solar energy", "Five benefits of solar energy are low cost, clean air, and so on."),
         ("在飞机上可以做的五件事。", "在飞机上可以做的五件事有：看电影、读书、睡觉、聊天和吃饭。"),
-        ("为想要更有条理的人设计一个计划。", "为想要更有条理的人设计一个计划，可以考虑以下几个步骤：设定目标，安排时间。"),
+        ("为想要更有条理的人设计一个计划。", "为想要更有条理的人设计一个计划，可以考虑以下步骤：设定目标，安排时间。"),
         ("Ten reasons to walk every day", "Ten reasons to walk every day: it is free, it is healthy, and so on."),
         ("Create a plan for the garden.", "First rest. It is hard to create a plan for the garden at night."),
         ("What does the page say?", "The Baker. Fresh bread every day. We bake for you from six in the morning with"),

@@ -124,3 +124,10 @@ def test_only_commands_end_the_process():
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_fits_a_head(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+def test_ruff_finds_nothing():
+    """No unused name, no line too long, none that is laid out otherwise than the formatter does."""
+    for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
+        found = subprocess.run([sys.executable, "-m", "ruff", *command, "."], capture_output=True, text=True)
+        assert found.returncode == 0, found.stdout + found.stderr

@@ -21,7 +21,9 @@ def lines(rows):
 
 
 @pytest.mark.parametrize("name", ["pool.jsonl", "pool.ndjson", "pool.JSONL", "pool.NDJSON", "pool.jsonlines"])
-@pytest.mark.parametrize("text", [lines(ROWS), json.dumps(ROWS), "\ufeff\n \n" + json.dumps(ROWS, indent=1), "\ufeff" + lines(ROWS)])
+@pytest.mark.parametrize(
+    "text", [lines(ROWS), json.dumps(ROWS), "\ufeff\n \n" + json.dumps(ROWS, indent=1), "\ufeff" + lines(ROWS)]
+)
 def test_a_row_a_line_or_one_list(tmp_path, name, text):
     assert read_pool(write(tmp_path, text, name), None)[0]["id"].to_pylist() == ["r0", "r1", "r2", "r3"]
 
@@ -67,12 +69,16 @@ def test_a_comma_too_many_is_named_by_line_and_column(tmp_path, monkeypatch, blo
     with pytest.raises(PoolError) as error:
         read_pool(write(tmp_path, text), None)
     assert f"line {line} near row r" in str(error.value)
-    assert f"not JSON (column {column}: a comma before the closing" in str(error.value) and "take it out" in str(error.value)
+    assert f"not JSON (column {column}: a comma before the closing" in str(error.value) and "take it out" in str(
+        error.value
+    )
 
 
 def test_a_comma_too_many_in_a_line(tmp_path):
     text = lines(ROWS[:2]) + '\n  {"id": "r2", "conversations": [1, ]}\n'
-    with pytest.raises(PoolError, match=r"pool.jsonl, line 3: not JSON \(column 37: a comma before the closing \]: take it"):
+    with pytest.raises(
+        PoolError, match=r"pool.jsonl, line 3: not JSON \(column 37: a comma before the closing \]: take it"
+    ):
         read_pool(write(tmp_path, text, "pool.jsonl"), None)
 
 

@@ -111,16 +111,15 @@ def by_card(folder: Path, files: list[Path]) -> Splits:
     """
     whole = Path(os.path.abspath(folder))
     for place in (whole, *whole.parents[:2]):  # a data set's folders are its configs and their splits
-        splits: Splits = {}
+        splits: dict[tuple[str, str], set[Path]] = defaultdict(set)
+        inside = {file: (whole.relative_to(place) / file.relative_to(folder)).parts for file in files}
         for config, split, pattern in _rules(place):
-            inside = {file: (whole.relative_to(place) / file.relative_to(folder)).parts for file in files}
             named = [file for file in files if _fits(inside[file], pattern)]
-            said = {split: named} if split else {of: part for (_, of), part in by_name(folder, named).items()}
-            for key, part in ((key, part) for key, part in said.items() if part):
-                there = splits.setdefault((config, key), [])
-                there += [file for file in part if file not in there]
+            said = {(config, split): named} if split and named else by_name(folder, named)
+            for (_, word), part in said.items():
+                splits[config, word].update(part)
         if splits:
-            return {key: sorted(there) for key, there in splits.items()}
+            return {key: sorted(part) for key, part in splits.items()}
     return {}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 _ANY = re.IGNORECASE
 #: What stands for a picture wherever it stands: Qwen-VL, Phi-3, LLaVA, InternVL, MiniGPT-4, Gemma, Pixtral, MMMU.
 _SURE = re.compile(
-    r"<\|[\w ]*(?:image|img|vision|picture)[\w ]*\|>"
+    r"<\|(?:\w*[_ ]|\w*of)?(?:image|img|vision|picture)[\w ]*\|>"
     r"|<(?:image|img|im)[ _-]?(?:\d+|here|patch|plh|placeholder|token|context|start|end|pad|soft[ _-]token)>"
     r"|<(?:start|begin|end|fake_token_around)_(?:of_)?image>"
     r"|<img>[^<>\n]+</img>"  # HTML's is never closed
@@ -32,10 +32,10 @@ _NEVER_SHOWN = re.compile(r"<(video|audio|speech|sound|point_?cloud)(?:[ _-]?\d+
 
 
 def _alone(text: str, start: int, end: int) -> bool:
-    """Whether a part of a text is all there is on its lines, or is set off in front of all else or behind it."""
-    before, after = text[:start], text[end:]
-    line = before.rpartition("\n")[2] + after.partition("\n")[0]
-    return not line.strip() or not before.strip() or (not after.strip() and before[-1:].isspace())
+    """Whether a part of a text is all there is on its lines, or stands in front of all else or, set off, behind it."""
+    before, after = text[max(0, start - 100) : start].rstrip(" \t"), text[end : end + 100].lstrip(" \t\r")
+    first, last = start == 0, end == len(text)
+    return first or (last and text[start - 1].isspace()) or (before.endswith("\n") and after.startswith("\n"))
 
 
 def picture_mark(text: str, context: Iterable[str], everywhere: bool = True) -> str | None:
@@ -46,7 +46,7 @@ def picture_mark(text: str, context: Iterable[str], everywhere: bool = True) -> 
     """
     if not (_SURE.search(text) or _MAYBE.search(text)):
         return None
-    text, around = _CODE.sub("", text), "\n".join(context)
+    text, around = _CODE.sub("", text).strip(), "\n".join(context)
     for mark in _SURE.finditer(text):
         word = re.match(r"<([\w -]+)>\Z", mark[0])
         closed = word is not None and f"</{word[1]}>" in around

@@ -179,8 +179,9 @@ def _yesno(path: Path, checker: Checker) -> Iterator[dict]:
         except InputError as error:
             raise PoolError(f"{where}: {error}") from None
         name, category = str(record["question_id"]), record.get("category")
-        yield {"id": name, "question_id": name, "question": record["text"], "answer": record["label"], "image_source": record["image"],
-               "category": str(category) if given(category) else "own", "image": image}  # fmt: skip
+        yield {"id": name, "question_id": name, "question": record["text"], "answer": record["label"],
+               "image_source": record["image"], "category": str(category) if given(category) else "own",
+               "image": image}  # fmt: skip
 
 
 def read_yesno(path: Path, checker: Checker, elsewhere: dict[str, list[dict]] | None = None) -> dict[str, list[dict]]:

@@ -267,8 +267,9 @@ def read_pool(
     disk.
 
     Images lie in `folder`, None where each is in its record. `rules` are those of `Checker`, min_side, embed_images,
-    max_pixels, max_ratio, and repeated_ids: fail | number (a repeated id gets #2, #3...). Returns a table with columns id, source,
-    images (list of {bytes, path}) and turns (list of {role, text}), in file order, and the rows that were skipped.
+    max_pixels, max_ratio, and repeated_ids: fail | number (a repeated id gets #2, #3...). Returns a table with columns
+    id, source, images (list of {bytes, path}) and turns (list of {role, text}), in file order, and the rows that were
+    skipped.
     `on_bad_row`: `skip` leaves bad rows out. `llava` does what LLaVA's own code does with turns out of order: a first
     turn by gpt is left out, and so is a row with a blank question or a last turn by human, of which it learns nothing.
     Raises PoolError on an unreadable file, an empty result or on the first row that is bad otherwise (and says how many

@@ -1,4 +1,4 @@
-"""How a fault of people's data is said: the reason, with the value and the fix; who catches it adds the file and the row."""
+"""How a fault of people's data is said: the reason, the value and the fix; who catches it adds file and row."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 
 from cadc.config.errors import InputError
 
-#: Characters that show nothing, besides those that Python calls white space: controls, soft hyphen, fillers, zero width,
-#: directions, variation selectors, byte order mark, tags (Unicode's Default_Ignorable_Code_Point, and Braille's blank).
+#: Characters that show nothing, besides those that Python calls white space: controls, soft hyphen, fillers, zero
+#: width, directions, variation selectors, byte order mark, tags (Unicode's Default_Ignorable_Code_Point, and Braille's
+#: blank).
 _UNSEEN = re.compile(
     "[\\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
@@ -41,7 +42,7 @@ def check_text(text: str, what: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of the text can be seen: it is empty, or white space, controls and zero-width characters alone."""
+    """Whether nothing of the text can be seen: it is empty, or white space, controls and zero-width characters."""
     return _UNSEEN.fullmatch(text) is not None
 
 

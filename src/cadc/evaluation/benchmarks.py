@@ -18,9 +18,8 @@ from lmms_eval.tasks import TaskManager
 from PIL import Image
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import open_image
+from cadc.data.pictures import open_image, upright_size
 from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
-from cadc.model.fit import size_of
 
 
 class UprightImage(datasets.Image):
@@ -34,7 +33,7 @@ class BlankImage(UprightImage):
     """The same, but blank: no pixel is decoded where their number alone matters."""
 
     def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
-        return Image.new("RGB", size_of(value))
+        return Image.new("RGB", upright_size(value))
 
 
 class MirrorTask(ConfigurableMessagesTask):

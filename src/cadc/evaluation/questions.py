@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import open_image
+from cadc.data.pictures import Size, open_image
 from cadc.data.pixels import upright_rgb
 from cadc.data.wording import question_alone
 from cadc.evaluation.benchmarks import BlankImage, load_tasks
 from cadc.evaluation.catalogue import needs
-from cadc.model.fit import Fit, Size
+
+if TYPE_CHECKING:  # whoever scores does without what it takes to read a pool
+    from cadc.model.fit import Fit
 
 _NAMES = ("question_id", "index", "id")  # columns by which people find a question again
 
