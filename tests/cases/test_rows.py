@@ -1,54 +1,11 @@
-"""Rows that are not what they seem: what they mean beyond turns and pictures is refused; answers are learnt whole."""
+"""Rows that are not what they seem: what they mean beyond turns and pictures is refused."""
 
-import json
-
-import datasets
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from architectures import FAMILIES
-from PIL import Image
+from made_rows import ASKED, GOOD, read, talk
 
-from cadc.data.reader import PoolError, read_pool
+from cadc.data.reader import PoolError
 from cadc.data.reasons import is_blank
-from cadc.model.conversation import end_of_turn, to_messages
-from cadc.model.encode import IGNORE, encode, encode_prompt
 
-
-def talk(*said, **of_last):
-    turns = [{"from": ("human", "gpt")[k % 2], "value": text} for k, text in enumerate(said)]
-    turns[-1] |= of_last
-    return turns
-
-
-GOOD = {"id": "good", "conversations": talk("hi", "hello")}
-
-
-@pytest.fixture
-def folder(tmp_path):
-    Image.new("RGB", (20, 20), "red").save(tmp_path / "a.png")
-    return tmp_path
-
-
-def write(folder, rows, form):
-    if form == "json":
-        (folder / "pool.json").write_text(json.dumps(rows))
-    elif form == "jsonl":
-        (folder / "pool.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    else:
-        table = pa.Table.from_pylist([{key: row.get(key) for key in {**rows[0], **rows[-1]}} for row in rows])
-        if form == "parquet":
-            pq.write_table(table, folder / "pool.parquet")
-        else:
-            datasets.Dataset(table).save_to_disk(folder / "pool.saved")
-    return folder / f"pool.{form}"
-
-
-def read(folder, rows, form="json", **rules):
-    return read_pool(write(folder, rows, form), folder, embed_images=False, **rules)
-
-
-ASKED = talk("what ?", "red")
 REFUSED = {  # what a row holds -> what its message says
     "video": ({"video": "a.mp4", "conversations": talk("<video>\nwhat ?", "red")}, ["has a video", "a.mp4"]),
     "videos": ({"videos": ["a.mp4", "b.mp4"], "conversations": ASKED}, ["has a video", "videos"]),
@@ -180,80 +137,6 @@ def test_a_row_of_text_may_have_an_empty_image(folder, name, image):
     assert len(read(folder, [both])[0]["images"].to_pylist()[0]) == 1
 
 
-MARKS = ["<ImageHere>", "<|image_1|>", "<|image|>", "<image 1>", "<image_1>", "<|vision_start|><|image_pad|>",
-         "<img>a.png</img>", "<image_placeholder>", "<start_of_image>", "<im_start>", "<IMG_CONTEXT>", "<img>", "<Img>",
-         "[IMG]", "<Image>", "<IMAGE>", "<image/>", "<picture>", "<img><img>"]  # fmt: skip
-
-
-@pytest.mark.parametrize("mark", MARKS)
-@pytest.mark.parametrize("said", ["{}\nWhat is it ?", "{} What is it ?", "What is it ?\n{}\n", "What is it ? {}"])
-def test_another_trainer_s_mark_of_a_picture_is_no_text(folder, mark, said):
-    asked = said.format(mark)
-    with pytest.raises(PoolError) as error:
-        read(folder, [GOOD, {"id": "odd", "conversations": talk("hi", "hello", asked, "red")}])
-    assert f"row id odd: turn 2 holds {mark[:4]}" in str(error.value) and "write <image>" in str(error.value)
-    with pytest.raises(PoolError) as error:
-        read(folder, [{"id": "odd", "image": "a.png", "conversations": talk(asked, "red")}])
-    assert "0 <image> token(s) in the human turns but 1 image(s); make them equal; " in str(error.value)
-    assert f"; {mark[:4]}" in str(error.value) and "is no mark of a picture here" in str(error.value)
-
-
-@pytest.mark.parametrize(
-    "said", ["In <image 1>, who wins ?", "Look: <|image_1|> is red, <|image_2|> blue", "<ImageHere>Who ?"]
-)
-def test_a_mark_that_means_nothing_else_counts_inside_a_sentence(folder, said):
-    with pytest.raises(PoolError, match="by which others mark a picture"):
-        read(folder, [{"id": "r", "conversations": talk(said, "red")}])
-
-
-def test_a_mark_alone_is_no_answer(folder):
-    with pytest.raises(PoolError, match=r"turn 1 holds <\|image_1\|>"):
-        read(folder, [{"id": "r", "conversations": talk("Draw a cat.", "Here it is:\n<|image_1|>")}])
-
-
-PROSE = [
-    ("Write HTML.", '<div>\n<img src="a.png">\n</div>'),
-    ('Mend it:\n<img src="a.png" alt="a">', "It is whole."),
-    ("<img> tag does not show, why ?", "Give it a src."),
-    ("Which element shows a picture ?\n<img>\n<video></video>", "The first."),
-    ("<html><body>\n<img>\n</body></html>\nIs that whole ?", "No."),
-    ("[IMG]http://a.b/c.png[/IMG]\nWhat is it in BBCode ?", "A picture."),
-    ("What is `<|image_1|>` for ?", "It stands for a picture."),
-    ("How does Qwen mark pictures ?", "With <|vision_start|>, <|image_pad|> and <|vision_end|>."),
-    ("How do I prompt it ?", "```\n<|image_1|>\nWhat is it ?\n```"),
-    ("Parse <image1>a</image1>.", "a"),
-    ("What does a < image > b mean in set theory ?", "Nothing."),
-    ("Is a <img or img> b ?", "Neither."),
-    ("<|division|>\nWhat is 6 by 2 ?", "3"),
-]
-
-
-@pytest.mark.parametrize("said", PROSE, ids=str)
-def test_a_text_that_speaks_of_marks_is_a_text(folder, said):
-    assert read(folder, [{"id": "r", "conversations": talk(*said)}])[0].num_rows == 1
-
-
-def test_with_a_picture_its_name_is_a_text(folder):
-    row = {
-        "id": "r",
-        "image": ["a.png", "a.png"],
-        "conversations": talk("<image 1>: <image>\n<image 2>: <image>\nq", "a"),
-    }
-    assert read(folder, [row])[0].num_rows == 1
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        ("Use <video> with a source.", "<video><source src='a'></video>"),
-        ("What closes it?\n<audio></audio>", "a tag"),
-        ("Write HTML.", "<video> is a tag, <audio> another"),
-    ],
-)
-def test_html_is_no_token(folder, said):
-    assert read(folder, [{"id": "r", "conversations": talk(*said)}])[0].num_rows == 1
-
-
 @pytest.mark.parametrize(
     "row, said",
     [
@@ -344,56 +227,3 @@ def test_turns_out_of_order_as_llava_takes_them(folder, capsys):
     assert "on_bad_row: skip" in str(error.value) and "llava" not in str(error.value)
     with pytest.raises(PoolError, match="row id d: has a video"):  # what LLaVA would learn wrongly stays a fault
         read(folder, [*rows, {"id": "d", "video": "v.mp4", "conversations": ASKED}], on_bad_row="llava")
-
-
-@pytest.fixture(scope="module", params=FAMILIES)
-def family(request):
-    return request.param, FAMILIES[request.param].build()[1]
-
-
-def row(*said, images=()):
-    turns = [{"role": ("user", "assistant")[k % 2], "text": text} for k, text in enumerate(said)]
-    return {"id": "r", "turns": turns, "images": list(images)}
-
-
-ANSWERS = ["red", "the token is <pad>", "<unk>", "code: <s>old</s> new", "a <|im_end|> b", "red</s>", "<|im_start|>",
-           "look at <image> here", "<end_of_utterance>", "<|endoftext|> and more", "<|image_pad|>",
-           "<</s>>"]  # fmt: skip
-
-
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_an_answer_is_learnt_as_text_and_ends_its_turn(family, answer):
-    _, processor = family
-    tokenizer = processor.tokenizer
-    for said in (("what ?", answer), ("what ?", answer, f"and {answer.replace('<image>', 'it')} ?", "red")):
-        encoded = encode(row(*said), processor, 2000)
-        at = (encoded["labels"] != IGNORE).nonzero().flatten().tolist()
-        spans, start = [], 0
-        for k in range(1, len(at) + 1):
-            if k == len(at) or at[k] != at[k - 1] + 1:
-                spans.append(encoded["input_ids"][at[start:k]].tolist())
-                start = k
-        assert [tokenizer.decode(span[:-1]).strip() for span in spans] == list(said[1::2])
-        assert all(span[-1] == end_of_turn(processor) for span in spans)
-        assert not {token for span in spans for token in span[:-1]} & {*tokenizer.all_special_ids}
-        prompt = encode_prompt(to_messages(row(*said)["turns"][:1]), [], processor)["input_ids"].tolist()
-        assert encoded["input_ids"].tolist()[: len(prompt)] == prompt and at[0] == len(prompt)
-
-
-@pytest.mark.parametrize(
-    "answer, learnt",
-    [("    return x", "    return x"), ("\n\n\tif x:\n\t\ty\n\n", "\tif x:\n\t\ty"), ("  a\n    b  ", "  a\n    b")],
-)
-def test_the_first_line_of_an_answer_keeps_its_indentation(family, answer, learnt):
-    name, processor = family
-    encoded = encode(row("code ?", answer), processor, 500)
-    made = processor.tokenizer.decode(encoded["input_ids"][encoded["labels"] != IGNORE][:-1])
-    front = " " if name == "smolvlm" else ""  # its template puts one in front of each answer
-    assert made == front + learnt
-
-
-def test_messages_are_not_changed_by_being_encoded(family):
-    _, processor = family
-    messages = to_messages(row("what is </s> and <|im_end|> ?")["turns"])
-    encode_prompt(messages, [], processor)
-    assert messages[0]["content"] == [{"type": "text", "text": "what is </s> and <|im_end|> ?"}]
