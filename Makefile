@@ -31,7 +31,8 @@ tables: .venv/.installed      ## every table and figure whose arms are made, aga
 
 verify: .venv/.installed      ## every stage of dvc.yaml again in a temporary clone must give the committed bytes
 	rm -rf .verify && git clone -q . .verify
-	cd .verify && env PYTHONPATH=src PATH="$(CURDIR)/.venv/bin:$$PATH" dvc repro -f && git diff HEAD --exit-code --stat -- dvc.lock reports
+	cd .verify && env PYTHONPATH=src PATH="$(CURDIR)/.venv/bin:$$PATH" dvc repro -f && { git diff HEAD --exit-code --stat -- dvc.lock reports \
+		|| { echo "not the committed bytes; between Intel and AMD that is to be expected: README, The same bytes every time"; exit 1; }; }
 	rm -rf .verify && echo "verified: dvc.lock and reports are byte for byte the same"
 
 doctor: .venv/.installed      ## what is missing before anything runs, and what it will take: make doctor PROFILE=llava-1.5-7b DATA=llava-665k
