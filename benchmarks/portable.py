@@ -25,7 +25,7 @@ from cadc.compute import console
 from cadc.report.text import markdown
 
 REPORT = Path("reports/benchmarks/portable.md")
-EMULATED = {"Haswell": "Intel, AVX2", "EPYC-Milan": "AMD, AVX2"}  # qemu's names
+EMULATED = {"Haswell": "Intel Haswell", "EPYC-Milan": "AMD EPYC"}  # qemu's names
 PINS = ("AVX2", "COMPATIBLE")  # of MKL_CBWR
 _POINTWISE = {
     **{name: getattr(torch, name) for name in ("exp", "log", "tanh", "sigmoid", "erf", "rsqrt", "cos")},
