@@ -70,7 +70,7 @@ class SketchedDirections:
                 squared = torch.zeros(len(at), device=self.device)
 
                 def consume(name: str, made: torch.Tensor, sketches=sketches, squared=squared) -> None:
-                    squared.add_(torch.linalg.vector_norm(made, dim=1).square_())
+                    squared.add_(torch.linalg.vector_norm(made, dim=1).square_(), alpha=snapshot.rate(name))
                     for direction, out in zip(directions, sketches, strict=True):
                         self.sketch.add_direction(name, made, direction, out)
 
@@ -155,8 +155,8 @@ def row_influence(
 
     Returns influence float32 [n_snapshots, n, n_subtasks], the inner products <G_t(z), T_t(s)>; norm float32
     [n_snapshots, n], |G_t(z)| of the sketched direction; self_influence float32 [n_snapshots, n], lr_t |g_t(z)|^2 of
-    the raw gradient (CADC, curation); loss float32 [n_snapshots, n]. With `capture.keep_sketches` also sketches float32
-    [n_snapshots, n, width].
+    the raw gradient (CADC, curation), each parameter at its own rate; loss float32 [n_snapshots, n]. With
+    `capture.keep_sketches` also sketches float32 [n_snapshots, n, width].
     """
     n, n_subtasks = len(which), trajectories.shape[1]
     out = {"influence": np.zeros((len(snapshots), n, n_subtasks), np.float32)}

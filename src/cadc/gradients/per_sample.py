@@ -53,10 +53,10 @@ class PerSampleGradients:
 
     def __enter__(self) -> PerSampleGradients:
         for module in self.model.modules():
-            name = self._name_of.get(id(getattr(module, "weight", None)))
-            if isinstance(module, torch.nn.Linear) and name:
-                module.weight.requires_grad_(False)
-                self._handles.append(module.register_forward_hook(partial(self._on_forward, name)))
+            for part in (getattr(module, "weight", None), getattr(module, "bias", None)):
+                if isinstance(module, torch.nn.Linear) and (name := self._name_of.get(id(part))):
+                    part.requires_grad_(False)
+                    self._handles.append(module.register_forward_hook(partial(self._on_forward, name)))
         if len(self._handles) != len(self.names):
             self.__exit__()
             raise InputError(
@@ -76,6 +76,8 @@ class PerSampleGradients:
         if not output.requires_grad:
             output.requires_grad_(True)  # below the first adapted layer nothing is differentiable: start the graph here
         x = inputs[0].detach()
+        if name.endswith(".bias"):  # of a layer trained whole: a weight whose input is 1
+            x = x.new_ones(*x.shape[:-1], 1)
         self._calls[name] += 1
         output.register_hook(lambda gradient: self._on_backward(name, x, gradient))
 
