@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from architectures import FAMILIES
+from test_adaptive import PLAN
 from test_architectures import MODELS, by_loop, rows_of
 from test_checkpoints import Mortal
-from test_training import Listed
+from test_training import Listed, Watched
 from torch.nn import functional as F
 
 from cadc import artifacts
@@ -22,12 +23,23 @@ from cadc.gradients.influence import SketchedDirections, row_influence
 from cadc.gradients.per_sample import PerSampleGradients, answer_loss
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, is_whole, load_adapter, save_adapter, trainable, unfrozen
+from cadc.model.load import (
+    add_lora,
+    is_whole,
+    load_adapter,
+    load_base,
+    load_processor,
+    save_adapter,
+    trainable,
+    unfrozen,
+)
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.grouping import grouped_schedule, word_counts
+from cadc.training.proxy import proxy_run
 from cadc.training.snapshots import load_snapshots, save_snapshot
 from cadc.training.tuner import Tuner
+from cadc.training.unlocking import UnlockedRows, tune
 from cadc.world.bases import build_model
 
 CPU = torch.device("cpu")
@@ -359,3 +371,67 @@ def test_steps_too_small_for_bf16_add_up(small, model_params):
     finetune(model, rows, np.arange(120) % 5, how, options)
     (norm,) = trainable(model).values()
     assert norm.dtype == torch.bfloat16 and (norm != 1).float().mean() > 0.5 and images
+
+
+def test_grouped_batches_and_all_weights_from_the_pool_to_a_folder(params, pool, tmp_path):
+    """As stages/finetune.py has it, on the mini base."""
+    how = params.finetune.model_copy(
+        update={
+            "grouped": True,
+            "full": r".*language_model.*",
+            "batch_size": 8,
+            "micro_batch": 4,
+            "epochs": {"b100": 1.0},
+        }
+    )
+    params, selection = params.model_copy(update={"finetune": how}), Selection.of_rows(np.arange(30, 50))
+    tuner = object.__new__(Tuner)
+    tuner.params, tuner.pool, tuner.processor = params, pool, load_processor(params.model)
+    tuner.rows = Watched(pool, tuner.processor, 256)
+    tuner.static(3, selection, tmp_path / "a")
+    assert tuner.rows.seen == grouped_schedule(pool, selection.row, 20, how, 3).tolist()
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["loss.npy", "weights.safetensors"]
+    base, tuned = load_base(params.model), load_adapter(load_base(params.model), tmp_path / "a")
+    moved = {
+        name for (name, p), q in zip(base.named_parameters(), tuned.parameters(), strict=True) if not torch.equal(p, q)
+    }
+    assert moved and all("language_model" in name for name in moved)
+
+
+def test_a_proxy_run_takes_grouped_batches(params, pool, processor, tmp_path):
+    proxy = params.proxy.model_copy(update={"grouped": True, "batch_size": 8, "pool_fraction": 0.1, "snapshots": 1})
+    seen = []
+
+    class WatchedPool:
+        num_rows = pool.num_rows
+        select = pool.select
+
+        def slice(self, row, length):
+            seen.append(row)
+            return pool.slice(row, length)
+
+    (tmp_path / "run").mkdir()
+    proxy_run(tmp_path / "run", WatchedPool(), processor, params.model_copy(update={"proxy": proxy}), 1)
+    rows = np.random.default_rng(1).permutation(pool.num_rows)[:24]
+    assert seen == grouped_schedule(pool, rows, 24, proxy, 1).tolist() != rows.tolist()
+
+
+def test_a_model_in_bf16_is_measured_while_its_connector_is_held_in_float32(
+    pool, processor, small, model_params, tmp_path
+):
+    lora = Lora(rank=4, alpha=8, targets=TEXT, dropout=0.1, whole=LLAVA)
+    options = model_params.model_copy(update={"dtype": "bfloat16", "lora": lora})
+    made = tune(
+        lambda: add_lora(base(processor, torch.bfloat16), lora, 1),
+        UnlockedRows(pool, processor, 256),
+        PLAN.model_copy(update={"objective": "loss", "gap": 0.5}),
+        np.arange(pool.num_rows) % 3,
+        np.arange(8),
+        16,
+        16,
+        0,
+        small,
+        options,
+        tmp_path / "checkpoint",
+    )
+    assert np.isfinite(made.losses).all() and np.isfinite(made.history[-1, :, 0]).any()

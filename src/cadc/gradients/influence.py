@@ -26,6 +26,7 @@ _FIX = (
     "at the proxy's snapshot after step {step}: look at these rows or leave them out; where they are many, lower "
     "proxy.learning_rate or set model.dtype: float32"
 )
+_AT_ONCE = 1 << 28  # coordinates of row gradients of which directions are held: a connector has 17 million a row
 
 
 class SketchedDirections:
@@ -71,8 +72,10 @@ class SketchedDirections:
 
                 def consume(name: str, made: torch.Tensor, sketches=sketches, squared=squared) -> None:
                     squared.add_(torch.linalg.vector_norm(made, dim=1).square_(), alpha=snapshot.rate(name))
-                    for direction, out in zip(directions, sketches, strict=True):
-                        self.sketch.add_direction(name, made, direction, out)
+                    for part in torch.arange(len(made)).split(max(1, _AT_ONCE // made.shape[1])):
+                        some = slice(int(part[0]), int(part[-1]) + 1)
+                        for direction, out in zip(directions, sketches, strict=True):
+                            self.sketch.add_direction(name, made[some], direction, out[some])
 
                 losses = gradients(collate([rows[int(which[i])] for i in at], self.pad_id), consume)
                 for sketch in sketches:

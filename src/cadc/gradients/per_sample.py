@@ -132,7 +132,8 @@ class PerSampleGradients:
             losses = answer_loss(self.model(**inputs, use_cache=False).logits, labels)
             losses.sum().backward()
         for name in sorted(self._unreached):
-            consume(name, torch.zeros(self._n_rows, self.parameters[name].numel(), device=device))
+            nothing = torch.zeros(1, self.parameters[name].numel(), device=device)
+            consume(name, nothing.expand(self._n_rows, -1))  # not a row's worth of memory for each
         return losses.detach()
 
     def dense(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
