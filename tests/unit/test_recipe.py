@@ -435,3 +435,9 @@ def test_a_model_in_bf16_is_measured_while_its_connector_is_held_in_float32(
         tmp_path / "checkpoint",
     )
     assert np.isfinite(made.losses).all() and np.isfinite(made.history[-1, :, 0]).any()
+
+
+def test_float32_products_are_in_tf32_where_the_recipe_says_so(params):
+    for on in (True, False):
+        load_base(params.model.model_copy(update={"tf32": on}))
+        assert torch.backends.cuda.matmul.allow_tf32 == on
