@@ -1,7 +1,8 @@
-"""Per-sample gradients of every LoRA parameter from one batched forward and backward pass.
+"""Per-sample gradients of every trained parameter of an adapter from one batched forward and backward pass.
 
-For a linear map y = x W^T the gradient of sample b is sum over positions of (dL/dy)^T x. Hooks on LoRA's two linears
-catch x and dL/dy, so the batch's summed weight gradients are never computed (as in Opacus, bergson and dattri).
+For a linear map y = x W^T the gradient of sample b is sum over positions of (dL/dy)^T x. Hooks on LoRA's two linears,
+and on layers trained whole, catch x and dL/dy, so the batch's summed weight gradients are never computed (as in
+Opacus, bergson and dattri).
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ def answer_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 class PerSampleGradients:
-    """Collects the gradient of each row of a batch with respect to every LoRA parameter.
+    """Collects the gradient of each row of a batch with respect to every parameter of `trainable(model)`.
 
-    Use as a context manager around any number of `__call__`s; LoRA weights ask for no gradient meanwhile. `names` are
-    the parameters in the sorted order of `trainable(model)`, `sizes` their numbers of elements.
+    Use as a context manager around any number of `__call__`s; these ask for no gradient meanwhile. `names` are the
+    parameters in the sorted order of `trainable(model)`, `sizes` their numbers of elements.
     """
 
     def __init__(self, model: PeftModel):
