@@ -72,8 +72,8 @@ class SketchedDirections:
 
                 def consume(name: str, made: torch.Tensor, sketches=sketches, squared=squared) -> None:
                     squared.add_(torch.linalg.vector_norm(made, dim=1).square_(), alpha=snapshot.rate(name))
-                    for part in torch.arange(len(made)).split(max(1, _AT_ONCE // made.shape[1])):
-                        some = slice(int(part[0]), int(part[-1]) + 1)
+                    step = max(1, _AT_ONCE // made.shape[1])
+                    for some in (slice(start, start + step) for start in range(0, len(made), step)):
                         for direction, out in zip(directions, sketches, strict=True):
                             self.sketch.add_direction(name, made[some], direction, out[some])
 
