@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from architectures import FAMILIES
+from pydantic import ValidationError
 from test_adaptive import PLAN
 from test_architectures import MODELS, by_loop, rows_of
 from test_checkpoints import Mortal
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 from cadc import artifacts
 from cadc.artifacts import Selection
 from cadc.config.errors import InputError
-from cadc.config.params import Lora
+from cadc.config.params import Finetune, Lora
 from cadc.gradients.adamw import Direction
 from cadc.gradients.influence import SketchedDirections, row_influence
 from cadc.gradients.per_sample import PerSampleGradients, answer_loss
@@ -278,6 +279,8 @@ def test_llava_s_mean_is_of_the_means_of_its_gpus(processor, pool, small, model_
     }
     assert losses["micro_batches"] == pytest.approx(np.mean(means), rel=1e-4)
     assert abs(losses["tokens"] - np.mean(means)) > 1e-3
+    with pytest.raises(ValidationError, match="set micro_batch, too"):
+        Finetune.model_validate(small.model_dump() | {"loss_mean": "micro_batches"})
 
 
 def test_a_grouped_schedule_passes_over_its_rows_in_batches_of_one_modality(pool, small):

@@ -72,6 +72,12 @@ class Optimizer(Section):
     loss_mean: Literal["tokens", "micro_batches"] = "tokens"
     grouped: bool = False
 
+    @model_validator(mode="after")
+    def _means_of_what(self):
+        if self.loss_mean == "micro_batches" and self.micro_batch is None:
+            raise ValueError("loss_mean: micro_batches is a mean over micro-batches; set micro_batch, too")
+        return self
+
 
 class Proxy(Optimizer):
     seeds: list[Seed] = Field(min_length=1)

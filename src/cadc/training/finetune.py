@@ -64,7 +64,8 @@ def finetune(
     """Tune `model` in place on `rows` in the order of `schedule`, which is never changed.
 
     AdamW with linear warm-up and cosine decay (LLaVA-1.5's recipe); the loss is the mean over the batch's answer
-    tokens, or over the means of its micro-batches (`settings.loss_mean`). `seed` is dropout's.
+    tokens, or over the means of its micro-batches (`settings.loss_mean`; one without such tokens adds 0). `seed` is
+    dropout's.
     `take_snapshot(step, optimizer, lr)` is called after the given steps, `lr` being the rate of the next step. With a
     `checkpoint` the run resumes from it, if there is one. Several processes that work together all call this alike; the
     first one takes snapshots and writes checkpoints. Returns the loss of every step, float32 [n_steps]. Raises
