@@ -11,7 +11,8 @@ from cadc.config.arms import Variant
 from cadc.config.params import Params
 from cadc.features.score_net import train_score_net
 from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, load_base, load_processor
+from cadc.model.load import add_lora, load_base, load_processor, trainable
+from cadc.training.optimizer import in_float32
 
 VARIANT = Variant.asked("score_nets")
 
@@ -27,7 +28,10 @@ def main(params: Params) -> int:
     )
     model = add_lora(load_base(params.model), params.model.lora, settings.seed)
     rows = EncodedRows(pool, processor, params.model.max_length, keep=False, long_rows=params.model.long_rows)
-    difficulty = train_score_net(model, rows, features, order, params.proxy, params.model, settings.learning_rate)
+    with in_float32(list(trainable(model).values())):
+        difficulty = train_score_net(
+            model, rows, features, order, params.proxy, params.model, settings.learning_rate, settings.seed
+        )
     refuse_not_finite({"difficulty": difficulty}, 0, pool["id"], "row id", "lower score_net.learning_rate")
     out = artifacts.fresh(artifacts.SCORE_NET / VARIANT.name)
     artifacts.save_array(out / "features.npy", features)

@@ -57,6 +57,12 @@ SMALL = {
     "matchings": {"default": {"run": "default", "trajectories": "default"}},
     "score_nets": {"default": {}},
 }
+#: LLaVA-1.5's recipe, on the family of that name.
+CONNECTOR = r".*multi_modal_projector\.linear_[12]"
+LLAVA = {
+    "lora": {"targets": r".*language_model.*_proj|.*vision_tower.*(q|v)_proj", "whole": CONNECTOR, "dropout": 0.05},
+    "training": {"whole_learning_rate": 1e-4, "max_grad_norm": None, "loss_mean": "micro_batches", "micro_batch": 4},
+}
 ARMS = ("cadc", "random")
 STAGES = ("crossfit", "clean", "pool", "embed", "proxy", "features", "score_net", "capture", "attribute", "match")
 N_ROWS = N_WORLD + N_OWN + N_PROBE
@@ -85,6 +91,10 @@ def write_params(family: str, **model) -> None:
         params["arms"][name] |= {"budget": SMALL["budget"], "seeds": SMALL["seeds"]}
     params["discoveries"]["cadc"]["discover"] |= {"targets": SMALL["capture"]["targets"], "bootstrap": 3}
     lora = {"rank": 4, "alpha": 8, "targets": FAMILIES[family].targets}
+    if family == "llava":
+        lora |= LLAVA["lora"]
+        for section in ("proxy", "finetune"):
+            params[section] |= LLAVA["training"]
     params["model"] |= {"packing": FAMILIES[family].packing, "lora": lora, **model}
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
@@ -239,13 +249,21 @@ def test_a_probe_row_in_the_pool_has_the_influence_of_its_subtask_on_itself(fami
 
 
 def test_adapters_reach_language_model_connector_and_vision_tower(family):
+    base = load_file("model/model.safetensors")
     for method in ARMS:
         weights = load_file(artifacts.ADAPTERS / method / "s0/adapter_model.safetensors")
         for part in FAMILIES[family].parts:
             moved = [
-                name for name, value in weights.items() if part in name and "lora_B" in name and np.abs(value).max() > 0
+                name
+                for name, value in weights.items()
+                if part in name
+                and (
+                    ("lora_B" in name and np.abs(value).max() > 0)  # it starts at zero
+                    or ("lora_" not in name and not any(np.array_equal(value, other) for other in base.values()))
+                )
             ]
-            assert moved, part  # B starts at zero
+            assert moved, part
+            assert any("lora_" not in name for name in moved) == (family == "llava" and "projector" in part)
 
 
 def test_a_selection_holds_its_budget_and_every_sample_is_answered(family):

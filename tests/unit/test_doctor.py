@@ -11,6 +11,7 @@ from PIL import Image
 
 from cadc.compose.files import composed
 from cadc.config.arms import Arm
+from cadc.config.errors import InputError
 from cadc.config.params import checked
 from cadc.doctor import checks
 from cadc.doctor.estimate import Load, works
@@ -102,7 +103,7 @@ def test_keys_that_are_needed_are_asked_for_and_never_shown(monkeypatch):
 
 def by_stage(*overrides, rows=10_000):
     params, arms = params_of(*overrides), arms_of(*overrides)
-    made = works(params, arms, size_of(params.model), Load(rows, 1000.0, 100, 10, 50))
+    made = works(params, arms, size_of(params.model, params.finetune.full), Load(rows, 1000.0, 100, 10, 50))
     return {work.stage: work for work in made}
 
 
@@ -129,6 +130,19 @@ def test_checkpointing_spares_training_its_memory_and_gradients_of_single_rows_n
     assert checkpointed["proxy"].memory < plain["proxy"].memory
     assert checkpointed["proxy"].flops == 1.5 * plain["proxy"].flops
     assert checkpointed["attribute"] == plain["attribute"] and checkpointed["capture"] == plain["capture"]
+
+
+def test_training_all_weights_takes_their_gradients_and_moments_too():
+    """18 bytes a trained weight where a frozen one takes 2, and the language model of Qwen2-VL has 7.6 billion."""
+    qwen = ("profile=qwen2-vl-7b", "data=llava-665k", "seeds=[0]")
+    lora, full = by_stage(*qwen), by_stage(*qwen, "finetune.full='.*language_model.*|lm_head.*'")
+    extra = full["finetune@full"].memory - lora["finetune@full"].memory
+    assert extra == pytest.approx(16 * 7.6e9, rel=0.02)
+    assert full["finetune@full"].flops > 1.3 * lora["finetune@full"].flops
+    assert full["finetune@full"].disk == pytest.approx(14 * 7.6e9, rel=0.02)
+    assert full["attribute"] == lora["attribute"] and full["proxy"] == lora["proxy"]
+    with pytest.raises(InputError, match=r"finetune\.full: nothing matches no weight"):
+        by_stage(*qwen, "finetune.full=nothing")
 
 
 def test_every_stage_that_takes_time_is_estimated_and_no_other():

@@ -44,7 +44,7 @@ def test_the_compiled_pass_for_gpus_is_the_fused_one():
         gradients, fused = torch.randn(n, 700), sketch.zeros(n)
         sketch.add_direction("w", gradients, direction, fused)
         for way in (_adamw_sketch, _compiled()):
-            made = way(gradients, *state, direction.own, direction.square, direction.epsilon, 64)
+            made = way(gradients, *state, direction.own("w"), direction.square, direction.epsilon, 64)
             assert torch.allclose(made, fused, rtol=1e-4, atol=1e-4)
 
 

@@ -3,6 +3,7 @@ pool.parquet."""
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from cadc import artifacts
@@ -10,8 +11,10 @@ from cadc.compute import shards
 from cadc.compute.launch import team
 
 ROOT = Path(__file__).parents[2]
-EVERYWHERE = r".*language_model.*_proj|.*multi_modal_projector\.linear_[12]|.*vision_tower.*(q|v)_proj"
-CASES = ["parts", "adaptive", "proxy"]
+WITHOUT_CONNECTOR = r".*language_model.*_proj|.*vision_tower.*(q|v)_proj"
+EVERYWHERE = rf"{WITHOUT_CONNECTOR}|.*multi_modal_projector\.linear_[12]"
+CONNECTOR = r".*multi_modal_projector\.linear_[12]"
+CASES = ["parts", "adaptive", "proxy", "full"]
 #: Batches of five in two processes: three rows and two; the last has one row, so that the second process has none.
 SETTINGS = {"batch_size": 5, "epsilon": 1e-4, "warmup_share": 0.0}
 PLAN = dict(
@@ -26,10 +29,11 @@ def task() -> shards.Task:
 
     from cadc.config.params import Lora, load_params
     from cadc.model.encode import EncodedRows
-    from cadc.model.load import add_lora, load_base, load_processor, save_adapter
+    from cadc.model.load import add_lora, load_base, load_processor, save_adapter, unfrozen
     from cadc.training.adaptive import Plan
     from cadc.training.checkpoint import Checkpoint
     from cadc.training.finetune import finetune
+    from cadc.training.parallel import save_tuned
     from cadc.training.proxy import proxy_run
     from cadc.training.unlocking import UnlockedRows, tune
 
@@ -51,18 +55,18 @@ def task() -> shards.Task:
         proxy_run(folder, pool, processor, params.model_copy(update={"proxy": changed, "model": model}), seed=0)
 
     def parts(folder: Path) -> None:
-        """Micro-batches of two, checkpointed, padded; the second process gets rows without images, then rows
-        without answers."""
-        tuned, rows = fresh(), EncodedRows(pool, processor, 256)
+        """Micro-batches of two, checkpointed, padded, with dropout and the connector trained whole; the second process
+        gets rows without images, then rows without answers."""
+        lora = Lora(rank=2, alpha=4, targets=WITHOUT_CONNECTOR, dropout=0.1, whole=CONNECTOR)
+        tuned, rows = add_lora(load_base(model), lora, 0), EncodedRows(pool, processor, 256)
         seen = [row for row in range(100) if pool["images"][row].as_py()]
         blind = [row for row in range(240) if not pool["images"][row].as_py()]
         for row in seen[7:10]:
             rows[row]["labels"].fill_(-100)
         order = [*seen[:2], *blind[:2], seen[2], *seen[5:10], seen[3], *seen[11:16]]
         options = model.model_copy(update={"packing": False, "gradient_checkpointing": True})
-        losses = finetune(
-            tuned, rows, torch.tensor(order).numpy(), settings.model_copy(update={"micro_batch": 2}), options
-        )
+        how = settings.model_copy(update={"micro_batch": 2, "whole_learning_rate": 1e-4})
+        losses = finetune(tuned, rows, torch.tensor(order).numpy(), how, options)
         if team()[0] == 0:
             save_adapter(tuned, folder)
             artifacts.save_array(folder / "loss.npy", losses)
@@ -89,9 +93,36 @@ def task() -> shards.Task:
             artifacts.save_selection(folder / "selection.parquet", made.selection)
             artifacts.save_array(folder / "rounds.npy", made.history)
 
+    def full(folder: Path) -> None:
+        """The language model's own weights, in micro-batches; breaks off in the fourth step and goes on."""
+        order, how = torch.arange(23).numpy(), settings.model_copy(update={"micro_batch": 2, "checkpoint_steps": 2})
+
+        class BreaksOff:
+            def __len__(self):
+                return len(order)
+
+            def __getitem__(self, examples):
+                if examples.start >= 15:
+                    raise InterruptedError
+                return order[examples]
+
+        def run(schedule):
+            tuned = unfrozen(load_base(model), r".*language_model.*|lm_head.*")
+            checkpoint = Checkpoint(folder.with_suffix(".checkpoint"))
+            return tuned, finetune(
+                tuned, EncodedRows(pool, processor, 256), schedule, how, model, checkpoint=checkpoint
+            )
+
+        with suppress(InterruptedError):
+            run(BreaksOff())
+        tuned, losses = run(order)
+        save_tuned(tuned, folder, torch.float32)
+        if team()[0] == 0:
+            artifacts.save_array(folder / "loss.npy", losses)
+
     if os.environ.get("DIE"):
         Checkpoint.save = die_behind_a_checkpoint(Checkpoint.save)
-    cases = {"proxy": proxy, "parts": parts, "adaptive": adaptive}
+    cases = {"proxy": proxy, "parts": parts, "adaptive": adaptive, "full": full}
     return lambda name, folder: cases[name](folder)
 
 

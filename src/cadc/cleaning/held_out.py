@@ -55,7 +55,7 @@ def training() -> shards.Task:
     def train(held_out: int, folder: Path) -> None:
         model = add_lora(load_base(model_params), model_params.lora, own.seed)
         order = training_order(fold, held_out, keeper, own.epochs, own.seed)
-        finetune(model, rows, order, params.proxy, model_params)
+        finetune(model, rows, order, params.proxy, model_params, seed=own.seed)
         save_adapter(model, folder)
         which = np.flatnonzero(has_image & learnt_from(fold, held_out, keeper))
         if len(which):

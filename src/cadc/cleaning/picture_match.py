@@ -28,6 +28,7 @@ from cadc.gradients.influence import token_batches
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.load import load_adapter, load_base, save_adapter, trainable
+from cadc.training.optimizer import clip, in_float32, parameter_groups, seed_dropout
 
 Matcher = tuple[PeftModel, torch.nn.Linear]
 
@@ -85,8 +86,9 @@ def train_matching(
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     n_steps = -(-len(order) // how.batch_size)
+    whole_rate = recipe.whole_learning_rate and recipe.whole_learning_rate / recipe.learning_rate * how.learning_rate
     optimizer = torch.optim.AdamW(
-        [*parameters, *head.parameters()],
+        [*parameter_groups(model, how.learning_rate, whole_rate), {"params": list(head.parameters())}],
         how.learning_rate,
         (recipe.beta1, recipe.beta2),
         recipe.epsilon,
@@ -101,15 +103,16 @@ def train_matching(
             with_image_of(rows, int(row), int(other)) for row, other in zip(batch, others, strict=True)
         ]
         own, passed = (torch.arange(len(shown), device=device) < len(batch)).float(), 0.0
-        for at in token_batches(np.array([len(encoded["input_ids"]) for encoded in shown]), batch_tokens):
+        for k, at in enumerate(token_batches(np.array([len(e["input_ids"]) for e in shown]), batch_tokens)):
+            seed_dropout(*seed, i, k)
             with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
-                found = log_odds(model, head, [shown[k] for k in at], pad_id)
+                found = log_odds(model, head, [shown[place] for place in at], pad_id)
             loss = F.binary_cross_entropy_with_logits(found.float(), own[at], reduction="sum") / len(shown)
             loss.backward()
             passed += loss.item()
         if not math.isfinite(passed):
             raise InputError(f"the loss of matching is {passed} at step {i + 1}; lower crossfit.matching.learning_rate")
-        torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm)
+        clip(parameters, recipe.max_grad_norm)
         optimizer.step()
         rate.step()
         optimizer.zero_grad()
@@ -136,7 +139,8 @@ def train_matchers(
     for member in range(how.members):
         for name, parameter in trainable(model).items():
             parameter.data.copy_(start[name])
-        head = train_matching(model, rows, which, keeper, how, recipe, params.dtype, batch_tokens, [seed, member])
+        with in_float32(list(trainable(model).values())):
+            head = train_matching(model, rows, which, keeper, how, recipe, params.dtype, batch_tokens, [seed, member])
         save_adapter(model, to / str(member))
         save_file(head.state_dict(), to / str(member) / "head.safetensors")
 

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from cadc.config.section import Positive, Section
 
 
 class Lora(Section):
+    """What of the base is trained: LoRA in the linear layers that `targets` names, with `dropout` of its inputs while
+    it is trained; and, all of their weights and biases, the linear layers that `whole` names (LLaVA's connector).
+
+    Both are regular expressions that match a module's whole name; no layer is named by both.
+    """
+
     rank: Positive
     alpha: Positive
     targets: str
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    whole: str | None = None
+
+    @model_validator(mode="after")
+    def _patterns(self):
+        for name in ("targets", "whole"):
+            try:
+                re.compile(getattr(self, name) or "")
+            except re.error as error:
+                raise ValueError(f"{name} = {getattr(self, name)!r} is no regular expression ({error})") from None
+        return self
 
 
 class Model(Section):
@@ -25,6 +43,7 @@ class Model(Section):
     packing: bool
     attention: Literal["sdpa", "eager", "flash_attention_2"]
     gradient_checkpointing: bool
+    tf32: bool = False
     trust_remote_code: bool
     processor: dict[str, Any]
     chat_template: str | None

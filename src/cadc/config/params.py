@@ -51,7 +51,15 @@ class Facts(Section):
 
 
 class Optimizer(Section):
+    """How a run is trained: AdamW with warm-up and cosine decay.
+
+    whole_learning_rate: of the layers of `model.lora.whole`; None: `learning_rate`. loss_mean: over a batch's answer
+    tokens, or the mean over its micro-batches of the means over their own (LLaVA, where a GPU has one micro-batch at a
+    time). grouped: batches of rows with images and of rows of text alone, each of similar length, as LLaVA draws them.
+    """
+
     learning_rate: Rate
+    whole_learning_rate: Rate | None = None
     batch_size: Positive
     micro_batch: Positive | None
     checkpoint_steps: Positive | None
@@ -60,7 +68,15 @@ class Optimizer(Section):
     beta1: Share
     beta2: Share
     epsilon: Rate
-    max_grad_norm: Rate
+    max_grad_norm: Rate | None
+    loss_mean: Literal["tokens", "micro_batches"] = "tokens"
+    grouped: bool = False
+
+    @model_validator(mode="after")
+    def _means_of_what(self):
+        if self.loss_mean == "micro_batches" and self.micro_batch is None:
+            raise ValueError("loss_mean: micro_batches is a mean over micro-batches; set micro_batch, too")
+        return self
 
 
 class Proxy(Optimizer):
@@ -137,6 +153,9 @@ class Discover(Section):
 
 
 class Finetune(Optimizer):
+    """full: a regular expression over names of the base's weights, which are then trained whole in place of LoRA."""
+
+    full: Annotated[str, Field(min_length=1)] | None = None
     epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], Passes] = Field(min_length=1)
 
 

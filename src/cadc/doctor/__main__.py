@@ -130,7 +130,7 @@ def main(overrides: list[str]) -> int:
     raw = OmegaConf.to_container(composed(overrides))
     params = checked(raw, "conf")
     arms = {name: Arm.model_validate(arm) for name, arm in raw["arms"].items()}
-    size, annotations = size_of(params.model), checks.annotations_of(params.data)
+    size, annotations = size_of(params.model, params.finetune.full), checks.annotations_of(params.data)
     made, said = [], []
     if size:
         load, said = load_of(params, size, annotations)

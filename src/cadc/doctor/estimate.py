@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cadc.config.arms import Arm
 from cadc.config.params import Optimizer, Params
+from cadc.doctor import full_tuning
 from cadc.doctor.published import Size
 from cadc.training.schedule import epochs_for
 
@@ -155,8 +156,11 @@ def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[
     asking = 2 * size.parameters * load.tokens
     for name, arm in arms.items():
         rows = n * arm.budget * epochs_for(arm.budget, params.finetune.epochs) * len(arm.seeds)
-        disk = len(arm.seeds) * 4 * size.lora
-        made.append(Work(f"finetune@{name}", rows, rows * step, training(params.finetune, size), disk))
+        disk, tuning, work = len(arm.seeds) * 4 * size.lora, training(params.finetune, size), rows * step
+        if size.full:
+            disk, tuning = full_tuning.disk(size, a_weight, len(arm.seeds)), full_tuning.memory(size, tuning, a_weight)
+            work += rows * full_tuning.extra_operations(size, load.tokens)
+        made.append(Work(f"finetune@{name}", rows, work, tuning, disk))
         asked = load.questions * len(arm.seeds)
         made.append(Work(f"score@{name}", asked, asked * asking, reading(size), asked * 200.0))
     return made

@@ -21,7 +21,7 @@ from transformers.initialization import no_init_weights
 
 from cadc.config.errors import InputError
 from cadc.config.params import Model
-from cadc.model.load import add_lora, first_line, trainable
+from cadc.model.load import add_lora, first_line, trainable, unfrozen
 
 _CLIP_L_336 = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096,
                "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 336, "patch_size": 14}  # fmt: skip
@@ -90,13 +90,15 @@ class Size:
     vocabulary: int
     image_tokens: int
     adapted: frozenset[str]  # names of modules with LoRA, numbers left out
+    full: int = 0  # weights that `finetune.full` names
 
 
-def size_of(model: Model) -> Size | None:
-    """The size of `model`, by its own config where that is at hand, else by the published one; None where neither is.
+def size_of(model: Model, full: str | None = None) -> Size | None:
+    """The size of `model`, and of what `full` (`finetune.full`) names of it, by its own config where that is at hand,
+    else by the published one; None where neither is.
 
-    The model is laid out without memory, so that LoRA's targets are tried on its real modules. Raises InputError where
-    they match none, and where `model` reads no images.
+    The model is laid out without memory, so that LoRA's targets and `full` are tried on its real modules. Raises
+    InputError where they match none, and where `model` reads no images.
     """
     try:
         config, tokens = AutoConfig.from_pretrained(model.path, local_files_only=True), None
@@ -121,6 +123,7 @@ def size_of(model: Model) -> Size | None:
             raise InputError(
                 f"model.path: {model.path} is no image-text-to-text model ({first_line(error)})"
             ) from error
+        n_full = sum(p.numel() for p in trainable(unfrozen(base.requires_grad_(False), full)).values()) if full else 0
         laid_out = add_lora(base.requires_grad_(False), model.lora, 0)
     lora = trainable(laid_out)
     text = config.get_text_config()
@@ -134,4 +137,5 @@ def size_of(model: Model) -> Size | None:
         adapted=frozenset(
             ".".join(part for part in name.split(".") if not part.isdigit()).split(".lora_")[0] for name in lora
         ),
+        full=n_full,
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from peft import PeftModel
 from PIL import Image
-from transformers import ProcessorMixin
+from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc import artifacts
 from cadc.config.params import Params
@@ -14,7 +14,7 @@ from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import Benchmarks, run
 from cadc.evaluation.samples import sample_rows, sample_schema
 from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, load_base, load_processor
+from cadc.model.load import fresh_model, load_processor
 from cadc.training.finetune import finetune
 from cadc.training.schedule import static_schedule
 
@@ -44,12 +44,12 @@ class Bench:
         self.processor = load_processor(params.model)
         self.rows = EncodedRows(pool, self.processor, params.model.max_length, long_rows=params.model.long_rows)
 
-    def tuned(self, rows: np.ndarray, n_examples: int, seed: int) -> PeftModel:
-        """The base with a fresh adapter, tuned on pool rows int64 [n] in their order, repeated up to `n_examples`;
-        untuned without rows.
+    def tuned(self, rows: np.ndarray, n_examples: int, seed: int) -> PeftModel | PreTrainedModel:
+        """The base with a fresh adapter, or its own weights (`finetune.full`), tuned on pool rows int64 [n] in their
+        order, repeated up to `n_examples`; untuned without rows.
         """
         params = self.params
-        model = add_lora(load_base(params.model), params.model.lora, seed)
+        model = fresh_model(params, seed)
         if len(rows):
             finetune(
                 model,
@@ -57,6 +57,7 @@ class Bench:
                 static_schedule(artifacts.Selection.of_rows(rows), n_examples),
                 params.finetune,
                 params.model,
+                seed=seed,
             )
         return model
 
@@ -71,7 +72,7 @@ def chat_of(params: Params, processor: ProcessorMixin, blank: bool = False) -> C
     )
 
 
-def answers(model: PeftModel, chat: ChatModel, tasks: Benchmarks) -> pa.Table:
+def answers(model: PeftModel | PreTrainedModel, chat: ChatModel, tasks: Benchmarks) -> pa.Table:
     """Every sample of every task as `sample_schema` has it, by task and document."""
     chat.model = model
     samples = run(chat, tasks)[1]

@@ -20,6 +20,7 @@ from cadc.gradients.per_sample import answer_loss
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import EncodedRows
 from cadc.model.load import trainable
+from cadc.training.optimizer import clip, parameter_groups, seed_dropout
 
 
 def train_score_net(
@@ -30,27 +31,27 @@ def train_score_net(
     settings: Optimizer,
     params: Model,
     learning_rate: float,
+    seed: int = 0,
 ) -> np.ndarray:
     """Train `model` in place with a score-net on the rows of `order`, int64 [n_examples].
 
     Returns the difficulty of all rows, float32 [n_rows]. features float32 [n_rows, width]. `settings` are the model's
     optimizer, batch size and schedule; of a batch, `micro_batch` rows pass at once. The net starts at zero, where all
-    rows of a batch have one weight, and has an AdamW of its own at `learning_rate`. Raises InputError at a loss that is
-    not finite.
+    rows of a batch have one weight, and has an AdamW of its own at `learning_rate`. `seed` is dropout's. Raises
+    InputError at a loss that is not finite.
     """
     parameters, device = list(trainable(model).values()), next(model.parameters()).device
     net = torch.nn.Linear(features.shape[1], 1, device=device)
     torch.nn.init.zeros_(net.weight)
     torch.nn.init.zeros_(net.bias)
     n_steps = -(-len(order) // settings.batch_size)
-    own = {
-        "params": parameters,
-        "lr": settings.learning_rate,
-        "betas": (settings.beta1, settings.beta2),
-        "eps": settings.epsilon,
-        "weight_decay": settings.weight_decay,
-    }
-    optimizer = torch.optim.AdamW([own, {"params": net.parameters(), "lr": learning_rate, "weight_decay": 0.0}])
+    own = {"betas": (settings.beta1, settings.beta2), "eps": settings.epsilon, "weight_decay": settings.weight_decay}
+    optimizer = torch.optim.AdamW(
+        [
+            *(own | group for group in parameter_groups(model, settings.learning_rate, settings.whole_learning_rate)),
+            {"params": net.parameters(), "lr": learning_rate, "weight_decay": 0.0},
+        ]
+    )
     schedule = get_cosine_schedule_with_warmup(optimizer, round(settings.warmup_share * n_steps), n_steps)
     if params.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
@@ -58,10 +59,9 @@ def train_score_net(
     for i in console.track(range(n_steps), "score-net"):
         which = order[i * settings.batch_size : (i + 1) * settings.batch_size]
         weights, losses = net(torch.tensor(features[which], device=device))[:, 0].softmax(0), []
-        for part, share in zip(
-            *(x.split(settings.micro_batch or len(which)) for x in (torch.from_numpy(which), weights.detach())),
-            strict=True,
-        ):
+        parts = (x.split(settings.micro_batch or len(which)) for x in (torch.from_numpy(which), weights.detach()))
+        for k, (part, share) in enumerate(zip(*parts, strict=True)):
+            seed_dropout(seed, i, k)
             inputs = model_inputs(
                 collate([rows[row] for row in part.tolist()], rows.processor.tokenizer.pad_token_id), device
             )
@@ -76,7 +76,7 @@ def train_score_net(
                 f"the loss is {loss.item()} at step {i + 1}; lower proxy.learning_rate or score_net.learning_rate"
             )
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
+        clip(parameters, settings.max_grad_norm)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()

@@ -19,8 +19,9 @@ class Direction:
     `adamw`: m' = b1 m + (1 - b1) g, v' = b2 v + (1 - b2) g^2, G = m'/(1 - b1^(k+1)) / (sqrt(v'/(1 - b2^(k+1))) + eps)
     with k the steps taken. `adamw_own` leaves out b1 m, which every row shares (ours). `adam_less` is what LESS
     released: m' / sqrt(v' + 1e-8), no bias correction, so that directions of small v are momentum. `sgd` is the
-    gradient itself. With `momentum` = b1 m / c1 and `variance` = b2 v / c2 that is (own g + momentum) / (sqrt(square
-    g^2 + variance) + eps).
+    gradient itself. All but that is times the parameter's rate as a share of the run's (ours: 1 but for layers trained
+    whole), so that the run's rate times the direction is the step. With `momentum` = rate b1 m / c1, `variance` =
+    b2 v / c2 and `own(name)` = rate (1 - b1) / c1 it is (own g + momentum) / (sqrt(square g^2 + variance) + eps).
     """
 
     def __init__(self, snapshot: Snapshot, update: Update, device: torch.device):
@@ -29,9 +30,12 @@ class Direction:
         correction1, correction2 = (
             1.0 if less else 1 - beta ** (snapshot.step + 1) for beta in (snapshot.beta1, snapshot.beta2)
         )
-        self.own, self.square = (1 - snapshot.beta1) / correction1, (1 - snapshot.beta2) / correction2
+        self._own, self.square = (1 - snapshot.beta1) / correction1, (1 - snapshot.beta2) / correction2
+        self._rate = snapshot.rate
         keep = 0.0 if update == "adamw_own" else snapshot.beta1 / correction1
-        self.momentum = {name: (keep * m).flatten().to(device) for name, m in snapshot.exp_avg.items()}
+        self.momentum = {
+            name: (keep * self._rate(name) * m).flatten().to(device) for name, m in snapshot.exp_avg.items()
+        }
         self.variance = {
             name: (snapshot.beta2 / correction2 * v).flatten().to(device) for name, v in snapshot.exp_avg_sq.items()
         }
@@ -39,9 +43,13 @@ class Direction:
             self.epsilon = 0.0
             self.variance = {name: v + _EPSILON_LESS for name, v in self.variance.items()}
 
+    def own(self, name: str) -> float:
+        """The factor of a row's own gradient."""
+        return self._own * self._rate(name)
+
     def __call__(self, name: str, gradients: torch.Tensor) -> torch.Tensor:
         """Gradients float32 [B, size] of parameter `name`, flattened row-major, as directions of the same shape."""
         if self.update == "sgd":
             return gradients
         denominator = (gradients * gradients).mul_(self.square).add_(self.variance[name]).sqrt_().add_(self.epsilon)
-        return (gradients * self.own).add_(self.momentum[name]).div_(denominator)
+        return (gradients * self.own(name)).add_(self.momentum[name]).div_(denominator)

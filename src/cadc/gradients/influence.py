@@ -26,6 +26,7 @@ _FIX = (
     "at the proxy's snapshot after step {step}: look at these rows or leave them out; where they are many, lower "
     "proxy.learning_rate or set model.dtype: float32"
 )
+_AT_ONCE = 1 << 28  # coordinates of row gradients of which directions are held: a connector has 17 million a row
 
 
 class SketchedDirections:
@@ -70,9 +71,11 @@ class SketchedDirections:
                 squared = torch.zeros(len(at), device=self.device)
 
                 def consume(name: str, made: torch.Tensor, sketches=sketches, squared=squared) -> None:
-                    squared.add_(torch.linalg.vector_norm(made, dim=1).square_())
-                    for direction, out in zip(directions, sketches, strict=True):
-                        self.sketch.add_direction(name, made, direction, out)
+                    squared.add_(torch.linalg.vector_norm(made, dim=1).square_(), alpha=snapshot.rate(name))
+                    step = max(1, _AT_ONCE // made.shape[1])
+                    for some in (slice(start, start + step) for start in range(0, len(made), step)):
+                        for direction, out in zip(directions, sketches, strict=True):
+                            self.sketch.add_direction(name, made[some], direction, out[some])
 
                 losses = gradients(collate([rows[int(which[i])] for i in at], self.pad_id), consume)
                 for sketch in sketches:
@@ -155,8 +158,8 @@ def row_influence(
 
     Returns influence float32 [n_snapshots, n, n_subtasks], the inner products <G_t(z), T_t(s)>; norm float32
     [n_snapshots, n], |G_t(z)| of the sketched direction; self_influence float32 [n_snapshots, n], lr_t |g_t(z)|^2 of
-    the raw gradient (CADC, curation); loss float32 [n_snapshots, n]. With `capture.keep_sketches` also sketches float32
-    [n_snapshots, n, width].
+    the raw gradient (CADC, curation), each parameter at its own rate; loss float32 [n_snapshots, n]. With
+    `capture.keep_sketches` also sketches float32 [n_snapshots, n, width].
     """
     n, n_subtasks = len(which), trajectories.shape[1]
     out = {"influence": np.zeros((len(snapshots), n, n_subtasks), np.float32)}

@@ -1,7 +1,8 @@
-"""Per-sample gradients of every LoRA parameter from one batched forward and backward pass.
+"""Per-sample gradients of every trained parameter of an adapter from one batched forward and backward pass.
 
-For a linear map y = x W^T the gradient of sample b is sum over positions of (dL/dy)^T x. Hooks on LoRA's two linears
-catch x and dL/dy, so the batch's summed weight gradients are never computed (as in Opacus, bergson and dattri).
+For a linear map y = x W^T the gradient of sample b is sum over positions of (dL/dy)^T x. Hooks on LoRA's two linears,
+and on layers trained whole, catch x and dL/dy, so the batch's summed weight gradients are never computed (as in
+Opacus, bergson and dattri).
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ def answer_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 class PerSampleGradients:
-    """Collects the gradient of each row of a batch with respect to every LoRA parameter.
+    """Collects the gradient of each row of a batch with respect to every parameter of `trainable(model)`.
 
-    Use as a context manager around any number of `__call__`s; LoRA weights ask for no gradient meanwhile. `names` are
-    the parameters in the sorted order of `trainable(model)`, `sizes` their numbers of elements.
+    Use as a context manager around any number of `__call__`s; these ask for no gradient meanwhile. `names` are the
+    parameters in the sorted order of `trainable(model)`, `sizes` their numbers of elements.
     """
 
     def __init__(self, model: PeftModel):
@@ -53,10 +54,10 @@ class PerSampleGradients:
 
     def __enter__(self) -> PerSampleGradients:
         for module in self.model.modules():
-            name = self._name_of.get(id(getattr(module, "weight", None)))
-            if isinstance(module, torch.nn.Linear) and name:
-                module.weight.requires_grad_(False)
-                self._handles.append(module.register_forward_hook(partial(self._on_forward, name)))
+            for part in (getattr(module, "weight", None), getattr(module, "bias", None)):
+                if isinstance(module, torch.nn.Linear) and (name := self._name_of.get(id(part))):
+                    part.requires_grad_(False)
+                    self._handles.append(module.register_forward_hook(partial(self._on_forward, name)))
         if len(self._handles) != len(self.names):
             self.__exit__()
             raise InputError(
@@ -76,6 +77,8 @@ class PerSampleGradients:
         if not output.requires_grad:
             output.requires_grad_(True)  # below the first adapted layer nothing is differentiable: start the graph here
         x = inputs[0].detach()
+        if name.endswith(".bias"):  # of a layer trained whole: a weight whose input is 1
+            x = x.new_ones(*x.shape[:-1], 1)
         self._calls[name] += 1
         output.register_hook(lambda gradient: self._on_backward(name, x, gradient))
 
@@ -130,7 +133,8 @@ class PerSampleGradients:
             losses = answer_loss(self.model(**inputs, use_cache=False).logits, labels)
             losses.sum().backward()
         for name in sorted(self._unreached):
-            consume(name, torch.zeros(self._n_rows, self.parameters[name].numel(), device=device))
+            nothing = torch.zeros(1, self.parameters[name].numel(), device=device)
+            consume(name, nothing.expand(self._n_rows, -1))  # not a row's worth of memory for each
         return losses.detach()
 
     def dense(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -75,7 +75,7 @@ class CountSketch(Exact):
             super().add_direction(name, gradients, direction, out)
             return
         state = (self.sign[name], direction.momentum[name], direction.variance[name])
-        constants = (direction.own, direction.square, direction.epsilon)
+        constants = (direction.own(name), direction.square, direction.epsilon)
         if self.device.type == "cpu":
             arrays = (gradients.contiguous().numpy(), self.shift[name], *(x.numpy() for x in state))
             _add_adamw(*arrays, *(np.float32(x) for x in constants), out.numpy())

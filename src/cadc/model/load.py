@@ -1,23 +1,28 @@
-"""Loading a vision-language model, its processor and its LoRA adapter: any `AutoModelForImageTextToText`."""
+"""Loading a vision-language model, its processor and what is tuned of it: any `AutoModelForImageTextToText`."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging
 
 from cadc.config.errors import InputError
-from cadc.config.params import Lora, Model
+from cadc.config.params import Lora, Model, Params
 from cadc.model.processors import check_features, check_options, check_picture, check_template
 
 logging.disable_progress_bar()  # bars are drawn by cadc.compute.console alone
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+#: What full fine-tuning leaves, in place of an adapter's files.
+WEIGHTS = "weights.safetensors"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def device() -> torch.device:
@@ -95,32 +100,96 @@ def load_base(params: Model) -> PreTrainedModel:
             f"model.path: {folder} holds {pickled[0]} and no safetensors; pickled weights are not read: save the model "
             "again with save_pretrained"
         )
-    options = {"dtype": _DTYPES[params.dtype], "attn_implementation": params.attention, "use_safetensors": True}
+    torch.backends.cuda.matmul.allow_tf32 = params.tf32  # of float32 products; those in bf16 know no other
+    options = {"dtype": DTYPES[params.dtype], "attn_implementation": params.attention, "use_safetensors": True}
     model = _from_pretrained(AutoModelForImageTextToText, params, **options)
     return model.requires_grad_(False).eval().to(device())
 
 
 def add_lora(model: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
-    """Wrap `model` with a fresh LoRA adapter: A from `seed`, B zero, no dropout, fp32.
+    """Wrap `model` with a fresh LoRA adapter: A from `seed`, B zero, fp32, in evaluation mode, without dropout.
 
-    Raises InputError where `lora.targets` match none of its modules.
+    The layers of `lora.whole` are trained as copies of their own, which PEFT keeps with the adapter. Raises InputError
+    where `lora.targets` or `lora.whole` match none of its modules, or name one that they can't.
     """
     torch.manual_seed(seed)
-    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=lora.targets, bias="none")
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets,
+        modules_to_save=_whole_layers(model, lora) or None,
+        bias="none",
+    )
     try:
-        return get_peft_model(model, config)
+        return get_peft_model(model, config).eval()
     except ValueError as error:
         raise InputError(f"model.lora.targets: {first_line(error)}") from error
 
 
-def trainable(model: PeftModel) -> dict[str, torch.nn.Parameter]:
-    """The LoRA parameters by their stable name, sorted: the key of snapshots, optimizer state and sketches."""
-    named = {name.replace(".default.", "."): p for name, p in model.named_parameters() if "lora_" in name}
+def _whole_layers(model: PreTrainedModel, lora: Lora) -> list[str]:
+    """The linear layers that `lora.whole` names. Raises InputError where there is none, or it names what is none, or
+    what has LoRA."""
+    if lora.whole is None:
+        return []
+    named = [(name, module) for name, module in model.named_modules() if re.fullmatch(lora.whole, name)]
+    found = [name for name, module in named if isinstance(module, torch.nn.Linear)]
+    if not found:
+        raise InputError(f"model.lora.whole: {lora.whole} matches no linear layer of the model; mend it, or set null")
+    for name, module in named:
+        if name not in found and any(True for _ in module.parameters(recurse=False)):
+            raise InputError(
+                f"model.lora.whole: {name} is a {type(module).__name__}; name linear layers alone, others have no "
+                "per-sample gradients here"
+            )
+    if twice := [name for name in found if re.fullmatch(lora.targets, name)]:
+        raise InputError(f"model.lora.whole: {twice[0]} is named by model.lora.targets, too; leave it out of one")
+    return found
+
+
+def is_whole(name: str) -> bool:
+    """Whether a name of `trainable` is that of a layer of `model.lora.whole`, not of LoRA."""
+    return ".modules_to_save." in name
+
+
+def unfrozen(model: PreTrainedModel, pattern: str) -> PreTrainedModel:
+    """`model`, with the weights whose whole name matches `pattern` asking for a gradient.
+
+    Raises InputError where there are none.
+    """
+    found = [parameter for name, parameter in model.named_parameters() if re.fullmatch(pattern, name)]
+    if not found:
+        raise InputError(f"finetune.full: {pattern} matches no weight of the model; mend it, or set null for LoRA")
+    for parameter in found:
+        parameter.requires_grad_(True)
+    return model
+
+
+def fresh_model(params: Params, seed: int) -> PeftModel | PreTrainedModel:
+    """The base as `finetune` takes it: with fresh LoRA, or with the weights of `finetune.full` to be trained."""
+    base, full = load_base(params.model), params.finetune.full
+    return unfrozen(base, full) if full else add_lora(base, params.model.lora, seed)
+
+
+def trainable(model: PeftModel | PreTrainedModel) -> dict[str, torch.nn.Parameter]:
+    """What is trained, by its stable name, sorted: the key of snapshots, optimizer state and sketches.
+
+    LoRA and the layers of `model.lora.whole`; of a model without an adapter, the weights that ask for a gradient.
+    """
+    if isinstance(model, PeftModel):
+        named = {name.replace(".default.", "."): p for name, p in model.named_parameters()}
+        named = {name: p for name, p in named.items() if "lora_" in name or is_whole(name)}
+    else:
+        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     return dict(sorted(named.items()))
 
 
-def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write the adapter as PEFT does, with its config's keys and lists sorted: the same bytes in every process."""
+def save_adapter(model: PeftModel | PreTrainedModel, folder: Path) -> None:
+    """Write what was tuned: an adapter as PEFT does, with its config's keys and lists sorted, so that the bytes are the
+    same in every process; of a model without one, its trained weights (`save_weights`)."""
+    if not isinstance(model, PeftModel):
+        save_weights(trainable(model), folder)
+        return
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
@@ -131,8 +200,25 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
-    """`model` with the adapter of `folder`, in evaluation mode. Raises InputError where that is not in safetensors."""
+def save_weights(weights: Mapping[str, torch.Tensor], folder: Path) -> None:
+    """Write weights by name, in their own dtype, as weights.safetensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: w.detach().cpu().contiguous() for name, w in weights.items()}, folder / WEIGHTS)
+
+
+def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedModel:
+    """`model` as `save_adapter` wrote what was tuned of it into `folder`, in evaluation mode.
+
+    Raises InputError where that is not in safetensors, or holds weights that the model has not.
+    """
+    if (folder / WEIGHTS).exists():
+        weights, own = load_file(folder / WEIGHTS), dict(model.named_parameters())
+        if odd := [name for name, w in weights.items() if name not in own or own[name].shape != w.shape]:
+            raise InputError(f"{folder / WEIGHTS}: {odd[0]} is no weight of the model; run the fine-tuning again")
+        with torch.no_grad():
+            for name, weight in weights.items():
+                own[name].copy_(weight)
+        return model.eval()
     if not (folder / "adapter_model.safetensors").exists():  # PEFT would take up a pickle
         raise InputError(f"{folder}: no adapter_model.safetensors; run the fine-tuning again")
     return PeftModel.from_pretrained(model, folder).eval()

@@ -26,7 +26,7 @@ def stretches(source: Path) -> list[int]:
 
 def inputs_of(model: Model, source: Path) -> list:
     """What decides which rows fit, for `shards.run`."""
-    settings = model.model_dump(exclude={"lora", "dtype", "attention", "packing", "gradient_checkpointing"})
+    settings = model.model_dump(exclude={"lora", "dtype", "attention", "packing", "gradient_checkpointing", "tf32"})
     return [settings, source, *model.sources]
 
 

@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
 
 from cadc.compute import console
+from cadc.compute.launch import team
 from cadc.model.load import trainable
+from cadc.training.parallel import gathered, spread_as
 
 _STATE = (
     "step",
@@ -34,8 +37,8 @@ class Checkpoint:
     """Where a run's state is kept, and after which steps it is always written. Only the last one is kept; writing is
     atomic.
 
-    It holds LoRA weights, AdamW's moments, torch's random states (CPU and the model's GPU), the losses so far and the
-    schedule's own state.
+    It holds the trained weights, AdamW's moments, the losses so far and the schedule's own state. No random state:
+    nothing that is drawn depends on what was drawn before.
     """
 
     path: Path
@@ -46,25 +49,22 @@ class Checkpoint:
         """Whether it is written after `step` steps, where one in `every` is asked for (None: no more than `steps`)."""
         return step in self.steps or bool(every and step % every == 0)
 
-    def save(self, model: PeftModel, optimizer: torch.optim.Optimizer, losses: np.ndarray) -> None:
-        """losses: float32, one of each step done."""
-        tensors = {"random": torch.get_rng_state(), "losses": torch.from_numpy(losses.copy())}
-        device = next(model.parameters()).device
-        if device.type == "cuda":
-            tensors["random_cuda"] = torch.cuda.get_rng_state(device)
+    def save(self, model: PeftModel | PreTrainedModel, optimizer: torch.optim.Optimizer, losses: np.ndarray) -> None:
+        """losses: float32, one of each step done. All processes that work together call this; the first one writes."""
+        tensors = {"losses": torch.from_numpy(losses.copy())}
         for name, parameter in trainable(model).items():
-            tensors[f"weight.{name}"] = parameter.detach().cpu().contiguous()
+            tensors[f"weight.{name}"] = gathered(parameter)
             if parameter in optimizer.state:
-                tensors |= {
-                    f"{part}.{name}": optimizer.state[parameter][part].detach().cpu().contiguous() for part in _STATE
-                }
+                tensors |= {f"{part}.{name}": gathered(optimizer.state[parameter][part]) for part in _STATE}
+        if team()[0] > 0:
+            return
         if self.schedule:
             tensors |= {f"schedule.{name}": torch.tensor(array) for name, array in self.schedule.state().items()}
         partial = self.path.with_name(f"{self.path.name}.new")
         save_file(tensors, partial)
         partial.replace(self.path)
 
-    def load(self, model: PeftModel, optimizer: torch.optim.Optimizer) -> np.ndarray:
+    def load(self, model: PeftModel | PreTrainedModel, optimizer: torch.optim.Optimizer) -> np.ndarray:
         """Restore the state. Returns the losses of the steps done, float32, empty where there is no checkpoint."""
         if not self.path.exists():
             return np.empty(0, np.float32)
@@ -72,14 +72,11 @@ class Checkpoint:
         losses = tensors["losses"].numpy()
         with torch.no_grad():
             for name, parameter in trainable(model).items():
-                parameter.copy_(tensors[f"weight.{name}"])
+                parameter.copy_(spread_as(parameter, tensors[f"weight.{name}"]))
                 if f"step.{name}" in tensors:
                     optimizer.state[parameter] = {
-                        part: tensors[f"{part}.{name}"].to(parameter.device) for part in _STATE
+                        part: spread_as(parameter, tensors[f"{part}.{name}"]) for part in _STATE
                     }
-        torch.set_rng_state(tensors["random"])
-        if "random_cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["random_cuda"], next(model.parameters()).device)
         console.line(f"goes on behind step {len(losses)}, from {self.path.name}")
         if self.schedule:
             prefix = "schedule."

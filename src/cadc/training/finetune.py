@@ -1,9 +1,12 @@
-"""LoRA fine-tuning on the rows of a schedule, in its order: a plain loop, with optional snapshots of weights and AdamW
+"""Fine-tuning on the rows of a schedule, in its order: a plain loop, with optional snapshots of weights and AdamW
 state.
+
+What is trained (`trainable`: LoRA and layers trained whole, or the model's own weights) is held in float32 meanwhile.
 
 A Trainer's bookkeeping would take a fifth of the time on a model this small, and it shuffles by default. A batch may be
 split into micro-batches, in one process or several (training/parallel.py): its loss is the mean over all of its answer
-tokens, however it is split.
+tokens, however it is split, unless `loss_mean` is LLaVA's. Dropout's masks depend on seed, step and micro-batch alone:
+however many processes there are, and wherever a run was killed, they are the same; another split has others.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import numpy as np
 import torch
 from peft import PeftModel
 from torch.nn import functional as F
-from transformers import get_cosine_schedule_with_warmup
+from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
 
 from cadc.compute import console
 from cadc.compute.launch import team
@@ -25,6 +28,7 @@ from cadc.model.batches import collate, model_inputs, pack
 from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.folding import folded
 from cadc.model.load import trainable
+from cadc.training.optimizer import clip, in_float32, parameter_groups, seed_dropout
 from cadc.training.parallel import add_up_gradients, shard_base, shares, total
 
 if TYPE_CHECKING:
@@ -47,7 +51,7 @@ def learnt(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def finetune(
-    model: PeftModel,
+    model: PeftModel | PreTrainedModel,
     rows: EncodedRows,
     schedule: Schedule,
     settings: Optimizer,
@@ -55,20 +59,38 @@ def finetune(
     snapshot_steps: set[int] = frozenset(),
     take_snapshot: Snapshot | None = None,
     checkpoint: Checkpoint | None = None,
+    seed: int = 0,
 ) -> np.ndarray:
     """Tune `model` in place on `rows` in the order of `schedule`, which is never changed.
 
     AdamW with linear warm-up and cosine decay (LLaVA-1.5's recipe); the loss is the mean over the batch's answer
-    tokens. `take_snapshot(step, optimizer, lr)` is called after the given steps, `lr` being the rate of the next step.
-    With a `checkpoint` the run resumes from it, if there is one. Several processes that work together all call this
-    alike; the first one takes snapshots and checkpoints. Returns the loss of every step, float32 [n_steps]. Raises
+    tokens, or over the means of its micro-batches (`settings.loss_mean`; one without such tokens adds 0). `seed` is
+    dropout's.
+    `take_snapshot(step, optimizer, lr)` is called after the given steps, `lr` being the rate of the next step. With a
+    `checkpoint` the run resumes from it, if there is one. Several processes that work together all call this alike; the
+    first one takes snapshots and writes checkpoints. Returns the loss of every step, float32 [n_steps]. Raises
     InputError, naming step and row ids, at a loss that is not finite.
     """
-    shard_base(model)
+    with in_float32(list(trainable(model).values())):
+        shard_base(model)
+        return _steps(model, rows, schedule, settings, model_params, snapshot_steps, take_snapshot, checkpoint, seed)
+
+
+def _steps(
+    model: PeftModel | PreTrainedModel,
+    rows: EncodedRows,
+    schedule: Schedule,
+    settings: Optimizer,
+    model_params: Model,
+    snapshot_steps: set[int],
+    take_snapshot: Snapshot | None,
+    checkpoint: Checkpoint | None,
+    seed: int,
+) -> np.ndarray:
     (rank, world), parameters, device = team(), list(trainable(model).values()), next(model.parameters()).device
     n_steps = -(-len(schedule) // settings.batch_size)
     optimizer = torch.optim.AdamW(
-        parameters,
+        parameter_groups(model, settings.learning_rate, settings.whole_learning_rate),
         settings.learning_rate,
         (settings.beta1, settings.beta2),
         settings.epsilon,
@@ -79,7 +101,6 @@ def finetune(
     losses = np.empty(n_steps, np.float32)
     done = checkpoint.load(model, optimizer) if checkpoint else losses[:0]
     losses[: len(done)] = done
-    optimizer.param_groups[0]["initial_lr"] = settings.learning_rate  # which a schedule that goes on asks for
     rate = get_cosine_schedule_with_warmup(
         optimizer, round(settings.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1
     )
@@ -93,24 +114,31 @@ def finetune(
             batches = [batched([rows[int(row)] for row in part], pad_id) for part in parts]
             for batch in batches[n_counted:]:
                 batch["labels"].fill_(IGNORE)
-            n_tokens = total(sum(int((batch["labels"][:, 1:] != IGNORE).sum()) for batch in batches))
+            counts = [int((batch["labels"][:, 1:] != IGNORE).sum()) for batch in batches]
+            n_tokens = total(sum(counts))
             if not n_tokens:
                 raise InputError(
                     f"no token can be learnt at step {i + 1}, {', '.join(rows.ids(which))}: their answers are cut off; "
                     "raise model.max_length or leave these rows out"
                 )
+            if settings.loss_mean == "micro_batches":
+                n_parts = total(n_counted)
+                means_over = [count * n_parts or 1 for count in counts]
+            else:
+                means_over = [n_tokens] * len(batches)
             passed = 0.0
-            for batch in batches:
+            for k, (batch, over) in enumerate(zip(batches, means_over, strict=True)):
+                seed_dropout(seed, i, rank + k * world)
                 inputs = model_inputs(batch, device)
                 keep, targets = learnt(inputs.pop("labels"))
                 with torch.autocast(device.type, torch.bfloat16, enabled=model_params.dtype == "bfloat16"):
                     logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits
-                    loss = F.cross_entropy(logits.float(), targets, reduction="sum") / n_tokens
+                    loss = F.cross_entropy(logits.float(), targets, reduction="sum") / over
                 loss.backward()
                 passed += loss.item()
             losses[i] = total(passed)
             add_up_gradients(parameters)
-            length = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm).item()
+            length = clip(parameters, settings.max_grad_norm)
             if not np.isfinite([losses[i], length]).all():
                 ids = ", ".join(rows.table["id"][int(row)].as_py() for row in which)
                 raise InputError(
@@ -122,7 +150,7 @@ def finetune(
             optimizer.zero_grad()
             if rank == 0 and i + 1 in snapshot_steps:
                 take_snapshot(i + 1, optimizer, rate.get_last_lr()[0])
-            if rank == 0 and checkpoint and checkpoint.due(i + 1, settings.checkpoint_steps):
+            if checkpoint and checkpoint.due(i + 1, settings.checkpoint_steps):
                 checkpoint.save(model, optimizer, losses[: i + 1])
     model.eval()
     return losses

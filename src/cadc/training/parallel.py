@@ -2,24 +2,28 @@
 
 Gradients are summed here, once a batch, and not by DistributedDataParallel or accelerate's `prepare`. These average
 over processes, where the mean over a batch's answer tokens is wanted, and they hang where one process has fewer rows
-with images than another. Only LoRA is trained, which is small beside its base. So FSDP shards the base alone:
-snapshots, checkpoints and adapters are whole in every process.
+with images than another. An adapter is small beside its base. So FSDP shards the base alone: snapshots, checkpoints and
+adapters are whole in every process. Where the model's own weights are trained (`finetune.full`), FSDP shards them, too,
+with their gradients and AdamW's moments; they are gathered to be written.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from peft import PeftModel
 from torch import distributed
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from transformers import PreTrainedModel
 
 from cadc.compute.launch import team
 from cadc.config.errors import InputError
-from cadc.model.load import trainable
+from cadc.model.load import save_adapter, save_weights, trainable
 
 
 def shares(which: np.ndarray, micro_batch: int | None, rank: int, world: int) -> tuple[list[np.ndarray], int]:
@@ -47,12 +51,16 @@ def total(value: float) -> float:
 def add_up_gradients(parameters: list[torch.nn.Parameter]) -> None:
     """Put the sum over all processes into every `.grad`; zero for a parameter that no row of the batch reaches.
 
-    AdamW would skip a parameter without a gradient, so that the result would depend on how the batch is split.
+    AdamW would skip a parameter without a gradient, so that the result would depend on how the batch is split. Of
+    sharded weights FSDP has made the mean.
     """
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-    if team()[1] > 1:
+    if any(isinstance(parameter, DTensor) for parameter in parameters):
+        for parameter in parameters:
+            parameter.grad.mul_(team()[1])
+    elif team()[1] > 1:
         flat = torch.cat([parameter.grad.flatten() for parameter in parameters])
         distributed.all_reduce(flat)
         for parameter, gradient in zip(
@@ -75,9 +83,36 @@ def spread(measure: Callable[[np.ndarray], np.ndarray], which: np.ndarray) -> np
     return torch.stack(parts, 1).flatten(0, 1)[: len(which)].numpy()
 
 
-def shard_base(model: PeftModel) -> None:
-    """Under accelerate's FSDP config, shard the frozen base over the processes, layer by layer of its language model.
-    LoRA stays whole.
+def gathered(tensor: torch.Tensor) -> torch.Tensor:
+    """A weight or moment whole, on the CPU: of one that is sharded, all processes ask together."""
+    tensor = tensor.detach()
+    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).cpu().contiguous()
+
+
+def spread_as(parameter: torch.nn.Parameter, whole: torch.Tensor) -> torch.Tensor:
+    """`whole`, a weight or moment of `parameter`, on its device, sharded as it is. A mere number, AdamW's step, stays
+    one."""
+    if isinstance(parameter, DTensor) and whole.shape == parameter.shape:
+        return distribute_tensor(whole.to(parameter.device), parameter.device_mesh, parameter.placements)
+    return whole.to(parameter.device)
+
+
+def save_tuned(model: PeftModel | PreTrainedModel, folder: Path, dtype: torch.dtype) -> None:
+    """`save_adapter` for processes that work together, which all call this: the first one writes.
+
+    Sharded weights, which training leaves in float32, are written in `dtype`.
+    """
+    if any(isinstance(parameter, DTensor) for parameter in trainable(model).values()):
+        weights = {name: gathered(parameter).to(dtype) for name, parameter in trainable(model).items()}
+        if team()[0] == 0:
+            save_weights(weights, folder)
+    elif team()[0] == 0:
+        save_adapter(model, folder)
+
+
+def shard_base(model: PeftModel | PreTrainedModel) -> None:
+    """Under accelerate's FSDP config, shard the base over the processes, layer by layer of its language model. LoRA and
+    layers trained whole beside it stay whole; the weights of `finetune.full` are sharded.
 
     What is outside these layers (vision tower, embeddings) is gathered at once for every pass, so that a process
     without images need not wait for one with images. Each device must hold the whole base once, while it is loaded.
@@ -90,7 +125,22 @@ def shard_base(model: PeftModel) -> None:
             "accelerate's config: FSDP works with fsdp_version: 2 and without fsdp_offload_params, "
             "as in conf/accelerate/fsdp.yaml"
         )
+    adapted = isinstance(model, PeftModel)
+    base = model.get_base_model() if adapted else model
+    if not adapted:
+        _refuse_unreached(base)
     mesh = distributed.init_device_mesh(next(model.parameters()).device.type, (team()[1],))
     options = {"mesh": mesh, "reshard_after_forward": os.environ.get("FSDP_RESHARD_AFTER_FORWARD") == "true"}
-    for part in (*model.get_base_model().get_decoder().layers, model):
-        fully_shard(part, ignored_params=set(trainable(model).values()), **options)
+    for part in (*base.get_decoder().layers, model):
+        fully_shard(part, ignored_params=set(trainable(model).values()) if adapted else None, **options)
+
+
+def _refuse_unreached(model: PreTrainedModel) -> None:
+    """Processes add up sharded gradients during the backward pass, and would wait for one without images."""
+    parts = (model.get_decoder(), model.get_input_embeddings(), model.get_output_embeddings())
+    reached = {id(parameter) for part in parts for parameter in part.parameters()}
+    if beyond := [name for name, parameter in trainable(model).items() if id(parameter) not in reached]:
+        raise InputError(
+            f"finetune.full: {beyond[0]} is no weight of the language model, and under FSDP only these can be trained: "
+            "name them alone, or start without fsdp.yaml"
+        )

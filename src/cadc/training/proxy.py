@@ -17,6 +17,7 @@ from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
+from cadc.training.grouping import grouped_schedule
 from cadc.training.snapshots import save_snapshot, snapshot_steps
 
 
@@ -28,7 +29,8 @@ def proxy_run(folder: Path, pool: pa.Table, processor, params: Params, seed: int
     """
     proxy = params.proxy
     rows = np.random.default_rng(seed).permutation(pool.num_rows)[: n_selected(proxy.pool_fraction, pool.num_rows)]
-    order = np.resize(rows, round(proxy.epochs * len(rows)))
+    n_examples = round(proxy.epochs * len(rows))
+    order = grouped_schedule(pool, rows, n_examples, proxy, seed) if proxy.grouped else np.resize(rows, n_examples)
     n_steps = -(-len(order) // proxy.batch_size)
     steps = snapshot_steps(n_steps, proxy.snapshots_at)
     model = add_lora(load_base(params.model), params.model.lora, seed)
@@ -42,7 +44,8 @@ def proxy_run(folder: Path, pool: pa.Table, processor, params: Params, seed: int
     encoded = EncodedRows(
         pool, processor, params.model.max_length, keep=proxy.epochs > 1, long_rows=params.model.long_rows
     )
-    losses = finetune(model, encoded, order, proxy, params.model, set(steps), take, Checkpoint(kept / "checkpoint"))
+    checkpoint = Checkpoint(kept / "checkpoint")
+    losses = finetune(model, encoded, order, proxy, params.model, set(steps), take, checkpoint, seed)
     if team()[0] > 0:
         return
     artifacts.write_json(

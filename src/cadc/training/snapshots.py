@@ -1,4 +1,4 @@
-"""Proxy snapshots: LoRA weights and AdamW state by parameter name, and when they are taken."""
+"""Proxy snapshots: trained weights and AdamW state by parameter name, and when they are taken."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from safetensors.torch import load_file, save_file
 
 from cadc import artifacts
 from cadc.config.errors import InputError
-from cadc.model.load import trainable
+from cadc.model.load import is_whole, trainable
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """State after `step` updates: weights, first and second moments by parameter name; `lr` is the next step's rate."""
+    """State after `step` updates: weights, first and second moments by parameter name; `lr` is the next step's rate.
+
+    whole_rate: the rate of layers trained whole, as a share of `lr`, which is LoRA's.
+    """
 
     step: int
     lr: float
@@ -26,6 +29,11 @@ class Snapshot:
     weights: dict[str, torch.Tensor]
     exp_avg: dict[str, torch.Tensor]
     exp_avg_sq: dict[str, torch.Tensor]
+    whole_rate: float = 1.0
+
+    def rate(self, name: str) -> float:
+        """The rate of parameter `name` as a share of `lr`."""
+        return self.whole_rate if is_whole(name) else 1.0
 
 
 def snapshot_steps(n_steps: int, shares: list[float]) -> list[int]:
@@ -57,10 +65,13 @@ def save_snapshot(
         for moment in ("exp_avg", "exp_avg_sq"):
             value = state[parameter][moment] if parameter in state else torch.zeros_like(parameter)
             tensors[f"{name}.{moment}"] = value.detach().float().cpu().contiguous().clone()
-    group = optimizer.param_groups[0]
+    group, *others = optimizer.param_groups
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / f"snapshot_{index}.safetensors")
-    return {"step": step, "lr": lr, "beta1": group["betas"][0], "beta2": group["betas"][1], "epsilon": group["eps"]}
+    entry = {"step": step, "lr": lr, "beta1": group["betas"][0], "beta2": group["betas"][1], "epsilon": group["eps"]}
+    if others:  # layers trained whole
+        entry["whole_rate"] = others[0]["initial_lr"] / group["initial_lr"]
+    return entry
 
 
 def load_snapshots(folder: Path) -> list[Snapshot]:

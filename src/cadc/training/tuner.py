@@ -11,13 +11,16 @@ from cadc import artifacts
 from cadc.compute import console
 from cadc.compute.launch import team
 from cadc.config.budgets import n_selected
+from cadc.config.errors import InputError
 from cadc.config.params import Params
 from cadc.config.plan import Plan
 from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, load_base, load_processor, save_adapter
+from cadc.model.load import DTYPES, fresh_model, load_processor
 from cadc.training import unlocking
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
+from cadc.training.grouping import grouped_schedule
+from cadc.training.parallel import save_tuned
 from cadc.training.schedule import n_examples, static_schedule
 
 
@@ -25,6 +28,14 @@ def checkpoint_beside(folder: Path) -> Path:
     """Where the run that is tuned into `folder` keeps what it goes on from: a killed run's folder is cleared, what is
     beside it stays."""
     return folder.with_suffix(".checkpoint")
+
+
+def _refuse_stages(there: bool, what: str) -> None:
+    if there:
+        raise InputError(
+            f"finetune.grouped: {what}, and grouping by length would undo their order; set false for this arm, or "
+            "curate.sequence: none"
+        )
 
 
 class Tuner:
@@ -35,24 +46,26 @@ class Tuner:
         model = params.model
         self.rows = EncodedRows(self.pool, self.processor, model.max_length, long_rows=model.long_rows)
 
-    def fresh_model(self, seed: int):
-        """The base with a fresh adapter."""
-        return add_lora(load_base(self.params.model), self.params.model.lora, seed)
-
     def static(self, seed: int, selection: artifacts.Selection, folder: Path) -> None:
-        """Train on `selection` in rank order; the adapter and loss.npy go into `folder`."""
-        settings, model = self.params.finetune, self.fresh_model(seed)
+        """Train on `selection` in rank order, or in batches grouped by modality and length; what was tuned and loss.npy
+        go into `folder`. Raises InputError where stages are to be grouped."""
+        settings, model = self.params.finetune, fresh_model(self.params, seed)
         examples = n_examples(selection.n_unique, self.pool.num_rows, settings.epochs)
         checkpoint = Checkpoint(checkpoint_beside(folder))
-        schedule = static_schedule(selection, examples)
-        losses = finetune(model, self.rows, schedule, settings, self.params.model, checkpoint=checkpoint)
+        if settings.grouped:
+            _refuse_stages(len(np.unique(selection.stage)) > 1, "the selection has stages")
+            schedule = grouped_schedule(self.pool, np.asarray(selection.row), examples, settings, seed)
+        else:
+            schedule = static_schedule(selection, examples)
+        losses = finetune(model, self.rows, schedule, settings, self.params.model, checkpoint=checkpoint, seed=seed)
         self._save(model, losses, folder)
         if team()[0] == 0 and self.rows.cut:
             console.line(self.rows.summary())
 
     def adaptive(self, seed: int, warm_up: artifacts.Selection, plan: Path, folder: Path) -> None:
         """Train on the warm-up, then on what `plan`, the selection's plan.json, chooses; beside the adapter all rows
-        and rounds.npy."""
+        and rounds.npy. Raises InputError where its rounds are to be grouped."""
+        _refuse_stages(self.params.finetune.grouped, "the method chooses rows while it trains")
         settings, model, n = (
             self.params.finetune,
             self.params.model,
@@ -60,7 +73,7 @@ class Tuner:
         )
         rows = unlocking.UnlockedRows(self.pool, self.processor, model.max_length, long_rows=model.long_rows)
         made = unlocking.tune(
-            lambda: self.fresh_model(seed),
+            lambda: fresh_model(self.params, seed),
             rows,
             Plan(**artifacts.read_json(plan)),
             np.asarray(artifacts.load_array(plan.with_name("cluster.npy"))),
@@ -78,7 +91,7 @@ class Tuner:
         self._save(made.model, made.losses, folder)
 
     def _save(self, model, losses: np.ndarray, folder: Path) -> None:
+        save_tuned(model, folder, DTYPES[self.params.model.dtype])
         if team()[0] == 0:
-            save_adapter(model, folder)
             artifacts.save_array(folder / "loss.npy", losses)
             checkpoint_beside(folder).unlink(missing_ok=True)

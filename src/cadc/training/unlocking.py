@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from peft import PeftModel
+from transformers import PreTrainedModel
 
 from cadc.artifacts import Selection
 from cadc.compute import console
@@ -47,15 +49,16 @@ class UnlockedRows(EncodedRows):
 class TunedRun:
     """A finished run: the tuned model, the loss of every step float32, the unlocked rows, `Adaptive.history`."""
 
-    model: PeftModel
+    model: PeftModel | PreTrainedModel
     losses: np.ndarray
     selection: Selection
     history: np.ndarray
 
 
 def tune(
-    fresh_model: Callable[[], PeftModel], rows: UnlockedRows, plan: Plan, cluster: np.ndarray, warm_up: np.ndarray,
-    n: int, n_examples: int, seed: int, settings: Optimizer, model_params: Model, checkpoint_path: Path,
+    fresh_model: Callable[[], PeftModel | PreTrainedModel], rows: UnlockedRows, plan: Plan, cluster: np.ndarray,
+    warm_up: np.ndarray, n: int, n_examples: int, seed: int, settings: Optimizer, model_params: Model,
+    checkpoint_path: Path,
 ) -> TunedRun:  # fmt: skip
     """Train on `n` rows unlocked round by round, `n_examples` examples in all; resumes from `checkpoint_path` if it is
     there.
@@ -67,13 +70,15 @@ def tune(
     """
     if plan.judge_url and team()[1] > 1:
         raise InputError("judge_url: answers are judged by one process; start this method without `accelerate launch`")
-    model = fresh_model()
+    model, in_bf16 = fresh_model(), model_params.dtype == "bfloat16"
     judge = Endpoint(plan.judge_url, plan.judge_model) if plan.judge_url else None
 
     def measure(which: np.ndarray) -> np.ndarray:
-        scores = spread(lambda mine: measured(model, rows, mine, settings.batch_size), which)
+        with torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=in_bf16):  # as it trains
+            scores = spread(lambda mine: measured(model, rows, mine, settings.batch_size), which)
+            if judge:
+                scores[:, 1] = judged(model, rows, which, judge, settings.batch_size)
         if judge:
-            scores[:, 1] = judged(model, rows, which, judge, settings.batch_size)
             console.line(f"the judge: {summary(judge.spent)}")
         return scores
 
@@ -81,12 +86,12 @@ def tune(
     checkpoint = Checkpoint(
         checkpoint_path, frozenset(mark // settings.batch_size for mark in schedule.marks), schedule
     )
-    losses = finetune(model, rows, schedule, settings, model_params, checkpoint=checkpoint)
+    losses = finetune(model, rows, schedule, settings, model_params, checkpoint=checkpoint, seed=seed)
     selection = schedule.selection()
     if plan.shuffled:
         order = np.random.default_rng([seed, n, SHUFFLED]).permutation(n)
         model = fresh_model()
-        again = finetune(model, rows, np.resize(selection.row[order], len(schedule)), settings, model_params)
+        again = finetune(model, rows, np.resize(selection.row[order], len(schedule)), settings, model_params, seed=seed)
         losses = np.concatenate([losses, again])
         selection = Selection(
             selection.row[order], selection.weight[order], selection.capability[order], np.zeros(n, np.int32)
