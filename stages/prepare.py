@@ -120,11 +120,9 @@ def write_target(params: Params, target: str, scored: Scored) -> None:
         console.line(f"probe: {said}; they are left out of what is aimed at")
     if not chosen:
         raise InputError(f"capture.targets: {target}: every row shows a picture that is scored; aim at another target")
-    rules = params.pool.image_rules | {"min_side": 1}
-    where = f"{target}, row"
-    shown = ((f"{where} {row['id']}", image) for row, _, _ in map(rows.__getitem__, chosen) for image in row["images"])
-    check_benchmark(shown, **rules)
-    write_chosen(artifacts.PROBE, target, map(rows.__getitem__, chosen))
+    file = write_chosen(artifacts.PROBE, target, map(rows.__getitem__, chosen))
+    shown = ((f"{target}, row {row}", image) for row, image in pictures_in([file], "id"))
+    check_benchmark(shown, **params.pool.image_rules | {"min_side": 1})
     console.line(f"probe: {name}: {len(chosen)} of {len(rows)} rows are aimed at")
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import runpy
 import shutil
+from io import BytesIO
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
@@ -47,9 +48,12 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def prepare(folder, params, request):
-    main = runpy.run_path(str(request.config.rootpath / "stages/prepare.py"))["main"]
+def main(request):
+    return runpy.run_path(str(request.config.rootpath / "stages/prepare.py"))["main"]
 
+
+@pytest.fixture
+def prepare(folder, params, main):
     def run(targets, tasks=("scienceqa_img",), rows=None):
         mine = {"path": str(folder), "annotations": "train.json", "images": "images", "choice": None, "yesno": None}
         data = params.data.model_copy(update={**mine, "probe": "mirror", "score": "mirror"})
@@ -126,6 +130,17 @@ def test_a_bad_row_of_a_file_stops_the_run(folder, prepare):
         prepare(["mine.json"])
 
 
+def test_a_damaged_picture_of_a_benchmark_is_named(folder, prepare):
+    kinds, rows = MIRROR["scienceqa_img"]
+    file = BytesIO()
+    noise(200).save(file, "PNG")
+    cut = {"bytes": file.getvalue()[:300], "path": None}
+    others = [row | {"image": cut if i == 4 else noise(100 + i)} for i, row in enumerate(rows)]
+    write(folder / "mirror", "scienceqa_img", (kinds, others), aims("scienceqa_img"))
+    with pytest.raises(InputError, match=r"^scienceqa_img, row scienceqa_img 4: image .* fetch the data set again"):
+        prepare(["scienceqa_img"])
+
+
 def test_a_mirror_without_the_split_to_aim_at_is_named(folder, prepare):
     write(folder / "mirror", "textvqa_val", MIRROR["textvqa_val"])
     with pytest.raises(InputError, match="mirror/lmms-lab-encoder/textvqa, config default, split train: can't be read"):
@@ -140,3 +155,18 @@ def test_where_there_is_no_target_nothing_is_aimed_at_and_rows_are_about_nothing
     shutil.copytree(artifacts.RAW, artifacts.POOL)
     capture = params.capture.model_copy(update={"targets": []})
     assert nearest_meta_task(params.model_copy(update={"capture": capture})).tolist() == ["", ""]
+
+
+def test_a_file_stands_beside_the_mini_world_s_benchmarks_which_lie_as_they_did(folder, params, main):
+    sizes = params.benchmarks.model_copy(update=dict.fromkeys(type(params.benchmarks).model_fields, 1))
+    (folder / "images/mine.json").write_text(json.dumps([talk(2), talk(3)]))
+    there = []
+    for targets in (["pope"], ["pope", "images/mine.json"]):
+        capture = params.capture.model_copy(update={"targets": targets})
+        world = params.world.model_copy(update={"rows": 60})
+        main(params.model_copy(update={"capture": capture, "benchmarks": sizes, "world": world}))
+        files = (path for path in artifacts.PROBE.rglob("*") if path.is_file())
+        there.append({str(path.relative_to(artifacts.PROBE)): path.read_bytes() for path in files})
+        names = load_probe(artifacts.PROBE, targets)[0]["id"].to_pylist()
+    assert names[-2:] == ["mine 2", "mine 3"] and names[0].startswith("pope ")
+    assert set(there[1]) - set(there[0]) == {"targets/mine.parquet"} and there[0].items() < there[1].items()

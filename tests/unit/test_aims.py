@@ -6,6 +6,8 @@ from omegaconf import OmegaConf
 from cadc.compose.files import composed, files
 from cadc.config.errors import InputError
 from cadc.config.params import checked
+from cadc.doctor.__main__ import probed
+from cadc.doctor.checks import benchmark_findings
 from cadc.evaluation.aims import AIMS, SPLITS, aims, check_targets, same_rows
 from cadc.evaluation.catalogue import TASKS, needs
 
@@ -83,3 +85,15 @@ def test_without_a_target_what_needs_one_is_named_in_one_sentence_and_all_else_i
     params = OmegaConf.create(next(text for path, text in made.items() if path.name == "params.yaml"))
     assert set(params.arms) == {"progress", "random", "task_budget_random", "full"} and not params.captures
     assert "conf/studies/leaderboard.yaml is left out, whose row 'cadc' aims at one" in capsys.readouterr().out
+
+
+def test_the_doctor_looks_for_what_is_aimed_at_and_counts_its_rows():
+    params = checked(OmegaConf.to_container(composed([*REAL, "capture.targets=[gqa,mine.json]"])), "conf")
+    found = {finding.what: finding.text for finding in benchmark_findings(params)}
+    said = found["lmms-lab-encoder/GQA: gqa (aimed at), gqa (12,578 rows)"]
+    assert (
+        said == "hf download --repo-type dataset lmms-lab-encoder/GQA --local-dir data/benchmarks/lmms-lab-encoder/GQA"
+    )
+    assert not any("mine" in what for what in found)
+    assert probed("gqa", None) == (132062, 10) and probed("gqa", 1000) == (1000, 10)
+    assert probed("mmt_val", None) == (3127, 162) and probed("mine.json", 50) == (50, 10)

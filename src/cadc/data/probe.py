@@ -127,8 +127,8 @@ def place_of(root: Path, target: str) -> Path:
     return chosen if chosen.is_file() or target not in REPOSITORY else root / REPOSITORY[target]
 
 
-def write_chosen(root: Path, target: str, rows: Iterable[Probe]) -> None:
-    """Write the rows that are aimed at of a target."""
+def write_chosen(root: Path, target: str, rows: Iterable[Probe]) -> Path:
+    """Write the rows that are aimed at of a target. Returns the file."""
     file = chosen_file(root, target)
     file.parent.mkdir(parents=True, exist_ok=True)
     waiting: list[dict] = []
@@ -139,6 +139,7 @@ def write_chosen(root: Path, target: str, rows: Iterable[Probe]) -> None:
                 writer.write_table(pa.Table.from_pylist(waiting, schema=_SCHEMA))
                 waiting.clear()
         writer.write_table(pa.Table.from_pylist(waiting, schema=_SCHEMA))
+    return file
 
 
 def probe_rows(root: Path, target: str, whole: bool = False) -> Iterator[Probe]:
