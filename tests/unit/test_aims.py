@@ -84,7 +84,19 @@ def test_without_a_target_what_needs_one_is_named_in_one_sentence_and_all_else_i
     made = files(["capture.targets=[]", *(f"~{name}" for name in NEEDING)])
     params = OmegaConf.create(next(text for path, text in made.items() if path.name == "params.yaml"))
     assert set(params.arms) == {"progress", "random", "task_budget_random", "full"} and not params.captures
-    assert "conf/studies/leaderboard.yaml is left out, whose row 'cadc' aims at one" in capsys.readouterr().out
+    said = "conf/studies/leaderboard.yaml is left out: its row 'cadc' needs a target, and capture.targets is []"
+    assert said in capsys.readouterr().out
+
+
+def test_a_discovery_of_what_is_not_aimed_at_is_named_and_a_study_of_it_left_out(capsys):
+    other = ["data=llava-665k", "capture.targets=[gqa]"]
+    with pytest.raises(InputError, match=r"^discoveries.cadc.discover.targets: mmt_val is not among capture.targets; "):
+        check(*other)
+    made = {path.parent.name for path in files([*REAL, *other])}
+    assert "leaderboard" in made and "sensitivity" not in made
+    assert "sensitivity.yaml is left out: its row 'targets: MMT-Bench alone (CADC)' aims at mmt_val, and capture" in (
+        capsys.readouterr().out
+    )
 
 
 def test_the_doctor_looks_for_what_is_aimed_at_and_counts_its_rows():

@@ -59,13 +59,19 @@ def _fault(fault: ErrorDetails) -> str:
 
 
 def left_out(name: str, study: Study, library: dict) -> bool:
-    """Whether a study has a row that needs a target where capture.targets is empty. A line says so."""
-    rows = [] if library["capture"]["targets"] else [row for table in study.tables for row in table.rows]
-    if aiming := [row.title for row in rows if needs_target(library, row)]:
-        console.line(
-            f"capture.targets is empty: conf/studies/{name}.yaml is left out, whose row {aiming[0]!r} aims at one"
-        )
-    return bool(aiming)
+    """Whether a study has a row that aims at what is not in capture.targets, or at anything where that is empty. A line
+    says so."""
+    targets = library["capture"]["targets"]
+    for row, common in ((row, table.set) for table in study.tables for row in table.rows):
+        wanted = (common | row.set).get("discover.targets", [])
+        if not set(wanted) <= set(targets) or (not targets and needs_target(library, row)):
+            what = f"aims at {', '.join(wanted)}" if wanted else "needs a target"
+            console.line(
+                f"conf/studies/{name}.yaml is left out: its row {row.title!r} {what}, and capture.targets is "
+                f"[{', '.join(targets)}]"
+            )
+            return True
+    return False
 
 
 def files(overrides: list[str], conf: Path = CONF, pipelines: Path = PIPELINES) -> dict[Path, str]:

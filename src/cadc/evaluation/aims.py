@@ -65,8 +65,8 @@ def check_targets(params: Params, variants: dict[str, dict]) -> None:
     """Check that what capture.targets names is there to be aimed at, before anything runs.
 
     `variants`: params.yaml as it stands, its named variants and arms. Raises InputError with a line for each target
-    that is unknown, named twice, a file that is not there, or scored on the same rows; and one that names all that
-    needs a target where there is none.
+    that is unknown, named twice, a file that is not there, or scored on the same rows, for each discovery of what is
+    not aimed at, and one that names all that needs a target where there is none.
     """
     targets, data = params.capture.targets, params.data
     names, faults = list(map(target_name, targets)), []
@@ -91,6 +91,12 @@ def check_targets(params: Params, variants: dict[str, dict]) -> None:
             faults.append(
                 f"{', '.join(both)}: aimed at (capture.targets) and scored (evaluate.tasks) on the same rows of "
                 f"{data.score}; drop one, or give data.probe a folder of its own"
+            )
+    for name, made in (variants.get("discoveries") or {}).items() if targets else ():
+        if beyond := [each for each in made["discover"]["targets"] if each not in targets]:
+            faults.append(
+                f"discoveries.{name}.discover.targets: {', '.join(beyond)} is not among capture.targets; set it, as to "
+                f"${{capture.targets}}, or leave out what is made of it: ~discoveries.{name} and its arms"
             )
     if not targets and (aiming := _aiming(variants)):
         faults.append(
