@@ -25,7 +25,7 @@ def discovery(name: str) -> Discover:
 def main(params: Params) -> None:
     folder = artifacts.CAPTURE / params.trajectories
     known = [one["target"] for one in artifacts.read_json(folder / "subtasks.json")]
-    sets = {"all": sorted(set(known))} | {FORM[target]: [target] for target in known if FORM[target] in APART}
+    sets = {"all": sorted(set(known))} | {FORM[target]: [target] for target in known if FORM.get(target) in APART}
     rates = np.array([one["lr"] for one in artifacts.read_json(artifacts.proxy_run(params.run) / "snapshots.json")])
     discoveries = {name: discovery(name) for name in DISCOVERIES}
     n_draws = max(discover.bootstrap for discover in discoveries.values())  # both are drawn alike to tell agreement

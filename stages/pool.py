@@ -21,7 +21,8 @@ from cadc import artifacts
 from cadc.compute import console, shards
 from cadc.compute.stage import run_stage
 from cadc.config.params import Params, load_params
-from cadc.data.probe import REPOSITORY
+from cadc.config.targets import target_name
+from cadc.data.probe import place_of
 from cadc.evaluation import questions
 from cadc.evaluation.catalogue import needs
 from cadc.model.fit import Fit, refuse_too_long, too_long
@@ -36,7 +37,7 @@ def scored_root(params: Params) -> Path:
 
 def asked(params: Params) -> list[str]:
     """`probe.TARGET` and `score.TASK` of which there are questions; the stage that reads the others says what to do."""
-    targets = [name for name in params.capture.targets if (artifacts.PROBE / REPOSITORY[name]).is_dir()]
+    targets = [target_name(each) for each in params.capture.targets if place_of(artifacts.PROBE, each).exists()]
     tasks = [name for name in params.evaluate.tasks if needs(name)[0].folder(scored_root(params)).is_dir()]
     return [*(f"probe.{name}" for name in targets), *(f"score.{name}" for name in tasks)]
 
@@ -52,7 +53,7 @@ def fitting() -> shards.Task:
         if isinstance(key, int):
             rows(key, folder)
             return
-        use, name = key.split(".")
+        use, _, name = key.partition(".")
         long = (
             too_long(fit, artifacts.PROBE, name)
             if use == "probe"

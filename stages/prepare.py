@@ -3,12 +3,18 @@
     dvc repro prepare
 
 With data.path unset, the embedded world of `world` is written to artifacts/scratch/world as LLaVA-format JSON and PNG
-files and read back by the same reader that reads your own data. With pool.lineage set, the pool is the last version
+files and read back by the same reader that reads your own data. What is aimed at shows no picture that is scored: such
+rows are left out, or refused where they are your own questions. Of a target file, as of pool.lineage, DVC sees the name
+alone: after a change of its rows, `dvc repro -f -s prepare`. With pool.lineage set, the pool is the last version
 that this file makes of it; DVC does not see the file's content: after another `make metabolism`,
 `dvc repro -f -s prepare`.
 """
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 import pyarrow.parquet as pq
 
@@ -16,14 +22,17 @@ from cadc import artifacts
 from cadc.compute import console
 from cadc.compute.stage import run_stage
 from cadc.config.errors import InputError
-from cadc.config.params import Params
+from cadc.config.params import Params, read
+from cadc.config.targets import is_file, target_name
 from cadc.data.checks import Checker, check_benchmark
 from cadc.data.hub_layout import copy_data_sets, pictures_in, split_files
 from cadc.data.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
 from cadc.data.own_questions import own_repositories, write_own
-from cadc.data.probe import REPOSITORY, load_probe, probe_rows
+from cadc.data.probe import REPOSITORY, Probe, probe_rows, write_chosen
 from cadc.data.reasons import some
-from cadc.data.same_pictures import Scored
+from cadc.data.same_pictures import Scored, draw
+from cadc.data.target_files import file_rows
+from cadc.evaluation.aims import check_targets
 from cadc.evaluation.catalogue import check_names, needs, repositories
 from cadc.world.benchmarks import write_benchmarks
 from cadc.world.files import write_labels, write_rows, write_world_pool
@@ -63,12 +72,8 @@ def write_benchmark_roots(params: Params) -> None:
     write_own(choice, yesno, Checker(data.inside(data.images), **params.pool.image_rules), roots)
     rules = params.pool.image_rules | {"min_side": 1}  # a benchmark is as it is
     if data.probe:
-        targets = params.capture.targets
-        copied = copy_data_sets(Path(data.probe), roots["probe"], sorted({REPOSITORY[target] for target in targets}))
-        for target in (target for target in targets if REPOSITORY[target] in copied):
-            rows = (row for row, _, _ in probe_rows(roots["probe"], target))
-            place = roots["probe"] / REPOSITORY[target]
-            check_benchmark(((f"{place}, row {row['id']}", row["images"][0]) for row in rows), **rules)
+        lying = sorted({REPOSITORY[target] for target in params.capture.targets if target in REPOSITORY})
+        copy_data_sets(Path(data.probe), roots["probe"], lying)
     if data.score:
         tasks = params.evaluate.tasks
         copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks))
@@ -76,38 +81,72 @@ def write_benchmark_roots(params: Params) -> None:
             check_benchmark(pictures_in(split_files(part.folder(roots["score"]), part.config, part.split)), **rules)
 
 
-def compare_pictures(params: Params) -> None:
-    """Say which pictures are both in the pool or aimed at and scored; refuse questions of your own that are both."""
-    own = own_repositories(params.data)
-    asked = {task: needs(task) for task in params.evaluate.tasks}
-    scored = Scored(
+def scored_pictures(tasks: list[str]) -> Scored:
+    """The pictures of everything that is scored."""
+    return Scored(
         {
-            task: [file for data in sets for file in split_files(data.folder(artifacts.SCORE), data.config, data.split)]
-            for task, sets in asked.items()
+            task: [
+                file
+                for data in needs(task)
+                for file in split_files(data.folder(artifacts.SCORE), data.config, data.split)
+            ]
+            for task in tasks
         }
     )
-    for task, rows in scored.shared(pictures_in([artifacts.RAW / "rows.parquet"], "id")).items():
-        console.line(f"pool: {len(rows)} rows show pictures that {task} is scored on: {some(rows)}")
-    for target in params.capture.targets:
-        if not (artifacts.PROBE / REPOSITORY[target]).is_dir():
-            continue  # nothing is aimed at: `capture` says so
-        table = load_probe(artifacts.PROBE, [target])[0].select(["id", "images"])
-        shown = ((row["id"], image) for row in table.to_pylist() for image in row["images"])
-        for task, rows in scored.shared(shown).items():
-            said = (
-                f"{len(rows)} rows of {target} that are aimed at show pictures that {task} is scored on: {some(rows)}"
-            )
-            if own & {REPOSITORY[target], asked[task][0].repository}:
-                raise InputError(f"{said}; give each picture of your own questions one of the two")
-            console.line(f"probe: {said}")
+
+
+def rows_of(params: Params, target: str) -> Sequence[Probe]:
+    """All rows that a target has to aim at, by number; none where a benchmark is not there: `capture` says so."""
+    if is_file(target):
+        return file_rows(params, target)
+    if target not in REPOSITORY:
+        from cadc.evaluation.aimed import AimedRows  # it imports lmms-eval, which takes 20 seconds
+
+        return AimedRows(Path(params.data.probe), target)
+    return list(probe_rows(artifacts.PROBE, target)) if (artifacts.PROBE / REPOSITORY[target]).is_dir() else []
+
+
+def write_target(params: Params, target: str, scored: Scored) -> None:
+    """Choose the rows that are aimed at of a target, and write them: none that shows a picture that is scored."""
+    rows, name = rows_of(params, target), target_name(target)
+    if not len(rows):
+        return
+    chosen, shared = draw(rows, scored, name, params.capture.target_rows)
+    for task, ids in shared.items():
+        said = f"{len(ids)} rows of {name} that are aimed at show pictures that {task} is scored on: {some(ids)}"
+        own = own_repositories(params.data)
+        if own & {REPOSITORY.get(target), needs(task)[0].repository}:
+            raise InputError(f"{said}; give each picture of your own questions one of the two")
+        console.line(f"probe: {said}; they are left out of what is aimed at")
+    if not chosen:
+        raise InputError(f"capture.targets: {target}: every row shows a picture that is scored; aim at another target")
+    file = write_chosen(artifacts.PROBE, target, map(rows.__getitem__, chosen))
+    shown = ((f"{target}, row {row}", image) for row, image in pictures_in([file], "id"))
+    check_benchmark(shown, **params.pool.image_rules | {"min_side": 1})
+    console.line(f"probe: {name}: {len(chosen)} of {len(rows)} rows are aimed at")
+
+
+def write_targets(params: Params) -> None:
+    """Write what is aimed at, but for the embedded world's benchmarks, which are read as they lie; and say which
+    pictures the pool shares with what is scored."""
+    own = params.data.path is not None
+    targets = [target for target in params.capture.targets if own or is_file(target)]
+    if not own and not targets:
+        return
+    scored = scored_pictures(params.evaluate.tasks)
+    if own:
+        for task, rows in scored.shared(pictures_in([artifacts.RAW / "rows.parquet"], "id")).items():
+            console.line(f"pool: {len(rows)} rows show pictures that {task} is scored on: {some(rows)}")
+    for target in targets:
+        write_target(params, target, scored)
 
 
 def main(params: Params) -> None:
     check_names(params.evaluate.tasks, params.evaluate.judge.url is not None)
+    check_targets(params, read("params.yaml") if Path("params.yaml").is_file() else {})
     write_pool_table(params)
     write_benchmark_roots(params)
-    if params.data.path is not None:
-        compare_pictures(params)
+    write_targets(params)
 
 
 if __name__ == "__main__":

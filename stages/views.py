@@ -49,7 +49,7 @@ def descriptions(known: dict[str, dict[str, str]], said: dict[str, str]) -> dict
     names: dict[str, list[str]] = {}
     for subtask, of in sorted(known.items()):
         names.setdefault(f"{of['target']}/{of['meta_task']}", []).append(
-            subtask.removesuffix(" (open)").replace("_", " ")
+            subtask.removesuffix(" (open)").removesuffix(f" ({of['target']})").replace("_", " ")
         )
     return {target: said.get(target) or ", ".join(names[target]) for target in sorted(names)}
 

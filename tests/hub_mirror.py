@@ -7,7 +7,7 @@ from datasets import Features, Image, List, Value
 from lmms_eval.api.model import lmms
 from PIL import Image as Picture
 
-from cadc.evaluation.catalogue import TASKS, needs
+from cadc.evaluation.catalogue import needs
 from cadc.evaluation.samples import sample_rows, sample_schema
 
 COLORS = ("red", "green", "blue", "white")
@@ -243,22 +243,21 @@ MIRROR = {  # (repository's config, split) of each task -> columns and rows as t
 }  # fmt: skip
 
 
-def write(root, task, table):
-    """One task's rows, in the folder, config and split that the task reads."""
-    data = needs(task)[0]
+def write(root, task, table, sets=None):
+    """One task's rows, in the folder, config and split that the task reads, or in those of `sets`."""
+    data, *apart = sets or needs(task)
     kinds, rows = table
     features = Features(kinds)
     made = datasets.Dataset.from_list([{name: row.get(name) for name in kinds} for row in rows], features=features)
     folder = data.folder(root) / (data.config or "data")
     folder.mkdir(parents=True, exist_ok=True)
     made.to_parquet(folder / f"{data.split}-00000-of-00001.parquet")
-    if TASKS[task].images:
-        config, split, _ = TASKS[task].images
+    for pictures in apart:
         images = datasets.Dataset.from_list(
             [{"id": f"n{i}", "image": picture(i)} for i in range(2)], features=Features({"id": TEXT, "image": IMAGE})
         )
-        (data.folder(root) / config).mkdir()
-        images.to_parquet(data.folder(root) / config / f"{split}-00000-of-00001.parquet")
+        (data.folder(root) / pictures.config).mkdir()
+        images.to_parquet(data.folder(root) / pictures.config / f"{pictures.split}-00000-of-00001.parquet")
     configs = sorted(path.name for path in data.folder(root).iterdir() if path.is_dir())
     lines = ["---", "configs:"]
     for config in configs:

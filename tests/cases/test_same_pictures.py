@@ -67,10 +67,14 @@ def test_pool_rows_with_pictures_that_are_scored_are_named(folder, prepare, caps
     assert "pool: 1 rows show pictures that pope is scored on: r2" in said and "r1" not in said
 
 
-def hub(root, repository, split, image, **fields):
+def hub(root, repository, split, *images, **fields):
     columns = MMT_COLUMNS if repository == MMT else POPE_COLUMNS
-    row = {**dict.fromkeys(columns, "A"), "index": 0, "id": "0", "image": {"bytes": image, "path": None}, **fields}
-    write_split(root / repository, "default", split, [{k: v for k, v in row.items() if k in columns}], columns)
+    rows = [
+        {**dict.fromkeys(columns, "A"), "index": i, "id": str(i), "image": {"bytes": image, "path": None}, **fields}
+        for i, image in enumerate(images)
+    ]
+    rows = [{k: v for k, v in row.items() if k in columns} for row in rows]
+    write_split(root / repository, "default", split, rows, columns)
     write_card(root / repository, {"default": [split]})
 
 
@@ -78,18 +82,35 @@ def test_own_questions_that_are_aimed_at_are_not_scored_elsewhere(folder, prepar
     hub(folder / "score", POPE, "test", (folder / "images/coco/4.png").read_bytes())
     hub(folder / "probe", POPE, "test", (folder / "images/coco/6.png").read_bytes())
     with pytest.raises(
-        InputError, match="1 rows of mmt_val that are aimed at show pictures that pope is scored on: 0;"
+        InputError, match="1 rows of mmt_val that are aimed at show pictures that pope is scored on: 0; give"
     ):
         prepare(yesno=None, probe=str(folder / "probe"), score=str(folder / "score"))
 
 
-def test_published_benchmarks_that_share_pictures_are_named(folder, prepare, capsys):
+def test_rows_of_published_benchmarks_with_pictures_that_are_scored_are_left_out(folder, prepare, capsys):
+    pictures = {"probe": ((4, 6), (4, 7)), "score": ((5,), (4,))}  # of MMT-Bench, and of POPE
+    for root, both in pictures.items():
+        for repository, split, images in zip((MMT, POPE), ("val", "test"), both, strict=True):
+            hub(folder / root, repository, split, *((folder / f"images/coco/{i}.png").read_bytes() for i in images))
+    prepare(choice=None, yesno=None, probe=str(folder / "probe"), score=str(folder / "score"))
+    said = capsys.readouterr().out
+    for name, row in (("mmt_val", "0"), ("pope", "pope A 0")):
+        assert f"probe: 1 rows of {name} that are aimed at show pictures that pope is scored on: {row}; they" in said
+        assert f"probe: {name}: 1 of 2 rows are aimed at" in said
+    aimed = load_probe(folder / "artifacts/benchmarks/probe", ["mmt_val", "pope"])[0]
+    assert aimed["id"].to_pylist() == ["1", "pope A 1"]
+    assert [row[0]["bytes"] for row in aimed["images"].to_pylist()] == [
+        (folder / f"images/coco/{i}.png").read_bytes() for i in (6, 7)
+    ]
+    assert load_probe(folder / "artifacts/benchmarks/probe", ["mmt_val"], whole=True)[0]["id"].to_pylist() == ["0", "1"]
+
+
+def test_a_benchmark_of_which_every_picture_is_scored_is_refused(folder, prepare):
     for root in ("probe", "score"):
         for repository, split, image in ((MMT, "val", 4 if root == "probe" else 5), (POPE, "test", 4)):
             hub(folder / root, repository, split, (folder / f"images/coco/{image}.png").read_bytes())
-    prepare(choice=None, yesno=None, probe=str(folder / "probe"), score=str(folder / "score"))
-    said = capsys.readouterr().out
-    assert "probe: 1 rows of mmt_val that are aimed at show pictures that pope is scored on: 0" in said
+    with pytest.raises(InputError, match="capture.targets: mmt_val: every row shows a picture that is scored; aim at"):
+        prepare(choice=None, yesno=None, probe=str(folder / "probe"), score=str(folder / "score"))
 
 
 def test_few_files_of_the_pool_are_read(folder, monkeypatch):

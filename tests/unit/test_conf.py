@@ -7,7 +7,6 @@ import yaml
 from omegaconf import OmegaConf
 
 from cadc.compose.files import composed, files
-from cadc.config.errors import InputError
 from cadc.config.params import checked
 from cadc.doctor.published import size_of
 
@@ -95,9 +94,6 @@ def test_what_can_not_be_composed_is_named():
             composed([override])
     with pytest.raises(ValueError, match="data.path has no default: give it"):
         params_of("data=folder")
-    with pytest.raises(InputError, match=r"mmt_val: aimed at .* and scored"):
-        params_of("data=llava-665k", "evaluate.tasks=[mmt_val]")
-    params_of("data=llava-665k", "evaluate.tasks=[mmt_val]", "data.probe=data/others")
 
 
 #: billions of parameters, as published

@@ -165,7 +165,7 @@ def test_a_name_on_disk_stays_with_its_variant(library):
         ("random", {"tuned.lora.rank": "r"}, "model.lora.rank = 'r'"),
         ("coincide", {"proxy.epochs": 0}, "proxy.epochs = 0"),
         ("less", {"match.update": "sgd"}, "match.update = 'sgd'"),
-        ("influence_coverage", {"discover.targets": ["gqa"]}, "discover.targets.0 = 'gqa'"),
+        ("influence_coverage", {"discover.targets": [""]}, "discover.targets.0 = ''"),
         ("influence_coverage", {"select.keep": 1.5}, "arm.select.keep = 1.5"),
         ("coincide", {"select": {"keep": 1}}, "arm.select.clusters: Field required"),
     ],

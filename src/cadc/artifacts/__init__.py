@@ -20,7 +20,9 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  without rows that `model` can't learn from, which skipped.json names
     labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (embedded world; reports and oracle
                                  only)
-    benchmarks/probe|score       hub layout; methods read probe, evaluation reads score
+    benchmarks/probe|score       hub layout; methods read probe, evaluation reads score;
+                                 probe/targets/NAME.parquet: the rows that are aimed at of a target, a pool table with
+                                 subtask and meta_task (the embedded world's benchmarks are read as they lie)
     worlds/NAME/                 an embedded world of `worlds` by itself: pool/ as raw, labels.parquet and
                                  benchmarks/probe|score as above (the gate; conclusions are confirmed in world-b)
     embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space, sentence.npy float32

@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from cadc.world.subtasks import ASKED, SUBTASKS
 
-#: How the questions of each target of `capture.targets` are put.
+#: How the questions of each of the embedded world's benchmarks are put; other targets are forms of their own.
 FORM = {"mini_vqa": "open", "pope": "yes/no", "mmt_val": "choice", "llava_in_the_wild": "chat"}
 LABELS = ("form", "family", "meta-task", "asked")
 _SAME = {"presence": "exist_hallucination"}  # what POPE asks is what this subtask asks
@@ -24,6 +24,11 @@ Labels = dict[str, list[str | None]]
 Agreement = dict[str, float] | None
 
 
+def form_of(subtask: dict) -> str:
+    """How a subtask's questions are put, by its `target`."""
+    return FORM.get(subtask["target"], subtask["target"])
+
+
 def labels_of(subtasks: Sequence[dict]) -> Labels:
     """The `LABELS` of subtasks: each a list [S], None where a subtask has none.
 
@@ -32,10 +37,10 @@ def labels_of(subtasks: Sequence[dict]) -> Labels:
     world's, its subtasks are not the world's, and nothing is said of both labels.
     """
     names = [_SAME.get(name, name) for name in (one["name"].split(" (")[0] for one in subtasks)]
-    embedded = all(name in SUBTASKS for name, one in zip(names, subtasks, strict=True) if FORM[one["target"]] != "chat")
+    embedded = all(name in SUBTASKS for name, one in zip(names, subtasks, strict=True) if form_of(one) != "chat")
     known = [name if embedded and name in SUBTASKS else None for name in names]
     return {
-        "form": [FORM[one["target"]] for one in subtasks],
+        "form": [form_of(one) for one in subtasks],
         "family": [name and SUBTASKS[name].group for name in known],
         "meta-task": [one["meta_task"] for one in subtasks],
         "asked": [name and ASKED[name] for name in known],

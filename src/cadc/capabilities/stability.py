@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from cadc import artifacts
 from cadc.capabilities.graph import capabilities, check_gram, communities
 from cadc.config.params import Discover
+from cadc.config.targets import target_name
 
 _TOGETHER = 0.5  # share of the draws in which two subtasks must fall together to be held together by the consensus
 
@@ -35,7 +36,8 @@ def load_captured(folder: Path, targets: Sequence[str], n_runs: int | None) -> C
     Raises InputError naming file, subtask and probe row where an inner product is not finite.
     """
     everything = artifacts.read_json(folder / "subtasks.json")
-    kept = np.array([i for i, subtask in enumerate(everything) if subtask["target"] in targets])
+    names = set(map(target_name, targets))
+    kept = np.array([i for i, subtask in enumerate(everything) if subtask["target"] in names])
     of_row = np.asarray(artifacts.load_array(folder / "row_subtask.npy"))
     rows = np.flatnonzero(np.isin(of_row, kept))
     runs = sorted(folder.glob("row_gram_run_*.npy"))[:n_runs]

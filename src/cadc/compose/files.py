@@ -15,9 +15,12 @@ from pydantic_core import ErrorDetails
 
 from cadc.compose.expand import spelled_out
 from cadc.compose.pipelines import written
+from cadc.compose.rows import needs_target
 from cadc.compose.studies import Study
+from cadc.compute import console
 from cadc.config.errors import InputError
 from cadc.config.params import checked, read
+from cadc.evaluation.aims import check_targets
 
 CONF, PIPELINES = Path("conf"), Path("pipelines")
 
@@ -55,16 +58,34 @@ def _fault(fault: ErrorDetails) -> str:
     return f"{key}: {fault['msg'].removeprefix('Value error, ')}"
 
 
+def left_out(name: str, study: Study, library: dict) -> bool:
+    """Whether a study has a row that aims at what is not in capture.targets, or at anything where that is empty. A line
+    says so."""
+    targets = library["capture"]["targets"]
+    for row, common in ((row, table.set) for table in study.tables for row in table.rows):
+        wanted = (common | row.set).get("discover.targets", [])
+        if not set(wanted) <= set(targets) or (not targets and needs_target(library, row)):
+            what = f"aims at {', '.join(wanted)}" if wanted else "needs a target"
+            console.line(
+                f"conf/studies/{name}.yaml is left out: its row {row.title!r} {what}, and capture.targets is "
+                f"[{', '.join(targets)}]"
+            )
+            return True
+    return False
+
+
 def files(overrides: list[str], conf: Path = CONF, pipelines: Path = PIPELINES) -> dict[Path, str]:
     """Every file that conf/ composes, with its text.
 
     pipelines: the folder that says which pipeline makes what now. Raises InputError naming each value that is wrong.
     """
-    params = composed(overrides, conf)
-    checked(OmegaConf.to_container(params), str(conf))
+    params, library = composed(overrides, conf), OmegaConf.to_container(composed(overrides, conf, "library"))
+    raw = OmegaConf.to_container(params)
+    check_targets(checked(raw, str(conf)), raw)
     studies = {path.stem: read_study(path) for path in sorted((conf / "studies").glob("*.yaml"))}
+    studies = {name: study for name, study in studies.items() if not left_out(name, study, library)}
     there = {path.parent.name: read(path) for path in sorted(pipelines.glob("*/params.json"))}
-    made, tables = spelled_out(OmegaConf.to_container(composed(overrides, conf, "library")), studies, there)
+    made, tables = spelled_out(library, studies, there)
     templates = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
     out = {Path("params.yaml"): OmegaConf.to_yaml(params)}
     for name in studies:

@@ -10,10 +10,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from cadc.compose.studies import OF_SIGNAL, SECTIONS, slug
+from cadc.compose.studies import OF_SIGNAL, SECTIONS, Row, slug
 from cadc.config.arms import Arm, budget_key
 from cadc.config.errors import InputError
 from cadc.config.params import checked
+from cadc.evaluation.aims import SIGNALS, aims_at
 from cadc.selectors.loading import load_selector
 
 #: Keys under which a variant names what it is made from -> the level of that.
@@ -63,6 +64,12 @@ def base_of(library: dict, name: str, changes: dict[str, Any], source: str) -> B
     arm = common | {"curate": {"sequence": "none", "replay": 0.2}} | arms[name]
     chain = _chain(library, changes.get("signal", arm.get("signal")), source)
     return Base(name, arm, chain, _settings(library, arm, chain))
+
+
+def needs_target(library: dict, row: Row) -> bool:
+    """Whether a row's arm is made of rows that are aimed at, or is not there, as where it was left out for that."""
+    arm = library["arms"].get(row.arm) or library["methods"].get(row.arm) or {}
+    return aims_at(str(row.set.get("signal", arm.get("signal", ""))) if arm else SIGNALS[0])
 
 
 def _chain(library: dict, signal: Any, source: str) -> dict[str, str]:
@@ -137,13 +144,8 @@ def _content(base: dict[str, Any], level: str, found: dict[str, Any]) -> dict[st
 
 
 def _check(library: dict, contents: dict[str, dict], source: str) -> None:
-    """As the stages that make these variants check them. Raises InputError naming keys and values.
-
-    But for one rule: which benchmarks may be both aimed at and scored depends on where data lie. conf/studies are the
-    mini world's, where all may; elsewhere the stages alone see to it, or one table would keep all from being composed.
-    """
+    """As the stages that make these variants check them. Raises InputError naming keys and values."""
     root = {key: value for key, value in library.items() if key != "methods"}
-    root["data"] = root["data"] | {"path": None}
     for content in contents.values():
         arm = {key: content[key] for key in Arm.model_fields if key in content}
         sections = {key: value for key, value in content.items() if key not in arm}

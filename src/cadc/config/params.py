@@ -109,11 +109,19 @@ class Proxy(Optimizer):
         return snapshots
 
 
-Target = Literal["mmt_val", "mini_vqa", "pope", "llava_in_the_wild"]
+#: A benchmark, by the name of its task (`evaluation/aims.py` has all), or a file of rows in LLaVA's format.
+Target = Annotated[str, Field(min_length=1)]
 
 
 class Capture(Section):
-    targets: list[Target] = Field(min_length=1)
+    """targets: what is aimed at; none: methods that aim at nothing alone. target_rows: of each at most so many rows.
+    target_images: what image paths of target files are relative to; None: data.images, or the file's own folder where
+    data.path is unset.
+    """
+
+    targets: list[Target]
+    target_rows: Positive | None = None
+    target_images: str | None = None
     update: Literal["adamw", "adamw_own", "adam_less", "sgd"]
     sketch: Literal["count", "rademacher"]
     projection: Annotated[int, Field(ge=0)]
@@ -222,24 +230,11 @@ class Params(Section):
     metabolize: Metabolize
 
     @model_validator(mode="after")
-    def _apart(self):
-        """Rows that are aimed at can't be scored: of one mirror, a task is one or the other."""
-        own = {"mmt_val": self.data.choice, "pope": self.data.yesno}
-        if self.data.path is not None and self.data.score is not None and self.data.score == self.data.probe:
-            for target in self.capture.targets:
-                if not own.get(target) and (both := [task for task in self.evaluate.tasks if task.startswith(target)]):
-                    raise ValueError(
-                        f"{', '.join(both)}: aimed at (capture.targets) and scored (evaluate.tasks) on the "
-                        f"same rows of {self.data.score}; drop one, or give data.probe a folder of its own"
-                    )
-        return self
-
-    @model_validator(mode="after")
     def _aimed_at(self):
         if self.discover and (beyond := set(self.discover.targets) - set(self.capture.targets)):
             raise ValueError(
                 f"discover.targets: {', '.join(sorted(beyond))} is not among capture.targets; no gradient "
-                "is known of it"
+                "is known of it: name in the one what the other has"
             )
         return self
 

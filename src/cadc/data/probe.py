@@ -1,14 +1,20 @@
-"""The probe splits of benchmarks as rows: the target set on which capabilities are discovered."""
+"""The rows that are aimed at: probe splits of benchmarks, and files of rows.
+
+ROOT/ORG/NAME/              benchmarks in the hub's layout
+ROOT/targets/NAME.parquet   what `prepare` chose to aim at of a target: a pool table with subtask and meta_task.
+                            The embedded world's benchmarks are read as they lie
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc.config.errors import InputError
+from cadc.config.targets import target_name
 from cadc.data.hub_layout import OPTIONS, split_files
 from cadc.data.reader import POOL_FEATURES
 from cadc.data.wording import IMAGE_TOKEN, MMT_LETTER, SHORT_ANSWER, question_alone
@@ -20,7 +26,18 @@ LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
 _ASKED = ("question", "answer", "image", "category")
 _WILD = ("question_id", "question", "gpt_answer", "image", "category")
 
-Probed = tuple[str, str, str, dict, str, str]  # (id, question, answer, image, subtask, meta-task)
+Probe = tuple[dict, str, str]  # a row {id, source, images, turns}, its subtask and meta-task
+_SCHEMA = POOL_FEATURES.arrow_schema.append(pa.field("subtask", pa.string())).append(pa.field("meta_task", pa.string()))
+_ROWS = 256  # read or written at a time: they hold pictures
+
+
+def probe_row(name: str, question: str, answer: str, images: list[dict], subtask: str, meta: str) -> Probe:
+    """A question that is aimed at, of whose text `<image>` is no part: its pictures are shown in front."""
+    turns = [
+        {"role": "user", "text": f"{IMAGE_TOKEN * len(images)}\n{question}" if images else question},
+        {"role": "assistant", "text": answer},
+    ]
+    return {"id": name, "source": meta, "images": images, "turns": turns}, subtask, meta
 
 
 def mmt_prompt(doc: dict) -> str:
@@ -34,6 +51,10 @@ def mmt_prompt(doc: dict) -> str:
 def _short(doc: dict) -> str:
     """The text of an open or yes/no question, as POPE's and mini_vqa's tasks put it."""
     return f"{doc['question'].strip()}\n{SHORT_ANSWER}"
+
+
+def _one(name: str, question: str, doc: dict, subtask: str, meta: str) -> Probe:
+    return probe_row(name, question_alone(question), doc["answer"], [doc["image"]], subtask, meta)
 
 
 def _docs(folder: Path, split: str, columns: tuple[str, ...], config: str | None = None) -> Iterator[tuple[Path, dict]]:
@@ -55,28 +76,21 @@ def _docs(folder: Path, split: str, columns: tuple[str, ...], config: str | None
             yield file, doc
 
 
-def _mmt(root: Path) -> Iterator[Probed]:
+def _mmt(root: Path) -> Iterator[Probe]:
     for file, doc in _docs(root / MMT, "val", ("index", *_ASKED, "l2-category")):
         if not doc.get(doc["answer"]):
             raise InputError(
                 f"{file}, index {doc['index']}: the answer {doc['answer']!r} is none of its options; repair the row"
             )
-        yield str(doc["index"]), mmt_prompt(doc), doc["answer"], doc["image"], doc["category"], doc["l2-category"]
+        yield _one(str(doc["index"]), mmt_prompt(doc), doc, doc["category"], doc["l2-category"])
 
 
-def _mini_vqa(root: Path) -> Iterator[Probed]:
+def _mini_vqa(root: Path) -> Iterator[Probe]:
     for _, doc in _docs(root / MINI_VQA, "test", ("question_id", *_ASKED, "l2-category")):
-        yield (
-            f"mini_vqa {doc['question_id']}",
-            _short(doc),
-            doc["answer"],
-            doc["image"],
-            f"{doc['category']} (open)",
-            doc["l2-category"],
-        )
+        yield _one(f"mini_vqa {doc['question_id']}", _short(doc), doc, f"{doc['category']} (open)", doc["l2-category"])
 
 
-def _pope(root: Path) -> Iterator[Probed]:
+def _pope(root: Path) -> Iterator[Probe]:
     """POPE's questions differ in their answer alone: as one subtask, influence on its mean picked nine `no` for a
     `yes`.
 
@@ -86,60 +100,83 @@ def _pope(root: Path) -> Iterator[Probed]:
     whole = split_files(folder, "default", "test")
     parts = [("default", "test")] if whole else [("Full", name) for name in ("adversarial", "popular", "random")]
     for _, doc in (found for config, split in parts for found in _docs(folder, split, columns, config)):
-        yield (
-            f"pope {doc['category']} {doc['id']}",
-            _short(doc),
-            doc["answer"],
-            doc["image"],
-            f"presence ({doc['answer']})",
-            "pope",
-        )
+        yield _one(f"pope {doc['category']} {doc['id']}", _short(doc), doc, f"presence ({doc['answer']})", "pope")
 
 
-def _llava_wild(root: Path) -> Iterator[Probed]:
+def _llava_wild(root: Path) -> Iterator[Probe]:
     """A question is asked alone, as in lmms-eval; the reference answer is what the judge compares with."""
     for _, doc in _docs(root / LLAVA_W, "train", _WILD):
-        name = f"wild ({doc['category']})"
-        yield (
-            f"llava_wild {doc['question_id']}",
-            doc["question"],
-            doc["gpt_answer"],
-            doc["image"],
-            name,
-            "wild",
-        )
+        asked = doc | {"answer": doc["gpt_answer"]}
+        yield _one(f"llava_wild {doc['question_id']}", doc["question"], asked, f"wild ({doc['category']})", "wild")
 
 
-#: Benchmarks that can be aimed at, by the names of their tasks in lmms-eval (POPE has three).
+#: Benchmarks that are read as they lie, by the names of their tasks in lmms-eval (POPE has three).
 TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope, "llava_in_the_wild": _llava_wild}
 #: Where on the hub each lies.
 REPOSITORY = {"mmt_val": MMT, "mini_vqa": MINI_VQA, "pope": POPE, "llava_in_the_wild": LLAVA_W}
 
 
-def probe_rows(root: Path, target: str) -> Iterator[tuple[dict, str, str]]:
+def chosen_file(root: Path, target: str) -> Path:
+    """Where `prepare` puts the rows that it chose to aim at of a target."""
+    return root / "targets" / f"{target_name(target)}.parquet"
+
+
+def place_of(root: Path, target: str) -> Path:
+    """Where a target's rows are read: what `prepare` chose, or the benchmark as it lies."""
+    chosen = chosen_file(root, target)
+    return chosen if chosen.is_file() or target not in REPOSITORY else root / REPOSITORY[target]
+
+
+def write_chosen(root: Path, target: str, rows: Iterable[Probe]) -> Path:
+    """Write the rows that are aimed at of a target. Returns the file."""
+    file = chosen_file(root, target)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    waiting: list[dict] = []
+    with pq.ParquetWriter(file, _SCHEMA) as writer:
+        for row, subtask, meta in rows:
+            waiting.append(row | {"subtask": subtask, "meta_task": meta})
+            if len(waiting) == _ROWS:
+                writer.write_table(pa.Table.from_pylist(waiting, schema=_SCHEMA))
+                waiting.clear()
+        writer.write_table(pa.Table.from_pylist(waiting, schema=_SCHEMA))
+    return file
+
+
+def probe_rows(root: Path, target: str, whole: bool = False) -> Iterator[Probe]:
     """Each probe row of a target as {id, source, images, turns}, with its subtask and meta-task.
 
-    It is asked as lmms-eval asks it. Raises InputError where `root` lacks the target's split or columns of it, and on
-    an answer that is no option.
+    A benchmark's are asked as lmms-eval asks them. `whole`: of one that lies in `root` all rows, for those who ask it
+    as lmms-eval does, and not those alone that `prepare` chose. Raises InputError where `root` lacks the target, the
+    benchmark's split or columns of it, and on an answer that is no option.
     """
-    for name, question, answer, image, subtask, meta in TARGETS[target](root):
-        turns = [
-            {"role": "user", "text": f"{IMAGE_TOKEN}\n{question_alone(question)}"},
-            {"role": "assistant", "text": answer},
-        ]
-        yield {"id": name, "source": meta, "images": [image], "turns": turns}, subtask, meta
+    chosen = chosen_file(root, target)
+    if target in TARGETS and (whole or not chosen.is_file()):
+        yield from TARGETS[target](root)
+        return
+    if not chosen.is_file():
+        raise InputError(
+            f"{chosen}: no such file: nothing is chosen to aim at of {target}; name it in capture.targets and run "
+            "`dvc repro prepare`"
+        )
+    with pq.ParquetFile(chosen) as file:
+        for batch in file.iter_batches(_ROWS):
+            for row in batch.to_pylist():
+                subtask, meta = row.pop("subtask"), row.pop("meta_task")
+                yield row, subtask, meta
 
 
-def load_probe(root: Path, targets: list[str]) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:
+def load_probe(
+    root: Path, targets: list[str], whole: bool = False
+) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:
     """Probe rows of the `targets` as a pool table, each row's subtask, and every subtask's target and meta-task.
 
-    A benchmark's subtasks are its own, so that the same skill in two forms of question counts as two. Raises InputError
-    as `probe_rows` does.
+    A benchmark's subtasks are its own, so that the same skill in two forms of question counts as two. `whole`: as in
+    `probe_rows`, and raises InputError as it does.
     """
     rows, subtasks, known = [], [], {}
     for target in targets:
-        for row, subtask, meta in probe_rows(root, target):
+        for row, subtask, meta in probe_rows(root, target, whole):
             rows.append(row)
             subtasks.append(subtask)
-            known[subtask] = {"target": target, "meta_task": meta}
+            known[subtask] = {"target": target_name(target), "meta_task": meta}
     return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema), subtasks, known

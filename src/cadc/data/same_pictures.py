@@ -6,8 +6,9 @@ A picture is known by the bytes of its file, not by its name: one that was packe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 
 from cadc.data.hub_layout import pictures_in
@@ -46,3 +47,28 @@ class Scored:
             for task in self.tasks(image):
                 found.setdefault(task, {})[row] = None
         return {task: list(rows) for task, rows in found.items()}
+
+
+def draw(
+    rows: Sequence[tuple[dict, str, str]], scored: Scored, name: str, n: int | None
+) -> tuple[list[int], dict[str, list[str]]]:
+    """`n` of the rows that are aimed at of target `name`, or all for None, and none with a picture of `scored`.
+
+    rows: of each, first, {id, images}. A row's place in the draw hangs on its number alone, so that more rows add to
+    fewer. Returns the numbers of the rows drawn, rising; and of each task the ids of rows that were passed over, since
+    they show its pictures.
+    """
+    order: Iterable[int] = range(len(rows))
+    if n is not None:
+        order = sorted(order, key=lambda number: blake2b(f"{name} {number}".encode(), digest_size=8).digest())
+    chosen, shared = [], {}
+    for number in order:
+        if n is not None and len(chosen) == n:
+            break
+        row = rows[number][0]
+        found = scored.shared((row["id"], image) for image in row["images"])
+        for task, ids in found.items():
+            shared.setdefault(task, []).extend(ids)
+        if not found:
+            chosen.append(number)
+    return sorted(chosen), shared

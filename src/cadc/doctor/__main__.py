@@ -19,24 +19,29 @@ from cadc.compute import console
 from cadc.config.arms import Arm
 from cadc.config.errors import InputError
 from cadc.config.params import Params, checked
+from cadc.config.targets import is_file
 from cadc.doctor import checks
 from cadc.doctor.estimate import CORE, PEAK, REFERENCE, SUSTAINED, Load, Work, works
 from cadc.doctor.published import Size, size_of
+from cadc.evaluation.aims import aims, check_targets
 from cadc.evaluation.catalogue import needs
 
 _CHARACTERS_PER_TOKEN = 4
 _CHARACTERS, _MINI_CHARACTERS = 1250, 150  # a row of LLaVA-665K, turns alone, and of the mini world
-_PROBE = {
-    "mmt_val": (3127, 162),
-    "mini_vqa": (528, 22),
-    "pope": (480, 2),
-    "llava_in_the_wild": (60, 3),
-}  # rows, subtasks
+_PROBE = {"mmt_val": (3127, 162), "mini_vqa": (528, 22), "pope": (480, 2), "llava_in_the_wild": (60, 3)}
+_TARGET = (1000, 10)  # rows and subtasks to aim at where nothing says how many there are
 _OWN_QUESTIONS = 450  # a task of the mini world's, and of a small folder
 
 
 def _count(number: float) -> str:
     return f"{number / 1e9:.2f} billion" if number >= 1e8 else f"{number / 1e6:.2f} million"
+
+
+def probed(target: str, at_most: int | None) -> tuple[int, int]:
+    """Rows and subtasks to aim at of a target, as published: of `at_most` rows, where that is set."""
+    known = None if is_file(target) or target in _PROBE else aims(target)[0].rows
+    rows, subtasks = (known, _TARGET[1]) if known else _PROBE.get(target, _TARGET)
+    return min(rows, at_most or rows), subtasks
 
 
 def load_of(params: Params, size: Size, annotations: checks.Annotations | None) -> tuple[Load, list[str]]:
@@ -49,7 +54,7 @@ def load_of(params: Params, size: Size, annotations: checks.Annotations | None) 
     else:
         said.append(f"rows of {characters} characters, as LLaVA-665K's, since there are none to look at")
     images = size.image_tokens
-    probe = [_PROBE[target] for target in params.capture.targets]
+    probe = [probed(target, params.capture.target_rows) for target in params.capture.targets]
     parts = [part for task in params.evaluate.tasks for part in needs(task)[:1]]
     drawn = params.data.path is None  # smaller than what is published, and so are one's own
     questions = sum(
@@ -129,6 +134,7 @@ def main(overrides: list[str]) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)
     raw = OmegaConf.to_container(composed(overrides))
     params = checked(raw, "conf")
+    check_targets(params, raw)
     arms = {name: Arm.model_validate(arm) for name, arm in raw["arms"].items()}
     size, annotations = size_of(params.model, params.finetune.full), checks.annotations_of(params.data)
     made, said = [], []

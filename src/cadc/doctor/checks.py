@@ -15,10 +15,11 @@ from cadc.config.arms import Arm
 from cadc.config.data import Data
 from cadc.config.errors import InputError
 from cadc.config.params import Params
+from cadc.config.targets import is_file
 from cadc.data.own_questions import own_repositories
-from cadc.data.probe import REPOSITORY
 from cadc.data.records import PoolError, read_records
 from cadc.doctor.published import Size
+from cadc.evaluation.aims import aims
 from cadc.evaluation.catalogue import TASKS, DataSet, needs
 from cadc.model.load import load_processor
 from cadc.model.processors import check_shapes
@@ -120,10 +121,9 @@ def benchmark_findings(params: Params) -> list[Finding]:
     if params.data.path is None:
         return []
     wanted: dict[tuple[str, str | None], tuple[DataSet, list[str]]] = {}
-    for target in params.capture.targets:
-        wanted.setdefault(
-            (REPOSITORY[target], params.data.probe), (DataSet(REPOSITORY[target], None, "probe", None), [])
-        )[1].append(f"{target} (aimed at)")
+    for target in (target for target in params.capture.targets if not is_file(target)):
+        data = aims(target)[0]
+        wanted.setdefault((data.repository, params.data.probe), (data, []))[1].append(f"{target} (aimed at)")
     for task in params.evaluate.tasks:
         for data in needs(task)[:1]:
             rows = f"{data.rows:,} rows" if data.rows else "any number of rows"

@@ -150,6 +150,32 @@ def _judging(name: str, config: dict, judged: bool) -> dict:
     return {**config, "metric_list": metrics}
 
 
+def mirror_task(
+    manager: TaskManager,
+    name: str,
+    sets: list[DataSet],
+    root: Path,
+    cache: str,
+    judged: bool,
+    picture: type[UprightImage],
+) -> MirrorTask:
+    """Task `name` on `sets` under `root`: its questions and, where they lie apart, its pictures.
+
+    `cache`: a folder for `datasets`' tables. `judged`, `picture`: as in `load_tasks`. Raises InputError where a data
+    set is incomplete.
+    """
+    task, (questions, *pictures) = TASKS[name], sets
+    own = {"task": name, "dataset_kwargs": None, "dataset_name": questions.config, "test_split": questions.split}
+    config = manager._get_config(task.like or name) | own
+    if task.metrics:
+        config["metric_list"] = manager._get_config(task.metrics)["metric_list"]
+    rows = _read(questions, root, task.columns, cache, picture)
+    if pictures:
+        shown = _read(pictures[0], root, ("id", "image"), cache, picture)
+        config = _with_pictures(config, rows, shown, questions.folder(root))
+    return MirrorTask(_judging(name, config, judged), rows)
+
+
 def load_tasks(
     root: Path, names: list[str], judged: bool = False, picture: type[UprightImage] = UprightImage
 ) -> Benchmarks:
@@ -168,19 +194,7 @@ def load_tasks(
         include_defaults=False,
         model_name="cadc",
     )
-    tasks = []
-    for name in names:
-        task = TASKS[name]
-        config = manager._get_config(task.like or name) | {"task": name, "dataset_kwargs": None}
-        if task.metrics:
-            config["metric_list"] = manager._get_config(task.metrics)["metric_list"]
-        questions, *pictures = needs(name)
-        rows = _read(questions, root, task.columns, cache.name, picture)
-        if pictures:
-            config = _with_pictures(
-                config, rows, _read(pictures[0], root, ("id", "image"), cache.name, picture), questions.folder(root)
-            )
-        tasks.append(MirrorTask(_judging(name, config, judged), rows))
+    tasks = [mirror_task(manager, name, needs(name), root, cache.name, judged, picture) for name in names]
     return Benchmarks(tasks, manager, cache)
 
 

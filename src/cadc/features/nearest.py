@@ -37,7 +37,9 @@ def probe_views(params: Params) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
 
 
 def nearest_meta_task(params: Params) -> np.ndarray:
-    """The meta-task of each pool row's nearest probe row, by cosine: str [n_rows]."""
+    """The meta-task of each pool row's nearest probe row, by cosine: str [n_rows], '' where nothing is aimed at."""
+    if not params.capture.targets:
+        return np.full(artifacts.load_pool().num_rows, "")
     features, probe, _, meta_task = probe_views(params)
     unit = probe / np.maximum(np.linalg.norm(probe, axis=1, keepdims=True), 1e-12)
     blocks = [features[at : at + _BLOCK] @ unit.T for at in range(0, len(features), _BLOCK)]

@@ -132,7 +132,7 @@ def fitting_reserve(params: Params) -> pa.Table:
 def build_index(params: Params, reserve: pa.Table, targets: list[str]) -> tuple[Index, pa.Table, list[str], list[str]]:
     """The index, and the probe rows of the `targets` with the subtask and the target of each."""
     pool = artifacts.load_pool()
-    probe, subtasks, known = load_probe(artifacts.PROBE, targets)
+    probe, subtasks, known = load_probe(artifacts.PROBE, targets, whole=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, table in (("reserve", reserve), ("probe", probe)):
         pq.write_table(table, TABLES[name])

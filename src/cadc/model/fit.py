@@ -19,7 +19,7 @@ from transformers import ProcessorMixin
 from cadc.config.errors import InputError
 from cadc.config.model import Model
 from cadc.data.pictures import Size, upright_size
-from cadc.data.probe import REPOSITORY, probe_rows
+from cadc.data.probe import place_of, probe_rows
 from cadc.model.encode import TOKEN_TYPES, encode, prompt
 from cadc.model.load import load_processor
 
@@ -83,14 +83,14 @@ def too_long(fit: Fit, root: Path, target: str) -> list[str]:
 
     Raises InputError as `encode` does.
     """
-    found = []
+    place, found = f"{place_of(root, target)}: {target}", []
     for row, _, _ in probe_rows(root, target):
         try:
             length = fit.length(row)
         except InputError as error:
-            raise InputError(f"{root / REPOSITORY[target]}: {target}, {error}") from None
+            raise InputError(f"{place}, {error}") from None
         if length > fit.max_length:
-            found.append(f"{root / REPOSITORY[target]}: {target}, row {row['id']}: {length} tokens")
+            found.append(f"{place}, row {row['id']}: {length} tokens")
     return found
 
 

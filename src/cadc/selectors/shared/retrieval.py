@@ -17,6 +17,7 @@ import numpy as np
 
 from cadc.compute.finite import refuse_not_finite
 from cadc.config.errors import InputError
+from cadc.config.targets import target_name
 from cadc.selectors.shared.knn import matches
 
 Which = Literal["concept", "skill"]
@@ -284,6 +285,7 @@ def rows_of_target(target: np.ndarray, name: str) -> np.ndarray:
 
     Raises InputError where there is none.
     """
+    name = target_name(name)
     which = np.flatnonzero((target == name) | np.char.startswith(target, f"{name}/"))
     if not len(which):
         known = sorted({each.split("/")[0] for each in target.tolist()} | set(target.tolist()))

@@ -1,0 +1,104 @@
+"""Rows to aim at, made by lmms-eval's own tasks: asked in its words, answered in the form that it scores."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmms_eval.tasks import TaskManager
+
+from cadc.config.errors import InputError
+from cadc.data.probe import Probe, probe_row
+from cadc.data.wording import question_alone
+from cadc.evaluation.aims import aims
+from cadc.evaluation.benchmarks import MirrorTask, UprightImage, mirror_task
+from cadc.evaluation.catalogue import TASKS, tasks_folder
+
+#: Columns beside the catalogue's that part a benchmark into subtasks: GQA's kinds of questions (query, verify, ...).
+_SUBTASK = {"gqa": "types.structural"}
+_YESNO = {"0": "No", "1": "Yes"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A picture as its row has it, {bytes, path}, that is handed through a task undecoded."""
+
+    value: dict
+
+    def convert(self, mode: str) -> Cell:
+        """What tasks do with a picture before they show it."""
+        return self
+
+
+class CellImage(UprightImage):
+    """A column of pictures that are not decoded."""
+
+    def decode_example(self, value: dict, token_per_repo_id=None) -> Cell:
+        return Cell(value)
+
+
+class AimedRows:
+    """The rows of benchmark `name` under `root`, a mirror of the hub, by number."""
+
+    def __init__(self, root: Path, name: str):
+        """Raises InputError where the mirror lacks the split or a column that the task reads."""
+        questions = aims(name)[0]
+        if not questions.folder(root).is_dir():
+            raise InputError(f"{questions.folder(root)} is not there, to aim at {name}: {questions.fetch(root)}")
+        self.name, self.place = name, questions.folder(root)
+        self._cache = tempfile.TemporaryDirectory(prefix="cadc-datasets-")
+        manager = TaskManager(include_path=[str(tasks_folder(TASKS[name]))], include_defaults=False, model_name="cadc")
+        self._task = mirror_task(manager, name, aims(name), root, self._cache.name, False, CellImage)
+
+    def __len__(self) -> int:
+        return len(self._task.eval_docs)
+
+    def __getitem__(self, number: int) -> Probe:
+        """One row, its subtask and its meta-task. Raises InputError where nothing scores as an answer."""
+        doc, known = self._task.eval_docs[number], TASKS[self.name]
+        try:
+            answer = answer_of(self.name, self._task, doc)
+        except InputError as error:
+            raise InputError(f"{self.place}: {self.name}, row {number}: {error}") from None
+        part, meta = (_column(doc, column) for column in (_SUBTASK.get(self.name, known.subtask), known.meta))
+        return probe_row(
+            f"{self.name} {number}",
+            question_alone(self._task.doc_to_text(doc)),
+            answer,
+            [cell.value for cell in self._task.doc_to_visual(doc)],
+            self.name if part is None else f"{part} ({self.name})",
+            self.name if meta is None else meta,
+        )
+
+
+def _column(doc: dict, name: str | None) -> str | None:
+    """A column of a document, dots between names of a struct, as text; None where it is not there or empty."""
+    value: object = doc
+    for part in name.split(".") if name else [""]:
+        value = value.get(part) if isinstance(value, dict) else None
+    return None if value is None else str(value)
+
+
+def answer_of(name: str, task: MirrorTask, doc: dict) -> str:
+    """What a model should say of a document of task `name`.
+
+    Of many people's answers the one that the task gives most for, the commoner and then the earlier of equals.
+    HallusionBench scores a yes or no, and lmms-eval's target is a sentence. Raises InputError where there is none.
+    """
+    given = doc.get("answers")
+    if given is not None:
+        said = [answer["answer"] if isinstance(answer, dict) else answer for answer in given]
+        counts = Counter(text for text in said if text.strip())
+        # the task changes what it scores
+        score = {text: task.process_results(copy.deepcopy(doc), [text])["exact_match"] for text in counts}
+        answer = max(counts, key=lambda text: (score[text], counts[text]), default="")
+    elif name == "hallusion_bench_image":
+        answer = _YESNO.get(str(doc["gt_answer"]), "")
+    else:
+        answer = str(task.doc_to_target(doc) or "")
+    if not answer.strip():
+        raise InputError("it has no answer; aim at another benchmark, or fetch the data set again")
+    return answer
