@@ -36,6 +36,8 @@ def changes(words: list[str], queue: bool = False) -> Iterator[str]:
     from dvc.utils.hydra import get_hydra_sweeps
 
     words = [word for word in words if word != "section.key=value" and not re.fullmatch(r"(profile|data)=NAME", word)]
+    if "profile=mine" in words:  # which the reader of docs/new_model.md has written
+        words = ["profile=own", "model.path=FOLDER", *(word for word in words if word != "profile=mine")]
     try:
         for sweep in get_hydra_sweeps({"params.yaml": words}) if queue else [{"params.yaml": words}]:
             params = params_of(*sweep["params.yaml"])

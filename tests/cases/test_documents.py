@@ -31,8 +31,8 @@ def test_what_comments_tell_can_be_followed():
 
 #: What a slip of the pen makes of a document's text, and the word by which the fault names it.
 BROKEN = [
-    ("README.md", "make doctor DATA", "make docter DATA", "docter"),
-    ("README.md", "make doctor DATA=folder", "make doctor DATE=folder", "DATE"),
+    ("README.md", "make doctor PROFILE", "make docter PROFILE", "docter"),
+    ("README.md", "=smolvlm-256m DATA=folder", "=smolvlm-256m DATE=folder", "DATE"),
     ("README.md", 'SET="data.path=/data/mine"', 'SET="data.pth=/data/mine"', "data.pth"),
     ("README.md", "dvc repro score@random ", "dvc repro score@rnd ", "score@rnd"),
     ("README.md", "dvc repro pipelines/ablations/", "dvc repro pipelines/ablation/", "pipelines/ablation/"),

@@ -128,6 +128,7 @@ def stage(tmp_path, monkeypatch):
     monkeypatch.setenv("CADC_WORKERS", "1")
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
     raw["model"] |= {"path": str(ROOT / raw["model"]["path"]), "max_length": MAX, "long_rows": "cut"}
+    raw["recipe_of"] = None
     raw["capture"]["targets"], raw["evaluate"]["tasks"] = ["mmt_val", "pope"], ["mmt_val", "pope"]
     for variant in raw["discoveries"].values():
         variant["discover"]["targets"] = ["mmt_val"]

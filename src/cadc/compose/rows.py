@@ -139,10 +139,11 @@ def _content(base: dict[str, Any], level: str, found: dict[str, Any]) -> dict[st
 def _check(library: dict, contents: dict[str, dict], source: str) -> None:
     """As the stages that make these variants check them. Raises InputError naming keys and values.
 
-    But for one rule: which benchmarks may be both aimed at and scored depends on where data lie. conf/studies are the
-    mini world's, where all may; elsewhere the stages alone see to it, or one table would keep all from being composed.
+    But for two rules: which benchmarks may be both aimed at and scored depends on where data lie, and which models may
+    be tuned on the profile. conf/studies are the mini world's, where all may, and of all profiles; the stages alone see
+    to both, or one table would keep all from being composed.
     """
-    root = {key: value for key, value in library.items() if key != "methods"}
+    root = {key: value for key, value in library.items() if key != "methods"} | {"recipe_of": None}
     root["data"] = root["data"] | {"path": None}
     for content in contents.values():
         arm = {key: content[key] for key in Arm.model_fields if key in content}

@@ -19,9 +19,9 @@ from cadc.compute import console
 from cadc.config.arms import Arm
 from cadc.config.errors import InputError
 from cadc.config.params import Params, checked
-from cadc.doctor import checks
+from cadc.doctor import checks, own_model
 from cadc.doctor.estimate import CORE, PEAK, REFERENCE, SUSTAINED, Load, Work, works
-from cadc.doctor.published import Size, size_of
+from cadc.doctor.published import Size
 from cadc.evaluation.catalogue import needs
 
 _CHARACTERS_PER_TOKEN = 4
@@ -130,7 +130,9 @@ def main(overrides: list[str]) -> int:
     raw = OmegaConf.to_container(composed(overrides))
     params = checked(raw, "conf")
     arms = {name: Arm.model_validate(arm) for name, arm in raw["arms"].items()}
-    size, annotations = size_of(params.model), checks.annotations_of(params.data)
+    annotations = checks.annotations_of(params.data)
+    size, layers = own_model.layer_findings(params.model)
+    texts = annotations.texts if annotations else ()
     made, said = [], []
     if size:
         load, said = load_of(params, size, annotations)
@@ -138,7 +140,13 @@ def main(overrides: list[str]) -> int:
     sections = {
         "Data": checks.data_findings(params.data, annotations),
         "Benchmarks": checks.benchmark_findings(params),
-        "Models": [*checks.model_findings(params, size), *checks.processor_findings(params)],
+        "Models": [
+            *checks.model_findings(params, size),
+            *checks.processor_findings(params),
+            *layers,
+            *own_model.recipe_findings(params, checked(OmegaConf.to_container(composed(["profile=mini"])), "conf")),
+            *(own_model.word_findings(params, texts) if texts else ()),
+        ],
         "This machine": [
             *checks.package_findings(params),
             *checks.key_findings(params, arms),

@@ -14,6 +14,7 @@ from transformers.utils import logging
 from cadc.config.errors import InputError
 from cadc.config.params import Lora, Model
 from cadc.model.processors import check_features, check_options, check_picture, check_template
+from cadc.model.targets import check_targets
 
 logging.disable_progress_bar()  # bars are drawn by cadc.compute.console alone
 
@@ -103,14 +104,12 @@ def load_base(params: Model) -> PreTrainedModel:
 def add_lora(model: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
     """Wrap `model` with a fresh LoRA adapter: A from `seed`, B zero, no dropout, fp32.
 
-    Raises InputError where `lora.targets` match none of its modules.
+    Raises InputError where `lora.targets` match none of its modules, or one that is not linear.
     """
+    check_targets(model, lora.targets)
     torch.manual_seed(seed)
     config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=lora.targets, bias="none")
-    try:
-        return get_peft_model(model, config)
-    except ValueError as error:
-        raise InputError(f"model.lora.targets: {first_line(error)}") from error
+    return get_peft_model(model, config)
 
 
 def trainable(model: PeftModel) -> dict[str, torch.nn.Parameter]:
