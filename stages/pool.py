@@ -92,8 +92,6 @@ def main(params: Params) -> int:
     source, model, evaluate = artifacts.ROOT / params.clean.pool, params.model, params.evaluate
     pool = artifacts.load_pool(source)
     unknown = refuse_unknown(model, pool, params.pool.unknown_tokens, source / "rows.parquet")
-    if unknown.unknown:
-        console.line(f"pool: {said(unknown, model.path)}")
     places, names = stretches(source), asked(params)
     inputs = [
         *inputs_of(model, source),
@@ -110,6 +108,8 @@ def main(params: Params) -> int:
         refuse_too_long([line for lines in found for line in lines], model.max_length, use)
     write_without(source, artifacts.fresh(artifacts.POOL), misfits)
     shards.forget("pool")
+    if unknown.unknown:
+        console.line(f"pool: {said(unknown, model.path)}")
     console.line(f"pool: {n_rows - len(misfits)} rows, {len(misfits)} left out that {model.path} can't learn from")
     return n_rows
 

@@ -173,6 +173,12 @@ def test_a_row_that_does_not_fit_is_named_and_nothing_is_written(stage):
     assert not artifacts.POOL.exists()
 
 
+def test_words_that_the_tokenizer_does_not_know_stop_the_stage(stage):
+    with pytest.raises(InputError, match=r"raw/rows.parquet: .* are unknown .*'quetzal'.*docs/new_model.md"):
+        stage([*GOOD.values(), row("foreign", "quetzal quetzal quetzal " * 4, "zygomorphic")])
+    assert not artifacts.POOL.exists()
+
+
 @pytest.mark.parametrize("on_bad_row", ["skip", "llava"])
 def test_rows_that_do_not_fit_are_left_out_and_counted(stage, on_bad_row):
     mixed = [one for pair in zip(BAD.values(), [*GOOD.values(), row("x", "a", "b")], strict=True) for one in pair]
