@@ -14,6 +14,7 @@ from cadc.compute.stage import run_stage
 from cadc.config.params import Params, load_params
 from cadc.model.fit import Fit
 from cadc.model.misfits import finding, misfits_of, refuse
+from cadc.model.unknown import refuse_unknown
 
 
 def fitting() -> shards.Task:
@@ -23,9 +24,11 @@ def fitting() -> shards.Task:
 
 def main(params: Params) -> int:
     launch.refuse_ranks("crossfit")
-    n_rows = artifacts.load_pool(artifacts.RAW).num_rows
+    pool, place = artifacts.load_pool(artifacts.RAW), artifacts.RAW / "rows.parquet"
+    n_rows = pool.num_rows
+    refuse_unknown(params.model, pool, params.pool.unknown_tokens, place)
     misfits = misfits_of(fitting, artifacts.RAW, params.model, "crossfit_fit")  # now, not in the midst of training
-    refuse(misfits, n_rows, params.pool.on_bad_row, artifacts.RAW / "rows.parquet")
+    refuse(misfits, n_rows, params.pool.on_bad_row, place)
     fits = ~np.isin(np.arange(n_rows), [row["place"] for row in misfits])
     keeper = keeper_among(pool_copies(params.clean.duplicates, "crossfit_prints").keeper, fits)
     fold = np.full(n_rows, -1, np.int32)

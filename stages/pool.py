@@ -4,7 +4,8 @@
 
 Tokens are counted by the model's processor, and no picture is decoded. A row whose answers are wholly beyond
 model.max_length, or with model.long_rows: fail any row beyond it, is named, or left out and counted under
-pool.on_bad_row: skip or llava. Questions that are aimed at or scored must fit whole.
+pool.on_bad_row: skip or llava. Questions that are aimed at or scored must fit whole. Text whose words the tokenizer
+does not know beyond a share of pool.unknown_tokens is refused.
 """
 
 import os
@@ -27,6 +28,7 @@ from cadc.evaluation import questions
 from cadc.evaluation.catalogue import needs
 from cadc.model.fit import Fit, refuse_too_long, too_long
 from cadc.model.misfits import finding, found_in, inputs_of, refuse, stretches
+from cadc.model.unknown import refuse_unknown, said
 
 USES = {"probe": "aimed at", "score": "scored"}
 
@@ -89,6 +91,8 @@ def write_without(source: Path, out: Path, misfits: list[dict]) -> None:
 
 def main(params: Params) -> int:
     source, model, evaluate = artifacts.ROOT / params.clean.pool, params.model, params.evaluate
+    pool = artifacts.load_pool(source)
+    unknown = refuse_unknown(model, pool, params.pool.unknown_tokens, source / "rows.parquet")
     places, names = stretches(source), asked(params)
     inputs = [
         *inputs_of(model, source),
@@ -97,7 +101,7 @@ def main(params: Params) -> int:
         scored_root(params),
     ]
     folders = shards.run(fitting, [*places, *names], "pool", inputs, "rows and questions that fit")
-    n_rows = artifacts.load_pool(source).num_rows
+    n_rows = pool.num_rows
     misfits = found_in(folders[key] for key in places)
     refuse(misfits, n_rows, params.pool.on_bad_row, source / "rows.parquet")
     for part, use in USES.items():
@@ -105,6 +109,8 @@ def main(params: Params) -> int:
         refuse_too_long([line for lines in found for line in lines], model.max_length, use)
     write_without(source, artifacts.fresh(artifacts.POOL), misfits)
     shards.forget("pool")
+    if unknown.unknown:
+        console.line(f"pool: {said(unknown, model.path)}")
     console.line(f"pool: {n_rows - len(misfits)} rows, {len(misfits)} left out that {model.path} can't learn from")
     return n_rows
 

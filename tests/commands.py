@@ -28,6 +28,9 @@ ASSIGNED = re.compile(r"[A-Z][A-Z_]+=")
 #: Where a folder of the reader's own lies.
 OWN = ("/", "data/", "FOLDER")
 
+#: Variables that PyTorch and Hugging Face read.
+OTHERS = ("CUDA_VISIBLE_DEVICES", "HF_HOME")
+
 # A check gives the faults of the words behind its command's name.
 
 
@@ -36,6 +39,8 @@ def changes(words: list[str], queue: bool = False) -> Iterator[str]:
     from dvc.utils.hydra import get_hydra_sweeps
 
     words = [word for word in words if word != "section.key=value" and not re.fullmatch(r"(profile|data)=NAME", word)]
+    if "profile=mine" in words:  # which the reader of docs/new_model.md has written
+        words = ["profile=own", "model.path=FOLDER", *(word for word in words if word != "profile=mine")]
     try:
         for sweep in get_hydra_sweeps({"params.yaml": words}) if queue else [{"params.yaml": words}]:
             params = params_of(*sweep["params.yaml"])
@@ -167,6 +172,11 @@ def source(words: list[str]) -> Iterator[str]:
         yield f"source {' '.join(words)}: make sets up .venv/bin/activate alone"
 
 
+def sbatch(words: list[str]) -> Iterator[str]:
+    if len(words) != 1 or not Path(words[0]).is_file():  # tests/pipeline/test_clusters.py runs it
+        yield f"sbatch {' '.join(words)}: no such script"
+
+
 def nothing(words: list[str]) -> Iterator[str]:
     """Of a command in which nothing is ours."""
     yield from ()
@@ -182,6 +192,7 @@ CHECKS = {
     "git": git,
     ".uv/bin/uv": uv,
     "source": source,
+    "sbatch": sbatch,
     "cd": nothing,
     "tar": nothing,
 }
@@ -190,7 +201,7 @@ CHECKS = {
 def assigned(word: str) -> Iterator[str]:
     """Of `NAME=value` before a command."""
     name, _, value = word.partition("=")
-    if f'"{name}"' not in sources():
+    if f'"{name}"' not in sources() and name not in OTHERS:
         yield f"{word}: no code reads {name}"
     launcher = value.split() if name == "CADC_LAUNCHER" else []
     if launcher and launcher[0] in ("torchrun", "accelerate"):

@@ -54,10 +54,12 @@ def examples() -> Iterator[Study]:
 
 @cache
 def made() -> tuple[set[str], set[str]]:
-    """All that `dvc repro` takes as a target, and all outputs; with those of the example, conf/studies/mine.yaml."""
+    """All that `dvc repro` takes as a target, and all outputs; with those of the examples, conf/studies/mine.yaml and
+    conf/profile/mine.yaml."""
     targets = {"pipelines/mine/dvc.yaml"}
     outs = {f"reports/tables/mine/{slug(table.title)}.md" for study in examples() for table in study.tables} | {
         "conf/studies/mine.yaml",
+        "conf/profile/mine.yaml",
         "pipelines/mine",
         "src/cadc/selectors/plain_words.py",
     }

@@ -31,8 +31,8 @@ def test_what_comments_tell_can_be_followed():
 
 #: What a slip of the pen makes of a document's text, and the word by which the fault names it.
 BROKEN = [
-    ("README.md", "make doctor DATA", "make docter DATA", "docter"),
-    ("README.md", "make doctor DATA=folder", "make doctor DATE=folder", "DATE"),
+    ("README.md", "make doctor PROFILE", "make docter PROFILE", "docter"),
+    ("README.md", "=smolvlm-256m DATA=folder", "=smolvlm-256m DATE=folder", "DATE"),
     ("README.md", 'SET="data.path=/data/mine"', 'SET="data.pth=/data/mine"', "data.pth"),
     ("README.md", "dvc repro score@random ", "dvc repro score@rnd ", "score@rnd"),
     ("README.md", "dvc repro pipelines/ablations/", "dvc repro pipelines/ablation/", "pipelines/ablation/"),
@@ -73,6 +73,10 @@ BROKEN = [
     ("docs/real_runs.md", "git clone ... && cd", "git clown ... && cd", "clown"),
     ("docs/real_runs.md", "dvc queue start ", "dvc queue go ", "queue go"),
     ("docs/real_runs.md", "dvc metrics diff &&", "sbatch run.sh &&", "sbatch"),
+    ("docs/clusters.md", "sbatch docs/slurm.sbatch", "sbatch docs/slurm.sh", "slurm.sh"),
+    ("docs/clusters.md", "--node-rank 0", "--node_number 0", "--node_number"),
+    ("docs/clusters.md", "dvc commit --force attribute", "dvc commit --force atribute", "atribute"),
+    ("docs/new_model.md", "`model.chat_template`, a file", "`model.template`, a file", "model.template"),
     ("docs/data.md", "`pool.on_bad_row: fail`", "`pool.on_bad_row: leave`", "leave"),
     ("docs/data.md", "`artifacts/raw/skipped.json`", "`artifacts/raw/left_out.json`", "left_out"),
     ("data/README.md", "`dvc repro prepare`", "`dvc repro prepared`", "prepared"),
@@ -86,7 +90,7 @@ def test_a_slip_is_found(name, right, wrong, word):
     assert word in "\n".join(faults(text.replace(right, wrong), Path(name)))
 
 
-@pytest.mark.parametrize("block", ["kubectl apply -f job", "sbatch run.sh", "./train.sh --all", "pip install cadc"])
+@pytest.mark.parametrize("block", ["kubectl apply -f job", "qsub run.sh", "./train.sh --all", "pip install cadc"])
 def test_a_command_that_no_check_knows_is_a_fault(block):
     for text in (f"```\n{block}\n```\n", f"Then `{block}` does it.\n"):
         (fault,) = faults(text, Path("README.md"))

@@ -128,6 +128,7 @@ def stage(tmp_path, monkeypatch):
     monkeypatch.setenv("CADC_WORKERS", "1")
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
     raw["model"] |= {"path": str(ROOT / raw["model"]["path"]), "max_length": MAX, "long_rows": "cut"}
+    raw["recipe_of"] = None
     raw["capture"]["targets"], raw["evaluate"]["tasks"] = ["mmt_val", "pope"], ["mmt_val", "pope"]
     for variant in raw["discoveries"].values():
         variant["discover"]["targets"] = ["mmt_val"]
@@ -169,6 +170,12 @@ def test_a_row_that_does_not_fit_is_named_and_nothing_is_written(stage):
         InputError, match=r"raw/rows.parquet, row id long: 12\d tokens.*4 more of 9 rows.*on_bad_row: skip"
     ):
         stage([*GOOD.values(), *BAD.values()])
+    assert not artifacts.POOL.exists()
+
+
+def test_words_that_the_tokenizer_does_not_know_stop_the_stage(stage):
+    with pytest.raises(InputError, match=r"raw/rows.parquet: .* are unknown .*'quetzal'.*docs/new_model.md"):
+        stage([*GOOD.values(), row("foreign", "quetzal quetzal quetzal " * 4, "zygomorphic")])
     assert not artifacts.POOL.exists()
 
 

@@ -31,6 +31,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("CADC_WORKERS", "1")
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
     raw["model"] |= {"path": str(ROOT / raw["model"]["path"]), "max_length": 60}
+    raw["recipe_of"] = None
     raw["embed"]["tower"] = str(ROOT / raw["embed"]["tower"])
     raw["crossfit"] |= {"epochs": 0.5, "matching": raw["crossfit"]["matching"] | {"members": 1, "epochs": 0.5}}
 

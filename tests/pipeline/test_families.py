@@ -43,6 +43,7 @@ SMALL = {
         "pope_images": 1,
         "llava_wild_images": 1,
     },
+    "recipe_of": None,
     "model": {"path": "model", "max_length": 512},
     "clean": {"objects": {"action": "report", "lists": OBJECTS, "least": 2, "share": 0.5}},
     "crossfit": {"epochs": 1.0, "matching": {"members": 1, "epochs": 0.5, "learning_rate": 0.001, "batch_size": 8}},

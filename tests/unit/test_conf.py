@@ -18,6 +18,10 @@ WORLDS = sorted(path.stem for path in (CONF / "world").glob("*.yaml"))
 WHOLE = {"model.processor", "finetune.epochs", "views.descriptions", "data.expected.images"}
 
 
+#: What a profile or a data set leaves to its user.
+OWN = {"own": ["model.path=somewhere"], "folder": ["data.path=somewhere"]}
+
+
 def params_of(*overrides):
     return checked(OmegaConf.to_container(composed(list(overrides))), "conf")
 
@@ -60,7 +64,7 @@ def test_all_files_of_a_group_state_the_same_keys_and_no_other_file_does(group, 
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_goes_with_every_data_set(profile, data):
-    params = params_of(f"profile={profile}", f"data={data}", *(["data.path=somewhere"] if data == "folder" else []))
+    params = params_of(f"profile={profile}", f"data={data}", *OWN.get(profile, []), *OWN.get(data, []))
     assert params.sizes.concept_clusters >= params.sizes.progress_clusters
 
 

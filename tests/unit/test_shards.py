@@ -154,6 +154,32 @@ def test_a_lost_ray_worker_s_shard_is_done_again_and_an_error_is_not(tmp_path):
     assert "said: row 17 is bad" in subprocess.run([sys.executable, "mortal.py"], **run).stdout
 
 
+#: A cluster whose head, where the stage runs, has no GPU: Ray takes its word for those of the other machine.
+CLUSTER = """
+import os
+from pathlib import Path
+from ray.cluster_utils import Cluster
+from cadc.compute import shards
+
+def make():
+    return lambda key, folder: (folder / "gpu").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+
+if __name__ == "__main__":
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 0, "include_dashboard": False})
+    cluster.add_node(num_cpus=2, num_gpus=2)
+    os.environ["RAY_ADDRESS"] = cluster.address
+    print("GPUs", {(folder / "gpu").read_text() for folder in shards.run(make, list(range(4)), "ray", [], "").values()})
+    cluster.shutdown()
+"""
+
+
+def test_ray_s_workers_get_the_cluster_s_gpus_where_its_head_has_none(tmp_path):
+    (tmp_path / "cluster.py").write_text(CLUSTER)
+    env = os.environ | {"CADC_LAUNCHER": "ray"}
+    done = subprocess.run([sys.executable, "cluster.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert "GPUs {'" in done.stdout and "''" not in done.stdout, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("gpus", "asked", "parts", "processes"),
     [

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx2
 import openai
 
-from cadc.compute import replies
+from cadc.compute import replies, watch
 from cadc.compute.replies import COUNTS, EndpointError, Prompt, Refused, Unusable
 
 T = TypeVar("T")
@@ -203,6 +203,7 @@ class Endpoint:
         return self._request(messages, prompt)
 
     def _request(self, messages: list[dict], prompt: str) -> tuple[str, dict[str, int]]:
+        watch.beat()
         if self._refusal is not None:
             raise self._refusal
         try:

@@ -2,15 +2,17 @@
 
     dvc repro attribute                                          a process a GPU, or one a core (CADC_WORKERS=n for n)
     CADC_LAUNCHER="torchrun --nproc-per-node 8" dvc repro attribute
-    torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29400 stages/attribute.py
-                                                                 on each machine, in the same shared checkout
+    torchrun --nnodes 4 --node-rank 0 --nproc-per-node 8 --master-addr HOST --master-port 29400 stages/attribute.py NAME
+                                                                 on HOST, with other node ranks on other machines, in
+                                                                 the same shared checkout: docs/clusters.md
     CADC_LAUNCHER="accelerate launch --config_file conf/accelerate/ddp.yaml" dvc repro finetune@random
                                                                  the proxy run and every fine-tuning by all ranks
                                                                  together; what other stages compute is split between
                                                                  ranks as above
     CADC_LAUNCHER=ray RAY_ADDRESS=HOST:6379 dvc repro attribute  elastic: lost workers' shards are done again
 
-Several machines need the checkout, with its `artifacts/`, on a shared file system at the same path.
+Several machines need the checkout, with its `artifacts/`, on a shared file system at the same path. A process that
+shows no sign of life for CADC_TIMEOUT hours (3) ends, and with it the stage: see `watch`.
 """
 
 from __future__ import annotations
@@ -20,18 +22,30 @@ import multiprocessing
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cadc.compute import console
+from cadc.compute import console, watch
 from cadc.config.errors import InputError
 
 if TYPE_CHECKING:
     from cadc.compute.shards import Shards
 
 _together = False  # whether this process's ranks are working on the same shard
+_left = False  # whether the other ranks have left: rank 0 goes on alone
 _RETRIES = 3  # how often a shard may lose its Ray worker before the stage gives up
+
+
+def is_rank() -> bool:
+    """Whether torchrun or accelerate has started this process as one of several."""
+    return "RANK" in os.environ
+
+
+def _by_accelerate() -> bool:
+    return "ACCELERATE_MIXED_PRECISION" in os.environ
 
 
 def rank() -> int:
@@ -59,7 +73,7 @@ def n_workers() -> int:
 def refuse_ranks(stage: str) -> None:
     """Raises InputError under torchrun and accelerate, whose ranks leave once a stage's first round of shards is
     there; for stages of several rounds."""
-    if "RANK" in os.environ or os.environ.get("CADC_LAUNCHER", "").startswith(("torchrun", "accelerate")):
+    if is_rank() or os.environ.get("CADC_LAUNCHER", "").startswith(("torchrun", "accelerate")):
         raise InputError(
             f"{stage} works in several rounds, and ranks stay for one; set CADC_LAUNCHER to processes or ray for it"
         )
@@ -70,15 +84,13 @@ def launch(shards: Shards, label: str, together: bool = False) -> None:
 
     With `together` the ranks that accelerate starts work on every shard together.
     """
-    launcher, by_accelerate = (
-        shlex.split(os.environ.get("CADC_LAUNCHER", "processes")),
-        "ACCELERATE_MIXED_PRECISION" in os.environ,
-    )
-    if "RANK" in os.environ:
-        _as_rank(shards, label, together and by_accelerate)
-    elif launcher == ["processes"] or by_accelerate:
+    launcher = shlex.split(os.environ.get("CADC_LAUNCHER", "processes"))
+    if is_rank():
+        _as_rank(shards, label, together and _by_accelerate())
+    elif launcher == ["processes"] or _by_accelerate():
         _processes(shards, label)
     elif launcher[0] == "torchrun":
+        _check_nodes(launcher[1:])
         os.execv(sys.executable, [sys.executable, "-m", "torch.distributed.run", *launcher[1:], *sys.argv])
     elif launcher[:2] == ["accelerate", "launch"]:
         os.execv(sys.executable, [sys.executable, "-m", "accelerate.commands.launch", *launcher[2:], *sys.argv])
@@ -88,6 +100,21 @@ def launch(shards: Shards, label: str, together: bool = False) -> None:
         raise InputError(
             f"CADC_LAUNCHER is {' '.join(launcher)!r}; it may be processes, ray, or torchrun or accelerate "
             "launch with its options"
+        )
+
+
+def _check_nodes(options: list[str]) -> None:
+    """Raise InputError where torchrun's options would give rank 0, which writes what a stage makes, to another machine
+    than this one: DVC would take note of a stage before it is whole. A c10d rendezvous gives it to the first host of
+    their sorted names."""
+    from torch.distributed.run import get_args_parser
+
+    asked = get_args_parser().parse_args([*options, "stage.py"])
+    if asked.nnodes not in ("1", "1:1") and (asked.rdzv_backend != "static" or asked.node_rank != 0):
+        raise InputError(
+            f"CADC_LAUNCHER: torchrun {' '.join(options)}: rank 0 must be where DVC runs; with several machines give "
+            "--node-rank 0 --master-addr HOST --master-port PORT here, other node ranks there, and no --rdzv-backend "
+            "(docs/clusters.md)"
         )
 
 
@@ -114,6 +141,11 @@ def _processes(shards: Shards, label: str) -> None:
         try:
             for job in console.track(as_completed(jobs), label, total=len(jobs)):
                 job.result()
+        except BrokenProcessPool:
+            raise InputError(
+                f"{label or 'shards'}: a process was lost: it said why, or the system ended it for its memory "
+                "(CADC_WORKERS=1 takes least); run the stage again, whole shards are kept"
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -127,17 +159,40 @@ def _start_worker(numbers) -> None:
         numbers.value += 1
 
 
-def _as_rank(shards: Shards, label: str, together: bool) -> None:
-    """This rank's share, or all shards together with the others. The last word is rank 0's: the others leave once all
-    shards are there."""
-    global _together
+def _join() -> None:
+    """Meet the other ranks, once."""
     import torch
     from torch import distributed
 
-    if together and n_gpus():
+    if distributed.is_initialized():
+        return
+    on_gpus = _by_accelerate() and n_gpus()
+    if on_gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % n_gpus())
-    backend = "cpu:gloo,cuda:nccl" if together and n_gpus() else "gloo"
-    distributed.init_process_group(backend, timeout=timedelta(days=7))  # a barrier waits for the slowest rank
+    # A barrier waits for the slowest rank, however long that works; one that hangs ends itself (`watch`).
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=timedelta(days=365))
+
+
+def from_first(make: Callable[[], str]) -> str:
+    """`make()`, by the first rank for all of them; all must ask. Of a process without others its own."""
+    if not is_rank() or _left:
+        return make()
+    _join()
+    import torch
+    from torch import distributed
+
+    made = [make() if rank() == 0 else None]
+    distributed.broadcast_object_list(made, src=0, device=torch.device("cpu"))
+    return made[0]
+
+
+def _as_rank(shards: Shards, label: str, together: bool) -> None:
+    """This rank's share, or all shards together with the others. The last word is rank 0's: the others leave once all
+    shards are there."""
+    global _together, _left
+    _join()
+    from torch import distributed
+
     distributed.barrier()  # rank 0 has cleared the scratch folder
     if rank():
         console.mute()
@@ -149,8 +204,10 @@ def _as_rank(shards: Shards, label: str, together: bool) -> None:
         _together = False
     else:
         shards.run(rank(), int(os.environ["WORLD_SIZE"]), label)
-    distributed.barrier()
+    with watch.over(f"{label or 'shards'}, the other ranks", hears=shards.alive):
+        distributed.barrier()
     distributed.destroy_process_group()
+    _left = True
     if rank():
         raise SystemExit(0)
 
@@ -162,7 +219,8 @@ def _ray(shards: Shards, label: str) -> None:
         raise InputError("CADC_LAUNCHER=ray needs the package ray: .uv/bin/uv pip install ray") from error
     workers = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": n_workers()}
     ray.init(log_to_driver=False, include_dashboard=False, logging_level="error", **workers)
-    task = ray.remote(num_gpus=int(bool(n_gpus())), num_cpus=1, max_retries=_RETRIES)(_as_ray_task)
+    a_gpu = int(ray.cluster_resources().get("GPU", 0) > 0)  # the cluster's: its head may have none
+    task = ray.remote(num_gpus=a_gpu, num_cpus=1, max_retries=_RETRIES)(_as_ray_task)
     try:
         reference, waiting = ray.put(shards), []
         for key in shards.todo():

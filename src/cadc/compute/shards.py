@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from cadc import artifacts
-from cadc.compute import console, launch
+from cadc.compute import console, launch, watch
 from cadc.compute.closure import SOURCE, closure
 
 Task = Callable[[object, Path], None]
@@ -26,7 +26,14 @@ _made: dict[tuple[str, Path], Task] = {}  # this process's task, for the stage i
 
 
 def digest(*parts) -> str:
-    """A short name for what goes into a stage: JSON values by content, files and folders by their bytes."""
+    """A short name for what goes into a stage: JSON values by content, files and folders by their bytes.
+
+    Under torchrun the first rank reads them and tells the others: they would all read the weights from one disk.
+    """
+    return launch.from_first(lambda: _digest(*parts))
+
+
+def _digest(*parts) -> str:
     h = hashlib.blake2b(digest_size=8)
     for part in parts:
         if isinstance(part, Path):
@@ -54,6 +61,11 @@ class Shards:
     root: Path
     folders: dict[object, Path]
 
+    @property
+    def alive(self) -> Path:
+        """The file by which ranks tell each other that somebody works."""
+        return self.root / "alive"
+
     def todo(self) -> list:
         """The keys whose shard is not whole yet, in order."""
         return [key for key, folder in self.folders.items() if not folder.exists()]
@@ -74,8 +86,10 @@ class Shards:
         made = (self.make.__qualname__, self.root)
         if made not in _made:
             _made.clear()
-            _made[made] = self.make()
-        _made[made](key, partial)
+        with watch.over(str(folder), tells=self.alive if launch.is_rank() else None):
+            if made not in _made:
+                _made[made] = self.make()
+            _made[made](key, partial)
         if leads:
             partial.rename(folder)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cadc.config.section import Positive, Section
+from cadc.config.section import Positive, Section, Share
 
 
 class Expected(Section):
@@ -40,6 +40,7 @@ class Data(Section):
 class Pool(Section):
     on_bad_row: Literal["fail", "skip", "llava"]
     repeated_ids: Literal["fail", "number"]
+    unknown_tokens: Share
     min_image_side: Positive
     embed_images: bool
     max_image_pixels: Annotated[

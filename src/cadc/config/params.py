@@ -194,7 +194,7 @@ class Params(Section):
     variant.
 
     run, trajectories: which proxy run and which capture the variant is made from. arm: the arm, where the variant is
-    one.
+    one. recipe_of: the models that the profile's numbers are for; None: any.
     """
 
     seeds: list[Seed] = Field(min_length=1)
@@ -202,6 +202,7 @@ class Params(Section):
     run: Name = "default"
     trajectories: Name = "default"
     arm: Arm | None = None
+    recipe_of: list[str] | None
     sizes: Sizes
     facts: Facts
     data: Data
@@ -228,6 +229,18 @@ class Params(Section):
     gate: Gate
     plateau: Plateau
     metabolize: Metabolize
+
+    @model_validator(mode="after")
+    def _own_recipe(self):
+        """Rates, LoRA targets and lengths of a model of half a million parameters ruin another one without a word."""
+        known = {Path(path).resolve() for path in self.recipe_of or ()}
+        if self.recipe_of is not None and Path(self.model.path).resolve() not in known:
+            raise ValueError(
+                f"model.path = {self.model.path!r}: the profile's learning rates, LoRA targets, lengths and passes are "
+                f"those of {' and '.join(self.recipe_of)} alone; give your model a profile of its own, ten lines over "
+                "profile=own (docs/new_model.md), or set recipe_of: null to train it by these numbers all the same"
+            )
+        return self
 
     @model_validator(mode="after")
     def _aimed_at(self):

@@ -20,9 +20,9 @@ from cadc.config.arms import Arm
 from cadc.config.errors import InputError
 from cadc.config.params import Params, checked
 from cadc.config.targets import is_file
-from cadc.doctor import checks
+from cadc.doctor import checks, own_model
 from cadc.doctor.estimate import CORE, PEAK, REFERENCE, SUSTAINED, Load, Work, works
-from cadc.doctor.published import Size, size_of
+from cadc.doctor.published import Size
 from cadc.evaluation.aims import aims, check_targets
 from cadc.evaluation.catalogue import needs
 
@@ -136,7 +136,9 @@ def main(overrides: list[str]) -> int:
     params = checked(raw, "conf")
     check_targets(params, raw)
     arms = {name: Arm.model_validate(arm) for name, arm in raw["arms"].items()}
-    size, annotations = size_of(params.model, params.finetune.full), checks.annotations_of(params.data)
+    annotations = checks.annotations_of(params.data)
+    size, layers = own_model.layer_findings(params.model, params.finetune.full)
+    texts = annotations.texts if annotations else ()
     made, said = [], []
     if size:
         load, said = load_of(params, size, annotations)
@@ -144,7 +146,13 @@ def main(overrides: list[str]) -> int:
     sections = {
         "Data": checks.data_findings(params.data, annotations),
         "Benchmarks": checks.benchmark_findings(params),
-        "Models": [*checks.model_findings(params, size), *checks.processor_findings(params)],
+        "Models": [
+            *checks.model_findings(params, size),
+            *checks.processor_findings(params),
+            *layers,
+            *own_model.recipe_findings(params, checked(OmegaConf.to_container(composed(["profile=mini"])), "conf")),
+            *(own_model.word_findings(params, texts) if texts else ()),
+        ],
         "This machine": [
             *checks.package_findings(params),
             *checks.key_findings(params, arms),

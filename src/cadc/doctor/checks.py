@@ -23,6 +23,7 @@ from cadc.evaluation.aims import aims
 from cadc.evaluation.catalogue import TASKS, DataSet, needs
 from cadc.model.load import load_processor
 from cadc.model.processors import check_shapes
+from cadc.model.unknown import SAMPLE_ROWS
 
 _GB = 1e9
 
@@ -43,26 +44,33 @@ def _files(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Annotations:
-    """A pool's rows and the mean characters of a row's turns; `fault` where the file can't be read."""
+    """A pool's rows, the mean characters of a row's turns, and the turns of rows from all over it; `fault` where the
+    file can't be read."""
 
     rows: int = 0
     characters: float = 0.0
     fault: str | None = None
+    texts: tuple[str, ...] = ()
 
 
 def annotations_of(data: Data) -> Annotations | None:
     """What is to be read of the pool; None where it is the mini world's."""
     if data.path is None:
         return None
-    rows = characters = 0
+    rows, characters, kept, step = 0, 0, [], 1
     try:
         for record in read_records(data.inside(data.annotations)):
-            rows += 1
             turns = record.get("conversations") if isinstance(record, dict) else None
-            characters += sum(len(str(turn.get("value"))) for turn in turns or () if isinstance(turn, dict))
+            said = [str(turn.get("value")) for turn in turns or () if isinstance(turn, dict)]
+            characters += sum(map(len, said))
+            if rows % step == 0:
+                kept.append(said)
+            if len(kept) == 2 * SAMPLE_ROWS:  # half of them, and of what follows half as many
+                kept, step = kept[::2], 2 * step
+            rows += 1
     except PoolError as error:
         return Annotations(fault=str(error))
-    return Annotations(rows, characters / max(rows, 1))
+    return Annotations(rows, characters / max(rows, 1), texts=tuple(text for said in kept for text in said))
 
 
 def data_findings(data: Data, annotations: Annotations | None) -> list[Finding]:
@@ -150,7 +158,7 @@ def _model_there(path: str) -> str | None:
 
 
 def model_findings(params: Params, size: Size | None) -> list[Finding]:
-    """The model, the tower and the sentence encoder."""
+    """The model, the tower and the sentence encoder: that they are there, with weights that are read."""
     weights = f" ({2 * size.parameters / _GB:.1f} GB)" if size else ""
     wanted = {"model": params.model.path, "tower": params.embed.tower}
     if importlib.util.find_spec(params.embed.sentences) is None:
@@ -159,6 +167,13 @@ def model_findings(params: Params, size: Size | None) -> list[Finding]:
     for what, path in wanted.items():
         if path is not None:
             where = _model_there(path)
+            if where and not any(Path(where).glob("*.safetensors")):
+                text = (
+                    f"{where} has no safetensors, and pickled weights are not read: save it again with "
+                    "save_pretrained, or fetch it whole"
+                )
+                found.append(Finding(what, False, text))
+                continue
             fetch = (
                 f"hf download {path}{weights if what == 'model' else ''}"
                 if path.count("/") == 1 and not path.startswith("models/")

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from cadc.compute import watch
 from cadc.config.errors import InputError
 from cadc.model.encode import IGNORE, PER_IMAGE, TOKEN_TYPES, tiled
 from cadc.model.packing import shared_sequences
@@ -109,6 +110,7 @@ def _image_tensors(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
 def model_inputs(
     batch: dict[str, torch.Tensor], device: torch.device, with_labels: bool = True
 ) -> dict[str, torch.Tensor]:
-    """What a model's forward takes of a batch, on `device`."""
+    """What a model's forward takes of a batch, on `device`: every batch is a sign of life."""
+    watch.beat()
     skip = {"row", "image_row", "image_size"} | (set() if with_labels else {"labels"})
     return {name: value.to(device) for name, value in batch.items() if name not in skip}

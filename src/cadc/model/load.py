@@ -17,6 +17,7 @@ from transformers.utils import logging
 from cadc.config.errors import InputError
 from cadc.config.params import Lora, Model, Params
 from cadc.model.processors import check_features, check_options, check_picture, check_template
+from cadc.model.targets import check_targets
 
 logging.disable_progress_bar()  # bars are drawn by cadc.compute.console alone
 
@@ -112,6 +113,7 @@ def add_lora(model: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
     The layers of `lora.whole` are trained as copies of their own, which PEFT keeps with the adapter. Raises InputError
     where `lora.targets` or `lora.whole` match none of its modules, or name one that they can't.
     """
+    check_targets(model, lora.targets)
     torch.manual_seed(seed)
     config = LoraConfig(
         r=lora.rank,
@@ -121,10 +123,7 @@ def add_lora(model: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
         modules_to_save=_whole_layers(model, lora) or None,
         bias="none",
     )
-    try:
-        return get_peft_model(model, config).eval()
-    except ValueError as error:
-        raise InputError(f"model.lora.targets: {first_line(error)}") from error
+    return get_peft_model(model, config).eval()
 
 
 def _whole_layers(model: PreTrainedModel, lora: Lora) -> list[str]:
