@@ -77,7 +77,7 @@ def launch(shards: Shards, label: str, together: bool = False) -> None:
     if "RANK" in os.environ:
         _as_rank(shards, label, together and by_accelerate)
     elif launcher == ["processes"] or by_accelerate:
-        _processes(shards, label)
+        here(shards, label)
     elif launcher[0] == "torchrun":
         os.execv(sys.executable, [sys.executable, "-m", "torch.distributed.run", *launcher[1:], *sys.argv])
     elif launcher[:2] == ["accelerate", "launch"]:
@@ -99,15 +99,17 @@ def n_processes(parts: int) -> int:
     return parts if shared and workers > 1 and parts < 2 * workers else workers
 
 
-def _processes(shards: Shards, label: str) -> None:
+def here(shards: Shards, label: str) -> None:
+    """Compute all missing shards in processes of this machine, whatever the launcher."""
     todo = shards.todo()
     workers = n_processes(len(todo))
     if workers <= 1:
         shards.run(0, 1, label)
         return
     sys.stdout.flush()
-    # `fork` saves every worker its imports (seconds of torch and transformers); CUDA does not survive it.
-    context = multiprocessing.get_context("spawn" if n_gpus() else "fork")
+    # `fork` saves every worker its imports (seconds of torch and transformers); CUDA and the threads of a rank of
+    # torchrun's do not survive it.
+    context = multiprocessing.get_context("spawn" if n_gpus() or "RANK" in os.environ else "fork")
     numbers = context.Value("i", 0)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(numbers,)) as pool:
         jobs = [pool.submit(shards.compute, key) for key in todo]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -119,6 +120,13 @@ def trainable(model: PeftModel) -> dict[str, torch.nn.Parameter]:
     return dict(sorted(named.items()))
 
 
+def release() -> None:
+    """Give the memory of models that nothing refers to any more back to the device: their parts refer to each other."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write the adapter as PEFT does, with its config's keys and lists sorted: the same bytes in every process."""
     model.save_pretrained(folder)
@@ -136,3 +144,8 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
     if not (folder / "adapter_model.safetensors").exists():  # PEFT would take up a pickle
         raise InputError(f"{folder}: no adapter_model.safetensors; run the fine-tuning again")
     return PeftModel.from_pretrained(model, folder).eval()
+
+
+def merged(model: PeftModel) -> PreTrainedModel:
+    """The base of `model` with the adapter added to its weights, in place: one product a layer in place of three."""
+    return model.merge_and_unload()
