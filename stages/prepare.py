@@ -18,7 +18,8 @@ from cadc.compute.stage import run_stage
 from cadc.config.errors import InputError
 from cadc.config.params import Params
 from cadc.data.checks import Checker, check_benchmark
-from cadc.data.hub_layout import copy_data_sets, pictures_in, split_files
+from cadc.data.hub_copy import copy_data_sets
+from cadc.data.hub_layout import pictures_in, split_files
 from cadc.data.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
 from cadc.data.own_questions import own_repositories, write_own
 from cadc.data.probe import REPOSITORY, load_probe, probe_rows
@@ -71,8 +72,12 @@ def write_benchmark_roots(params: Params) -> None:
             check_benchmark(((f"{place}, row {row['id']}", row["images"][0]) for row in rows), **rules)
     if data.score:
         tasks = params.evaluate.tasks
-        copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks))
-        for part in dict.fromkeys(part for task in tasks for part in needs(task) if part.repository in copied):
+        parts = list(dict.fromkeys(part for task in tasks for part in needs(task)))
+        asked = {part.repository: [] for part in parts}
+        for part in parts:
+            asked[part.repository].append((part.config, part.split))
+        copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks), asked)
+        for part in (part for part in parts if part.repository in copied):
             check_benchmark(pictures_in(split_files(part.folder(roots["score"]), part.config, part.split)), **rules)
 
 

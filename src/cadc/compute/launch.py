@@ -51,9 +51,14 @@ def n_gpus() -> int:
     return torch.cuda.device_count() if torch is not None else 0
 
 
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def n_workers() -> int:
     """Worker processes on this machine: CADC_WORKERS, else one a GPU, else one a core this process may use."""
-    return max(1, int(os.environ.get("CADC_WORKERS") or n_gpus() or len(os.sched_getaffinity(0))))
+    return max(1, int(os.environ.get("CADC_WORKERS") or n_gpus() or n_cores()))
 
 
 def refuse_ranks(stage: str) -> None:

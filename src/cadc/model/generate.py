@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -52,9 +52,22 @@ def generate(
     batch_size: int,
 ) -> list[str]:
     """`generate_batch` of encoded prompts, in order, batched by length."""
-    answers = [""] * len(prompts)
-    for at in by_length([len(encoded["input_ids"]) for encoded in prompts], batch_size):
-        made = generate_batch(model, processor, [prompts[i] for i in at], max_new_tokens)
+    lengths = [len(encoded["input_ids"]) for encoded in prompts]
+    return generate_each(model, processor, prompts.__getitem__, lengths, max_new_tokens, batch_size)
+
+
+def generate_each(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    encoded: Callable[[int], dict[str, Any]],
+    lengths: Sequence[int],
+    max_new_tokens: int,
+    batch_size: int,
+) -> list[str]:
+    """The same of prompts of these `lengths` in tokens, each encoded when its batch is there: no more are held."""
+    answers = [""] * len(lengths)
+    for at in by_length(lengths, batch_size):
+        made = generate_batch(model, processor, [encoded(i) for i in at], max_new_tokens)
         for i, text in zip(at, made, strict=True):
             answers[i] = text
     return answers

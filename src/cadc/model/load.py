@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging
 
@@ -139,11 +140,22 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
-    """`model` with the adapter of `folder`, in evaluation mode. Raises InputError where that is not in safetensors."""
+def load_adapter(model: PreTrainedModel | PeftModel, folder: Path, name: str = "default") -> PeftModel:
+    """`model` with the adapter of `folder` under `name`, beside those that it has, in evaluation mode.
+
+    The first one is active until `set_adapter`. Raises InputError where the adapter is not in safetensors.
+    """
     if not (folder / "adapter_model.safetensors").exists():  # PEFT would take up a pickle
         raise InputError(f"{folder}: no adapter_model.safetensors; run the fine-tuning again")
-    return PeftModel.from_pretrained(model, folder).eval()
+    if not isinstance(model, PeftModel):
+        return PeftModel.from_pretrained(model, folder, adapter_name=name).eval()
+    model.load_adapter(folder, adapter_name=name)
+    return model.eval()
+
+
+def start_from(model: PeftModel, folder: Path) -> None:
+    """Give the adapter of `model`, from `add_lora`, the weights of the one in `folder`."""
+    set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
 
 
 def merged(model: PeftModel) -> PreTrainedModel:

@@ -29,18 +29,25 @@ class Stateful(Protocol):
     def load(self, state: dict[str, np.ndarray]) -> None: ...
 
 
+def checkpoint_beside(folder: Path) -> Path:
+    """Where the run that is tuned into `folder` keeps what it goes on from: a killed run's folder is cleared, what is
+    beside it stays."""
+    return folder.with_suffix(".checkpoint")
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Where a run's state is kept, and after which steps it is always written. Only the last one is kept; writing is
     atomic.
 
-    It holds LoRA weights, AdamW's moments, torch's random states (CPU and the model's GPU), the losses so far and the
-    schedule's own state.
+    It holds LoRA weights, those of `head` where one learns beside the model, AdamW's moments, torch's random states
+    (CPU and the model's GPU), the losses so far and the schedule's own state.
     """
 
     path: Path
     steps: frozenset[int] = frozenset()
     schedule: Stateful | None = None
+    head: torch.nn.Module | None = None
 
     def due(self, step: int, every: int | None) -> bool:
         """Whether it is written after `step` steps, where one in `every` is asked for (None: no more than `steps`)."""
@@ -52,7 +59,7 @@ class Checkpoint:
         device = next(model.parameters()).device
         if device.type == "cuda":
             tensors["random_cuda"] = torch.cuda.get_rng_state(device)
-        for name, parameter in trainable(model).items():
+        for name, parameter in self._learnt(model).items():
             tensors[f"weight.{name}"] = parameter.detach().cpu().contiguous()
             if parameter in optimizer.state:
                 tensors |= {
@@ -64,6 +71,10 @@ class Checkpoint:
         save_file(tensors, partial)
         partial.replace(self.path)
 
+    def _learnt(self, model: PeftModel) -> dict[str, torch.nn.Parameter]:
+        beside = self.head.named_parameters() if self.head else ()
+        return trainable(model) | {f"head.{name}": parameter for name, parameter in beside}
+
     def load(self, model: PeftModel, optimizer: torch.optim.Optimizer) -> np.ndarray:
         """Restore the state. Returns the losses of the steps done, float32, empty where there is no checkpoint."""
         if not self.path.exists():
@@ -71,7 +82,7 @@ class Checkpoint:
         tensors = load_file(self.path)
         losses = tensors["losses"].numpy()
         with torch.no_grad():
-            for name, parameter in trainable(model).items():
+            for name, parameter in self._learnt(model).items():
                 parameter.copy_(tensors[f"weight.{name}"])
                 if f"step.{name}" in tensors:
                     optimizer.state[parameter] = {
