@@ -158,6 +158,7 @@ def start_from(model: PeftModel, folder: Path) -> None:
     set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
 
 
-def merged(model: PeftModel) -> PreTrainedModel:
-    """The base of `model` with the adapter added to its weights, in place: one product a layer in place of three."""
-    return model.merge_and_unload()
+def merged(model: PeftModel | PreTrainedModel) -> PreTrainedModel:
+    """The base of `model` with the adapter added to its weights, in place: one product a layer in place of three. A
+    model without adapter as it is."""
+    return model.merge_and_unload() if isinstance(model, PeftModel) else model
