@@ -122,17 +122,21 @@ def main(params: Params) -> int:
     tables = artifacts.SCRATCH / "score_tables" / data
     n_questions = len(questions(tables, blank=True))
     todo = shards.kept(scoring, inputs, "score").todo()
-    cut = [part for seed in todo for part in parts(seed, n_questions, evaluate.shard_questions)]
+    cut = {
+        part: [common, adapters[seed], list(part)[1:]]
+        for seed in seeds
+        for part in parts(seed, n_questions, evaluate.shard_questions)
+    }
     if launch.rank() == 0:
         artifacts.write_json(PLAN, {"tables": str(tables)})
-    inputs_of_part = {part: [common, adapters[part.seed], list(part)[1:]] for part in cut}
-    asked_parts = shards.run_kept(asking, inputs_of_part, "score_parts", f"ask {VARIANT.name}")
+    missing = {part: own for part, own in cut.items() if part.seed in todo}
+    asked_parts = shards.run_kept(asking, missing, "score_parts", f"ask {VARIANT.name}")
     answers = {seed: [str(folder) for part, folder in asked_parts.items() if part.seed == seed] for seed in todo}
     artifacts.write_json(PLAN, {"tables": str(tables), "answers": answers})
     folders = shards.run_kept(scoring, inputs, "score", f"score {VARIANT.name}", here=True)
     n_samples = save_results(VARIANT.name, seeds, folders, artifacts.load_pool())
-    for folder in asked_parts.values():
-        shutil.rmtree(folder)
+    for folder in shards.kept(asking, cut, "score_parts").folders.values():
+        shutil.rmtree(folder, ignore_errors=True)  # of seeds that were scored before there is mostly none
     PLAN.unlink()
     return n_samples
 

@@ -1,6 +1,6 @@
 """What a second process is worth in asking a benchmark's questions.
 
-`python benchmarks/evaluate.py` (after `dvc repro score@random`): the questions of one cell, in parts, by one process
+`python benchmarks/asking.py` (after `dvc repro score@random`): the questions of one cell, in parts, by one process
 and by two, in turns, each turn in a process of its own that is forked after the imports. Prints seconds and ratios, and
 how busy the machine was: on one whose cores are shared the ratio says what was left over for the second.
 """
@@ -25,7 +25,7 @@ from cadc.evaluation.asking import Part, ask, parts
 from cadc.evaluation.benchmarks import BlankImage, UprightImage, load_tasks
 from cadc.model.load import load_adapter, load_base, load_processor
 
-SIZE, STAGE = 340, "benchmark_evaluate"
+SIZE, STAGE = 340, "benchmark_asking"
 _tasks: list = []  # loaded before processes part
 
 
