@@ -21,8 +21,8 @@ VARIANT = Variant.asked("captures")
 
 
 def capturing() -> shards.Task:
-    """The trajectories of one proxy run, as .npy files in a folder: all of the first run, of the others what
-    capabilities are told from."""
+    """The trajectories at one snapshot of a proxy run, as .npy files in a folder: all of the first run, of the others
+    what capabilities are told from."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     probe, names, _ = load_probe(artifacts.PROBE, params.capture.targets)
@@ -30,8 +30,9 @@ def capturing() -> shards.Task:
     engine = load_engine(params)
     rows = EncodedRows(probe, load_processor(params.model), params.model.max_length)
 
-    def capture(run: str, folder: Path) -> None:
-        snapshots = load_snapshots(artifacts.PROXY / params.run / run)
+    def capture(key: str, folder: Path) -> None:
+        run, number = key.split(".")
+        snapshots = [load_snapshots(artifacts.PROXY / params.run / run)[int(number)]]
         if run == "run_0":
             arrays = subtask_trajectories(engine, rows, subtask, len(unique), snapshots)
         else:
@@ -48,11 +49,15 @@ def main(params: Params) -> int:
     names = sorted(set(subtasks))
     inputs = [params.capture.model_dump(), params.model.model_dump(), artifacts.PROBE, artifacts.PROXY / params.run]
     stage = f"capture_{VARIANT.name}"
-    folders = shards.run(capturing, runs, stage, [*inputs, *params.model.sources], "trajectories of proxy runs")
+    n_snapshots = {run: len(artifacts.read_json(artifacts.PROXY / params.run / run / "snapshots.json")) for run in runs}
+    keys = [f"{run}.{number}" for run in runs for number in range(n_snapshots[run])]
+    folders = shards.run(capturing, keys, stage, [*inputs, *params.model.sources], "trajectories at snapshots")
     out = artifacts.fresh(artifacts.CAPTURE / VARIANT.name)
-    for run, folder in folders.items():
-        for path in sorted(folder.iterdir()):
-            path.rename(out / (f"row_gram_{run}.npy" if path.stem == "row_gram" else path.name))
+    for run in runs:
+        parts = {key: folder for key, folder in folders.items() if key.split(".")[0] == run}
+        for path in sorted(parts[f"{run}.0"].iterdir()):
+            name = f"row_gram_{run}.npy" if path.stem == "row_gram" else path.name
+            shards.join(parts, path.name, out / name, n_snapshots[run])
     wide = np.asarray(artifacts.load_array(out / "trajectories.npy"), np.float64)
     artifacts.save_array(out / "gram.npy", np.einsum("msd,mtd->mst", wide, wide))
     artifacts.save_array(out / "row_subtask.npy", np.array([names.index(s) for s in subtasks], np.int32))

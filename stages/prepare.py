@@ -25,7 +25,8 @@ from cadc.config.errors import InputError
 from cadc.config.params import Params, read
 from cadc.config.targets import is_file, target_name
 from cadc.data.checks import Checker, check_benchmark
-from cadc.data.hub_layout import copy_data_sets, pictures_in, split_files
+from cadc.data.hub_copy import copy_data_sets
+from cadc.data.hub_layout import pictures_in, split_files
 from cadc.data.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
 from cadc.data.own_questions import own_repositories, write_own
 from cadc.data.probe import REPOSITORY, Probe, probe_rows, write_chosen
@@ -76,8 +77,12 @@ def write_benchmark_roots(params: Params) -> None:
         copy_data_sets(Path(data.probe), roots["probe"], lying)
     if data.score:
         tasks = params.evaluate.tasks
-        copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks))
-        for part in dict.fromkeys(part for task in tasks for part in needs(task) if part.repository in copied):
+        parts = list(dict.fromkeys(part for task in tasks for part in needs(task)))
+        asked = {part.repository: [] for part in parts}
+        for part in parts:
+            asked[part.repository].append((part.config, part.split))
+        copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks), asked)
+        for part in (part for part in parts if part.repository in copied):
             check_benchmark(pictures_in(split_files(part.folder(roots["score"]), part.config, part.split)), **rules)
 
 

@@ -1,10 +1,19 @@
 """score ARM: every adapter on lmms-eval's own tasks, sample by sample; the arm's small results go to reports/arms, in
-git."""
+git.
+
+First all questions are asked, part by part: a stage that was killed asks only what is missing. Then lmms-eval scores
+each seed's answers.
+"""
+
+from __future__ import annotations
 
 import atexit
 import os
+import shutil
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
@@ -13,43 +22,88 @@ import pyarrow.parquet as pq
 import torch
 
 from cadc import artifacts
-from cadc.compute import shards
+from cadc.compute import launch, shards
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
 from cadc.config.params import Params, load_params
 from cadc.evaluation.catalogue import check
 from cadc.evaluation.judge import check_scores, judge
 from cadc.evaluation.results import save_results
-from cadc.model.load import load_adapter, load_base, load_processor
+from cadc.model.load import load_adapter, load_base, load_processor, merged, release
+
+if TYPE_CHECKING:  # lmms-eval takes 20 seconds to import
+    from cadc.evaluation.adapter import Question
+    from cadc.evaluation.asking import Part
+    from cadc.evaluation.benchmarks import Benchmarks
 
 VARIANT = Variant.asked("arms")
 ADAPTERS = artifacts.ADAPTERS / VARIANT.name
+#: For the processes of this stage: where the benchmarks' tables lie, and the answers of each seed.
+PLAN = artifacts.SCRATCH / "score_plans" / f"{VARIANT.name}.json"
 _open = ExitStack()  # the judge stands as long as the process: lmms-eval keeps its address
 atexit.register(_open.close)  # while its thread still runs
 
 
-def scoring() -> shards.Task:
-    """The samples of one seed's adapter, as samples.parquet and metrics.json (lmms-eval's own figures) in a folder."""
+def tasks_of(params: Params, tables: Path, blank: bool = False) -> Benchmarks:
+    """The tasks, their data laid out under `tables` once for all processes. `blank`: with blank pictures."""
+    from cadc.evaluation.benchmarks import BlankImage, UprightImage, load_tasks
+
+    root, evaluate = artifacts.BENCHMARKS / params.evaluate.split, params.evaluate
+    judged, picture = evaluate.judge.url is not None, BlankImage if blank else UprightImage
+    return load_tasks(root, evaluate.tasks, judged, picture, tables)
+
+
+@cache
+def questions(tables: Path, blank: bool = False) -> list[Question]:
+    """All questions of a cell. Processes that part from this one have them already."""
+    from cadc.evaluation.adapter import questions_of
+
+    return questions_of(tasks_of(load_params(VARIANT), tables, blank).tasks)
+
+
+def asking() -> shards.Task:
+    """The answers to one part of the questions, as answers.parquet in a folder."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
-    asked = _open.enter_context(judge(params.evaluate.judge))
     from cadc.evaluation.adapter import ChatModel
-    from cadc.evaluation.benchmarks import load_tasks, run
+    from cadc.evaluation.asking import ask
+
+    tables = Path(artifacts.read_json(PLAN)["tables"])
+    asked, sizes = questions(tables), questions(tables, blank=True)
+    chat = ChatModel(load_processor(params.model), params.evaluate.batch_size, params.evaluate.max_new_tokens)
+    held = []  # the seed whose adapter the model has
+
+    def answer(part: Part, folder: Path) -> None:
+        if held != [part.seed]:
+            chat.model = None
+            release()
+            tuned = load_adapter(load_base(params.model), ADAPTERS / artifacts.run_name(part.seed))
+            chat.model, held[:] = merged(tuned) if params.evaluate.merge_adapter else tuned, [part.seed]
+        pq.write_table(ask(chat, asked, sizes, part), folder / "answers.parquet")
+
+    return answer
+
+
+def scoring() -> shards.Task:
+    """The samples of one seed's adapter, as samples.parquet and metrics.json (lmms-eval's own figures) in a folder."""
+    params, plan = load_params(VARIANT), artifacts.read_json(PLAN)
+    asked = _open.enter_context(judge(params.evaluate.judge))
+    from cadc.evaluation.adapter import Answered
+    from cadc.evaluation.asking import load_answers
+    from cadc.evaluation.benchmarks import run
     from cadc.evaluation.samples import sample_rows, sample_schema
 
-    names, judged = params.evaluate.tasks, params.evaluate.judge.url is not None
-    tasks = load_tasks(artifacts.BENCHMARKS / params.evaluate.split, names, judged)
-    chat = ChatModel(load_processor(params.model), params.evaluate.batch_size, params.evaluate.max_new_tokens)
+    tasks = tasks_of(params, Path(plan["tables"]))
 
     def score(seed: int, folder: Path) -> None:
-        chat.model = load_adapter(load_base(params.model), ADAPTERS / artifacts.run_name(seed))
-        metrics, samples = run(chat, tasks)
+        answers = load_answers([Path(part) / "answers.parquet" for part in plan["answers"][str(seed)]])
+        metrics, samples = run(Answered(answers), tasks)
         asked.check()
         if wild := samples.get("llava_in_the_wild"):
             pairs = [(sample["doc"]["question_id"], sample["gpt_eval_llava_all"]["scores"]) for sample in wild]
             check_scores(pairs, asked.of)
         rows = [row for task in sorted(samples) for row in sample_rows(task, samples[task])]
-        table = pa.Table.from_pylist(rows, schema=pa.schema(sample_schema(names)))
+        table = pa.Table.from_pylist(rows, schema=pa.schema(sample_schema(params.evaluate.tasks)))
         pq.write_table(table, folder / "samples.parquet")
         artifacts.write_json(folder / "metrics.json", metrics)
 
@@ -57,16 +111,34 @@ def scoring() -> shards.Task:
 
 
 def main(params: Params) -> int:
-    root, evaluate = artifacts.BENCHMARKS / params.evaluate.split, params.evaluate
+    root, evaluate, seeds = artifacts.BENCHMARKS / params.evaluate.split, params.evaluate, params.arm.seeds
     check(root, evaluate.tasks, evaluate.judge.url is not None)  # now, for lmms-eval takes 20 seconds to import
-    common = shards.digest(
-        evaluate.model_dump(exclude={"bootstrap"}), params.model.model_dump(), root, *params.model.sources
-    )
-    inputs = {seed: [common, ADAPTERS / artifacts.run_name(seed)] for seed in params.arm.seeds}
-    import cadc.evaluation.benchmarks  # noqa: F401 - once, before processes part
+    data, asked = shards.digest(root), evaluate.model_dump(exclude={"bootstrap", "shard_questions", "judge"})
+    adapters = {seed: shards.digest(ADAPTERS / artifacts.run_name(seed)) for seed in seeds}
+    common = shards.digest(asked, params.model.model_dump(), data, *params.model.sources)
+    inputs = {seed: [common, evaluate.judge.model_dump(), adapters[seed]] for seed in seeds}
+    from cadc.evaluation.asking import parts  # once, before processes part
 
-    folders = shards.run_kept(scoring, inputs, "score", f"score {VARIANT.name}")
-    return save_results(VARIANT.name, params.arm.seeds, folders, artifacts.load_pool())
+    tables = artifacts.SCRATCH / "score_tables" / data
+    n_questions = len(questions(tables, blank=True))
+    todo = shards.kept(scoring, inputs, "score").todo()
+    cut = {
+        part: [common, adapters[seed], list(part)[1:]]
+        for seed in seeds
+        for part in parts(seed, n_questions, evaluate.shard_questions)
+    }
+    if launch.rank() == 0:
+        artifacts.write_json(PLAN, {"tables": str(tables)})
+    missing = {part: own for part, own in cut.items() if part.seed in todo}
+    asked_parts = shards.run_kept(asking, missing, "score_parts", f"ask {VARIANT.name}")
+    answers = {seed: [str(folder) for part, folder in asked_parts.items() if part.seed == seed] for seed in todo}
+    artifacts.write_json(PLAN, {"tables": str(tables), "answers": answers})
+    folders = shards.run_kept(scoring, inputs, "score", f"score {VARIANT.name}", here=True)
+    n_samples = save_results(VARIANT.name, seeds, folders, artifacts.load_pool())
+    for folder in shards.kept(asking, cut, "score_parts").folders.values():
+        shutil.rmtree(folder, ignore_errors=True)  # of seeds that were scored before there is mostly none
+    PLAN.unlink()
+    return n_samples
 
 
 if __name__ == "__main__":

@@ -142,5 +142,5 @@ def test_probe_rows_are_asked_in_the_evaluation_s_very_words(folder, target, rep
     chat = ChatModel(None, 1, 8)
     chat.task_dict = {target: task.dataset}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cadc.evaluation.adapter.prompt", lambda processor, text, images: f"<image>\n{text}")
-        assert chat._prompt(task.instances[0])[0] == asked and asked.count("<image>") == 1
+        patch.setattr("cadc.evaluation.adapter.prompt", lambda processor, text, images: {"said": f"<image>\n{text}"})
+        assert chat.prompt(chat._question(task.instances[0]))["said"] == asked and asked.count("<image>") == 1

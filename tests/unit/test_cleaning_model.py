@@ -9,7 +9,7 @@ from cadc.cleaning import hallucination, mismatch, wrong_answer
 from cadc.cleaning.cross_fitting import answer_tokens, fold_of, judged, other_rows, training_order, with_image_of
 from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import robust_z
-from cadc.cleaning.picture_match import load_matchers, matched, read, train_matchers, train_matching
+from cadc.cleaning.picture_match import load_matchers, matched, read, save_matcher, train_matching
 from cadc.config.cleaning import Matching
 from cadc.config.errors import InputError
 from cadc.model.encode import IGNORE, EncodedRows, encode
@@ -234,15 +234,20 @@ def test_matching_tells_rows_from_rows_with_other_pictures_and_is_repeatable(poo
     asked = np.concatenate([which, np.flatnonzero(~pictured)[:2]])
     others, judged = other_rows(asked, pictured[asked], asked, 2, 0), []
     for folder in (tmp_path / "once", tmp_path / "again"):
-        model = add_lora(load_base(params.model), params.model.lora, 0)
-        train_matchers(model, rows, which, np.arange(pool.num_rows), how, params.proxy, params.model, 500, 0, folder)
-        judged.append(matched(load_matchers(params.model, folder), rows, asked, others, 2000))
-    one, other = load_matchers(params.model, folder)
-    assert not torch.equal(one[1].weight, other[1].weight)
-    assert (
-        np.isnan(matched([], rows, asked, others, 2000)["match"]).all()
-        and load_matchers(params.model, tmp_path / "none") == []
-    )
+        for member in range(how.members):
+            model = add_lora(load_base(params.model), params.model.lora, 0)
+            seed, keeper = [0, member], np.arange(pool.num_rows)
+            head = train_matching(model, rows, which, keeper, how, params.proxy, "float32", 500, seed)
+            save_matcher(model, head, folder / str(member))
+        model, ensemble = load_matchers(load_base(params.model), [folder / "0", folder / "1"], "m")
+        judged.append(matched(model, ensemble, rows, asked, others, 2000))
+    one, other = ensemble
+    assert not torch.equal(one.head.weight, other.head.weight)
+    assert np.isnan(matched(model, [], rows, asked, others, 2000)["match"]).all()
+    assert load_matchers(model, [tmp_path / "none"], "n") == (model, [])
+    bases = [load_matchers(load_base(params.model), [folder / name], "m") for name in "01"]  # a base for each
+    apart = [matched(base, [only], rows, asked, others, 2000)["match"] for base, (only,) in bases]
+    np.testing.assert_array_equal(np.mean(apart, 0), judged[1]["match"])
     assert all(
         np.array_equal(judged[0][name], more[name], equal_nan=True)
         for more in judged[1:]

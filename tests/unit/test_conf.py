@@ -26,6 +26,14 @@ def params_of(*overrides):
     return checked(OmegaConf.to_container(composed(list(overrides))), "conf")
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_no_other_model_beside_a_stage_s_own_makes_it_stale(profile):
+    """A folder that holds models is no dependency: a model that is converted into it would make every cell stale."""
+    params = params_of(f"profile={profile}")
+    for own, watched in ((params.model.path, params.model.watched), (params.embed.tower, params.embed.watched)):
+        assert watched == own or Path(watched).is_file()
+
+
 def leaves(section: dict, path: str = "") -> set[str]:
     """Dotted keys of all values of a file of conf/."""
     found = set()

@@ -58,7 +58,7 @@ def test_probe_rows_are_asked_as_lmms_eval_asks(here, processor, task_name, targ
     task.build_all_requests(limit=3, rank=0, world_size=1)
     chat.task_dict = {task_name: task.dataset}
     for request in task.instances:
-        asked, _ = chat._prompt(request)
+        asked = chat.prompt(chat._question(request))
         expected = processor.tokenizer(
             rows.slice(request.doc_id, 1).to_pylist()[0]["turns"][0]["text"].replace("<image>", "")
         )

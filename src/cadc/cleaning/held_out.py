@@ -14,21 +14,32 @@ import torch
 
 from cadc import artifacts
 from cadc.cleaning.cross_fitting import judged, learnt_from, other_rows, training_order
-from cadc.cleaning.picture_match import load_matchers, matched, train_matchers
+from cadc.cleaning.picture_match import load_matchers, matched, save_matcher, train_matching
 from cadc.compute import shards
 from cadc.compute.finite import refuse_not_finite
 from cadc.config.params import Optimizer, Params, load_params
 from cadc.features.embeddings import row_encoder
 from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, load_adapter, load_base, load_processor, save_adapter
+from cadc.model.load import (
+    add_lora,
+    load_adapter,
+    load_base,
+    load_processor,
+    release,
+    save_adapter,
+    start_from,
+    trainable,
+)
+from cadc.training.checkpoint import Checkpoint, checkpoint_beside
 from cadc.training.finetune import finetune
+from cadc.training.optimizer import in_float32
 
 #: What there is of each answer token, of each row, and of each draw of other rows' images, by the name of its file.
 BY_TOKEN = ("token", "likeliest", "nll", "likeliest_nll", "entropy", "blind_nll")
 BY_ROW = ("similarity", "match")
 BY_DRAW = ("other", "decoy")
 _NO_TOKENS = {name: np.empty(0, np.int32 if name in ("token", "likeliest") else np.float32) for name in BY_TOKEN}
-#: fold.npy, keeper.npy and adapters/K, which all shards read.
+#: fold.npy, keeper.npy, adapters/FOLD and matchers/FOLD_MEMBER, which all shards read.
 FOLDS = artifacts.SCRATCH / "crossfit_folds"
 _FIX = "look at these rows or leave them out; where they are many, lower proxy.learning_rate"
 
@@ -43,6 +54,10 @@ def _adapter(held_out: int) -> Path:
     return FOLDS / "adapters" / str(held_out)
 
 
+def _matcher(held_out: int, member: int) -> Path:
+    return FOLDS / "matchers" / f"{held_out}_{member}"
+
+
 def training() -> shards.Task:
     """The adapter that judges one fold, learnt from the others, as a folder."""
     torch.set_num_threads(1)
@@ -50,27 +65,53 @@ def training() -> shards.Task:
     own, model_params = params.crossfit, params.model
     pool, processor, (fold, keeper) = artifacts.load_pool(artifacts.RAW), load_processor(model_params), _folds()
     rows = EncodedRows(pool, processor, model_params.max_length, long_rows=model_params.long_rows)
-    has_image = pc.list_value_length(pool["images"]).to_numpy() > 0
 
     def train(held_out: int, folder: Path) -> None:
-        model = add_lora(load_base(model_params), model_params.lora, own.seed)
+        release()  # what the fold before was trained on
+        model, kept = add_lora(load_base(model_params), model_params.lora, own.seed), checkpoint_beside(folder)
         order = training_order(fold, held_out, keeper, own.epochs, own.seed)
-        finetune(model, rows, order, params.proxy, model_params, seed=own.seed)
+        finetune(model, rows, order, params.proxy, model_params, checkpoint=Checkpoint(kept), seed=own.seed)
         save_adapter(model, folder)
+        kept.unlink(missing_ok=True)
+
+    return train
+
+
+def matching() -> shards.Task:
+    """One member of the ensemble that tells pictures apart, learnt from where the adapter of its fold ended, as a
+    folder; empty where no row has an image to learn from."""
+    torch.set_num_threads(1)
+    params = load_params()
+    own, model_params = params.crossfit, params.model
+    pool, processor, (fold, keeper) = artifacts.load_pool(artifacts.RAW), load_processor(model_params), _folds()
+    rows = EncodedRows(pool, processor, model_params.max_length, long_rows=model_params.long_rows)
+    has_image = pc.list_value_length(pool["images"]).to_numpy() > 0
+
+    def train(key: str, folder: Path) -> None:
+        held_out, member = map(int, key.split("_"))
         which = np.flatnonzero(has_image & learnt_from(fold, held_out, keeper))
-        if len(which):
-            train_matchers(
+        if not len(which):
+            return
+        release()
+        model, kept = add_lora(load_base(model_params), model_params.lora, own.seed), checkpoint_beside(folder)
+        start_from(model, _adapter(held_out))
+        if model_params.gradient_checkpointing:
+            model.activation_checkpointing_enable({"use_reentrant": False})
+        with in_float32(list(trainable(model).values())):
+            head = train_matching(
                 model,
                 rows,
                 which,
                 keeper,
                 own.matching,
                 params.proxy,
-                model_params,
+                model_params.dtype,
                 params.capture.batch_tokens,
-                own.seed,
-                folder / "matching",
+                [own.seed, member],
+                kept,
             )
+        save_matcher(model, head, folder)
+        kept.unlink(missing_ok=True)
 
     return train
 
@@ -87,8 +128,12 @@ def judging() -> shards.Task:
     )
     pool, processor, (fold, keeper) = artifacts.load_pool(artifacts.RAW), load_processor(model_params), _folds()
     encoder = row_encoder(model_params, params.embed.tower)
-    models = [load_adapter(load_base(model_params), _adapter(k)) for k in range(own.folds)]
-    matchers = [load_matchers(model_params, _adapter(k) / "matching") for k in range(own.folds)]
+    model, matchers = load_base(model_params), []  # one base, and all adapters in it
+    for k in range(own.folds):
+        model = load_adapter(model, _adapter(k), f"fold_{k}")
+    for k in range(own.folds):
+        model, ensemble = load_matchers(model, [_matcher(k, m) for m in range(own.matching.members)], f"matching_{k}")
+        matchers.append(ensemble)
 
     def shard(index: int, folder: Path) -> None:
         which = np.arange(index * size, min((index + 1) * size, pool.num_rows))
@@ -106,12 +151,13 @@ def judging() -> shards.Task:
             at = np.flatnonzero(fold[which] == k)
             if not len(at):
                 continue
-            found = judged(models[k], rows, which[at], others[:, at], batch_tokens)
+            model.set_adapter(f"fold_{k}")
+            found = judged(model, rows, which[at], others[:, at], batch_tokens)
             bounds = np.cumsum(found["n_tokens"])[:-1]
             for name in BY_TOKEN:
                 for i, part in zip(at, np.split(found[name], bounds), strict=True):
                     tokens[i] = tokens[i] | {name: part}
-            for name, values in matched(matchers[k], rows, which[at], others[:, at], batch_tokens).items():
+            for name, values in matched(model, matchers[k], rows, which[at], others[:, at], batch_tokens).items():
                 made[name][..., at] = values
         similarity = np.full(len(which), np.nan, np.float32)
         if fits.any():
@@ -167,6 +213,11 @@ def judge_pool(fold: np.ndarray, keeper: np.ndarray, params: Params) -> dict[obj
     artifacts.fresh(FOLDS / "adapters")
     for k, folder in adapters.items():
         _adapter(k).symlink_to(folder.resolve())
+    members = [f"{k}_{m}" for k in folds for m in range(params.crossfit.matching.members)]
+    matchers = shards.run(matching, members, "crossfit_match", inputs, "learn which pictures belong")
+    artifacts.fresh(FOLDS / "matchers")
+    for key, folder in matchers.items():
+        (FOLDS / "matchers" / key).symlink_to(folder.resolve())
     keys = list(range(-(-len(fold) // params.capture.shard_rows)))
     return shards.run(judging, keys, "crossfit", inputs, "judge every row by the adapter that never saw it")
 
@@ -187,5 +238,5 @@ def write_evidence(out: Path, folders: dict[object, Path], fold: np.ndarray) -> 
 
 def forget() -> None:
     """Drop adapters and shards, once the evidence is written."""
-    for name in ("crossfit_train", "crossfit", FOLDS.name):
+    for name in ("crossfit_train", "crossfit_match", "crossfit", FOLDS.name):
         shards.forget(name)

@@ -10,27 +10,34 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
-from transformers import get_cosine_schedule_with_warmup
+from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
 
 from cadc.cleaning.cross_fitting import other_rows, with_image_of
 from cadc.compute import console
 from cadc.compute.finite import refuse_not_finite
 from cadc.config.cleaning import Matching
 from cadc.config.errors import InputError
-from cadc.config.params import Model, Optimizer
+from cadc.config.params import Optimizer
 from cadc.gradients.influence import token_batches
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
-from cadc.model.load import load_adapter, load_base, save_adapter, trainable
-from cadc.training.optimizer import clip, in_float32, parameter_groups, seed_dropout
+from cadc.model.load import load_adapter, save_adapter, trainable
+from cadc.training.checkpoint import Checkpoint
+from cadc.training.optimizer import clip, parameter_groups, seed_dropout
 
-Matcher = tuple[PeftModel, torch.nn.Linear]
+
+class Matcher(NamedTuple):
+    """A member of an ensemble: the name of its adapter in the model that all share, and its head."""
+
+    adapter: str
+    head: torch.nn.Linear
 
 
 def read(hidden: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -64,14 +71,15 @@ def train_matching(
     dtype: str,
     batch_tokens: int,
     seed: list[int],
+    kept: Path | None = None,
 ) -> torch.nn.Linear:
     """Train `model` in place, and a linear head that is returned, to separate rows with their own pictures from the
     same rows with others'.
 
     which int64 [n]: rows with images, in a new order in every pass. Each is shown both ways in one batch; the other
     picture is that of a row of the batch which is no copy (keeper int64 [n_rows]). A batch is split into parts of
-    similar length, `batch_tokens` at most. Binary cross-entropy, AdamW, `recipe`'s schedule. Raises InputError at a
-    loss that is not finite.
+    similar length, `batch_tokens` at most. Binary cross-entropy, AdamW, `recipe`'s schedule and its checkpoints, at
+    `kept`: there a killed run goes on. Raises InputError at a loss that is not finite.
     """
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(which) for _ in range(math.ceil(how.epochs))])[
@@ -94,9 +102,16 @@ def train_matching(
         recipe.epsilon,
         recipe.weight_decay,
     )
-    rate = get_cosine_schedule_with_warmup(optimizer, round(recipe.warmup_share * n_steps), n_steps)
+    checkpoint, losses = Checkpoint(kept, head=head) if kept else None, np.empty(n_steps, np.float32)
+    done = checkpoint.load(model, optimizer) if checkpoint else losses[:0]
+    losses[: len(done)] = done
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]  # which a schedule that goes on asks for
+    rate = get_cosine_schedule_with_warmup(
+        optimizer, round(recipe.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1
+    )
     model.train()
-    for i in console.track(range(n_steps), "matching"):
+    for i in console.track(range(len(done), n_steps), "matching"):
         batch = order[i * how.batch_size : (i + 1) * how.batch_size]
         others = other_rows(batch, np.ones(len(batch), bool), keeper[batch], 1, i)[0]
         shown = [rows[int(row)] for row in batch] + [
@@ -112,53 +127,48 @@ def train_matching(
             passed += loss.item()
         if not math.isfinite(passed):
             raise InputError(f"the loss of matching is {passed} at step {i + 1}; lower crossfit.matching.learning_rate")
+        console.note(loss=passed)
         clip(parameters, recipe.max_grad_norm)
         optimizer.step()
         rate.step()
         optimizer.zero_grad()
+        losses[i] = passed
+        if checkpoint and checkpoint.due(i + 1, recipe.checkpoint_steps):
+            checkpoint.save(model, optimizer, losses[: i + 1])
     model.eval()
     return head
 
 
-def train_matchers(
-    model: PeftModel,
-    rows: EncodedRows,
-    which: np.ndarray,
-    keeper: np.ndarray,
-    how: Matching,
-    recipe: Optimizer,
-    params: Model,
-    batch_tokens: int,
-    seed: int,
-    to: Path,
-):
-    """An ensemble by `train_matching`, each member starting from `model`'s weights, as adapters and heads in folders of
-    `to`.
-    """
-    start = {name: parameter.detach().clone() for name, parameter in trainable(model).items()}
-    for member in range(how.members):
-        for name, parameter in trainable(model).items():
-            parameter.data.copy_(start[name])
-        with in_float32(list(trainable(model).values())):
-            head = train_matching(model, rows, which, keeper, how, recipe, params.dtype, batch_tokens, [seed, member])
-        save_adapter(model, to / str(member))
-        save_file(head.state_dict(), to / str(member) / "head.safetensors")
+def save_matcher(model: PeftModel, head: torch.nn.Linear, folder: Path) -> None:
+    """Write what `train_matching` made, for `load_matchers`."""
+    save_adapter(model, folder)
+    save_file(head.state_dict(), folder / "head.safetensors")
 
 
-def load_matchers(params: Model, folder: Path) -> list[Matcher]:
-    """The ensemble in `folder`, ready to judge; empty where no row had an image to learn from."""
+def load_matchers(
+    model: PreTrainedModel | PeftModel, folders: list[Path], name: str
+) -> tuple[PreTrainedModel | PeftModel, list[Matcher]]:
+    """`model` with the adapters of an ensemble's `folders`, named `name` and a number, and the ensemble; empty where
+    no row had an image to learn from."""
     made = []
-    for member in sorted(folder.glob("*")):
-        model, weights = load_adapter(load_base(params), member), load_file(member / "head.safetensors")
+    for number, folder in enumerate(folders):
+        if not (folder / "head.safetensors").exists():
+            continue
+        model, weights = load_adapter(model, folder, f"{name}_{number}"), load_file(folder / "head.safetensors")
         head = torch.nn.Linear(weights["weight"].shape[1], 1, device=next(model.parameters()).device)
         head.load_state_dict(weights)
-        made.append((model, head.requires_grad_(False)))
-    return made
+        made.append(Matcher(f"{name}_{number}", head.requires_grad_(False)))
+    return model, made
 
 
 @torch.inference_mode()
 def matched(
-    matchers: list[Matcher], rows: EncodedRows, which: np.ndarray, others: np.ndarray, batch_tokens: int
+    model: PeftModel,
+    matchers: list[Matcher],
+    rows: EncodedRows,
+    which: np.ndarray,
+    others: np.ndarray,
+    batch_tokens: int,
 ) -> dict[str, np.ndarray]:
     """match float32 [n], decoy float32 [draws, n]: the members' mean `log_odds` of rows `which` with their own pictures
     and with those of `others`.
@@ -176,7 +186,11 @@ def matched(
         return {"match": match, "decoy": decoy}
 
     def judge(encoded: list[dict]) -> np.ndarray:
-        return np.mean([log_odds(model, head, encoded, pad_id).cpu().numpy() for model, head in matchers], 0)
+        found = []
+        for adapter, head in matchers:
+            model.set_adapter(adapter)
+            found.append(log_odds(model, head, encoded, pad_id).cpu().numpy())
+        return np.mean(found, 0)
 
     for at in token_batches(np.array([len(rows[int(row)]["input_ids"]) for row in which[pictured]]), batch_tokens):
         places = pictured[at]

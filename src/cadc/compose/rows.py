@@ -146,8 +146,8 @@ def _content(base: dict[str, Any], level: str, found: dict[str, Any]) -> dict[st
 def _check(library: dict, contents: dict[str, dict], source: str) -> None:
     """As the stages that make these variants check them. Raises InputError naming keys and values.
 
-    But for one rule: which models may be tuned on the profile. conf/studies are of all profiles; the stages alone see to
-    it, or one table would keep all from being composed.
+    But for one rule: which models may be tuned on the profile. conf/studies are of all profiles; the stages alone see
+    to it, or one table would keep all from being composed.
     """
     root = {key: value for key, value in library.items() if key != "methods"} | {"recipe_of": None}
     for content in contents.values():

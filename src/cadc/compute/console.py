@@ -1,9 +1,11 @@
-"""What a stage says while it runs: a live bar on a terminal, plain lines elsewhere. The only module that imports
-rich."""
+"""What a stage says while it runs: a live bar on a terminal, a line every few minutes elsewhere. The only module that
+imports rich."""
 
 from __future__ import annotations
 
+import resource
 import sys
+import time
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
@@ -11,9 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-
-
 _live = _console.is_terminal
+#: Seconds between two lines of `track` where there is no bar. Short runs say nothing.
+EVERY = 180.0
+_said: dict[str, float] = {}  # what the loop that runs has noted
 
 
 def mute() -> None:
@@ -27,11 +30,17 @@ def line(text: str) -> None:
     _console.print(text, markup=False, soft_wrap=True)
 
 
+def note(**figures: float) -> None:
+    """Figures of the loop that runs, such as its loss, for the next line of `track`."""
+    _said.update(figures)
+
+
 def track(items: Iterable, label: str, total: int | None = None) -> Iterator:
-    """Iterate over `items` behind a progress bar; silent unless the output is a terminal."""
+    """Iterate over `items` behind a progress bar; off a terminal a line every few minutes, with rate, what was noted,
+    peak memory and the time left."""
     total = len(items) if total is None and hasattr(items, "__len__") else total
     if not _live:
-        yield from items
+        yield from items if _console.is_terminal else _with_lines(items, label, total)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -45,6 +54,37 @@ def track(items: Iterable, label: str, total: int | None = None) -> Iterator:
         for item in items:
             yield item
             progress.advance(task)
+
+
+def _with_lines(items: Iterable, label: str, total: int | None) -> Iterator:
+    started = last = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - last >= EVERY:
+            last = now
+            line(progress_line(label, done, total, now - started))
+            sys.stdout.flush()
+    _said.clear()
+
+
+def progress_line(label: str, done: int, total: int | None, seconds: float) -> str:
+    """How far a loop is after `seconds`, in words."""
+    rate = done / seconds
+    speed = f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each"
+    memory = [f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB of memory"]
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        memory.append(f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB of the GPU's")
+    figures = [f"{name} {value:.4g}" for name, value in _said.items()]
+    left = [f"{_duration((total - done) / rate)} left"] if total else []
+    return f"{label}: {done} of {total or '?'}, " + ", ".join([speed, *figures, *memory, *left])
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def table(title: str, header: list[str], rows: list[list[str]]) -> None:

@@ -65,9 +65,14 @@ def n_gpus() -> int:
     return torch.cuda.device_count() if torch is not None else 0
 
 
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def n_workers() -> int:
     """Worker processes on this machine: CADC_WORKERS, else one a GPU, else one a core this process may use."""
-    return max(1, int(os.environ.get("CADC_WORKERS") or n_gpus() or len(os.sched_getaffinity(0))))
+    return max(1, int(os.environ.get("CADC_WORKERS") or n_gpus() or n_cores()))
 
 
 def refuse_ranks(stage: str) -> None:
@@ -88,7 +93,7 @@ def launch(shards: Shards, label: str, together: bool = False) -> None:
     if is_rank():
         _as_rank(shards, label, together and _by_accelerate())
     elif launcher == ["processes"] or _by_accelerate():
-        _processes(shards, label)
+        here(shards, label)
     elif launcher[0] == "torchrun":
         _check_nodes(launcher[1:])
         os.execv(sys.executable, [sys.executable, "-m", "torch.distributed.run", *launcher[1:], *sys.argv])
@@ -126,15 +131,17 @@ def n_processes(parts: int) -> int:
     return parts if shared and workers > 1 and parts < 2 * workers else workers
 
 
-def _processes(shards: Shards, label: str) -> None:
+def here(shards: Shards, label: str) -> None:
+    """Compute all missing shards in processes of this machine, whatever the launcher."""
     todo = shards.todo()
     workers = n_processes(len(todo))
     if workers <= 1:
         shards.run(0, 1, label)
         return
     sys.stdout.flush()
-    # `fork` saves every worker its imports (seconds of torch and transformers); CUDA does not survive it.
-    context = multiprocessing.get_context("spawn" if n_gpus() else "fork")
+    # `fork` saves every worker its imports (seconds of torch and transformers); CUDA and the threads of a rank of
+    # torchrun's do not survive it.
+    context = multiprocessing.get_context("spawn" if n_gpus() or "RANK" in os.environ else "fork")
     numbers = context.Value("i", 0)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(numbers,)) as pool:
         jobs = [pool.submit(shards.compute, key) for key in todo]

@@ -125,21 +125,31 @@ def run(
     return shards.folders
 
 
-def run_kept(
-    make: Callable[[], Task], inputs_of: dict[object, list], stage: str, label: str, together: bool = False
-) -> dict[object, Path]:
-    """As `run`, but each shard is known by inputs of its own and stays: what differs in nothing is never computed
-    again.
+def kept(make: Callable[[], Task], inputs_of: dict[object, list], stage: str) -> Shards:
+    """Shards that are each known by inputs of their own and stay: what differs in nothing is never computed again.
 
     So a seed that is added to an arm trains alone, and two arms that agree in a run share it. `make clean` forgets
     them.
     """
-    code, root = code_of(make), artifacts.SCRATCH / stage
-    shards = Shards(make, root, {key: root / digest(*inputs, *code) for key, inputs in inputs_of.items()})
-    root.mkdir(parents=True, exist_ok=True)
+    code, root = digest(*code_of(make)), artifacts.SCRATCH / stage
+    return Shards(make, root, {key: root / digest(*inputs, code) for key, inputs in inputs_of.items()})
+
+
+def run_kept(
+    make: Callable[[], Task],
+    inputs_of: dict[object, list],
+    stage: str,
+    label: str,
+    together: bool = False,
+    here: bool = False,
+) -> dict[object, Path]:
+    """As `run`, for shards that are `kept`. `here`: by processes of this machine, for a round after the first: the
+    ranks of torchrun have left by then."""
+    shards = kept(make, inputs_of, stage)
+    shards.root.mkdir(parents=True, exist_ok=True)
     if launch.rank() == 0 and len(shards.todo()) < len(inputs_of):
         console.line(f"{stage}: {len(inputs_of) - len(shards.todo())} of {len(inputs_of)} parts are there already")
-    launch.launch(shards, label, together)
+    launch.here(shards, label) if here else launch.launch(shards, label, together)
     return shards.folders
 
 

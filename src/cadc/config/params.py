@@ -177,6 +177,8 @@ class Evaluate(Section):
     tasks: list[str] = Field(min_length=1)
     batch_size: Positive
     max_new_tokens: Positive
+    shard_questions: Positive
+    merge_adapter: bool
     bootstrap: Positive
     judge: Judge
 

@@ -6,7 +6,6 @@ import itertools
 import os
 import posixpath
 import re
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -56,6 +55,16 @@ def shard_of(file: Path) -> Shard | None:
     """What the file's name says where it is that of a shard."""
     match = _SHARD.fullmatch(file.name)
     return Shard(match[1], int(match[2]), int(match[3]), len(match[2])) if match else None
+
+
+def front_matter(folder: Path) -> dict:
+    """What stands at the head of the folder's card; empty where there is no card, or its head can't be read."""
+    try:
+        head = _HEAD.match((folder / "README.md").read_bytes().decode("utf-8-sig", errors="replace"))
+        said = yaml.safe_load(head[1]) if head else {}
+    except (OSError, yaml.YAMLError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _rules(folder: Path) -> list[tuple[str, str | None, tuple[str, ...]]]:
@@ -214,10 +223,16 @@ def check_shards(files: list[Path]) -> None:
 def split_files(folder: Path, config: str | None, split: str) -> list[Path]:
     """The parquet files of one split, of `config` or the default one; none where it is not there."""
     splits = parquet_splits(folder)
-    if config is None:  # as `datasets` chooses: the default, or the only one
+    return splits.get(split_of(splits, config, split), [])
+
+
+def split_of(splits: Splits, config: str | None, split: str) -> tuple[str, str]:
+    """Config and split as `splits` names them where a config is given or not: as `datasets`, the default or only one is
+    taken."""
+    if config is None:
         configs = sorted({name for name, _ in splits})
         config = configs[0] if len(configs) == 1 else "default"
-    return splits.get((config, split), [])
+    return config, split
 
 
 def _picture_columns(schema: pa.Schema) -> list[str]:
@@ -266,22 +281,3 @@ def write_card(folder: Path, configs: dict[str, list[str]]) -> None:
         for split in splits:
             lines += [f"  - split: {split}", f"    path: {place}/{split}-*"]
     (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
-
-
-def copy_data_sets(mirror: Path, root: Path, repositories: list[str]) -> list[str]:
-    """Copy data sets (`ORG/NAME`) of a mirror in the hub's layout to `root`, but for those that are there already.
-
-    Returns those that it copied.
-    Raises InputError naming all that the mirror lacks, and how each is fetched.
-    """
-    wanted = [name for name in repositories if not (root / name).exists()]
-    lacking = [name for name in wanted if not (mirror / name).is_dir()]
-    if lacking:
-        fetch = "\n".join(f"    hf download --repo-type dataset {name} --local-dir {mirror / name}" for name in lacking)
-        raise InputError(
-            f"{mirror} lacks {len(lacking)} data set(s); fetch them, or ask for fewer benchmarks:\n{fetch}"
-        )
-    for name in wanted:
-        # what `hf download` leaves beside the files differs from one download to the next
-        shutil.copytree(mirror / name, root / name, ignore=shutil.ignore_patterns(".cache", ".git", ".gitattributes"))
-    return wanted

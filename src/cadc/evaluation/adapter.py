@@ -1,69 +1,156 @@
-"""lmms-eval's chat interface over any image-text-to-text model and its LoRA adapter."""
+"""lmms-eval's chat interface over any image-text-to-text model and its LoRA adapter, and over answers that it gave
+before."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
+from datasets import Dataset
 from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
+from lmms_eval.api.task import ConfigurableMessagesTask
+from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
+from cadc.data.pictures import Size
 from cadc.evaluation.questions import shown
-from cadc.model.encode import prompt
-from cadc.model.generate import generate
+from cadc.model.counting import Counting
+from cadc.model.encode import KEPT_BYTES, bytes_of, prompt
+from cadc.model.generate import by_length, generate_batch
 
-#: Requests that are encoded at once, and kept if there are no more: at 336 pixels a side, VQAv2's would take 290 GB.
+#: Questions that are put into batches by length together. Nothing of theirs but their lengths is held at once.
 PORTION = 4096
 
 
-class ChatModel(lmms):
-    """Answers lmms-eval's requests with any number of images. Encoded prompts are kept, so that several adapters share
-    them.
-    """
+class Question(NamedTuple):
+    """Document number `doc` of `docs` as `task` asks it; `settings` are the task's for an answer (lmms-eval's)."""
+
+    task: str
+    doc: int
+    docs: Dataset
+    to_messages: Callable[[dict], list[dict]]
+    settings: dict[str, Any]
+
+    def shown(self) -> tuple[str, list[Image.Image]]:
+        """What a model is shown: a text and upright pictures. Raises InputError as `questions.shown`."""
+        return shown(self.task, self.doc, self.to_messages(self.docs[self.doc]))
+
+
+def questions_of(tasks: Sequence[ConfigurableMessagesTask]) -> list[Question]:
+    """Every question of `tasks`, in the order in which lmms-eval asks them."""
+    return [
+        Question(task.config.task, doc, docs, task.doc_to_messages, task.config.generation_kwargs)
+        for task in tasks
+        for docs in [task.eval_docs]
+        for doc in range(len(docs))
+    ]
+
+
+def portions(questions: Sequence[Question]) -> Iterator[Sequence[Question]]:
+    """`questions` in stretches that are put into batches by themselves."""
+    for start in range(0, len(questions), PORTION):
+        yield questions[start : start + PORTION]
+
+
+class Words(lmms):
+    """A model of lmms-eval that is asked for answers in words alone."""
 
     is_simple = False
 
-    def __init__(self, processor: ProcessorMixin, batch_size: int, max_new_tokens: int):
-        super().__init__()
-        self.processor, self.batch_size, self.max_new_tokens = processor, batch_size, max_new_tokens
-        self.model: PreTrainedModel | None = None
-        self._prompts: dict[tuple[str, str, int], dict[str, Any]] = {}
-
     def clean(self) -> None:
         """lmms-eval deletes a model's modules after each run; ours is used again."""
-
-    def _prompt(self, request: Instance) -> tuple[dict[str, Any], int]:
-        _, to_messages, settings, doc_id, task, split = request.args
-        key = (task, split, doc_id)
-        if key not in self._prompts:
-            text, images = shown(task, doc_id, to_messages(self.task_dict[task][split][doc_id]))
-            self._prompts[key] = prompt(self.processor, text, images)
-        return self._prompts[key], min(int(settings.get("max_new_tokens") or self.max_new_tokens), self.max_new_tokens)
-
-    def generate_until(self, requests: list[Instance]) -> list[str]:
-        if len(requests) <= PORTION:
-            return self._generate(requests)
-        answers: list[str] = []
-        for start in range(0, len(requests), PORTION):
-            answers += self._generate(requests[start : start + PORTION])
-            self._prompts.clear()
-        return answers
-
-    def _generate(self, requests: list[Instance]) -> list[str]:
-        asked = [self._prompt(request) for request in requests]
-        answers = [""] * len(requests)
-        for limit in sorted({limit for _, limit in asked}):
-            at = [i for i, (_, other) in enumerate(asked) if other == limit]
-            texts = generate(self.model, self.processor, [asked[i][0] for i in at], limit, self.batch_size)
-            for i, text in zip(at, texts, strict=True):
-                for stop in requests[i].args[2].get("until") or ():
-                    text = text.split(stop)[0].strip() if stop else text
-                answers[i] = text
-        return answers
 
     def loglikelihood(self, requests: list[Instance]):
         raise InputError(f"evaluate.tasks: {requests[0].task_name} asks for likelihoods; take one answered in words")
 
     def generate_until_multi_round(self, requests: list[Instance]):
         raise InputError(f"evaluate.tasks: {requests[0].task_name} has several rounds; take one of a single question")
+
+
+class ChatModel(Words):
+    """Answers questions with any number of images.
+
+    Encoded prompts are kept while they fit into KEPT_BYTES, so that several adapters share them; beyond that no more
+    than a batch is held.
+    """
+
+    def __init__(self, processor: ProcessorMixin, batch_size: int, max_new_tokens: int):
+        super().__init__()
+        self.processor, self.batch_size, self.max_new_tokens = processor, batch_size, max_new_tokens
+        self.model: PreTrainedModel | None = None
+        self._counting = Counting(processor)
+        self._lengths: dict[tuple[str, int], int] = {}
+        self._prompts: dict[tuple[str, int], dict[str, Any]] = {}
+        self._bytes = 0
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        questions, answers = [self._question(request) for request in requests], []
+        for portion in portions(questions):
+            made = [""] * len(portion)
+            for at in self.batches(portion):
+                for i, text in zip(at, self.answers([portion[i] for i in at]), strict=True):
+                    made[i] = text
+            answers += made
+        return answers
+
+    def batches(self, portion: Sequence[Question]) -> list[list[int]]:
+        """The batches of one portion: places in it. Those of one batch may have answers of one length, and prompts of
+        similar ones; so batches hang on the questions alone, whoever asks which of them.
+
+        Questions whose `docs` have blank pictures of the right sizes do as well: no picture is decoded for them.
+        """
+        limits = [self._limit(question) for question in portion]
+        made = []
+        for limit in sorted(set(limits)):
+            at = [i for i, other in enumerate(limits) if other == limit]
+            for batch in by_length([self._length(portion[i]) for i in at], self.batch_size):
+                made.append([at[k] for k in batch])
+        return made
+
+    def answers(self, batch: Sequence[Question]) -> list[str]:
+        """The answers to one of `batches`."""
+        limit, encoded = self._limit(batch[0]), [self.prompt(question) for question in batch]
+        made = generate_batch(self.model, self.processor, encoded, limit)
+        for i, question in enumerate(batch):
+            for stop in question.settings.get("until") or ():
+                made[i] = made[i].split(stop)[0].strip() if stop else made[i]
+        return made
+
+    def prompt(self, question: Question) -> dict[str, Any]:
+        """A question as tensors to generate from."""
+        key = (question.task, question.doc)
+        if key in self._prompts:
+            return self._prompts[key]
+        encoded = prompt(self.processor, *question.shown())
+        if self._bytes < KEPT_BYTES:
+            self._prompts[key] = encoded
+            self._bytes += bytes_of(encoded)
+        return encoded
+
+    def _question(self, request: Instance) -> Question:
+        _, to_messages, settings, doc, task, split = request.args
+        return Question(task, doc, self.task_dict[task][split], to_messages, settings)
+
+    def _limit(self, question: Question) -> int:
+        return min(int(question.settings.get("max_new_tokens") or self.max_new_tokens), self.max_new_tokens)
+
+    def _length(self, question: Question) -> int:
+        key = (question.task, question.doc)
+        if key not in self._lengths:
+            text, images = question.shown()
+            sizes = [Size(*image.size) for image in images]
+            self._lengths[key] = len(prompt(self._counting, text, sizes)["input_ids"])
+        return self._lengths[key]
+
+
+class Answered(Words):
+    """Gives answers that were given before, by task and number of the document."""
+
+    def __init__(self, answers: dict[tuple[str, int], str]):
+        super().__init__()
+        self._answers = answers
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        return [self._answers[request.args[4], request.args[3]] for request in requests]

@@ -14,7 +14,7 @@ from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import Benchmarks, run
 from cadc.evaluation.samples import sample_rows, sample_schema
 from cadc.model.encode import EncodedRows
-from cadc.model.load import fresh_model, load_processor
+from cadc.model.load import fresh_model, load_processor, release
 from cadc.training.finetune import finetune
 from cadc.training.schedule import static_schedule
 
@@ -49,6 +49,7 @@ class Bench:
         order, repeated up to `n_examples`; untuned without rows.
         """
         params = self.params
+        release()  # what was tuned before, if nobody holds it any more
         model = fresh_model(params, seed)
         if len(rows):
             finetune(
@@ -75,6 +76,9 @@ def chat_of(params: Params, processor: ProcessorMixin, blank: bool = False) -> C
 def answers(model: PeftModel | PreTrainedModel, chat: ChatModel, tasks: Benchmarks) -> pa.Table:
     """Every sample of every task as `sample_schema` has it, by task and document."""
     chat.model = model
-    samples = run(chat, tasks)[1]
+    try:
+        samples = run(chat, tasks)[1]
+    finally:
+        chat.model = None  # it keeps prompts, and no model
     rows = [row for task in sorted(samples) for row in sample_rows(task, samples[task])]
     return pa.Table.from_pylist(rows, schema=sample_schema(sorted(samples)))

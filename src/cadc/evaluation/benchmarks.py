@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from argparse import Namespace
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,19 @@ class Benchmarks:
 
     tasks: list[MirrorTask]
     manager: TaskManager
-    cache: tempfile.TemporaryDirectory
+    cache: tempfile.TemporaryDirectory | None
+
+
+def _linked(folder: Path, to: Path) -> Path:
+    """A folder of links to the files of `folder`; of several processes that make it one does."""
+    if not to.exists():
+        partial = Path(tempfile.mkdtemp(dir=to.parents[1])) / to.name
+        shutil.copytree(folder.resolve(), partial, copy_function=os.symlink)
+        to.parent.mkdir(exist_ok=True)
+        with suppress(OSError):  # another process was quicker
+            partial.rename(to)
+        shutil.rmtree(partial.parent)
+    return to
 
 
 def _read(
@@ -75,10 +87,8 @@ def _read(
     folder = data.folder(root)
     place = f"{folder}, config {data.config or 'default'}, split {data.split}"
     again = data.again(root)
-    links = Path(cache) / data.repository  # `datasets` takes paths for patterns, and a folder may be called "data [1]"
-    try:
-        if not links.exists():
-            shutil.copytree(folder.resolve(), links, copy_function=os.symlink)
+    try:  # `datasets` takes paths for patterns, and a folder may be called "data [1]"
+        links = _linked(folder, Path(cache) / data.repository)
         builder = datasets.load_dataset_builder(str(links), data.config, cache_dir=cache)
         files = {str(split): list(paths) for split, paths in (builder.config.data_files or {}).items()}
         if data.split not in files:
@@ -177,25 +187,31 @@ def mirror_task(
 
 
 def load_tasks(
-    root: Path, names: list[str], judged: bool = False, picture: type[UprightImage] = UprightImage
+    root: Path,
+    names: list[str],
+    judged: bool = False,
+    picture: type[UprightImage] = UprightImage,
+    cache: Path | None = None,
 ) -> Benchmarks:
     """The named tasks on the data sets that lie under `root` in the hub's layout, as lmms-eval ships them but for the
     path.
 
-    `judged`: a language model can be asked (`judge` says where). `picture`: how pictures are decoded. Raises InputError
-    as `catalogue.check` does, and at a data set that is incomplete.
+    `judged`: a language model can be asked (`judge` says where). `picture`: how pictures are decoded. `cache`: a folder
+    for `datasets`' tables of these very data, shared by processes; None: one of their own, as long as they are used
+    (that of all users knows a local folder by its name, whatever it holds). Raises InputError as `catalogue.check`
+    does, and at a data set that is incomplete.
     """
     check(root, names, judged)
-    cache = tempfile.TemporaryDirectory(
-        prefix="cadc-datasets-"
-    )  # the shared one knows a local folder by its name, whatever it holds
+    own = tempfile.TemporaryDirectory(prefix="cadc-datasets-") if cache is None else None
+    place = Path(own.name if own else cache.resolve())
+    place.mkdir(parents=True, exist_ok=True)
     manager = TaskManager(
         include_path=sorted({str(tasks_folder(TASKS[name])) for name in names}),
         include_defaults=False,
         model_name="cadc",
     )
-    tasks = [mirror_task(manager, name, needs(name), root, cache.name, judged, picture) for name in names]
-    return Benchmarks(tasks, manager, cache)
+    tasks = [mirror_task(manager, name, needs(name), root, str(place), judged, picture) for name in names]
+    return Benchmarks(tasks, manager, own)
 
 
 def run(model: lmms, benchmarks: Benchmarks) -> tuple[dict[str, dict[str, float]], dict[str, list[dict]]]:

@@ -5,7 +5,7 @@ What figures of several seeds say, with intervals and differences, is in `interv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -49,6 +49,8 @@ class Samples:
     scale: np.ndarray
     chance: np.ndarray
     unit: np.ndarray | None = None
+    #: What was worked out of these arrays before: every draw asks for the same groups.
+    known: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of_table(cls, table: pa.Table) -> Samples:
@@ -73,8 +75,11 @@ class Samples:
 
     def units(self, at: np.ndarray) -> tuple[int, np.ndarray]:
         """How many units samples `at` of one benchmark make, and each sample's: int64 [len(at)]."""
-        names, index = np.unique((self.doc if self.unit is None else self.unit)[at], return_inverse=True)
-        return len(names), index
+        key = ("units", int(at[0]))
+        if key not in self.known:
+            names, index = np.unique((self.doc if self.unit is None else self.unit)[at], return_inverse=True)
+            self.known[key] = len(names), index
+        return self.known[key]
 
 
 def group_means(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> dict[str, float]:
@@ -83,6 +88,21 @@ def group_means(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> 
     total = np.bincount(index, weights, len(names))
     sums = np.bincount(index, weights * values, len(names))
     return {str(name): float(s / t) for name, s, t in zip(names, sums, total, strict=True) if t > 0}
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """n samples in G groups, by name: an order in which each group is together int64 [n], and where the groups begin
+    and end in it int64 [G + 1]."""
+
+    order: np.ndarray
+    edges: np.ndarray
+
+    @classmethod
+    def of(cls, names: np.ndarray) -> _Groups:
+        known, index = np.unique(names, return_inverse=True)
+        order = np.argsort(index, kind="stable")
+        return cls(order, np.searchsorted(index[order], np.arange(len(known) + 1)))
 
 
 @dataclass(frozen=True)
@@ -95,22 +115,30 @@ class _Part:
     scale: np.ndarray
     says_yes: np.ndarray
     weights: np.ndarray
+    in_groups: dict[str, tuple[_Groups, np.ndarray]] = field(default_factory=dict)  # with the weights in their order
+
+    def by(self, column: str) -> tuple[_Groups, np.ndarray]:
+        """The groups that a column of the samples names, and `weights` in their order."""
+        if column not in self.in_groups:
+            known, key = self.samples.known, (column, int(self.at[0]))
+            if key not in known:
+                known[key] = _Groups.of(getattr(self.samples, column)[self.at])
+            self.in_groups[column] = known[key], self.weights[:, known[key].order]
+        return self.in_groups[column]
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """Weighted mean of `values` [n, R] over all samples: float64 [B, R]."""
         return self.weights @ values / self.weights.sum(1, keepdims=True)
 
 
-def _group_sums(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sums of `values` [n, R], weighted by each row of `weights` [B, n], in G groups [n] by name: float64 [G, B, R]."""
-    names, index = np.unique(groups, return_inverse=True)
-    order = np.argsort(index, kind="stable")
-    edges = np.searchsorted(index[order], np.arange(len(names) + 1))
-    values, weights = values[order].astype(float), weights[:, order]
-    return np.stack([weights[:, start:end] @ values[start:end] for start, end in pairwise(edges)])
+def _group_sums(values: np.ndarray, groups: _Groups, weights: np.ndarray) -> np.ndarray:
+    """Sums of `values` [n, R] in each of G groups, weighted by each row of `weights` [B, n], which are in the order of
+    the groups: float64 [G, B, R]."""
+    values = values[groups.order].astype(float)
+    return np.stack([weights[:, start:end] @ values[start:end] for start, end in pairwise(groups.edges)])
 
 
-def _group_means(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _group_means(values: np.ndarray, groups: _Groups, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means as `_group_sums`, 0 where a group weighs nothing, and where it weighs something: bool [G, B, 1]."""
     sums = _group_sums(np.column_stack([values, np.ones(len(values))]), groups, weights)
     total = sums[..., -1:]
@@ -131,8 +159,8 @@ def _pope(name: str, part: _Part) -> dict[str, np.ndarray]:
 
     F1 of `yes` is as lmms-eval counts it, but with unparsed answers to present objects as misses.
     """
-    mode, truth = part.samples.task[part.at], part.samples.truth_yes[part.at, None]
-    hits, said, present = (_group_sums(x, mode, part.weights) for x in (truth & part.says_yes, part.says_yes, truth))
+    truth = part.samples.truth_yes[part.at, None]
+    hits, said, present = (_group_sums(x, *part.by("task")) for x in (truth & part.says_yes, part.says_yes, truth))
     f1 = 2 * hits / np.maximum(present + said, 1e-12)
     return {name: f1.mean(0), "pope_accuracy": part.mean(part.score), "pope_yes_ratio": part.mean(part.says_yes)}
 
@@ -141,7 +169,7 @@ def _mmt(name: str, part: _Part) -> dict[str, np.ndarray]:
     """MMT-Bench: accuracy, its mean over subtasks, and the mean over meta-tasks of that."""
     subtask, first = np.unique(part.samples.subtask[part.at], return_index=True)
     meta = part.samples.meta_task[part.at][first]
-    means, there = _group_means(part.score, part.samples.subtask[part.at], part.weights)
+    means, there = _group_means(part.score, *part.by("subtask"))
     by_meta = [(means[meta == one], there[meta == one]) for one in np.unique(meta)]
     some = np.stack([there.any(0) for _, there in by_meta])
     metas = np.stack([(means * there).sum(0) / np.maximum(there.sum(0), 1) for means, there in by_meta])
@@ -179,9 +207,10 @@ def _mme(name: str, part: _Part) -> dict[str, np.ndarray]:
     figures are 2 * n_subtasks times these. Perception stands in for MME, as in tables since LLaVA-1.5.
     """
     subtask = part.samples.subtask[part.at]
-    accuracy, there = _group_means(part.score, subtask, part.weights)
+    accuracy, there = _group_means(part.score, *part.by("subtask"))
     right, weights, first = _by_unit(part)
-    plus, _ = _group_means(right, subtask[first], weights)
+    groups = _Groups.of(subtask[first])
+    plus, _ = _group_means(right, groups, weights[:, groups.order])
     cognition = np.isin(np.unique(subtask), _COGNITION)
     kinds = ((name, ~cognition), (f"{name}_cognition", cognition))
     return {key: _mean_of((accuracy + plus)[of] / 2, there[of]) for key, of in kinds if of.any()}
@@ -193,19 +222,20 @@ _FIGURES = {"accuracy": _accuracy, "pope": _pope, "mmt": _mmt, "ratio": _ratio, 
 
 def _corrected(part: _Part) -> np.ndarray:
     """Mean over subtasks of (accuracy - chance) / (1 - chance): float64 [B, R]."""
-    subtask = part.samples.subtask[part.at]
-    accuracy, there = _group_means(part.score, subtask, part.weights)
-    chance, _ = _group_means(part.samples.chance[part.at, None], subtask, part.weights)
+    accuracy, there = _group_means(part.score, *part.by("subtask"))
+    chance, _ = _group_means(part.samples.chance[part.at, None], *part.by("subtask"))
     telling = there & (chance < 1)  # where every guess is right, an answer says nothing
     return _mean_of((accuracy - chance) / np.where(telling, 1 - chance, 1), telling)
 
 
 def _by_benchmark(samples: Samples) -> dict[str, np.ndarray]:
     """The samples of each benchmark, int64 [n]; a task that the catalogue lacks is a benchmark of its own."""
-    tasks, of = np.unique(samples.task, return_inverse=True)
-    benchmark = [known.benchmark if (known := catalogue.TASKS.get(task)) else str(task) for task in tasks]
-    names, of_task = np.unique(benchmark, return_inverse=True)
-    return {str(name): np.flatnonzero(of_task[of] == i) for i, name in enumerate(names)}
+    if "benchmarks" not in samples.known:
+        tasks, of = np.unique(samples.task, return_inverse=True)
+        benchmark = [known.benchmark if (known := catalogue.TASKS.get(task)) else str(task) for task in tasks]
+        names, of_task = np.unique(benchmark, return_inverse=True)
+        samples.known["benchmarks"] = {str(name): np.flatnonzero(of_task[of] == i) for i, name in enumerate(names)}
+    return samples.known["benchmarks"]
 
 
 def measure_draws(runs: list[Samples], weights: np.ndarray) -> dict[str, np.ndarray]:

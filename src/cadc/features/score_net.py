@@ -8,6 +8,8 @@ difficulty.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from peft import PeftModel
@@ -20,6 +22,7 @@ from cadc.gradients.per_sample import answer_loss
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import EncodedRows
 from cadc.model.load import trainable
+from cadc.training.checkpoint import Checkpoint
 from cadc.training.optimizer import clip, parameter_groups, seed_dropout
 
 
@@ -32,13 +35,14 @@ def train_score_net(
     params: Model,
     learning_rate: float,
     seed: int = 0,
+    kept: Path | None = None,
 ) -> np.ndarray:
     """Train `model` in place with a score-net on the rows of `order`, int64 [n_examples].
 
     Returns the difficulty of all rows, float32 [n_rows]. features float32 [n_rows, width]. `settings` are the model's
     optimizer, batch size and schedule; of a batch, `micro_batch` rows pass at once. The net starts at zero, where all
-    rows of a batch have one weight, and has an AdamW of its own at `learning_rate`. `seed` is dropout's. Raises
-    InputError at a loss that is not finite.
+    rows of a batch have one weight, and has an AdamW of its own at `learning_rate`. `seed` is dropout's. `kept`: where
+    checkpoints go, from which a killed run goes on. Raises InputError at a loss that is not finite.
     """
     parameters, device = list(trainable(model).values()), next(model.parameters()).device
     net = torch.nn.Linear(features.shape[1], 1, device=device)
@@ -52,11 +56,18 @@ def train_score_net(
             {"params": net.parameters(), "lr": learning_rate, "weight_decay": 0.0},
         ]
     )
-    schedule = get_cosine_schedule_with_warmup(optimizer, round(settings.warmup_share * n_steps), n_steps)
+    checkpoint, losses_so_far = Checkpoint(kept, head=net) if kept else None, np.empty(n_steps, np.float32)
+    done = checkpoint.load(model, optimizer) if checkpoint else losses_so_far[:0]
+    losses_so_far[: len(done)] = done
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]  # which a schedule that goes on asks for
+    schedule = get_cosine_schedule_with_warmup(
+        optimizer, round(settings.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1
+    )
     if params.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
-    for i in console.track(range(n_steps), "score-net"):
+    for i in console.track(range(len(done), n_steps), "score-net"):
         which = order[i * settings.batch_size : (i + 1) * settings.batch_size]
         weights, losses = net(torch.tensor(features[which], device=device))[:, 0].softmax(0), []
         parts = (x.split(settings.micro_batch or len(which)) for x in (torch.from_numpy(which), weights.detach()))
@@ -75,11 +86,15 @@ def train_score_net(
             raise InputError(
                 f"the loss is {loss.item()} at step {i + 1}; lower proxy.learning_rate or score_net.learning_rate"
             )
+        losses_so_far[i] = loss.item()
+        console.note(loss=losses_so_far[i])
         loss.backward()
         clip(parameters, settings.max_grad_norm)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
+        if checkpoint and checkpoint.due(i + 1, settings.checkpoint_steps):
+            checkpoint.save(model, optimizer, losses_so_far[: i + 1])
     model.eval()
     with torch.inference_mode():
         return -net(torch.tensor(features, device=device))[:, 0].cpu().numpy()

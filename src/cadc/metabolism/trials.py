@@ -5,6 +5,7 @@ Each model answers the probe rows with their pictures and with grey ones, and ju
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from transformers import ProcessorMixin
 
 from cadc import artifacts
 from cadc.compute import shards
@@ -23,9 +25,11 @@ from cadc.evaluation.bench import Bench, answers, chat_of
 from cadc.evaluation.benchmarks import load_tasks
 from cadc.metabolism.index import FOLDER
 from cadc.model.conversation import to_messages
+from cadc.model.counting import Counting
 from cadc.model.encode import encode_prompt
-from cadc.model.generate import generate
-from cadc.model.load import load_adapter, load_base, load_processor, save_adapter
+from cadc.model.fit import size_of
+from cadc.model.generate import generate_each
+from cadc.model.load import load_adapter, load_base, load_processor, release, save_adapter
 from cadc.training.answers import measured
 from cadc.training.schedule import n_examples
 
@@ -134,17 +138,22 @@ def answering() -> shards.Task:
     torch.set_num_threads(1)
     params = load_params()
     processor = load_processor(params.model)
+    counting = Counting(processor)
 
     def answer(key: str, folder: Path) -> None:
         version, _ = _version(key)
         plan = artifacts.read_json(version / "ask.json")
         rows = pq.read_table(version / "rows.parquet", memory_map=True).take(plan["rows"]).to_pylist()
-        prompts = [
-            encode_prompt(to_messages(row["turns"][:1]), [open_image(image) for image in row["images"]], processor)
-            for row in rows
-        ]
+        release()
         model = load_adapter(load_base(params.model), Path(plan["adapters"][key]))
-        said = generate(model, processor, prompts, params.evaluate.max_new_tokens, params.evaluate.batch_size)
+
+        def asked(i: int, by: ProcessorMixin = processor, opened: Callable = open_image) -> dict:
+            images = [opened(image) for image in rows[i]["images"]]
+            return encode_prompt(to_messages(rows[i]["turns"][:1]), images, by)
+
+        lengths = [len(asked(i, counting, size_of)["input_ids"]) for i in range(len(rows))]
+        how = params.evaluate
+        said = generate_each(model, processor, asked, lengths, how.max_new_tokens, how.batch_size)
         artifacts.write_json(folder / "said.json", said)
 
     return answer

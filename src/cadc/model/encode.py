@@ -29,7 +29,7 @@ TOKEN_TYPES = "mm_token_type_ids"
 #: Tensors with a number for each token of a row.
 PER_TOKEN = ("input_ids", "labels", TOKEN_TYPES)
 
-KEPT_BYTES = 1 << 31  # of encoded rows that a process keeps: a row of LLaVA-1.5 is 1.4 MB of pixels
+KEPT_BYTES = 1 << 31  # of encoded rows or prompts that a process keeps: a row of LLaVA-1.5 is 1.4 MB of pixels
 
 
 def encode(
@@ -132,6 +132,11 @@ def tiled(name: str, tensor: torch.Tensor) -> bool:
     return tensor.ndim == 5 or name == "pixel_attention_mask"
 
 
+def bytes_of(encoded: dict[str, Any]) -> int:
+    """What an encoded row holds in memory."""
+    return sum(value.nbytes for value in encoded.values() if isinstance(value, torch.Tensor))
+
+
 class EncodedRows(torch.utils.data.Dataset):
     """Pool rows encoded on first use. With `keep` they are kept while they fit into `KEPT_BYTES`: a small pool is
     decoded once.
@@ -168,7 +173,7 @@ class EncodedRows(torch.utils.data.Dataset):
             self.cut[row] = encoded.pop("was")
         if self.keep and self._bytes < KEPT_BYTES:
             self._kept[row] = encoded
-            self._bytes += sum(value.nbytes for value in encoded.values() if isinstance(value, torch.Tensor))
+            self._bytes += bytes_of(encoded)
         return encoded
 
     def summary(self) -> str:

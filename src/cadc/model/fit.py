@@ -1,26 +1,23 @@
 """Which rows a model can learn from, found before any model runs: tokens are counted, and no picture is decoded.
 
-A picture's tokens hang on its size alone. So a blank one of each size is shown to the processor once; else rows are
-encoded by the very code that encodes them for training.
+Rows are encoded by the very code that encodes them for training, but for their pictures (`counting`).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-from PIL import Image
-from transformers import ProcessorMixin
 
 from cadc.config.errors import InputError
 from cadc.config.model import Model
 from cadc.data.pictures import Size, upright_size
 from cadc.data.probe import place_of, probe_rows
-from cadc.model.encode import TOKEN_TYPES, encode, prompt
+from cadc.model.counting import Counting
+from cadc.model.encode import encode, prompt
 from cadc.model.load import load_processor
 
 
@@ -34,29 +31,12 @@ def _size_of_file(path: str | None) -> Size:
     return upright_size({"bytes": None, "path": path})
 
 
-class _Counting:
-    """A processor that is shown sizes in place of pictures, and makes their tokens alone."""
-
-    def __init__(self, processor: ProcessorMixin):
-        self._processor, self._made = processor, lru_cache(1 << 16)(self._make)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._processor, name)
-
-    def __call__(self, text: list[str], images: list[Size], **options) -> Mapping[str, Any]:
-        return self._made(*text, *images, **options)
-
-    def _make(self, text: str, size: Size, **options) -> Mapping[str, Any]:
-        made = self._processor(text=[text], images=[Image.new("RGB", size)], **options)
-        return {name: made[name] for name in ("input_ids", TOKEN_TYPES) if name in made}
-
-
 class Fit:
     """Which rows the model of `params` can learn from, by `encode`'s own rules."""
 
     def __init__(self, params: Model):
         self.max_length, self._cut = params.max_length, params.long_rows == "cut"
-        self._processor = _Counting(load_processor(params))
+        self._processor = Counting(load_processor(params))
 
     def misfits(self, rows: pa.Table) -> list[dict]:
         """The rows of a pool table that can't be learnt from: their place, id, and reason with the fix."""

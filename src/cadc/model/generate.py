@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,37 @@ from cadc.model.conversation import end_of_turn
 from cadc.model.folding import folded
 
 
+def by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+    """Batches of prompts of these many tokens, longest first: places in `lengths`. They depend on the prompts alone."""
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
 @torch.inference_mode()
+def generate_batch(
+    model: PreTrainedModel, processor: ProcessorMixin, prompts: list[dict[str, Any]], max_new_tokens: int
+) -> list[str]:
+    """Greedy continuations of the encoded prompts of one batch, padded on the left, special tokens removed.
+
+    An answer stops at the end of turn used in training, and at whatever else the model's own generation config names.
+    """
+    tokenizer, device = processor.tokenizer, next(model.parameters()).device
+    own = model.generation_config.eos_token_id
+    stops = sorted({end_of_turn(processor), *(own if isinstance(own, list) else [] if own is None else [own])})
+    batch = model_inputs(collate(prompts, tokenizer.pad_token_id, left=True), device, with_labels=False)
+    with folded(model):
+        made = model.generate(
+            **batch,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=stops,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    texts = tokenizer.batch_decode(made[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [text.strip() for text in texts]
+
+
 def generate(
     model: PreTrainedModel,
     processor: ProcessorMixin,
@@ -20,32 +51,23 @@ def generate(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[str]:
-    """Greedy continuations of encoded prompts, in order, special tokens removed.
+    """`generate_batch` of encoded prompts, in order, batched by length."""
+    lengths = [len(encoded["input_ids"]) for encoded in prompts]
+    return generate_each(model, processor, prompts.__getitem__, lengths, max_new_tokens, batch_size)
 
-    Prompts are batched by length, longest first, and padded on the left; the batches depend on the prompts alone. An
-    answer stops at the end of turn used in training, and at whatever else the model's own generation config names.
-    """
-    answers = [""] * len(prompts)
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]["input_ids"]))
-    tokenizer, device = processor.tokenizer, next(model.parameters()).device
-    own = model.generation_config.eos_token_id
-    stops = sorted({end_of_turn(processor), *(own if isinstance(own, list) else [] if own is None else [own])})
-    for start in range(0, len(order), batch_size):
-        at = order[start : start + batch_size]
-        batch = model_inputs(
-            collate([prompts[i] for i in at], tokenizer.pad_token_id, left=True), device, with_labels=False
-        )
-        with folded(model):
-            made = model.generate(
-                **batch,
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-                eos_token_id=stops,
-                pad_token_id=tokenizer.pad_token_id,
-            )
-        for i, text in zip(
-            at, tokenizer.batch_decode(made[:, batch["input_ids"].shape[1] :], skip_special_tokens=True), strict=True
-        ):
-            answers[i] = text.strip()
+
+def generate_each(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    encoded: Callable[[int], dict[str, Any]],
+    lengths: Sequence[int],
+    max_new_tokens: int,
+    batch_size: int,
+) -> list[str]:
+    """The same of prompts of these `lengths` in tokens, each encoded when its batch is there: no more are held."""
+    answers = [""] * len(lengths)
+    for at in by_length(lengths, batch_size):
+        made = generate_batch(model, processor, [encoded(i) for i in at], max_new_tokens)
+        for i, text in zip(at, made, strict=True):
+            answers[i] = text
     return answers

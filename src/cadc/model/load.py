@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging
@@ -183,6 +184,13 @@ def trainable(model: PeftModel | PreTrainedModel) -> dict[str, torch.nn.Paramete
     return dict(sorted(named.items()))
 
 
+def release() -> None:
+    """Give the memory of models that nothing refers to any more back to the device: their parts refer to each other."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def save_adapter(model: PeftModel | PreTrainedModel, folder: Path) -> None:
     """Write what was tuned: an adapter as PEFT does, with its config's keys and lists sorted, so that the bytes are the
     same in every process; of a model without one, its trained weights (`save_weights`)."""
@@ -205,10 +213,13 @@ def save_weights(weights: Mapping[str, torch.Tensor], folder: Path) -> None:
     save_file({name: w.detach().cpu().contiguous() for name, w in weights.items()}, folder / WEIGHTS)
 
 
-def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedModel:
+def load_adapter(
+    model: PreTrainedModel | PeftModel, folder: Path, name: str = "default"
+) -> PeftModel | PreTrainedModel:
     """`model` as `save_adapter` wrote what was tuned of it into `folder`, in evaluation mode.
 
-    Raises InputError where that is not in safetensors, or holds weights that the model has not.
+    An adapter comes under `name` beside those that the model has; the first one is active until `set_adapter`. Raises
+    InputError where it is not in safetensors, or holds weights that the model has not.
     """
     if (folder / WEIGHTS).exists():
         weights, own = load_file(folder / WEIGHTS), dict(model.named_parameters())
@@ -220,4 +231,18 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel | PreTrained
         return model.eval()
     if not (folder / "adapter_model.safetensors").exists():  # PEFT would take up a pickle
         raise InputError(f"{folder}: no adapter_model.safetensors; run the fine-tuning again")
-    return PeftModel.from_pretrained(model, folder).eval()
+    if not isinstance(model, PeftModel):
+        return PeftModel.from_pretrained(model, folder, adapter_name=name).eval()
+    model.load_adapter(folder, adapter_name=name)
+    return model.eval()
+
+
+def start_from(model: PeftModel, folder: Path) -> None:
+    """Give the adapter of `model`, from `add_lora`, the weights of the one in `folder`."""
+    set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+
+
+def merged(model: PeftModel | PreTrainedModel) -> PreTrainedModel:
+    """The base of `model` with the adapter added to its weights, in place: one product a layer in place of three. A
+    model without adapter as it is."""
+    return model.merge_and_unload() if isinstance(model, PeftModel) else model

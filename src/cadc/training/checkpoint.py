@@ -32,18 +32,25 @@ class Stateful(Protocol):
     def load(self, state: dict[str, np.ndarray]) -> None: ...
 
 
+def checkpoint_beside(folder: Path) -> Path:
+    """Where the run that is tuned into `folder` keeps what it goes on from: a killed run's folder is cleared, what is
+    beside it stays."""
+    return folder.with_suffix(".checkpoint")
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Where a run's state is kept, and after which steps it is always written. Only the last one is kept; writing is
     atomic.
 
-    It holds the trained weights, AdamW's moments, the losses so far and the schedule's own state. No random state:
-    nothing that is drawn depends on what was drawn before.
+    It holds the trained weights, those of `head` where one learns beside the model, AdamW's moments, the losses so far
+    and the schedule's own state. No random state: nothing that is drawn depends on what was drawn before.
     """
 
     path: Path
     steps: frozenset[int] = frozenset()
     schedule: Stateful | None = None
+    head: torch.nn.Module | None = None
 
     def due(self, step: int, every: int | None) -> bool:
         """Whether it is written after `step` steps, where one in `every` is asked for (None: no more than `steps`)."""
@@ -52,7 +59,7 @@ class Checkpoint:
     def save(self, model: PeftModel | PreTrainedModel, optimizer: torch.optim.Optimizer, losses: np.ndarray) -> None:
         """losses: float32, one of each step done. All processes that work together call this; the first one writes."""
         tensors = {"losses": torch.from_numpy(losses.copy())}
-        for name, parameter in trainable(model).items():
+        for name, parameter in self._learnt(model).items():
             tensors[f"weight.{name}"] = gathered(parameter)
             if parameter in optimizer.state:
                 tensors |= {f"{part}.{name}": gathered(optimizer.state[parameter][part]) for part in _STATE}
@@ -64,6 +71,10 @@ class Checkpoint:
         save_file(tensors, partial)
         partial.replace(self.path)
 
+    def _learnt(self, model: PeftModel | PreTrainedModel) -> dict[str, torch.nn.Parameter]:
+        beside = self.head.named_parameters() if self.head else ()
+        return trainable(model) | {f"head.{name}": parameter for name, parameter in beside}
+
     def load(self, model: PeftModel | PreTrainedModel, optimizer: torch.optim.Optimizer) -> np.ndarray:
         """Restore the state. Returns the losses of the steps done, float32, empty where there is no checkpoint."""
         if not self.path.exists():
@@ -71,7 +82,7 @@ class Checkpoint:
         tensors = load_file(self.path)
         losses = tensors["losses"].numpy()
         with torch.no_grad():
-            for name, parameter in trainable(model).items():
+            for name, parameter in self._learnt(model).items():
                 parameter.copy_(spread_as(parameter, tensors[f"weight.{name}"]))
                 if f"step.{name}" in tensors:
                     optimizer.state[parameter] = {

@@ -145,6 +145,7 @@ def _steps(
                     f"the loss is {losses[i]}, the length of its gradient {length}, at step {i + 1}, "
                     f"rows with ids {ids}; lower learning_rate or look at these rows"
                 )
+            console.note(loss=losses[i])
             optimizer.step()
             rate.step()
             optimizer.zero_grad()

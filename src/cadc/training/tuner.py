@@ -17,17 +17,11 @@ from cadc.config.plan import Plan
 from cadc.model.encode import EncodedRows
 from cadc.model.load import DTYPES, fresh_model, load_processor
 from cadc.training import unlocking
-from cadc.training.checkpoint import Checkpoint
+from cadc.training.checkpoint import Checkpoint, checkpoint_beside
 from cadc.training.finetune import finetune
 from cadc.training.grouping import grouped_schedule
 from cadc.training.parallel import save_tuned
 from cadc.training.schedule import n_examples, static_schedule
-
-
-def checkpoint_beside(folder: Path) -> Path:
-    """Where the run that is tuned into `folder` keeps what it goes on from: a killed run's folder is cleared, what is
-    beside it stays."""
-    return folder.with_suffix(".checkpoint")
 
 
 def _refuse_stages(there: bool, what: str) -> None:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import faiss
 import numpy as np
 
-PIECE = 16384  # rows turned to floats at a time: features may be a float16 memory map larger than memory
+from cadc.compute.launch import n_cores
+
+PIECE = 16384  # rows turned to floats at a time: features may be a float16 map larger than memory; faiss cuts at 4096
+_ROWS_AT_ONCE = 4096
+_APART = 1 / 1024
 
 
 def spherical_kmeans(
-    features: np.ndarray, n_clusters: int, n_iterations: int, seed: int, max_points_per_centroid: int | None = None
+    features: np.ndarray,
+    n_clusters: int,
+    n_iterations: int,
+    seed: int,
+    max_points_per_centroid: int | None = None,
+    n_threads: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cluster the rows of `features` float [n, d] by cosine.
 
     max_points_per_centroid: learn from so many rows a cluster, drawn by `seed`, where there are more (None: from all).
-    Only what is learnt from is held in memory as float32; all other rows are read in pieces.
+    Only what is learnt from is held in memory as float32; all other rows are read in pieces. n_threads: None, one a
+    core that this process may use.
 
-    Returns assignment int32 [n] and unit centroids float32 [min(n_clusters, n), d]. One thread: the same clusters on
-    every run.
+    Returns assignment int32 [n] and unit centroids float32 [min(n_clusters, n), d]: those of `faiss.Kmeans` with one
+    thread, to the byte, whatever the number of threads.
     """
     n_clusters = min(n_clusters, len(features))
     sampled = max_points_per_centroid is not None and n_clusters * max_points_per_centroid < len(features)
@@ -26,27 +38,81 @@ def spherical_kmeans(
         learnt_from = np.ascontiguousarray(features[np.sort(rows)], np.float32)
     else:
         learnt_from = np.ascontiguousarray(features, np.float32)
-    faiss.omp_set_num_threads(1)
-    means = faiss.Kmeans(
-        features.shape[1],
-        n_clusters,
-        niter=n_iterations,
-        seed=seed,
-        spherical=True,
-        verbose=False,
-        min_points_per_centroid=1,
-        max_points_per_centroid=len(learnt_from),
-    )
-    means.train(learnt_from)
-    if not sampled:
-        _, assignment = means.index.search(learnt_from, 1)
-        return assignment[:, 0].astype(np.int32), means.centroids.astype(np.float32)
-    del learnt_from
-    nearest = [
-        means.index.search(np.ascontiguousarray(features[at : at + PIECE], np.float32), 1)[1]
-        for at in range(0, len(features), PIECE)
-    ]
-    return np.concatenate(nearest)[:, 0].astype(np.int32), means.centroids.astype(np.float32)
+    with ThreadPoolExecutor(n_threads or n_cores(), initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
+        centroids = _learn(learnt_from, n_clusters, n_iterations, seed, pool)
+        nearest, _ = _nearest(features if sampled else learnt_from, centroids, pool)
+    return nearest.astype(np.int32), centroids
+
+
+def _learn(points: np.ndarray, n_clusters: int, n_iterations: int, seed: int, pool: ThreadPoolExecutor) -> np.ndarray:
+    """faiss's Clustering::train with a flat index of inner products: centroids float32 [n_clusters, d].
+
+    faiss itself has one matrix product in flight, whatever its threads. Here pieces of it run side by side: those that
+    faiss cuts anyway, and each cluster's sum in the order of its points. So no sum is taken in another order.
+    """
+    n, width = points.shape
+    if n == n_clusters:
+        return points.copy()
+    order = np.empty(n, np.int32)
+    faiss.rand_perm(faiss.swig_ptr(order), n, seed + 1)
+    centroids = points[order[:n_clusters]].copy()
+    faiss.normalize_L2(centroids)
+    before = None
+    for _ in range(n_iterations):
+        nearest, products = _nearest(points, centroids, pool)
+        found = members(nearest, n_clusters)
+        for c, mean in enumerate(pool.map(lambda rows: _mean(points, rows), found)):
+            centroids[c] = mean
+        _split(centroids, np.array([len(rows) for rows in found], np.float32), n)
+        faiss.normalize_L2(centroids)
+        objective = np.cumsum(products, dtype=np.float32)[-1]  # one after the other
+        if objective == before:
+            break
+        before = objective
+    return centroids
+
+
+def _nearest(points: np.ndarray, centroids: np.ndarray, pool: ThreadPoolExecutor) -> tuple[np.ndarray, np.ndarray]:
+    """The centroid of largest inner product with each of `points`, and that product: int64, float32 [n]."""
+    index = faiss.IndexFlatIP(centroids.shape[1])
+    index.add(centroids)
+
+    def piece(start: int) -> tuple[np.ndarray, np.ndarray]:
+        return index.search(np.ascontiguousarray(points[start : start + PIECE], np.float32), 1)
+
+    products, nearest = zip(*pool.map(piece, range(0, len(points), PIECE)), strict=True)
+    return np.concatenate(nearest)[:, 0], np.concatenate(products)[:, 0]
+
+
+def _mean(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Mean of these rows as faiss takes it, one after the other in float32; zero of none."""
+    if not len(rows):
+        return np.zeros(points.shape[1], np.float32)
+    total = points[rows[0]]
+    for start in range(1, len(rows), _ROWS_AT_ONCE):
+        total = np.add.reduce(np.vstack([total, points[rows[start : start + _ROWS_AT_ONCE]]]), axis=0)
+    return total * np.float32(1 / np.float32(len(rows)))
+
+
+def _split(centroids: np.ndarray, sizes: np.ndarray, n: int) -> None:
+    """Give every cluster without points half of another one, as faiss does (Clustering.cpp, split_clusters): in place.
+
+    The other one is drawn by its size; both are moved a little apart.
+    """
+    draws = np.random.MT19937()
+    draws._legacy_seeding(1234)
+    apart = np.where(np.arange(centroids.shape[1]) % 2, -_APART, _APART).astype(np.float32)
+    for empty in np.flatnonzero(sizes == 0):
+        other = 0
+        while True:
+            drawn = np.float32(draws.random_raw()) / np.float32(2**32 - 1)
+            if drawn < np.float32((float(sizes[other]) - 1.0) / float(np.float32(n - len(sizes)))):  # in doubles
+                break
+            other = (other + 1) % len(sizes)
+        centroids[empty] = centroids[other] * (1 + apart)
+        centroids[other] *= 1 - apart
+        sizes[empty] = sizes[other] / 2
+        sizes[other] -= sizes[empty]
 
 
 def members(assignment: np.ndarray, n_clusters: int) -> list[np.ndarray]:

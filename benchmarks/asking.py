@@ -1,0 +1,75 @@
+"""What a second process is worth in asking a benchmark's questions.
+
+`python benchmarks/asking.py` (after `dvc repro score@random`): the questions of one cell, in parts, by one process
+and by two, in turns, each turn in a process of its own that is forked after the imports. Prints seconds and ratios, and
+how busy the machine was: on one whose cores are shared the ratio says what was left over for the second.
+"""
+
+import multiprocessing
+import os
+import shutil
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+
+from cadc import artifacts
+from cadc.compute import shards
+from cadc.config.params import load_params
+from cadc.evaluation.adapter import ChatModel, questions_of
+from cadc.evaluation.asking import Part, ask, parts
+from cadc.evaluation.benchmarks import BlankImage, UprightImage, load_tasks
+from cadc.model.load import load_adapter, load_base, load_processor
+
+SIZE, STAGE = 340, "benchmark_asking"
+_tasks: list = []  # loaded before processes part
+
+
+def asking() -> shards.Task:
+    torch.set_num_threads(1)
+    params = load_params()
+    whole, blank = (questions_of(loaded.tasks) for loaded in _tasks)
+    chat = ChatModel(load_processor(params.model), params.evaluate.batch_size, params.evaluate.max_new_tokens)
+    chat.model = load_adapter(load_base(params.model), artifacts.ADAPTERS / "random" / artifacts.run_name(0))
+
+    def answer(part: Part, folder: Path) -> None:
+        (folder / "n").write_text(str(ask(chat, whole, blank, part).num_rows))
+
+    return answer
+
+
+def turn(workers: int, cut: list[Part], took) -> None:
+    os.environ["CADC_WORKERS"] = str(workers)
+    started = time.perf_counter()
+    shards.run_kept(asking, {part: [workers, list(part)] for part in cut}, STAGE, "")
+    took.value = time.perf_counter() - started
+
+
+def main(turns: int) -> None:
+    params, seconds = load_params(), {1: [], 2: []}
+    root = artifacts.BENCHMARKS / params.evaluate.split
+    _tasks.extend(load_tasks(root, params.evaluate.tasks, picture=picture) for picture in (UprightImage, BlankImage))
+    cut = parts(0, len(questions_of(_tasks[0].tasks)), SIZE)
+    for _ in range(turns):
+        for workers in seconds:
+            shutil.rmtree(artifacts.SCRATCH / STAGE, ignore_errors=True)
+            took = multiprocessing.Value("d")
+            process = multiprocessing.get_context("fork").Process(target=turn, args=(workers, cut, took))
+            process.start()
+            process.join()
+            seconds[workers].append(took.value)
+            print(
+                f"{workers} process(es): {took.value:.1f} s, {len(cut)} parts, load {os.getloadavg()[0]:.1f}",
+                flush=True,
+            )
+    shutil.rmtree(artifacts.SCRATCH / STAGE)
+    ratios = [one / two for one, two in zip(*seconds.values(), strict=True)]
+    print(f"two processes: {statistics.median(ratios):.2f}x one ({', '.join(f'{ratio:.2f}' for ratio in ratios)})")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)

@@ -1,0 +1,64 @@
+"""Copies of benchmarks in the hub's layout: of a data set what is asked for, and a card that says what that is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from glob import escape
+from pathlib import Path
+
+import yaml
+
+from cadc.config.errors import InputError
+from cadc.data.hub_layout import front_matter, parquet_splits, split_of
+
+Asked = tuple[str | None, str]  # config, None: the default one; split
+
+
+def copy_data_sets(
+    mirror: Path, root: Path, repositories: list[str], asked: Mapping[str, Sequence[Asked]] | None = None
+) -> list[str]:
+    """Copy data sets (`ORG/NAME`) of a mirror in the hub's layout to `root`, but for those that are there already.
+
+    `asked`: the splits that are wanted of each; without it, or where a split is not there, a data set is copied whole.
+    Returns those that it copied. Raises InputError naming all that the mirror lacks, and how each is fetched.
+    """
+    wanted = [name for name in repositories if not (root / name).exists()]
+    lacking = [name for name in wanted if not (mirror / name).is_dir()]
+    if lacking:
+        fetch = "\n".join(f"    hf download --repo-type dataset {name} --local-dir {mirror / name}" for name in lacking)
+        raise InputError(
+            f"{mirror} lacks {len(lacking)} data set(s); fetch them, or ask for fewer benchmarks:\n{fetch}"
+        )
+    for name in wanted:
+        files = _files(mirror / name, asked[name]) if asked else {}
+        if all(files.values()) and files:
+            _copy_splits(mirror / name, root / name, files)
+        else:  # what `hf download` leaves beside the files differs from one download to the next
+            left = shutil.ignore_patterns(".cache", ".git", ".gitattributes")
+            shutil.copytree(mirror / name, root / name, ignore=left)
+    return wanted
+
+
+def _files(folder: Path, asked: Sequence[Asked]) -> dict[tuple[str, str], list[Path]]:
+    """The parquet files of each split that is asked for, under the name of its config; none where it is not there."""
+    splits = parquet_splits(folder)
+    keys = {split_of(splits, *one) for one in asked}
+    return {key: splits.get(key, []) for key in sorted(keys)}
+
+
+def _copy_splits(folder: Path, to: Path, files: dict[tuple[str, str], list[Path]]) -> None:
+    """Copy these files, each to its place, with the card's words on what their columns are, and these files as its
+    configs."""
+    head, configs = front_matter(folder), {}
+    stated = {str(one.get("config_name", "default")): one for one in head.get("configs", []) if isinstance(one, dict)}
+    for (config, split), paths in files.items():
+        known = {key: value for key, value in stated.get(config, {}).items() if key not in ("data_dir", "data_files")}
+        own = configs.setdefault(config, {**known, "config_name": config, "data_files": []})
+        places = [path.relative_to(folder) for path in paths]
+        own["data_files"].append({"split": split, "path": [escape(place.as_posix()) for place in places]})
+        for path, place in zip(paths, places, strict=True):
+            (to / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to / place)
+    card = yaml.safe_dump({**head, "configs": list(configs.values())}, sort_keys=False, allow_unicode=True)
+    (to / "README.md").write_text(f"---\n{card}---\n", encoding="utf-8")

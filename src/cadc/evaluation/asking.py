@@ -1,0 +1,58 @@
+"""The questions of a cell in parts: each is asked once, by whoever gets it, and kept until the cell is scored.
+
+Batches are put together from all questions of a portion, by limit and length. A part is a stretch of these batches. So
+neither the number of parts nor who asks them changes a batch, and with it an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cadc.compute import console
+from cadc.evaluation.adapter import PORTION, ChatModel, Question
+
+ANSWERS = pa.schema([("task", pa.string()), ("doc", pa.int32()), ("answer", pa.string())])
+
+
+class Part(NamedTuple):
+    """Part `number` of `of` of the batches of questions `start` to `stop`, as the adapter of `seed` answers them."""
+
+    seed: int
+    start: int
+    stop: int
+    number: int
+    of: int
+
+
+def parts(seed: int, n_questions: int, size: int) -> list[Part]:
+    """Parts of about `size` questions, in which all questions are asked once."""
+    made = []
+    for start in range(0, n_questions, PORTION):
+        stop = min(start + PORTION, n_questions)
+        of = -(-(stop - start) // size)
+        made += [Part(seed, start, stop, number, of) for number in range(of)]
+    return made
+
+
+def ask(chat: ChatModel, questions: Sequence[Question], blank: Sequence[Question], part: Part) -> pa.Table:
+    """The answers of `chat`'s model to one part of `questions`, as ANSWERS. `blank`: the same questions about blank
+    pictures of the same sizes, for batches are made before pictures are decoded."""
+    own = questions[part.start : part.stop]
+    batches = chat.batches(blank[part.start : part.stop])
+    mine = batches[len(batches) * part.number // part.of : len(batches) * (part.number + 1) // part.of]
+    rows = []
+    for at in console.track(mine, f"ask of seed {part.seed}"):
+        batch = [own[i] for i in at]
+        rows += [(q.task, q.doc, text) for q, text in zip(batch, chat.answers(batch), strict=True)]
+    return pa.table([list(column) for column in zip(*rows, strict=True)] if rows else [[], [], []], schema=ANSWERS)
+
+
+def load_answers(files: Sequence[Path]) -> dict[tuple[str, int], str]:
+    """The answers in `files`, by task and number of the document."""
+    columns = pa.concat_tables([pq.read_table(file) for file in files]).to_pydict()
+    return dict(zip(zip(columns["task"], columns["doc"], strict=True), columns["answer"], strict=True))

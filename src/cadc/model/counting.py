@@ -1,0 +1,31 @@
+"""The tokens of a row or a question, counted without decoding a picture: a picture's tokens hang on its size alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from PIL import Image
+from transformers import ProcessorMixin
+
+from cadc.data.pictures import Size
+from cadc.model.encode import TOKEN_TYPES
+
+
+class Counting:
+    """A processor that is shown sizes in place of pictures, and makes their tokens alone: a blank picture of each size
+    is shown to the processor once."""
+
+    def __init__(self, processor: ProcessorMixin):
+        self._processor, self._made = processor, lru_cache(1 << 16)(self._make)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._processor, name)
+
+    def __call__(self, text: list[str], images: list[Size], **options) -> Mapping[str, Any]:
+        return self._made(*text, *images, **options)
+
+    def _make(self, text: str, size: Size, **options) -> Mapping[str, Any]:
+        made = self._processor(text=[text], images=[Image.new("RGB", size)], **options)
+        return {name: made[name] for name in ("input_ids", TOKEN_TYPES) if name in made}
