@@ -34,11 +34,12 @@ def scoring() -> shards.Task:
     params = load_params(VARIANT)
     asked = _open.enter_context(judge(params.evaluate.judge))
     from cadc.evaluation.adapter import ChatModel
-    from cadc.evaluation.benchmarks import load_tasks, run
+    from cadc.evaluation.benchmarks import SHOWN, load_tasks, run
     from cadc.evaluation.samples import sample_rows, sample_schema
 
     names, judged = params.evaluate.tasks, params.evaluate.judge.url is not None
-    tasks = load_tasks(artifacts.BENCHMARKS / params.evaluate.split, names, judged)
+    root, picture = artifacts.BENCHMARKS / params.evaluate.split, SHOWN[params.model.pictures]
+    tasks = load_tasks(root, names, judged, picture)
     chat = ChatModel(load_processor(params.model), params.evaluate.batch_size, params.evaluate.max_new_tokens)
 
     def score(seed: int, folder: Path) -> None:

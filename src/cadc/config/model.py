@@ -27,6 +27,9 @@ class Model(Section):
     gradient_checkpointing: bool
     trust_remote_code: bool
     processor: dict[str, Any]
+    aspect: Literal["processor", "pad", "crop"]
+    pictures: Literal["upright", "llava"]
+    text: Literal["trimmed", "llava"]
     chat_template: str | None
     lora: Lora
 

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
 from cadc.evaluation.questions import shown
-from cadc.model.encode import prompt
+from cadc.model.encode import picture_rule, prompt
 from cadc.model.generate import generate
 
 #: Requests that are encoded at once, and kept if there are no more: at 336 pixels a side, VQAv2's would take 290 GB.
@@ -37,7 +37,8 @@ class ChatModel(lmms):
         _, to_messages, settings, doc_id, task, split = request.args
         key = (task, split, doc_id)
         if key not in self._prompts:
-            text, images = shown(task, doc_id, to_messages(self.task_dict[task][split][doc_id]))
+            messages = to_messages(self.task_dict[task][split][doc_id])
+            text, images = shown(task, doc_id, messages, picture_rule(self.processor))
             self._prompts[key] = prompt(self.processor, text, images)
         return self._prompts[key], min(int(settings.get("max_new_tokens") or self.max_new_tokens), self.max_new_tokens)
 

@@ -20,10 +20,10 @@ from cadc.config.budgets import n_selected
 from cadc.config.params import Params, load_params
 from cadc.data.pictures import open_image
 from cadc.evaluation.bench import Bench, answers, chat_of
-from cadc.evaluation.benchmarks import load_tasks
+from cadc.evaluation.benchmarks import SHOWN, load_tasks
 from cadc.metabolism.index import FOLDER
 from cadc.model.conversation import to_messages
-from cadc.model.encode import encode_prompt
+from cadc.model.encode import encode_prompt, picture_rule, text_rule
 from cadc.model.generate import generate
 from cadc.model.load import load_adapter, load_base, load_processor, save_adapter
 from cadc.training.answers import measured
@@ -68,7 +68,8 @@ def trying() -> shards.Task:
     """One trial. The pool table behind it holds the version's rows, then the reserve's."""
     torch.set_num_threads(1)
     params, loaded = load_params(), {}
-    asked, tasks = params.metabolize, load_tasks(artifacts.PROBE, params.metabolize.tasks)
+    asked, picture = params.metabolize, SHOWN[params.model.pictures]
+    tasks = load_tasks(artifacts.PROBE, asked.tasks, picture=picture)
 
     def attempt(key: str, folder: Path) -> None:
         version, seed = _version(key)
@@ -140,7 +141,11 @@ def answering() -> shards.Task:
         plan = artifacts.read_json(version / "ask.json")
         rows = pq.read_table(version / "rows.parquet", memory_map=True).take(plan["rows"]).to_pylist()
         prompts = [
-            encode_prompt(to_messages(row["turns"][:1]), [open_image(image) for image in row["images"]], processor)
+            encode_prompt(
+                to_messages(row["turns"][:1], text_rule(processor), bool(row["images"])),
+                [open_image(image, picture_rule(processor)) for image in row["images"]],
+                processor,
+            )
             for row in rows
         ]
         model = load_adapter(load_base(params.model), Path(plan["adapters"][key]))
@@ -170,7 +175,8 @@ def ask_again(params: Params, name: str, trials: list[Trial], rows: np.ndarray) 
 def scoring() -> shards.Task:
     """One trial's model on the scoring split: for the report, once the rounds are over."""
     torch.set_num_threads(1)
-    params, tasks = load_params(), load_tasks(artifacts.SCORE, load_params().metabolize.tasks)
+    params = load_params()
+    tasks = load_tasks(artifacts.SCORE, params.metabolize.tasks, picture=SHOWN[params.model.pictures])
     chat = chat_of(params, load_processor(params.model))
     adapters = artifacts.read_json(FOLDER / "score.json")
 
