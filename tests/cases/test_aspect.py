@@ -9,6 +9,8 @@ from PIL import Image
 
 from cadc.config.errors import InputError
 from cadc.data.pictures import open_image, shown_size
+from cadc.evaluation.benchmarks import BLANK, SHOWN
+from cadc.evaluation.questions import shown
 from cadc.model.encode import encode
 from cadc.model.fit import Fit
 from cadc.model.load import load_processor
@@ -135,3 +137,16 @@ def test_what_hides_under_transparency_is_seen_by_llavas_rule_alone(tmp_path):
     cell = {"bytes": None, "path": str(tmp_path / "half.png")}
     assert open_image(cell).getpixel((0, 7)) == (255, 255, 255)
     assert open_image(cell, "llava").getpixel((0, 7)) == (200, 0, 0) and not open_image(cell, "llava").info
+
+
+def test_a_benchmark_s_pictures_are_opened_by_the_same_rule(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_noise((40, 20), 90).convert("RGB").save(tmp_path / "turned.jpg", exif=exif)
+    cell = {"bytes": (tmp_path / "turned.jpg").read_bytes(), "path": None}
+    for rule, size in (("upright", (20, 40)), ("llava", (40, 20))):
+        picture = SHOWN[rule]().decode_example(cell)
+        assert BLANK[rule]().decode_example(cell).size == size == picture.size
+        message = [{"role": "user", "content": [{"type": "image", "url": picture}, {"type": "text", "text": "q"}]}]
+        (seen,) = shown("a task", 0, message, rule)[1]
+        assert np.array_equal(np.asarray(seen), np.asarray(open_image(cell, rule)))

@@ -18,7 +18,7 @@ from cadc.data.pictures import open_image
 from cadc.data.reader import read_pool
 from cadc.model.assemble import assemble
 from cadc.model.conversation import to_messages
-from cadc.model.encode import IGNORE, encode, encode_prompt
+from cadc.model.encode import IGNORE, encode, encode_prompt, prompt
 from cadc.model.fit import Fit
 from cadc.model.load import load_processor
 
@@ -112,6 +112,15 @@ def test_questions_are_asked_as_rows_were_learnt(processors, rows, variant):
             shown = images if any("<image>" in turn["text"] for turn in asked) else []
             prompt = encode_prompt(to_messages(asked, "llava", bool(images)), shown, processor)
             assert torch.equal(prompt["input_ids"], trained["input_ids"][:start]), (name, k)
+
+
+def test_a_benchmark_s_question_is_asked_in_the_same_prompt(processors, rows):
+    row, processor = rows["image_blank_lines"], processors["head"]
+    trained, image = encode(row, processor, 2048), open_image(row["images"][0], "llava")
+    asked = prompt(processor, "How many chairs are visible in the image?", [image])
+    start = int((trained["labels"] != IGNORE).nonzero()[0])
+    assert torch.equal(asked["input_ids"], trained["input_ids"][:start])
+    assert torch.equal(asked["pixel_values"], trained["pixel_values"])
 
 
 def test_tokens_are_counted_without_a_picture(folders, model, processors, rows, monkeypatch):
