@@ -22,7 +22,7 @@ from cadc.compute import shards
 from cadc.config.params import load_params
 from cadc.evaluation.adapter import ChatModel, questions_of
 from cadc.evaluation.asking import Part, ask, parts
-from cadc.evaluation.benchmarks import BlankImage, UprightImage, load_tasks
+from cadc.evaluation.benchmarks import BlankImage, ShownImage, load_tasks
 from cadc.model.load import load_adapter, load_base, load_processor
 
 SIZE, STAGE = 340, "benchmark_asking"
@@ -52,7 +52,7 @@ def turn(workers: int, cut: list[Part], took) -> None:
 def main(turns: int) -> None:
     params, seconds = load_params(), {1: [], 2: []}
     root = artifacts.BENCHMARKS / params.evaluate.split
-    _tasks.extend(load_tasks(root, params.evaluate.tasks, picture=picture) for picture in (UprightImage, BlankImage))
+    _tasks.extend(load_tasks(root, params.evaluate.tasks, picture=picture) for picture in (ShownImage, BlankImage))
     cut = parts(0, len(questions_of(_tasks[0].tasks)), SIZE)
     for _ in range(turns):
         for workers in seconds:

@@ -22,7 +22,7 @@ from cadc.compute.stage import run_stage
 from cadc.config.budgets import n_selected
 from cadc.config.params import Params, load_params
 from cadc.evaluation.bench import Bench, answers, chat_of
-from cadc.evaluation.benchmarks import load_tasks
+from cadc.evaluation.benchmarks import SHOWN, load_tasks
 from cadc.evaluation.gate import Trial, oracle
 from cadc.evaluation.intervals import arm_of
 from cadc.evaluation.statistics import Samples, measure
@@ -72,7 +72,8 @@ def attempts() -> shards.Task:
     """One trial's samples; the base's questions serve the blind guess too."""
     torch.set_num_threads(1)
     params, labels = load_params(), pq.read_table(FOLDER / "labels.parquet").to_pylist()
-    bench, tasks = Bench(params, artifacts.load_pool(FOLDER / "pool")), load_tasks(QUESTIONS, params.gate.tasks)
+    bench = Bench(params, artifacts.load_pool(FOLDER / "pool"))
+    tasks = load_tasks(QUESTIONS, params.gate.tasks, picture=SHOWN[params.model.pictures])
     chat, by_name = chat_of(params, bench.processor), {trial.name: trial for trial in trials(params)}
 
     def attempt(name: str, folder: Path) -> None:

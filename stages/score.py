@@ -46,10 +46,10 @@ atexit.register(_open.close)  # while its thread still runs
 
 def tasks_of(params: Params, tables: Path, blank: bool = False) -> Benchmarks:
     """The tasks, their data laid out under `tables` once for all processes. `blank`: with blank pictures."""
-    from cadc.evaluation.benchmarks import BlankImage, UprightImage, load_tasks
+    from cadc.evaluation.benchmarks import BLANK, SHOWN, load_tasks
 
     root, evaluate = artifacts.BENCHMARKS / params.evaluate.split, params.evaluate
-    judged, picture = evaluate.judge.url is not None, BlankImage if blank else UprightImage
+    judged, picture = evaluate.judge.url is not None, (BLANK if blank else SHOWN)[params.model.pictures]
     return load_tasks(root, evaluate.tasks, judged, picture, tables)
 
 

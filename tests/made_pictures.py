@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from cadc.data.checks import check_image
-from cadc.data.pictures import open_image, upright_size
+from cadc.data.pictures import open_image, shown_size
 from cadc.data.reader import read_pool
 
 
@@ -27,7 +27,7 @@ def seen(data):
     """The pixels that models are shown of a file that `prepare` lets in, uint8 [height, width, 3]."""
     check_image(data, None, min_side=1, max_pixels=1 << 24, max_ratio=1000)
     image = open_image(cell(data))
-    assert image.mode == "RGB" and upright_size(cell(data)) == image.size
+    assert image.mode == "RGB" and shown_size(cell(data)) == image.size
     return np.asarray(image)
 
 

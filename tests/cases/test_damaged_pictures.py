@@ -16,7 +16,7 @@ from cadc.data.checks import Checker, check_benchmark
 from cadc.data.damage import damage
 from cadc.data.hub_layout import POPE_COLUMNS, pictures_in, split_files, write_card, write_split
 from cadc.data.own_questions import write_own
-from cadc.data.pictures import open_image, upright_size
+from cadc.data.pictures import open_image, shown_size
 from cadc.data.probe import POPE, probe_rows
 from cadc.data.reader import PoolError
 
@@ -238,6 +238,6 @@ def test_bombs_are_refused():
     head = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     parts = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
     huge = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
-    for opens in (open_image, upright_size):
+    for opens in (open_image, shown_size):
         with pytest.raises(InputError, match=re.escape("image in the table: Image size (3600000000 pixels) exceeds")):
             opens(cell(huge))

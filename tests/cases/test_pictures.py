@@ -9,7 +9,7 @@ from made_pictures import FINE, STORED, cell, file_of, flag, grey8, photo, png, 
 from PIL import Image, ImageCms
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import open_image, upright_size
+from cadc.data.pictures import open_image, shown_size
 from cadc.data.reader import PoolError
 
 # --- orientation
@@ -79,14 +79,14 @@ def test_a_size_is_read_without_decoding(tmp_path, monkeypatch):
     for i, data in enumerate(files):
         (tmp_path / f"{i}").write_bytes(data)
         for image in (cell(data), {"bytes": None, "path": str(tmp_path / f"{i}")}):
-            assert upright_size(image) == (64, 32)
+            assert shown_size(image) == (64, 32)
 
 
 def test_a_file_that_has_no_size_is_named(tmp_path):
     with pytest.raises(InputError, match=r"gone: can't be read \(No such file"):
-        upright_size({"bytes": None, "path": str(tmp_path / "gone")})
+        shown_size({"bytes": None, "path": str(tmp_path / "gone")})
     with pytest.raises(InputError, match="image in the table: can't be decoded: .* an HTML page"):
-        upright_size(cell(b"<html>"))
+        shown_size(cell(b"<html>"))
 
 
 # --- depth

@@ -205,7 +205,7 @@ def test_turns_out_of_order_as_llava_takes_them(folder, capsys):
     rows = [
         GOOD,
         answer_first,
-        {"id": "b", "conversations": talk("\u200b", "red")},
+        {"id": "b", "conversations": talk("", "red")},
         {"id": "c", "conversations": talk("q", "a", "and ?")},
     ]
     for row, said in zip(rows[1:], ("on_bad_row: llava", "is blank", "no gpt answer"), strict=True):
@@ -227,3 +227,42 @@ def test_turns_out_of_order_as_llava_takes_them(folder, capsys):
     assert "on_bad_row: skip" in str(error.value) and "llava" not in str(error.value)
     with pytest.raises(PoolError, match="row id d: has a video"):  # what LLaVA would learn wrongly stays a fault
         read(folder, [*rows, {"id": "d", "video": "v.mp4", "conversations": ASKED}], on_bad_row="llava")
+
+
+#: Rows that LLaVA's code takes in a way of its own: turns, is there a picture, what a line says, texts, pictures.
+TAKEN = {
+    "no mark": (talk("what ?", "red"), True, "picture of 1 rows is not shown", ["what ?", "red"], 0),
+    "no picture": (talk("is <image> HTML ?", "no"), False, "1 rows without a picture", ["is <image> HTML ?", "no"], 0),
+    "two marks": (talk("<image>\n<image>\nold ?", "a"), True, "more than once", ["<image>\n\nold ?", "a"], 1),
+    "in an answer": (talk("show it", "<image>\nhere"), True, None, ["show it", "<image>\nhere"], 1),
+    "an empty answer": (talk("q", "", "and ?", "b"), False, "have an empty answer", ["q", "", "and ?", "b"], 0),
+    "and its question": (talk("", "", "and ?", "b"), False, "have an empty answer", ["", "", "and ?", "b"], 0),
+    "white space": (talk(" \n", "  "), False, None, [" \n", "  "], 0),
+}
+
+
+@pytest.mark.parametrize("turns, pictured, said, texts, n_images", TAKEN.values(), ids=TAKEN)
+def test_what_llava_s_code_takes_is_taken_and_counted(folder, capsys, turns, pictured, said, texts, n_images):
+    row = {"id": "r", "conversations": turns} | ({"image": "a.png"} if pictured else {})
+    with pytest.raises(PoolError, match="row id r: .*pool.on_bad_row: llava to take them as LLaVA's code does"):
+        read(folder, [row])
+    table, skipped = read(folder, [GOOD, row], on_bad_row="llava")
+    assert not skipped and [turn["text"] for turn in table["turns"].to_pylist()[1]] == texts
+    assert len(table["images"].to_pylist()[1]) == n_images
+    out = capsys.readouterr().out
+    assert (said in out and ": r" in out) if said else "pool:" not in out
+
+
+@pytest.mark.parametrize(
+    "turns", [talk("", "a"), talk("q", "a", "", "b"), talk("q", "a", "r", ""), talk("q", ""), talk("q", "a", "", "")]
+)
+def test_what_llava_s_code_masks_is_left_out_and_counted(folder, turns):
+    table, skipped = read(folder, [GOOD, {"id": "r", "conversations": turns}], on_bad_row="llava")
+    assert table["id"].to_pylist() == ["good"] and [row.id for row in skipped] == ["r"]
+
+
+def test_what_llava_s_code_ends_with_stays_a_fault(folder):
+    row = {"id": "r", "image": "a.png", "conversations": talk("<image>\nq", "a", "<image>\nr", "b")}
+    for rule in ("fail", "llava"):
+        with pytest.raises(PoolError, match="row id r: .*<image>"):
+            read(folder, [row], on_bad_row=rule)

@@ -173,7 +173,7 @@ def test_tokens_are_counted_without_a_picture_as_they_are_encoded(mirror, family
     names = ["seedbench", "cmmmu_val", "gqa", "mmbench_cn_dev_static"]
     whole, blank = (
         questions_of(benchmarks.load_tasks(mirror, names, picture=picture, cache=tmp_path).tasks)
-        for picture in (benchmarks.UprightImage, benchmarks.BlankImage)
+        for picture in (benchmarks.ShownImage, benchmarks.BlankImage)
     )
     chat = ChatModel(processor, 3, 4)
     lengths = [len(chat.prompt(question)["input_ids"]) for question in whole]

@@ -130,3 +130,14 @@ def test_lora_of_every_profile_reaches_language_model_and_connector_alone(profil
 def test_the_mini_profile_is_measured_by_its_own_config():
     size = size_of(params_of().model)
     assert 0.5e6 < size.parameters < 0.6e6 and size.image_tokens == 9
+
+
+@pytest.mark.parametrize(
+    "data, budget, gap, warm_up", [("llava-665k", 0.2, 7_500, 0.09), ("vision-flan-191k", 0.167, 3_500, 0.084)]
+)
+def test_progress_runs_on_its_data_sets_as_published(data, budget, gap, warm_up):
+    """Rows unlocked a round, and the warm-up as a share of the pool (arXiv 2506.01085)."""
+    conf = composed(["profile=llava-1.5-7b", f"data={data}", f"budget={budget}"])
+    chosen = conf.arms.progress.select
+    assert chosen.gap * budget * conf.data.expected.rows == pytest.approx(gap, rel=0.01)
+    assert chosen.warm_up * budget == pytest.approx(warm_up, rel=0.01)

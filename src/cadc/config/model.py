@@ -46,6 +46,9 @@ class Model(Section):
     tf32: bool = False
     trust_remote_code: bool
     processor: dict[str, Any]
+    aspect: Literal["processor", "pad", "crop"]
+    pictures: Literal["upright", "llava"]
+    text: Literal["trimmed", "llava"]
     chat_template: str | None
     lora: Lora
 

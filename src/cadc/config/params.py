@@ -189,6 +189,8 @@ class Sizes(Section):
     concept_clusters: Positive
     points_per_cluster: Positive
     progress_clusters: Positive
+    progress_gap: Fraction
+    progress_warm_up: Share
 
 
 class Params(Section):

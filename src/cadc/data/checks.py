@@ -17,11 +17,12 @@ from PIL import Image
 from cadc.config.errors import InputError
 from cadc.data.damage import damage
 from cadc.data.fields import given, source_of
+from cadc.data.llava_rows import pictured
 from cadc.data.marks import picture_mark
 from cadc.data.pictures import file_digest, image_file, opened
 from cadc.data.pixels import Unreadable, upright_rgb
 from cadc.data.reasons import check_text, fail, shown
-from cadc.data.turns import check_turns
+from cadc.data.turns import OutOfTurn, check_turns
 from cadc.data.wording import IMAGE_TOKEN
 
 MAX_IMAGE_PIXELS = 178_956_970  # where Pillow itself raises DecompressionBombError: twice its Image.MAX_IMAGE_PIXELS
@@ -81,11 +82,25 @@ def check_benchmark(images: Iterable[tuple[str, dict]], **rules) -> None:
             raise InputError(f"{where}: {error}; or fetch the data set again") from None
 
 
+def _check_pictured(turns: list[dict[str, str]], n_images: int) -> None:
+    """Raise InputError unless the human turns have a mark for each image, and the others none."""
+    said = [turn["text"] for turn in turns if turn["role"] == "user"]
+    tokens = sum(text.count(IMAGE_TOKEN) for text in said)
+    if tokens != n_images:
+        mark = next(filter(None, (picture_mark(text, said) for text in said)), None)
+        other = f"; {mark} is no mark of a picture here, {IMAGE_TOKEN} is" if mark else ""
+        reason = f"{tokens} {IMAGE_TOKEN} token(s) in the human turns but {n_images} image(s); make them equal{other}"
+        raise (OutOfTurn if n_images <= 1 and not mark else InputError)(reason)
+    if any(IMAGE_TOKEN in turn["text"] for turn in turns if turn["role"] == "assistant"):
+        fail(f"a gpt turn contains {IMAGE_TOKEN}; images belong to human turns")
+
+
 class Checker:
     """Turns records into rows of the pool table.
 
     Images lie in `folder` (None: every image is in its record, as {bytes, path}). They are held to what `check_image`
-    says. The table holds their bytes with `embed_images`, else their paths alone.
+    says. The table holds their bytes with `embed_images`, else their paths alone. With `llava` rows of one image or
+    none are taken as `llava_rows` says; `notes` then says what was done to which: (what, id).
     """
 
     def __init__(
@@ -95,8 +110,10 @@ class Checker:
         embed_images: bool = True,
         max_pixels: int = MAX_IMAGE_PIXELS,
         max_ratio: float = MAX_IMAGE_RATIO,
+        llava: bool = False,
     ):
         self.folder, self.root = folder, os.path.realpath(folder or "")
+        self.llava, self.notes = llava, list[tuple[str, str]]()
         self.embed_images = embed_images
         self.check = partial(check_image, min_side=min_side, max_pixels=max_pixels, max_ratio=max_ratio)
         # Many rows may show one file: a process looks at it once. What failed is not kept, and fails again.
@@ -104,28 +121,24 @@ class Checker:
 
     def row(self, record: dict) -> dict:
         """One record as a row {id, source, images, turns}. Raises InputError with the reason and the fix."""
-        turns = check_turns(record)
+        turns, name = check_turns(record, self.llava), check_text(str(record["id"]), "id")
         found = [value for value in (record.get("image"), record.get("images")) if given(value)]
         if len(found) > 1:
             fail("has both image and images; keep one of them")
         images = found[0] if found and isinstance(found[0], list) else found
-        said = [turn["text"] for turn in turns if turn["role"] == "user"]
-        tokens = sum(text.count(IMAGE_TOKEN) for text in said)
-        if tokens != len(images):
-            mark = next(filter(None, (picture_mark(text, said) for text in said)), None)
-            other = f"; {mark} is no mark of a picture here, {IMAGE_TOKEN} is" if mark else ""
-            fail(
-                f"{tokens} {IMAGE_TOKEN} token(s) in the human turns but {len(images)} image(s); make them equal{other}"
-            )
-        if any(IMAGE_TOKEN in turn["text"] for turn in turns if turn["role"] == "assistant"):
-            fail(f"a gpt turn contains {IMAGE_TOKEN}; images belong to human turns")
         source = source_of(record)
         if source is None:
             source = self._folder_of(images[0]) if images else "text"
         if not isinstance(source, str | int | float):
             fail(f"source is {shown(source)}; write a text")
+        if self.llava and len(images) <= 1:
+            turns, n_images, done = pictured(turns, len(images))
+            self.notes += [(what, name) for what in done]
+            images = images[:n_images]
+        else:
+            _check_pictured(turns, len(images))
         return {
-            "id": check_text(str(record["id"]), "id"),
+            "id": name,
             "source": check_text(str(source), "source"),
             "images": [self.image(image) for image in images],
             "turns": turns,

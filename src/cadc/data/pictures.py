@@ -9,17 +9,20 @@ import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
 from cadc.config.errors import InputError
 from cadc.data import png
 from cadc.data.file_kinds import what_it_is
-from cadc.data.pixels import ORIENTATION, TURNS, Unreadable, orientation, undecodable, upright_rgb
+from cadc.data.pixels import ORIENTATION, TURNS, Unreadable, orientation, stored_rgb, undecodable, upright_rgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other decoder is tried
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
+#: What a model sees of a file, `model.pictures`: the picture as people see it, or as LLaVA's code opens it.
+Rule = Literal["upright", "llava"]
+_RGB = {"upright": upright_rgb, "llava": stored_rgb}
 
 
 class Size(NamedTuple):
@@ -57,22 +60,22 @@ def file_digest(file: bytes) -> bytes:
     return hashlib.blake2b(file, digest_size=16).digest()
 
 
-def open_image(image: dict) -> Image.Image:
-    """The upright RGB picture of a pool or benchmark cell {bytes, path}. Raises InputError naming it."""
+def open_image(image: dict, rule: Rule = "upright") -> Image.Image:
+    """The RGB picture of a pool or benchmark cell {bytes, path}, as `pixels` has it. Raises InputError naming it."""
     try:
-        return upright_rgb(opened(image_file(image)))
+        return _RGB[rule](opened(image_file(image)))
     except (Unreadable, Image.DecompressionBombError) as error:
         raise InputError(f"image {image['path'] or 'in the table'}: {error}") from error
 
 
-def upright_size(image: dict) -> Size:
+def shown_size(image: dict, rule: Rule = "upright") -> Size:
     """The size of the picture that `open_image` makes of a cell {bytes, path}; no pixel is decoded.
 
     Of a PNG the whole file is read, of others the head. Raises InputError naming it.
     """
     try:
         with _file(image) as file, _opened(file) as picture:
-            sideways = orientation(picture) in _SIDEWAYS
+            sideways = rule == "upright" and orientation(picture) in _SIDEWAYS
             if getattr(picture, "tag_v2", {}).get(ORIENTATION) in _SIDEWAYS:  # a TIFF's own size is upright, by its tag
                 sideways = False
             return Size(*(picture.size[::-1] if sideways else picture.size))

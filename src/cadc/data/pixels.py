@@ -70,6 +70,21 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     return made
 
 
+def stored_rgb(image: Image.Image) -> Image.Image:
+    """A picture as LLaVA's code opens it: Pillow's conversion to RGB and nothing else, so neither turned upright nor
+    pasted on a ground. Mode RGB, without metadata. Pure.
+
+    Raises Unreadable where its pixels can't be decoded.
+    """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        made = image.convert("RGB")
+    except Exception as error:  # decoders raise what they like
+        raise undecodable(error) from error
+    made.info = {}  # a transparent colour would be carried out later
+    return made
+
+
 def orientation(image: Image.Image) -> int | None:
     """EXIF's or XMP's; no pixel is decoded."""
     if not image.info:

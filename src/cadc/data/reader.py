@@ -30,7 +30,8 @@ from cadc.compute.launch import n_workers
 from cadc.data.checks import Checker
 from cadc.data.fields import OWN, TELLING, check_fields, source_of, spelt
 from cadc.data.json_rows import Repeated
-from cadc.data.reasons import PoolError, check_text, fail, shown, some
+from cadc.data.llava_rows import BEGUN, said_of
+from cadc.data.reasons import PoolError, check_text, fail, shown
 from cadc.data.records import read_records
 from cadc.data.turns import OutOfTurn, Unlearnt, begins_with_gpt
 
@@ -109,9 +110,13 @@ def _named(
             yield name, Skipped(name, str(error))
 
 
-def _check(checker: Checker, chunk: list[tuple[str, dict | Skipped]]) -> tuple[pa.Table, list[Skipped]]:
-    """The rows of a chunk, and those that are bad."""
+#: The rows of a chunk, those that are bad, and what was done to which of the others.
+_Chunk = tuple[pa.Table, list[Skipped], list[tuple[str, str]]]
+
+
+def _check(checker: Checker, chunk: list[tuple[str, dict | Skipped]]) -> _Chunk:
     rows, bad = [], []
+    checker.notes.clear()
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
@@ -126,7 +131,7 @@ def _check(checker: Checker, chunk: list[tuple[str, dict | Skipped]]) -> tuple[p
                 bad.append((Masked if isinstance(error, Unlearnt) else Reordered)(name, str(error)))
             except (ValueError, RecursionError) as error:
                 bad.append(Skipped(name, str(error)))
-    return pa.Table.from_pylist(rows, schema=_SCHEMA), bad
+    return pa.Table.from_pylist(rows, schema=_SCHEMA), bad, list(checker.notes)
 
 
 _checker: Checker | None = None  # of a worker process
@@ -138,11 +143,11 @@ def _start(make: Callable[[], Checker]) -> None:
     _checker = make()
 
 
-def _check_here(chunk) -> tuple[pa.Table, list[Skipped]]:
+def _check_here(chunk) -> _Chunk:
     return _check(_checker, chunk)
 
 
-def _checked(chunks: Iterator[list], make: Callable[[], Checker]) -> Iterator[tuple[pa.Table, list[Skipped]]]:
+def _checked(chunks: Iterator[list], make: Callable[[], Checker]) -> Iterator[_Chunk]:
     """Every chunk checked, in order, with no more of them under way than keep the workers busy."""
     first = list(itertools.islice(chunks, 2))
     workers = n_workers() if len(first) > 1 else 1
@@ -165,7 +170,7 @@ def _checked(chunks: Iterator[list], make: Callable[[], Checker]) -> Iterator[tu
             raise
 
 
-def _result(chunk: list, future: Future, make: Callable[[], Checker]) -> tuple[pa.Table, list[Skipped]]:
+def _result(chunk: list, future: Future, make: Callable[[], Checker]) -> _Chunk:
     try:
         return future.result()
     except RecursionError:  # nested too deeply to be handed to another process
@@ -183,20 +188,18 @@ def _each_chunk(
     """Give `take` the rows, chunk by chunk; the rows that were skipped. Raises as `read_pool` says."""
     if folder is not None and not folder.is_dir():
         raise PoolError(f"{folder}: no such folder; set data.images to the folder that image paths are relative to")
-    begun: list[str] | None = [] if on_bad_row == "llava" else None
+    llava = on_bad_row == "llava"
+    begun: list[str] | None = [] if llava else None
     unread: Counter[str] = Counter()
-    n_rows, bad, fatal, records = 0, [], [], _named(read_records(annotations), repeated_ids, unread, begun)
+    n_rows, bad, fatal, notes = 0, [], [], []
+    records = _named(read_records(annotations), repeated_ids, unread, begun)
     chunks = iter(lambda: list(itertools.islice(records, _CHUNK)), [])
     try:
-        for rows, skipped in console.track(
-            _checked(chunks, partial(Checker, folder, **rules)), f"chunks of {_CHUNK} rows"
+        for rows, skipped, done in console.track(
+            _checked(chunks, partial(Checker, folder, llava=llava, **rules)), f"chunks of {_CHUNK} rows"
         ):
-            bad += skipped
-            fatal += [
-                row
-                for row in skipped
-                if on_bad_row == "fail" or (on_bad_row == "llava" and not isinstance(row, Masked))
-            ]
+            bad, notes = bad + skipped, notes + done
+            fatal += [row for row in skipped if on_bad_row == "fail" or (llava and not isinstance(row, Masked))]
             n_rows += len(rows)
             if not fatal:  # then rows are only counted
                 take(rows)
@@ -207,16 +210,16 @@ def _each_chunk(
         ) from None
     if fatal:
         more = f" ({len(fatal) - 1} more bad rows)" if len(fatal) > 1 else ""
-        llava = ", or pool.on_bad_row: llava to take them as LLaVA's code does"
+        as_llava = ", or pool.on_bad_row: llava to take them as LLaVA's code does"
         raise PoolError(
             f"{annotations}, row id {fatal[0].id}: {fatal[0].reason}{more}; or set pool.on_bad_row: skip to leave "
-            f"such rows out and count them{llava if begun is None and isinstance(fatal[0], Reordered) else ''}"
+            f"such rows out and count them{as_llava if not llava and isinstance(fatal[0], Reordered) else ''}"
         )
     if unread:
         fields = ", ".join(f"{name} ({count})" for name, count in itertools.islice(unread.items(), 20))
         console.line(f"pool: fields that are not read, and the rows that have them: {fields}")
-    if begun:
-        console.line(f"pool: the first turn of {len(begun)} rows is gpt's and is left out: {some(begun)}")
+    for line in said_of([*((BEGUN, name) for name in begun or ()), *notes]):
+        console.line(line)
     if not n_rows:
         raise PoolError(f"{annotations}: no usable row; {bad[0].reason if bad else 'the list is empty'}")
     return bad
@@ -270,8 +273,8 @@ def read_pool(
     max_pixels, max_ratio, and repeated_ids: fail | number (a repeated id gets #2, #3...). Returns a table with columns
     id, source, images (list of {bytes, path}) and turns (list of {role, text}), in file order, and the rows that were
     skipped.
-    `on_bad_row`: `skip` leaves bad rows out. `llava` does what LLaVA's own code does with turns out of order: a first
-    turn by gpt is left out, and so is a row with a blank question or a last turn by human, of which it learns nothing.
+    `on_bad_row`: `skip` leaves bad rows out. `llava` does what LLaVA's own code does with turns out of order, empty
+    ones, and marks that are not as many as pictures: see `llava_rows`. Rows of which it learns nothing are left out.
     Raises PoolError on an unreadable file, an empty result or on the first row that is bad otherwise (and says how many
     more there are).
     """

@@ -32,9 +32,11 @@ def _check_marks(text: str, k: int, role: str, texts: list[str], pictured: bool)
         )
 
 
-def check_turns(record: dict) -> list[dict[str, str]]:
+def check_turns(record: dict, llava: bool = False) -> list[dict[str, str]]:
     """The row's turns as role and text. Raises InputError with the reason and the fix: OutOfTurn at a first turn by
-    gpt, Unlearnt at nothing but one, a blank question or a last turn by human.
+    gpt or a blank answer, Unlearnt at nothing but one, a blank question or answer at the end, or a last turn by human.
+
+    `llava`: blank is what is empty, and an empty answer with others behind it is let pass, so is its empty question.
     """
     conversation = record.get("conversations")
     if isinstance(conversation, str) and conversation.lstrip().startswith("["):
@@ -56,9 +58,11 @@ def check_turns(record: dict) -> list[dict[str, str]]:
             raise kind(
                 f"turn {k} is from {speaker!r} where {('human', 'gpt')[k % 2]} must speak; turns alternate, human first"
             )
-        if is_blank(text):
+        last = k + 1 == len(conversation)
+        unlearnt = text == "" and (last or (role == "user" and not _is_empty(conversation[k + 1])))
+        if unlearnt if llava else is_blank(text):
             seen = f": nothing of {shown(text)} can be seen" if text.strip() else ""
-            raise (Unlearnt if role == "user" else InputError)(
+            raise (Unlearnt if unlearnt else OutOfTurn)(
                 f"turn {k} ({speaker}) is blank{seen}; write its text or remove the row"
             )
         if len(turn) > 2:
@@ -68,6 +72,10 @@ def check_turns(record: dict) -> list[dict[str, str]]:
     if len(turns) % 2:
         raise Unlearnt("the last human turn has no gpt answer; add one or remove the turn")
     return turns
+
+
+def _is_empty(turn) -> bool:
+    return isinstance(turn, dict) and turn.get("value") == ""
 
 
 def begins_with_gpt(conversation) -> bool:

@@ -22,7 +22,7 @@ from cadc.doctor.published import Size
 from cadc.evaluation.aims import aims
 from cadc.evaluation.catalogue import TASKS, DataSet, needs
 from cadc.model.load import load_processor
-from cadc.model.processors import check_shapes
+from cadc.model.processors import check_shapes, class_name
 from cadc.model.unknown import SAMPLE_ROWS
 
 _GB = 1e9
@@ -193,7 +193,7 @@ def processor_findings(params: Params) -> list[Finding]:
         check_shapes(processor, params.pool.min_image_side, params.pool.max_image_ratio)
     except InputError as error:
         return [Finding("processor", False, str(error))]
-    return [Finding("processor", True, type(processor).__name__)]
+    return [Finding("processor", True, class_name(processor))]
 
 
 def package_findings(params: Params) -> list[Finding]:

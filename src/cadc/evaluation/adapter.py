@@ -14,10 +14,10 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import Size
+from cadc.data.pictures import Rule, Size
 from cadc.evaluation.questions import shown
 from cadc.model.counting import Counting
-from cadc.model.encode import KEPT_BYTES, bytes_of, prompt
+from cadc.model.encode import KEPT_BYTES, bytes_of, picture_rule, prompt
 from cadc.model.generate import by_length, generate_batch
 
 #: Questions that are put into batches by length together. Nothing of theirs but their lengths is held at once.
@@ -33,9 +33,9 @@ class Question(NamedTuple):
     to_messages: Callable[[dict], list[dict]]
     settings: dict[str, Any]
 
-    def shown(self) -> tuple[str, list[Image.Image]]:
-        """What a model is shown: a text and upright pictures. Raises InputError as `questions.shown`."""
-        return shown(self.task, self.doc, self.to_messages(self.docs[self.doc]))
+    def shown(self, rule: Rule) -> tuple[str, list[Image.Image]]:
+        """What a model is shown: a text and pictures, opened by `rule`. Raises InputError as `questions.shown`."""
+        return shown(self.task, self.doc, self.to_messages(self.docs[self.doc]), rule)
 
 
 def questions_of(tasks: Sequence[ConfigurableMessagesTask]) -> list[Question]:
@@ -123,7 +123,7 @@ class ChatModel(Words):
         key = (question.task, question.doc)
         if key in self._prompts:
             return self._prompts[key]
-        encoded = prompt(self.processor, *question.shown())
+        encoded = prompt(self.processor, *question.shown(picture_rule(self.processor)))
         if self._bytes < KEPT_BYTES:
             self._prompts[key] = encoded
             self._bytes += bytes_of(encoded)
@@ -139,7 +139,7 @@ class ChatModel(Words):
     def _length(self, question: Question) -> int:
         key = (question.task, question.doc)
         if key not in self._lengths:
-            text, images = question.shown()
+            text, images = question.shown(picture_rule(self.processor))
             sizes = [Size(*image.size) for image in images]
             self._lengths[key] = len(prompt(self._counting, text, sizes)["input_ids"])
         return self._lengths[key]

@@ -14,7 +14,7 @@ from cadc.config.errors import InputError
 from cadc.data.probe import Probe, probe_row
 from cadc.data.wording import question_alone
 from cadc.evaluation.aims import aims
-from cadc.evaluation.benchmarks import MirrorTask, UprightImage, mirror_task
+from cadc.evaluation.benchmarks import MirrorTask, ShownImage, mirror_task
 from cadc.evaluation.catalogue import TASKS, tasks_folder
 
 #: Columns beside the catalogue's that part a benchmark into subtasks: GQA's kinds of questions (query, verify, ...).
@@ -33,7 +33,7 @@ class Cell:
         return self
 
 
-class CellImage(UprightImage):
+class CellImage(ShownImage):
     """A column of pictures that are not decoded."""
 
     def decode_example(self, value: dict, token_per_repo_id=None) -> Cell:

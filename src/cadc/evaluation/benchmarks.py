@@ -18,22 +18,41 @@ from lmms_eval.tasks import TaskManager
 from PIL import Image
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import open_image, upright_size
+from cadc.data.pictures import open_image, shown_size
 from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
 
 
-class UprightImage(datasets.Image):
+class ShownImage(datasets.Image):
     """A column of pictures that are decoded as those of the pool are: what is scored is what was trained on."""
 
-    def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
-        return open_image(value)
-
-
-class BlankImage(UprightImage):
-    """The same, but blank: no pixel is decoded where their number alone matters."""
+    rule = "upright"
 
     def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
-        return Image.new("RGB", upright_size(value))
+        return open_image(value, self.rule)
+
+
+class StoredImage(ShownImage):
+    """The same where `model.pictures` is `llava`."""
+
+    rule = "llava"
+
+
+class BlankImage(ShownImage):
+    """The same as `ShownImage`, but blank: no pixel is decoded where their number alone matters."""
+
+    def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
+        return Image.new("RGB", shown_size(value, self.rule))
+
+
+class BlankStoredImage(BlankImage):
+    """The same where `model.pictures` is `llava`."""
+
+    rule = "llava"
+
+
+#: By `model.pictures`.
+SHOWN = {"upright": ShownImage, "llava": StoredImage}
+BLANK = {"upright": BlankImage, "llava": BlankStoredImage}
 
 
 class MirrorTask(ConfigurableMessagesTask):
@@ -78,7 +97,7 @@ def _linked(folder: Path, to: Path) -> Path:
 
 
 def _read(
-    data: DataSet, root: Path, columns: tuple[str, ...], cache: str, picture: type[UprightImage]
+    data: DataSet, root: Path, columns: tuple[str, ...], cache: str, picture: type[ShownImage]
 ) -> datasets.Dataset:
     """The rows of one split, and of no other, their pictures decoded as `picture`.
 
@@ -167,7 +186,7 @@ def mirror_task(
     root: Path,
     cache: str,
     judged: bool,
-    picture: type[UprightImage],
+    picture: type[ShownImage],
 ) -> MirrorTask:
     """Task `name` on `sets` under `root`: its questions and, where they lie apart, its pictures.
 
@@ -190,7 +209,7 @@ def load_tasks(
     root: Path,
     names: list[str],
     judged: bool = False,
-    picture: type[UprightImage] = UprightImage,
+    picture: type[ShownImage] = ShownImage,
     cache: Path | None = None,
 ) -> Benchmarks:
     """The named tasks on the data sets that lie under `root` in the hub's layout, as lmms-eval ships them but for the

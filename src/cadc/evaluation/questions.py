@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import Size, open_image
+from cadc.data.pictures import Rule, Size, open_image
 from cadc.data.pixels import upright_rgb
 from cadc.data.wording import question_alone
-from cadc.evaluation.benchmarks import BlankImage, load_tasks
+from cadc.evaluation.benchmarks import BLANK, load_tasks
 from cadc.evaluation.catalogue import needs
 
 if TYPE_CHECKING:  # whoever scores does without what it takes to read a pool
@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # whoever scores does without what it takes to read a pool
 _NAMES = ("question_id", "index", "id")  # columns by which people find a question again
 
 
-def shown(task: str, number: int, messages: list[dict]) -> tuple[str, list[Image.Image]]:
-    """The text and the upright pictures of a document's chat messages, as the task makes them.
+def shown(task: str, number: int, messages: list[dict], rule: Rule = "upright") -> tuple[str, list[Image.Image]]:
+    """The text and the pictures of a document's chat messages, as the task makes them; files are opened by `rule`.
 
     Raises InputError where anything else is shown.
     """
@@ -34,7 +34,7 @@ def shown(task: str, number: int, messages: list[dict]) -> tuple[str, list[Image
     images = [
         upright_rgb(part["url"])
         if isinstance(part["url"], Image.Image)
-        else open_image({"bytes": None, "path": part["url"]})
+        else open_image({"bytes": None, "path": part["url"]}, rule)
         for part in parts
         if part["type"] == "image"
     ]
@@ -46,10 +46,10 @@ def too_long(fit: Fit, root: Path, name: str, judged: bool) -> list[str]:
 
     No picture is decoded. Raises InputError as `load_tasks` and `shown` do, and where a processor refuses a picture.
     """
-    (task,) = load_tasks(root, [name], judged, BlankImage).tasks
+    (task,) = load_tasks(root, [name], judged, BLANK[fit.picture_rule]).tasks
     place, found = f"{needs(name)[0].folder(root)}: {name}", []
     for number, doc in enumerate(task.eval_docs):
-        text, images = shown(name, number, task.doc_to_messages(doc))
+        text, images = shown(name, number, task.doc_to_messages(doc), fit.picture_rule)
         known = next((doc[column] for column in _NAMES if column in doc), number)
         try:
             length = fit.asked(text, [Size(*image.size) for image in images])

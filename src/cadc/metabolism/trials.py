@@ -22,11 +22,11 @@ from cadc.config.budgets import n_selected
 from cadc.config.params import Params, load_params
 from cadc.data.pictures import open_image
 from cadc.evaluation.bench import Bench, answers, chat_of
-from cadc.evaluation.benchmarks import load_tasks
+from cadc.evaluation.benchmarks import SHOWN, load_tasks
 from cadc.metabolism.index import FOLDER
 from cadc.model.conversation import to_messages
 from cadc.model.counting import Counting
-from cadc.model.encode import encode_prompt
+from cadc.model.encode import encode_prompt, picture_rule, text_rule
 from cadc.model.fit import size_of
 from cadc.model.generate import generate_each
 from cadc.model.load import load_adapter, load_base, load_processor, release, save_adapter
@@ -72,7 +72,8 @@ def trying() -> shards.Task:
     """One trial. The pool table behind it holds the version's rows, then the reserve's."""
     torch.set_num_threads(1)
     params, loaded = load_params(), {}
-    asked, tasks = params.metabolize, load_tasks(artifacts.PROBE, params.metabolize.tasks)
+    asked, picture = params.metabolize, SHOWN[params.model.pictures]
+    tasks = load_tasks(artifacts.PROBE, asked.tasks, picture=picture)
 
     def attempt(key: str, folder: Path) -> None:
         version, seed = _version(key)
@@ -148,8 +149,8 @@ def answering() -> shards.Task:
         model = load_adapter(load_base(params.model), Path(plan["adapters"][key]))
 
         def asked(i: int, by: ProcessorMixin = processor, opened: Callable = open_image) -> dict:
-            images = [opened(image) for image in rows[i]["images"]]
-            return encode_prompt(to_messages(rows[i]["turns"][:1]), images, by)
+            images = [opened(image, picture_rule(by)) for image in rows[i]["images"]]
+            return encode_prompt(to_messages(rows[i]["turns"][:1], text_rule(by), bool(images)), images, by)
 
         lengths = [len(asked(i, counting, size_of)["input_ids"]) for i in range(len(rows))]
         how = params.evaluate
@@ -179,7 +180,8 @@ def ask_again(params: Params, name: str, trials: list[Trial], rows: np.ndarray) 
 def scoring() -> shards.Task:
     """One trial's model on the scoring split: for the report, once the rounds are over."""
     torch.set_num_threads(1)
-    params, tasks = load_params(), load_tasks(artifacts.SCORE, load_params().metabolize.tasks)
+    params = load_params()
+    tasks = load_tasks(artifacts.SCORE, params.metabolize.tasks, picture=SHOWN[params.model.pictures])
     chat = chat_of(params, load_processor(params.model))
     adapters = artifacts.read_json(FOLDER / "score.json")
 

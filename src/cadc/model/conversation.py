@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
@@ -20,25 +21,39 @@ from cadc.data.wording import IMAGE_TOKEN
 _APART = "\ufdd0"
 
 
-def to_messages(turns: Sequence[dict[str, str]]) -> list[dict]:
-    """LLaVA turns as chat messages: each `<image>` of a human turn becomes an image part, in place.
+#: How turns become text, `model.text`: `trimmed` (ours) or `llava`, see `to_messages`.
+TextRule = Literal["trimmed", "llava"]
 
-    An answer keeps its indentation, and loses blank lines in front and white space behind.
+
+def to_messages(turns: Sequence[dict[str, str]], rule: TextRule = "trimmed", pictured: bool = True) -> list[dict]:
+    """LLaVA turns as chat messages: each `<image>` becomes an image part, and unless `pictured` stays text.
+
+    `trimmed`: in place in a human turn, and the text around it loses its white space. An answer keeps its indentation,
+    and loses blank lines in front and white space behind.
+    `llava`, as haotian-liu/LLaVA's `preprocess_multimodal`: a turn with pictures has them in front, and its text, the
+    marks taken out, loses white space in front and behind; every other turn is left as it is written.
     """
-    messages = []
-    for turn in turns:
-        parts: list[dict[str, str]] = []
-        if turn["role"] == "assistant":
-            answer = re.sub(r"\A(?:[^\S\n]*\n)+", "", turn["text"]).rstrip()
-            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
-            continue
-        for i, piece in enumerate(turn["text"].split(IMAGE_TOKEN)):
-            if i:
-                parts.append({"type": "image"})
-            if piece.strip():
-                parts.append({"type": "text", "text": piece.strip()})
-        messages.append({"role": turn["role"], "content": parts})
-    return messages
+    return [{"role": turn["role"], "content": _parts(turn, rule, pictured)} for turn in turns]
+
+
+def _parts(turn: dict[str, str], rule: TextRule, pictured: bool) -> list[dict[str, str]]:
+    """One turn's pictures and texts."""
+    text, answers = turn["text"], turn["role"] == "assistant"
+    marks = text.count(IMAGE_TOKEN) if pictured else 0
+    if rule == "llava" or answers:
+        text = text.replace(IMAGE_TOKEN, "") if marks else text
+        if rule == "trimmed":
+            text = re.sub(r"\A(?:[^\S\n]*\n)+", "", text).rstrip()
+        elif marks:
+            text = text.strip()
+        return [{"type": "image"}] * marks + ([{"type": "text", "text": text}] if text or answers else [])
+    parts: list[dict[str, str]] = []
+    for i, piece in enumerate(text.split(IMAGE_TOKEN) if marks else [text]):
+        if i:
+            parts.append({"type": "image"})
+        if piece.strip():
+            parts.append({"type": "text", "text": piece.strip()})
+    return parts
 
 
 def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str, bool]]:
@@ -47,8 +62,8 @@ def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str,
 
     An answer ends with the special token by which the template ends a turn; the line break that often follows belongs
     to the next turn. Where a template renders no such token (LLaVA-1.5's), the tokenizer's end of sequence is added, as
-    in LLaVA's own training: else no answer would be learnt to stop. Raises InputError if there is no template, if it
-    rewrites earlier turns, or if there is neither such token.
+    in LLaVA's own training: else no answer would be learnt to stop. Of an empty answer nothing is learnt (LLaVA).
+    Raises InputError if there is no template, if it rewrites earlier turns, or if there is neither such token.
     """
     pieces, cursor, asks = [], 0, messages[-1]["role"] == "user"
     try:
@@ -56,7 +71,7 @@ def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str,
     except ValueError as error:  # transformers', where a processor has none
         raise InputError(f"no chat template can be applied ({error}); set model.chat_template to a file") from error
     for k, message in enumerate(messages):
-        if message["role"] != "assistant":
+        if message["role"] != "assistant" or message["content"] == [{"type": "text", "text": ""}]:
             continue
         prompt = processor.apply_chat_template(messages[:k], tokenize=False, add_generation_prompt=True)
         upto = processor.apply_chat_template(messages[: k + 1], tokenize=False) if k + 1 < len(messages) else full
@@ -108,9 +123,22 @@ def end_of_turn(processor: ProcessorMixin) -> int:
     return processor.tokenizer(answer, add_special_tokens=False)["input_ids"][-1]
 
 
-def tokens_of(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) -> list[tuple[int, bool]]:
-    """The tokens of `rendered` pieces, and whether each is to be learnt."""
-    return _begin(tokenizer, pieces[0][0]) + _all_tokens(tokenizer, pieces)
+def tokens_of(
+    tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]], apart: str | None = None
+) -> list[tuple[int, bool]]:
+    """The tokens of `rendered` pieces, and whether each is to be learnt.
+
+    `apart`: the name of a control token, a picture's mark. The text between two of them is then tokenized by itself, as
+    LLaVA's `tokenizer_image_token` does: tokenizers of Llama's kind put a space in front of it.
+    """
+    made, stretch = _begin(tokenizer, pieces[0][0]), []
+    for text, is_answer in pieces:
+        for k, part in enumerate(text.split(apart) if apart else [text]):
+            if k:
+                made += [*_all_tokens(tokenizer, stretch), (tokenizer.convert_tokens_to_ids(apart), is_answer)]
+                stretch = []
+            stretch += [(part, is_answer)] if part else []
+    return made + _all_tokens(tokenizer, stretch)
 
 
 def _begin(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, bool]]:
@@ -123,17 +151,42 @@ def _begin(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, boo
 def _all_tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) -> list[tuple[int, bool]]:
     """The tokens of all pieces; names of control tokens in a turn's text, see `rendered`, are tokenized as text."""
     if not any(_APART in text for text, _ in pieces):
-        return _tokens(tokenizer, pieces)
+        return _tokens(tokenizer, pieces) if pieces else []
     controls = re.compile(f"({'|'.join(map(re.escape, _special_tokens(tokenizer)))})")
     made, plain = [], []
     for text, is_answer in pieces:
         for k, part in enumerate(controls.split(text)):
             if k % 2:
-                made += _tokens(tokenizer, plain, controls=False) if plain else []
+                made += _plain_tokens(tokenizer, plain, bool(made))
                 made, plain = [*made, (tokenizer.convert_tokens_to_ids(part), is_answer)], []
             elif part:
                 plain.append((part.replace(_APART, ""), is_answer))
-    return made + (_tokens(tokenizer, plain, controls=False) if plain else [])
+    return made + _plain_tokens(tokenizer, plain, bool(made))
+
+
+def _plain_tokens(
+    tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]], behind: bool
+) -> list[tuple[int, bool]]:
+    """The tokens of pieces in which no name is that of a control token, as they are `behind` one or in front of all.
+
+    Some tokenizers of Llama's kind put a space in front of the first stretch alone: another then gets a line break in
+    front, which is taken off again.
+    """
+    if not pieces:
+        return []
+    lead = [("\n", False)] if behind and _spaces_once(tokenizer) else []
+    taken_off = len(_tokens(tokenizer, lead, controls=False)) if lead else 0
+    return _tokens(tokenizer, lead + pieces, controls=False)[taken_off:]
+
+
+@lru_cache(maxsize=4)
+def _spaces_once(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a text is cut into tokens otherwise behind a control token than alone."""
+    mark = tokenizer.eos_token or tokenizer.bos_token
+    if mark is None:
+        return False
+    alone, behind = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("a", f"{mark}a"))
+    return behind[1:] != alone
 
 
 def _tokens(

@@ -15,9 +15,9 @@ from PIL import Image
 from transformers import ProcessorMixin
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import open_image
+from cadc.data.pictures import Rule, open_image
 from cadc.data.wording import IMAGE_TOKEN
-from cadc.model.conversation import rendered, to_messages, tokens_of
+from cadc.model.conversation import TextRule, rendered, to_messages, tokens_of
 from cadc.model.processors import tensors_of
 
 IGNORE = -100
@@ -32,24 +32,36 @@ PER_TOKEN = ("input_ids", "labels", TOKEN_TYPES)
 KEPT_BYTES = 1 << 31  # of encoded rows or prompts that a process keeps: a row of LLaVA-1.5 is 1.4 MB of pixels
 
 
+def text_rule(processor: ProcessorMixin) -> TextRule:
+    """How a processor's texts are read, by `model.text`; a bare processor's are trimmed."""
+    return getattr(processor, "text_rule", "trimmed")
+
+
+def picture_rule(processor: ProcessorMixin) -> Rule:
+    """How a processor's pictures are opened, by `model.pictures`; a bare processor's are turned upright."""
+    return getattr(processor, "picture_rule", "upright")
+
+
 def encode(
     row: dict, processor: ProcessorMixin, max_length: int, cut: bool = False, opened: Callable = open_image
 ) -> dict[str, Any]:
-    """One pool row as tensors.
+    """One pool row as tensors, its text and pictures read by the processor's rules (see `shaped`).
 
     Returns input_ids and labels int64 [length] (labels are -100 outside answers), `row` if the row has one, and the
     processor's image tensors. With `cut`, as in LLaVA's training, tokens beyond `max_length` are left out, and `was` is
-    the length before. `opened` makes the processor's picture of an image's cell. Raises InputError, naming the row, if
-    it is longer without `cut`, if an image or all that is to be learnt would be cut, or if template or processor refuse
-    it.
+    the length before. `opened` makes the processor's picture of an image's cell and a rule. Raises InputError, naming
+    the row, if it is longer without `cut`, if an image or all that is to be learnt would be cut, if nothing is to be
+    learnt, or if template or processor refuse it.
     """
     try:
-        encoded, images_end = _tokenize(
-            rendered(processor, to_messages(row["turns"])), [opened(image) for image in row["images"]], processor
-        )
+        messages = to_messages(row["turns"], text_rule(processor), bool(row["images"]))
+        images = [opened(image, picture_rule(processor)) for image in row["images"]]
+        encoded, images_end = _tokenize(rendered(processor, messages), images, processor)
     except ValueError as error:
         raise InputError(f"row {row.get('id')}: {error}") from error
-    length = len(encoded["input_ids"])
+    length, learnt = len(encoded["input_ids"]), (encoded["labels"] != IGNORE).nonzero()
+    if not len(learnt):
+        raise InputError(f"row {row.get('id')}: nothing is left to learn: its answers are empty; remove the row")
     if length > max_length:
         above = f"row {row.get('id')}: {length} tokens, above model.max_length={max_length}"
         if not cut:
@@ -58,7 +70,7 @@ def encode(
             raise InputError(
                 f"{above}, and its images reach to token {images_end}, which can't be cut; raise it or remove the row"
             )
-        answer = int((encoded["labels"] != IGNORE).nonzero()[0])
+        answer = int(learnt[0])
         if answer >= max_length:
             raise InputError(
                 f"{above}, and its first answer begins behind token {answer}, so that nothing is left to learn; "
@@ -92,7 +104,7 @@ def _tokenize(
     """
     tokenizer, mark = processor.tokenizer, getattr(processor, "image_token", IMAGE_TOKEN)
     mark_id = tokenizer.convert_tokens_to_ids(mark)
-    tokens = tokens_of(tokenizer, pieces)
+    tokens = tokens_of(tokenizer, pieces, mark if text_rule(processor) == "llava" else None)
     n_marks = sum(token == mark_id for token, _ in tokens)
     if n_marks != len(images):
         raise InputError(

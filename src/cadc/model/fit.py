@@ -14,28 +14,28 @@ import pyarrow as pa
 
 from cadc.config.errors import InputError
 from cadc.config.model import Model
-from cadc.data.pictures import Size, upright_size
+from cadc.data.pictures import Rule, Size, shown_size
 from cadc.data.probe import place_of, probe_rows
 from cadc.model.counting import Counting
 from cadc.model.encode import encode, prompt
 from cadc.model.load import load_processor
 
 
-def size_of(image: dict) -> Size:
-    """The upright size of a pool cell {bytes, path}, from its file's head. Raises InputError naming the path."""
-    return upright_size(image) if image["bytes"] is not None else _size_of_file(image["path"])
+def size_of(image: dict, rule: Rule = "upright") -> Size:
+    """The size of a pool cell {bytes, path} as it is shown, from its file's head. Raises InputError naming the path."""
+    return shown_size(image, rule) if image["bytes"] is not None else _size_of_file(image["path"], rule)
 
 
 @lru_cache(1 << 20)  # many rows may show one file
-def _size_of_file(path: str | None) -> Size:
-    return upright_size({"bytes": None, "path": path})
+def _size_of_file(path: str | None, rule: Rule) -> Size:
+    return shown_size({"bytes": None, "path": path}, rule)
 
 
 class Fit:
     """Which rows the model of `params` can learn from, by `encode`'s own rules."""
 
     def __init__(self, params: Model):
-        self.max_length, self._cut = params.max_length, params.long_rows == "cut"
+        self.max_length, self._cut, self.picture_rule = params.max_length, params.long_rows == "cut", params.pictures
         self._processor = Counting(load_processor(params))
 
     def misfits(self, rows: pa.Table) -> list[dict]:

@@ -18,6 +18,7 @@ from transformers.utils import logging
 from cadc.config.errors import InputError
 from cadc.config.params import Lora, Model, Params
 from cadc.model.processors import check_features, check_options, check_picture, check_template
+from cadc.model.shaped import Shaped, aspect_options, check_aspect, shaped
 from cadc.model.targets import check_targets
 
 logging.disable_progress_bar()  # bars are drawn by cadc.compute.console alone
@@ -65,13 +66,14 @@ def _from_pretrained(kind: type, params: Model, **options):
         ) from error
 
 
-def load_processor(params: Model) -> ProcessorMixin:
-    """The processor of `model.path` with the options of `model.processor`.
+def load_processor(params: Model) -> ProcessorMixin | Shaped:
+    """The processor of `model.path` with the options of `model.processor`, and around it what `model` says of the shape
+    of pictures and of texts: see `shaped`.
 
     Raises InputError where it can't be loaded, naming options that it does not know or does not use, and where it has
     no chat template or counts other image tokens than the model's vision tower makes: see `processors`.
     """
-    processor = _from_pretrained(AutoProcessor, params, **params.processor)
+    processor = _from_pretrained(AutoProcessor, params, **aspect_options(params))
     if params.processor:
         check_options(processor, _from_pretrained(AutoProcessor, params), params.processor)
     if processor.tokenizer.pad_token is None:
@@ -81,7 +83,8 @@ def load_processor(params: Model) -> ProcessorMixin:
             processor.chat_template = Path(params.chat_template).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"model.chat_template: {params.chat_template} can't be read as UTF-8 ({error})") from None
-    config = _from_pretrained(AutoConfig, params)
+    check_aspect(processor, params.aspect)
+    processor, config = shaped(processor, params), _from_pretrained(AutoConfig, params)
     check_template(processor, params.path)
     check_features(processor, config, params.path)
     check_picture(processor, config, params.path)

@@ -13,7 +13,7 @@ from transformers import AutoModel, BatchFeature, PretrainedConfig, ProcessorMix
 from cadc.config.errors import InputError
 from cadc.data.wording import IMAGE_TOKEN
 
-_SHAPES = ((300, 200), (24, 40), (96, 32))  # pictures with which a switch is tried
+SHAPES = ((300, 200), (24, 40), (96, 32))  # pictures with which a switch is tried
 _SIZES = ("crop_size", "pad_size")
 
 
@@ -58,7 +58,7 @@ def _idle(pictures, option: str, value) -> bool:
         other = {side: 2 * length for side, length in value.items()}
     else:
         return False
-    shown = [Image.linear_gradient("L").resize(shape) for shape in _SHAPES]  # grey: do_convert_rgb matters
+    shown = [Image.linear_gradient("L").resize(shape) for shape in SHAPES]  # grey: do_convert_rgb matters
     shown += [picture.convert("RGB") for picture in shown]
     return all(_same(pictures, picture, option, value, other) for picture in shown)
 
@@ -132,10 +132,17 @@ def tensors_of(processor: ProcessorMixin, image: Image.Image) -> BatchFeature:
         return processor(text=[mark], images=[image], add_special_tokens=False, return_tensors="pt")
     except Exception as error:  # processors raise what they like
         raise InputError(
-            f"{type(processor).__name__} refuses a picture of {image.width}x{image.height} pixels "
+            f"{class_name(processor)} refuses a picture of {image.width}x{image.height} pixels "
             f"({type(error).__name__}: {error}); leave such pictures out by pool.min_image_side and "
             "pool.max_image_ratio, or mend model.processor"
         ) from error
+
+
+def class_name(processor: ProcessorMixin) -> str:
+    """The name of a processor's class, of the innermost where others are put around it."""
+    while (inner := getattr(processor, "_processor", None)) is not None:
+        processor = inner
+    return type(processor).__name__
 
 
 def check_picture(processor: ProcessorMixin, config: PretrainedConfig, path: str) -> None:
