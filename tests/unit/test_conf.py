@@ -29,7 +29,7 @@ def params_of(*overrides):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_no_other_model_beside_a_stage_s_own_makes_it_stale(profile):
     """A folder that holds models is no dependency: a model that is converted into it would make every cell stale."""
-    params = params_of(f"profile={profile}")
+    params = params_of(f"profile={profile}", *OWN.get(profile, []))
     for own, watched in ((params.model.path, params.model.watched), (params.embed.tower, params.embed.watched)):
         assert watched == own or Path(watched).is_file()
 

@@ -1,0 +1,76 @@
+"""How models are trained: the sections `proxy` and `finetune` of params.yaml."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from cadc.config.section import Fraction, Passes, Positive, Rate, Section, Seed, Share
+
+
+class Optimizer(Section):
+    """How a run is trained: AdamW with warm-up and cosine decay.
+
+    whole_learning_rate: of the layers of `model.lora.whole`; None: `learning_rate`. loss_mean: over a batch's answer
+    tokens, or the mean over its micro-batches of the means over their own (LLaVA, where a GPU has one micro-batch at a
+    time). grouped: batches of rows with images and of rows of text alone, each of similar length, as LLaVA draws them.
+    """
+
+    learning_rate: Rate
+    whole_learning_rate: Rate | None = None
+    batch_size: Positive
+    micro_batch: Positive | None
+    checkpoint_steps: Positive | None
+    warmup_share: Share
+    weight_decay: Annotated[float, Field(ge=0)]
+    beta1: Share
+    beta2: Share
+    epsilon: Rate
+    max_grad_norm: Rate | None
+    loss_mean: Literal["tokens", "micro_batches"] = "tokens"
+    grouped: bool = False
+
+    @model_validator(mode="after")
+    def _means_of_what(self):
+        if self.loss_mean == "micro_batches" and self.micro_batch is None:
+            raise ValueError("loss_mean: micro_batches is a mean over micro-batches; set micro_batch, too")
+        return self
+
+
+class Proxy(Optimizer):
+    seeds: list[Seed] = Field(min_length=1)
+    pool_fraction: Fraction
+    epochs: Rate
+    snapshots: Positive | Annotated[list[Share], Field(min_length=1)]
+
+    @property
+    def snapshots_at(self) -> list[float]:
+        """After which shares of the run snapshots are taken; of a mere number, the midpoints of as many equal
+        stretches (ours): never the start, where LoRA's B is zero and carries no signal to A, and never the end, where
+        the learning rate, and so the weight in every sum over snapshots, is zero."""
+        if isinstance(self.snapshots, list):
+            return self.snapshots
+        return [(k + 0.5) / self.snapshots for k in range(self.snapshots)]
+
+    @field_validator("seeds")
+    @classmethod
+    def _runs_apart(cls, seeds: list[int]):
+        if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
+            raise ValueError(f"names {twice[0]} twice; a run that is counted twice confirms itself")
+        return seeds
+
+    @field_validator("snapshots")
+    @classmethod
+    def _rising(cls, snapshots: int | list[float]):
+        if isinstance(snapshots, list) and not all(a < b for a, b in pairwise([0, *snapshots, 1])):
+            raise ValueError(f"snapshots {snapshots}: shares of the run rise, above 0 and below 1")
+        return snapshots
+
+
+class Finetune(Optimizer):
+    """full: a regular expression over names of the base's weights, which are then trained whole in place of LoRA."""
+
+    full: Annotated[str, Field(min_length=1)] | None = None
+    epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], Passes] = Field(min_length=1)
