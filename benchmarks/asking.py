@@ -1,8 +1,9 @@
 """What a second process is worth in asking a benchmark's questions.
 
 `python benchmarks/asking.py` (after `dvc repro score@random`): the questions of one cell, in parts, by one process
-and by two, in turns, each turn in a process of its own that is forked after the imports. Prints seconds and ratios, and
-how busy the machine was: on one whose cores are shared the ratio says what was left over for the second.
+and by two, in turns, each turn in a process of its own that is forked after the imports. Prints seconds and their
+ratio. On a machine that is busy with other things the second process may get no core: so the ratio of CPU seconds
+stands beside it, those of the one process over those of the busier one of two, loading included.
 """
 
 import multiprocessing
@@ -37,7 +38,8 @@ def asking() -> shards.Task:
     chat.model = load_adapter(load_base(params.model), artifacts.ADAPTERS / "random" / artifacts.run_name(0))
 
     def answer(part: Part, folder: Path) -> None:
-        (folder / "n").write_text(str(ask(chat, whole, blank, part).num_rows))
+        ask(chat, whole, blank, part)
+        artifacts.write_json(folder / "cpu.json", {str(os.getpid()): time.process_time()})
 
     return answer
 
@@ -45,8 +47,13 @@ def asking() -> shards.Task:
 def turn(workers: int, cut: list[Part], took) -> None:
     os.environ["CADC_WORKERS"] = str(workers)
     started = time.perf_counter()
-    shards.run_kept(asking, {part: [workers, list(part)] for part in cut}, STAGE, "")
-    took.value = time.perf_counter() - started
+    folders = shards.run_kept(asking, {part: [workers, list(part)] for part in cut}, STAGE, "")
+    took[0] = time.perf_counter() - started
+    spent: dict[str, float] = {}
+    for folder in folders.values():
+        for process, seconds in artifacts.read_json(folder / "cpu.json").items():
+            spent[process] = max(seconds, spent.get(process, 0.0))
+    took[1] = max(spent.values())
 
 
 def main(turns: int) -> None:
@@ -57,18 +64,17 @@ def main(turns: int) -> None:
     for _ in range(turns):
         for workers in seconds:
             shutil.rmtree(artifacts.SCRATCH / STAGE, ignore_errors=True)
-            took = multiprocessing.Value("d")
+            took = multiprocessing.Array("d", 2)
             process = multiprocessing.get_context("fork").Process(target=turn, args=(workers, cut, took))
             process.start()
             process.join()
-            seconds[workers].append(took.value)
-            print(
-                f"{workers} process(es): {took.value:.1f} s, {len(cut)} parts, load {os.getloadavg()[0]:.1f}",
-                flush=True,
-            )
+            seconds[workers].append(tuple(took))
+            print(f"{workers}: {took[0]:.1f} s, {took[1]:.1f} CPU s, load {os.getloadavg()[0]:.1f}", flush=True)
     shutil.rmtree(artifacts.SCRATCH / STAGE)
-    ratios = [one / two for one, two in zip(*seconds.values(), strict=True)]
-    print(f"two processes: {statistics.median(ratios):.2f}x one ({', '.join(f'{ratio:.2f}' for ratio in ratios)})")
+    for k, what in enumerate(("seconds", "CPU seconds")):
+        ratios = [one[k] / two[k] for one, two in zip(*seconds.values(), strict=True)]
+        each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"two processes, by {what}: {statistics.median(ratios):.2f}x one ({each})")
 
 
 if __name__ == "__main__":
