@@ -23,14 +23,15 @@ WAV = b"RIFF\0\0\0\0WAVEfmt " + bytes(40)
 OF_MEDIA = {  # a field of a row without a picture -> what its message says
     "video": [{"video_id": "a1"}, {"video_name": "a"}, {"vid": "a"}, {"clip": "a.mp4"}, {"type": "video"},
               {"has_video": True}, {"youtube_id": "a"}, {"meta": {"file": "x/a.MKV"}}, {"sources": ["a.webm"]},
-              {"modality": ["text", "video"]}, {"link": "https://a.b/c.mp4?t=1"}],
+              {"modality": ["text", "video"]}, {"mime": "video/mp4"}, {"link": "https://a.b/c.mp4?t=1"}],
     "sound": [{"wav": "a"}, {"mp3": "a"}, {"audio_id": 3}, {"recording": "a.wav"}, {"type": "audio"}],
     "no image": [{"file_name": "a.png"}, {"filename": "x/a.jpg"}, {"img_id": 7}, {"pil_image": "a"},
                  {"has_image": True}, {"num_images": 2}, {"image_0": "a.png", "image_1": "b.png"}, {"jpg": "a"},
                  {"second_image": "a"}, {"path": "my photos/a b.PNG"}, {"data_type": "multi-image"},
                  {"x": "data:image/png;base64,AAAA"}, {"x": "/9j/4" + "A" * 80}, {"Image-File": "a"}],
 }  # fmt: skip
-MASKED = [{"is_train": False}, {"compute_loss": False}, {"learnable": False}, {"has_loss": 0}, {"supervise": False},
+MASKED = [{"is_train": False}, {"should_train": False}, {"loss_enabled": 0}, {"exclude_from_loss": True},
+          {"compute_loss": False}, {"learnable": False}, {"has_loss": 0}, {"supervise": False},
           {"skip": True}, {"label": "rejected"}, {"label": False}, {"use_in_loss": "no"}, {"no_loss": 1},
           {"loss_weights": [0.0]}, {"isTrained": False}, {"keep": False}, {"masked": 1}]  # fmt: skip
 OF_ROWS = {  # a field of a row -> what its message says
@@ -146,7 +147,13 @@ def test_what_goes_with_a_picture_stays(folder, field):
         ),
         *({"points": 5}, {"region": "Asia"}, {"loss_weights": [1, 1]}, {"last_turn_only": False, "skip": 0, "keep": 1}),
         *({"clip_score": 0.3, "clip": 0.3, "loss": 2.3}, {"label": "yes"}, {"label": 3}, {"quality": "good"}),
-        *({"removed": ["ocr"]}, {"embedding": [0.1, 0.2]}, {"image_caption": "a dog"}, {"review": False}),
+        *(
+            {"ext": ".png"},
+            {"removed": ["ocr"]},
+            {"embedding": [0.1, 0.2]},
+            {"image_caption": "a dog"},
+            {"review": False},
+        ),
     ],
     ids=str,
 )

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 #: Fields that say where a row comes from, the first that there is: ours, Vision-Flan's, LLaVA-OneVision's, others'.
 SOURCES = ("source", "taskname", "datasource", "sourcedataset", "dataset", "datasetname", "dataname")
+_LONGEST = 60  # letters of a name that is looked at
 _PICTURE = "image|img|picture|photo|pic|screenshot"
 _NAMED = r"(?:s|es|file|path|filename|filepath|name|url|uri|link|id|key|list|bytes|base64|b64|pil|data)*"
 _HAS = "(?:has|with|is|contains?|includes?|num|n|numberof|numof)"
@@ -39,21 +40,21 @@ _KINDS = {
     "has a picture": rf"{_HAS}(?:{_PICTURE})s?|(?:{_PICTURE})s?count",
     "has a video": f"{_HAS}(?:video|clip)s?|videos?count",
     "has a sound": f"{_HAS}(?:audio|sound|speech)s?",
-    "modality": "(?:row|sample|data|media)?(?:type|kind)|modality|modalities|modal",
+    "modality": "(?:row|sample|data|media)?(?:type|kind)|modality|modalities|modal|mime|mimetype|contenttype",
     # places in a picture
     "places": r"(?:(?:gt|pred|predicted|ref|target|object|obj|instance|question|answer)?s?(?:bboxe?|boundingboxe?|"
-    r"boxe|mask|segmentation|polygon|rle)s?)+(?:seq|list|path|xyxy|xywh|norm|normalized)?s?|boxseqs?",
-    "places, if any": "objects?|box|points?|keypoints?|points?seq|regions?",
+    r"boxe|mask|segmentation|polygon|rle)s?)+(?:seq|list|path|xyxy|xywh|norm|normalized|2d|3d)?s?|boxseqs?",
+    "places, if any": "objects?|box(?:2d|3d)?|points?|keypoints?|points?seq|regions?|groundings?",
     # what an answer or a row weighs, and whether it is learnt
     "weight": rf"(?:(?:{_OF_WHAT})s?)?weight(?:ing)?s?|lossscales?|lossfactors?|losscoef(?:ficient)?s?",
-    "learnt": rf"(?:is|has|to|be|do|use|used|with|compute|calc|calculate|in|on|for|apply|enable|include)*(?:{_LEARNT}|"
-    r"loss|lossmask|lossflag)(?:(?:on|for)?(?:this|turn|it)?|flag|mask)|keep|include|included|enabled|(?:is)?valid|"
-    "(?:is)?(?:chosen|preferred|desirable|approved)",
+    "learnt": "(?:is|has|to|be|do|should|will|needs?|use|used|with|compute|calc|calculate|in|on|for|apply|enable|"
+    rf"include)*(?:{_LEARNT}|loss)(?:(?:on|for)?(?:this|turns?|it)?|enabled|flags?|masks?)|keep|include|included|"
+    "enabled|(?:is)?valid|(?:is)?(?:chosen|preferred|desirable|approved|good)",
     "masked": "mask|masks|masked|ignored?",
-    "unlearnt": rf"(?:is|do|to|be)?(?:{_UNLEARNT})(?:loss|train|training|turn|answer|response|history)?|"
-    rf"(?:no|not|dont|donot|without)(?:{_LEARNT}|loss)(?:on|onthis)?|only{_LAST}|{_LAST}only|"
+    "unlearnt": rf"(?:is|do|to|be)?(?:{_UNLEARNT})(?:from)?(?:loss|train|training|turn|answer|response|history)?|"
+    rf"(?:no|not|dont|donot|without)(?:{_LEARNT}|grad|loss)(?:on|onthis)?|is(?:bad|rejected)|only{_LAST}|{_LAST}only|"
     rf"(?:only)?(?:train|learn|loss)(?:on)?(?:only)?{_LAST}(?:only)?",
-    "verdict": "labels?|preference|status|verdict|decision|quality|feedback|review|ktotag",
+    "verdict": "labels?|preference|status|verdict|decision|quality|feedback|rating|review|ktotag",
     # words that are not shown
     "system": "sys(?:tem)?(?:(?:prompt|message|instruction|msg|text|content|role)s?)?",
     "words": "instructions?|prompts?|userprompts?|userinstructions?",
@@ -80,4 +81,6 @@ def spelt(name: str) -> str:
 def kinds(name: str) -> frozenset[str]:
     """What a field of this name is, by the table above; empty for one that nothing here looks at."""
     known = spelt(name)
+    if len(known) > _LONGEST:
+        return frozenset()
     return frozenset(kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(known))

@@ -59,7 +59,7 @@ _OF_ROWS = {*_MEDIA, *_OTHERWISE, *_LEARNING, "source"} - _NAMES_TOO
 _OF_TURNS = {*_MEDIA, *_OF_A_TURN, *_LEARNING, *_PICTURES, "text"} - _NAMES_TOO
 _MODALITY = re.compile(
     r"(?i)(?:single|multi|multiple|interleaved?)?[-_ ]?(video|audio|sound|speech|image|img|picture|photo)s?"
-    r"(?:[-_ ](?:text|qa|only|captions?))?"
+    r"(?:[-_ ](?:text|qa|only|captions?)|/[\w.+-]+)?"
 )
 _BY_MODALITY = {"video": "video", "audio": "sound", "sound": "sound", "speech": "sound"}
 _REFUSED = ("reject", "rejected", "dispreferred", "undesirable")  # as a label of an answer
@@ -121,7 +121,7 @@ def _medium(name: str, value) -> str:
     if kind.intersection(_PICTURES):
         return "picture"
     if "modality" in kind:
-        told = (_MODALITY.fullmatch(text.strip()) for text in texts_of(value))
+        told = (_MODALITY.fullmatch(part.strip()) for text in texts_of(value) for part in re.split("[,;+|&]", text))
         return next((_BY_MODALITY.get(found[1].lower(), "picture") for found in told if found), "")
     return medium_of(value, name)
 

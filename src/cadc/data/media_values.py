@@ -16,7 +16,7 @@ _ENDINGS = {
     "sound": "wav mp3 flac ogg oga m4a aac opus wma aiff amr",
 }
 _BY_ENDING = {ending: medium for medium, endings in _ENDINGS.items() for ending in endings.split()}
-_PATH = re.compile(r"[^\n]{0,1000}\.([A-Za-z0-9]{3,4})(?:[?#]\S{0,500})?")
+_PATH = re.compile(r"[^\n]{0,1000}[^\s./\\]\.([A-Za-z0-9]{3,4})(?:[?#]\S{0,500})?")
 _OF_PATHS = re.compile(r"(?i)file|path|ur[il]|link|src|location")
 _IN_TEXT = re.compile(r"data:(image|video|audio)/|(/9j/4|iVBORw0KGgo|R0lGOD[dl]h)[\w+/=]{40}")
 _SIGNATURES = (  # where a file has which bytes
