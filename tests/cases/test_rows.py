@@ -121,7 +121,7 @@ def test_fields_that_are_not_read_are_counted(folder, form, capsys):
     rows = [{"id": str(i), "conversations": ASKED, "model": "m", "weight": 1, "score": 0.5} for i in range(3)]
     read(folder, rows, form)
     said = capsys.readouterr().out
-    assert ("model (3), score (3)" if form == "json" else "columns that are not read: model, score") in said
+    assert "fields that are not read, and the rows that have them: model (3), score (3)" in said
 
 
 @pytest.mark.parametrize("image", ["", None, float("nan"), {}, [], [""], [None], "None", {"bytes": None, "path": None}])

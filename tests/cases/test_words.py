@@ -221,16 +221,16 @@ def test_another_language_that_nobody_asked_for_is_flagged_in_any_turn():
 
 
 def test_refusals_are_told_from_answers_that_look_like_them():
-    """Measured: all refusals found and none of the near misses flagged; before the last 75 lines were looked at, 25 of
-    29 of their refusals were found, and none of 46 near misses flagged.
+    """Measured: 99% of the refusals found and none of the near misses flagged. Before they were looked at, of the last
+    339 lines' third part 41 of 56 refusals were found, and 5 of 44 near misses flagged.
     """
     listed = lines("refusals.tsv")
     true = [(question, answer) for label, question, answer in listed if label == "yes"]
     near = [(question, answer) for label, question, answer in listed if label == "no"]
-    assert len(true) >= 200 and len(near) >= 250 and len(true) + len(near) == len(listed)
+    assert len(true) >= 400 and len(near) >= 350 and len(true) + len(near) == len(listed)
     found = [pair for pair in true if refusal(*pair) or meta_talk(*pair)]
     wrong = [pair for pair in near if refusal(*pair) or meta_talk(*pair)]
-    assert len(found) >= 0.97 * len(true), sorted(set(true) - set(found))
+    assert len(found) >= 0.98 * len(true), sorted(set(true) - set(found))
     assert not wrong, wrong
 
 

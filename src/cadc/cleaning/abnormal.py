@@ -21,11 +21,6 @@ _ROLE_MARKS = re.compile(
     r"<\|[a-z_]+\|>|\A\s*<s>|</s>\s*\Z|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|"
     r"(?m:^[ \t]*(?:#{2,3} ?(?:Human|User|Assistant|Instruction|Response|Input)|USER|ASSISTANT|Human|Assistant):)"
 )
-_COPYING = re.compile(
-    r"(?i)\b(repeat|rephrase|rewrite|reword|paraphrase|translate|copy|quote|proofread|correct|edit|spell|transcribe|"
-    r"summari[sz]e|complete|continue|finish|fill)\b|"
-    r"重复|重複|改写|翻译|复述|繰り返|訳して|repit\w*|répét\w*|wiederhol\w*|повтори\w*"
-)
 #: How sentences begin that an answer goes on with, where no mark ends them.
 _BEGUN = re.compile(
     r"(?i)(the|an?|this|that|these|those|he|she|it|they|we|i|in|on|at|my|his|her|there|once)\b.*\w", re.DOTALL
@@ -66,7 +61,7 @@ def echoes(question: str, answer: str, n: int) -> bool:
     that ask for it, or that are the beginning of a sentence, do not count.
     """
     question = INSTRUCTION.sub(" ", question).strip()
-    if word_count(question) < n or _COPYING.search(question) or _BEGUN.fullmatch(question):
+    if word_count(question) < n or asked.COPYING.search(question) or _BEGUN.fullmatch(question):
         return False
     words = re.findall(r"\w+", question.lower())
     said = re.finditer(r"\w+", answer.lower())

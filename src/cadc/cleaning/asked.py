@@ -17,6 +17,12 @@ INSTRUCTION = re.compile(
     r"(?i)(please )?(answer|respond|reply)[^.\n]*\b(word|phrase|letter|letters|character|yes or no|briefly|short|"
     r"directly)\b[^.\n]*\.?"
 )
+#: Requests to say a text again, as it is or in other words.
+COPYING = re.compile(
+    r"(?i)\b(repeat|rephrase|rewrite|reword|paraphrase|translate|copy|quote|proofread|correct|edit|spell|transcribe|"
+    r"summari[sz]e|complete|continue|finish|fill)\b|"
+    r"重复|重複|改写|翻译|复述|繰り返|訳して|repit\w*|répét\w*|wiederhol\w*|повтори\w*"
+)
 #: Languages whose words blanks part, and that add nothing to the front of them; of the others any place counts.
 _PARTED = """
     Dutch English French German Greek Indonesian Italian Others Polish Portuguese Russian Spanish Swedish Turkish

@@ -8,62 +8,69 @@ from __future__ import annotations
 #: Questions for words that somebody says or wrote, and for titles, which are such words.
 READ = {
     "English": r"""
-        dialogues? headlines? inscri\w+ ocr printed prints? quot\w+ reading reads? recit\w+ said say(?!\sabout) saying
-        says signs? slogans? speech\sbubbles? spell\w* subtitles? texts? titled? titles transcri\w+ translat\w+ written
-        wrote
+        (first|last|next)\slines? anthems? chant(ed|ing|s)? dialogues? headlines? hymns? inscri\w+ mottos? ocr printed
+        prints? quot\w+ reading reads? recit\w+ said sang say(?!\sabout) saying says shout\w* sings? singing signs?
+        slogans? speech\sbubbles? spell\w* subtitles? sung texts? titled? titles transcri\w+ translat\w+ whisper\w*
+        written wrote yell(ed|ing|s)?
     """,
-    "Dutch": r"bord(en)? geschreven gezegd lees leest lezen opschrift staat tekst\w* titels? vertaal\w* zeg(t|gen)?",
+    "Dutch": r"""
+        bord(en)? geroepen geschreven gezegd gezongen roepen roept zingen zingt lees leest lezen opschrift staat
+        tekst\w* titels? vertaal\w* zeg(t|gen)?
+    """,
     "French": r"""
-        (?<=\bque\s)dit affiches? citation dire disent dit-\w+ dit\s(l'|la|le) enseigne inscription lire lis lisez
-        lit-on légende pancarte panneaux? paroles texte\w* titre\w* tradui\w* transcri\w+ écri\w+
+        (?<=\bque\s)dit affiches? chant\w+ cri(e|ent|er) citation dire disent dit-\w+ dit\s(l'|la|le) enseigne
+        inscription lire lis lisez lit-on légende pancarte panneaux? paroles texte\w* titre\w* tradui\w* transcri\w+
+        écri\w+
     """,
     "German": r"""
-        aufschrift\w* beschrift\w* gesagt geschrieben\w* lautet lesen liest plakat\w* sag(en|t) schild\w* spruch steht
-        text(e|en|es|s)? titel\w* zitat\w* überschrift\w* übersetz\w*
+        aufschrift\w* beschrift\w* gerufen gesagt geschrieben\w* gesungen lautet lesen liest plakat\w* ruf(en|t)
+        sag(en|t) schild\w* sing(en|t) spruch steht text(e|en|es|s)? titel\w* zitat\w* überschrift\w* übersetz\w*
     """,
     "Greek": r"""
         γράφ\w+ γραμμέν\w+ διάβασ\w+ διαβάσ\w+ επιγραφ\w+ κείμεν\w+ λέει
         λέξ\w+ πινακίδ\w+ τίτλ\w+
     """,
-    "Indonesian": r"baca\w* berbunyi bertulis\w* judul mengatakan rambu teks terjemah\w* tertulis tulisan",
-    "Italian": r"""
-        cartell[oi]\w* citazione dice dicono didascalia insegn[ae] legg\w+ scritt[aeio] testo titol[oi] trad(uc|ur)\w+
-        trascri\w+
+    "Indonesian": r"""
+        baca\w* berbunyi bertulis\w* judul menyanyi\w* nyanyi\w* mengatakan rambu teks terjemah\w* tertulis tulisan
     """,
-    "Polish": r"cytat czyta\w* mówi\w* napis\w* pisze przeczyta\w* przetłumacz\w* tabli\w+ tekst\w* tytuł\w*",
+    "Italian": r"""
+        cant(a|ano|are|ando) cartell[oi]\w* citazione grid(a|ano|are) dice dicono didascalia insegn[ae] legg\w+
+        scritt[aeio] testo titol[oi] trad(uc|ur)\w+ trascri\w+
+    """,
+    "Polish": r"cytat czyta\w* mówi\w* napis\w* pisze przeczyta\w* śpiewa\w* przetłumacz\w* tabli\w+ tekst\w* tytuł\w*",
     "Portuguese": r"""
-        cartaz(es)? citação dito diz(em)? escrit[ao]s? legenda leia lem ler letreiros? lê placas? texto\w* traduz\w*
-        transcrev\w* título\w*
+        cant(a|am|ando|ar) cartaz(es)? citação grit(a|am|ando) dito diz(em)? escrit[ao]s? legenda leia lem ler
+        letreiros? lê placas? texto\w* traduz\w* transcrev\w* título\w*
     """,
     "Russian": r"""
         вывеск\w* гласит говорит\w* заголов\w* надпис\w* написан\w*
-        переве\w+ плакат\w* прочита\w* прочти\w* сказан\w* табличк\w*
+        переве\w+ плакат\w* кричи\w* кричат по[ёе]т пою[тщ]\w* прочита\w* прочти\w* сказан\w* табличк\w*
         текст\w* цитат\w* чита\w*
     """,
     "Spanish": r"""
-        cartel\w* cita dice[ns]? escrit[ao]s? lee[nr]? letreros? leyenda pone rótulos? subtítulos? texto\w* titular
-        tradu\w+ transcri\w+ título\w*
+        cant(a|an|ando|ar) cartel\w* cita dice[ns]? escrit[ao]s? lee[nr]? letreros? leyenda grit(a|an|ando) pone
+        rótulos? subtítulos? texto\w* titular tradu\w+ transcri\w+ título\w*
     """,
-    "Swedish": r"läs\w* rubrik\w* skrive[nt] skylt\w* står säger text\w* titel\w* översätt\w*",
+    "Swedish": r"läs\w* rop(ar|at) rubrik\w* sjung(a|er) skrive[nt] skylt\w* står säger text\w* titel\w* översätt\w*",
     "Turkish": r"başlı\w+ diyor levha\w* met(i)?n\w* oku\w* söyl\w+ tabela\w* yazılı\w* yazıyor çevir\w*",
     "Ukrainian": r"""
         вивіск\w* заголов\w* каже напис\w* перекла\w+ прочита\w* сказано
-        табличк\w* текст\w* чита\w*
+        співа\w* табличк\w* текст\w* чита\w*
     """,
-    "Vietnamese": "biển chữ câu dịch nói tiêu đọc",
+    "Vietnamese": "biển chữ câu dịch hát nói tiêu đọc",
     "Others": r"""
         cedul\w* felirat\w* kirjoit\w+ kyltti\w* lukee læs\w* napsán\w* nápis\w* píše scris\w* skilt\w* skrevet
         szöveg\w* teksti\w* írva
     """,
-    "Arabic": "اقرأ ترجم تقول عنوان كتب كلم لافتة مكتوب نص يقول",
+    "Arabic": "اقرأ ترجم تقول عنوان كتب كلم لافتة مكتوب نص يغني يقول",
     "Chinese": """
-        上写 写了 写的 写着 台詞 台词 字样 字樣 字母 寫了 寫著 念 文字 朗读 标语 标题
+        上写 唱 喊 写了 写的 写着 台詞 台词 字样 字樣 字母 寫了 寫著 念 文字 朗读 标语 标题
         標語 標題 牌 翻譯 翻译 詞語 說了 讀出 词语 说了 说什么 说的 读出
     """,
     "Hebrew": "אומר טקסט כותרת כתוב מילה מילים קרא שלט תרגם",
-    "Hindi": "अनुवाद पढ़ बोर्ड लिख शब्द शीर्षक",
-    "Japanese": "セリフ タイトル 何と 書 看板 見出し 言葉 読 題名",
-    "Korean": "간판 글 단어 말하 문구 뭐라고 번역 쓰여 읽 적혀 제목",
+    "Hindi": "अनुवाद गाना पढ़ बोर्ड लिख शब्द शीर्षक",
+    "Japanese": "セリフ タイトル 叫ん 歌って 歌詞 何と 書 看板 見出し 言葉 読 題名",
+    "Korean": "간판 글 노래 단어 외치 말하 문구 뭐라고 번역 쓰여 읽 적혀 제목",
     "Persian": "بخوان تابلو عنوان متن نوشت کلمه",
     "Thai": "ข้อความ คำ ป้าย อ่าน เขียน แปล",
 }
@@ -196,7 +203,7 @@ WRITING = {
     "Ukrainian": r"вірш\w* лист напиш\w* історі\w+",
     "Vietnamese": "kể thơ thư truyện viết",
     "Arabic": "اكتب رسالة قصة",
-    "Chinese": "写 寫 对话 對話 故事 編 编 詩 诗",
+    "Chinese": "写(?![っる真]) 寫 对话 對話 故事 編 编 詩 诗",
     "Hebrew": "כתוב מכתב סיפור",
     "Hindi": "कहानी पत्र लिख",
     "Japanese": "会話 台詞 書いて 物語 詩",

@@ -11,12 +11,14 @@ from cadc.cleaning.findings import shown
 
 #: How programs write that there is nothing.
 _MISSING = re.compile(
-    r"\W*(?:nan|NaN|NAN|None|null|Null|NULL|NaT|<NA>|#?[Nn]/[Aa]|#NAME\?|#REF!|#VALUE!|\[object Object\]|"
-    r"\[?<?(?:UNK|unk|PAD|pad)>?\]?|\[(?:MASK|mask|deleted|removed)\])\W*|\.{2,}|…+"
+    r"\W*(?:nan|NaN|NAN|None|null|Null|NULL|nil|NaT|<NA>|#?[Nn]/[Aa]|#(?:DIV/0!|NAME\?|NULL!|NUM!|REF!|VALUE!)|"
+    r"\[object Object\]|[Uu]ndefined|(?<=\\)N|TBD|TODO|\[?<?(?:UNK|unk|PAD|pad)>?\]?|"
+    r"\[(?:MASK|mask|deleted|removed)\]|(?<=\{\{) ?\w+ ?(?=\}\})|"
+    r"(?<=[<\[])(?:insert |the |your )?(?:answer|output|response)(?: here)?(?=[>\]]))\W*|\.{2,}|…+"
 )
 #: Questions that such an answer may be right for: for what is written or computed. Also `asked.for_words`.
 _WRITTEN = re.compile(
-    r"(?i)\b(abbreviations?|bread|cells?|chart|codes?|columns?|date|default|element|entries|entry|fax|fields?|function|"
+    r"(?i)\b(abbreviations?|bread|cells?|chart|codes?|columns?|commands?|date|default|element|entries|entry|fax|fields?|function|"
     r"given|graph|hypothes[ei]s|indicated|initial\w*|letters?|listed|mentioned|missing values?|no\.|numbers?|outputs?|"
     r"phone|pointers?|prints?|programs?|quer(y|ies)|records?|returns?|rows?|sql|stand for|stated|tables?|values?|"
     r"variables?)\b|(?i:\b(celda|columna|feld|ligne|spalte|tabelle|tabla|tableau|valor|valeur|wert|zeile|"
@@ -24,18 +26,26 @@ _WRITTEN = re.compile(
     r"таблиц\w+)\b)|値|关键字|列|变量|值|假设|假說|函数|单元格|变数|欄|表格|返回|输出|"
     r"변수|함수|表の"
 )
+#: Questions that nothing defined answers.
+_MATHS = re.compile(
+    r"(?i)\b(?:arc)?(?:cos|cot|csc|ln|log|sec|sin|tan)\w*\b|\d|\b(?:calculate|defined|derivative|determinant|divided|"
+    r"domain|equals?|equation|evaluate|expression|infinity|integral|limit|range|ratio|root|sequence|slope|solve|sum|types?)"
+    r"\b|\b[xyz]\b"
+)
 #: Questions for a number where "null" is one.
 _ZERO = re.compile(
     r"(?i)\b(anzahl|differenz|ergebnis|ergibt|hvor (mange|mye)|mitu|punktestand|resultat\w*|summe|wie ?(viel|hoch|"
     r"oft)\w*|zahl(en)?|ziffer)\b"
 )
+_SCORE = re.compile(r"(?i)\b(?:goals?|how (?:many|much)|points?|result|score)\b")
 _MAY_BE_NONE = re.compile(
     r"(?i)\b(how (many|much)|any|anyone|anything|anybody|else|other|which|who|whom|whose|none|nothing|is there|"
     r"are there|wear(s|ing)?|hold(s|ing)?|carry(ing)?|carries|"
     r"eat(s|ing)?|missing|options?|choices?|above|in common|between|wrong|unusual|unsafe|danger(s|ous)?|hazards?|"
     r"problems?|errors?|differences?|pattern|logo|sport|pets?|animals?)\b|"
+    r"\bwhat (\w+ )?\w+s (are|can|did|do|does|has|have|were)\b|"
     r"\bwhat('s| is| are)( \w+){0,2} (on|in|under|behind|beside|near|next|above|below|inside|between|around|at|to|"
-    r"over)\b"
+    r"over)\b(?! (?:(?:an?|that|the|these|this|your) )?(?:image|photo|picture|scene)\w*\W*$)"
 )
 
 
@@ -62,4 +72,5 @@ def _may_be_right(question: str, value: str) -> bool:
         return True
     named = value[:1].isalpha() and re.search(rf"(?i)\b{re.escape(value)}\b", question)
     absent = value == "None" and _MAY_BE_NONE.search(question)
-    return bool(named or absent or (value.lower() == "null" and _ZERO.search(question)))
+    no_number = value.lower() in ("null", "nil") and (_ZERO.search(question) or _SCORE.search(question))
+    return bool(named or absent or no_number or (value.lower() == "undefined" and _MATHS.search(question)))

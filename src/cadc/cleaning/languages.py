@@ -21,27 +21,27 @@ from cadc.cleaning.words import unquoted
 #: Function words and the commonest words of questions about pictures. A word of several languages counts for each.
 _WORDS = {
     "English": """
-        a about all also an and any are as at be because been behind between black blue but by can color colour could
-        describe did do does each five for four from green grey had has have he her here his how i if image in into is
-        it its just like looks man many may might more most much must my near next no not of on one only onto or over
-        people photo picture red see she should shows some than that the their them then there these they this those
-        three to two under very was we were what when where which while white who whom whose why will with without woman
-        would yellow yes you your
+        a about all also an and any are as at be because been behind between black blue but by can color colour
+        could describe did do does each five for four from give green grey had has have he her here his how i if
+        image in into is it its just like looks man many may me might more most much must my near next
+        no not of on one only onto or over people photo picture please red see she should shows some tell than
+        that the their them then there these they this those three to two under very was we were what when where
+        which while white who whom whose why will with without woman would write yellow yes you your
     """,
     "German": """
-        aber als am an auch auf aus bei beschreibe beschreiben bild blau das dass dem den denn der des die diese diesem
-        dieser dieses dort drei du durch ein eine einem einen einer eines er es foto fünf für gelb gibt grün haben
-        hat hatte hier hinter ich ihr ihre ihrem ihren im in ist ja kann kein keine können man mehr mit muss nach neben
-        nein nicht noch nur oder rot rote roten schwarz sehr sein seine sich sie sind soll sollte und unter viele vier
-        vom von vor wann war waren warum was weil weiß welche welcher welches wenn wer werden wie wir wird wo während
-        zu zum zur zwei zwischen über
+        aber als am an auch auf aus bei beschreibe beschreiben bild blau das dass dem den denn der des die diese
+        diesem dieser dieses dort drei du durch ein eine einem einen einer eines er es foto fünf für gelb gibt
+        grün haben hat hatte hier hinter ich ihr ihre ihrem ihren im in ist ja kann kein keine können machen
+        macht man mehr mit muss nach neben nein nicht noch nur oder rot rote roten schwarz sehr seht sein seine
+        sich sie siehst sind soll sollte und unter viele vier vom von vor wann war waren warum was weil weiß
+        welche welcher welches wenn wer werden wie wir wird wo während zu zum zur zwei zwischen über
     """,
     "French": """
         a au aussi aux avait avec blanc bleu c car ce ces cet cette chez cinq combien comme comment d dans de derrière
         des deux devant doit du décris décrivez elle elles en entre est et fait il ils image jaune je l la le les leur
         leurs mais ne noir non nous on ont ou oui où par parce pas peut peuvent photo plus pour pourquoi qu quand
         quatre que quel quelle quelles quels qui quoi rouge s sa sans se ses si son sont sous sur trois très tu un une
-        vert voit vous voyez y étaient était être
+        vert vois voit vous voyez y étaient était être
     """,
     "Spanish": """
         a al amarillo azul bajo blanco cinco como con cuando cuatro cuál cuáles cuándo cuántas cuánto cuántos
@@ -51,44 +51,46 @@ _WORDS = {
         son su sus sí también te tiene tienen tres tú u un una unas unos usted ve verde ves y yo él
     """,
     "Portuguese": """
-        a amarelo ao aos as até azul branco cinco com como da das de descreva desde deve do dois dos duas e ela elas
-        ele eles em enquanto entre era eram essa esse esta estas estava este estes está estão eu foto há imagem isso
-        isto mais mas muito na nas no nos num numa não nós o onde os ou para pela pelo pode podem pois por porque
-        preto quais qual quando quantas quanto quantos quatro que quem se sem ser seu seus sim sobre sua suas são
-        também tem três têm um uma umas uns verde vermelho você vê à às é
+        a amarelo ao aos as até azul branco cinco com como da das de descreva desde deve do dois dos duas e ela
+        elas ele eles em enquanto entre era eram essa esse esta estas estava este estes está estão eu faz fazem
+        foto há imagem isso isto mais mas muito na nas no nos num numa não nós o onde os ou para pela pelo pode
+        podem pois por porque preto quais qual quando quantas quanto quantos quatro que quem se sem ser seu seus
+        sim sobre sua suas são também tem três têm um uma umas uns verde vermelho você vê à às é
     """,
     "Italian": """
-        a ai al alla alle allo anche bianco blu c che chi ci cinque come con cosa da dai dal dalla degli dei del della
-        delle dello descrivi deve di dove due e ed era erano essere foto fra giallo gli ha hanno i il immagine in io l
-        la le lei lo loro lui ma mentre molto nei nel nella nelle nello nero noi non o per perché più possono può
-        quale quali quando quante quanti quanto quattro quella quello questa queste questi questo rosso senza si sono
-        sta stanno su sua sui sul sulla sulle suo suoi sì tra tre tu un una uno vede vedi verde voi è
+        a ai al alla alle allo anche bianco blu c che chi ci cinque come con cosa da dai dal dalla degli dei del
+        della delle dello descrivi deve di dove due e ed era erano essere fa fanno foto fra giallo gli ha hanno
+        i il immagine in io l la le lei lo loro lui ma mentre molto nei nel nella nelle nello nero noi non o per
+        perché più possono può quale quali quando quante quanti quanto quattro quella quello questa queste
+        questi questo rosso senza si sono sta stanno su sua sui sul sulla sulle suo suoi sì tra tre tu un una
+        uno vede vedi verde voi è
     """,
     "Dutch": """
-        aan achter afbeelding alleen als beschrijf bij blauw dan dat de deze die dit door drie een en er foto geel geen
-        groen haar had hebben heeft heel het hij hoe hoeveel hun ik in is ja je jij kan kunnen maar meer men met moet
-        naar naast nee niet nog of omdat onder ook op over rood staat te terwijl tijdens tot tussen twee u uit van veel
-        vier vijf voor waar waarom wanneer want waren was wat we welk welke wie wij wit worden wordt ze zich zie ziet
-        zij zijn zwart
+        aan achter afbeelding alleen als beschrijf bij blauw dan dat de deze die dit doen doet door drie een en
+        er foto geel geen groen haar had hebben heeft heel het hij hoe hoeveel hun ik in is ja je jij kan kunnen
+        maar meer men met moet naar naast nee niet nog of omdat onder ook op over rood staat te terwijl tijdens
+        tot tussen twee u uit van veel vier vijf voor waar waarom wanneer want waren was wat we welk welke wie
+        wij wit worden wordt ze zich zie ziet zij zijn zwart
     """,
     "Swedish": """
-        att av bakom bara beskriv bild bilden blå bredvid de den denna deras dessa det detta du eftersom eller en ett
-        fem finns foto framför från fyra för grön gul hade han hans har hennes hon hur i ingen inte ja jag kan man
-        med medan mellan men mer mycket många måste nej när och också om på röd ser sig sin sina sitt ska som
-        står svart till tre två under vad var vara varför vem vi vid vilka vilken vilket vit är över
+        att av bakom bara beskriv bild bilden blå bredvid de den denna deras dessa det detta du eftersom eller
+        en ett fem finns foto framför från fyra för grön gul gör hade han hans har hennes hon hur i ingen inte
+        ja jag kan man med medan mellan men mer mycket många måste nej när och också om på röd ser sig sin sina
+        sitt ska som står svart till tre två under vad var vara varför vem vi vid vilka vilken vilket vit är
+        över
     """,
     "Polish": """
         ale bardzo biały być był była było były co czarny czerwony cztery czy dla dlaczego do dwa dwie gdy gdzie
         go i ich ile ja jak jaka jaki jakie jakiego jako jego jej jest kiedy kto która które który lub ma mają
         między może można my na nad nie niebieski o obok obraz obrazku od on ona oni ono opisz oraz pięć po pod
-        ponieważ przed przez przy się są ta tak także te tego tej ten też to trzy ty tych tylko tym u w we widać
-        więcej wy z za zdjęcie zdjęciu ze zielony że żółty
+        ponieważ przed przez przy robi robią się są ta tak także te tego tej ten też to trzy ty tych tylko tym u
+        w we widać widzisz więcej wy z za zdjęcie zdjęciu ze zielony że żółty
     """,
     "Turkish": """
         altında ama arasında arkasında bazı ben beyaz beş bir biz bu da daha de değil dört en evet fotoğraf
-        fotoğrafta gibi görülüyor görüntü görünüyor hangi hayır her iki ile ise için içinde kadar kaç ki
-        kim kırmızı mavi mi mu mü mı nasıl ne neden nerede niçin o olan olarak olduğu onlar onun resim resimde
-        resmi sarı sen siyah siz sonra var ve veya yanında yeşil yok zaman çok önce önünde üzerinde üç şu
+        fotoğrafta gibi görülüyor görüntü görünüyor hangi hayır her iki ile ise için içinde kadar kaç ki kim
+        kırmızı mavi mi mu mü mı nasıl ne neden nerede niçin o olan olarak olduğu onlar onun resim resimde resmi
+        sarı sen siyah siz sonra var ve veya yanında yapıyor yeşil yok zaman çok önce önünde üzerinde üç şu
     """,
     "Vietnamese": """
         ai ba bao bên bạn bị bốn bức chiếc cho chỉ con các cái có cũng của dưới giữa gì hai
@@ -155,8 +157,12 @@ for _name, _words in _WORDS.items():
         _LANGUAGES.setdefault(_word, []).append(_name)
 #: Words, and single characters of scripts without blanks.
 _WORD = re.compile(r"[぀-ヿ㐀-䶿一-鿿]|[^\W\d_぀-ヿ㐀-䶿一-鿿]+")
-_ASKED_MORE = 2  # words of its language that a question has beyond those of the answer's
+_ASKED_MORE = 2  # words of its language that a question has beyond those of the answer's; one, if the answer is clear
+_CLEAR = 1.5  # times the margin, by which an answer is clear
 _ASKED_SHARE, _ANSWERED_SHARE = 0.4, 0.25  # of a text's different words that its language knows
+_CAPITALS = re.compile(r"(?<=\w )[A-Z]\w*")  # of names, inside a sentence
+_TITLE_WORDS = 10  # that a title has at most
+_SMALL = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
 _NAME_LETTERS, _NAME_WORDS = 24, 3  # that a name has at most where letters have no case
 
 
@@ -219,6 +225,8 @@ def _is_name(text: str, wanted: bool) -> bool:
     one is enough, and others may stand between them. In letters without: a wanted one, short, without words of grammar.
     """
     words = _WORD.findall(text)
+    if _is_title(words, text):
+        return True
     cased = [word for word in words if word.lower() != word.upper()]
     small = {word for word in cased if not word[0].isupper()}
     names = [word for word in cased if word[0].isupper() and word.lower() not in _LANGUAGES]
@@ -229,6 +237,18 @@ def _is_name(text: str, wanted: bool) -> bool:
     others = "".join(word for word in words if word not in cased)
     most = max(_evidence(others)[0].values(), default=0)
     return len(others) <= _NAME_LETTERS and len(text.split()) - len(cased) <= _NAME_WORDS and most < 2
+
+
+def _is_title(words: list[str], text: str) -> bool:
+    """Whether a text is spelt as English titles are: all words with capitals, but for small ones inside."""
+    inner = [word for word in words[1:-1] if not word[0].isupper()]
+    return (
+        1 < len(words) <= _TITLE_WORDS
+        and words[0][0].isupper()
+        and words[-1][0].isupper()
+        and _SMALL.issuperset(inner)
+        and text.rstrip()[-1:] not in ".。"
+    )
 
 
 def _spoken(question: str, answer: str, letters: int, margin: int) -> str:
@@ -246,8 +266,12 @@ def _spoken(question: str, answer: str, letters: int, margin: int) -> str:
             return f"{of_answer.title()} letters" if n >= max(letters, 0.8 * said.total()) else ""
     spoken, n_spoken = _evidence(answer)
     other = _first(spoken)
-    sure = of_question != of_answer or (
-        meant[own] - meant[other] >= _ASKED_MORE and meant[own] >= _ASKED_SHARE * n_meant
-    )
-    clear = spoken[other] - spoken[own] >= margin and spoken[other] >= _ANSWERED_SHARE * n_spoken
+    more = spoken[other] - spoken[own]
+    if meant[own] - meant[other] == 1 and more >= _CLEAR * margin:
+        meant, _ = _evidence(_CAPITALS.sub(" ", question))
+        needed = 1 if meant[own] > 1 else _ASKED_MORE
+    else:
+        needed = _ASKED_MORE
+    sure = of_question != of_answer or (meant[own] - meant[other] >= needed and meant[own] >= _ASKED_SHARE * n_meant)
+    clear = more >= margin and spoken[other] >= _ANSWERED_SHARE * n_spoken
     return other if sure and clear and own != other else ""

@@ -1,7 +1,6 @@
 """Answers in which a language model speaks of itself, or of what it was given in the picture's place (ours).
 
-"As an AI" is also said of robots in stories, and "based on the given context" of the text that a question brings: the
-first counts in a sentence in the first person alone, the second after a question without text of its own.
+"As an AI" is also said of robots in stories: it counts in a sentence in the first person alone.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from collections.abc import Sequence
 
 from cadc.cleaning import asked
 from cadc.cleaning.findings import shown
+from cadc.cleaning.given_words import given_words
 from cadc.cleaning.refusals import own_words, reported
-from cadc.cleaning.words import one_of, word_count
+from cadc.cleaning.words import one_of
 
 _ABOUT_ITSELF = re.compile(
     r"(?i)\b(?:what|who) (?:exactly )?are you\b|\byour (?:own )?(?:abilit\w+|maker|name|self|training)\b|\byourself\b|"
@@ -28,7 +28,10 @@ _JOBS = (
     r"(?! (?:artist|company|consultant|developer|engineer|enthusiast|expert|professional|researcher|scientist|"
     r"specialist|start-?up|student))"
 )
-_AI = rf"an? (?:ai|artificial intelligence|(?:large |multimodal )?language model|text-based (?:ai|model))\b{_JOBS}"
+_AI = (
+    r"an? (?:ai|artificial intelligence|(?:large |multimodal )?language model|"
+    rf"text-(?:based|only) (?:ai|(?:ai |language )?(?:assistant|model)))\b{_JOBS}"
+)
 _KIND = r"(?: (?:language )?(?:assistant|bot|chatbot|model|program|system))?"
 #: What only a model says of itself.
 _SELF = one_of(
@@ -81,20 +84,13 @@ _SIGNS = one_of(
     """
     _ai | _ia | _ki | aiで | aiと | aiな | aiア | aiモ | ai로 | ai이 | artificial | created by | developed by |
     dil_ | intelig | intellig | kecerdasan | knowledge cut | made by | model | modèle | mô hình | språk | sztuczna |
-    taalm | trained by | training data | trí tuệ | yapay | ии | интеллект | модел |
+    taalm | text-based | text-only | trained by | training data | trí tuệ | yapay | ии | интеллект | модел |
     інтелект | ذكا | لغ | एआई | मॉडल | モデル | 作为 | 作為 | 我只是 | 我是 |
     知能 | 모델 | 지능
     """
 )
 _SIGNS = tuple(_SIGNS.replace("_", " ").split("|"))
 _SELF_TALK = re.compile(f"(?i){_SELF}|(?P<role>{_ROLE})")
-#: An answer made from a description in the picture's place speaks of it.
-_FROM_WORDS = re.compile(
-    r"(?i)\b(?:from|on|to) the (?:given|provided) (bounding box|caption|context|description)(?:e?s)?\b|"
-    r"\bin the (?:given|provided) (bounding box|caption|description)(?:e?s)?\b|"
-    r"\bfrom the (caption|description)s?,? it (?:appears|seems)\b"
-)
-_OWN_TEXT = 30  # words of a question that may be a description itself
 _SENTENCE = re.compile(r"[.!?。！？।؟\n]")
 _NEAR = 200  # characters of a sentence on both sides
 
@@ -112,10 +108,8 @@ def meta_talk(question: str, answer: str, before: Sequence[str] = ()) -> str:
             own = _in_first_person(said, match) if match["role"] else not reading
             if own and not reported(said, match):
                 return shown(match[0])
-    given = _FROM_WORDS.search(said)
-    asked_before = "\n".join((*before, question)).lower()
-    known = given and (given[given.lastindex].lower() in asked_before or word_count(asked_before) >= _OWN_TEXT)
-    return shown(given[0]) if given and not known else ""
+    given = given_words(question, said, before)
+    return shown(given) if given else ""
 
 
 def _in_first_person(said: str, match: re.Match[str]) -> bool:

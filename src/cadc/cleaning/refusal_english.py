@@ -40,6 +40,9 @@ BLIND = one_of(
     upload) (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:again\b|for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
     \b(?:if you(?: can| could)?|please) (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|
     upload) (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
+    \b(?:i|we) (?:(?:do not|don't) have (?:any |the )?|have no |lack (?:any |the )?)(?:ability|capability|capacity|
+    means|way) (?:of|to) (?:perceiv|see|view)(?:e|ing)?(?: {_THE}{PICTURE}{_ALONE}|\s*(?:[.,;!]|$)) |
+    \bi (?:can ?not|can't) see, (?:so )?(?:could you|please) |
     \bi(?:'m| am)? (?:can )?only (?:able to |capable of )?(?:handl|process|read|see|understand|work with)(?:e|
     ing)? text |
     \bi (?:have not|haven't|was not|wasn't) (?:been )?(?:given|provided|shown)(?: with)? (?:an|any|the) {PICTURE} |
@@ -54,20 +57,26 @@ MISSING = one_of(
     see) (?:an |any |the |your )?(?:attached |uploaded )?{PICTURE} (?:attached|here|in {_CHAT}|to (?:analy[sz]e|
     describe|look at|work with)|{_GIVEN}) |
     \b(?:i|we) (?:do not|don't) see any? (?:image|photo|picture)\s*(?:[.,;!]|$) |
+    \b(?:i|we) (?:did not|didn't|have not|haven't) (?:get|gotten|receive|received) (?:an|any|the|
+    your) {PICTURE}{_ALONE} | \bno {PICTURE} (?:came|comes|has come) through\b |
     \bno {PICTURE} (?:(?:appears to be|are|has been|have been|is|seems to be|was|were) )*{_GIVEN}\b{_NOT_ELSEWHERE} |
     \bthere(?:'s| are| is| was|(?: appears| seems) to be| does(?: not|n't) (?:appear|seem) to be| isn't| wasn't) (?:an?|
     any|no) {PICTURE} (?:(?:here|{_GIVEN})\b{_NOT_ELSEWHERE}|for me\b|(?:in|to|with) {_CHAT}|that i (?:can|could)|
     to (?:analy[sz]e|comment on|describe|examine|look at|refer to|view|work with)\b) |
     ^\W*(?:sorry,? )?(?:but )?there(?:'s| is) no {PICTURE}\s*(?:[.!,]|$) |
-    \b(?:the|this|your) (?:{PICTURE}(?: (?:that )?you (?:provided|sent|shared|uploaded))?) (?:(?:are|is|was)(?: not|
-    n't) (?:accessible|available|displayed|loading|showing|viewable|visible) (?:for|on|to) (?:me|my)|(?:has|have|is|was|
+    \b(?:the|this|your) (?:{PICTURE}(?: (?:that )?you(?: have|'ve)?(?: just)? (?:attached|posted|provided|sent|
+    shared|uploaded))?) (?:(?:are|is|was)(?: not|n't) (?:accessible|appearing|available|coming (?:through|up)|displayed|
+    displaying|loading|opening|rendering|showing(?: up)?|viewable|visible|working) (?:for|on|to) (?:me|my)|
+    (?:can ?not|can't|does not|doesn't|will not|won't) (?:appear|come through|display|load|open|render|
+    show(?: up)?) (?:for me|on my)|(?:has|have|is|was|
     were)(?: not|n't)(?: been)? {_GIVEN}\b{_NOT_ELSEWHERE}|(?:did|does)(?: not|n't) (?:come through|load|open|
     display)\b{_NOT_ELSEWHERE}|(?:can|could)(?: ?not|n't) be (?:accessed|analy[sz]ed|displayed|downloaded|fetched|found|
     loaded|opened|processed|rendered|retrieved|viewed)\b{_NOT_ELSEWHERE}|(?:has )?failed to (?:display|load|open|
     upload)\b{_NOT_ELSEWHERE}|(?:appears to be|is|seems to be|was) (?:missing from {_CHAT}|(?:inaccessible|
     unavailable)\W*$)) |
     ^\W*(?:error:? )?(?:(?:error|problem) loading (?:the )?{PICTURE}|{PICTURE} (?:could not be loaded|failed to load|
-    loading failed|not (?:found|provided)))\W*$
+    loading failed|not (?:attached|available|displayed|found|included|loaded|provided|shown)|unavailable))\W*$ |
+    ^\s*[(<\[]+\s*(?:no {PICTURE}(?: available| {_GIVEN})?|{PICTURE} (?:missing|omitted|removed))\s*[)>\]]+\W*$
     """
 )
 _THAT = r"(?:any|that|the|these|this|those|your)"
@@ -87,9 +96,12 @@ DECLINED = one_of(
     answers?|assistance|captions?|content|descriptions?|details|help|information|interpretation|responses?)\b|(?:create|
     generate|produce) (?:any |such |that |the |this )*(?:content|explicit|harmful|inappropriate|requested)\b|
     identify (?:(?:any|name|or|real|specific|that|the|these|this) )*(?:individuals?|people|person)\b) |
-    ^\W*(?:(?:i'm |i am )?(?:so |very )?sorry\W+(?:but )?)?i (?:can't|cannot|will not|won't) do (?:so|that|this)\W*$ |
+    ^\W*(?:(?:i'm |i am )?(?:so |very )?sorry\W+(?:but )?)?(?:i )?(?:can't|cannot|will not|
+    won't) do (?:so|that|this)\W*$ |
     \bi (?:have to|must|need to|will have to)(?: (?:politely|respectfully))? decline\b |
     \bi(?:'d| would) (?:prefer|rather) not (?:to )?(?:answer|comment|discuss|say)\b |
+    \b(?:i|we) (?:(?:do not|don't) have|have no|lack) (?:any )?(?:eyes|vision|visual|image) ?(?:abilit|capabilit|input|
+    perception|processing)?(?:y|ies)?\s*(?:[.,;!]|$) |
     \bi(?:'m| am) not comfortable (?:with )?(?:answering|assisting|describing|discussing|providing)\b |
     \bi(?:'m| am) not (?:allowed|authorized|designed|permitted|programmed) to\b |
     \b(?:\w+ing {_THAT} \w+|it|that|this|{_THAT} (?:content|image|photo|picture|prompt|query|question|request|
@@ -116,6 +128,12 @@ SORRY = one_of(
     unfortunately)\b[.!]?[^.!?]{{0,40}}?(?:{_I_CANT}(?! (?:{_TELL})\b)(?: \w+|$)|\bi (?:do not|don't) (?:have (?:access|
     any information|enough information|sufficient|the ability)|know\b(?! (?:how|if|that|the|what|when|where|which|who))|
     understand (?:the|your) (?:question|request))) |
-    ^(?:i'm |i am )?(?:so |very )?sorry,? (?:but )?(?:i can't|i cannot|no)\s*[.!]?$
+    ^(?:i'm |i am )?(?:so |very )?sorry,? (?:but )?(?:i can't|i cannot|no)\s*[.!]?$ |
+    ^(?:(?:my )?apologies|(?:i'm |i am )?(?:so |very )?sorry)[,.;:!]? (?:but )?(?:can ?not|can't|not able to|unable to|
+    will not|won't) (?:answer|assist|be able to|comment|comply|describe|do (?:it|so|that|this)|fulfil|help|
+    identify (?:\w+ )?(?:individuals?|people|person)|name (?:\w+ )?(?:individuals?|people|person)|process|
+    provide|respond)\b |
+    ^(?:i )?(?:can ?not|can't|unable to) (?:assist|do|help)(?: you)?(?: with)? (?:that|this)(?: one| request)?[,.]?
+    (?:i'm |so )?sorry\b
     """
 )

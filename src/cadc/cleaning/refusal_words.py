@@ -1,4 +1,4 @@
-"""How other languages than English refuse: those in Latin letters (ours).
+"""How other languages than English refuse: what a refusal is made of, and languages in Latin letters (ours).
 
 Regular expressions, whose alternatives are parted by a | between blanks.
 """
@@ -45,41 +45,14 @@ LATIN = {
             \b(?:ik kan|kan ik) (?:(?:daar|daarmee|helaas|hier|hiermee|je|u) )+niet (?:bij |daarmee |mee )?helpen |
             \ber is geen <picture> (?:bijgevoegd|geüpload|meegestuurd|om te (?:bekijken|beschrijven)|toegevoegd|
             verstrekt)(?! (?:aan|bij|op)) | \bik heb geen toegang tot (?:de|deze|je) <picture> |
-            \bik zie geen <picture>(?: bijgevoegd|<end>)
-        """,
-    ),
-    "French": Wording(
-        signs="_n' | _ne_ | contraire | encontre | enfreint | impossible | viole",
-        picture="fichiers? | images? | photos?",
-        of=r"accroch\w* | au | d[eu] | qu[ei'] | sur",
-        sorry="désolée? | excusez-moi | je crains | je m'excuse | je regrette | malheureusement",
-        cant=r"""
-            \b(?:je|nous) (?:ne|n') ?(?:ai|avons)(?: malheureusement)? pas (?:accès|la (?:capacité|possibilité)) |
-            \b(?:je|nous) (?:ne|n') ?(?:parviens|peux|pouvons|puis)(?: malheureusement)?(?: pas)? |
-            \b(?:je|nous) (?:ne|n') ?(?:sommes|suis)(?: malheureusement)? pas (?:autorisée?s?|capables?|
-            en mesure)(?: d['e])?
-        """,
-        tell="""
-            affirmer | certain | compter | confirmer | deviner | dire | distinguer | déterminer | identifier | lire |
-            préciser | reconnaître | savoir | sûre? | trouver | voir
-        """,
-        see=r"""
-            (?:accéder|analyser|interpréter|ouvrir|traiter|visionner|visualiser|voir|à)\b[^.]{0,15}\b<picture> |
-            (?:t'|vous )?aider (?:avec|à) | répondre à (?:cette|votre)
-        """,
-        none=r"""
-            \b(?:aucune <picture>|l'image|la photo|votre <picture>) n'(?:a été|a pas été|a pas pu être|a pu être|
-            est|est pas) (?:affichée|chargée|envoyée|fournie|jointe|ouverte|partagée|téléchargée)(?! (?:au|aux|
-            par|à la|à l')\b) | \b(?:est contraire à|enfreint|va à l'encontre de|viole) (?:ma|mes|nos|notre) (?:\w+
-            )?(?:consignes|directives|politiques?|principes|règles) |
-            \bil n'y a (?:aucune|pas d['e]) ?<picture> (?:que je puisse|à (?:analyser|décrire|regarder|voir)) |
-            \bimpossible (?:d'ouvrir|de charger|d'afficher) (?:l'image|la photo|votre <picture>) |
-            \bje ne vois (?:aucune|pas d['e]) ?<picture>(?: jointe|<end>)
+            \bik zie geen <picture>(?: bijgevoegd|<end>) | \bik zie (?:de|je|uw) <picture> niet<end> |
+            \b(?:je hebt|u hebt|u heeft) (?:nog )?geen <picture> (?:bijgevoegd|gestuurd|geüpload|meegestuurd) |
+            \bik heb geen <picture> ontvangen | \bde <picture> laadt niet<end>
         """,
     ),
     "German": Wording(
-        signs="_kein | _nicht | fehlgeschlagen | verstößt | widerspricht",
-        picture="abbildung | bild | bilder | datei | fotos?",
+        signs="_kein | _nicht | bitte_ | fehlgeschlagen | verstößt | widerspricht",
+        picture="abbildung | bilder | bild | datei | fotos?",
         of="an | auf | der | des | hinter | im | in | von",
         sorry="""
             bedauerlicherweise | entschuldige | entschuldigung | ich bedaure | leider | tut mir leid | tut uns leid |
@@ -103,6 +76,11 @@ LATIN = {
             ich) (?:leider )?nicht beantworten | \b(?:ich kann|kann ich) (?:(?:bei dieser anfrage|dabei|damit|dir|euch|
             hier|ihnen|leider) )+nicht (?:weiter)?helfen | \bes gibt kein <picture>,? (?:das ich|zum (?:ansehen|
             beschreiben)) | \bich sehe (?:kein|keine) <picture>(?: im anhang|<end>) |
+            \bich sehe (?:das|dein|ihr) <picture> nicht<end> | \bwird (?:bei )?mir (?:leider )?nicht angezeigt |
+            \b(?:habe ich|ich habe) (?:leider )?(?:kein|keine) <picture> (?:bekommen|erhalten) |
+            \b(?:das|dein|ihr) <picture> lädt (?:bei mir )?nicht<end> |
+            \bbitte (?:fügen|laden?|schicken?|senden?) (?:mir |sie )*(?:das|dein|ein|ihr) <picture>[^.!?]{0,30}(?:damit
+            ich|erneut|noch ?mals?|noch einmal)\b | \bich kann (?:leider )?(?:\w+ )?personen nicht identifizieren |
             \bverstößt gegen (?:meine|unsere) (?:\w*politik|\w*richtlinien?|grundsätze)
         """,
     ),
@@ -126,31 +104,6 @@ LATIN = {
             tidak ada <picture> (?:yang )?(?:diberikan|dilampirkan|disediakan|diunggah)(?! (?:di|oleh|pada))
         """,
     ),
-    "Italian": Wording(
-        signs="_non_ | impossibile | nessuna | viola",
-        picture=r"file | fot[oi]\w* | immagin[ei]",
-        of=r"appes\w* | che | d[ei] | del\w* | sul\w*",
-        sorry="mi dispiace | mi scuso | purtroppo | scusa | scusate | sono desolat[oa] | spiacente",
-        cant=r"\bnon (?:ho (?:accesso|la capacità)|mi è possibile|possiamo|posso|riesco|riusciamo|sono in grado di)",
-        tell="""
-            affermare | capire | confermare | contare | determinare | dire | distinguere | identificare | individuare |
-            leggere | riconoscere | sapere | sicur[oa] | stabilire | trovare | vedere
-        """,
-        see=r"""
-            (?:aiutar|assister)\w+ (?:con|in) |
-            (?:a|accedere|alla|analizzare|aprire|elaborare|interpretare|vedere|visualizzare)\b[^.]{0,15}\b<picture> |
-            rispondere a (?:quella|questa|tale)
-        """,
-        none=r"""
-            \b(?:l'|la (?:tua |sua )?|nessuna )<picture> (?:non )?(?:è stata|può essere|ha potuto essere) (?:allegata|
-            aperta|caricata|fornita|inviata)(?! (?:a|al|alla|da|dal|dalla)\b) |
-            \b(?:va contro|viola) (?:la mia|le mie|le nostre) (?:\w+ )?(?:linee guida|politic\w+|regole) |
-            \bimpossibile (?:aprire|caricare|visualizzare) (?:l'immagine|la foto) |
-            \bnon vedo (?:alcuna|nessuna) <picture>(?: allegata|<end>) |
-            \bnon è stata (?:allegata|caricata|fornita) [^.]{0,12}<picture> |
-            \bnon è stato possibile (?:aprire|caricare) (?:l'immagine|la foto)
-        """,
-    ),
     "Polish": Wording(
         signs="_nie_ | narusza",
         picture=r"obraz(?!e)\w* | plik\w* | zdję\w*",
@@ -168,59 +121,10 @@ LATIN = {
         none=r"""
             \bnarusza (?:moj\w+|nasz\w+) (?:\w+ )?(?:polityk|wytyczn|zasad)\w* |
             \bnie (?:dostarczono|dołączono|podano|przesłano|załączono) (?:\w+ )?<picture> |
-            \bnie (?:można|udało się) (?:otworzyć|wczytać|załadować) <picture> | \bnie widzę żadnego <picture>
-        """,
-    ),
-    "Portuguese": Wording(
-        signs="nenhuma | não | viola",
-        picture="arquivos? | fotos? | imagem | imagens",
-        of=r"d[aeo]s? | n[ao]s? | pendurad\w* | que (?!você|me|foi)",
-        sorry="desculpa | desculpe | infelizmente | lamento | peço desculpas? | sinto muito",
-        cant=r"\bnão (?:consigo|conseguimos|me é possível|podemos|posso|sou capaz de|tenho (?:acesso|a capacidade))",
-        tell="""
-            afirmar | confirmar | contar | determinar | distinguir | dizer | encontrar | identificar | ler | precisar |
-            reconhecer | saber | segur[oa] | ter certeza | ver
-        """,
-        see=r"""
-            (?:a|abrir|acessar|aceder|analisar|interpretar|processar|ver|visualizar|à)\b[^.]{0,15}\b<picture> |
-            ajudar\w*(?:-\w+)? com | auxiliar\w* com | responder a (?:essa|esta|sua)
-        """,
-        none=r"""
-            \b(?:a|nenhuma|sua) <picture> (?:não )?(?:foi|pôde ser|pode ser) (?:aberta|anexada|carregada|enviada|
-            fornecida)(?! (?:a|ao|na|no|pel[ao])\b) |
-            \b(?:vai contra|viola) (?:a minha|as minhas|minha|minhas|nossas?) (?:\w+ )?(?:diretrizes|normas|polític\w+|
-            regras) | \bnão (?:há|vejo) nenhuma <picture>(?: anexada|<end>)(?! a) |
-            \bnão foi possível (?:abrir|carregar) a <picture>
-        """,
-    ),
-    "Spanish": Wording(
-        signs="_no_ | contra | incumple | infringe | viola",
-        picture="archivos? | fotos? | imagen | imágen(?:es)?",
-        of=r"colgad\w* | del? | en | que (?!has|me|pueda|se)",
-        sorry="""
-            desafortunadamente | disculp[ae] | lamentablemente | lamento | lo lamento | lo siento | me temo | perdón
-        """,
-        cant=r"""
-            \bno (?:estoy (?:autorizad|capacitad)[oa]|me es posible|podemos|puedo|soy capaz de|tengo (?:acceso|
-            la capacidad))
-        """,
-        tell="""
-            adivinar | afirmar | apreciar | asegurar | confirmar | contar | decir | determinar | distinguir |
-            encontrar | identificar | leer | precisar | reconocer | saber | segur[oa] | ver
-        """,
-        see=r"""
-            (?:asistir|ayudar)\w* con |
-            (?:a|abrir|acceder|analizar|interpretar|procesar|ver|visualizar)\b[^.]{0,15}\b<picture> |
-            responder a (?:esa|esta|su|tu)
-        """,
-        none=r"""
-            \b(?:incumple|infringe|va en contra de|viola) (?:mis?|nuestras?) (?:\w+ )?(?:directrices|normas|pautas|
-            polític\w+|principios) | \bla <picture> no se (?:ha podido|pudo|puede) (?:abrir|cargar|mostrar) |
-            \bno (?:fue posible|ha sido posible|se ha podido|se pudo|se puede) (?:abrir|cargar|mostrar|procesar) (?:la|
-            su|tu) <picture> |
-            \bno (?:se )?(?:ha|han|has) (?:adjuntado|compartido|enviado|proporcionado|subido) [^.]{0,12}<picture> |
-            \bno hay ninguna <picture> (?:adjunta(?! a)|que (?:analizar|describir|pueda|ver)) |
-            \bno veo ninguna <picture>(?: adjunta|<end>)
+            \bnie (?:można|udało się) (?:otworzyć|wczytać|załadować) <picture> |
+            \bnie (?:dołączył[ae]ś|otrzymał[ae]m|przesłał[ae]ś|wysłał[ae]ś|załączył[ae]ś) (?:żadnego )?<picture> |
+            \b<picture> się nie (?:wczytuje|ładuje)<end> |
+            \bnie widzę (?:żadnego <picture>|(?:tego |twojego )?<picture><end>)
         """,
     ),
     "Swedish": Wording(
@@ -234,7 +138,10 @@ LATIN = {
         none=r"""
             \bbilden (?:kunde inte|gick inte att) (?:laddas|ladda|öppnas|öppna|visas) |
             \bbryter mot (?:min|mina|våra) (?:\w*policy|riktlinjer) |
-            \bingen bild (?:har )?(?:bifogats|laddats upp|är bifogad) | \bjag ser ingen <picture>(?: bifogad|<end>)
+            \bingen bild (?:har )?(?:bifogats|laddats upp|är bifogad) | \bjag ser ingen <picture>(?: bifogad|<end>) |
+            \bdu har inte (?:bifogat|laddat upp|skickat) (?:en|någon) <picture> |
+            \bjag har inte fått någon <picture> | \bbilden laddas inte<end> |
+            \bjag ser inte <picture><end>
         """,
     ),
     "Turkish": Wording(
@@ -250,7 +157,8 @@ LATIN = {
         """,
         none="""
             (?:fotoğrafı|görselleri|görseli|görüntüyü|resmi) (?:açamıyorum|göremiyorum|
-            görüntüleyemiyorum) | <picture> (?:eklenmemiş|paylaşmadınız|paylaşılmamış|sağlanmamış|
+            görüntüleyemiyorum) | (?:herhangi bir|hiçbir) <picture> göremiyorum<end> |
+            <picture> (?:eklenmemiş|paylaşmadınız|paylaşılmamış|sağlanmamış|
             yüklenmemiş|yüklenemedi) | politika(?:ma|larıma|larımı|mı) (?:aykırı|ihlal)
         """,
     ),
@@ -270,6 +178,7 @@ LATIN = {
         none="""
             (?:chưa có|không có|không thấy) <picture> nào (?:được )?(?:cung cấp|gửi|tải lên|đính
             kèm) | bạn chưa (?:gửi|tải|đính kèm) [^.]{0,12}<picture> | không thể tải <picture> |
+            tôi (?:chưa|không) (?:nhìn )?thấy <picture><end> |
             vi phạm chính sách (?:nội dung )?của tôi
         """,
     ),

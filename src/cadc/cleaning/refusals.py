@@ -8,6 +8,7 @@ missing.
 
 from __future__ import annotations
 
+import itertools
 import re
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,7 +16,9 @@ from typing import NamedTuple
 from cadc.cleaning import asked
 from cadc.cleaning import refusal_english as english
 from cadc.cleaning.findings import shown
-from cadc.cleaning.refusal_scripts import OTHERS
+from cadc.cleaning.refusal_east_asian import UNPARTED
+from cadc.cleaning.refusal_romance import ROMANCE
+from cadc.cleaning.refusal_scripts import PARTED
 from cadc.cleaning.refusal_words import LATIN, Wording
 from cadc.cleaning.words import one_of, unquoted
 
@@ -34,15 +37,15 @@ _LABELLED = re.compile(
 )
 _OWN_LABELS = "ai answer assistant bot description image model note output response summary"
 _REPORTED = re.compile(
-    r"(?i)\b(?:answer(?:ed|s)|asks|reads?|repl(?:y|ies|ied)|said|says|saying|(?<!\bi )(?<!must )(?<!to )say|tells|"
-    r"thinks|told|writes|dice|dit(?= qu)|diz|sagt|говорит|сказал\w*)\b[^.!?\n]{0,20}$|(?:说|說|と書|"
+    r"(?i)\b(?:answer(?:ed|s)|asks|means|reads?|repl(?:y|ies|ied)|said|says|saying|(?<!\bi )(?<!must )(?<!to )say|"
+    r"tells|thinks|told|writes|dice|dit(?= qu)|diz|sagt|говорит|сказал\w*)\b[^.!?\n]{0,20}$|(?:说|說|と書|"
     r"写着)\W*$|"
     r"[他她們们人](?:很|非常|感到|表示|深表)*$"
 )
 #: "I can't help you, it said"
 _SAID_AFTER = re.compile(
     r"(?i)[^.!?\n]{0,60}?[,.!?] (?:\w+ ){1,3}?(?:answered|answers|asks|replied|replies|said|says|shouted|thinks|"
-    r"thought)\b"
+    r"thought)\b|[^.!?\n]{0,60}?, (?:dice|dit|diz|mówi|sagt|säger|zegt|говорит|каже)\b"
 )
 _IF = re.compile(
     r"(?i)\b(?:als je|eğer|falls|if|in case|indien|jeśli|jika|kalau|nếu|si|unless|wenn|when|whenever|если|"
@@ -65,7 +68,7 @@ _OF_PICTURES = re.compile(
     rf"taken))|\ban? {english.PICTURE} (?:above|attached|behind|hanging|on|over|under)|\bwas an? {english.PICTURE}|"
     rf"{english.PICTURE} (?:above|attached|behind|beside|frames?|hanging|in the frame|next to|"
     r"on the (?!left|right)|over)\b|"
-    r"\b(?:app|browser|code|errors?|fail(?:s|ed)?|happen(?:s|ed)?|html|load(?:ed|ing)?|missing|pages?|screens?|"
+    r"\b(?:alt|app|blank|browser|code|empty|icons?|placeholders?|errors?|fail(?:s|ed)?|happen(?:s|ed)?|html|load(?:ed|ing)?|missing|pages?|screens?|"
     r"upload(?:ed|s)?|webpages?|websites?|wrong|bildschirm|ekran\w*|layar|màn hình|p[aá]gina|pantalla|scherm\w*|"
     r"seite|"
     r"sitio|skärm\w*|tela|webseite|écran|сайт\w*|страниц\w*|экран\w*)\b|"
@@ -109,7 +112,8 @@ def _kinds_of(wording: Wording, edge: str) -> list[_Kind]:
     ]
 
 
-_NO = ("n't", "not", " no ", "unable")
+_WORDINGS = [*LATIN.values(), *ROMANCE.values(), *PARTED.values(), *UNPARTED.values()]
+_NO = ("n't", "not", " no ", "unable", "lack", "(no", "[no", "<no")
 #: (what each text has one of, in small letters, that has one of the kinds: looked for first, as that is quick; kinds)
 _KINDS = [
     (
@@ -123,17 +127,37 @@ _KINDS = [
     ((*_NO, "decline", "my ", "our ", "polic", "prefer", "rather"), [_Kind(_small(english.DECLINED))]),
     (("afraid", "apolog", "regret", "sorry", "unfortunately"), [_Kind(_small(english.SORRY), letter=True)]),
 ]
-for _wordings, _edge in ((LATIN, r"\b"), (OTHERS, "")):
+for _wordings, _edge in ((LATIN | ROMANCE, r"\b"), (PARTED | UNPARTED, "")):
     for _wording in _wordings.values():
         _KINDS.append((tuple(one_of(_wording.signs).replace("_", " ").split("|")), _kinds_of(_wording, _edge)))
+_ANY_PICTURE = re.compile("(?i)" + "|".join(one_of(wording.picture) for wording in _WORDINGS))
 _LEAD = re.compile(
     r"(?i)(?:\W|\b(?:am|apolog\w+|are|but|i'm|i|my|really|so|sorry|truly|unfortunately|very|we)\b|我们?|我們|"
-    + "|".join(one_of(wording.sorry) for wording in (*LATIN.values(), *OTHERS.values()))
+    + "|".join(one_of(wording.sorry) for wording in _WORDINGS)
     + ")*"
 )
+#: Questions why something is not seen, which are answered in such words.
+_WHY = re.compile(
+    r"(?i)\bwhy\b[^.?!]{0,80}(?:\bcannot|\bnever|\bno|\bnot|n't|\bunable)\b[^.?!]{0,80}\b(?:look|read|see|seen|view|visible)\b"
+)
+_NOT_IN_ANY = re.compile(
+    r"(?i)\b(?:geen|inga|ingen|inte|kein\w*|không|n'|ne|nem|nicht|nie|niet|no|non|não|pas|tidak|не|нет|ні|δεν)\b|"
+    r"m[ıiuü]yor|不|没|沒|无|無|ない|ませ|안 |못|않|없|لا|नहीं|ไม่|אין|לא|نمی"
+)
+_WHY_IN_ANY = re.compile(
+    r"(?i)\b(?:cur|czemu|dlaczego|kenapa|mengapa|neden|niçin|perché|por que|por qué|pourquoi|tại sao|varför|waarom|"
+    r"warum|why|wieso|почему|чому)\b|为什么|為什麼|为何|なぜ|どうして|왜|لماذا|क्यों|ทำไม|γιατί|למה|چرا"
+)
+#: The picture in another one: "the photo in his hand".
+_LOCATED = re.compile(
+    rf"(?i){english.PICTURE} (?:above|at|behind|beside|in|near|on|over|under) (?:a|an|her|his|its|my|our|that|the|"
+    rf"their|this|your) (?!{english.PICTURE}|background|foreground|left|middle|right|top|bottom|cent(?:er|re))\w+"
+)
+_DENIAL = re.compile(r"\b(?:cannot|no|not|sorry|unable)\b|n't\b")
 #: Questions for what somebody may say.
 _SPOKEN = re.compile(
-    r"(?i)\b(?:could|may|might|would)\b[^.?!]*\b(?:answer|reply|respond|say|saying|tell|think|thinking)\b"
+    r"(?i)\b(?:could|may|might|would)\b[^.?!]*\b(?:answer|reply|respond|say|saying|tell|think|thinking)\b|"
+    r"\bwhat (?:did|do|does|has|have|is|was|were) (?!you\b)[^.?!]{0,80}\b(?:answer\w*|repl(?:ied|y|ying)|respond\w*)\b"
 )
 #: What a sign says, and no model.
 _OF_OTHERS = re.compile(r"(?i)\b(?:help you|our|we)\b")
@@ -159,7 +183,11 @@ def reported(said: str, match: re.Match[str]) -> bool:
     before, words = said[max(0, match.start() - _NEAR) : match.start()], match[0].split()
     if _REPORTED.search(before) or _IF.search(before) or _SAID_AFTER.match(said, match.end()):
         return True
-    return len(words) > 2 and all(word[0].isupper() or not word[0].isalpha() for word in words)
+    return (
+        len(words) > 2
+        and words[0][0] not in "<[("
+        and all(word[0].isupper() or not word[0].isalpha() for word in words)
+    )
 
 
 def refusal(question: str, answer: str) -> str:
@@ -187,9 +215,30 @@ def _refuses(question: str, said: str, match: re.Match[str], kind: _Kind) -> boo
         return False
     if kind.answered and _SPOKEN.search(question):
         return False
+    if not kind.answered and (_WHY.search(question) or _LOCATED.search(question)):
+        return False
+    if _quotes(question, match[0], kind):
+        return False
     reading, words = asked.for_reading(question), match[0]
     if reading and (_OF_OTHERS.search(words) or (kind.picture and not kind.picture.search(words))):
         return False
     if reading or asked.for_writing(question):
         return _LEAD.match(said).end() >= match.start() and not kind.letter
     return not (said[:3].lower() in ("no,", "no ") and _OF_PICTURES.search(question))
+
+
+@lru_cache(maxsize=1)
+def _refuses_itself(question: str) -> bool:
+    """Whether a question holds what looks like a refusal."""
+    return any(kind.pattern.search(question) for _, kinds in _KINDS for kind in kinds)
+
+
+def _quotes(question: str, words: str, kind: _Kind) -> bool:
+    """Whether a question itself says what looks like a refusal: to be repeated or translated, or in asking why."""
+    asked_with = " ".join(question.replace("’", "'").lower().split())
+    if asked.COPYING.search(question) or asked.for_reading(question):
+        pairs = map(" ".join, itertools.pairwise(words.lower().split()))
+        if _refuses_itself(asked_with) or any(_DENIAL.search(pair) and pair in asked_with for pair in pairs):
+            return True
+    why = _WHY_IN_ANY.search(question) and _NOT_IN_ANY.search(question)
+    return bool(why and (kind.pattern.search(asked_with) or _ANY_PICTURE.search(question)))

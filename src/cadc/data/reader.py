@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from cadc.compute import console
 from cadc.compute.launch import n_workers
 from cadc.data.checks import Checker
-from cadc.data.fields import OWN, TELLING, check_fields, source_of, spelt
+from cadc.data.fields import OWN, check_fields, source_of, unread_of_row, unread_of_turns
 from cadc.data.json_rows import Repeated
 from cadc.data.llava_rows import BEGUN, said_of
 from cadc.data.reasons import PoolError, check_text, fail, shown
@@ -64,8 +64,22 @@ class Masked(Reordered):
     """A row of which LLaVA's own code learns nothing, left out under `pool.on_bad_row: llava`."""
 
 
+class _Unread:
+    """Fields that are not read, of rows and of their turns, and how many rows have them."""
+
+    def __init__(self):
+        self.rows: Counter[str] = Counter()
+        self.turns: Counter[str] = Counter()
+
+    def report(self) -> None:
+        for what, counts in (("fields", self.rows), ("fields of turns", self.turns)):
+            if counts:
+                named = ", ".join(f"{name} ({count})" for name, count in itertools.islice(counts.items(), 20))
+                console.line(f"pool: {what} that are not read, and the rows that have them: {named}")
+
+
 def _named(
-    records: Iterator, repeated_ids: str, unread: Counter[str], begun: list[str] | None = None
+    records: Iterator, repeated_ids: str, unread: _Unread, begun: list[str] | None = None
 ) -> Iterator[tuple[str, dict | Skipped]]:
     """Each record with its id, cut down to the fields of a row; Skipped without an id of its own, or where a field
     means more. How often a field that says nothing here is there is added to `unread`.
@@ -100,8 +114,8 @@ def _named(
             seen[name] = number
             check_fields(record)
             row = {field: record[field] for field in OWN if field in record} | {"id": name, "source": source_of(record)}
-            if len(row) <= len(record):
-                unread.update(field for field in record if field not in OWN and spelt(field) not in TELLING)
+            unread.rows.update(unread_of_row(record))
+            unread.turns.update(unread_of_turns(record))
             if begun is not None and begins_with_gpt(record.get("conversations")):
                 begun.append(name)
                 row["conversations"] = record["conversations"][1:]
@@ -190,7 +204,7 @@ def _each_chunk(
         raise PoolError(f"{folder}: no such folder; set data.images to the folder that image paths are relative to")
     llava = on_bad_row == "llava"
     begun: list[str] | None = [] if llava else None
-    unread: Counter[str] = Counter()
+    unread = _Unread()
     n_rows, bad, fatal, notes = 0, [], [], []
     records = _named(read_records(annotations), repeated_ids, unread, begun)
     chunks = iter(lambda: list(itertools.islice(records, _CHUNK)), [])
@@ -215,9 +229,7 @@ def _each_chunk(
             f"{annotations}, row id {fatal[0].id}: {fatal[0].reason}{more}; or set pool.on_bad_row: skip to leave "
             f"such rows out and count them{as_llava if not llava and isinstance(fatal[0], Reordered) else ''}"
         )
-    if unread:
-        fields = ", ".join(f"{name} ({count})" for name, count in itertools.islice(unread.items(), 20))
-        console.line(f"pool: fields that are not read, and the rows that have them: {fields}")
+    unread.report()
     for line in said_of([*((BEGUN, name) for name in begun or ()), *notes]):
         console.line(line)
     if not n_rows:

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from cadc.compute import console
 from cadc.config.errors import InputError
-from cadc.data.fields import OWN, TELLING, spelt
 from cadc.data.hub_layout import Splits, by_card, by_name, check_shards, parquet_files, parquet_splits, shard_of
 from cadc.data.json_rows import json_values
 from cadc.data.reasons import PoolError, some
@@ -126,20 +125,14 @@ def _saved(path: Path) -> Iterator[dict]:
 
 
 def _tabled(path: Path, files: list[Path]) -> Iterator[dict]:
-    unread: dict[str, None] = {}
     try:
         for file in files:
             with pq.ParquetFile(file, memory_map=True, pre_buffer=False) as opened:
-                columns = opened.schema_arrow.names
-                read = [name for name in columns if name in OWN or spelt(name) in TELLING]
-                unread |= dict.fromkeys(name for name in columns if name not in read)
-                yield from _of_tables(file, columns, opened.iter_batches(_BATCH, columns=sorted(read)))
+                yield from _of_tables(file, opened.schema_arrow.names, opened.iter_batches(_BATCH))
     except PoolError:
         raise
     except Exception as error:
         raise _unreadable(path, error) from None
-    if unread:
-        console.line(f"{path}: columns that are not read: {', '.join(unread)}")
 
 
 def _of_tables(path: Path, columns: list[str], tables) -> Iterator[dict]:

@@ -1,0 +1,86 @@
+"""What the names of others' fields mean: of media, of places in a picture, of what is not to be learnt.
+
+A name is known in any spelling: `systemPrompt`, `System-Prompt` and `system_prompt` are one. Sources of the names:
+LLaMA-Factory, axolotl, ms-swift, TRL, sharegpt, LLaVA-NeXT, Shikra, Vision-Flan, VideoChat, WebDataset, COCO.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+#: Fields that say where a row comes from, the first that there is: ours, Vision-Flan's, LLaVA-OneVision's, others'.
+SOURCES = ("source", "taskname", "datasource", "sourcedataset", "dataset", "datasetname", "dataname")
+_LONGEST = 60  # letters of a name that is looked at
+_PICTURE = "image|img|picture|photo|pic|screenshot"
+_NAMED = r"(?:s|es|file|path|filename|filepath|name|url|uri|link|id|key|list|bytes|base64|b64|pil|data)*"
+_HAS = "(?:has|with|is|contains?|includes?|num|n|numberof|numof)"
+_OF_WHAT = "answer|example|gpt|instance|loss|message|reply|response|row|sample|token|train|training|turn"
+_LEARNT = "backprop|learn|learnable|learned|learnt|supervise|supervised|supervision|train|trainable|trained|training"
+_UNLEARNT = (
+    "discard|discarded|disabled|drop|dropped|exclude|excluded|hidden|ignore|ignored|mask|masked|masks|remove|removed|"
+    "skip|skipped"
+)
+_LAST = "(?:the)?(?:last|final)(?:turn|round|answer|reply|response)?s?"
+#: What a field is -> the names of the kind, letters and digits alone, in small letters.
+_KINDS = {
+    # media that models here are not shown
+    "video": r"(?:video|movie)s?(?:file|path|url|bytes)?s?\d*|mp4|mov|avi|mkv|webm",
+    "sound": r"(?:audio|sound|speech)s?(?:file|path|url|bytes)?s?\d*|wavs?|mp3|flac",
+    "frames": "frames|framepaths|framelist|videoframes",
+    "media": "medias?(?:file|path|url)?s?",
+    # what names media, or says that there are some: where no picture is read, one is meant
+    "video's name": r"(?:youtube|yt)?(?:video|vid|clip)(?:s|id|uid|name|key|idx|index|file|filename|filepath|path|url)*"
+    "|(?:youtube|yt)id",
+    "sound's name": "(?:audio|sound|speech|wav)(?:id|uid|name|key)s?",
+    "picture": rf"(?:pil|raw|input|main|query|source|original|first|left|right|before|after)?(?:{_PICTURE}){_NAMED}\d*|"
+    rf"(?:{_PICTURE})(?:before|after|left|right|a|b)|jpe?g|png|webp|tiff?",
+    "another picture": rf"(?:{_PICTURE})s?(?:file|path|url|name|bytes)?\d+|"
+    rf"(?:second|2nd|third|3rd|fourth|4th|extra|additional|other)(?:{_PICTURE}){_NAMED}",
+    "has a picture": rf"{_HAS}(?:{_PICTURE})s?|(?:{_PICTURE})s?count",
+    "has a video": f"{_HAS}(?:video|clip)s?|videos?count",
+    "has a sound": f"{_HAS}(?:audio|sound|speech)s?",
+    "modality": "(?:row|sample|data|media)?(?:type|kind)|modality|modalities|modal|mime|mimetype|contenttype",
+    # places in a picture
+    "places": r"(?:(?:gt|pred|predicted|ref|target|object|obj|instance|question|answer)?s?(?:bboxe?|boundingboxe?|"
+    r"boxe|mask|segmentation|polygon|rle)s?)+(?:seq|list|path|xyxy|xywh|norm|normalized|2d|3d)?s?|boxseqs?",
+    "places, if any": "objects?|box(?:2d|3d)?|points?|keypoints?|points?seq|regions?|groundings?",
+    # what an answer or a row weighs, and whether it is learnt
+    "weight": rf"(?:(?:{_OF_WHAT})s?)?weight(?:ing)?s?|lossscales?|lossfactors?|losscoef(?:ficient)?s?",
+    "learnt": "(?:is|has|to|be|do|should|will|needs?|use|used|with|compute|calc|calculate|in|on|for|apply|enable|"
+    rf"include)*(?:{_LEARNT}|loss)(?:(?:on|for)?(?:this|turns?|it)?|enabled|flags?|masks?)|keep|include|included|"
+    "enabled|(?:is)?valid|(?:is)?(?:chosen|preferred|desirable|approved|good)",
+    "masked": "mask|masks|masked|ignored?",
+    "unlearnt": rf"(?:is|do|to|be)?(?:{_UNLEARNT})(?:from)?(?:loss|train|training|turn|answer|response|history)?|"
+    rf"(?:no|not|dont|donot|without)(?:{_LEARNT}|grad|loss)(?:on|onthis)?|is(?:bad|rejected)|only{_LAST}|{_LAST}only|"
+    rf"(?:only)?(?:train|learn|loss)(?:on)?(?:only)?{_LAST}(?:only)?",
+    "verdict": "labels?|preference|status|verdict|decision|quality|feedback|rating|review|ktotag",
+    # words that are not shown
+    "system": "sys(?:tem)?(?:(?:prompt|message|instruction|msg|text|content|role)s?)?",
+    "words": "instructions?|prompts?|userprompts?|userinstructions?",
+    "tools": "tools|functions",
+    "history": "history",
+    "preference": "chosen|rejected|rejected(?:response|message|conversation|image|answer)s?|ktotag",
+    "turns": "messages|conversations?",
+    "call": "toolcalls|functioncall",
+    "thoughts": "reasoningcontent|reasoning|thinking",
+    "part": "traindetail",
+    "text": "value|text|content",
+    "source": "|".join(SOURCES),
+}
+_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _KINDS.items()}
+
+
+@lru_cache(1 << 12)
+def spelt(name: str) -> str:
+    """A field's name without case, blanks, hyphens and underscores."""
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+@lru_cache(1 << 12)
+def kinds(name: str) -> frozenset[str]:
+    """What a field of this name is, by the table above; empty for one that nothing here looks at."""
+    known = spelt(name)
+    if len(known) > _LONGEST:
+        return frozenset()
+    return frozenset(kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(known))
