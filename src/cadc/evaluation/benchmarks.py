@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
+from lmms_eval import evaluator
 from lmms_eval.api.model import lmms
 from lmms_eval.api.task import ConfigurableMessagesTask
-from lmms_eval.evaluator import simple_evaluate
 from lmms_eval.tasks import TaskManager
 from PIL import Image
 
@@ -247,7 +247,9 @@ def run(model: lmms, benchmarks: Benchmarks) -> tuple[dict[str, dict[str, float]
         redirect_stdout(nowhere),
         tempfile.TemporaryDirectory(prefix="cadc-lmms-eval-") as written,
     ):
-        made = simple_evaluate(
+        # It would keep every file's lock for good, and a process that forks later could not take it.
+        evaluator._enable_reentrant_filelocks._patched = True
+        made = evaluator.simple_evaluate(
             model=model,
             tasks=benchmarks.tasks,
             task_manager=benchmarks.manager,
