@@ -6,6 +6,7 @@ processor makes by default of a picture of 640 x 480 pixels, COCO's commonest si
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -90,6 +91,17 @@ class Size:
     vocabulary: int
     image_tokens: int
     adapted: frozenset[str]  # names of modules with LoRA, numbers left out
+
+
+def config_of(path: str) -> PretrainedConfig | None:
+    """The config of a model, by its own file where that is at hand, else the published one; None where neither is."""
+    try:
+        return AutoConfig.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError):
+        if path not in _PUBLISHED:
+            return None
+        kind, arguments, _ = _PUBLISHED[path]
+        return kind(**copy.deepcopy(arguments))
 
 
 def size_of(model: Model) -> Size | None:

@@ -20,7 +20,7 @@ class Direction:
     with k the steps taken. `adamw_own` leaves out b1 m, which every row shares (ours). `adam_less` is what LESS
     released: m' / sqrt(v' + 1e-8), no bias correction, so that directions of small v are momentum. `sgd` is the
     gradient itself. With `momentum` = b1 m / c1 and `variance` = b2 v / c2 that is (own g + momentum) / (sqrt(square
-    g^2 + variance) + eps).
+    g^2 + variance) + eps). Only the moments that an update takes are put on `device`: sgd takes none, adamw_own no m.
     """
 
     def __init__(self, snapshot: Snapshot, update: Update, device: torch.device):
@@ -30,11 +30,17 @@ class Direction:
             1.0 if less else 1 - beta ** (snapshot.step + 1) for beta in (snapshot.beta1, snapshot.beta2)
         )
         self.own, self.square = (1 - snapshot.beta1) / correction1, (1 - snapshot.beta2) / correction2
-        keep = 0.0 if update == "adamw_own" else snapshot.beta1 / correction1
-        self.momentum = {name: (keep * m).flatten().to(device) for name, m in snapshot.exp_avg.items()}
-        self.variance = {
-            name: (snapshot.beta2 / correction2 * v).flatten().to(device) for name, v in snapshot.exp_avg_sq.items()
-        }
+        self.momentum: dict[str, torch.Tensor] = {}
+        self.variance: dict[str, torch.Tensor] = {}
+        if update == "sgd":
+            return
+        keep = snapshot.beta1 / correction1
+        for name, v in snapshot.exp_avg_sq.items():
+            self.variance[name] = (snapshot.beta2 / correction2 * v).flatten().to(device)
+            if update == "adamw_own":
+                self.momentum[name] = torch.zeros((), device=device).expand(v.numel())  # one number in memory
+            else:
+                self.momentum[name] = (keep * snapshot.exp_avg[name]).flatten().to(device)
         if less:
             self.epsilon = 0.0
             self.variance = {name: v + _EPSILON_LESS for name, v in self.variance.items()}
