@@ -155,6 +155,15 @@ class EncodedRows(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return self.table.num_rows
 
+    def __contains__(self, row: int) -> bool:
+        """Whether a row is kept."""
+        return row in self._kept
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the next row will be kept."""
+        return self.keep and self._bytes < KEPT_BYTES
+
     def ids(self, which: np.ndarray) -> list[str]:
         """The ids of rows `which` int [n], as messages name them."""
         return [f"id {name}" for name in self.table["id"].take(which).to_pylist()]
@@ -166,7 +175,7 @@ class EncodedRows(torch.utils.data.Dataset):
         encoded = encode({**record, "row": row}, self.processor, self.max_length, self.long_rows == "cut")
         if "was" in encoded:
             self.cut[row] = encoded.pop("was")
-        if self.keep and self._bytes < KEPT_BYTES:
+        if self.has_room:
             self._kept[row] = encoded
             self._bytes += sum(value.nbytes for value in encoded.values() if isinstance(value, torch.Tensor))
         return encoded

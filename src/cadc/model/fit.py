@@ -34,7 +34,7 @@ def _size_of_file(path: str | None) -> Size:
     return upright_size({"bytes": None, "path": path})
 
 
-class _Counting:
+class Counting:
     """A processor that is shown sizes in place of pictures, and makes their tokens alone."""
 
     def __init__(self, processor: ProcessorMixin):
@@ -56,7 +56,7 @@ class Fit:
 
     def __init__(self, params: Model):
         self.max_length, self._cut = params.max_length, params.long_rows == "cut"
-        self._processor = _Counting(load_processor(params))
+        self._processor = Counting(load_processor(params))
 
     def misfits(self, rows: pa.Table) -> list[dict]:
         """The rows of a pool table that can't be learnt from: their place, id, and reason with the fix."""
