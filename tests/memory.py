@@ -22,14 +22,15 @@ MODELS = {
 }
 
 
-def narrow(profile: str, layers: int) -> PretrainedConfig:
-    """The published config with a narrower language model of `layers` layers, few words and a tower of one layer."""
+def narrow(profile: str, layers: int, words: int = 256) -> PretrainedConfig:
+    """The published config with a narrower language model of `layers` layers and `words` words, and a tower of one
+    layer."""
     path, by = MODELS[profile]
     config = config_of(path)
     text, vision = config.get_text_config(), config.vision_config
     for name in ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads"):
         setattr(text, name, max(1, getattr(text, name) // by))
-    text.num_hidden_layers, text.vocab_size = layers, 256
+    text.num_hidden_layers, text.vocab_size = layers, words
     if hasattr(text, "layer_types") and text.layer_types:
         text.layer_types = text.layer_types[:layers]
     for name in ("num_hidden_layers", "depth"):

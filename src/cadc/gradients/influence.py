@@ -22,7 +22,8 @@ from cadc.model.encode import EncodedRows
 from cadc.model.stream import Batch, stretches, token_lengths
 from cadc.training.snapshots import Snapshot, restore
 
-_GRADIENT_BYTES = 1 << 28  # of one parameter's row gradients: it bounds batches of many short rows
+#: Of one parameter's row gradients at once: it bounds batches of many short rows.
+GRADIENT_BYTES = 1 << 28
 _FIX = (
     "at the proxy's snapshot after step {step}: look at these rows or leave them out; where they are many, lower "
     "proxy.learning_rate or set model.dtype: float32"
@@ -79,7 +80,7 @@ class SketchedDirections:
 
     def stretches(self, rows: EncodedRows, which: np.ndarray) -> Iterator[list[tuple[np.ndarray, Batch]]]:
         """Batches of rows `which` with their positions, in stretches; see `views`."""
-        most = max(1, _GRADIENT_BYTES // (4 * max(self.gradients.sizes)))
+        most = max(1, GRADIENT_BYTES // (4 * max(self.gradients.sizes)))
         places = token_batches(token_lengths(rows, which), self.capture.batch_tokens, most)
         return stretches(rows, which, places, self.pad_id)
 

@@ -114,9 +114,9 @@ def _tokenize(
         images_end = len(ids)
         for name in PER_IMAGE:
             if name in made:
-                extra[name] = (
-                    torch.cat([extra[name], made[name]], int(tiled(name, made[name]))) if name in extra else made[name]
-                )
+                # Idefics3's mask of pixels has 8 bytes each, 40% of a row: the model asks where it is not zero
+                tensor = made[name].bool() if name == "pixel_attention_mask" else made[name]
+                extra[name] = torch.cat([extra[name], tensor], int(tiled(name, tensor))) if name in extra else tensor
     if _has_token_types(processor):
         extra[TOKEN_TYPES] = torch.tensor(types)
     return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels), **extra}, images_end

@@ -21,7 +21,7 @@ from cadc.model.batches import collate
 from cadc.model.encode import EncodedRows
 from cadc.model.fit import Counting, size_of
 
-_AHEAD = 4  # rows that each loader has ready: 45 MB each for SmolVLM, 1.4 MB for LLaVA-1.5
+AHEAD = 4  # rows that each loader has ready: 45 MB each for SmolVLM, 1.4 MB for LLaVA-1.5
 _MOST = 8  # loaders of a process that nobody asked for
 
 Batch = dict[str, torch.Tensor]
@@ -91,7 +91,7 @@ def ahead(rows: EncodedRows, order: Sequence[int]) -> Iterator[dict[str, Any]]:
         _Encoding(rows, order),
         batch_size=None,
         num_workers=min(n_loaders(), len(order)),
-        prefetch_factor=_AHEAD,
+        prefetch_factor=AHEAD,
         collate_fn=_as_it_is,
         multiprocessing_context="fork",
         generator=torch.Generator(),  # else it draws from torch's own, which dropout draws from
