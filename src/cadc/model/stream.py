@@ -18,8 +18,8 @@ from transformers import ProcessorMixin
 from cadc.compute import launch
 from cadc.model import encode
 from cadc.model.batches import collate
+from cadc.model.counting import Counting, size_of
 from cadc.model.encode import EncodedRows
-from cadc.model.fit import Counting, size_of
 
 AHEAD = 4  # rows that each loader has ready: 45 MB each for SmolVLM, 1.4 MB for LLaVA-1.5
 _MOST = 8  # loaders of a process that nobody asked for
