@@ -1,6 +1,7 @@
 """operations: floating-point operations a pool row, counted on the root's model, for every arm's cost."""
 
 from collections.abc import Callable
+from itertools import chain
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ from cadc.features.embeddings import (
     sentence_embeddings,
     tower_embeddings,
 )
-from cadc.gradients.influence import SketchedDirections, token_batches
+from cadc.gradients.adamw import Direction
+from cadc.gradients.influence import SketchedDirections
 from cadc.gradients.per_sample import answer_loss
-from cadc.model.batches import collate, model_inputs
+from cadc.model.batches import model_inputs
 from cadc.model.embed import embed_rows
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
@@ -45,23 +47,19 @@ def of_model(params: Params, pool, which: np.ndarray, n_subtasks: int) -> dict[s
 
     The engine's includes the products with the trajectories of all subtasks, but not the sketch's additions.
     """
-    processor = load_processor(params.model)
-    model, pad_id = add_lora(load_base(params.model), params.model.lora, 0), processor.tokenizer.pad_token_id
+    processor, made = load_processor(params.model), dict.fromkeys(("forward", "training", "gradients"), 0.0)
+    engine = SketchedDirections(
+        add_lora(load_base(params.model), params.model.lora, 0), params.capture, processor.tokenizer.pad_token_id
+    )
     rows = EncodedRows(pool, processor, params.model.max_length, long_rows=params.model.long_rows)
-    lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
+    snapshot = load_snapshots(artifacts.proxy_run("default"))[0]
+    directions = [Direction(snapshot, params.capture.update, engine.device)]
+    targets = torch.zeros(n_subtasks, engine.sketch.width, device=engine.device)
 
-    def losses():
-        for at in token_batches(lengths, params.capture.batch_tokens):
-            batch = collate([rows[int(which[i])] for i in at], pad_id)
-            inputs = model_inputs(batch, next(model.parameters()).device)
-            labels = inputs.pop("labels")
-            yield answer_loss(model(**inputs, use_cache=False).logits, labels).sum()
-
-    def engine() -> None:
-        made = SketchedDirections(model, params.capture, pad_id)
-        targets = torch.zeros(n_subtasks, made.sketch.width, device=made.device)
-        for _, sketches, _, _ in made.batches(rows, which, load_snapshots(artifacts.proxy_run("default"))[0]):
-            sketches @ targets.T
+    def loss_of(batch) -> torch.Tensor:
+        inputs = model_inputs(batch, engine.device)
+        labels = inputs.pop("labels")
+        return answer_loss(engine.model(**inputs, use_cache=False).logits, labels).sum()
 
     def embedding() -> None:
         if params.embed.tower:
@@ -69,10 +67,15 @@ def of_model(params: Params, pool, which: np.ndarray, n_subtasks: int) -> dict[s
         else:
             embed_rows(load_base(params.model), processor, rows, which)
 
-    with torch.no_grad():
-        forward = counted(lambda: list(losses()))
-    training = counted(lambda: [loss.backward() for loss in losses()])
-    made = {"forward": forward, "training": training, "gradients": counted(engine), "embedding": counted(embedding)}
+    for _, batch in chain.from_iterable(engine.stretches(rows, which)):
+        with torch.no_grad():
+            made["forward"] += counted(lambda batch=batch: loss_of(batch))
+        made["training"] += counted(lambda batch=batch: loss_of(batch).backward())
+        with engine.gradients:
+            made["gradients"] += counted(
+                lambda batch=batch: engine.sketched(batch, snapshot, directions)[0][0] @ targets.T
+            )
+    made["embedding"] = counted(embedding)
     return {name: value / len(which) for name, value in made.items()}
 
 

@@ -19,8 +19,9 @@ from cadc.data.hub_layout import MMT_COLUMNS, POPE_COLUMNS, write_card, write_sp
 from cadc.data.probe import MMT, POPE
 from cadc.data.reader import POOL_FEATURES
 from cadc.gradients.influence import SketchedDirections, row_influence
+from cadc.model.counting import size_of
 from cadc.model.encode import IGNORE, EncodedRows, encode
-from cadc.model.fit import Fit, size_of
+from cadc.model.fit import Fit
 from cadc.model.load import add_lora, trainable
 from cadc.training.answers import measured
 from cadc.training.finetune import finetune

@@ -129,7 +129,7 @@ def test_lora_of_every_profile_reaches_language_model_and_connector_alone(profil
 
 def test_the_mini_profile_is_measured_by_its_own_config():
     size = size_of(params_of().model)
-    assert 0.5e6 < size.parameters < 0.6e6 and size.image_tokens == 9
+    assert 0.5e6 < size.parameters < 0.6e6 and size.picture.tokens == 9
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,25 @@ def test_the_compiled_pass_for_gpus_is_the_fused_one():
             assert torch.allclose(made, fused, rtol=1e-4, atol=1e-4)
 
 
+def test_without_a_compiler_the_pass_for_gpus_is_made_step_by_step_and_that_is_said(monkeypatch, capsys, tmp_path):
+    from cadc.gradients.sketch import _adamw_sketch, _compiled
+
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (str(tmp_path / "none"),))
+    monkeypatch.setattr("torch._inductor.config.force_disable_caches", True)
+    _compiled.cache_clear()
+    torch._dynamo.reset()
+    try:
+        gradients, state = torch.randn(3, 100), [torch.rand(100) for _ in range(3)]
+        args = (gradients, torch.tensor([5, 2]), *state, 0.1, 0.001, 1e-8, 64)
+        for _ in range(2):
+            assert torch.equal(_compiled()(*args), _adamw_sketch(*args))
+    finally:
+        _compiled.cache_clear()
+        torch._dynamo.reset()
+    assert capsys.readouterr().out.count("torch.compile does not work here") == 1
+
+
 @pytest.mark.parametrize("kind", ["count", "rademacher"])
 def test_a_sketch_is_unbiased_and_no_wider_than_its_bound(kind):
     torch.manual_seed(1)

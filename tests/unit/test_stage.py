@@ -3,7 +3,9 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from cadc import artifacts
 from cadc.compute.stage import run_stage
@@ -28,6 +30,28 @@ def test_with_debug_it_keeps_its_traceback_too(monkeypatch):
     with pytest.raises(SystemExit) as stopped:
         run_stage("some", refuse)
     assert isinstance(stopped.value.__cause__, InputError)
+
+
+@pytest.mark.parametrize(
+    ("stage", "lower"),
+    [
+        ("attribute", "capture.batch_tokens"),
+        ("proxy", "proxy.micro_batch"),
+        ("finetune", "finetune.micro_batch"),
+        ("score", "evaluate.batch_size"),
+        ("facts", "CADC_WORKERS"),
+    ],
+)
+def test_memory_that_runs_out_is_one_line_that_names_what_to_lower(stage, lower):
+    def on_gpu(params):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has\n a paragraph more")
+
+    for work in (on_gpu, lambda params: torch.empty(1 << 60), lambda params: np.empty(1 << 50)):
+        with pytest.raises(SystemExit) as stopped:
+            run_stage(stage, work)
+        said = str(stopped.value)
+        assert said.startswith(f"{stage}: the ") and "out of memory (" in said and f"lower {lower}" in said
+        assert "\n" not in said and stopped.value.__suppress_context__
 
 
 @pytest.mark.parametrize("defect", [lambda: 1 / 0, lambda: {}["b50"], lambda: float("much"), Path("nowhere").stat])

@@ -216,3 +216,13 @@ def test_epochs_follow_the_plan_between_its_sizes():
     plan = {"b01": 16.0, "b100": 1.0}
     assert epochs_for(0.1, plan) == pytest.approx(4.0)
     assert epochs_for(0.001, plan) == pytest.approx(16.0) and epochs_for(1.0, plan) == pytest.approx(1.0)
+
+
+def test_loaders_change_no_byte_of_training(processor, model_params, pool, small, monkeypatch):
+    def losses():
+        rows = EncodedRows(pool, processor, 256, keep=False)
+        return finetune(small_lora(processor, model_params), rows, np.arange(24) % 9, small, model_params)
+
+    alone = losses()
+    monkeypatch.setenv("CADC_LOADERS", "2")
+    np.testing.assert_array_equal(losses(), alone)

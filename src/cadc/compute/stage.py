@@ -15,13 +15,43 @@ from cadc.config.arms import Variant
 from cadc.config.errors import InputError
 from cadc.config.params import Params, load_params
 
+#: Stage -> what bounds the memory of its device; of all others only the number of processes does.
+_BOUNDS = {
+    **dict.fromkeys(("attribute", "capture", "match", "features", "operations"), "capture.batch_tokens"),
+    "proxy": "proxy.micro_batch (or set model.gradient_checkpointing: true)",
+    "score_net": "proxy.micro_batch (or set model.gradient_checkpointing: true)",
+    "finetune": "finetune.micro_batch (or set model.gradient_checkpointing: true)",
+    "crossfit": "proxy.micro_batch where it trains, capture.batch_tokens where it judges",
+    "score": "evaluate.batch_size",
+    "gate": "finetune.micro_batch where it trains, evaluate.batch_size where it asks",
+    "metabolize": "finetune.micro_batch where it trains, evaluate.batch_size where it asks",
+}
+
+
+def out_of_memory(error: Exception, stage: str) -> str | None:
+    """What to do about an error by which memory has run out, on a GPU or on the host; None of any other."""
+    kind, said = type(error).__name__, str(error).strip().partition("\n")[0]
+    lower = _BOUNDS.get(stage, "CADC_WORKERS, the number of processes")
+    if kind in ("OutOfMemoryError", "AcceleratorError") and "out of memory" in said:
+        return f"the GPU is out of memory ({said}); lower {lower}"
+    if isinstance(error, MemoryError) or "can't allocate memory" in said:
+        more = "" if lower.startswith("CADC_WORKERS") else ", or CADC_WORKERS, the number of processes"
+        return f"the machine is out of memory ({said or kind}); lower {lower}{more}"
+    if kind == "BrokenProcessPool" or ("DataLoader worker" in said and "killed" in said):
+        return (
+            f"a process was killed, most likely for want of the host's memory ({said}); lower CADC_WORKERS, the number "
+            f"of processes, or CADC_LOADERS, or {lower}"
+        )
+    return None
+
 
 def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant | None = None) -> None:
     """Run `main(params)` as the stage `name`, with the parameters of `variant` where the stage has variants.
 
     Its seconds, peak memory and the rows that it says it went through go to artifacts/costs, which DVC ignores. An
-    InputError is shown as one line; any other error is a defect and keeps its traceback.
+    InputError is shown as one line, as is memory that runs out; any other error is a defect and keeps its traceback.
     """
+    stage = name
     name = f"{name}@{variant.name}" if variant else name
     started = time.perf_counter()
     message = ".*is_gradient_checkpointing.*"  # transformers' own call
@@ -30,6 +60,10 @@ def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant 
         rows = main(load_params(variant))
     except InputError as error:
         raise SystemExit(f"{name}: {error}") from (error if "--debug" in sys.argv else None)
+    except (MemoryError, RuntimeError) as error:
+        if (said := out_of_memory(error, stage)) is None:
+            raise
+        raise SystemExit(f"{name}: {said}") from (error if "--debug" in sys.argv else None)
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cost = {
         "seconds": round(time.perf_counter() - started, 1),

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 
 from cadc.compose.files import composed
 from cadc.compute import console
+from cadc.compute.launch import n_workers
 from cadc.config.arms import Arm
 from cadc.config.errors import InputError
 from cadc.config.params import Params, checked
@@ -53,7 +54,7 @@ def load_of(params: Params, size: Size, annotations: checks.Annotations | None) 
         rows, characters = annotations.rows, annotations.characters
     else:
         said.append(f"rows of {characters} characters, as LLaVA-665K's, since there are none to look at")
-    images = size.image_tokens
+    images = size.picture.tokens
     probe = [probed(target, params.capture.target_rows) for target in params.capture.targets]
     parts = [part for task in params.evaluate.tasks for part in needs(task)[:1]]
     drawn = params.data.path is None  # smaller than what is published, and so are one's own
@@ -70,17 +71,16 @@ def load_of(params: Params, size: Size, annotations: checks.Annotations | None) 
     ]
 
 
-def speed(params: Params) -> tuple[float, str]:
-    """Operations a second of this machine, or of the reference GPU where the profile needs one; and its name."""
+def speed(params: Params) -> tuple[float, int, str]:
+    """Operations a second of one GPU or core, how many of them stages may take, and their name: of this machine, or of
+    the reference GPU where the profile needs one."""
     if torch.cuda.is_available():
-        name, count = torch.cuda.get_device_name(0), torch.cuda.device_count()
-        peak = next((peak for part, peak in PEAK.items() if part in name), None)
-        if peak:
-            return SUSTAINED * peak * count, f"{count} x {name} at {SUSTAINED:.0%} of its peak"
+        name = torch.cuda.get_device_name(0)
+        if peak := next((peak for part, peak in PEAK.items() if part in name), None):
+            return SUSTAINED * peak, n_workers(), f"{torch.cuda.device_count()} x {name} at {SUSTAINED:.0%} of its peak"
     if params.model.dtype == "float32":
-        cores = len(os.sched_getaffinity(0))
-        return cores * CORE, f"{cores} CPU cores at {CORE / 1e9:.0f} GFLOP a second"
-    return SUSTAINED * PEAK[REFERENCE], f"one {REFERENCE} at {SUSTAINED:.0%} of its peak"
+        return CORE, n_workers(), f"{n_workers()} CPU cores at {CORE / 1e9:.0f} GFLOP a second each"
+    return SUSTAINED * PEAK[REFERENCE], 1, f"one {REFERENCE} at {SUSTAINED:.0%} of its peak"
 
 
 def show(title: str, findings: list[checks.Finding]) -> None:
@@ -105,29 +105,43 @@ def _size(number: float) -> str:
 
 
 def show_works(made: list[Work], params: Params) -> None:
-    rate, name = speed(params)
-    total = Work(
-        "all",
-        *(sum(getattr(work, part) for work in made) for part in ("rows", "flops")),
-        max(work.memory for work in made),
-        sum(work.disk for work in made),
-    )
+    rate, workers, name = speed(params)
+    header = ["stage", "rows", "TFLOP", "processes", "time", "device", "host", "disk"]
     rows = [
         [
             work.stage,
             f"{work.rows:,.0f}",
             f"{work.flops / 1e12:,.1f}",
-            _time(work.flops / rate),
+            str(work.processes(workers)),
+            _time(work.seconds(rate, workers)),
             _size(work.memory),
+            _size(work.processes(workers) * work.host),
             _size(work.disk),
         ]
-        for work in [*made, total]
+        for work in made
     ]
-    console.line("")
-    console.table(
-        f"Estimate of `dvc repro`: time on {name}", ["stage", "rows", "TFLOP", "time", "memory", "disk"], rows
+    rows.append(
+        [
+            "all",
+            f"{sum(work.rows for work in made):,.0f}",
+            f"{sum(work.flops for work in made) / 1e12:,.1f}",
+            "",
+            _time(sum(work.seconds(rate, workers) for work in made)),
+            _size(max(work.memory for work in made)),
+            _size(host_of(made, workers)),
+            _size(sum(work.disk for work in made)),
+        ]
     )
-    console.line("Good to a factor of two where a model is large; where it is small, programs take seconds to start.")
+    console.line("")
+    console.table(f"Estimate of `dvc repro`: time on {name}; memory of a device, and of the host", header, rows)
+    console.line(
+        "Time is good to a factor of two where a model is large; where it is small, programs take seconds to start."
+    )
+
+
+def host_of(made: list[Work], workers: int) -> float:
+    """Bytes of host memory that the largest stage takes with all its processes."""
+    return max(work.processes(workers) * work.host for work in made)
 
 
 def main(overrides: list[str]) -> int:
@@ -160,6 +174,7 @@ def main(overrides: list[str]) -> int:
                 [
                     checks.disk_finding(sum(work.disk for work in made)),
                     checks.gpu_finding(params, max(work.memory for work in made)),
+                    checks.host_finding(host_of(made, speed(params)[1])),
                 ]
                 if made
                 else []

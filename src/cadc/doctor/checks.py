@@ -284,3 +284,15 @@ def gpu_finding(params: Params, wanted: float) -> Finding:
             "or set model.gradient_checkpointing for training"
         ),
     )
+
+
+def host_finding(wanted: float) -> Finding:
+    """Whether the machine has the memory that the largest stage takes with all its processes."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    fits = memory > wanted
+    text = f"{memory / _GB:.0f} GB, about {wanted / _GB:.0f} GB needed"
+    return Finding(
+        "memory of the host",
+        fits,
+        text + ("" if fits else "; set CADC_WORKERS to fewer processes, CADC_LOADERS to fewer loaders of each"),
+    )

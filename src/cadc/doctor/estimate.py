@@ -1,21 +1,25 @@
 """What a run takes, stage by stage: operations, memory and disk from shapes alone (ours), before anything is
 downloaded.
 
-Good to a factor of two. A forward pass takes 2 operations a parameter and token. A training step of LoRA takes 4
-(weights of the base get no gradient), and 6 with gradient checkpointing, which gradients of single rows do not use.
-Activations are 34 bytes a token, layer and unit of width in 16 bits (Korthikanti et al. 2022, eq. 2, without
-attention's own); checkpointing keeps the 2 of a layer's input. Logits and their gradient are in float32.
+Hours are good to a factor of two. A forward pass takes 2 operations a parameter and token, in the tower a parameter
+and patch; attention takes 4 a pair of positions and unit of width. A step of LoRA training takes twice that (weights of
+the base get no gradient), and three times with gradient checkpointing, which gradients of single rows do not use; the
+frozen tower takes its forward pass alone. Bytes: `memory`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from cadc.config.arms import Arm
 from cadc.config.params import Optimizer, Params
 from cadc.doctor import full_tuning
+from cadc.doctor.memory import CONTEXT, forward_memory, gradient_memory, training_memory
 from cadc.doctor.published import Size
+from cadc.model.encode import KEPT_BYTES
+from cadc.model.stream import AHEAD, n_loaders
 from cadc.training.schedule import epochs_for
 
 CORE = 20e9  # operations a second of one CPU core in 32 bits (ours: what fine-tuning the mini model sustains)
@@ -34,6 +38,8 @@ PEAK = {
 SUSTAINED = 0.35
 REFERENCE = "A100"  # the GPU that hours are given for on a machine without one
 
+_PROGRAMS = 1.6e9  # bytes of a process that has imported all and holds a pool (ours, measured on the mini run)
+_PATCHES_AT_ONCE = 1024  # of a tower that sees a picture in tiles; one without tiles sees about as many
 _CLIP_L = (304e6, 577, 768)  # parameters, tokens of a picture and width of CLIP ViT-L/14 at 336 pixels
 
 
@@ -50,23 +56,48 @@ class Load:
 
 @dataclass(frozen=True)
 class Work:
-    """One stage: its rows and operations, the peak memory of a GPU and what it leaves on disk, in bytes."""
+    """One stage: its rows and operations; bytes of a device at their peak, on disk, and of each process on the host;
+    `parts` that may be made side by side, one a process.
+    """
 
     stage: str
     rows: float
     flops: float
     memory: float = 0.0
     disk: float = 0.0
+    host: float = 0.0
+    parts: int = 1
+
+    def processes(self, workers: int) -> int:
+        """Of this stage, where the machine has `workers`: GPUs, or cores."""
+        return max(1, min(self.parts, workers))
+
+    def seconds(self, rate: float, workers: int) -> float:
+        """On `workers` GPUs or cores of `rate` operations a second each: the longest share of its parts."""
+        return self.flops / rate * math.ceil(self.parts / self.processes(workers)) / self.parts
 
 
-def training_memory(size: Size, params: Params, tokens: float, checkpointing: bool) -> float:
-    """Bytes of one training step over `tokens` tokens: weights, LoRA with gradient and AdamW state, activations,
-    logits.
-    """
-    a_weight = 2 if params.model.dtype == "bfloat16" else 4
-    kept = 2 if checkpointing else 34 * a_weight / 2
-    activations = tokens * size.width * (kept * size.layers + 34 * a_weight / 2)
-    return size.parameters * a_weight + 16 * size.lora + activations + 8 * tokens * size.vocabulary
+def row_flops(size: Size, tokens: float, times: int = 1) -> float:
+    """Operations of a row of `tokens` tokens with one picture: of the language model and connector `times` a forward
+    pass, of LoRA as often; of the tower one, or as many if LoRA is there."""
+    text = size.parameters - size.tower - size.looked_up + size.lora - size.in_tower
+    of_text = 2 * text * tokens + 4 * size.layers * size.heads * tokens**2
+    side = size.picture.patches / max(1, round(size.picture.patches / _PATCHES_AT_ONCE))
+    of_tower = 2 * (size.tower + size.in_tower) * size.picture.patches
+    of_tower += 4 * size.tower_layers * size.tower_width * size.picture.patches * side
+    return times * of_text + (times if size.in_tower else 1) * of_tower
+
+
+def row_bytes(size: Size, tokens: float) -> float:
+    """Bytes of an encoded row: pixels in 32 bits, and a byte a pixel of their mask; tokens and labels."""
+    return size.picture.pixels * (4 + 1 / 3) + 24 * tokens
+
+
+def host_memory(size: Size, a_weight: int, kept: float, a_row: float, snapshots: int = 0) -> float:
+    """Bytes of one process: programs, the base while it is loaded, `kept` of encoded rows, what loaders have ready, and
+    `snapshots` with their moments."""
+    ready = n_loaders() * (_PROGRAMS / 4 + AHEAD * a_row)
+    return _PROGRAMS + size.parameters * a_weight + kept + ready + snapshots * 12 * size.lora
 
 
 def _tower(path: str | None) -> tuple[float, int, int]:
@@ -82,85 +113,85 @@ def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[
 
     The report reads capabilities, so all that leads to them runs whatever the arms.
     """
-
-    def a_step(size: Size, checkpointing: bool) -> float:
-        return (6 if checkpointing else 4) * size.parameters * load.tokens
-
-    checkpointing, step, forward = (
-        params.model.gradient_checkpointing,
-        a_step(size, params.model.gradient_checkpointing),
-        2 * size.parameters * load.tokens,
-    )
-    direction = a_step(size, False)  # gradients of single rows are read by hooks, without checkpointing
+    checkpointing, capture = params.model.gradient_checkpointing, params.capture
     a_weight = 2 if params.model.dtype == "bfloat16" else 4
+    on_gpu = CONTEXT if params.model.dtype == "bfloat16" else 0.0
+    step, forward, direction = (row_flops(size, load.tokens, n) for n in (3 if checkpointing else 2, 1, 2))
+    direction += 2 * size.lora * load.tokens  # the products of single rows
     snapshots, n = len(params.proxy.snapshots_at), load.rows
+    batch, learnt = max(capture.batch_tokens, load.tokens), max(0.0, 1 - size.picture.tokens / load.tokens)
+    a_row = row_bytes(size, load.tokens)
 
-    def training(settings: Optimizer, size: Size) -> float:
-        return training_memory(size, params, (settings.micro_batch or settings.batch_size) * load.tokens, checkpointing)
+    def training(settings: Optimizer) -> dict[str, float]:
+        tokens = (settings.micro_batch or settings.batch_size) * load.tokens
+        kept = (settings.batch_size + (settings.micro_batch or settings.batch_size)) * a_row
+        return {
+            "memory": on_gpu + training_memory(size, a_weight, tokens, load.tokens, learnt, checkpointing),
+            "host": host_memory(size, a_weight, kept, a_row),
+        }
 
-    def reading(size: Size) -> float:
-        return size.parameters * a_weight + 34 * a_weight / 2 * params.capture.batch_tokens * size.width
-
-    gradients = (
-        training_memory(size, params, max(params.capture.batch_tokens, load.tokens), False)
-        + 4 * load.subtasks * params.capture.projection
-    )
+    stretch = min(2 * KEPT_BYTES, 2 * capture.shard_rows * a_row) + capture.batch_tokens / load.tokens * a_row
+    reading = {
+        "memory": on_gpu + forward_memory(size, a_weight, batch, load.tokens),
+        "host": host_memory(size, a_weight, stretch, a_row, snapshots),
+    }
+    gradients = {
+        "memory": on_gpu
+        + gradient_memory(size, a_weight, batch, load.tokens)
+        + 4 * load.subtasks * capture.projection * snapshots,
+        "host": host_memory(size, a_weight, stretch, a_row, snapshots),
+    }
+    captured = gradients | {"host": gradients["host"] + 8 * load.probe_rows * capture.projection * snapshots}
+    asking = {
+        "memory": on_gpu
+        + forward_memory(
+            size, a_weight, params.evaluate.batch_size * load.tokens, load.tokens, 1 / load.tokens, cached=True
+        ),
+        "host": host_memory(size, a_weight, min(KEPT_BYTES, load.questions * a_row), a_row),
+    }
     signals = {arm.signal.partition("/")[0] for arm in arms.values()}
-    n_runs = len(params.proxy.seeds)
+    n_runs, shards = len(params.proxy.seeds), max(1, math.ceil(n / capture.shard_rows))
     proxied, probed = n * params.proxy.pool_fraction * params.proxy.epochs, load.probe_rows * snapshots
     parameters, patches, width = _tower(params.embed.tower)
     embedding = n * 2 * parameters * patches
-    watching = 4 * parameters + 128 * 34 * 2 * patches * width
-    made = [Work("prepare", n, 0.0, 0.0, n * (2000.0 if not params.pool.embed_images else 6000.0))]
+    watching = {"memory": 4 * parameters + 128 * 34 * 2 * patches * width, "host": _PROGRAMS + 4 * parameters}
+    made = [Work("prepare", n, 0.0, 0.0, n * (2000.0 if not params.pool.embed_images else 6000.0), _PROGRAMS)]
     if (params.clean.pool, params.clean.evidence) == ("cleaned", "crossfit"):
         how, draws = params.crossfit.matching, params.crossfit.draws
         trained = (
             n * (params.crossfit.folds - 1) * (params.crossfit.epochs + 2 * how.members * how.epochs)
         )  # each row with two pictures
         judged = n * (2 + draws + how.members * (1 + draws))
-        made.append(
-            Work(
-                "crossfit",
-                trained + judged,
-                trained * step + judged * forward,
-                max(training(params.proxy, size), reading(size)),
-                0.0,
-            )
-        )
+        larger = {key: max(training(params.proxy)[key], reading[key]) for key in reading}
+        flops = trained * step + judged * forward
+        made.append(Work("crossfit", trained + judged, flops, **larger, parts=params.crossfit.folds))
+    embedded, proxies = n * 4 * (2 * width + 384), n_runs * snapshots * 12 * size.lora
     made += [
-        Work("embed", n, embedding, watching, n * 4 * (2 * width + 384)),
-        Work(
-            "proxy",
-            n_runs * proxied,
-            n_runs * proxied * step,
-            training(params.proxy, size),
-            n_runs * snapshots * 12 * size.lora,
-        ),
+        Work("embed", n, embedding, disk=embedded, parts=max(1, math.ceil(n / 2000)), **watching),
+        Work("proxy", n_runs * proxied, n_runs * proxied * step, disk=proxies, parts=n_runs, **training(params.proxy)),
     ]
     if "views" in signals:
-        made.append(Work("views", n, embedding * load.probe_rows / max(n, 1), watching, n * 4 * (width + 384)))
+        made.append(Work("views", n, embedding * load.probe_rows / max(n, 1), disk=n * 4 * (width + 384), **watching))
     if "score_net" in signals:
-        learnt = n * params.score_net.epochs
-        made.append(Work("score_net", learnt, learnt * step, training(params.proxy, size), 4 * n))
+        learning = n * params.score_net.epochs
+        made.append(Work("score_net", learning, learning * step, disk=4 * n, **training(params.proxy)))
     if "features" in signals:
         disk = n * (params.features.layers * 2 * size.width * 2 + 4 * size.width)
-        made.append(Work("features", n * snapshots, n * snapshots * forward, reading(size), disk))
-    disk = 12 * load.subtasks * params.capture.projection * snapshots + n_runs * 4 * probed * load.probe_rows
-    made.append(Work("capture", n_runs * probed, n_runs * probed * direction, gradients, disk))
-    made.append(
-        Work("attribute", n * snapshots, n * snapshots * direction, gradients, 4 * n * snapshots * (load.subtasks + 3))
-    )
+        made.append(Work("features", n * snapshots, n * snapshots * forward, disk=disk, parts=shards, **reading))
+    disk = 12 * load.subtasks * capture.projection * snapshots + n_runs * 4 * probed * load.probe_rows
+    made.append(Work("capture", n_runs * probed, n_runs * probed * direction, disk=disk, parts=n_runs, **captured))
+    disk = 4 * n * snapshots * (load.subtasks + 3 + capture.keep_sketches * capture.projection)
+    made.append(Work("attribute", n * snapshots, n * snapshots * direction, disk=disk, parts=shards, **gradients))
     if "matching" in signals:
         disk = n * (12 * snapshots * load.subtasks + 2 * params.match.keep_width)
-        made.append(Work("match", n * snapshots, n * snapshots * direction, gradients, disk))
-    asking = 2 * size.parameters * load.tokens
+        made.append(Work("match", n * snapshots, n * snapshots * direction, disk=disk, parts=shards, **gradients))
     for name, arm in arms.items():
-        rows = n * arm.budget * epochs_for(arm.budget, params.finetune.epochs) * len(arm.seeds)
-        disk, tuning, work = len(arm.seeds) * 4 * size.lora, training(params.finetune, size), rows * step
+        rows, runs = n * arm.budget * epochs_for(arm.budget, params.finetune.epochs), len(arm.seeds)
+        tuned, a_step = training(params.finetune) | {"disk": runs * 4 * size.lora}, step
         if size.full:
-            disk, tuning = full_tuning.disk(size, a_weight, len(arm.seeds)), full_tuning.memory(size, tuning, a_weight)
-            work += rows * full_tuning.extra_operations(size, load.tokens)
-        made.append(Work(f"finetune@{name}", rows, work, tuning, disk))
-        asked = load.questions * len(arm.seeds)
-        made.append(Work(f"score@{name}", asked, asked * asking, reading(size), asked * 200.0))
+            tuned |= full_tuning.takes(size, tuned, a_weight, runs)
+            a_step += full_tuning.extra_operations(size, load.tokens)
+        made.append(Work(f"finetune@{name}", runs * rows, runs * rows * a_step, parts=runs, **tuned))
+        asked = load.questions * runs
+        made.append(Work(f"score@{name}", asked, asked * forward, disk=asked * 200.0, parts=runs, **asking))
     return made

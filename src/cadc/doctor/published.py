@@ -1,14 +1,19 @@
 """Shapes of published models: their configs, so that a machine without these models can still count their parameters.
 
-From the `config.json` of each hub repository, shortened to what shapes depend on. `image_tokens` is what the model's
-processor makes by default of a picture of 640 x 480 pixels, COCO's commonest size.
+From the `config.json` of each hub repository, shortened to what shapes depend on. A `Picture` is what the model's
+processor makes by default of one of 640 x 480 pixels, COCO's commonest size.
 """
 
 from __future__ import annotations
 
+import copy
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from huggingface_hub import try_to_load_from_cache
+from PIL import Image
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
@@ -20,8 +25,9 @@ from transformers import (
 from transformers.initialization import no_init_weights
 
 from cadc.config.errors import InputError
-from cadc.config.params import Model
-from cadc.model.load import add_lora, first_line, trainable, unfrozen
+from cadc.config.params import Lora, Model
+from cadc.model.load import add_lora, first_line, is_whole, load_processor, trainable, unfrozen
+from cadc.model.processors import tensors_of
 
 _CLIP_L_336 = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096,
                "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 336, "patch_size": 14}  # fmt: skip
@@ -32,13 +38,29 @@ def _vicuna(width: int, inner: int, layers: int, heads: int) -> dict:
             "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": heads}  # fmt: skip
 
 
-#: hub id -> config class, its arguments, tokens of a picture
-_PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, int]] = {
+@dataclass(frozen=True)
+class Picture:
+    """What a model makes of a picture: tokens of its language model, patches of its tower, numbers of its pixels."""
+
+    tokens: int
+    patches: int
+    pixels: int
+
+
+def _tiles(tiles: int, tokens: int, side: int, patch: int) -> Picture:
+    """A picture as `tiles` squares of `side` pixels, each of `tokens` tokens."""
+    return Picture(tiles * tokens, tiles * (side // patch) ** 2, 3 * tiles * side**2)
+
+
+#: hub id -> config class, its arguments, and a picture of 640 x 480 pixels
+_PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, Picture]] = {
     "llava-hf/llava-1.5-7b-hf": (
-        LlavaConfig, {"text_config": _vicuna(4096, 11008, 32, 32), "vision_config": _CLIP_L_336}, 576,
+        LlavaConfig, {"text_config": _vicuna(4096, 11008, 32, 32), "vision_config": _CLIP_L_336},
+        _tiles(1, 576, 336, 14),
     ),
     "llava-hf/llava-1.5-13b-hf": (
-        LlavaConfig, {"text_config": _vicuna(5120, 13824, 40, 40), "vision_config": _CLIP_L_336}, 576,
+        LlavaConfig, {"text_config": _vicuna(5120, 13824, 40, 40), "vision_config": _CLIP_L_336},
+        _tiles(1, 576, 336, 14),
     ),
     "HuggingFaceTB/SmolVLM-256M-Instruct": (
         Idefics3Config,
@@ -49,7 +71,7 @@ _PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, int]] = {
             "vision_config": {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
                               "num_attention_heads": 12, "image_size": 512, "patch_size": 16},
         },
-        13 * 64,  # 4 x 3 tiles and the whole picture
+        _tiles(13, 64, 512, 16),  # 4 x 3 tiles and the whole picture
     ),
     "HuggingFaceTB/SmolVLM-Instruct": (
         Idefics3Config,
@@ -60,7 +82,7 @@ _PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, int]] = {
             "vision_config": {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27,
                               "num_attention_heads": 16, "image_size": 384, "patch_size": 14},
         },
-        13 * 81,
+        _tiles(13, 81, 384, 14),
     ),
     "Qwen/Qwen2-VL-7B-Instruct": (
         Qwen2VLConfig,
@@ -72,70 +94,122 @@ _PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, int]] = {
             "vision_config": {"depth": 32, "embed_dim": 1280, "hidden_size": 3584, "num_heads": 16, "mlp_ratio": 4,
                               "patch_size": 14},
         },
-        391,  # 23 x 17 merged patches of 28 pixels
+        Picture(391, 4 * 391, 4 * 391 * 14**2 * 3 * 2),  # 23 x 17 merged patches of 28 pixels, twice as two frames
     ),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Size:
-    """A model's shapes: parameters (all, and of its LoRA); width, layers and vocabulary of its language model; tokens
-    of a picture.
+    """A model's shapes.
+
+    parameters: all; tower: those of the vision tower; looked_up: of an embedding table that is not the output's, too;
+    lora: of LoRA and layers trained whole, of which in_tower are on the tower; full: those that `finetune.full` names.
+    width, inner (of the MLP), heads (width of all queries), layers
+    and vocabulary of its language model; tower_width, tower_layers; adapted: names of modules with LoRA, numbers left
+    out; largest: elements of the largest parameter of `lora`.
     """
 
     parameters: int
+    tower: int
+    looked_up: int
     lora: int
+    in_tower: int
+    largest: int
+    rank: int
     width: int
+    inner: int
+    heads: int
     layers: int
     vocabulary: int
-    image_tokens: int
-    adapted: frozenset[str]  # names of modules with LoRA, numbers left out
-    full: int = 0  # weights that `finetune.full` names
+    tower_width: int
+    tower_layers: int
+    picture: Picture
+    adapted: frozenset[str]
+    full: int = 0
+
+
+def config_of(path: str) -> PretrainedConfig | None:
+    """The config of a model, by its own file where that is at hand, else the published one; None where neither is."""
+    try:
+        return AutoConfig.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError):
+        if path not in _PUBLISHED:
+            return None
+        kind, arguments, _ = _PUBLISHED[path]
+        return kind(**copy.deepcopy(arguments))
+
+
+def picture_of(model: Model, config: PretrainedConfig) -> Picture:
+    """What `model` makes of a picture of 640 x 480 pixels.
+
+    By its processor where that is at hand, else as published, else as if it were one square for the tower.
+    """
+    cached = None if Path(model.path).is_dir() else try_to_load_from_cache(model.path, "preprocessor_config.json")
+    if not Path(model.path).is_dir() and not isinstance(cached, str):
+        vision = config.vision_config
+        side, patch = getattr(vision, "image_size", 336), getattr(vision, "patch_size", 14)
+        return _PUBLISHED[model.path][2] if model.path in _PUBLISHED else _tiles(1, (side // patch) ** 2, side, patch)
+    made = tensors_of(load_processor(model), Image.new("RGB", (640, 480)))
+    pixels, grid = made["pixel_values"], made.get("image_grid_thw")
+    patches = pixels.numel() // (3 * config.vision_config.patch_size**2) if grid is None else int(grid.prod())
+    return Picture(made["input_ids"].shape[1], patches, pixels.numel())
 
 
 def size_of(model: Model, full: str | None = None) -> Size | None:
     """The size of `model`, and of what `full` (`finetune.full`) names of it, by its own config where that is at hand,
     else by the published one; None where neither is.
 
-    The model is laid out without memory, so that LoRA's targets and `full` are tried on its real modules. Raises
-    InputError where they match none, and where `model` reads no images.
+    Raises InputError as `laid_out` does, and where `model` reads no images.
     """
-    try:
-        config, tokens = AutoConfig.from_pretrained(model.path, local_files_only=True), None
-    except (OSError, ValueError):
-        if model.path not in _PUBLISHED:
-            return None
-        kind, arguments, tokens = _PUBLISHED[model.path]
-        config = kind(**arguments)
-    vision = getattr(config, "vision_config", None)
-    if vision is None:
+    config = config_of(model.path)
+    if config is None:
+        return None
+    if getattr(config, "vision_config", None) is None:
         raise InputError(f"model.path: {model.path} has no vision tower; give an image-text-to-text model")
-    if tokens is None:
-        tokens = (
-            _PUBLISHED[model.path][2]
-            if model.path in _PUBLISHED
-            else (getattr(vision, "image_size", 336) // getattr(vision, "patch_size", 14)) ** 2
-        )
+    return laid_out(config, model.lora, picture_of(model, config), model.path, full)
+
+
+def laid_out(config: PretrainedConfig, lora: Lora, picture: Picture, path: str = "", full: str | None = None) -> Size:
+    """The size of a model of `config`, laid out without memory, so that LoRA's targets and `full` are tried on its real
+    modules.
+
+    Raises InputError where they match none, and where `config` is of no image-text-to-text model.
+    """
     with torch.device("meta"), no_init_weights():
         try:
             base = AutoModelForImageTextToText.from_config(config)
         except ValueError as error:
-            raise InputError(
-                f"model.path: {model.path} is no image-text-to-text model ({first_line(error)})"
-            ) from error
+            raise InputError(f"model.path: {path} is no image-text-to-text model ({first_line(error)})") from error
         n_full = sum(p.numel() for p in trainable(unfrozen(base.requires_grad_(False), full)).values()) if full else 0
-        laid_out = add_lora(base.requires_grad_(False), model.lora, 0)
-    lora = trainable(laid_out)
-    text = config.get_text_config()
+        model = add_lora(base.requires_grad_(False), lora, 0)
+    adapters, text, vision = trainable(model), config.get_text_config(), config.vision_config
+    own = {name: p.numel() for name, p in model.named_parameters() if "lora_" not in name and not is_whole(name)}
+    tied = base.get_output_embeddings().weight is base.get_input_embeddings().weight
+    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     return Size(
-        parameters=sum(p.numel() for p in laid_out.parameters()) - sum(p.numel() for p in lora.values()),
-        lora=sum(p.numel() for p in lora.values()),
+        parameters=sum(own.values()),
+        tower=sum(n for name, n in own.items() if in_tower(name)),
+        looked_up=0 if tied else base.get_input_embeddings().weight.numel(),
+        lora=sum(p.numel() for p in adapters.values()),
+        in_tower=sum(p.numel() for name, p in adapters.items() if in_tower(name)),
+        largest=max(p.numel() for p in adapters.values()),
+        rank=lora.rank,
         width=text.hidden_size,
+        inner=getattr(text, "intermediate_size", 4 * text.hidden_size),
+        heads=text.num_attention_heads * head,
         layers=text.num_hidden_layers,
         vocabulary=text.vocab_size,
-        image_tokens=tokens,
+        tower_width=getattr(vision, "embed_dim", vision.hidden_size),
+        tower_layers=getattr(vision, "num_hidden_layers", None) or vision.depth,
+        picture=picture,
         adapted=frozenset(
-            ".".join(part for part in name.split(".") if not part.isdigit()).split(".lora_")[0] for name in lora
+            ".".join(part for part in name.split(".") if not part.isdigit()).split(".lora_")[0] for name in adapters
         ),
         full=n_full,
     )
+
+
+def in_tower(name: str) -> bool:
+    """Whether a parameter sees patches; a connector's sees what they are merged into, a token each."""
+    return bool(re.search(r"vision_tower|vision_model|visual\.(blocks|patch_embed)", name))

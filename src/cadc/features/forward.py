@@ -16,8 +16,9 @@ from peft import PeftModel
 from torch.nn import functional as F
 
 from cadc.gradients.influence import token_batches
-from cadc.model.batches import collate, model_inputs
+from cadc.model.batches import model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
+from cadc.model.stream import stretches, token_lengths
 from cadc.training.answers import answer_scores
 from cadc.training.snapshots import Snapshot, restore
 
@@ -102,26 +103,33 @@ def row_features(
     tokenizer = rows.processor.tokenizer
     special = torch.tensor(sorted(i for i, token in tokenizer.added_tokens_decoder.items() if token.special))
     modules, device = attention_outputs(model, n_layers), next(model.parameters()).device
-    lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
     out = {name: np.zeros((len(snapshots), len(which)), np.float32) for name in BY_SNAPSHOT}
-    for t, snapshot in enumerate(snapshots):
-        restore(model, snapshot)
-        is_last = t == len(snapshots) - 1
-        with watched(modules if is_last else []) as seen:
-            for at in token_batches(lengths, batch_tokens):
-                batch = collate([rows[int(which[i])] for i in at], tokenizer.pad_token_id)
-                inputs = model_inputs(batch, device)
-                labels = inputs.pop("labels")
-                made = model(**inputs, use_cache=False, output_hidden_states=is_last)
-                scores = answer_scores(made.logits, labels) | {"entropy": first_token_entropy(made.logits, labels)}
-                for name in BY_SNAPSHOT:
-                    out[name][t, at] = scores[name].cpu().numpy()
-                if is_last:
-                    there, is_image = inputs["attention_mask"] == 1, inputs["input_ids"] == image_token
-                    is_text = there & text_tokens(inputs["input_ids"], is_image, special.to(device))
-                    for name, array in _representations(made.hidden_states[-1], seen, there, is_image, is_text).items():
-                        out.setdefault(name, np.zeros((len(which), *array.shape[1:]), array.dtype))[at] = array
+    places = token_batches(token_lengths(rows, which), batch_tokens)
+    for stretch in stretches(rows, which, places, tokenizer.pad_token_id):
+        for t, snapshot in enumerate(snapshots):
+            restore(model, snapshot)
+            is_last = t == len(snapshots) - 1
+            with watched(modules if is_last else []) as seen:
+                for at, batch in stretch:
+                    inputs = model_inputs(batch, device)
+                    labels = inputs.pop("labels")
+                    made = model(**inputs, use_cache=False, output_hidden_states=is_last)
+                    scores = answer_scores(made.logits, labels) | {"entropy": first_token_entropy(made.logits, labels)}
+                    for name in BY_SNAPSHOT:
+                        out[name][t, at] = scores[name].cpu().numpy()
+                    if is_last:
+                        found = _representations(
+                            made.hidden_states[-1], seen, *_masks(inputs, image_token, special.to(device))
+                        )
+                        for name, array in found.items():
+                            out.setdefault(name, np.zeros((len(which), *array.shape[1:]), array.dtype))[at] = array
     return out
+
+
+def _masks(inputs: dict[str, torch.Tensor], image_token: int, special: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Which tokens of a batch are there, those of images, and `text_tokens`: bool [B, L] each."""
+    there, is_image = inputs["attention_mask"] == 1, inputs["input_ids"] == image_token
+    return there, is_image, there & text_tokens(inputs["input_ids"], is_image, special)
 
 
 def text_tokens(ids: torch.Tensor, is_image: torch.Tensor, special: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,8 @@ class Direction:
     released: m' / sqrt(v' + 1e-8), no bias correction, so that directions of small v are momentum. `sgd` is the
     gradient itself. All but that is times the parameter's rate as a share of the run's (ours: 1 but for layers trained
     whole), so that the run's rate times the direction is the step. With `momentum` = rate b1 m / c1, `variance` =
-    b2 v / c2 and `own(name)` = rate (1 - b1) / c1 it is (own g + momentum) / (sqrt(square g^2 + variance) + eps).
+    b2 v / c2 and `own(name)` = rate (1 - b1) / c1 it is (own g + momentum) / (sqrt(square g^2 + variance) + eps). Only
+    the moments that an update takes are put on `device`: sgd takes none, adamw_own no m.
     """
 
     def __init__(self, snapshot: Snapshot, update: Update, device: torch.device):
@@ -32,13 +33,17 @@ class Direction:
         )
         self._own, self.square = (1 - snapshot.beta1) / correction1, (1 - snapshot.beta2) / correction2
         self._rate = snapshot.rate
-        keep = 0.0 if update == "adamw_own" else snapshot.beta1 / correction1
-        self.momentum = {
-            name: (keep * self._rate(name) * m).flatten().to(device) for name, m in snapshot.exp_avg.items()
-        }
-        self.variance = {
-            name: (snapshot.beta2 / correction2 * v).flatten().to(device) for name, v in snapshot.exp_avg_sq.items()
-        }
+        self.momentum: dict[str, torch.Tensor] = {}
+        self.variance: dict[str, torch.Tensor] = {}
+        if update == "sgd":
+            return
+        keep = snapshot.beta1 / correction1
+        for name, v in snapshot.exp_avg_sq.items():
+            self.variance[name] = (snapshot.beta2 / correction2 * v).flatten().to(device)
+            if update == "adamw_own":
+                self.momentum[name] = torch.zeros((), device=device).expand(v.numel())  # one number in memory
+            else:
+                self.momentum[name] = (keep * self._rate(name) * snapshot.exp_avg[name]).flatten().to(device)
         if less:
             self.epsilon = 0.0
             self.variance = {name: v + _EPSILON_LESS for name, v in self.variance.items()}

@@ -18,15 +18,17 @@ from cadc.config.params import Capture
 from cadc.gradients.adamw import Direction, Update
 from cadc.gradients.per_sample import PerSampleGradients
 from cadc.gradients.sketch import make_sketch
-from cadc.model.batches import collate
 from cadc.model.encode import EncodedRows
+from cadc.model.stream import Batch, stretches, token_lengths
 from cadc.training.snapshots import Snapshot, restore
 
+#: Of one parameter's row gradients at once: it bounds batches of many short rows where a connector is trained whole,
+#: with 17 million weights a row in LLaVA-1.5-7B.
+GRADIENT_BYTES = 1 << 30
 _FIX = (
     "at the proxy's snapshot after step {step}: look at these rows or leave them out; where they are many, lower "
     "proxy.learning_rate or set model.dtype: float32"
 )
-_AT_ONCE = 1 << 28  # coordinates of row gradients of which directions are held: a connector has 17 million a row
 
 
 class SketchedDirections:
@@ -46,55 +48,69 @@ class SketchedDirections:
         )
 
     def batches(
-        self, rows: EncodedRows, which: np.ndarray, snapshot: Snapshot
-    ) -> Iterator[tuple[np.ndarray, torch.Tensor, np.ndarray, np.ndarray]]:
-        """Yields (positions in `which`, sketches float32 [B, width], squared gradient norms [B], losses [B])."""
-        for at, (sketches,), norms, losses in self.views(rows, which, snapshot, (self.capture.update,)):
-            yield at, sketches, norms, losses
+        self, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot]
+    ) -> Iterator[tuple[int, np.ndarray, torch.Tensor, np.ndarray, np.ndarray]]:
+        """Yields (snapshot's place, positions in `which`, sketches float32 [B, width], squared gradient norms [B],
+        losses [B])."""
+        for t, at, (sketches,), norms, losses in self.views(rows, which, snapshots, (self.capture.update,)):
+            yield t, at, sketches, norms, losses
 
     def views(
-        self, rows: EncodedRows, which: np.ndarray, snapshot: Snapshot, updates: tuple[Update, ...]
-    ) -> Iterator[tuple[np.ndarray, list[torch.Tensor], np.ndarray, np.ndarray]]:
+        self, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot], updates: tuple[Update, ...]
+    ) -> Iterator[tuple[int, np.ndarray, list[torch.Tensor], np.ndarray, np.ndarray]]:
         """`batches` with one sketch of the rows' directions for each of several updates, all from one backward pass.
 
         Rows are batched by length, as many as `capture.batch_tokens` holds, so that little is padded and memory does
-        not grow with the longest row; the positions say which rows they are. A row whose gradient is zero has direction
-        zero (ours): AdamW would move it by the momentum that all rows share, and it would look like the purest of all.
-        Raises InputError naming rows whose loss, gradient or direction is not finite, or too long for float32 squares.
+        not grow with the longest row; the positions say which rows they are. A row is encoded once: stretches of
+        batches pass through one snapshot after the other. A row whose gradient is zero has direction zero (ours): AdamW
+        would move it by the momentum that all rows share, and it would look like the purest of all. Raises InputError
+        naming rows whose loss, gradient or direction is not finite, or too long for float32 squares.
         """
-        restore(self.model, snapshot)
-        directions = [Direction(snapshot, update, self.device) for update in updates]
-        lengths = np.array([len(rows[int(row)]["input_ids"]) for row in which])
-        with self.gradients as gradients:
-            for at in token_batches(lengths, self.capture.batch_tokens):
-                sketches = [self.sketch.zeros(len(at)) for _ in updates]
-                squared = torch.zeros(len(at), device=self.device)
+        for stretch in self.stretches(rows, which):
+            for t, snapshot in enumerate(snapshots):
+                restore(self.model, snapshot)
+                directions = [Direction(snapshot, update, self.device) for update in updates]
+                with self.gradients:
+                    for at, batch in stretch:
+                        sketches, norms, losses = self.sketched(batch, snapshot, directions)
+                        squares = sum(x.square().sum(1) for x in sketches)
+                        made = {"loss": losses, "gradient": norms, "update direction": squares}
+                        made = {name: values.cpu().numpy() for name, values in made.items()}
+                        refuse_not_finite(made, 0, rows.ids(which[at]), fix=_FIX.format(step=snapshot.step))
+                        yield t, at, sketches, made["gradient"], made["loss"]
 
-                def consume(name: str, made: torch.Tensor, sketches=sketches, squared=squared) -> None:
-                    squared.add_(torch.linalg.vector_norm(made, dim=1).square_(), alpha=snapshot.rate(name))
-                    step = max(1, _AT_ONCE // made.shape[1])
-                    for some in (slice(start, start + step) for start in range(0, len(made), step)):
-                        for direction, out in zip(directions, sketches, strict=True):
-                            self.sketch.add_direction(name, made[some], direction, out[some])
+    def stretches(self, rows: EncodedRows, which: np.ndarray) -> Iterator[list[tuple[np.ndarray, Batch]]]:
+        """Batches of rows `which` with their positions, in stretches; see `views`."""
+        most = max(1, GRADIENT_BYTES // (4 * max(self.gradients.sizes)))
+        places = token_batches(token_lengths(rows, which), self.capture.batch_tokens, most)
+        return stretches(rows, which, places, self.pad_id)
 
-                losses = gradients(collate([rows[int(which[i])] for i in at], self.pad_id), consume)
-                for sketch in sketches:
-                    sketch[squared == 0] = 0
-                made = {
-                    "loss": losses,
-                    "gradient": squared,
-                    "update direction": sum(x.square().sum(1) for x in sketches),
-                }
-                made = {name: values.cpu().numpy() for name, values in made.items()}
-                refuse_not_finite(made, 0, rows.ids(which[at]), fix=_FIX.format(step=snapshot.step))
-                yield at, sketches, made["gradient"], made["loss"]
+    def sketched(
+        self, batch: Batch, snapshot: Snapshot, directions: list[Direction]
+    ) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
+        """One batch at `snapshot`, whose weights the model has, within `self.gradients`: its sketches, float32
+        [B, width] for each of `directions`; squared gradient norms, each parameter's times its rate; losses, both
+        float32 [B]."""
+        n_rows = len(batch["input_ids"])
+        sketches, squared = [self.sketch.zeros(n_rows) for _ in directions], torch.zeros(n_rows, device=self.device)
+
+        def consume(name: str, made: torch.Tensor) -> None:
+            squared.add_(torch.linalg.vector_norm(made, dim=1).square_(), alpha=snapshot.rate(name))
+            for direction, out in zip(directions, sketches, strict=True):
+                self.sketch.add_direction(name, made, direction, out)
+
+        losses = self.gradients(batch, consume)
+        for sketch in sketches:
+            sketch[squared == 0] = 0
+        return sketches, squared, losses
 
 
-def token_batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
-    """Positions in batches of similar length, each at most `budget` tokens with its padding (one row at least)."""
+def token_batches(lengths: np.ndarray, budget: int, most: int | None = None) -> list[np.ndarray]:
+    """Positions in batches of similar length, each at most `budget` tokens with its padding and `most` rows (one row at
+    least)."""
     batches, batch = [], []
     for i in np.argsort(lengths, kind="stable"):
-        if batch and lengths[i] * (len(batch) + 1) > budget:
+        if batch and (lengths[i] * (len(batch) + 1) > budget or len(batch) == most):
             batches.append(np.array(batch))
             batch = []
         batch.append(i)
@@ -111,20 +127,22 @@ def subtask_trajectories(
     n_subtasks, width]: their mean raw gradient, and the mean of their unit gradients (LESS, ICONS), a row without
     gradient adding zero.
     """
-    shape = (len(snapshots), n_subtasks, engine.sketch.width)
-    means = {name: np.zeros(shape, np.float64) for name in ("trajectories", "gradients", "unit_gradients")}
-    products = np.zeros((len(snapshots), len(subtask), len(subtask)), np.float32)
+    n, width = len(subtask), engine.sketch.width
+    means = {
+        name: np.zeros((len(snapshots), n_subtasks, width)) for name in ("trajectories", "gradients", "unit_gradients")
+    }
+    products = np.zeros((len(snapshots), n, n), np.float32)
     counts = np.bincount(subtask, minlength=n_subtasks)[:, None]
-    for t, snapshot in enumerate(snapshots):
-        own, raw = (np.zeros((len(subtask), engine.sketch.width), np.float32) for _ in range(2))
-        for at, (updates, gradients), _, _ in engine.views(
-            rows, np.arange(len(subtask)), snapshot, (engine.capture.update, "sgd")
-        ):
-            own[at], raw[at] = updates.cpu().numpy(), gradients.cpu().numpy()
-        for name, vectors in {"trajectories": own, "gradients": raw, "unit_gradients": unit(raw)}.items():
+    own, raw = (np.zeros((len(snapshots), n, width), np.float32) for _ in range(2))
+    for t, at, (updates, gradients), _, _ in engine.views(
+        rows, np.arange(n), snapshots, (engine.capture.update, "sgd")
+    ):
+        own[t, at], raw[t, at] = updates.cpu().numpy(), gradients.cpu().numpy()
+    for t in range(len(snapshots)):
+        for name, vectors in {"trajectories": own[t], "gradients": raw[t], "unit_gradients": unit(raw[t])}.items():
             np.add.at(means[name][t], subtask, vectors)
             means[name][t] /= counts
-        np.matmul(own, own.T, out=products[t])
+        np.matmul(own[t], own[t].T, out=products[t])
     return {name: mean.astype(np.float32) for name, mean in means.items()} | {"row_gram": products}
 
 
@@ -132,11 +150,11 @@ def row_gram(engine: SketchedDirections, rows: EncodedRows, n: int, snapshots: l
     """Inner products of the directions of the first `n` rows, as in `subtask_trajectories`: float32 [n_snapshots, n,
     n]."""
     products = np.zeros((len(snapshots), n, n), np.float32)
-    for t, snapshot in enumerate(snapshots):
-        own = np.zeros((n, engine.sketch.width), np.float32)
-        for at, updates, _, _ in engine.batches(rows, np.arange(n), snapshot):
-            own[at] = updates.cpu().numpy()
-        np.matmul(own, own.T, out=products[t])
+    own = np.zeros((len(snapshots), n, engine.sketch.width), np.float32)
+    for t, at, updates, _, _ in engine.batches(rows, np.arange(n), snapshots):
+        own[t, at] = updates.cpu().numpy()
+    for t in range(len(snapshots)):
+        np.matmul(own[t], own[t].T, out=products[t])
     return products
 
 
@@ -166,13 +184,12 @@ def row_influence(
     out |= {name: np.zeros((len(snapshots), n), np.float32) for name in ("norm", "self_influence", "loss")}
     if engine.capture.keep_sketches:
         out["sketches"] = np.zeros((len(snapshots), n, engine.sketch.width), np.float32)
-    for t, snapshot in enumerate(snapshots):
-        targets = torch.tensor(trajectories[t]).to(engine.device)
-        for at, sketches, norms, losses in engine.batches(rows, which, snapshot):
-            out["influence"][t, at] = (sketches @ targets.T).cpu().numpy()
-            out["norm"][t, at] = sketches.norm(dim=1).cpu().numpy()
-            out["self_influence"][t, at] = snapshot.lr * norms
-            out["loss"][t, at] = losses
-            if "sketches" in out:
-                out["sketches"][t, at] = sketches.cpu().numpy()
+    targets = [torch.tensor(trajectory).to(engine.device) for trajectory in trajectories]
+    for t, at, sketches, norms, losses in engine.batches(rows, which, snapshots):
+        out["influence"][t, at] = (sketches @ targets[t].T).cpu().numpy()
+        out["norm"][t, at] = sketches.norm(dim=1).cpu().numpy()
+        out["self_influence"][t, at] = snapshots[t].lr * norms
+        out["loss"][t, at] = losses
+        if "sketches" in out:
+            out["sketches"][t, at] = sketches.cpu().numpy()
     return out

@@ -39,17 +39,17 @@ def row_matching(
     }
     out |= {name: np.zeros((len(snapshots), n), np.float32) for name in ("update_norm", "gradient_norm")}
     out |= {"gradient": np.zeros((n, match.keep_width), np.float16), "kept_norm": np.zeros(n, np.float32)}
-    for t, snapshot in enumerate(snapshots):
-        on_mean, on_units = (
-            torch.tensor(targets[name][t]).to(engine.device).T for name in ("gradients", "unit_gradients")
-        )
-        for at, (updates, gradients), _, _ in engine.views(rows, which, snapshot, (match.update, "sgd")):
-            out["update_on_mean"][t, at] = (updates @ on_mean).cpu().numpy()
-            out["update_on_units"][t, at] = (updates @ on_units).cpu().numpy()
-            out["gradient_on_units"][t, at] = (gradients @ on_units).cpu().numpy()
-            out["update_norm"][t, at] = updates.norm(dim=1).cpu().numpy()
-            out["gradient_norm"][t, at] = gradients.norm(dim=1).cpu().numpy()
-            if t == match.keep_snapshot:
-                out["kept_norm"][at] = out["gradient_norm"][t, at]
-                out["gradient"][at] = unit(gradients.unflatten(1, (-1, match.keep_width)).sum(1).cpu().numpy())
+    on_mean, on_units = (
+        [torch.tensor(target).to(engine.device).T for target in targets[name]]
+        for name in ("gradients", "unit_gradients")
+    )
+    for t, at, (updates, gradients), _, _ in engine.views(rows, which, snapshots, (match.update, "sgd")):
+        out["update_on_mean"][t, at] = (updates @ on_mean[t]).cpu().numpy()
+        out["update_on_units"][t, at] = (updates @ on_units[t]).cpu().numpy()
+        out["gradient_on_units"][t, at] = (gradients @ on_units[t]).cpu().numpy()
+        out["update_norm"][t, at] = updates.norm(dim=1).cpu().numpy()
+        out["gradient_norm"][t, at] = gradients.norm(dim=1).cpu().numpy()
+        if t == match.keep_snapshot:
+            out["kept_norm"][at] = out["gradient_norm"][t, at]
+            out["gradient"][at] = unit(gradients.unflatten(1, (-1, match.keep_width)).sum(1).cpu().numpy())
     return out

@@ -3,6 +3,9 @@
 For a linear map y = x W^T the gradient of sample b is sum over positions of (dL/dy)^T x. Hooks on LoRA's two linears,
 and on layers trained whole, catch x and dL/dy, so the batch's summed weight gradients are never computed (as in
 Opacus, bergson and dattri).
+
+What is held of LoRA's A is the input of the layer that it adapts, in the model's own precision and not in PEFT's 32-bit
+copy of it: q, k and v (gate and up) read one tensor, which is held once.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from functools import partial
 
 import torch
 from peft import PeftModel
+from peft.tuners.lora import LoraLayer
 from torch.nn import functional as F
 
 from cadc.config.errors import InputError
@@ -39,8 +43,9 @@ def answer_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 class PerSampleGradients:
     """Collects the gradient of each row of a batch with respect to every parameter of `trainable(model)`.
 
-    Use as a context manager around any number of `__call__`s; these ask for no gradient meanwhile. `names` are the
-    parameters in the sorted order of `trainable(model)`, `sizes` their numbers of elements.
+    Use as a context manager around any number of `__call__`s; these ask for no gradient meanwhile, and the model is in
+    evaluation mode: dropout has no part in a row's gradient. `names` are the parameters in the sorted order of
+    `trainable(model)`, `sizes` their numbers of elements.
     """
 
     def __init__(self, model: PeftModel):
@@ -51,17 +56,24 @@ class PerSampleGradients:
         self._name_of = {id(parameter): name for name, parameter in self.parameters.items()}
         self._handles: list = []
         self._consume: Consume | None = None
+        self._uncast: dict[torch.nn.Module, torch.Tensor] = {}  # LoRA's A -> the input of the layer that runs now
 
     def __enter__(self) -> PerSampleGradients:
+        self.model.eval()
+        reached = 0
         for module in self.model.modules():
             for part in (getattr(module, "weight", None), getattr(module, "bias", None)):
                 if isinstance(module, torch.nn.Linear) and (name := self._name_of.get(id(part))):
                     part.requires_grad_(False)
                     self._handles.append(module.register_forward_hook(partial(self._on_forward, name)))
-        if len(self._handles) != len(self.names):
+                    reached += 1
+            if isinstance(module, LoraLayer):
+                before = partial(self._before_cast, list(module.lora_A.values()))
+                self._handles.append(module.get_base_layer().register_forward_hook(before))
+        if reached != len(self.names):
             self.__exit__()
             raise InputError(
-                f"model.lora.targets: {len(self.names) - len(self._handles)} of {len(self.names)} LoRA parameters are "
+                f"model.lora.targets: {len(self.names) - reached} of {len(self.names)} LoRA parameters are "
                 "not in linear layers; name linear layers alone, others have no per-sample gradients here"
             )
         return self
@@ -70,13 +82,18 @@ class PerSampleGradients:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        self._uncast.clear()
         for parameter in self.parameters.values():
             parameter.requires_grad_(True)
+
+    def _before_cast(self, adapters: list[torch.nn.Module], module: torch.nn.Module, inputs: tuple, output) -> None:
+        """The base layer runs first, on the very tensor that PEFT then casts for A."""
+        self._uncast.update(dict.fromkeys(adapters, inputs[0].detach()))
 
     def _on_forward(self, name: str, module: torch.nn.Linear, inputs: tuple, output: torch.Tensor) -> None:
         if not output.requires_grad:
             output.requires_grad_(True)  # below the first adapted layer nothing is differentiable: start the graph here
-        x = inputs[0].detach()
+        x = self._uncast.pop(module) if module in self._uncast else inputs[0].detach()
         if name.endswith(".bias"):  # of a layer trained whole: a weight whose input is 1
             x = x.new_ones(*x.shape[:-1], 1)
         self._calls[name] += 1

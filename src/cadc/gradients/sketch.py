@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Callable
 
 import numba
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from cadc.compute import console
 from cadc.gradients.adamw import Direction
 
 _BLOCK = 1024  # coordinates whose signs a Rademacher projection holds at a time
@@ -123,9 +125,28 @@ def _adamw_sketch(
 
 
 @functools.cache
-def _compiled():
-    """`_adamw_sketch` as one kernel per shape of parameter, for GPUs; batches vary in size."""
-    return torch.compile(_adamw_sketch, dynamic=True)
+def _compiled() -> Callable[..., torch.Tensor]:
+    """`_adamw_sketch` as one kernel per shape of parameter, for GPUs; batches vary in size.
+
+    Where it can't be compiled, for want of a C compiler or of Triton, the same operations one by one, which is said.
+    """
+    kernel = torch.compile(_adamw_sketch, dynamic=True)
+    works = True
+
+    def run(*args) -> torch.Tensor:
+        nonlocal works
+        if works:
+            try:
+                return kernel(*args)
+            except (torch._dynamo.exc.TorchDynamoException, RuntimeError) as error:
+                if isinstance(error, torch.OutOfMemoryError):
+                    raise
+                works = False
+                said = str(error).strip().partition("\n")[0]
+                console.line(f"torch.compile does not work here ({said}); sketches are made without, more slowly")
+        return _adamw_sketch(*args)
+
+    return run
 
 
 @numba.njit(error_model="numpy", cache=True)

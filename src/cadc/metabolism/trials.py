@@ -25,9 +25,8 @@ from cadc.evaluation.bench import Bench, answers, chat_of
 from cadc.evaluation.benchmarks import SHOWN, load_tasks
 from cadc.metabolism.index import FOLDER
 from cadc.model.conversation import to_messages
-from cadc.model.counting import Counting
+from cadc.model.counting import Counting, size_of
 from cadc.model.encode import encode_prompt, picture_rule, text_rule
-from cadc.model.fit import size_of
 from cadc.model.generate import generate_each
 from cadc.model.load import load_adapter, load_base, load_processor, release, save_adapter
 from cadc.training.answers import measured

@@ -9,8 +9,18 @@ from typing import Any
 from PIL import Image
 from transformers import ProcessorMixin
 
-from cadc.data.pictures import Size
+from cadc.data.pictures import Rule, Size, shown_size
 from cadc.model.encode import TOKEN_TYPES
+
+
+def size_of(image: dict, rule: Rule = "upright") -> Size:
+    """The size of a pool cell {bytes, path} as it is shown, from its file's head. Raises InputError naming the path."""
+    return shown_size(image, rule) if image["bytes"] is not None else _size_of_file(image["path"], rule)
+
+
+@lru_cache(1 << 20)  # many rows may show one file
+def _size_of_file(path: str | None, rule: Rule) -> Size:
+    return shown_size({"bytes": None, "path": path}, rule)
 
 
 class Counting:

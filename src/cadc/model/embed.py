@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import torch
 from transformers import PreTrainedModel, ProcessorMixin
 
-from cadc.model.batches import collate, model_inputs
+from cadc.model.batches import model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
+from cadc.model.stream import stretches, token_lengths
 
 
 @torch.inference_mode()
@@ -20,11 +23,10 @@ def embed_rows(
     the human turns, images and answers left out. Both come from the language model, so they share a space.
     """
     device = next(model.parameters()).device
-    by_length = np.argsort([len(rows[int(row)]["input_ids"]) for row in which], kind="stable")
+    by_length = np.argsort(token_lengths(rows, which), kind="stable")
+    places = [by_length[start : start + batch_size] for start in range(0, len(which), batch_size)]
     out: dict[str, np.ndarray] = {}
-    for start in range(0, len(which), batch_size):
-        at = by_length[start : start + batch_size]
-        batch = collate([rows[int(which[i])] for i in at], processor.tokenizer.pad_token_id)
+    for at, batch in chain.from_iterable(stretches(rows, which, places, processor.tokenizer.pad_token_id)):
         inputs = model_inputs(batch, device, with_labels=False)
         hidden = model(**inputs, output_hidden_states=True, use_cache=False).hidden_states[-1].float()
         is_image = inputs["input_ids"] == model.config.image_token_id

@@ -126,9 +126,9 @@ def _tokenize(
         images_end = len(ids)
         for name in PER_IMAGE:
             if name in made:
-                extra[name] = (
-                    torch.cat([extra[name], made[name]], int(tiled(name, made[name]))) if name in extra else made[name]
-                )
+                # Idefics3's mask of pixels has 8 bytes each, 40% of a row: the model asks where it is not zero
+                tensor = made[name].bool() if name == "pixel_attention_mask" else made[name]
+                extra[name] = torch.cat([extra[name], tensor], int(tiled(name, tensor))) if name in extra else tensor
     if _has_token_types(processor):
         extra[TOKEN_TYPES] = torch.tensor(types)
     return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels), **extra}, images_end
@@ -172,6 +172,15 @@ class EncodedRows(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return self.table.num_rows
 
+    def __contains__(self, row: int) -> bool:
+        """Whether a row is kept."""
+        return row in self._kept
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the next row will be kept."""
+        return self.keep and self._bytes < KEPT_BYTES
+
     def ids(self, which: np.ndarray) -> list[str]:
         """The ids of rows `which` int [n], as messages name them."""
         return [f"id {name}" for name in self.table["id"].take(which).to_pylist()]
@@ -183,7 +192,7 @@ class EncodedRows(torch.utils.data.Dataset):
         encoded = encode({**record, "row": row}, self.processor, self.max_length, self.long_rows == "cut")
         if "was" in encoded:
             self.cut[row] = encoded.pop("was")
-        if self.keep and self._bytes < KEPT_BYTES:
+        if self.has_room:
             self._kept[row] = encoded
             self._bytes += bytes_of(encoded)
         return encoded

@@ -1,34 +1,23 @@
 """Which rows a model can learn from, found before any model runs: tokens are counted, and no picture is decoded.
 
-Rows are encoded by the very code that encodes them for training, but for their pictures (`counting`).
+Rows are encoded by the very code that encodes them for training, with a processor that is shown sizes (`counting`).
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 
 from cadc.config.errors import InputError
 from cadc.config.model import Model
-from cadc.data.pictures import Rule, Size, shown_size
+from cadc.data.pictures import Size
 from cadc.data.probe import place_of, probe_rows
-from cadc.model.counting import Counting
+from cadc.model.counting import Counting, size_of
 from cadc.model.encode import encode, prompt
 from cadc.model.load import load_processor
-
-
-def size_of(image: dict, rule: Rule = "upright") -> Size:
-    """The size of a pool cell {bytes, path} as it is shown, from its file's head. Raises InputError naming the path."""
-    return shown_size(image, rule) if image["bytes"] is not None else _size_of_file(image["path"], rule)
-
-
-@lru_cache(1 << 20)  # many rows may show one file
-def _size_of_file(path: str | None, rule: Rule) -> Size:
-    return shown_size({"bytes": None, "path": path}, rule)
 
 
 class Fit:

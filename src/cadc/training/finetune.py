@@ -11,8 +11,8 @@ however many processes there are, and wherever a run was killed, they are the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from cadc.model.batches import collate, model_inputs, pack
 from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.folding import folded
 from cadc.model.load import trainable
+from cadc.model.stream import ahead
 from cadc.training.optimizer import clip, in_float32, parameter_groups, seed_dropout
 from cadc.training.parallel import add_up_gradients, shard_base, shares, total
 
@@ -48,6 +49,18 @@ def learnt(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     targets = F.pad(labels, (0, 1), value=IGNORE)[:, 1:]  # position i foretells token i + 1
     keep = targets != IGNORE
     return keep, targets[keep]
+
+
+def _stream(
+    rows: EncodedRows, schedule: Schedule, settings: Optimizer, rank: int, world: int, done: int
+) -> Iterator[dict[str, Any]]:
+    """The encoded rows that process `rank` takes from step `done` on, in order: made ahead of it, where the schedule is
+    known beforehand."""
+    size = settings.batch_size
+    starts = range(done * size, len(schedule), size)
+    steps = (shares(schedule[start : start + size], settings.micro_batch, rank, world)[0] for start in starts)
+    order = (int(row) for parts in steps for part in parts for row in part)
+    return ahead(rows, list(order)) if isinstance(schedule, np.ndarray) else (rows[row] for row in order)
 
 
 def finetune(
@@ -107,11 +120,12 @@ def _steps(
     if model_params.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
+    stream = _stream(rows, schedule, settings, rank, world, len(done))
     with folded(model):
         for i in console.track(range(len(done), n_steps), "fine-tune"):
             which = schedule[i * settings.batch_size : (i + 1) * settings.batch_size]
             parts, n_counted = shares(which, settings.micro_batch, rank, world)
-            batches = [batched([rows[int(row)] for row in part], pad_id) for part in parts]
+            batches = [batched([next(stream) for _ in part], pad_id) for part in parts]
             for batch in batches[n_counted:]:
                 batch["labels"].fill_(IGNORE)
             counts = [int((batch["labels"][:, 1:] != IGNORE).sum()) for batch in batches]
