@@ -142,7 +142,7 @@ def test_what_goes_with_a_picture_stays(folder, field):
         *({"has_image": False, "num_images": 0, "jpg": None, "vid": ""}, {"type": "vqa"}, {"topic": "video"}),
         *(
             {"prompt": "what ?"},
-            {"instruction": " What ?".lower()},
+            {"instruction": " what  ?"},
             {"prompt": [{"role": "user", "content": "what ?"}]},
         ),
         *({"points": 5}, {"region": "Asia"}, {"loss_weights": [1, 1]}, {"last_turn_only": False, "skip": 0, "keep": 1}),

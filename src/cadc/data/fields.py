@@ -86,7 +86,7 @@ def _check_learnt(name: str, value, what: str) -> None:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.replace(IMAGE_TOKEN, " ").split())
+    return " ".join(text.replace(IMAGE_TOKEN, " ").split()).casefold()
 
 
 def _turns_of(record: dict) -> list[dict]:
