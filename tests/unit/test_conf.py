@@ -1,5 +1,6 @@
 """conf/: what it composes is what is committed, every profile says the same things, and nothing is said twice."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,18 @@ def test_what_can_not_be_composed_is_named():
     with pytest.raises(InputError, match=r"mmt_val: aimed at .* and scored"):
         params_of("data=llava-665k", "evaluate.tasks=[mmt_val]")
     params_of("data=llava-665k", "evaluate.tasks=[mmt_val]", "data.probe=data/others")
+
+
+@pytest.mark.parametrize(
+    "value", ["/tmp/mine [1]", "/tmp/a,b", "/tmp/(a)", "/tmp/it's", "/tmp/é", "/tmp/a=b", '/tmp/"a" #1', "/tmp/[a]\\"]
+)
+def test_how_a_value_is_quoted_is_said(value):
+    with pytest.raises(InputError, match="put it into quotes, and all into others: ") as error:
+        composed([f"data.path={value}"])
+    said = shlex.split(str(error.value).rpartition("into others: ")[2])
+    assert composed(said).data.path == value
+    with pytest.raises(InputError, match="Could not override"):
+        composed(["data.pth=/tmp/a"])
 
 
 #: billions of parameters, as published
