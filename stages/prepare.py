@@ -8,6 +8,7 @@ that this file makes of it; DVC does not see the file's content: after another `
 `dvc repro -f -s prepare`.
 """
 
+from collections import deque
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -72,8 +73,18 @@ def write_benchmark_roots(params: Params) -> None:
     if data.score:
         tasks = params.evaluate.tasks
         copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks))
-        for part in dict.fromkeys(part for task in tasks for part in needs(task) if part.repository in copied):
-            check_benchmark(pictures_in(split_files(part.folder(roots["score"]), part.config, part.split)), **rules)
+        asked = {task: [part for part in needs(task) if part.repository in copied] for task in tasks}
+        files = {
+            part: split_files(part.folder(roots["score"]), part.config, part.split)
+            for parts in asked.values()
+            for part in parts
+        }
+        for task, parts in asked.items():
+            target = task.removesuffix("_static")
+            if target in REPOSITORY and any(files[part] for part in parts):
+                deque(probe_rows(roots["score"], target), 0)  # refuses cells that say nothing
+        for part in files:
+            check_benchmark(pictures_in(files[part]), **rules)
 
 
 def compare_pictures(params: Params) -> None:

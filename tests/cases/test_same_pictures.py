@@ -69,7 +69,8 @@ def test_pool_rows_with_pictures_that_are_scored_are_named(folder, prepare, caps
 
 def hub(root, repository, split, image, **fields):
     columns = MMT_COLUMNS if repository == MMT else POPE_COLUMNS
-    row = {**dict.fromkeys(columns, "A"), "index": 0, "id": "0", "image": {"bytes": image, "path": None}, **fields}
+    cells = {"index": 0, "id": "0", "answer": "A" if repository == MMT else "yes"}
+    row = {**dict.fromkeys(columns, "A"), **cells, "image": {"bytes": image, "path": None}, **fields}
     write_split(root / repository, "default", split, [{k: v for k, v in row.items() if k in columns}], columns)
     write_card(root / repository, {"default": [split]})
 
