@@ -133,14 +133,15 @@ def choice(folder, *changes):
     return read_choice(folder / "mmt.tsv", Checker(folder))["probe"][0]
 
 
-@pytest.mark.parametrize("empty", ["nan", "NaN", "NAN", " nan "])
+@pytest.mark.parametrize("empty", ["nan", "NaN", "NAN", " nan ", "<NA>"])
 def test_what_pandas_writes_for_an_empty_cell_is_empty(pictures, empty):
-    made = choice(pictures, {"C": empty, "J": empty, "image": empty, "c": empty})
+    made = choice(pictures, {"C": empty, "D": empty} | dict.fromkeys(("J", "c", "image"), "nan"))
     assert made["C"] is None and made["B"] == "y"
 
 
 REFUSED = [
     ({"question": "nan"}, "line 2, index 0: question is 'nan', an empty cell"),
+    ({"question": "<NA>"}, "question is '<NA>', an empty cell"),
     ({"question": "None"}, "question is 'None'"),
     ({"category": "NaN"}, "category is 'NaN', an empty cell"),
     ({"l2-category": "null"}, "l2-category is 'null'"),
@@ -308,3 +309,9 @@ def test_questions_of_another_kind_are_called_what_they_are(tmp_path):
         (tmp_path / name).write_bytes(gzip.compress(b"index\n"))
         with pytest.raises(PoolError, match=f"{name}: it is compressed by gzip; unpack it"):
             read(tmp_path / name, Checker(tmp_path))
+
+
+def test_a_key_with_braces_that_stands_twice_is_named(tmp_path):
+    (tmp_path / "pool.jsonl").write_text('{"id": "a", "{b}": 1, "{b}": 2}\n')
+    with pytest.raises(PoolError, match=r"row id a: names '\{b\}' twice in one object \(line 1\); keep one of the two"):
+        read_pool(tmp_path / "pool.jsonl", None)

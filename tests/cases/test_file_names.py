@@ -90,6 +90,8 @@ COUNTED = [
     ("part1of3", "part0of3, part2of3 are missing, 2 of 3"),
     ("default/train/0000-of-0002", "0001-of-0002"),
     ("part-00000-of-00002-c000.gz", "part-00001-of-00002"),
+    ("train (1 of 3)", r"train \(2 of 3|train \(0 of 3"),
+    ("train [2-of-2]", "train .1-of-2"),
     ("train-9-of-9", "train-1-of-9, train-2-of-9, train-3-of-9... are missing, 8 of 9"),
 ]
 
@@ -106,6 +108,7 @@ WHOLE = [
     ["train-9-of-10", *(f"train-{i}-of-10" for i in (10, 1, 2, 3, 4, 5, 6, 7, 8))],
     ["train-00000-of-00002-0a1b2c3d", "train-00001-of-00002-ffff0000"],
     ["train_0_of_1"],
+    ["train (1 of 2)", "train (2 of 2)"],
 ]
 
 
@@ -120,6 +123,9 @@ def test_a_part_that_is_there_twice_and_one_too_many_are_refused(tmp_path):
     files(tmp_path / "a", "train-00000-of-00002-ab12", "train-00000-of-00002-ef12", "train-00001-of-00002-cd34")
     with pytest.raises(PoolError, match="ab12.parquet and train-00000-of-00002-ef12.parquet are one part of a set"):
         ids(tmp_path / "a")
+    files(tmp_path / "c", "train-0-of-1", "train-0-of-1 (1)")
+    with pytest.raises(PoolError, match="are one part of a set, there twice"):
+        ids(tmp_path / "c")
     files(tmp_path / "b", "train-0-of-2", "train-1-of-2", "train-2-of-2")
     with pytest.raises(PoolError, match=r"train-\*-of-2 are 3 files, more than their names say"):
         ids(tmp_path / "b")
@@ -128,6 +134,7 @@ def test_a_part_that_is_there_twice_and_one_too_many_are_refused(tmp_path):
 GAPS = [
     (["default/train/0000", "default/train/0002"], "train: 0001.parquet is not there, 1 in all"),
     (["default/train/0001"], "0000.parquet is not there"),
+    (["part-00001-c000.snappy"], r"part-00000-.*snappy.parquet is not there"),
     (["train-00000", "train-00002"], "train-00001.parquet is not there"),
     (["0", "1", "3"], "2.parquet is not there"),
     (["part1", "part2", "part5"], "part3.parquet, part4.parquet are not there, 2 in all"),

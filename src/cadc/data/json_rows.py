@@ -38,14 +38,14 @@ class Unusable:
 class _Decoder(json.JSONDecoder):
     def __init__(self, **how):
         super().__init__(object_pairs_hook=self._object, **how)
-        self.fault: str | None = None
+        self.fault: tuple[str, str] | None = None  # what is wrong, and the fix
 
     def _object(self, pairs: list[tuple[str, object]]) -> dict:
         made = dict(pairs)
         if len(made) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            self.fault = f"names {twice!r} twice in one object (line {{}}); keep one of the two"
+            self.fault = f"names {twice!r} twice in one object", "keep one of the two"
         return made
 
     def value(self, text: str, at: int, line: int) -> tuple[object, int]:
@@ -58,7 +58,8 @@ class _Decoder(json.JSONDecoder):
         except ValueError:  # Python turns no more digits into a number
             return _Patient().value(text, at, line)
         if self.fault is not None:
-            value = Unusable(value.get("id") if isinstance(value, dict) else None, self.fault.format(line))
+            what, fix = self.fault
+            value = Unusable(value.get("id") if isinstance(value, dict) else None, f"{what} (line {line}); {fix}")
         return value, end
 
 
@@ -72,7 +73,7 @@ class _Patient(_Decoder):
         try:
             return int(digits)
         except ValueError:
-            self.fault = f"holds a number of {len(digits)} digits, {digits[:10]}... (line {{}}); write it as a text"
+            self.fault = f"holds a number of {len(digits)} digits, {digits[:10]}...", "write it as a text"
             return None
 
 

@@ -30,6 +30,7 @@ _SAME = {
     "image": {"imagepath", *_PATH},
     "image_path": _PATH,
 }
+_MISSING = ("nan", "<na>")  # what pandas writes for an empty cell, and nobody as a text
 _DATA_URI = re.compile(r"\s*data:[^,]{0,100};base64,", re.IGNORECASE)
 
 
@@ -70,7 +71,7 @@ def picture_of(record: dict, checker: Checker) -> dict:
 def check_given(text: str, name: str) -> None:
     """Refuse a cell that says nothing, or what pandas writes for it, and one that can't be shown."""
     _check_shown(text, name)
-    if not given(text):
+    if not given(text) or text.strip().lower() in _MISSING:
         fail(f"{name} is {shown(text)}, an empty cell; fill it in or remove the row")
 
 
@@ -91,7 +92,7 @@ def options_of(record: dict) -> dict[str, str | None]:
     """
     options = {letter: (record.get(letter) or "").strip() or None for letter in OPTIONS}
     for letter, text in options.items():
-        if text is not None and text.lower() == "nan":
+        if text is not None and text.lower() in _MISSING:
             options[letter] = None
         elif text is not None and not given(text) and letter != record["answer"]:
             fail(

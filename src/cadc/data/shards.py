@@ -11,11 +11,12 @@ from typing import NamedTuple
 from cadc.config.errors import InputError
 from cadc.data.reasons import some
 
-#: `train-00000-of-00002`, `train_0_of_2.snappy`, `00000-of-00002`: before the number, the number, its count, the rest.
-_SHARD = re.compile(r"(.*?)(\d+)([-_. ]*of[-_. ]*(\d+))((?:[-_. ].*)?)\.parquet", re.IGNORECASE)
-#: Parts of the rest that say nothing: hashes, compressions, Spark's attempts, a browser's second copy.
+#: `train-00000-of-00002`, `train_0_of_2.snappy`, `a (1 of 2)`: before the number, the number, its count, the rest.
+_SHARD = re.compile(r"(.*?)(\d+)([-_. ]*of[-_. ]*(\d+))((?:[-_. )\]].*)?)\.parquet", re.IGNORECASE)
+_COPY = re.compile(r" ?\(\d+\)")  # a browser's second download
+#: Parts of the rest that say nothing: hashes, compressions, Spark's attempts.
 _NO_WORD = re.compile(
-    r"[0-9a-f]{4,}|c\d+|snappy|gz|gzip|zstd?|lz4|br|brotli|lzo|uncompressed|none|\(\d+\)|copy|", re.IGNORECASE
+    r"[0-9a-f]{4,}|c\d+|snappy|gz|gzip|zstd?|lz4|br|brotli|lzo|uncompressed|none|copy|", re.IGNORECASE
 )
 _HASH = re.compile(
     r"(?<![0-9a-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{4,})(?![0-9a-z])"
@@ -50,7 +51,7 @@ def shard_of(file: Path) -> Shard | None:
     if match is None:
         return None
     head, number, of, n, rest = match.groups()
-    words = "-".join(part for part in re.split(r"[-_. ]", rest) if not _NO_WORD.fullmatch(part))
+    words = "-".join(part for part in re.split(r"[-_. )\]]", _COPY.sub("", rest)) if not _NO_WORD.fullmatch(part))
     return Shard(head, int(number), len(number), of, int(n), words)
 
 
@@ -134,7 +135,7 @@ def _lacking(names: list[str], ending: str) -> Iterator[list[str]]:
             rows[tuple(_NUMBER.split(plain))].append(_NUMBER.findall(plain))
     for words, numbers in rows.items():
         several = [k for k, column in enumerate(zip(*numbers)) if len({*column}) > 1]
-        alone = len(numbers) == 1 and words == ("", "") and ending != "/"  # 0001.parquet
+        alone = len(numbers) == 1 and ending != "/" and (words == ("", "") or words[0] == "part-")  # 0001.parquet
         if len(several) == 1 or alone:
             yield from _between(words, numbers, several[0] if several else 0, ending)
 
