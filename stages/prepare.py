@@ -11,6 +11,7 @@ that this file makes of it; DVC does not see the file's content: after another `
 """
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -77,13 +78,23 @@ def write_benchmark_roots(params: Params) -> None:
         copy_data_sets(Path(data.probe), roots["probe"], lying)
     if data.score:
         tasks = params.evaluate.tasks
-        parts = list(dict.fromkeys(part for task in tasks for part in needs(task)))
-        asked = {part.repository: [] for part in parts}
-        for part in parts:
-            asked[part.repository].append((part.config, part.split))
-        copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks), asked)
-        for part in (part for part in parts if part.repository in copied):
-            check_benchmark(pictures_in(split_files(part.folder(roots["score"]), part.config, part.split)), **rules)
+        wanted = list(dict.fromkeys(part for task in tasks for part in needs(task)))
+        splits = {part.repository: [] for part in wanted}
+        for part in wanted:
+            splits[part.repository].append((part.config, part.split))
+        copied = copy_data_sets(Path(data.score), roots["score"], repositories(tasks), splits)
+        asked = {task: [part for part in needs(task) if part.repository in copied] for task in tasks}
+        files = {
+            part: split_files(part.folder(roots["score"]), part.config, part.split)
+            for parts in asked.values()
+            for part in parts
+        }
+        for task, parts in asked.items():
+            target = task.removesuffix("_static")
+            if target in REPOSITORY and any(files[part] for part in parts):
+                deque(probe_rows(roots["score"], target, whole=True), 0)  # refuses cells that say nothing
+        for part in files:
+            check_benchmark(pictures_in(files[part]), **rules)
 
 
 def scored_pictures(tasks: list[str]) -> Scored:

@@ -12,7 +12,7 @@ from made_pictures import FINE, cell, chunk, file_of, flag, png, read, seen
 from PIL import Image
 
 from cadc.config.errors import InputError
-from cadc.data.checks import Checker, check_benchmark
+from cadc.data.checks import Checker, check_benchmark, check_image
 from cadc.data.damage import damage
 from cadc.data.hub_layout import POPE_COLUMNS, pictures_in, split_files, write_card, write_split
 from cadc.data.own_questions import write_own
@@ -227,6 +227,26 @@ def test_what_stands_beside_the_pixels_of_a_png_changes_nothing(beside, behind):
     row = bytes([200, 100, 50] * 16)
     made = seen(png(16, 8, 2, row, after=[beside]) if behind else png(16, 8, 2, row, beside))
     assert made.shape == (8, 16, 3) and (made == [200, 100, 50]).all()
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"iTXt", b"eXIf", b"gAMA", b"pHYs", b"prVt"])
+def test_a_wrong_checksum_beside_the_pixels_changes_nothing(kind, tmp_path):
+    row = bytes([200, 100, 50] * 16)
+    data = png(16, 8, 2, row, (kind, b"abcdefg"))
+    broken = data.replace(chunk(kind, b"abcdefg"), chunk(kind, b"abcdefg")[:-4] + b"\0\1\2\3")
+    assert broken != data and (seen(broken) == [200, 100, 50]).all()
+    check_image(broken, "a.png", 1, 1000, 200)
+    at = broken.index(b"IDAT") + 10
+    with pytest.raises(InputError, match="IDAT|damaged|decoded"):
+        check_image(broken[:at] + b"\0\0" + broken[at + 2 :], "a.png", 1, 1000, 200)
+
+
+def test_a_ratio_is_said_so_that_it_can_be_told_from_the_limit(tmp_path):
+    Image.new("RGB", (8, 1601)).save(tmp_path / "a.png")
+    with pytest.raises(
+        InputError, match="8x1601 pixels, 200.125 times as long as wide, above pool.max_image_ratio=200"
+    ):
+        check_image(tmp_path / "a.png", "a.png", 1, 10**6, 200)
 
 
 def test_many_texts_of_a_png_are_not_kept():

@@ -43,7 +43,7 @@ def table(rows, **how):
 
 
 @pytest.mark.parametrize("text", ["two\nlines", "a\ttab", 'says "stop"', '"Stop" where ?', "U+2028\u2028here",
-                                  "a\x0bb\x0cc\x85d\x1ce", "a\r\nb", '"', "nan", "一\u3000二"])  # fmt: skip
+                                  "a\x0bb\x0cc\x85d\x1ce", "a\r\nb", '"', "nan ?", "一\u3000二"])  # fmt: skip
 @pytest.mark.parametrize("ends, encoding", [("\n", "utf-8"), ("\r\n", "utf-8"), ("\n", "utf-8-sig")])
 def test_what_pandas_writes_is_read_as_it_was(folder, text, ends, encoding):
     made = choice(folder, table(questions({"question": text, "A": text}), lineterminator=ends), encoding)["probe"][0]
@@ -215,7 +215,7 @@ def test_lines_of_json_end_at_line_feeds_alone(folder, ends, mark):
         ({"text": "\u200b"}, "text is empty"),
         ({"text": 5}, "text is 5; write a text"),
         ({"label": True}, "label is True"),
-        ({"question_id": [1]}, r"question_id is \[1\]; write a text or a number"),
+        ({"question_id": [1]}, r"the question_id \[1\]; make it a text or a number"),
         ({"category": {"a": 1}}, "category is"),
         ({"image": 3}, "image is 3; write a text"),
         ({"question_id": float("nan")}, "line 1: lacks question_id; write"),

@@ -213,6 +213,21 @@ def test_a_probe_row_without_a_gradient_counts_as_nothing(discover):
     np.testing.assert_array_equal(made.partition, whole.partition)
 
 
+@pytest.mark.parametrize("empty", [[1], [0, 7], list(range(8))])
+def test_discovery_names_subtasks_of_which_no_row_has_a_gradient(empty, discover, tmp_path):
+    """Each would be a capability of its own, on which all draws agree."""
+    rows, subtask = probe_rows()
+    rows[np.isin(subtask, empty)] = 0
+    with pytest.raises(InputError, match=f"of {len(empty)} subtasks are zero: {', '.join(map(str, empty[:3]))}"):
+        consensus(grams(rows), subtask, np.ones(1), discover)
+    names = [{"name": f"kind {s}", "target": "pope"} for s in range(8)]
+    (tmp_path / "subtasks.json").write_text(json.dumps(names))
+    artifacts.save_array(tmp_path / "row_subtask.npy", subtask.astype(np.int32))
+    artifacts.save_array(tmp_path / "row_gram_run_0.npy", np.concatenate([grams(rows)[0]] * 2))
+    with pytest.raises(InputError, match=rf"row_gram_run_0.npy: .* zero: kind {empty[0]}"):
+        load_captured(tmp_path, ["pope"], None)
+
+
 @pytest.mark.parametrize("value", BAD)
 def test_discovery_names_the_file_and_the_subtask(value, tmp_path):
     rows, subtask = probe_rows()

@@ -113,7 +113,7 @@ def test_missing_files_of_a_split_are_named(tmp_path, capsys):
     parquet(tmp_path / "train-00000-of-00001.parquet", "old")
     with pytest.raises(PoolError, match="train is there in 1 and in 3 files: two downloads"):
         ids(tmp_path)
-    with pytest.raises(PoolError, match="no file of that name"):
+    with pytest.raises(PoolError, match="no parquet file of that name"):
         ids(tmp_path / "dev-*.parquet")
 
 

@@ -69,8 +69,16 @@ def test_pool_rows_with_pictures_that_are_scored_are_named(folder, prepare, caps
 
 def hub(root, repository, split, *images, **fields):
     columns = MMT_COLUMNS if repository == MMT else POPE_COLUMNS
+    answer = "A" if repository == MMT else "yes"
     rows = [
-        {**dict.fromkeys(columns, "A"), "index": i, "id": str(i), "image": {"bytes": image, "path": None}, **fields}
+        {
+            **dict.fromkeys(columns, "A"),
+            "index": i,
+            "id": str(i),
+            "answer": answer,
+            "image": {"bytes": image, "path": None},
+            **fields,
+        }
         for i, image in enumerate(images)
     ]
     rows = [{k: v for k, v in row.items() if k in columns} for row in rows]

@@ -1,5 +1,6 @@
 """conf/: what it composes is what is committed, every profile says the same things, and nothing is said twice."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from cadc.compose.files import composed, files
+from cadc.config.errors import InputError
 from cadc.config.params import checked
 from cadc.doctor.published import size_of
 
@@ -106,6 +108,18 @@ def test_what_can_not_be_composed_is_named():
             composed([override])
     with pytest.raises(ValueError, match="data.path has no default: give it"):
         params_of("data=folder")
+
+
+@pytest.mark.parametrize(
+    "value", ["/tmp/mine [1]", "/tmp/a,b", "/tmp/(a)", "/tmp/it's", "/tmp/é", "/tmp/a=b", '/tmp/"a" #1', "/tmp/[a]\\"]
+)
+def test_how_a_value_is_quoted_is_said(value):
+    with pytest.raises(InputError, match="put it into quotes, and all into others: ") as error:
+        composed([f"data.path={value}"])
+    said = shlex.split(str(error.value).rpartition("into others: ")[2])
+    assert composed(said).data.path == value
+    with pytest.raises(InputError, match="Could not override"):
+        composed(["data.pth=/tmp/a"])
 
 
 #: billions of parameters, as published

@@ -10,6 +10,7 @@ import numpy as np
 
 from cadc.compute.finite import refuse_not_finite
 from cadc.config.errors import InputError
+from cadc.data.reasons import some
 
 
 def check_gram(gram: np.ndarray, names: Sequence[str] | None = None, what: str = "subtask") -> None:
@@ -21,6 +22,21 @@ def check_gram(gram: np.ndarray, names: Sequence[str] | None = None, what: str =
     fix = "look at its gradient: run `capture` again, which names the probe row"
     refuse_not_finite({"the inner product": own}, 1, names, what, fix)
     refuse_not_finite({"the inner product": gram}, 1, names, what, fix)
+
+
+def check_signal(row_gram: np.ndarray, subtask: np.ndarray, names: Sequence[str], what: str = "capture") -> None:
+    """Raise InputError naming the subtasks whose every probe row has a gradient of zero in all snapshots (ours).
+
+    row_gram [M, n, n] are the rows' inner products, subtask int [n] says whose they are, among names [S]. Such a
+    subtask would be a capability of its own on which all draws agree, and nothing could be aimed at it.
+    """
+    seen = np.diagonal(row_gram, axis1=1, axis2=2).any(0)
+    empty = [name for s, name in enumerate(names) if not seen[subtask == s].any()]
+    if empty:
+        raise InputError(
+            f"{what}: the gradients of all probe rows of {len(empty)} subtasks are zero: {some(empty)}; what "
+            "is learnt of these rows has no effect; look at their answers, or shorten the targets"
+        )
 
 
 def centered(gram: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from cadc import artifacts
-from cadc.capabilities.graph import capabilities, check_gram, communities
+from cadc.capabilities.graph import capabilities, check_gram, check_signal, communities
 from cadc.config.params import Discover
 from cadc.config.targets import target_name
 
@@ -33,7 +33,8 @@ class Captured:
 def load_captured(folder: Path, targets: Sequence[str], n_runs: int | None) -> Captured:
     """What the capture in `folder` holds of the `targets`, in its first `n_runs` proxy runs (all for None).
 
-    Raises InputError naming file, subtask and probe row where an inner product is not finite.
+    Raises InputError naming file, subtask and probe row where an inner product is not finite, and the subtasks whose
+    probe gradients are all zero.
     """
     everything = artifacts.read_json(folder / "subtasks.json")
     names = set(map(target_name, targets))
@@ -45,6 +46,7 @@ def load_captured(folder: Path, targets: Sequence[str], n_runs: int | None) -> C
     names = [f"{row} (of subtask {everything[of_row[row]]['name']})" for row in rows.tolist()]
     for path, row_gram in zip(runs, row_grams, strict=True):
         check_gram(row_gram, names, f"{path}: probe row")
+        check_signal(row_gram, np.searchsorted(kept, of_row[rows]), [everything[i]["name"] for i in kept], str(path))
     return Captured([everything[i] for i in kept], kept, np.searchsorted(kept, of_row[rows]), row_grams)
 
 
@@ -109,10 +111,12 @@ def consensus(
     run counts once, with all rows: of one run that is plain Leiden (CADC). The consensus partition is Leiden's on the
     graph of how often two subtasks fall together (Lancichinetti and Fortunato 2012): it is steadier than that of any
     one draw, or of all rows; and over several runs (ours) steadier than over one.
-    Raises InputError naming a probe row by number where an inner product is not finite.
+    Raises InputError naming a probe row by number where an inner product is not finite, and the subtasks whose probe
+    gradients are all zero.
     """
     for row_gram in row_grams:
         check_gram(row_gram, [f"{row} (of subtask {s})" for row, s in enumerate(subtask)], "probe row")
+        check_signal(row_gram, subtask, [str(s) for s in range(int(subtask.max()) + 1)])
     rngs = [[discover.seed, b] for b in range(discover.bootstrap)] or [None]
     grams = [
         drawn_gram(row_gram, subtask, None if rng is None else np.random.default_rng(rng))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import yaml
@@ -39,8 +41,26 @@ def composed(overrides: list[str], conf: Path = CONF, name: str = "config") -> D
         missing = str(error).splitlines()[0].rsplit(" ", 1)[-1]
         raise InputError(f"{missing} has no default: give it, {missing}=VALUE") from None
     except HydraException as error:
-        raise InputError(" ".join(str(error).split())) from None
+        raise InputError(" ".join(str(error).split()) + _quoted(overrides)) from None
     return params
+
+
+def _quoted(overrides: list[str]) -> str:
+    """How the first override is written whose value Hydra's grammar takes for more than a text; empty where none is."""
+    for override in overrides:
+        key, _, value = override.partition("=")
+        text = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + found[2].replace('"', '\\"'), value)
+        quoted = f'{key}="{text}"'
+        if value and not _is_text(override) and _is_text(quoted):
+            return f"; where {value} is a text, put it into quotes, and all into others: {shlex.quote(quoted)}"
+    return ""
+
+
+def _is_text(override: str) -> bool:
+    try:
+        return not OverridesParser.create().parse_override(override).is_sweep_override()
+    except HydraException:
+        return False
 
 
 def read_study(path: Path) -> Study:

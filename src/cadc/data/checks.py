@@ -7,6 +7,7 @@ pixel is decoded. Every reason says the value and what to do about it; who calls
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Iterable
 from functools import lru_cache, partial
@@ -21,7 +22,7 @@ from cadc.data.llava_rows import pictured
 from cadc.data.marks import picture_mark
 from cadc.data.pictures import file_digest, image_file, opened
 from cadc.data.pixels import Unreadable, upright_rgb
-from cadc.data.reasons import check_text, fail, shown
+from cadc.data.reasons import check_text, fail, is_blank, shown
 from cadc.data.turns import OutOfTurn, check_turns
 from cadc.data.wording import IMAGE_TOKEN
 
@@ -53,7 +54,7 @@ def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels
             if min(width, height) < min_side:
                 fail(f"{size}, below pool.min_image_side={min_side}; replace it or remove the row")
             if max(width, height) > max_ratio * min(width, height):
-                ratio = f"{max(width, height) / min(width, height):.0f} times as long as wide"
+                ratio = f"{max(width, height) / min(width, height):.6g} times as long as wide"
                 fail(f"{size}, {ratio}, above pool.max_image_ratio={max_ratio:g}; cut it up or remove the row")
             upright_rgb(image)
             if fault := damage(data, image.format):
@@ -93,6 +94,17 @@ def _check_pictured(turns: list[dict[str, str]], n_images: int) -> None:
         raise (OutOfTurn if n_images <= 1 and not mark else InputError)(reason)
     if any(IMAGE_TOKEN in turn["text"] for turn in turns if turn["role"] == "assistant"):
         fail(f"a gpt turn contains {IMAGE_TOKEN}; images belong to human turns")
+
+
+def id_of(value, what: str = "id") -> str:
+    """The text of a row's id, a text that can be seen or a finite number. Raises InputError with the fix."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+        fail(f"has the {what} {shown(value)}; make it a text or a number")
+    if isinstance(value, float) and math.isinf(value):
+        fail(f"has a number without end as {what} ({value}); write it as a text")
+    if not given(value) or is_blank(str(value)):  # pandas writes NaN where none is
+        fail(f"has no {what}{'' if value is None else f' but {shown(value)}'}; give every row its own")
+    return check_text(str(value), what)
 
 
 class Checker:
@@ -156,7 +168,7 @@ class Checker:
             return {"bytes": image["bytes"], "path": name}
         name = image.get("path") if isinstance(image, dict) else image
         if not isinstance(name, str) or not name:
-            fail(f"image is {shown(name)}; give a path inside the image folder, or leave the field out")
+            fail(f"image is {shown(image)}; give a path inside the image folder, a list of them, or leave it out")
         name = self._inside(name)
         path = self.file(name)
         return (

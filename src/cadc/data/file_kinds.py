@@ -1,4 +1,4 @@
-"""What a file is that should be a picture and is none: a name and a remedy, told from its first bytes."""
+"""What a file is that should be a picture, or one of rows, and is none: a name and a remedy, by its first bytes."""
 
 from __future__ import annotations
 
@@ -60,3 +60,36 @@ def what_it_is(data: bytes) -> tuple[str, str]:
         if word in head:
             return f", but {what}", remedy
     return "", _EITHER
+
+
+_UNPACK = "unpack it, and name the file that was in it"
+_PACKED = (
+    (b"\x1f\x8b", "compressed by gzip", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd", _UNPACK),
+    (b"\xfd7zXZ\0", "compressed by xz", _UNPACK),
+    (b"BZh", "compressed by bzip2", _UNPACK),
+    (b"\x04\x22\x4d\x18", "compressed by lz4", _UNPACK),
+    (b"PK\x03\x04", "a ZIP archive", _UNPACK),
+    (b"PK\x05\x06", "an empty ZIP archive", "fetch it again"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (b"PAR1", "parquet", "name it .parquet"),
+    (b"ARROW1", "an Arrow file", "give the folder that save_to_disk wrote, or write it as parquet"),
+    (b"SQLite format 3", "an SQLite database", "write its rows as JSON"),
+    (b"version https://git-lfs", "a Git LFS pointer", "fetch the file with `git lfs pull`"),
+    (b"<!doctype html", "an HTML page", "fetch the file again"),
+    (b"<html", "an HTML page", "fetch the file again"),
+    (b"{\\rtf", "a text of a word processor", "save it as plain text"),
+)
+
+
+def other_file(head: bytes, own: bytes = b"") -> str | None:
+    """`it is WHAT; FIX` for a file of rows by its first bytes; None for a text, and where it begins as `own`."""
+    if own and head.startswith(own):
+        return None
+    small = head.lstrip().lower()
+    for signature, what, remedy in _PACKED:
+        if head.startswith(signature) or (signature[:1] == b"<" and small.startswith(signature)):
+            return f"it is {what}; {remedy}"
+    if head[257:262] == b"ustar":
+        return f"it is a tar archive; {_UNPACK}"
+    return None

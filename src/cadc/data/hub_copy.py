@@ -9,8 +9,10 @@ from pathlib import Path
 
 import yaml
 
+from cadc.compute import console
 from cadc.config.errors import InputError
 from cadc.data.hub_layout import front_matter, parquet_splits, split_of
+from cadc.data.shards import gaps
 
 Asked = tuple[str | None, str]  # config, None: the default one; split
 
@@ -37,6 +39,8 @@ def copy_data_sets(
         else:  # what `hf download` leaves beside the files differs from one download to the next
             left = shutil.ignore_patterns(".cache", ".git", ".gitattributes")
             shutil.copytree(mirror / name, root / name, ignore=left)
+        for gap in (gap for own in parquet_splits(root / name).values() for gap in gaps(own)):
+            console.line(gap)
     return wanted
 
 

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 import datasets
 import pyarrow as pa
@@ -18,11 +17,12 @@ import pyarrow.parquet as pq
 import yaml
 
 from cadc.config.errors import InputError
-from cadc.data.reasons import some
+from cadc.data.shards import check_shards
+from cadc.data.split_names import Splits, by_name
+from cadc.data.tables import rows_of
 
 OPTIONS = tuple("ABCDEFGHI")
 _TEXT = "string"
-_BATCH = 256  # rows read at a time: they hold pictures
 
 #: What lmms-eval's tasks read: column -> type.
 MMT_COLUMNS = {"index": "int32", "question": _TEXT, **dict.fromkeys(OPTIONS, _TEXT), "answer": _TEXT, "category": _TEXT,
@@ -32,29 +32,7 @@ POPE_COLUMNS = {
     "image": "image",
 }
 
-_SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)(?:-[0-9a-f]+)?\.parquet", re.IGNORECASE)
-#: Words that name a split in a file's or folder's name; those by which `datasets` knows one have its name.
-_SPLIT = re.compile(
-    r"(?:^|[^a-z0-9])(?:(?P<other>train[-_ ]?val|mini[-_ ]?(?:train|val|test)|val[-_ ]?test|dev[-_ ]?test|"
-    r"test[-_ ]?(?:dev|std|challenge|reserve)|test[ab]|h[oe]ld[-_ ]?out)|(?P<train>train|training)|"
-    r"(?P<validation>validation|valid|val|dev)|(?P<test>test|testing|eval|evaluation))(?=$|[^a-z])"
-)
 _HEAD = re.compile(r"\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)  # of a card
-
-
-class Shard(NamedTuple):
-    """What a file's name says, `PREFIX-00001-of-00003.parquet`."""
-
-    prefix: str
-    number: int
-    n: int
-    digits: int
-
-
-def shard_of(file: Path) -> Shard | None:
-    """What the file's name says where it is that of a shard."""
-    match = _SHARD.fullmatch(file.name)
-    return Shard(match[1], int(match[2]), int(match[3]), len(match[2])) if match else None
 
 
 def front_matter(folder: Path) -> dict:
@@ -101,16 +79,13 @@ def _rules_of(config: dict) -> Iterator[tuple[str, str | None, tuple[str, ...]]]
             yield name, None if split is None else str(split), pattern
 
 
-def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+def fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     """Whether the parts of a path fit those of a pattern; `**` stands for any number of folders."""
     if not pattern:
         return not parts
     if pattern[0] == "**":
-        return any(_fits(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
-    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
-
-
-Splits = dict[tuple[str, str], list[Path]]  # files by config and split
+        return any(fits(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and fits(parts[1:], pattern[1:])
 
 
 def by_card(folder: Path, files: list[Path]) -> Splits:
@@ -123,42 +98,13 @@ def by_card(folder: Path, files: list[Path]) -> Splits:
         splits: dict[tuple[str, str], set[Path]] = defaultdict(set)
         inside = {file: (whole.relative_to(place) / file.relative_to(folder)).parts for file in files}
         for config, split, pattern in _rules(place):
-            named = [file for file in files if _fits(inside[file], pattern)]
+            named = [file for file in files if fits(inside[file], pattern)]
             said = {(config, split): named} if split and named else by_name(folder, named)
             for (_, word), part in said.items():
                 splits[config, word].update(part)
         if splits:
             return {key: sorted(part) for key, part in splits.items()}
     return {}
-
-
-def _split_word(text: str) -> str | None:
-    """The split that a file's or folder's name says by a word; None where it says none."""
-    word = _SPLIT.search(text.lower())
-    return word and (re.sub(r"[-_ ]", "", word["other"]) if word["other"] else word.lastgroup)
-
-
-def _of_name(file: Path) -> tuple[str, str | None]:
-    """Config and split of a parquet file, by its path in the data set's folder; split None where nothing says it."""
-    shard = shard_of(file)
-    split = shard.prefix if shard else _split_word(file.with_suffix("").as_posix())
-    if split is None:
-        return "default", None
-    said = {split, _split_word(split)} - {None}  # `val` and `validation`
-    config = "/".join(part for part in file.parts[:-1] if part != "data" and _split_word(part) not in said)
-    return config or "default", split
-
-
-def by_name(folder: Path, files: list[Path]) -> Splits:
-    """Files under `folder` by what their names say: all are `train` where none says anything, else those that say
-    nothing are splits of their own.
-    """
-    said = {file: _of_name(file.relative_to(folder)) for file in files}
-    silent = all(split is None for _, split in said.values())
-    splits = defaultdict(list)
-    for file, (config, split) in said.items():
-        splits[config, split or ("train" if silent else file.stem)].append(file)
-    return dict(splits)
 
 
 def _is_seen(name: str) -> bool:
@@ -196,30 +142,6 @@ def parquet_splits(folder: Path) -> Splits:
     return splits
 
 
-def check_shards(files: list[Path]) -> None:
-    """Raise InputError where some of the shards among `files` are missing, or are there twice."""
-    of = defaultdict(set)
-    for file in files:
-        if shard := shard_of(file):
-            of[file.parent, shard.prefix, shard.n, shard.digits].add(shard.number)
-    for (parent, prefix, n, digits), there in of.items():
-        lacking = [f"{prefix}-{i:0{digits}d}-of-{n:0{digits}d}" for i in range(n) if i not in there]
-        if lacking:
-            raise InputError(
-                f"{parent}: {some(lacking)} {'is' if len(lacking) == 1 else 'are'} missing, {len(lacking)} of {n} "
-                "files; fetch it again"
-            )
-    totals = defaultdict(set)
-    for parent, prefix, n, _ in of:
-        totals[parent, prefix].add(n)
-    for (parent, prefix), numbers in totals.items():
-        if len(numbers) > 1:
-            raise InputError(
-                f"{parent}: {prefix} is there in {' and in '.join(map(str, sorted(numbers)))} files: two downloads; "
-                "remove the old one"
-            )
-
-
 def split_files(folder: Path, config: str | None, split: str) -> list[Path]:
     """The parquet files of one split, of `config` or the default one; none where it is not there."""
     splits = parquet_splits(folder)
@@ -248,18 +170,19 @@ def _picture_columns(schema: pa.Schema) -> list[str]:
 
 def pictures_in(files: list[Path], name: str | None = None) -> Iterator[tuple[str, dict]]:
     """Each picture of the rows of parquet files, a cell {bytes, path}, with what its row has in column `name`, or else
-    with its file and the number of its row."""
+    with its file and the number of its row. Raises PoolError where a file can't be read.
+    """
+
+    def wanted(schema: pa.Schema) -> list[str]:
+        return [*_picture_columns(schema), *([name] if name else [])]
+
     for file in files:
-        with pq.ParquetFile(file) as opened:
-            columns, numbers = _picture_columns(opened.schema_arrow), itertools.count()
-            wanted = [*columns, *([name] if name else [])]
-            for batch in opened.iter_batches(_BATCH, columns=wanted) if columns else ():
-                for record, number in zip(batch.to_pylist(), numbers):
-                    where = str(record[name]) if name else f"{file}, row {number}"
-                    cells = [record[column] for column in columns]
-                    for image in itertools.chain(*(cell if isinstance(cell, list) else [cell] for cell in cells)):
-                        if image is not None:
-                            yield where, image
+        for number, record in enumerate(rows_of(file, wanted)):
+            where = str(record[name]) if name else f"{file}, row {number}"
+            cells = [cell for column, cell in record.items() if column != name]
+            for image in itertools.chain(*(cell if isinstance(cell, list) else [cell] for cell in cells)):
+                if image is not None:
+                    yield where, image
 
 
 def write_split(folder: Path, config: str, split: str, rows: list[dict], columns: dict[str, str]) -> None:

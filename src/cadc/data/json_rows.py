@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cadc.data.file_kinds import other_file
 from cadc.data.reasons import PoolError
 
 LONGEST_ROW = 1 << 24  # characters of one row (ours); where there are more, a quote or a bracket is missing
@@ -25,33 +26,55 @@ _TORN = re.compile(r"[ \t\n\r]*[\w.+\\-]{0,16}")  # what a word, a number or an 
 
 
 @dataclass(frozen=True)
-class Repeated:
-    """A value in which an object names a key twice: which of the two is meant nobody knows."""
+class Unusable:
+    """A value in which an object names a key twice, so that nobody knows which of the two is meant, or a number that is
+    too long for Python. id: what the row is called; reason: with line and fix.
+    """
 
     id: object
     reason: str
 
 
 class _Decoder(json.JSONDecoder):
-    def __init__(self):
-        super().__init__(object_pairs_hook=self._object)
-        self.repeated: str | None = None
+    def __init__(self, **how):
+        super().__init__(object_pairs_hook=self._object, **how)
+        self.fault: tuple[str, str] | None = None  # what is wrong, and the fix
 
     def _object(self, pairs: list[tuple[str, object]]) -> dict:
         made = dict(pairs)
         if len(made) < len(pairs):
             names = [name for name, _ in pairs]
-            self.repeated = next(name for name in names if names.count(name) > 1)
+            twice = next(name for name in names if names.count(name) > 1)
+            self.fault = f"names {twice!r} twice in one object", "keep one of the two"
         return made
 
     def value(self, text: str, at: int, line: int) -> tuple[object, int]:
         """The value that begins at `at`, which is in line `line` of a file, and where it ends."""
-        self.repeated = None
-        value, end = self.raw_decode(text, at)
-        if self.repeated is not None:
-            name = value.get("id") if isinstance(value, dict) else None
-            value = Repeated(name, f"names {self.repeated!r} twice in one object (line {line}); keep one of the two")
+        self.fault = None
+        try:
+            value, end = self.raw_decode(text, at)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # Python turns no more digits into a number
+            return _Patient().value(text, at, line)
+        if self.fault is not None:
+            what, fix = self.fault
+            value = Unusable(value.get("id") if isinstance(value, dict) else None, f"{what} (line {line}); {fix}")
         return value, end
+
+
+class _Patient(_Decoder):
+    """Reads on behind numbers of any length."""
+
+    def __init__(self):
+        super().__init__(parse_int=self._number)
+
+    def _number(self, digits: str) -> int | None:
+        try:
+            return int(digits)
+        except ValueError:
+            self.fault = f"holds a number of {len(digits)} digits, {digits[:10]}...", "write it as a text"
+            return None
 
 
 def _why(error: Exception, text: str) -> str:
@@ -67,10 +90,13 @@ def _why(error: Exception, text: str) -> str:
 def json_values(path: Path, lines: bool | None = None) -> Iterator[tuple[int, object]]:
     """(line, value) of each value of a file, which holds a JSON list or, if its name or `lines` say so, a value a line.
 
-    The value is a `Repeated` where a key stands twice in one object. Raises PoolError, naming the line, where the file
-    breaks off, is not UTF-8 or no JSON.
+    The value is an `Unusable` where a key stands twice in one object, or a number is too long. Raises PoolError, naming
+    the line, where the file breaks off, is not UTF-8 or no JSON.
     """
     with path.open("rb") as file:
+        if other := other_file(file.read(512)):
+            raise PoolError(f"{path}: {other}")
+        file.seek(0)
         if (path.suffix.lower() in LINES if lines is None else lines) and _first_character(file) != b"[":
             yield from _lines(path, file)
         else:

@@ -10,85 +10,36 @@ No picture is aimed at and scored. Two files with the same pixels are one pictur
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 from cadc.config.data import Data
 from cadc.config.errors import InputError
-from cadc.data.checks import Checker
-from cadc.data.fields import check_fields, given, spelt
-from cadc.data.hub_layout import MMT_COLUMNS, OPTIONS, POPE_COLUMNS, write_card, write_split
-from cadc.data.json_rows import Repeated, json_values
-from cadc.data.marks import other_mark, picture_mark
-from cadc.data.pictures import opened
-from cadc.data.pixels import upright_rgb
+from cadc.data.checks import Checker, id_of
+from cadc.data.fields import given
+from cadc.data.hub_layout import MMT_COLUMNS, POPE_COLUMNS, write_card, write_split
+from cadc.data.json_rows import Unusable, json_values
 from cadc.data.probe import MMT, POPE
-from cadc.data.reasons import PoolError, check_text, fail, is_blank, shown
+from cadc.data.question_cells import check_given, check_question, options_of, picture, picture_of, pixels_digest
+from cadc.data.reasons import PoolError, check_text, fail, shown
 from cadc.data.tab_rows import check_file, tab_rows
-from cadc.data.wording import IMAGE_TOKEN
 
 _NEEDED = ("index", "question", "A", "B", "answer", "category", "l2-category", "split", "image_path|image")
 _POPE_NEEDED = ("question_id", "image", "text", "label")
 _SPLITS = {"VAL": "probe", "TEST": "score"}
-#: What others write beside a question, and no task here shows.
-_BESIDE = {"hint", "hints", "context", "passage", "document", "choices", "options", "image2", "image3", "image4"}
-
-
-def _image(image: str | dict, checker: Checker) -> dict:
-    return checker.image(image) | {"path": None}
-
-
-@lru_cache(1 << 12)
-def _digest(image: bytes) -> bytes:
-    """By what a picture is known, however its file is called and packed: its pixels as models see them."""
-    picture = upright_rgb(opened(image))
-    return hashlib.blake2b(picture.tobytes(), digest_size=16, key=str(picture.size).encode()).digest()
-
-
-def _check_text(text: str, name: str) -> None:
-    check_text(text, name)
-    if is_blank(text):
-        fail(f"{name} is empty; fill it in or remove the row")
-    if IMAGE_TOKEN in text:
-        fail(f"{name} holds {IMAGE_TOKEN}; take it out: a question's picture is shown in front of it")
-
-
-def _check_question(record: dict, name: str, options: list[str], own: tuple[str, ...]) -> None:
-    """Refuse a question, in field `name` of a record, that can't be seen, or that means more than what its `own` fields
-    say and its picture shows.
-    """
-    texts = [record[field] for field in (name, *options)]
-    for field, text in zip((name, *options), texts, strict=True):
-        _check_text(text, field)
-        asked = field == name  # an option may be the name of an element of HTML
-        if mark := picture_mark(text, texts, everywhere=asked) or (other_mark(text, texts) if asked else None):
-            fail(
-                f"{field} holds {mark}, by which others mark what is shown; take it out: the picture is shown in front"
-            )
-    others = {field: value for field, value in record.items() if field not in own}
-    for field, value in others.items():
-        is_option = len(field) == 1 and str(value or "").strip()
-        if is_option or (spelt(field) in _BESIDE and given(value)):
-            fail(
-                f"has {'an option' if is_option else 'a text'} {field}, {shown(value)}, which is not shown: the task "
-                f"takes {', '.join(own)}; write it into {name}, or take it out"
-            )
-    check_fields({"image": "shown"} | others)
 
 
 def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
     """One line of mmt.tsv: where it goes and its document. Raises InputError with the reason and the fix."""
     if record["split"] not in _SPLITS:
         fail(f"split is {record['split']!r}; write VAL (aimed at) or TEST (scored)")
-    options = {letter: (record.get(letter) or "").strip() or None for letter in OPTIONS}
+    options = options_of(record)
     letters = [letter for letter, text in options.items() if text]
-    _check_question(record, "question", letters, (*MMT_COLUMNS, "image_path"))
-    for name in ("category", "l2-category"):
-        _check_text(record[name], name)
+    check_question(record, "question", letters, (*MMT_COLUMNS, "image_path"))
+    kinds = {name: record[name].strip() for name in ("category", "l2-category")}
+    for name, text in kinds.items():
+        check_given(text, name)
     if record["answer"] not in letters:
         fail(f"the answer {record['answer']!r} is none of its options {', '.join(letters)}; repair it")
     if len(letters) < 2:
@@ -99,19 +50,12 @@ def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
         fail(f"its options {one} and {other} are both {shown(options[one])}; make them differ, or take one out")
     if not re.fullmatch(r"[0-9]{1,10}", record["index"]) or int(record["index"]) >= 1 << 31:
         fail(f"index is {shown(record['index'])}; number the rows, below {1 << 31}")
-    if record.get("image_path"):
-        image = _image(record["image_path"], checker)
-    else:
-        try:
-            data = base64.b64decode(record.get("image") or "", validate=True)
-        except ValueError:
-            fail("image is not base64; give image_path, a path inside the image folder")
-        image = _image({"bytes": data, "path": "in base64"}, checker)
     document = {
         "index": int(record["index"]),
         **options,
-        "image": image,
-        **{name: record[name] for name in ("question", "answer", "category", "l2-category", "split")},
+        "image": picture_of(record, checker),
+        **{name: record[name] for name in ("question", "answer", "split")},
+        **kinds,
     }
     return _SPLITS[record["split"]], document
 
@@ -122,6 +66,7 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
     seen: dict[int, int] = {}
     shown_in: dict[bytes, tuple[str, str]] = {}  # picture -> the part that shows it, and where
     metas: dict[str, tuple[str, int]] = {}  # subtask -> its meta-task, and the line that says so
+    spelling: dict[tuple[str, str], tuple[str, int]] = {}  # a subtask or meta-task without case and blanks -> as it is
     fix = "set data.choice to your questions in MMT-Bench's schema, or to null"
     for line, record in tab_rows(path, _NEEDED, fix):
         where = f"{path}, line {line}, index {record['index']}"
@@ -132,14 +77,21 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
         if document["index"] in seen:
             raise PoolError(f"{where}: line {seen[document['index']]} has that index already; give every row its own")
         seen[document["index"]] = line
+        for name in ("category", "l2-category"):
+            text = document[name]
+            first, before = spelling.setdefault((name, "".join(text.casefold().split())), (text, line))
+            if text != first:
+                raise PoolError(
+                    f"{where}: {name} is {text!r}, and on line {before} {first!r}: they would be two; write them alike"
+                )
         meta, before = metas.setdefault(document["category"], (document["l2-category"], line))
         if meta != document["l2-category"]:
             raise PoolError(
                 f"{where}: category {document['category']!r} is of l2-category {document['l2-category']!r}, and on "
                 f"line {before} of {meta!r}; give each category one, or the two categories a name each"
             )
-        name = record.get("image_path") or "in base64"
-        other, at = shown_in.setdefault(_digest(document["image"]["bytes"]), (part, f"line {line} ({name})"))
+        name = record["image_path"] if given(record.get("image_path")) else "in base64"
+        other, at = shown_in.setdefault(pixels_digest(document["image"]["bytes"]), (part, f"line {line} ({name})"))
         if other != part:
             raise PoolError(
                 f"{where}: its picture, {name}, is also that of {at}, and one of the two is of split VAL (aimed at), "
@@ -158,7 +110,7 @@ def _yesno(path: Path, checker: Checker) -> Iterator[dict]:
     check_file(path, "set data.yesno to your questions in POPE's schema, or to null")
     for number, record in json_values(path, lines=True):
         where = f"{path}, line {number}"
-        if isinstance(record, Repeated):
+        if isinstance(record, Unusable):
             raise PoolError(f"{where}: {record.reason}")
         missing = [name for name in _POPE_NEEDED if not isinstance(record, dict) or not given(record.get(name))]
         if missing:
@@ -170,12 +122,12 @@ def _yesno(path: Path, checker: Checker) -> Iterator[dict]:
             for name in ("image", "text"):
                 if not isinstance(record[name], str):
                     fail(f"{name} is {shown(record[name])}; write a text")
-            for name in ("question_id", "category"):
-                if isinstance(record.get(name), bool | list | dict):
-                    fail(f"{name} is {shown(record[name])}; write a text or a number")
-                check_text(str(record.get(name)), name)
-            _check_question(record, "text", [], (*_POPE_NEEDED, "category"))
-            image = _image(record["image"], checker)
+            id_of(record["question_id"], "question_id")
+            if isinstance(record.get("category"), bool | list | dict):
+                fail(f"category is {shown(record['category'])}; write a text or a number")
+            check_text(str(record.get("category")), "category")
+            check_question(record, "text", [], (*_POPE_NEEDED, "category"))
+            image = picture(record["image"], checker)
         except InputError as error:
             raise PoolError(f"{where}: {error}") from None
         name, category = str(record["question_id"]), record.get("category")
@@ -196,9 +148,11 @@ def read_yesno(path: Path, checker: Checker, elsewhere: dict[str, list[dict]] | 
         if document["id"] in seen:
             raise PoolError(f"{path}, question_id {document['id']}: occurs twice; give every question its own")
         seen.add(document["id"])
-    pictures = [_digest(document["image"]["bytes"]) for document in documents]
+    pictures = [pixels_digest(document["image"]["bytes"]) for document in documents]
     place = {
-        _digest(document["image"]["bytes"]): part for part, others in (elsewhere or {}).items() for document in others
+        pixels_digest(document["image"]["bytes"]): part
+        for part, others in (elsewhere or {}).items()
+        for document in others
     }
     free = [picture for picture in dict.fromkeys(pictures) if picture not in place]
     place |= {picture: ("probe", "score")[i % 2] for i, picture in enumerate(free)}

@@ -1,4 +1,4 @@
-"""A PNG's chunks: those that make its pixels, those that say which way up it is, and whether their checksums are right.
+"""A PNG's chunks: those that make its pixels, and whether their checksums are right; those that say which way up it is.
 
 Pillow reads all the others too: of a long text, a broken profile or a text called `transparency` it makes an error, or
 other pixels. No chunk but those here says anything of pixels that models are shown.
@@ -33,6 +33,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         begin = end
 
 
+def _is_of_pixels(kind: bytes) -> bool:
+    return not kind[0] & 32 or kind == b"tRNS"  # a small letter: pixels can be made without it
+
+
 def pixels_and_about(data: bytes) -> tuple[bytes, dict]:
     """The PNG with the chunks alone that make its first picture, and what Pillow calls its `exif` and `xmp`.
 
@@ -40,7 +44,7 @@ def pixels_and_about(data: bytes) -> tuple[bytes, dict]:
     """
     kept, about, start = [], None, 0
     for kind, begin, end in _chunks(data):
-        if kind[0] & 32 and kind != b"tRNS":  # a small letter: pixels can be made without it
+        if not _is_of_pixels(kind):
             kept.append(data[start:begin])
             start = end
             if kind == b"eXIf" or (kind in _TEXTS and data.startswith(_ABOUT, begin + 8)):
@@ -52,9 +56,10 @@ def pixels_and_about(data: bytes) -> tuple[bytes, dict]:
 
 
 def damage(data: bytes) -> str | None:
-    """What is wrong with the chunks up to IEND; None where nothing is found."""
+    """What is wrong with the chunks that make pixels, up to IEND; None where nothing is found."""
     kind = b""
     for kind, begin, end in _chunks(data):
-        if zlib.crc32(memoryview(data)[begin + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
+        written = int.from_bytes(data[end - 4 : end])
+        if _is_of_pixels(kind) and zlib.crc32(memoryview(data)[begin + 4 : end - 4]) != written:
             return f"the checksum of {kind.decode('latin-1')!r} at byte {begin} is wrong"
     return None if kind == b"IEND" else "it ends before its last chunk"

@@ -1,5 +1,7 @@
 """The rows that are aimed at: probe splits of benchmarks, and files of rows.
 
+A benchmark without some of its questions would be another one: a cell that can't be used is refused, no row left out.
+
 ROOT/ORG/NAME/              benchmarks in the hub's layout
 ROOT/targets/NAME.parquet   what `prepare` chose to aim at of a target: a pool table with subtask and meta_task.
                             The embedded world's benchmarks are read as they lie
@@ -8,6 +10,8 @@ ROOT/targets/NAME.parquet   what `prepare` chose to aim at of a target: a pool t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,18 +19,21 @@ import pyarrow.parquet as pq
 
 from cadc.config.errors import InputError
 from cadc.config.targets import target_name
+from cadc.data.checks import id_of
+from cadc.data.fields import given
 from cadc.data.hub_layout import OPTIONS, split_files
 from cadc.data.reader import POOL_FEATURES
+from cadc.data.reasons import PoolError, check_text, fail, is_blank, shown
+from cadc.data.tables import rows_of
 from cadc.data.wording import IMAGE_TOKEN, MMT_LETTER, SHORT_ANSWER, question_alone
 
 MMT, POPE, MINI_VQA = "lmms-lab-encoder/MMT-Benchmark", "lmms-lab-encoder/POPE", "cadc/mini-vqa"
 LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
 
-#: Columns that must be there: of most benchmarks, and of LLaVA-in-the-Wild.
-_ASKED = ("question", "answer", "image", "category")
-_WILD = ("question_id", "question", "gpt_answer", "image", "category")
+_ASKED = ("question", "answer", "category")  # columns of texts, in most benchmarks
 
 Probe = tuple[dict, str, str]  # a row {id, source, images, turns}, its subtask and meta-task
+Found = tuple[str, dict]  # where a document stands, and the document
 _SCHEMA = POOL_FEATURES.arrow_schema.append(pa.field("subtask", pa.string())).append(pa.field("meta_task", pa.string()))
 _ROWS = 256  # read or written at a time: they hold pictures
 
@@ -57,57 +64,92 @@ def _one(name: str, question: str, doc: dict, subtask: str, meta: str) -> Probe:
     return probe_row(name, question_alone(question), doc["answer"], [doc["image"]], subtask, meta)
 
 
-def _docs(folder: Path, split: str, columns: tuple[str, ...], config: str | None = None) -> Iterator[tuple[Path, dict]]:
-    """The documents of a split, with their file. Raises InputError where files or `columns` are missing."""
+def _docs(folder: Path, split: str, key: str, texts: tuple[str, ...], config: str | None = None) -> Iterator[Found]:
+    """The documents of a split, with file, row and `key`. They have a picture, and `texts` that can be seen.
+
+    Raises InputError where files, columns or cells are missing.
+    """
     files = split_files(folder, config, split)
     if not files:
         raise InputError(
             f"no {split}-*.parquet under {folder}; run `dvc repro prepare`, set data.probe, or shorten capture.targets"
         )
     for file in files:
-        try:
-            table = pq.read_table(file)
-        except pa.ArrowInvalid as error:
-            raise InputError(f"{file}: can't be read ({error}); fetch it again") from None
-        missing = [name for name in columns if name not in table.column_names]
-        if missing:
-            raise InputError(f"{file}: no column {', '.join(missing)}; fetch the data set again")
-        for doc in table.to_pylist():
-            yield file, doc
+        for number, doc in enumerate(rows_of(file, partial(_all_columns, file, (key, *texts, "image")))):
+            where = f"{file}, row {number}, {key} {doc[key]}"
+            with _named(where):
+                _check_doc(doc, key, texts)
+            yield where, doc
 
 
-def _mmt(root: Path) -> Iterator[Probe]:
-    for file, doc in _docs(root / MMT, "val", ("index", *_ASKED, "l2-category")):
-        if not doc.get(doc["answer"]):
-            raise InputError(
-                f"{file}, index {doc['index']}: the answer {doc['answer']!r} is none of its options; repair the row"
-            )
-        yield _one(str(doc["index"]), mmt_prompt(doc), doc, doc["category"], doc["l2-category"])
+def _all_columns(file: Path, needed: tuple[str, ...], schema: pa.Schema) -> list[str]:
+    if missing := [name for name in needed if name not in schema.names]:
+        raise PoolError(f"{file}: no column {', '.join(missing)}; fetch the data set again")
+    return schema.names
 
 
-def _mini_vqa(root: Path) -> Iterator[Probe]:
-    for _, doc in _docs(root / MINI_VQA, "test", ("question_id", *_ASKED, "l2-category")):
-        yield _one(f"mini_vqa {doc['question_id']}", _short(doc), doc, f"{doc['category']} (open)", doc["l2-category"])
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Faults with the document they are of, and the fix that all of them have."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}; repair the row, or fetch the data set again") from None
 
 
-def _pope(root: Path) -> Iterator[Probe]:
+def _check_doc(doc: dict, key: str, texts: tuple[str, ...]) -> None:
+    id_of(doc[key], key)
+    for name in texts:
+        text = doc[name]
+        if not isinstance(text, str) or is_blank(text) or not (given(text) or "answer" in name):  # it may be `none`
+            fail(f"{name} is {shown(text)}, no text")
+        check_text(text, name)
+    image = doc["image"]
+    if not isinstance(image, dict) or (not image.get("bytes") and not image.get("path")):
+        fail(f"image is {shown(image)}, no picture")
+
+
+def _mmt(root: Path) -> Iterator[tuple[str, Probe]]:
+    for where, doc in _docs(root / MMT, "val", "index", (*_ASKED, "l2-category")):
+        with _named(where):
+            options = {letter: doc.get(letter) for letter in OPTIONS}
+            for letter, text in options.items():
+                if text is not None and not isinstance(text, str):
+                    fail(f"option {letter} is {shown(text)}, no text")
+            there = [letter for letter, text in options.items() if text and not is_blank(text)]
+            if doc["answer"] not in there:
+                fail(f"the answer {doc['answer']!r} is none of its options {', '.join(there)}")
+        yield where, _one(str(doc["index"]), mmt_prompt(doc), doc, doc["category"], doc["l2-category"])
+
+
+def _mini_vqa(root: Path) -> Iterator[tuple[str, Probe]]:
+    for where, doc in _docs(root / MINI_VQA, "test", "question_id", (*_ASKED, "l2-category")):
+        name, subtask = f"mini_vqa {doc['question_id']}", f"{doc['category']} (open)"
+        yield where, _one(name, _short(doc), doc, subtask, doc["l2-category"])
+
+
+def _pope(root: Path) -> Iterator[tuple[str, Probe]]:
     """POPE's questions differ in their answer alone: as one subtask, influence on its mean picked nine `no` for a
     `yes`.
 
     The hub has them twice, in the default config and by sampling in `Full`; the mini world has the latter alone.
     """
-    folder, columns = root / POPE, ("id", *_ASKED)
+    folder = root / POPE
     whole = split_files(folder, "default", "test")
     parts = [("default", "test")] if whole else [("Full", name) for name in ("adversarial", "popular", "random")]
-    for _, doc in (found for config, split in parts for found in _docs(folder, split, columns, config)):
-        yield _one(f"pope {doc['category']} {doc['id']}", _short(doc), doc, f"presence ({doc['answer']})", "pope")
+    for where, doc in (found for config, split in parts for found in _docs(folder, split, "id", _ASKED, config)):
+        if doc["answer"] not in ("yes", "no"):
+            with _named(where):
+                fail(f"the answer is {shown(doc['answer'])}, neither yes nor no")
+        name, subtask = f"pope {doc['category']} {doc['id']}", f"presence ({doc['answer']})"
+        yield where, _one(name, _short(doc), doc, subtask, "pope")
 
 
-def _llava_wild(root: Path) -> Iterator[Probe]:
+def _llava_wild(root: Path) -> Iterator[tuple[str, Probe]]:
     """A question is asked alone, as in lmms-eval; the reference answer is what the judge compares with."""
-    for _, doc in _docs(root / LLAVA_W, "train", _WILD):
-        asked = doc | {"answer": doc["gpt_answer"]}
-        yield _one(f"llava_wild {doc['question_id']}", doc["question"], asked, f"wild ({doc['category']})", "wild")
+    for where, doc in _docs(root / LLAVA_W, "train", "question_id", ("question", "gpt_answer", "category")):
+        name, subtask = f"llava_wild {doc['question_id']}", f"wild ({doc['category']})"
+        yield where, _one(name, doc["question"], doc | {"answer": doc["gpt_answer"]}, subtask, "wild")
 
 
 #: Benchmarks that are read as they lie, by the names of their tasks in lmms-eval (POPE has three).
@@ -147,11 +189,17 @@ def probe_rows(root: Path, target: str, whole: bool = False) -> Iterator[Probe]:
 
     A benchmark's are asked as lmms-eval asks them. `whole`: of one that lies in `root` all rows, for those who ask it
     as lmms-eval does, and not those alone that `prepare` chose. Raises InputError where `root` lacks the target, the
-    benchmark's split or columns of it, and on an answer that is no option.
+    benchmark's split or columns of it, and on a cell that says nothing, an answer that is no option, and a row that is
+    there twice.
     """
     chosen = chosen_file(root, target)
     if target in TARGETS and (whole or not chosen.is_file()):
-        yield from TARGETS[target](root)
+        seen: dict[str, str] = {}
+        for where, (row, subtask, meta) in TARGETS[target](root):
+            if seen.setdefault(row["id"], where) != where:
+                with _named(where):
+                    fail(f"{seen[row['id']]} has that name already")
+            yield row, subtask, meta
         return
     if not chosen.is_file():
         raise InputError(

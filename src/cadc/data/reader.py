@@ -27,11 +27,11 @@ import pyarrow.parquet as pq
 
 from cadc.compute import console
 from cadc.compute.launch import n_workers
-from cadc.data.checks import Checker
+from cadc.data.checks import Checker, id_of
 from cadc.data.fields import OWN, check_fields, source_of, unread_of_row, unread_of_turns
-from cadc.data.json_rows import Repeated
+from cadc.data.json_rows import Unusable
 from cadc.data.llava_rows import BEGUN, said_of
-from cadc.data.reasons import PoolError, check_text, fail, shown
+from cadc.data.reasons import PoolError, fail, shown
 from cadc.data.records import read_records
 from cadc.data.turns import OutOfTurn, Unlearnt, begins_with_gpt
 
@@ -92,17 +92,12 @@ def _named(
     for number, record in enumerate(records):
         name = f"row {number}"
         try:
-            if isinstance(record, Repeated):
+            if isinstance(record, Unusable):
                 name = str(record.id) if isinstance(record.id, str | int) else name
                 fail(record.reason)
             if not isinstance(record, dict):
                 fail(f"is {shown(record)}, no JSON object; write it as {{id, image, conversations}}")
-            if record.get("id") in (None, "") or record["id"] != record["id"]:  # pandas writes NaN where none is
-                fail("has no id; give every row its own")
-            if isinstance(record["id"], bool) or not isinstance(record["id"], str | int | float):
-                fail(f"has the id {shown(record['id'])}; make it a text or a number")
-            check_text(str(record["id"]), "id")
-            name = given = str(record["id"])
+            name = given = id_of(record.get("id"))
             while name in seen and repeated_ids == "number":
                 times[given] += 1
                 name = f"{given}#{times[given] + 1}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import datasets
@@ -15,35 +14,46 @@ import pyarrow.parquet as pq
 
 from cadc.compute import console
 from cadc.config.errors import InputError
-from cadc.data.hub_layout import Splits, by_card, by_name, check_shards, parquet_files, parquet_splits, shard_of
+from cadc.data.hub_layout import by_card, fits, parquet_files, parquet_splits
 from cadc.data.json_rows import json_values
 from cadc.data.reasons import PoolError, some
+from cadc.data.shards import check_shards, gaps, shard_of, unnamed
+from cadc.data.split_names import Splits, by_name, split_word
+from cadc.data.tables import check_columns, unreadable
 
+_WILD = frozenset("*?[")  # in a name, by which it stands for several
 _BATCH = 64  # rows of a table turned into records at a time: they may hold images
 
 
 def read_records(path: Path) -> Iterator:
-    """The records at `path`, in order; a `Repeated` where a key stands twice in one object.
+    """The records at `path`, in order; an `Unusable` for what is no record.
 
-    It is a JSON list, .jsonl, .parquet, several .parquet files of one folder (`train-*.parquet`), a folder of .parquet
-    files of one split or one that `datasets.save_to_disk` wrote. Raises PoolError, naming the line where there is one,
-    if the file is missing, breaks off or is none of these.
+    It is a JSON list, .jsonl, .parquet, the .parquet files of one split that a pattern names (`train-*.parquet`), a
+    folder of such files or one that `datasets.save_to_disk` wrote. Raises PoolError, naming the line where there is
+    one, if the file is missing, breaks off or is none of these.
     """
-    is_table = path.suffix.lower() == ".parquet"
     try:
         if path.is_dir():
             return _saved(path) if (path / "state.json").exists() else _tabled(path, _of_one_split(path))
-        if is_table and "*" in path.name and not path.exists() and path.parent.is_dir():
+        if not path.exists() and any(_WILD.intersection(part) for part in _beyond(path).parts):
             return _tabled(path, _named_files(path))
     except InputError as error:
         raise PoolError(str(error)) from None
     if not path.exists():
         raise PoolError(f"{path}: no such file; set data.annotations to your LLaVA-format JSON")
-    if not is_table:
+    if path.suffix.lower() != ".parquet":
         return (record for _, record in json_values(path))
     if (shard := shard_of(path)) and shard.n > 1:
-        console.line(f"{path}: one of {shard.n} files, and the others are not read; {shard.prefix}-*.parquet names all")
+        console.line(
+            f"{path}: one of {shard.n} files, and the others are not read; {shard.head}*.parquet names all that are "
+            "there"
+        )
     return _tabled(path, [path])
+
+
+def _beyond(path: Path) -> Path:
+    """What of a path is no folder that there is."""
+    return path.relative_to(next((folder for folder in path.parents if folder.is_dir()), path.parents[-1]))
 
 
 def _of_one_split(folder: Path) -> list[Path]:
@@ -68,14 +78,23 @@ def _of_one_split(folder: Path) -> list[Path]:
 
 
 def _named_files(pattern: Path) -> list[Path]:
-    """The parquet files of a folder that a pattern names, which must be of one config and split."""
-    folder = pattern.parent
-    files = sorted(file for file in folder.iterdir() if fnmatchcase(file.name, pattern.name))
+    """The parquet files that a pattern of paths names, which must be of one config and split."""
+    wanted = _beyond(pattern)
+    folder = Path(*pattern.parts[: -len(wanted.parts)])
+    there = parquet_files(folder)
+    files = [file for file in there if fits(file.relative_to(folder).parts, wanted.parts)]
     if not files:
-        raise InputError(f"{pattern}: no file of that name; set data.annotations to your rows")
+        raise InputError(
+            f"{pattern}: no parquet file of that name; set data.annotations to your rows. In names, * stands for any "
+            "text, ? for a character, [..] for one of several; of JSON one file is read, named whole"
+        )
     splits = by_card(folder, files) or by_name(folder, files)
     left_out = [file for file in files if not any(file in named for named in splits.values())]
-    return _only(splits | {("default", file.stem): [file] for file in left_out}, pattern, folder)
+    files = _only(splits | {("default", file.stem): [file] for file in left_out}, pattern, folder)
+    if others := unnamed(files, there):
+        names = some([other.name for other in others])
+        console.line(f"{pattern}: names {len(files)} files of a set, and not all: {names} are not read")
+    return files
 
 
 def _only(splits: Splits, path: Path, folder: Path) -> list[Path]:
@@ -83,14 +102,18 @@ def _only(splits: Splits, path: Path, folder: Path) -> list[Path]:
     if len(splits) > 1:
         alone = len({config for config, _ in splits}) == 1
         names = [split if alone else f"{config}/{split}" for config, split in splits]
-        one = next((files for (_, split), files in splits.items() if split == "train"), next(iter(splits.values())))
+        by_use = sorted(splits.items(), key=lambda item: split_word(item[0][1]) not in ("train", None))
+        one = next((files for (_, split), files in splits.items() if split == "train"), by_use[0][1])
         raise InputError(
             f"{path}: holds the splits {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}; set "
             f"data.annotations to the files of one, such as {_name_of(one, parquet_files(folder))}"
         )
     (files,) = splits.values()
-    check_shards(files)
-    left_out = sorted({*parquet_files(folder)} - {*files}) if path == folder else []
+    there = parquet_files(folder)
+    check_shards(files, there)
+    for gap in gaps(files):
+        console.line(gap)
+    left_out = sorted({*there} - {*files}) if path == folder else []
     if left_out:
         named = some([str(file.relative_to(folder)) for file in left_out])
         console.line(f"{folder}: {len(left_out)} files that the README.md leaves out are not read: {named}")
@@ -103,15 +126,9 @@ def _name_of(files: list[Path], others: list[Path]) -> Path:
     if {file for file in others if parent in file.parents} == {*files}:
         return parent
     alike = itertools.takewhile(lambda letters: len({*letters}) == 1, zip(*(file.name for file in files)))
-    prefix = f"{shard.prefix}-" if shard else "".join(letters[0] for letters in alike)
+    prefix = shard.head if shard else "".join(letters[0] for letters in alike)
     named = [file for file in others if file.parent == parent and file.name.startswith(prefix)]
     return parent / f"{prefix}*.parquet" if named == files and (shard or len(files) > 1) else files[0]
-
-
-def _unreadable(path: Path, error: Exception) -> PoolError:
-    """Whatever Arrow and datasets raise at broken files, in our words."""
-    said = " ".join(str(error).split())[:200]
-    return PoolError(f"{path}: can't be read as a dataset ({type(error).__name__}: {said}); fetch or write it again")
 
 
 def _saved(path: Path) -> Iterator[dict]:
@@ -121,7 +138,7 @@ def _saved(path: Path) -> Iterator[dict]:
     except PoolError:
         raise
     except Exception as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def _tabled(path: Path, files: list[Path]) -> Iterator[dict]:
@@ -132,7 +149,7 @@ def _tabled(path: Path, files: list[Path]) -> Iterator[dict]:
     except PoolError:
         raise
     except Exception as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def _of_tables(path: Path, columns: list[str], tables) -> Iterator[dict]:
@@ -141,7 +158,6 @@ def _of_tables(path: Path, columns: list[str], tables) -> Iterator[dict]:
             f"{path}: has the columns {', '.join(columns)}; it needs id, conversations and, "
             "for pictures, image or images"
         )
-    if twice := sorted({name for name in columns if columns.count(name) > 1}):
-        raise PoolError(f"{path}: has the column {twice[0]} twice; keep one of the two")
+    check_columns(path, columns)
     for table in tables:
         yield from table.to_pylist()

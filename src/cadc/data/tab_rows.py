@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cadc.config.errors import InputError
+from cadc.data.file_kinds import other_file
 from cadc.data.reasons import PoolError, fail, shown
 
 #: A word between doubled quotes: what is left of a field in quotes that was read or written without them.
@@ -67,8 +68,11 @@ def tab_rows(path: Path, needed: tuple[str, ...], fix: str) -> Iterator[tuple[in
     """
     csv.field_size_limit(sys.maxsize)  # an image in base64 is a long field
     check_file(path, fix)
+    data = path.read_bytes()
+    if other := other_file(data[:512]):
+        raise PoolError(f"{path}: {other}")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise PoolError(f"{path}: not UTF-8 at byte {error.start}; re-save the file as UTF-8") from None
     lines: list[str] = []  # of the row that is read

@@ -41,6 +41,11 @@ def check_turns(record: dict, llava: bool = False) -> list[dict[str, str]]:
     conversation = record.get("conversations")
     if isinstance(conversation, str) and conversation.lstrip().startswith("["):
         fail(f"conversations is a list within a text, {shown(conversation)}; write it as a list of {{from, value}}")
+    if isinstance(conversation, dict) and conversation:
+        fail(
+            f"conversations is one object, {shown(conversation)}, as `datasets` keeps a Sequence; write it as a "
+            "list of {from, value}"
+        )
     if not isinstance(conversation, list) or not conversation:
         fail("conversations is empty or missing; give at least one human and one gpt turn, or remove the row")
     texts = [turn["value"] for turn in conversation if isinstance(turn, dict) and isinstance(turn.get("value"), str)]
