@@ -16,7 +16,8 @@ from PIL import Image
 
 from cadc.config.errors import InputError
 from cadc.data.checks import Checker
-from cadc.data.hub_layout import MMT_COLUMNS, POPE_COLUMNS, copy_data_sets, pictures_in
+from cadc.data.hub_copy import copy_data_sets
+from cadc.data.hub_layout import MMT_COLUMNS, POPE_COLUMNS, pictures_in
 from cadc.data.own_questions import read_choice, read_yesno
 from cadc.data.probe import LLAVA_W, MMT, POPE, load_probe
 from cadc.data.reader import PoolError, read_pool
