@@ -93,7 +93,7 @@ def test_of_many_people_s_answers_the_best_is_learnt(mirrors, name, said, best):
     given = [{"answer": text, "answer_id": k} for k, text in enumerate(said)] if name == "vqav2_val" else list(said)
     doc = {"question_id": 0, "answers": given}
     assert answer_of(name, task, doc) == best and doc["answers"] == given
-    with pytest.raises(InputError, match="it has no answer"):
+    with pytest.raises(InputError, match="none of its answers says anything"):
         answer_of(name, task, {"question_id": 0, "answers": []})
 
 
@@ -104,5 +104,24 @@ def test_a_row_without_an_answer_is_named(tmp_path):
     write(tmp_path, "gqa", (kinds, rows), aims("gqa"))
     found = AimedRows(tmp_path, "gqa")
     assert found[2][1] == "query (gqa)"
-    with pytest.raises(InputError, match="GQA: gqa, row 3: it has no answer"):
+    with pytest.raises(InputError, match="GQA, split val, row 3: answer is '', and says nothing"):
         found[3]
+
+
+NOTHING = {  # cells without which a row of a benchmark asks something else, or nothing
+    "vqav2_val": ("question", "image", "answers"),
+    "scienceqa_img": ("question", "choices", "image", "answer", "hint"),
+    "seedbench": ("question", "choice_b", "image", "answer"),
+    "ai2d": ("options", "answer", "image"),
+    "cmmmu_val": ("question", "answer"),
+    "hallusion_bench_image": ("question", "gt_answer", "image"),
+}
+
+
+@pytest.mark.parametrize("name, column", [(name, column) for name, own in NOTHING.items() for column in own])
+def test_a_cell_that_says_nothing_is_refused(tmp_path, name, column):
+    kinds, found = MIRROR[name]
+    last = len(found) - 1
+    write(tmp_path, name, (kinds, [*found[:-1], found[-1] | {column: None}]), aims(name))
+    with pytest.raises(InputError, match=rf"split {aims(name)[0].split}, row {last}: {column} is .*repair the row"):
+        AimedRows(tmp_path, name)[last]

@@ -12,6 +12,7 @@ from lmms_eval.tasks import TaskManager
 
 from cadc.config.errors import InputError
 from cadc.data.probe import Probe, probe_row
+from cadc.data.reasons import fail, shown
 from cadc.data.wording import question_alone
 from cadc.evaluation.aims import aims
 from cadc.evaluation.benchmarks import MirrorTask, ShownImage, mirror_task
@@ -20,6 +21,10 @@ from cadc.evaluation.catalogue import TASKS, tasks_folder
 #: Columns beside the catalogue's that part a benchmark into subtasks: GQA's kinds of questions (query, verify, ...).
 _SUBTASK = {"gqa": "types.structural"}
 _YESNO = {"0": "No", "1": "Yes"}
+#: Cells without which another question would be asked, where a benchmark's task reads them. Hints may lack, and so may
+#: the last options; which of its pictures CMMMU shows is up to the question.
+_ASKED = ("question", "image", "choices", "options", "choice_a", "choice_b", "choice_c", "choice_d")
+_ANSWERED = ("answer", "answers", "gt_answer")
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,17 @@ class AimedRows:
         return len(self._task.eval_docs)
 
     def __getitem__(self, number: int) -> Probe:
-        """One row, its subtask and its meta-task. Raises InputError where nothing scores as an answer."""
+        """One row, its subtask and its meta-task. Raises InputError where a cell says nothing, or nothing scores as an
+        answer."""
         doc, known = self._task.eval_docs[number], TASKS[self.name]
         try:
+            _check(self.name, doc)
             answer = answer_of(self.name, self._task, doc)
         except InputError as error:
-            raise InputError(f"{self.place}: {self.name}, row {number}: {error}") from None
+            where = f"{self.place}, split {aims(self.name)[0].split}, row {number}"
+            raise InputError(
+                f"{where}: {error}; repair the row, fetch the data set again, or aim at another benchmark"
+            ) from None
         part, meta = (_column(doc, column) for column in (_SUBTASK.get(self.name, known.subtask), known.meta))
         return probe_row(
             f"{self.name} {number}",
@@ -72,6 +82,17 @@ class AimedRows:
             self.name if part is None else f"{part} ({self.name})",
             self.name if meta is None else meta,
         )
+
+
+def _check(task: str, doc: dict) -> None:
+    """Raise InputError where one of a document's cells says nothing that its question or its answer needs."""
+    for name in TASKS[task].columns:
+        cell = doc.get(name)
+        said = [part for part in (cell if isinstance(cell, list) else [cell]) if part is not None]
+        if name in (*_ASKED, *_ANSWERED) and not any(not isinstance(part, str) or part.strip() for part in said):
+            fail(f"{name} is {shown(cell)}, and says nothing")
+        if (task, name) == ("scienceqa_img", "hint") and cell is None:
+            fail("hint is None, which would be shown as a word; make it an empty text")
 
 
 def _column(doc: dict, name: str | None) -> str | None:
@@ -100,5 +121,7 @@ def answer_of(name: str, task: MirrorTask, doc: dict) -> str:
     else:
         answer = str(task.doc_to_target(doc) or "")
     if not answer.strip():
-        raise InputError("it has no answer; aim at another benchmark, or fetch the data set again")
+        raise InputError(
+            f"none of its answers says anything: {shown(given if given is not None else doc.get('answer'))}"
+        )
     return answer
