@@ -70,7 +70,6 @@ def test_own_yaml_reaches_every_family_s_language_model_and_the_doctor_lists_the
         (r".*patch_embedding", r"patch_embedding (Conv2d), which is not a linear layer"),
         (r".*text_model.*embed_tokens|.*text_model.*_proj", "embed_tokens (Embedding), which is not a linear layer"),
         (r".*layers\.0", "(Idefics3EncoderLayer), which is not a linear layer"),
-        ("(", "is no regular expression"),
     ],
 )
 def test_lora_targets_that_hit_nothing_or_no_linear_layer_are_named_by_doctor_and_stages_alike(targets, words, models):

@@ -31,7 +31,7 @@ def test_a_killed_score_net_goes_on(processor, model_params, pool, recipe, tmp_p
     def train(lives, name):
         model, rows = small_lora(processor, model_params), Mortal(pool, processor, 256, lives=lives)
         kept = tmp_path / name if name else None
-        return train_score_net(model, rows, features, np.arange(40), recipe, model_params, 0.05, kept)
+        return train_score_net(model, rows, features, np.arange(40), recipe, model_params, 0.05, kept=kept)
 
     whole, again = resumed(train, 21, 28)  # in the sixth step of ten; the first three are not read again
     assert np.array_equal(whole, again) and np.ptp(whole) > 0

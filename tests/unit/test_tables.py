@@ -158,7 +158,7 @@ def test_costs_by_hand(stated):
     n, training = small_results.N_POOL, per_row["training"]
     random = costs.cost_of(stated, "random", per_row)
     assert random.selection == 0 and random.tuning == 4 * 20 * training  # 4 passes over 5% of 400 rows
-    assert costs.cost_of(stated, "random_b20", per_row).tuning == 1.5 * 80 * training
+    assert costs.cost_of(stated, "random_b20", per_row).tuning == 3 * 80 * training
     cadc, ours = (costs.cost_of(stated, name, per_row).selection for name in ("cadc", "influence_coverage"))
     once, all_rows = n * training + 3 * per_row["n_probe"] * per_row["gradients"], 3 * n * per_row["gradients"]
     assert cadc == once + all_rows and ours == 3 * once + all_rows  # capabilities of one run, and of three

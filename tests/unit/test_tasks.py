@@ -83,5 +83,5 @@ def test_a_probe_split_that_is_broken_or_lacks_a_column_is_named(tmp_path):
     with pytest.raises(InputError, match=r"val-.*parquet: no column answer, l2-category; fetch"):
         load_probe(tmp_path, ["mmt_val"])
     file.write_bytes(b"no table")
-    with pytest.raises(InputError, match=r"val-.*parquet: can't be read .*; fetch it again"):
+    with pytest.raises(InputError, match=r"val-.*parquet: can't be read .*; fetch or write it again"):
         load_probe(tmp_path, ["mmt_val"])

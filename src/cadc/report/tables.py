@@ -133,7 +133,7 @@ def samples_of(stated: Stated, arms: list[str]) -> tuple[dict[str, dict[int, Sam
 def _of_tasks(run: Samples, tasks: set[str]) -> Samples:
     """The samples of some tasks; strings are as wide as these need them, for rows are known by their bytes."""
     at = np.isin(run.task, sorted(tasks))
-    kept = {name: values[at] for name, values in vars(run).items() if values is not None}
+    kept = {name: values[at] for name, values in vars(run).items() if isinstance(values, np.ndarray)}
     texts = {name: np.array(values.tolist()) for name, values in kept.items() if values.dtype.kind == "U"}
     return replace(run, **kept | texts)
 
