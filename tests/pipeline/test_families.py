@@ -90,7 +90,8 @@ def write_params(family: str, **model) -> None:
     params["finetune"]["epochs"] = SMALL["finetune"]["epochs"]
     for name in ARMS:
         params["arms"][name] |= {"budget": SMALL["budget"], "seeds": SMALL["seeds"]}
-    params["discoveries"]["cadc"]["discover"] |= {"targets": SMALL["capture"]["targets"], "bootstrap": 3}
+    for own in params["discoveries"].values():
+        own["discover"] |= {"targets": SMALL["capture"]["targets"], "bootstrap": 3}
     lora = {"rank": 4, "alpha": 8, "targets": FAMILIES[family].targets}
     if family == "llava":
         lora |= LLAVA["lora"]
