@@ -1,7 +1,8 @@
 """Checks of the form of answers: lost values, forms that were asked for, loops."""
 
 import pytest
-from test_words import SHORT, SPANISH, abnormal_rows, lines, row
+from labelled import abnormal_rows, lines, row
+from test_words import SHORT, SPANISH
 
 from cadc.cleaning import answer_format, repetition
 from cadc.cleaning.garbled import garbled

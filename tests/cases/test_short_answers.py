@@ -1,7 +1,7 @@
 """Short questions and answers: values that a program left, answers in another language, titles and songs."""
 
 import pytest
-from test_words import abnormal_rows, row
+from labelled import abnormal_rows, row
 
 
 @pytest.mark.parametrize(
