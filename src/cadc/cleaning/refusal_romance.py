@@ -49,7 +49,10 @@ ROMANCE = {
         picture=r"file | fot[oi]\w* | immagin[ei]",
         of=r"appes\w* | che | d[ei] | del\w* | sul\w*",
         sorry="mi dispiace | mi scuso | purtroppo | scusa | scusate | sono desolat[oa] | spiacente",
-        cant=r"\bnon (?:ho (?:accesso|la capacità)|mi è possibile|possiamo|posso|riesco|riusciamo|sono in grado di)",
+        cant=r"""
+            \bnon (?:ho (?:accesso|la (?:capacità|possibilità))|mi è possibile|possiamo|posso|riesco|riusciamo|
+            sono in grado di)
+        """,
         tell="""
             affermare | capire | confermare | contare | determinare | dire | distinguere | identificare | individuare |
             leggere | riconoscere | sapere | sicur[oa] | stabilire | trovare | vedere
@@ -78,7 +81,10 @@ ROMANCE = {
         picture="arquivos? | fotos? | imagem | imagens",
         of=r"d[aeo]s? | n[ao]s? | pendurad\w* | que (?!você|me|foi)",
         sorry="desculpa | desculpe | infelizmente | lamento | peço desculpas? | sinto muito",
-        cant=r"\bnão (?:consigo|conseguimos|me é possível|podemos|posso|sou capaz de|tenho (?:acesso|a capacidade))",
+        cant=r"""
+            \bnão (?:consigo|conseguimos|me é possível|podemos|posso|sou capaz de|tenho (?:acesso|
+            a (?:capacidade|possibilidade)))
+        """,
         tell="""
             afirmar | confirmar | contar | determinar | distinguir | dizer | encontrar | identificar | ler | precisar |
             reconhecer | saber | segur[oa] | ter certeza | ver
@@ -109,7 +115,7 @@ ROMANCE = {
         """,
         cant=r"""
             \bno (?:estoy (?:autorizad|capacitad)[oa]|me es posible|podemos|puedo|soy capaz de|tengo (?:acceso|
-            la capacidad))
+            la (?:capacidad|posibilidad)))
         """,
         tell="""
             adivinar | afirmar | apreciar | asegurar | confirmar | contar | decir | determinar | distinguir |
