@@ -26,7 +26,8 @@ def mute() -> None:
 
 
 def line(text: str) -> None:
-    """Print one line above any live bar."""
+    """Print one line above any live bar, with escapes for what the stream can't write, such as half a character."""
+    text = text.encode(_console.encoding, "backslashreplace").decode(_console.encoding)
     _console.print(text, markup=False, soft_wrap=True)
 
 
