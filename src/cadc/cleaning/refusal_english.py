@@ -11,7 +11,7 @@ PICTURE = one_of(
 )
 _GIVEN = r"(?:attached|included|provided|sent|shared|supplied|uploaded)"
 _CHAT = r"(?:our|the|this|your) (?:\w+ )?(?:chat|conversation|message|prompt|query|question|request)"
-_NOT_ELSEWHERE = rf"(?! (?:because|due|by|with (?!me)|on (?!my)|at|for (?!me)|of|(?:to|in) (?!{_CHAT}))\b)"
+_NOT_ELSEWHERE = rf"(?! (?:because|due|by|with (?!me|{_CHAT})|on (?!my)|at|for (?!me)|of|(?:to|in) (?!{_CHAT}))\b)"
 #: How the sentence goes on where the picture is the one that is asked about, and none of its parts.
 _ALONE = (
     r"(?=\W*$|\s*[.,;:!?()—–]|"
@@ -36,6 +36,7 @@ BLIND = one_of(
     (?:{_I_CANT}|\b(?:i|we) (?:do not|don't) have (?:any |the )?(?:ability|capability|capacity|means) (?:of|to)|
     ^(?:sorry,? )?(?:can't|cannot|unable to)) {_PERCEIVE} {_THE}{PICTURE}{_ALONE} |
     \b(?:i|we) (?:do not|don't) (?:currently )?have (?:any |direct )?access to {_THE}{PICTURE}{_ALONE} |
+    \b(?:i|we) (?:do not|don't) have {_THE}{PICTURE} (?:in front of (?:me|us)|to (?:go by|look at))\b |
     \b(?:can you|could you)(?: please)? (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|
     upload) (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:again\b|for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
     \b(?:if you(?: can| could)?|please) (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|
@@ -62,6 +63,7 @@ MISSING = one_of(
     \b(?:i|we) (?:do not|don't) see any? (?:image|photo|picture)\s*(?:[.,;!]|$) |
     \b(?:i|we) (?:did not|didn't|have not|haven't) (?:get|gotten|receive|received) (?:an|any|the|
     your) {PICTURE}{_ALONE} | \bno {PICTURE} (?:came|comes|has come) through\b |
+    \bno {PICTURE} (?:has been|is|was) (?:detected|found|received)(?: (?:here|in {_CHAT}))?\s*(?:[.,;!]|$) |
     \bno {PICTURE} (?:(?:appears to be|are|has been|have been|is|seems to be|was|were) )*{_GIVEN}\b{_NOT_ELSEWHERE} |
     \bthere(?:'s| are| is| was|(?: appears| seems) to be| does(?: not|n't) (?:appear|seem) to be| isn't| wasn't) (?:an?|
     any|no) {PICTURE} (?:(?:here|{_GIVEN})\b{_NOT_ELSEWHERE}|for me\b|(?:in|to|with) {_CHAT}|that i (?:can|could)|
@@ -107,7 +109,8 @@ DECLINED = one_of(
     \bi(?:'d| would) (?:prefer|rather) not (?:to )?(?:answer|comment|discuss|say)\b |
     \b(?:i|we) (?:(?:do not|don't) have|have no|lack) (?:any )?(?:eyes|vision|visual|image) ?(?:abilit|capabilit|input|
     perception|processing)?(?:y|ies)?\s*(?:[.,;!]|$) |
-    \bi(?:'m| am) not comfortable (?:with )?(?:answering|assisting|describing|discussing|providing)\b |
+    \bi(?:'m not| am not| (?:do not|don't) feel) comfortable (?:with )?(?:answering|assisting|commenting|describing|
+    discussing|providing)\b |
     \bi(?:'m| am) not (?:allowed|authorized|designed|permitted|programmed) to\b |
     \b(?:\w+ing {_THAT} \w+|it|that|this|{_THAT} (?:content|image|photo|picture|prompt|query|question|request|
     topic))(?: (?:appears to|may|might|seems to|would))? (?:breach(?:es)?|conflicts? with|contravenes?|goes against|

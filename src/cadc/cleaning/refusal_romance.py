@@ -39,7 +39,7 @@ ROMANCE = {
             pour que je|à nouveau)\b | \bje n'arrive pas à (?:ouvrir|voir) (?:l'|la |votre )<picture> |
             \b(?:pourr|pouv)\w+-(?:tu|vous) (?:me )?(?:envoyer|joindre|partager|renvoyer) (?:l'|la |votre )<picture> |
             \baucune <picture> ne m'a été (?:envoyée|fournie|transmise) |
-            \b(?:tu n'as|vous n'avez) (?:fourni |joint |pas |envoyé )+(?:aucune |d['e] ?|l')<picture> |
+            \b(?:tu n'a(?:ie)?s|vous n'a(?:vez|yez)) (?:fourni |joint |pas |envoyé )+(?:aucune |d['e] ?|l')<picture> |
             \bje n'ai (?:pas )?reçu (?:aucune |d['e] ?|l'|votre )<picture> |
             \b(?:l'|la |votre )<picture> ne (?:s'affiche|se charge) pas<end>
         """,
@@ -69,7 +69,8 @@ ROMANCE = {
             \bimpossibile (?:aprire|caricare|visualizzare) (?:l'immagine|la foto) |
             \bnon vedo (?:alcuna |l'|la (?:tua )?|nessuna )<picture>(?: allegata|<end>) |
             \b(?:l'|la )<picture> non si (?:apre|carica)<end> |
-            \bnon (?:avete|ha|hai|ho) (?:allegato|caricato|fornito|inviato|ricevuto) (?:l'|la |un'|\w+una )<picture> |
+            \bnon (?:abbia|abbiate|avete|ha|hai|ho) (?:allegato|caricato|fornito|inviato|ricevuto) (?:l'|la |
+            un'|\w+una )<picture> |
             \b(?:allega|carica|condividi|invia)\w* (?:l'|la |un')<picture>[^.!?]{0,20}(?:così|
             di nuovo|in modo che io|perché (?:io )?possa)\b | \bnon posso identificare (?:le )?persone |
             \bnon (?:sia|è) stata (?:allegata|caricata|fornita) [^.]{0,12}<picture> |

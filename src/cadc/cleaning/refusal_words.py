@@ -48,6 +48,7 @@ LATIN = {
             \b(?:ik zie|<talk> zie ik) (?:helaas )?geen <picture>(?: bijgevoegd|<end>) |
             \bik zie (?:de|je|uw) <picture> niet<end> |
             \b(?:je hebt|u hebt|u heeft) (?:nog )?geen <picture> (?:bijgevoegd|gestuurd|geüpload|meegestuurd) |
+            \b(?:je|u) (?:nog )?geen <picture> (?:hebt|heeft) (?:bijgevoegd|gestuurd|geüpload|meegestuurd) |
             \bik heb geen <picture> ontvangen | \bde <picture> laadt niet<end>
         """,
     ),
@@ -82,6 +83,8 @@ LATIN = {
             \b(?:das|dein|ihr) <picture> lädt (?:bei mir )?nicht<end> |
             \bbitte (?:fügen|laden?|schicken?|senden?) (?:mir |sie )*(?:das|dein|ein|ihr) <picture>[^.!?]{0,30}(?:damit
             ich|erneut|noch ?mals?|noch einmal)\b | \bich kann (?:leider )?(?:\w+ )?personen nicht identifizieren |
+            \bkann (?:ich )?(?:leider )?keine personen identifizieren |
+            \b(?:du (?:hast )?|sie (?:haben )?)(?:noch )?kein <picture> (?:angehängt|beigefügt|geschickt|hochgeladen) |
             \bverstößt gegen (?:meine|unsere) (?:\w*politik|\w*richtlinien?|grundsätze)
         """,
     ),
@@ -141,7 +144,7 @@ LATIN = {
             \bbryter mot (?:min|mina|våra) (?:\w*policy|riktlinjer) |
             \bingen bild (?:har )?(?:bifogats|laddats upp|är bifogad) |
             \b(?:jag ser|<talk> ser jag) (?:tyvärr )?ingen <picture>(?: bifogad|<end>) |
-            \bdu har inte (?:bifogat|laddat upp|skickat) (?:en|någon) <picture> |
+            \bdu (?:har inte|inte har) (?:bifogat|laddat upp|skickat) (?:en|någon) <picture> |
             \bjag har inte fått någon <picture> | \bbilden laddas inte<end> |
             \bjag ser inte <picture><end>
         """,
