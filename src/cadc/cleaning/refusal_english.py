@@ -36,6 +36,7 @@ BLIND = one_of(
     (?:{_I_CANT}|\b(?:i|we) (?:do not|don't) have (?:any |the )?(?:ability|capability|capacity|means) (?:of|to)|
     ^(?:sorry,? )?(?:can't|cannot|unable to)) {_PERCEIVE} {_THE}{PICTURE}{_ALONE} |
     \b(?:i|we) (?:do not|don't) (?:currently )?have (?:any |direct )?access to {_THE}{PICTURE}{_ALONE} |
+    \bthere(?:'s| is) no way for me to {_PERCEIVE} {_THE}{PICTURE}{_ALONE} |
     \b(?:i|we) (?:do not|don't) have {_THE}{PICTURE} (?:in front of (?:me|us)|to (?:go by|look at))\b |
     \b(?:can you|could you)(?: please)? (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|
     upload) (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:again\b|for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
@@ -63,6 +64,8 @@ MISSING = one_of(
     \b(?:i|we) (?:do not|don't) see any? (?:image|photo|picture)\s*(?:[.,;!]|$) |
     \b(?:i|we) (?:did not|didn't|have not|haven't) (?:get|gotten|receive|received) (?:an|any|the|
     your) {PICTURE}{_ALONE} | \bno {PICTURE} (?:came|comes|has come) through\b |
+    \byour (?:message|prompt|query|question|request) (?:did|does)(?: not|n't) (?:(?:appear|seem) to )?(?:come with|
+    contain|have|include) (?:an?|any) {PICTURE} |
     \bno {PICTURE} (?:has been|is|was) (?:detected|found|received)(?: (?:here|in {_CHAT}))?\s*(?:[.,;!]|$) |
     \bno {PICTURE} (?:(?:appears to be|are|has been|have been|is|seems to be|was|were) )*{_GIVEN}\b{_NOT_ELSEWHERE} |
     \bthere(?:'s| are| is| was|(?: appears| seems) to be| does(?: not|n't) (?:appear|seem) to be| isn't| wasn't) (?:an?|

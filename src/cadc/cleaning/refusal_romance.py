@@ -8,7 +8,7 @@ ROMANCE = {
     "French": Wording(
         signs="_n' | _ne_ | contraire | encontre | enfreint | impossible | viole | nouveau | renvoy | que je",
         picture="fichiers? | images? | photos?",
-        of=r"accroch\w* | au | d[eu] | qu[ei'] | sur",
+        of=r"accroch\w* | au | d[eu](?! (?:ta|votre) part) | qu[ei'] | sur",
         sorry="désolée? | excusez-moi | je crains | je m'excuse | je regrette | malheureusement",
         cant=r"""
             \b(?:je|nous) (?:ne|n') ?(?:ai|avons)(?: malheureusement)? pas (?:accès|la (?:capacité|possibilité)) |
