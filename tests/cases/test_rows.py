@@ -131,6 +131,11 @@ def test_fields_that_are_not_read_are_counted(folder, form, capsys):
     assert "fields that are not read, and the rows that have them: model (3), score (3)" in said
 
 
+def test_a_field_whose_name_is_half_a_character_is_named_too(folder, capsys):
+    read(folder, [{"id": "r", "conversations": ASKED, "\ud800": 1}])
+    assert "are not read, and the rows that have them: \\ud800 (1)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("image", ["", None, float("nan"), {}, [], [""], [None], "None", {"bytes": None, "path": None}])
 @pytest.mark.parametrize("name", ["image", "images"])
 def test_a_row_of_text_may_have_an_empty_image(folder, name, image):

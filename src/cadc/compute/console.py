@@ -26,8 +26,7 @@ def mute() -> None:
 
 
 def line(text: str) -> None:
-    """Print one line above any live bar, with escapes for what the stream can't write, such as half a character."""
-    text = text.encode(_console.encoding, "backslashreplace").decode(_console.encoding)
+    """Print one line above any live bar."""
     _console.print(text, markup=False, soft_wrap=True)
 
 
