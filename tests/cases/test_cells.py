@@ -153,6 +153,7 @@ REFUSED = [
     ({"question": "a\0b"}, "question holds a NUL at character 1; take it out"),
     ({"B": "\0y"}, "B holds a NUL"),
     ({"category": "Kind"}, "line 3, index 1: category is 'kind', and on line 2 'Kind': .* write them alike"),
+    ({"category": "ki\u200bnd"}, r"category is 'kind', and on line 2 'ki\\u200bnd'"),
     ({"l2-category": "me ta"}, "l2-category is 'meta', and on line 2 'me ta'"),
     ({"image_path": "nan"}, "has neither image_path nor image; give one of them"),
     ({"image": "a.png"}, "image is 'a.png', not base64; write a path inside the image folder as image_path"),

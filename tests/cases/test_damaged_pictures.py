@@ -70,6 +70,8 @@ BROKEN = {  # name of the file: bytes, and words of the message
     "progressive.jpg": (middle(noise("JPEG", progressive=True), garbage(1500)), ["damaged inside", "at byte"]),
     "ones.jpg": (middle(noise("JPEG"), b"\xff" * 200 + b"\x10"), ["image 'ones.jpg'"]),
     "hole.jpg": (middle(noise("JPEG"), bytes(512)), ["damaged inside", "zero bytes"]),
+    "cutout.jpg": (bytes(noise("JPEG")[:9000] + noise("JPEG")[9200:]), ["damaged inside", "end too soon, at byte"]),
+    "ended.jpg": (bytes(noise("JPEG")[:9000]) + b"\xff\xd9", ["damaged inside", "end too soon, at byte 9000"]),
     "restart.jpg": (
         bytes(noise("JPEG", restart_marker_rows=1).replace(b"\xff\xd3", b"\xff\xd6")),
         ["damaged inside", "restart marker out of order"],

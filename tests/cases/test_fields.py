@@ -36,7 +36,9 @@ MASKED = [{"is_train": False}, {"should_train": False}, {"loss_enabled": 0}, {"e
           {"loss_weights": [0.0]}, {"isTrained": False}, {"keep": False}, {"masked": 1}]  # fmt: skip
 OF_ROWS = {  # a field of a row -> what its message says
     "learnt alike": [{"loss_weights": [0, 1]}, {"last_turn_only": True}, {"train_on_last": True}, {"skip": "true"},
-                     {"mask_history": True}, {"only_last_turn": 1}, {"turn_weights": [1, 0.5]}, {"preferred": False}],
+                     {"mask_history": True}, {"only_last_turn": 1}, {"turn_weights": [1, 0.5]}, {"preferred": False},
+                     {"completion_mask": [1, 0]}, {"assistant_masks": [0]}, {"loss_multiplier": 0},
+                     {"is_deleted": True}],
     "a bad answer": [{"label": "rejected"}, {"status": "Rejected"}, {"preference": "dispreferred"}],
     "a system prompt": [{"system_instructions": "Be brief."}, {"sys_msg": "Be brief."}],
     "a text that no turn says": [{"instruction": "Answer in French."}, {"prompt": "You are a pirate. what ?"},

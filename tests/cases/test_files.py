@@ -131,6 +131,8 @@ BESIDE = [
     ({"weight": 0.5}, "has weight: '0.5'"),
     ({"System": "Be brief."}, "has the field System, a system prompt"),
     ({"B": ""}, "has one option alone, A; give at least two"),
+    ({"A": "right\u200b", "C": "c"}, "its options A and B are both 'right"),
+    ({"A": "caf\u00e9", "B": "cafe\u0301"}, "its options A and B are both 'caf"),
     ({"A": "right ", "C": "c"}, "its options A and B are both 'right'; make them differ"),
     ({"question": "<ImageHere>\nwhat ?"}, "question holds <ImageHere>, by which others mark what is shown"),
     ({"question": "In <image 1>, what ?"}, "question holds <image 1>"),

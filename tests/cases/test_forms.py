@@ -19,7 +19,7 @@ LETTER = "Answer with the option's letter from the given choices directly."
     "answer",
     [
         *("nan", "NaN", "None", "null", "NULL", "N/A", "n/a", "[UNK]", "<unk>", "[object Object]", "..."),
-        *("\ufffd\ufffd", "A caf\ufffd"),
+        *("\ufffd\ufffd", "A caf\ufffd", "nan, nan", "None None None", "-", "?", "###", "—"),
     ],
 )
 def test_values_that_a_program_lost_are_found(question, answer):
@@ -46,6 +46,9 @@ def test_text_that_was_decoded_wrongly_is_found_and_the_right_text_is_not(text):
         ("What is the fax number in the form?", "N/A"),
         ("What does the display read?", "NaN"),
         ("What is her name?", "Nan"),
+        ("Which symbol is on the key?", "#"),
+        ("Which sign stands between 3 and 2?", "-"),
+        ("Which punctuation mark is it?", "?"),
         ("What does the speech bubble say?", "..."),
         ("What does the sign \ufffd mean?", "The sign \ufffd stands for a lost character."),
         ("Where is it?", "São Paulo"),
@@ -186,6 +189,29 @@ def test_what_is_no_letter_of_an_option_is_found(answer):
 )  # fmt: skip
 def test_yes_and_no_may_be_said_in_many_ways(question, answer):
     assert not answer_format.check([row(question, answer)], phrase_words=8).flag[0]
+
+
+@pytest.mark.parametrize(
+    "question, yes, other",
+    [
+        ("¿Es rojo? Responde sí o no.", "Sí", "Es de color verde"),
+        ("É vermelho? Responda sim ou não.", "Não.", "É de cor verde"),
+        ("Est-ce rouge ? Réponds par oui ou non.", "Oui", "Il est vert."),
+        ("Ist es rot? Antworte mit Ja oder Nein.", "Nein.", "Das Auto ist grün."),
+        ("È rosso? Rispondi sì o no.", "No", "È verde"),
+        ("Is het rood? Antwoord met ja of nee.", "Ja", "Het is groen"),
+        ("Он красный? Ответь да или нет.", "Нет", "Он зелёный"),
+        ("是红色的吗？请回答是或否。", "是", "这辆车是蓝色的，停在房子前面。"),
+        ("是红色的吗？请用“是”或“否”回答。", "否", "这辆车是蓝色的"),
+        ("赤いですか？「はい」か「いいえ」で答えてください。", "はい", "車は青いです"),
+        ("빨간색인가요? 예 또는 아니요로 답하세요.", "예", "파란 자동차입니다"),
+    ],
+)
+def test_yes_or_no_is_asked_for_in_other_languages(question, yes, other):
+    flagged = answer_format.check([row(question, yes), row(question, other)], phrase_words=8).flag
+    assert flagged.tolist() == [False, True]
+    reasoned = f"{question} Begründe es."
+    assert not answer_format.check([row(reasoned, other)], phrase_words=8).flag[0]
 
 
 @pytest.mark.parametrize("answer", ["There is no dog.", "A brown one.", "Unknown", "Una mujer", "\\boxed{2}"])

@@ -39,7 +39,7 @@ def test_a_long_answer_takes_no_longer_than_its_length(mark):
 
 def test_no_sentence_of_the_language_list_is_a_refusal_or_a_lost_value():
     for _, kind, text in lines("languages.tsv"):
-        if kind != "question" and text != "…":
+        if kind != "question" and text not in ("…", "-"):
             assert not refusal("What do you see?", text) and not meta_talk("What do you see?", text), text
             assert not garbled("What do you see?", text), text
 
@@ -74,6 +74,7 @@ def test_a_model_that_speaks_of_itself_is_found_in_other_languages(question, ans
         ("Describe it.", "A kitchen with a stove and a refrigerator and a sink and the lights are on"),
         ("What is it good for?", "It is a dish of carrots and peas that is known to be rich in vitamin A"),
         ("Write a letter.", "Dear Anna, it was good to see you again in the spring.\n\nWith best regards,"),
+        ("Write a letter.", "Dear Anna, thank you for the book. I liked it very much. Yours sincerely, Mary Ann Evans"),
         ("Write a post.", "What a day. The sea was calm. We stayed until the sun went down. Come along! #beach"),
         ("The man in the picture is holding", "The man in the picture is holding a red umbrella."),
         ("Five benefits of solar energy", "Five benefits of solar energy are low cost, clean air, and so on."),

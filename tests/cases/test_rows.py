@@ -17,9 +17,16 @@ REFUSED = {  # what a row holds -> what its message says
     "audio": ({"audio": "a.wav", "conversations": talk("who ?", "a child")}, ["has a sound", "a.wav"]),
     "video token": ({"conversations": talk("<video>Summarize.", "a cat jumps")}, ["turn 0 holds <video>"]),
     "audio token": ({"conversations": [*ASKED, *talk("and <audio> ?", "yes")]}, ["turn 2 holds <audio>"]),
+    "a video's place": ({"conversations": talk("<video_placeholder>\nwhat ?", "red")}, ["holds <video_placeholder>"]),
+    "MiniCPM's": ({"conversations": talk("<VideoHere> what ?", "red")}, ["holds <VideoHere>"]),
+    "vid": ({"conversations": talk("<vid> what ?", "red")}, ["holds <vid>"]),
     "Qwen's token": ({"conversations": talk("<|video_pad|> what ?", "red")}, ["turn 0 holds <|video_pad|>"]),
     "system": ({"system": "Answer in French.", "conversations": ASKED}, ["field system", "a system prompt"]),
     "system_prompt": ({"system_prompt": "Be brief.", "conversations": ASKED}, ["field system_prompt"]),
+    "system of a turn": (
+        {"conversations": [talk("q", system="Be brief.")[0], ASKED[1]]},
+        ["turn 0 has system, a system prompt"],
+    ),
     "tools": ({"tools": '[{"name": "f"}]', "conversations": ASKED}, ["field tools", "functions"]),
     "rejected": ({"rejected": "blue", "conversations": ASKED}, ["field rejected", "a preference"]),
     "KTO by LLaMA-Factory": ({"kto_tag": False, "conversations": ASKED}, ["kto_tag: false"]),
@@ -122,6 +129,11 @@ def test_fields_that_are_not_read_are_counted(folder, form, capsys):
     read(folder, rows, form)
     said = capsys.readouterr().out
     assert "fields that are not read, and the rows that have them: model (3), score (3)" in said
+
+
+def test_a_field_whose_name_is_half_a_character_is_named_too(folder, capsys):
+    read(folder, [{"id": "r", "conversations": ASKED, "\ud800": 1}])
+    assert "are not read, and the rows that have them: \\ud800 (1)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("image", ["", None, float("nan"), {}, [], [""], [None], "None", {"bytes": None, "path": None}])

@@ -171,6 +171,19 @@ def test_a_sentence_is_no_name(question, answer):
     assert abnormal_rows(row(question, answer)) != [""]
 
 
+@pytest.mark.parametrize(
+    "question, answer",
+    [
+        ("Co dělá ten muž?", "Muž stojí u okna a dívá se ven."),
+        ("Ce se vede în imagine?", "Bărbatul stă lângă fereastră și se uită afară."),
+        ("Hvad laver manden?", "Manden står ved vinduet, og en hund ligger på græsset."),
+        ("Mit csinál a nő?", "A nő egy padon ül és a gyereket nézi."),
+    ],
+)
+def test_a_language_that_is_not_listed_is_not_taken_for_one_that_is(question, answer):
+    assert abnormal_rows(row(question, answer)) == [""]
+
+
 def test_a_short_question_goes_on_with_the_words_that_the_one_before_asked_for():
     asked = ("What does the sign say?", "Stop", "And the one on the left?")
     assert abnormal_rows(row(*asked, "前方施工请绕行谢谢合作")) == [""]

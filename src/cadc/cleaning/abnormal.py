@@ -37,8 +37,10 @@ _OPEN_END = re.compile(r"(\b(the|an?|and|or|of|their|its|your|my|our|because|tha
 #: On these some do: "what they live for", "a ball to play with", "that it was aimed at".
 _HANGING = re.compile(r"(?<!ing)(?<!ed)(?<!\bis)(?<!\bare)(?<!\bwas) (with|for|from|by|as|at|to|is|are|was)$")
 _STRANDED = re.compile(r"(?i)\b(what|that|which|who|whom|whose|where|how|than|i|you|he|she|it|we|they)\b|\bto \w+ \w+$")
+#: How letters close, with the writer's name.
 _CLOSING = re.compile(
-    r"(?i)\b(regards|wishes|sincerely|faithfully|yours|truly|love|cheers|thanks|thank you|you|respectfully),$"
+    r"\b(?i:regards|wishes|sincerely|faithfully|yours|truly|love|cheers|thanks|thank you|you|respectfully),"
+    r"(?: [A-Z]\w*\.?){0,4}$"
 )
 _LIST_LINE = re.compile(r"^\s*([-*•|]|\d+[.)])|\|\s*$")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(\s|$)")
@@ -94,6 +96,7 @@ def truncated(answer: str, n: int) -> bool:
         and len(last.split()) >= 4
         and last[-1].isalpha()
         and not _NO_PROSE_END.search(last.split()[-1])
+        and not _CLOSING.search(last)
     )
 
 

@@ -40,7 +40,14 @@ PHRASE = re.compile(
 )
 YES_NO = re.compile(
     r"(?i)(?:^|[.?!,;:\n(]\s{0,3}|\b(?:please|just|only|simply|and|must|should) )(?:answer|respond|"
-    r"reply)\b[^.?\n]{0,40}\byes or no\b|^\W*yes or no\s*[:,]|\byes or no\s*[?.)]?\s*$"
+    r"reply)\b[^.?\n]{0,40}\byes or no\b|^\W*yes or no\s*[:,]|\byes or no\s*[?.)]?\s*$|"
+    r"\b(?:respond[ea]|contest[ea]|responda)\b[^.?!\n]{0,25}\b(?:s[ií] o no|sim ou não)\b|"
+    r"\bréponde?[sz]\b[^.?!\n]{0,25}\boui ou non\b|\b(?:be)?antworten?\b[^.?!\n]{0,25}\bja oder nein\b|"
+    r"\brispond[ie]\b[^.?!\n]{0,25}\bs[ìi] o no\b|\bantwoord\b[^.?!\n]{0,25}\bja of nee\b|"
+    r"\bответь(?:те)?\b[^.?!\n]{0,25}\bда или нет\b|"
+    r"(?:回答|回覆|作答)[^。？\n]{0,6}[是有][”\"」]?(?:或|还是|還是|或者)[“\"「]?(?:否|不是|没有|沒有)|"
+    r"(?:用|以)[“\"「]?[是有][”\"」]?(?:或|还是|還是|或者)[“\"「]?(?:否|不是|没有|沒有)[”\"」]?(?:来|來)?(?:回答|作答)|"
+    r"「?はい」?(?:か|または)「?いいえ」?で|[예네](?: 또는 |나 |/)아니[요오](?:로|라고)"
 )
 _OFFERED_WORDS = 8  # that another answer has at most which a question offers
 _SAY = r"\b(?:answer|or|output|reply|respond|return|say|use|with|write)\b"
@@ -48,7 +55,8 @@ _ITEM_WORDS = 3  # that a thing in a list has at most
 #: Then the form is asked of the end of the answer alone.
 _REASONED = re.compile(
     r"(?i)\b(step[- ]by[- ]step|reasoning|rationale|explain|explanation|justif\w+|show your work|then)\b|逐步|推理|"
-    r"解释|解釋"
+    r"解释|解釋|原因|理由|説明|说明|설명|이유|\b(?:begründ|erklär|explic|expliqu|motiva|porqu|spieg)\w*|\bleg\b.*\buit\b|"
+    r"\b(?:объясн|почему)\w*"
 )
 #: A closed question, of the kind that a request for a word or phrase still holds for when it is said once a row.
 _CLOSED = re.compile(

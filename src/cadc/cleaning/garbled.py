@@ -11,16 +11,18 @@ from cadc.cleaning.findings import shown
 
 #: How programs write that there is nothing.
 _MISSING = re.compile(
-    r"\W*(?:nan|NaN|NAN|None|null|Null|NULL|nil|NaT|<NA>|#?[Nn]/[Aa]|#(?:DIV/0!|NAME\?|NULL!|NUM!|REF!|VALUE!)|"
+    r"\W*(?P<value>nan|NaN|NAN|None|null|Null|NULL|nil|NaT|<NA>|#?[Nn]/[Aa]|#(?:DIV/0!|NAME\?|NULL!|NUM!|REF!|VALUE!)|"
     r"\[object Object\]|[Uu]ndefined|(?<=\\)N|TBD|TODO|\[?<?(?:UNK|unk|PAD|pad)>?\]?|"
     r"\[(?:MASK|mask|deleted|removed)\]|(?<=\{\{) ?\w+ ?(?=\}\})|"
-    r"(?<=[<\[])(?:insert |the |your )?(?:answer|output|response)(?: here)?(?=[>\]]))\W*|\.{2,}|…+"
+    r"(?<=[<\[])(?:insert |the |your )?(?:answer|output|response)(?: here)?(?=[>\]]))(?:\W+(?P=value))*\W*|\.{2,}|…+|"
+    r"[-–—_#?*~]+"
 )
 #: Questions that such an answer may be right for: for what is written or computed. Also `asked.for_words`.
 _WRITTEN = re.compile(
-    r"(?i)\b(abbreviations?|bread|cells?|chart|codes?|columns?|commands?|date|default|element|entries|entry|fax|fields?|function|"
-    r"given|graph|hypothes[ei]s|indicated|initial\w*|letters?|listed|mentioned|missing values?|no\.|numbers?|outputs?|"
-    r"phone|pointers?|prints?|programs?|quer(y|ies)|records?|returns?|rows?|sql|stand for|stated|tables?|values?|"
+    r"(?i)\b(abbreviations?|bread|cells?|chart|codes?|columns?|commands?|date|default|element|entries|entry|fax|"
+    r"fields?|function|given|graph|hypothes[ei]s|indicated|keys?|marks?|initial\w*|letters?|listed|mentioned|"
+    r"missing values?|no\.|numbers?|outputs?|operations?|operators?|phone|pointers?|prints?|programs?|punctuation|"
+    r"quer(y|ies)|records?|returns?|rows?|sql|stand for|signs?|stated|symbols?|tables?|values?|"
     r"variables?)\b|(?i:\b(celda|columna|feld|ligne|spalte|tabelle|tabla|tableau|valor|valeur|wert|zeile|"
     r"значение|"
     r"таблиц\w+)\b)|値|关键字|列|变量|值|假设|假說|函数|单元格|变数|欄|表格|返回|输出|"

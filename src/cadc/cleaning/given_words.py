@@ -43,6 +43,8 @@ _BY = (
 _SURE = one_of(
     rf"""
     \b(?:by|from|on|per|to) the {_GIVEN} (?:bounding box(?:es)?|captions?|context|descriptions?)\b |
+    \b(?:by|from|in|on|per|to) the bounding box(?:es)? (?:(?:i (?:was|have been) |that (?:are|were) |
+    you (?:have )?)?{_GIVEN}|you (?:gave|sent)) |
     \bin the {_GIVEN} (?:bounding box(?:es)?|captions?|descriptions?)\b |
     \bfrom the (?:caption|description)s?,? it (?:appears|seems)\b |
     \b{_BY} (?:the |your )?(?:{_GIVEN} )?(?:{_KIND} {_NOUN}|{_NOUN} (?:you )?{_GIVEN}|{_NOUN} of the {_KIND}) |

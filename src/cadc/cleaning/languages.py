@@ -151,6 +151,7 @@ _LETTERS = {
     "Turkish": "çğıöşü",
     "Vietnamese": "ăâđêôơưàáảãạằắẳẵặầấẩẫậèéẻẽẹềếểễệìíỉĩịòóỏõọồốổỗộờớởỡợùúủũụừứửữựỳýỷỹỵ",
 }
+_ALL_LETTERS = frozenset("".join(_LETTERS.values()))
 _LANGUAGES: dict[str, list[str]] = {}
 for _name, _words in _WORDS.items():
     for _word in dict.fromkeys(_words.split()):
@@ -186,6 +187,17 @@ def _scripts(text: str) -> Counter[str]:
 def _spelt_in(letters: frozenset[str]) -> frozenset[str]:
     """The languages that use all of these letters beyond a to z."""
     return frozenset(name for name, own in _LETTERS.items() if letters <= set(own))
+
+
+def _is_unlisted(text: str) -> bool:
+    """Whether a word of a text has a Latin letter that none of the languages above uses, as Czech and Danish have."""
+    words = (word for word in _WORD.findall(text) if word.islower() and not word.isascii())
+    return any(
+        _script(letter) == "LATIN" and letter not in _ALL_LETTERS
+        for word in words
+        for letter in word
+        if not letter.isascii()
+    )
 
 
 def _evidence(text: str) -> tuple[Counter[str], int]:
@@ -264,6 +276,8 @@ def _spoken(question: str, answer: str, letters: int, margin: int) -> str:
             return ""  # a question in both, or of names alone
         if of_answer != "LATIN":
             return f"{of_answer.title()} letters" if n >= max(letters, 0.8 * said.total()) else ""
+    if _is_unlisted(question) or _is_unlisted(answer):
+        return ""  # a language that the words above can't tell
     spoken, n_spoken = _evidence(answer)
     other = _first(spoken)
     more = spoken[other] - spoken[own]

@@ -11,7 +11,7 @@ PICTURE = one_of(
 )
 _GIVEN = r"(?:attached|included|provided|sent|shared|supplied|uploaded)"
 _CHAT = r"(?:our|the|this|your) (?:\w+ )?(?:chat|conversation|message|prompt|query|question|request)"
-_NOT_ELSEWHERE = rf"(?! (?:because|due|by|with (?!me)|on (?!my)|at|for (?!me)|of|(?:to|in) (?!{_CHAT}))\b)"
+_NOT_ELSEWHERE = rf"(?! (?:because|due|by|with (?!me|{_CHAT})|on (?!my)|at|for (?!me)|of|(?:to|in) (?!{_CHAT}))\b)"
 #: How the sentence goes on where the picture is the one that is asked about, and none of its parts.
 _ALONE = (
     r"(?=\W*$|\s*[.,;:!?()—–]|"
@@ -36,10 +36,15 @@ BLIND = one_of(
     (?:{_I_CANT}|\b(?:i|we) (?:do not|don't) have (?:any |the )?(?:ability|capability|capacity|means) (?:of|to)|
     ^(?:sorry,? )?(?:can't|cannot|unable to)) {_PERCEIVE} {_THE}{PICTURE}{_ALONE} |
     \b(?:i|we) (?:do not|don't) (?:currently )?have (?:any |direct )?access to {_THE}{PICTURE}{_ALONE} |
+    \bthere(?:'s| is) no way for me to {_PERCEIVE} {_THE}{PICTURE}{_ALONE} |
+    \b(?:i|we) (?:do not|don't) have {_THE}{PICTURE} (?:in front of (?:me|us)|to (?:go by|look at))\b |
     \b(?:can you|could you)(?: please)? (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|
     upload) (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:again\b|for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
     \b(?:if you(?: can| could)?|please) (?:kindly )?(?:re-?)?(?:attach|provide|send|share|try uploading|
-    upload) (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:for me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
+    upload) (?:me )?{_THE}{PICTURE}[^.!?]{{0,30}}(?:(?:for|like|want) me\b|\bi(?:'d|'ll| can| could| will| would)\b) |
+    \bi(?:'d|'ll| will| would)? need (?:to (?:see|view)|you to (?:attach|provide|send|share|upload)) {_THE}{PICTURE} |
+    \bwithout (?:access to|(?:actually |being able to )?(?:see|view)(?:ing)?) {_THE}{PICTURE}\s*,? (?:i|
+    it(?:'s| is))\b |
     \b(?:i|we) (?:(?:do not|don't) have (?:any |the )?|have no |lack (?:any |the )?)(?:ability|capability|capacity|
     means|way) (?:of|to) (?:perceiv|see|view)(?:e|ing)?(?: {_THE}{PICTURE}{_ALONE}|\s*(?:[.,;!]|$)) |
     \bi (?:can ?not|can't) see, (?:so )?(?:could you|please) |
@@ -53,12 +58,15 @@ BLIND = one_of(
 #: There is none, or it did not arrive: an answer to questions for pictures in the picture.
 MISSING = one_of(
     rf"""
-    \b(?:i|we) (?:can't|cannot|did not|didn't|do not|don't) (?:find|have|receive|
-    see) (?:an |any |the |your )?(?:attached |uploaded )?{PICTURE} (?:attached|here|in {_CHAT}|to (?:analy[sz]e|
-    describe|look at|work with)|{_GIVEN}) |
+    \b(?:(?:i|we) (?:can't|cannot|did not|didn't|do not|don't) (?:find|have|receive|see)|
+    (?:i'm|i am|we're|we are) not (?:finding|getting|receiving|seeing)) (?:an |any |the |your )?(?:attached |
+    uploaded )?{PICTURE} (?:attached|here|in {_CHAT}|to (?:analy[sz]e|describe|look at|work with)|{_GIVEN}) |
     \b(?:i|we) (?:do not|don't) see any? (?:image|photo|picture)\s*(?:[.,;!]|$) |
     \b(?:i|we) (?:did not|didn't|have not|haven't) (?:get|gotten|receive|received) (?:an|any|the|
     your) {PICTURE}{_ALONE} | \bno {PICTURE} (?:came|comes|has come) through\b |
+    \byour (?:message|prompt|query|question|request) (?:did|does)(?: not|n't) (?:(?:appear|seem) to )?(?:come with|
+    contain|have|include) (?:an?|any) {PICTURE} |
+    \bno {PICTURE} (?:has been|is|was) (?:detected|found|received)(?: (?:here|in {_CHAT}))?\s*(?:[.,;!]|$) |
     \bno {PICTURE} (?:(?:appears to be|are|has been|have been|is|seems to be|was|were) )*{_GIVEN}\b{_NOT_ELSEWHERE} |
     \bthere(?:'s| are| is| was|(?: appears| seems) to be| does(?: not|n't) (?:appear|seem) to be| isn't| wasn't) (?:an?|
     any|no) {PICTURE} (?:(?:here|{_GIVEN})\b{_NOT_ELSEWHERE}|for me\b|(?:in|to|with) {_CHAT}|that i (?:can|could)|
@@ -96,20 +104,23 @@ DECLINED = one_of(
     answers?|assistance|captions?|content|descriptions?|details|help|information|interpretation|responses?)\b|(?:create|
     generate|produce) (?:any |such |that |the |this )*(?:content|explicit|harmful|inappropriate|requested)\b|
     identify (?:(?:any|name|or|real|specific|that|the|these|this) )*(?:individuals?|people|person)\b) |
+    \b(?:i|we) (?:do not|don't) (?:identify|name|recogni[sz]e) (?:(?:any|real|specific) )*(?:individuals?|people)
+    (?:based|by|from|in (?:images|photos|pictures))\b |
     ^\W*(?:(?:i'm |i am )?(?:so |very )?sorry\W+(?:but )?)?(?:i )?(?:can't|cannot|will not|
     won't) do (?:so|that|this)\W*$ |
     \bi (?:have to|must|need to|will have to)(?: (?:politely|respectfully))? decline\b |
     \bi(?:'d| would) (?:prefer|rather) not (?:to )?(?:answer|comment|discuss|say)\b |
     \b(?:i|we) (?:(?:do not|don't) have|have no|lack) (?:any )?(?:eyes|vision|visual|image) ?(?:abilit|capabilit|input|
     perception|processing)?(?:y|ies)?\s*(?:[.,;!]|$) |
-    \bi(?:'m| am) not comfortable (?:with )?(?:answering|assisting|describing|discussing|providing)\b |
+    \bi(?:'m not| am not| (?:do not|don't) feel) comfortable (?:with )?(?:answering|assisting|commenting|describing|
+    discussing|providing)\b |
     \bi(?:'m| am) not (?:allowed|authorized|designed|permitted|programmed) to\b |
     \b(?:\w+ing {_THAT} \w+|it|that|this|{_THAT} (?:content|image|photo|picture|prompt|query|question|request|
     topic))(?: (?:appears to|may|might|seems to|would))? (?:breach(?:es)?|conflicts? with|contravenes?|goes against|
     go against|(?:be|is|'s) (?:against|in violation of|not (?:allowed|permitted) (?:by|under)|outside|prohibited by)|
     infringes?(?: on)?|violates?) {_RULES} | \b(?:because of|due to|per|under) {_RULES},? i\b |
     \bmy (?:guidelines|policies|programming|safety guidelines) (?:do not|don't|forbid|prevents?|prohibits?) |
-    \bnot something (?:that )?i(?:'m able to| am able to| can) (?:answer|assist|describe|discuss|do|help)\b |
+    (?:\bnot|n't) something (?:that )?i(?:'m able to| am able to| can) (?:answer|assist|describe|discuss|do|help)\b |
     \bit (?:is|'s|was|would)(?: not|n't)?(?: be)? (?:in|un)?(?:appropriate|ethical) for me to\b
     """
 )

@@ -8,7 +8,7 @@ ROMANCE = {
     "French": Wording(
         signs="_n' | _ne_ | contraire | encontre | enfreint | impossible | viole | nouveau | renvoy | que je",
         picture="fichiers? | images? | photos?",
-        of=r"accroch\w* | au | d[eu] | qu[ei'] | sur",
+        of=r"accroch\w* | au | d[eu](?! (?:ta|votre) part) | qu[ei'] | sur",
         sorry="désolée? | excusez-moi | je crains | je m'excuse | je regrette | malheureusement",
         cant=r"""
             \b(?:je|nous) (?:ne|n') ?(?:ai|avons)(?: malheureusement)? pas (?:accès|la (?:capacité|possibilité)) |
@@ -39,7 +39,7 @@ ROMANCE = {
             pour que je|à nouveau)\b | \bje n'arrive pas à (?:ouvrir|voir) (?:l'|la |votre )<picture> |
             \b(?:pourr|pouv)\w+-(?:tu|vous) (?:me )?(?:envoyer|joindre|partager|renvoyer) (?:l'|la |votre )<picture> |
             \baucune <picture> ne m'a été (?:envoyée|fournie|transmise) |
-            \b(?:tu n'as|vous n'avez) (?:fourni |joint |pas |envoyé )+(?:aucune |d['e] ?|l')<picture> |
+            \b(?:tu n'a(?:ie)?s|vous n'a(?:vez|yez)) (?:fourni |joint |pas |envoyé )+(?:aucune |d['e] ?|l')<picture> |
             \bje n'ai (?:pas )?reçu (?:aucune |d['e] ?|l'|votre )<picture> |
             \b(?:l'|la |votre )<picture> ne (?:s'affiche|se charge) pas<end>
         """,
@@ -49,7 +49,10 @@ ROMANCE = {
         picture=r"file | fot[oi]\w* | immagin[ei]",
         of=r"appes\w* | che | d[ei] | del\w* | sul\w*",
         sorry="mi dispiace | mi scuso | purtroppo | scusa | scusate | sono desolat[oa] | spiacente",
-        cant=r"\bnon (?:ho (?:accesso|la capacità)|mi è possibile|possiamo|posso|riesco|riusciamo|sono in grado di)",
+        cant=r"""
+            \bnon (?:ho (?:accesso|la (?:capacità|possibilità))|mi è possibile|possiamo|posso|riesco|riusciamo|
+            sono in grado di)
+        """,
         tell="""
             affermare | capire | confermare | contare | determinare | dire | distinguere | identificare | individuare |
             leggere | riconoscere | sapere | sicur[oa] | stabilire | trovare | vedere
@@ -66,7 +69,8 @@ ROMANCE = {
             \bimpossibile (?:aprire|caricare|visualizzare) (?:l'immagine|la foto) |
             \bnon vedo (?:alcuna |l'|la (?:tua )?|nessuna )<picture>(?: allegata|<end>) |
             \b(?:l'|la )<picture> non si (?:apre|carica)<end> |
-            \bnon (?:avete|ha|hai|ho) (?:allegato|caricato|fornito|inviato|ricevuto) (?:l'|la |un'|\w+una )<picture> |
+            \bnon (?:abbia|abbiate|avete|ha|hai|ho) (?:allegato|caricato|fornito|inviato|ricevuto) (?:l'|la |
+            un'|\w+una )<picture> |
             \b(?:allega|carica|condividi|invia)\w* (?:l'|la |un')<picture>[^.!?]{0,20}(?:così|
             di nuovo|in modo che io|perché (?:io )?possa)\b | \bnon posso identificare (?:le )?persone |
             \bnon (?:sia|è) stata (?:allegata|caricata|fornita) [^.]{0,12}<picture> |
@@ -78,7 +82,10 @@ ROMANCE = {
         picture="arquivos? | fotos? | imagem | imagens",
         of=r"d[aeo]s? | n[ao]s? | pendurad\w* | que (?!você|me|foi)",
         sorry="desculpa | desculpe | infelizmente | lamento | peço desculpas? | sinto muito",
-        cant=r"\bnão (?:consigo|conseguimos|me é possível|podemos|posso|sou capaz de|tenho (?:acesso|a capacidade))",
+        cant=r"""
+            \bnão (?:consigo|conseguimos|me é possível|podemos|posso|sou capaz de|tenho (?:acesso|
+            a (?:capacidade|possibilidade)))
+        """,
         tell="""
             afirmar | confirmar | contar | determinar | distinguir | dizer | encontrar | identificar | ler | precisar |
             reconhecer | saber | segur[oa] | ter certeza | ver
@@ -109,7 +116,7 @@ ROMANCE = {
         """,
         cant=r"""
             \bno (?:estoy (?:autorizad|capacitad)[oa]|me es posible|podemos|puedo|soy capaz de|tengo (?:acceso|
-            la capacidad))
+            la (?:capacidad|posibilidad)))
         """,
         tell="""
             adivinar | afirmar | apreciar | asegurar | confirmar | contar | decir | determinar | distinguir |

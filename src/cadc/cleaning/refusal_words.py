@@ -12,7 +12,7 @@ class Wording(NamedTuple):
     """What a language's refusals are made of."""
 
     signs: str  # plain words, of which each has one: looked for first, as that is quick; a _ is a blank
-    picture: str  # what the patterns below name <picture>
+    picture: str  # what the patterns below name <picture>; <end> is that of a sentence, <talk> that with the model
     sorry: str  # an apology
     cant: str  # that the writer can't
     none: str  # whole phrases: that there is no picture, that a policy forbids it
@@ -45,8 +45,10 @@ LATIN = {
             \b(?:ik kan|kan ik) (?:(?:daar|daarmee|helaas|hier|hiermee|je|u) )+niet (?:bij |daarmee |mee )?helpen |
             \ber is geen <picture> (?:bijgevoegd|geüpload|meegestuurd|om te (?:bekijken|beschrijven)|toegevoegd|
             verstrekt)(?! (?:aan|bij|op)) | \bik heb geen toegang tot (?:de|deze|je) <picture> |
-            \bik zie geen <picture>(?: bijgevoegd|<end>) | \bik zie (?:de|je|uw) <picture> niet<end> |
+            \b(?:ik zie|<talk> zie ik) (?:helaas )?geen <picture>(?: bijgevoegd|<end>) |
+            \bik zie (?:de|je|uw) <picture> niet<end> |
             \b(?:je hebt|u hebt|u heeft) (?:nog )?geen <picture> (?:bijgevoegd|gestuurd|geüpload|meegestuurd) |
+            \b(?:je|u) (?:nog )?geen <picture> (?:hebt|heeft) (?:bijgevoegd|gestuurd|geüpload|meegestuurd) |
             \bik heb geen <picture> ontvangen | \bde <picture> laadt niet<end>
         """,
     ),
@@ -75,12 +77,14 @@ LATIN = {
             öffnen) | \b(?:ich kann (?:deine|diese|ihre) (?:anfrage|frage)|(?:deine|diese|ihre) (?:anfrage|frage) kann
             ich) (?:leider )?nicht beantworten | \b(?:ich kann|kann ich) (?:(?:bei dieser anfrage|dabei|damit|dir|euch|
             hier|ihnen|leider) )+nicht (?:weiter)?helfen | \bes gibt kein <picture>,? (?:das ich|zum (?:ansehen|
-            beschreiben)) | \bich sehe (?:kein|keine) <picture>(?: im anhang|<end>) |
+            beschreiben)) | \b(?:ich sehe|<talk> sehe ich) (?:leider )?(?:kein|keine) <picture>(?: im anhang|<end>) |
             \bich sehe (?:das|dein|ihr) <picture> nicht<end> | \bwird (?:bei )?mir (?:leider )?nicht angezeigt |
             \b(?:habe ich|ich habe) (?:leider )?(?:kein|keine) <picture> (?:bekommen|erhalten) |
             \b(?:das|dein|ihr) <picture> lädt (?:bei mir )?nicht<end> |
             \bbitte (?:fügen|laden?|schicken?|senden?) (?:mir |sie )*(?:das|dein|ein|ihr) <picture>[^.!?]{0,30}(?:damit
             ich|erneut|noch ?mals?|noch einmal)\b | \bich kann (?:leider )?(?:\w+ )?personen nicht identifizieren |
+            \bkann (?:ich )?(?:leider )?keine personen identifizieren |
+            \b(?:du (?:hast )?|sie (?:haben )?)(?:noch )?kein <picture> (?:angehängt|beigefügt|geschickt|hochgeladen) |
             \bverstößt gegen (?:meine|unsere) (?:\w*politik|\w*richtlinien?|grundsätze)
         """,
     ),
@@ -138,8 +142,9 @@ LATIN = {
         none=r"""
             \bbilden (?:kunde inte|gick inte att) (?:laddas|ladda|öppnas|öppna|visas) |
             \bbryter mot (?:min|mina|våra) (?:\w*policy|riktlinjer) |
-            \bingen bild (?:har )?(?:bifogats|laddats upp|är bifogad) | \bjag ser ingen <picture>(?: bifogad|<end>) |
-            \bdu har inte (?:bifogat|laddat upp|skickat) (?:en|någon) <picture> |
+            \bingen bild (?:har )?(?:bifogats|laddats upp|är bifogad) |
+            \b(?:jag ser|<talk> ser jag) (?:tyvärr )?ingen <picture>(?: bifogad|<end>) |
+            \bdu (?:har inte|inte har) (?:bifogat|laddat upp|skickat) (?:en|någon) <picture> |
             \bjag har inte fått någon <picture> | \bbilden laddas inte<end> |
             \bjag ser inte <picture><end>
         """,

@@ -58,8 +58,17 @@ _BUT = re.compile(
     r"(?i)\b(?:although|but|however|though|yet)\b(?!,? (?:i(?:'m| am| can| could| would|'d|'ll)(?: be)?(?: glad| happy|"
     r" here| try)?(?: to)? (?:answer|assist|help|offer|provide|try)|if you|feel free|let me know|please|"
     r"i(?:'m| am) (?:glad|happy|here)))|"
-    r"\b(?:aber|ale|ama|ancak|maar|mais|mas|nhưng|pero|però|tetapi|но)\b|不过|不過|但|しかし|けど|"
-    r"하지만|لكن|लेकिन"
+    r"(?:\b(?:aber|ale|ama|ancak|maar|mais|mas|nhưng|pero|però|tetapi|но)\b|不过|不過|但|しかし|けど|"
+    r"하지만|لكن|लेकिन)(?![^.!?。]{0,40}?(?:\b(?:aider?|aiut|ajud|ayud|bantu|helfen?|helpe?n?|hjälp|membantu|pom[oó]c|помо[гчщ]|"
+    r"yardım|giúp)|帮|幫|协助|協助|手伝|도와|도움|مساعد|أساعد|मदद|सहायता))"
+)
+#: The talk with the model, behind a word for `in`.
+_TALK = (
+    r"(?:cette|dein\w*|diese\w*|din|ditt|es[st]ae?|este|euer\w*|ihre\w*|je|jouw|nossa|nostr[ao]|notre|nuestr[ao]|ons|onze|"
+    r"quest[ao]|sua|suo|su|this|ton|tua|tuo|tu|twojej|uns\w*|uw|vår\w*|votre|vostr[ao]|nasze[jm]|"
+    r"ваше[йм]|наше[йм]|тво[её][йм]|этом) "
+    r"(?:anfrage|bericht|chat\w*|conversa\w*|frage|gespr\w+|konversation|meddelande|mensa\w+|messag\w+|nachricht|"
+    r"question|rozmowie|unterhaltung|vraag|wiadomości|запросе|разговоре|сообщении|чате)\b"
 )
 #: Questions for pictures in the picture, or for what did not work: then such a one may be missing.
 _OF_PICTURES = re.compile(
@@ -97,9 +106,13 @@ def _small(pattern: str) -> re.Pattern[str]:
 def _kinds_of(wording: Wording, edge: str) -> list[_Kind]:
     """The kinds of one language. edge: of its words, `\\b` where they are parted."""
     picture = f"(?>{one_of(wording.picture)})"
-    names = {"picture": rf"{picture}(?! (?:{one_of(wording.of)})\b)", "end": r"(?=\s*(?:[.,;!。،]|$))"}
+    names = {
+        "picture": rf"{picture}(?! (?:{one_of(wording.of)})\b(?! {_TALK}))",
+        "end": rf"(?=\s*(?:[.,;!。،]|$)| \w+ {_TALK})",
+        "talk": _TALK,
+    }
     sorry, cant, see, none, tell, own = (
-        re.sub("<(picture|end)>", lambda name: names[name[1]], one_of(text))
+        re.sub("<(picture|end|talk)>", lambda name: names[name[1]], one_of(text))
         for text in (wording.sorry, wording.cant, wording.see, wording.none, wording.tell, wording.own)
     )
     own, gap = _small(own) if own else None, "[^.!?。！？]"
@@ -117,7 +130,7 @@ _NO = ("n't", "not", " no ", "unable", "lack", "(no", "[no", "<no")
 #: (what each text has one of, in small letters, that has one of the kinds: looked for first, as that is quick; kinds)
 _KINDS = [
     (
-        (*_NO, "can you", "could you", "forgot", "if you", "only", "please"),
+        (*_NO, "can you", "could you", "forgot", "if you", "need", "only", "please", "without"),
         [_Kind(_small(english.BLIND), answered=False)],
     ),
     (

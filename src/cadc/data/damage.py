@@ -1,13 +1,18 @@
 """Damage inside a picture's file that decoders pass over: they fill in grey, or show noise.
 
 A PNG has checksums. A JPEG has none, and libjpeg's warnings are hidden by Pillow, but its compressed data can't hold
-every sequence of bytes: parts overwritten in it mostly show (of 250 random bytes nearly all, of 64 every fourth). What
-is well formed can't be told from another picture: a JPEG out of which a part was cut, changed bytes of a WebP or BMP.
+every sequence of bytes, and where some are missing, or many are others, its decoder runs out of them before the last
+block. At quality 85, 64 bytes cut out are always found, 64 random ones in 7 of 10 files, 250 always; in progressive
+files and those with restarts, fewer. What is well formed can't be told from another picture: a few changed bytes of a
+JPEG, those of a WebP or BMP.
 """
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+from PIL import Image
 
 from cadc.data import png
 
@@ -15,7 +20,9 @@ _END, _SCAN, _HUFFMAN, _INTERVAL = 0xD9, 0xDA, 0xC4, 0xDD
 _RESTARTS = range(0xD0, 0xD8)
 #: Between the scans of a JPEG: tables, restart interval, number of lines, comments, applications' own, the next scan.
 _BETWEEN = {_HUFFMAN, _SCAN, 0xDB, 0xDC, _INTERVAL, 0xFE, *range(0xE0, 0xF0)}
+_ARITHMETIC = (0xC9, 0xCA)  # frames whose data may end before their last bits: those are zero
 _ZEROS = bytes(64)
+_MORE = bytes.fromhex("5aa5") * 200  # of no flat area
 
 
 def damage(data: bytes, kind: str | None) -> str | None:
@@ -26,13 +33,13 @@ def damage(data: bytes, kind: str | None) -> str | None:
 
 
 def jpeg_damage(data: bytes) -> str | None:
-    """What a JPEG's compressed data (ITU T.81, annex B) can't hold: markers of no meaning, restarts out of order, and
-    64 zero bytes that are no flat area by its Huffman tables.
+    """What a JPEG's compressed data (ITU T.81, annex B) can't hold: markers of no meaning, restarts out of order, 64
+    zero bytes that are no flat area by its Huffman tables, and fewer bits than its blocks need.
     """
     byte = np.frombuffer(data, np.uint8)
     markers = np.flatnonzero((byte[:-1] == 0xFF) & (byte[1:] != 0x00) & (byte[1:] != 0xFF))
     at, interval, due, zero_is_flat = 2, 0, 0, {}
-    in_scan = flat = False
+    in_scan = flat = arithmetic = False
     for marker in markers.tolist():
         if marker < at:
             continue
@@ -41,7 +48,8 @@ def jpeg_damage(data: bytes) -> str | None:
             return f"zero bytes in the compressed data before byte {marker}"
         at = marker + 2
         if code == _END:
-            return None
+            short = in_scan and not arithmetic and _is_short(data[:marker])
+            return f"its compressed data end too soon, at byte {marker}" if short else None
         if code in _RESTARTS:
             if in_scan and (not interval or code != _RESTARTS[due]):
                 return f"a restart marker out of order at byte {marker}"
@@ -57,9 +65,23 @@ def jpeg_damage(data: bytes) -> str | None:
             return f"a segment of wrong length at byte {marker}"
         elif code == _HUFFMAN:
             zero_is_flat |= _huffman_tables(body)
+        elif code in _ARITHMETIC:
+            arithmetic = True
         elif code == _INTERVAL:
             interval = int.from_bytes(body[:2])
     return None
+
+
+def _is_short(data: bytes) -> bool:
+    """Whether a JPEG, without its end marker, has too few bits: other bytes behind them then change what is shown."""
+    return len({_eighth(data + more + b"\xff\xd9") for more in (b"", _MORE)}) > 1
+
+
+def _eighth(data: bytes) -> bytes:
+    """The pixels of a JPEG at an eighth of its size: of each block the mean."""
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        image.draft(None, (1, 1))
+        return image.tobytes()
 
 
 def _huffman_tables(body: bytes) -> dict[int, bool]:

@@ -18,8 +18,8 @@ _HAS = "(?:has|with|is|contains?|includes?|num|n|numberof|numof)"
 _OF_WHAT = "answer|example|gpt|instance|loss|message|reply|response|row|sample|token|train|training|turn"
 _LEARNT = "backprop|learn|learnable|learned|learnt|supervise|supervised|supervision|train|trainable|trained|training"
 _UNLEARNT = (
-    "discard|discarded|disabled|drop|dropped|exclude|excluded|hidden|ignore|ignored|mask|masked|masks|remove|removed|"
-    "skip|skipped"
+    "deleted|discard|discarded|disabled|drop|dropped|exclude|excluded|hidden|ignore|ignored|mask|masked|masks|remove|"
+    "removed|skip|skipped"
 )
 _LAST = "(?:the)?(?:last|final)(?:turn|round|answer|reply|response)?s?"
 #: What a field is -> the names of the kind, letters and digits alone, in small letters.
@@ -46,9 +46,10 @@ _KINDS = {
     r"boxe|mask|segmentation|polygon|rle)s?)+(?:seq|list|path|xyxy|xywh|norm|normalized|2d|3d)?s?|boxseqs?",
     "places, if any": "objects?|box(?:2d|3d)?|points?|keypoints?|points?seq|regions?|groundings?",
     # what an answer or a row weighs, and whether it is learnt
-    "weight": rf"(?:(?:{_OF_WHAT})s?)?weight(?:ing)?s?|lossscales?|lossfactors?|losscoef(?:ficient)?s?",
+    "weight": rf"(?:(?:{_OF_WHAT})s?)?weight(?:ing)?s?|loss(?:scale|factor|multiplier|coef(?:ficient)?)s?",
     "learnt": "(?:is|has|to|be|do|should|will|needs?|use|used|with|compute|calc|calculate|in|on|for|apply|enable|"
     rf"include)*(?:{_LEARNT}|loss)(?:(?:on|for)?(?:this|turns?|it)?|enabled|flags?|masks?)|keep|include|included|"
+    "(?:assistant|completion|gpt|label|response|token|turn)s?masks?|"
     "enabled|(?:is)?valid|(?:is)?(?:chosen|preferred|desirable|approved|good)",
     "masked": "mask|masks|masked|ignored?",
     "unlearnt": rf"(?:is|do|to|be)?(?:{_UNLEARNT})(?:from)?(?:loss|train|training|turn|answer|response|history)?|"
@@ -56,7 +57,7 @@ _KINDS = {
     rf"(?:only)?(?:train|learn|loss)(?:on)?(?:only)?{_LAST}(?:only)?",
     "verdict": "labels?|preference|status|verdict|decision|quality|feedback|rating|review|ktotag",
     # words that are not shown
-    "system": "sys(?:tem)?(?:(?:prompt|message|instruction|msg|text|content|role)s?)?",
+    "system": "sys(?:tem)?s?(?:(?:prompt|message|instruction|msg|text|content|role)s?)?",
     "words": "instructions?|prompts?|userprompts?|userinstructions?",
     "tools": "tools|functions",
     "history": "history",

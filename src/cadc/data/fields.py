@@ -42,6 +42,8 @@ _OTHERWISE = {  # of a row: what it means, and what to do
 _OF_A_TURN = {
     "places": _PLACES,
     "places, if any": _PLACES,
+    "system": _OTHERWISE["system"],
+    "tools": _OTHERWISE["tools"],
     "call": "a call that is not in its text; write it into the text",
     "thoughts": "words that are not in its text; write them into the text",
     "part": "parts that are not to be learnt; an answer is learnt whole: cut it, or remove the row",

@@ -28,7 +28,11 @@ _HTML = re.compile(
     _ANY,
 )
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
-_NEVER_SHOWN = re.compile(r"<(video|audio|speech|sound|point_?cloud)(?:[ _-]?\d+)?>|<\|(?:video|audio)\w*\|>", _ANY)
+_NEVER_SHOWN = re.compile(
+    r"<(video|vid|audio|speech|sound|point_?cloud)(?:[ _-]?(?:\d+|here|patch|pad|placeholder|token|start|end))?>"
+    r"|<\|(?:video|audio)\w*\|>",
+    _ANY,
+)
 
 
 def _alone(text: str, start: int, end: int) -> bool:

@@ -22,7 +22,7 @@ from cadc.data.hub_layout import MMT_COLUMNS, POPE_COLUMNS, write_card, write_sp
 from cadc.data.json_rows import Unusable, json_values
 from cadc.data.probe import MMT, POPE
 from cadc.data.question_cells import check_given, check_question, options_of, picture, picture_of, pixels_digest
-from cadc.data.reasons import PoolError, check_text, fail, shown
+from cadc.data.reasons import PoolError, check_text, fail, shown, visible
 from cadc.data.tab_rows import check_file, tab_rows
 
 _NEEDED = ("index", "question", "A", "B", "answer", "category", "l2-category", "split", "image_path|image")
@@ -44,8 +44,9 @@ def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
         fail(f"the answer {record['answer']!r} is none of its options {', '.join(letters)}; repair it")
     if len(letters) < 2:
         fail(f"has one option alone, {letters[0]}; give at least two")
-    first = {options[letter]: letter for letter in reversed(letters)}
-    if twins := [(first[options[letter]], letter) for letter in letters if first[options[letter]] != letter]:
+    seen = {letter: visible(options[letter]).strip() for letter in letters}
+    first = {seen[letter]: letter for letter in reversed(letters)}
+    if twins := [(first[seen[letter]], letter) for letter in letters if first[seen[letter]] != letter]:
         one, other = twins[0]
         fail(f"its options {one} and {other} are both {shown(options[one])}; make them differ, or take one out")
     if not re.fullmatch(r"[0-9]{1,10}", record["index"]) or int(record["index"]) >= 1 << 31:
@@ -66,7 +67,7 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
     seen: dict[int, int] = {}
     shown_in: dict[bytes, tuple[str, str]] = {}  # picture -> the part that shows it, and where
     metas: dict[str, tuple[str, int]] = {}  # subtask -> its meta-task, and the line that says so
-    spelling: dict[tuple[str, str], tuple[str, int]] = {}  # a subtask or meta-task without case and blanks -> as it is
+    spelling: dict[tuple[str, str], tuple[str, int]] = {}  # a subtask, without case and blanks -> as it is written
     fix = "set data.choice to your questions in MMT-Bench's schema, or to null"
     for line, record in tab_rows(path, _NEEDED, fix):
         where = f"{path}, line {line}, index {record['index']}"
@@ -79,7 +80,7 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
         seen[document["index"]] = line
         for name in ("category", "l2-category"):
             text = document[name]
-            first, before = spelling.setdefault((name, "".join(text.casefold().split())), (text, line))
+            first, before = spelling.setdefault((name, "".join(visible(text).casefold().split())), (text, line))
             if text != first:
                 raise PoolError(
                     f"{where}: {name} is {text!r}, and on line {before} {first!r}: they would be two; write them alike"

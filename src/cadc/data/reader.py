@@ -75,6 +75,7 @@ class _Unread:
         for what, counts in (("fields", self.rows), ("fields of turns", self.turns)):
             if counts:
                 named = ", ".join(f"{name} ({count})" for name, count in itertools.islice(counts.items(), 20))
+                named = named.encode(errors="backslashreplace").decode()  # JSON's escapes may name half a character
                 console.line(f"pool: {what} that are not read, and the rows that have them: {named}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from cadc.config.errors import InputError
 
@@ -44,6 +45,11 @@ def check_text(text: str, what: str) -> str:
 def is_blank(text: str) -> bool:
     """Whether nothing of the text can be seen: it is empty, or white space, controls and zero-width characters."""
     return _UNSEEN.fullmatch(text) is not None
+
+
+def visible(text: str) -> str:
+    """What is seen of a text: accents composed, and without characters that show nothing, but for white space."""
+    return _UNSEEN.sub(lambda found: "".join(filter(str.isspace, found[0])), unicodedata.normalize("NFC", text))
 
 
 def some(names: list[str]) -> str:
