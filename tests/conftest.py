@@ -65,3 +65,9 @@ def lora_model(tiny_model):
 @pytest.fixture
 def rows(pool, processor):
     return EncodedRows(pool, processor, 256)
+
+
+@pytest.fixture
+def small(params):
+    """How to tune, in batches of four rows."""
+    return params.finetune.model_copy(update={"batch_size": 4})

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from test_training import batches_of_four, fresh_lora, small_lora
+from test_training import fresh_lora, small_lora
 
 from cadc.artifacts import write_json
 from cadc.config.errors import InputError
@@ -16,11 +16,6 @@ from cadc.training.finetune import finetune
 from cadc.training.proxy import proxy_run
 from cadc.training.snapshots import load_snapshots, restore, save_snapshot
 from cadc.world.bases import build_model
-
-
-@pytest.fixture
-def small(params):
-    return batches_of_four(params)
 
 
 class Mortal(EncodedRows):

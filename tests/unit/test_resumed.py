@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from test_checkpoints import Mortal
-from test_training import batches_of_four, small_lora
+from test_training import small_lora
 
 from cadc.cleaning.picture_match import train_matching
 from cadc.config.cleaning import Matching
@@ -13,8 +13,8 @@ from cadc.world.bases import build_model
 
 
 @pytest.fixture
-def recipe(params):
-    return batches_of_four(params).model_copy(update={"checkpoint_steps": 3})
+def recipe(small):
+    return small.model_copy(update={"checkpoint_steps": 3})
 
 
 def resumed(train, lives, again):

@@ -28,15 +28,6 @@ class Watched(EncodedRows):
         return super().__getitem__(row)
 
 
-def batches_of_four(params):
-    return params.finetune.model_copy(update={"batch_size": 4})
-
-
-@pytest.fixture
-def small(params):
-    return batches_of_four(params)
-
-
 def fresh_lora(tiny_model, model_params, seed=0):
     return add_lora(tiny_model, model_params.lora, seed)
 
