@@ -17,7 +17,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
-from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
+from transformers import PreTrainedModel
 
 from cadc.cleaning.cross_fitting import other_rows, with_image_of
 from cadc.compute import console
@@ -30,7 +30,7 @@ from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.load import load_adapter, save_adapter, trainable
 from cadc.training.checkpoint import Checkpoint
-from cadc.training.optimizer import clip, parameter_groups, seed_dropout
+from cadc.training.optimizer import clip, parameter_groups, seed_dropout, started, zero_head
 
 
 class Matcher(NamedTuple):
@@ -90,28 +90,15 @@ def train_matching(
         next(model.parameters()).device,
         rows.processor.tokenizer.pad_token_id,
     )
-    head = torch.nn.Linear(3 * model.config.get_text_config().hidden_size, 1, device=device)
-    torch.nn.init.zeros_(head.weight)
-    torch.nn.init.zeros_(head.bias)
+    head = zero_head(3 * model.config.get_text_config().hidden_size, device)
     n_steps = -(-len(order) // how.batch_size)
     whole_rate = recipe.whole_learning_rate and recipe.whole_learning_rate / recipe.learning_rate * how.learning_rate
-    optimizer = torch.optim.AdamW(
-        [*parameter_groups(model, how.learning_rate, whole_rate), {"params": list(head.parameters())}],
-        how.learning_rate,
-        (recipe.beta1, recipe.beta2),
-        recipe.epsilon,
-        recipe.weight_decay,
-    )
-    checkpoint, losses = Checkpoint(kept, head=head) if kept else None, np.empty(n_steps, np.float32)
-    done = checkpoint.load(model, optimizer) if checkpoint else losses[:0]
-    losses[: len(done)] = done
-    for group in optimizer.param_groups:
-        group["initial_lr"] = group["lr"]  # which a schedule that goes on asks for
-    rate = get_cosine_schedule_with_warmup(
-        optimizer, round(recipe.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1
-    )
+    groups = parameter_groups(model, how.learning_rate, whole_rate)
+    groups.append({"params": head.parameters(), "lr": how.learning_rate})
+    checkpoint = Checkpoint(kept, head=head) if kept else None
+    optimizer, rate, losses, done = started(model, groups, recipe, n_steps, checkpoint)
     model.train()
-    for i in console.track(range(len(done), n_steps), "matching"):
+    for i in console.track(range(done, n_steps), "matching"):
         batch = order[i * how.batch_size : (i + 1) * how.batch_size]
         others = other_rows(batch, np.ones(len(batch), bool), keeper[batch], 1, i)[0]
         shown = [rows[int(row)] for row in batch] + [

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import PeftModel
-from transformers import get_cosine_schedule_with_warmup
 
 from cadc.compute import console
 from cadc.config.errors import InputError
@@ -23,7 +22,7 @@ from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import EncodedRows
 from cadc.model.load import trainable
 from cadc.training.checkpoint import Checkpoint
-from cadc.training.optimizer import clip, parameter_groups, seed_dropout
+from cadc.training.optimizer import clip, parameter_groups, seed_dropout, started, zero_head
 
 
 def train_score_net(
@@ -45,29 +44,15 @@ def train_score_net(
     checkpoints go, from which a killed run goes on. Raises InputError at a loss that is not finite.
     """
     parameters, device = list(trainable(model).values()), next(model.parameters()).device
-    net = torch.nn.Linear(features.shape[1], 1, device=device)
-    torch.nn.init.zeros_(net.weight)
-    torch.nn.init.zeros_(net.bias)
-    n_steps = -(-len(order) // settings.batch_size)
-    own = {"betas": (settings.beta1, settings.beta2), "eps": settings.epsilon, "weight_decay": settings.weight_decay}
-    optimizer = torch.optim.AdamW(
-        [
-            *(own | group for group in parameter_groups(model, settings.learning_rate, settings.whole_learning_rate)),
-            {"params": net.parameters(), "lr": learning_rate, "weight_decay": 0.0},
-        ]
-    )
-    checkpoint, losses_so_far = Checkpoint(kept, head=net) if kept else None, np.empty(n_steps, np.float32)
-    done = checkpoint.load(model, optimizer) if checkpoint else losses_so_far[:0]
-    losses_so_far[: len(done)] = done
-    for group in optimizer.param_groups:
-        group["initial_lr"] = group["lr"]  # which a schedule that goes on asks for
-    schedule = get_cosine_schedule_with_warmup(
-        optimizer, round(settings.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1
-    )
+    net, n_steps = zero_head(features.shape[1], device), -(-len(order) // settings.batch_size)
+    groups = parameter_groups(model, settings.learning_rate, settings.whole_learning_rate)
+    groups.append({"params": net.parameters(), "lr": learning_rate, "weight_decay": 0.0})
+    checkpoint = Checkpoint(kept, head=net) if kept else None
+    optimizer, rate, losses_so_far, done = started(model, groups, settings, n_steps, checkpoint)
     if params.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
-    for i in console.track(range(len(done), n_steps), "score-net"):
+    for i in console.track(range(done, n_steps), "score-net"):
         which = order[i * settings.batch_size : (i + 1) * settings.batch_size]
         weights, losses = net(torch.tensor(features[which], device=device))[:, 0].softmax(0), []
         parts = (x.split(settings.micro_batch or len(which)) for x in (torch.from_numpy(which), weights.detach()))
@@ -91,7 +76,7 @@ def train_score_net(
         loss.backward()
         clip(parameters, settings.max_grad_norm)
         optimizer.step()
-        schedule.step()
+        rate.step()
         optimizer.zero_grad()
         if checkpoint and checkpoint.due(i + 1, settings.checkpoint_steps):
             checkpoint.save(model, optimizer, losses_so_far[: i + 1])
