@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from cadc.cleaning.cross_fitting import other_rows, with_image_of
+from cadc.cleaning.cross_fitting import other_rows, shown, with_image_of
 from cadc.compute import console
 from cadc.compute.finite import refuse_not_finite
 from cadc.config.cleaning import Matching
@@ -29,6 +29,7 @@ from cadc.gradients.influence import token_batches
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.load import load_adapter, save_adapter, trainable
+from cadc.model.stream import ahead
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.optimizer import clip, parameter_groups, seed_dropout, started, zero_head
 
@@ -98,18 +99,20 @@ def train_matching(
     checkpoint = Checkpoint(kept, head=head) if kept else None
     optimizer, rate, losses, done = started(model, groups, recipe, n_steps, checkpoint)
     model.train()
+    stream = ahead(rows, order[done * how.batch_size :])
     for i in console.track(range(done, n_steps), "matching"):
         batch = order[i * how.batch_size : (i + 1) * how.batch_size]
         others = other_rows(batch, np.ones(len(batch), bool), keeper[batch], 1, i)[0]
-        shown = [rows[int(row)] for row in batch] + [
-            with_image_of(rows, int(row), int(other)) for row, other in zip(batch, others, strict=True)
-        ]
-        own, passed = (torch.arange(len(shown), device=device) < len(batch)).float(), 0.0
-        for k, at in enumerate(token_batches(np.array([len(e["input_ids"]) for e in shown]), batch_tokens)):
+        encoded = [next(stream) for _ in batch]
+        of_row = dict(zip(batch.tolist(), encoded, strict=True))
+        pairs = zip(encoded, others.tolist(), strict=True)
+        encoded += [with_image_of(rows, texts, of_row[other]) for texts, other in pairs]
+        own, passed = (torch.arange(len(encoded), device=device) < len(batch)).float(), 0.0
+        for k, at in enumerate(token_batches(np.array([len(e["input_ids"]) for e in encoded]), batch_tokens)):
             seed_dropout(*seed, i, k)
             with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
-                found = log_odds(model, head, [shown[place] for place in at], pad_id)
-            loss = F.binary_cross_entropy_with_logits(found.float(), own[at], reduction="sum") / len(shown)
+                found = log_odds(model, head, [encoded[place] for place in at], pad_id)
+            loss = F.binary_cross_entropy_with_logits(found.float(), own[at], reduction="sum") / len(encoded)
             loss.backward()
             passed += loss.item()
         if not math.isfinite(passed):
@@ -179,16 +182,10 @@ def matched(
             found.append(log_odds(model, head, encoded, pad_id).cpu().numpy())
         return np.mean(found, 0)
 
-    for at in token_batches(np.array([len(rows[int(row)]["input_ids"]) for row in which[pictured]]), batch_tokens):
-        places = pictured[at]
-        match[places] = judge([rows[int(row)] for row in which[places]])
-        for own, draw in zip(decoy, others, strict=True):
-            own[places] = judge(
-                [
-                    with_image_of(rows, int(row), int(other))
-                    for row, other in zip(which[places], draw[places], strict=True)
-                ]
-            )
+    for at, encoded, draws in shown(rows, which[pictured], others[:, pictured], batch_tokens):
+        match[pictured[at]] = judge(encoded)
+        for own, swapped in zip(decoy, draws, strict=True):
+            own[pictured[at]] = judge(swapped)
     made = {"match": match[pictured], "decoy": decoy[:, pictured].T}
     refuse_not_finite(made, 0, rows.ids(which[pictured]), fix="look at these rows, or lower proxy.learning_rate")
     return {"match": match, "decoy": decoy}

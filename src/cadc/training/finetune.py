@@ -12,6 +12,7 @@ however many processes there are, and wherever a run was killed, they are the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,13 +55,14 @@ def learnt(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _stream(
     rows: EncodedRows, schedule: Schedule, settings: Optimizer, rank: int, world: int, done: int
 ) -> Iterator[dict[str, Any]]:
-    """The encoded rows that process `rank` takes from step `done` on, in order: made ahead of it, where the schedule is
-    known beforehand."""
-    size = settings.batch_size
-    starts = range(done * size, len(schedule), size)
-    steps = (shares(schedule[start : start + size], settings.micro_batch, rank, world)[0] for start in starts)
-    order = (int(row) for parts in steps for part in parts for row in part)
-    return ahead(rows, list(order)) if isinstance(schedule, np.ndarray) else (rows[row] for row in order)
+    """The encoded rows that process `rank` takes from step `done` on, in order: made ahead of it as far as the schedule
+    is decided, which it is up to its next mark once training has asked for the step before."""
+    size, marks = settings.batch_size, () if isinstance(schedule, np.ndarray) else schedule.marks
+    decided = [done, *sorted({mark // size for mark in marks if mark // size > done}), -(-len(schedule) // size)]
+    for begin, end in pairwise(decided):
+        starts = range(begin * size, end * size, size)
+        steps = (shares(schedule[start : start + size], settings.micro_batch, rank, world)[0] for start in starts)
+        yield from ahead(rows, [int(row) for parts in steps for part in parts for row in part])
 
 
 def finetune(
