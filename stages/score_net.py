@@ -9,6 +9,7 @@ import torch
 from cadc import artifacts
 from cadc.compute import shards
 from cadc.compute.finite import refuse_not_finite
+from cadc.compute.launch import team
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
 from cadc.config.params import Params, load_params
@@ -23,7 +24,8 @@ EMBEDDED = [artifacts.EMBEDDINGS / f"{name}.npy" for name in ("image", "text")]
 
 
 def training() -> shards.Task:
-    """features.npy and difficulty.npy in a folder; checkpoints lie beside it, so that a killed run goes on."""
+    """features.npy and difficulty.npy in a folder, by all ranks together; checkpoints lie beside it, so that a killed
+    run goes on."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     settings, pool, processor = params.score_net, artifacts.load_pool(), load_processor(params.model)
@@ -41,8 +43,9 @@ def training() -> shards.Task:
                 model, rows, features, order, params.proxy, params.model, settings.learning_rate, settings.seed, kept
             )
         refuse_not_finite({"difficulty": difficulty}, 0, pool["id"], "row id", "lower score_net.learning_rate")
-        artifacts.save_array(folder / "features.npy", features)
-        artifacts.save_array(folder / "difficulty.npy", difficulty)
+        if team()[0] == 0:
+            artifacts.save_array(folder / "features.npy", features)
+            artifacts.save_array(folder / "difficulty.npy", difficulty)
 
     return train
 
@@ -50,7 +53,8 @@ def training() -> shards.Task:
 def main(params: Params) -> int:
     stage, settings = f"score_net_{VARIANT.name}", params.score_net
     inputs = [settings.model_dump(), params.proxy.model_dump(), params.model.model_dump(), artifacts.POOL, *EMBEDDED]
-    (folder,) = shards.run(training, ["net"], stage, [*inputs, *params.model.sources], stage).values()
+    folders = shards.run(training, ["net"], stage, [*inputs, *params.model.sources], stage, together=True)
+    (folder,) = folders.values()
     out = artifacts.fresh(artifacts.SCORE_NET / VARIANT.name)
     for path in folder.iterdir():
         path.rename(out / path.name)

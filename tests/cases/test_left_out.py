@@ -96,7 +96,7 @@ def test_another_picture_takes_nothing_of_an_answer(tmp_path, params):
     n = len(whole[0]["input_ids"])
     for limit in (n, n - 10):  # the small one fits, or loses its end
         rows = EncodedRows(table(*pictures), processor, limit, long_rows="cut")
-        own, swapped = rows[0], with_image_of(rows, 0, 1)
+        own, swapped = rows[0], with_image_of(rows, rows[0], rows[1])
         given, blind = (made["labels"][made["labels"] != IGNORE].tolist() for made in (own, swapped))
         assert blind == given and len(swapped["input_ids"]) > limit >= len(own["input_ids"])
 

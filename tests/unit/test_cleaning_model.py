@@ -273,7 +273,7 @@ def test_a_picture_of_the_same_size_is_shown_as_if_the_row_were_encoded_with_it(
     rows = EncodedRows(pool, processor, 256)
     a, b = np.flatnonzero([len(images) == 1 for images in pool["images"].to_pylist()])[:2]
     record = pool.slice(int(a), 1).to_pylist()[0] | {"images": pool["images"][int(b)].as_py(), "row": int(a)}
-    shown, expected = with_image_of(rows, int(a), int(b)), encode(record, processor, 256)
+    shown, expected = with_image_of(rows, rows[int(a)], rows[int(b)]), encode(record, processor, 256)
     assert shown.keys() == expected.keys() and all(
         torch.equal(torch.as_tensor(shown[name]), torch.as_tensor(expected[name])) for name in expected
     )

@@ -46,6 +46,8 @@ def test_all_weights_of_a_language_model_are_trained_saved_and_loaded(small, mod
         return build()[0].to(kind).requires_grad_(False).eval()
 
     class BreaksOff(list):
+        marks = (12,)
+
         def __getitem__(self, examples):
             if isinstance(examples, slice) and examples.start >= 12:
                 raise KeyboardInterrupt

@@ -45,8 +45,9 @@ def assert_alike(made, expected):
         if path.suffix == ".safetensors":
             mine, theirs = load_file(path), load_file(other)
             assert set(mine) == set(theirs)
+            rtol = 1e-5 if path.stem == "state" else 1e-3  # it holds moments: gradients
             for name in mine:
-                np.testing.assert_allclose(theirs[name], mine[name], rtol=1e-3, atol=1e-6, err_msg=f"{path} {name}")
+                np.testing.assert_allclose(theirs[name], mine[name], rtol=rtol, atol=1e-6, err_msg=f"{path} {name}")
         elif path.suffix == ".npy":
             np.testing.assert_allclose(np.load(other), np.load(path), rtol=1e-4, atol=1e-6, err_msg=str(path))
         elif path.suffix == ".parquet":
@@ -63,7 +64,7 @@ def test_two_processes_that_accelerate_starts_learn_what_one_does(alone, tmp_pat
     assert killed.returncode and "done" not in killed.stdout, killed.stdout + killed.stderr
     (root,) = (tmp_path / "artifacts/scratch/two").iterdir()
     assert not (root / "proxy").exists() and (root / "proxy.kept/checkpoint").exists()
-    for name in ("parts", "adaptive"):
+    for name in ("parts", "adaptive", "score_net"):
         assert_alike(root / name, alone / name)
         shutil.rmtree(root / name)
     done = launched(tmp_path, "fsdp")

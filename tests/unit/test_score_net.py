@@ -10,6 +10,7 @@ from cadc.config.params import Optimizer
 from cadc.features.score_net import train_score_net
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.batches import collate, model_inputs
+from cadc.model.encode import EncodedRows
 
 
 @pytest.fixture
@@ -51,6 +52,19 @@ def test_without_features_no_row_is_more_difficult(lora_model, rows, pool, setti
         lora_model, rows, np.zeros((pool.num_rows, 3), np.float32), np.arange(32), settings, model_params, 0.05
     )
     assert np.ptp(difficulty) == 0
+
+
+def test_loaders_change_no_byte(lora_model, pool, processor, settings, model_params, monkeypatch):
+    features = np.random.default_rng(0).standard_normal((pool.num_rows, 3)).astype(np.float32)
+    how = settings.model_copy(update={"micro_batch": 3})
+
+    def difficulty():
+        rows = EncodedRows(pool, processor, 256, keep=False)
+        return train_score_net(copy.deepcopy(lora_model), rows, features, np.arange(20), how, model_params, 0.05)
+
+    alone = difficulty()
+    monkeypatch.setenv("CADC_LOADERS", "2")
+    np.testing.assert_array_equal(difficulty(), alone)
 
 
 def test_neither_parts_of_a_batch_nor_checkpointing_change_what_is_learnt(

@@ -1,5 +1,7 @@
 """Rows ahead of the model: each encoded once for all snapshots, in order, by this process or by others."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,9 @@ from test_gradients import mixed_rows, snapshot
 from test_influence import engine_of
 from transformers import AutoProcessor
 
+from cadc.cleaning.cross_fitting import judged, other_rows
+from cadc.cleaning.picture_match import Matcher, matched, train_matching
+from cadc.config.cleaning import Matching
 from cadc.config.errors import InputError
 from cadc.gradients.influence import row_influence, token_batches
 from cadc.model import encode as encoding
@@ -84,6 +89,25 @@ def test_loaders_make_the_same_rows_in_the_same_order_and_say_what_was_cut(pool,
         assert a.keys() == b.keys() and a["row"] == b["row"]
         assert all(torch.equal(a[name], b[name]) for name in a if name != "row")
     assert rows.cut == here.cut != {} and torch.equal(torch.get_rng_state(), state)
+
+
+def test_loaders_change_no_byte_of_cross_fitting(pool, params, lora_model, processor, monkeypatch):
+    pictured = np.array([len(images) > 0 for images in pool["images"].to_pylist()])
+    which, how = np.flatnonzero(pictured)[:12], Matching(members=1, epochs=1, learning_rate=0.01, batch_size=8)
+    asked = np.concatenate([which, np.flatnonzero(~pictured)[:2]])
+    others = other_rows(asked, pictured[asked], asked, 2, 0)
+
+    def made():
+        rows, model = EncodedRows(pool, processor, 256, keep=False), copy.deepcopy(lora_model)
+        head = train_matching(model, rows, which, np.arange(pool.num_rows), how, params.proxy, "float32", 300, [0])
+        seen = judged(model, rows, asked, others, 300)
+        return seen | matched(model, [Matcher("default", head)], rows, asked, others, 300)
+
+    alone = made()
+    monkeypatch.setenv("CADC_LOADERS", "2")
+    for name, array in made().items():
+        np.testing.assert_array_equal(array, alone[name], err_msg=name)
+    assert np.ptp(alone["match"][:12]) > 0
 
 
 def test_an_error_in_a_loader_is_that_of_the_row(pool, processor, monkeypatch):

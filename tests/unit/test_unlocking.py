@@ -9,6 +9,7 @@ from cadc.artifacts import Selection
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, save_adapter
+from cadc.model.stream import token_lengths
 from cadc.training.adaptive import Adaptive, Plan
 from cadc.training.answers import answer_scores, exact_matches, measured
 from cadc.training.checkpoint import Checkpoint
@@ -102,6 +103,17 @@ def test_a_run_killed_within_a_round_ends_with_the_same_bytes(pool, processor, m
     np.testing.assert_array_equal(losses, their_losses)
     np.testing.assert_array_equal(schedule.selection().row, theirs.selection().row)
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True))
+
+
+def test_loaders_read_no_locked_answer_and_change_no_byte(pool, processor, model_params, few, monkeypatch):
+    _, losses, schedule, _, _ = run(pool, processor, model_params, few)
+    monkeypatch.setenv("CADC_LOADERS", "2")
+    _, theirs, again, rows, _ = run(pool, processor, model_params, few)
+    np.testing.assert_array_equal(theirs, losses)
+    np.testing.assert_array_equal(again.selection().row, schedule.selection().row)
+    np.testing.assert_array_equal(again.history(), schedule.history())
+    with pytest.raises(PermissionError, match=pool["id"][1].as_py()):
+        token_lengths(rows, np.array([1]))
 
 
 @pytest.mark.parametrize("passes", ["first", "round"])

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 WITHOUT_CONNECTOR = r".*language_model.*_proj|.*vision_tower.*(q|v)_proj"
 EVERYWHERE = rf"{WITHOUT_CONNECTOR}|.*multi_modal_projector\.linear_[12]"
 CONNECTOR = r".*multi_modal_projector\.linear_[12]"
-CASES = ["parts", "adaptive", "proxy", "full"]
+CASES = ["parts", "adaptive", "score_net", "proxy", "full"]
 #: Batches of five in two processes: three rows and two; the last has one row, so that the second process has none.
 SETTINGS = {"batch_size": 5, "epsilon": 1e-4, "warmup_share": 0.0}
 PLAN = dict(
@@ -26,13 +26,16 @@ PLAN = dict(
 def task() -> shards.Task:
     import pyarrow.parquet as pq  # here: the process that only starts the two need not wait for all this
     import torch
+    from safetensors.torch import load_file, save_file
 
     from cadc.config.params import Lora, load_params
+    from cadc.features.score_net import train_score_net
     from cadc.model.encode import EncodedRows
-    from cadc.model.load import add_lora, load_base, load_processor, save_adapter, unfrozen
+    from cadc.model.load import add_lora, load_base, load_processor, save_adapter, trainable, unfrozen
     from cadc.training.adaptive import Plan
     from cadc.training.checkpoint import Checkpoint
     from cadc.training.finetune import finetune
+    from cadc.training.optimizer import in_float32
     from cadc.training.parallel import save_tuned
     from cadc.training.proxy import proxy_run
     from cadc.training.unlocking import UnlockedRows, tune
@@ -93,11 +96,33 @@ def task() -> shards.Task:
             artifacts.save_selection(folder / "selection.parquet", made.selection)
             artifacts.save_array(folder / "rounds.npy", made.history)
 
+    def score_net(folder: Path) -> None:
+        """Micro-batches of two, with dropout and the connector trained whole; the last two of four batches show no
+        picture. What is kept behind the last step holds AdamW's moments, and so the gradients."""
+        lora = Lora(rank=2, alpha=4, targets=WITHOUT_CONNECTOR, dropout=0.1, whole=CONNECTOR)
+        tuned, rows = add_lora(load_base(model), lora, 0), EncodedRows(pool, processor, 256)
+        pictured = [len(images) > 0 for images in pool["images"].to_pylist()]
+        seen, blind = ([row for row in range(100) if pictured[row] == shown] for shown in (True, False))
+        order = [*seen[:7], blind[0], *seen[7:9], *blind[1:7]]
+        how = settings.model_copy(update={"micro_batch": 2, "whole_learning_rate": 1e-4, "checkpoint_steps": 1})
+        features, kept = torch.eye(pool.num_rows)[:, :16].numpy(), folder.with_suffix(".checkpoint")
+        with in_float32(list(trainable(tuned).values())):
+            difficulty = train_score_net(
+                tuned, rows, features, torch.tensor(order).numpy(), how, model, 0.05, kept=kept
+            )
+        if team()[0] == 0:  # without the net's bias, which is of no account to a softmax: its gradient is rounding
+            state = {name: tensor for name, tensor in load_file(kept).items() if not name.endswith("head.bias")}
+            save_file(state, folder / "state.safetensors")
+            artifacts.save_array(folder / "difficulty.npy", difficulty - difficulty.mean())
+            kept.unlink()
+
     def full(folder: Path) -> None:
         """The language model's own weights, in micro-batches; breaks off in the fourth step and goes on."""
         order, how = torch.arange(23).numpy(), settings.model_copy(update={"micro_batch": 2, "checkpoint_steps": 2})
 
         class BreaksOff:
+            marks = (15,)
+
             def __len__(self):
                 return len(order)
 
@@ -122,7 +147,7 @@ def task() -> shards.Task:
 
     if os.environ.get("DIE"):
         Checkpoint.save = die_behind_a_checkpoint(Checkpoint.save)
-    cases = {"proxy": proxy, "parts": parts, "adaptive": adaptive, "full": full}
+    cases = {"proxy": proxy, "parts": parts, "adaptive": adaptive, "score_net": score_net, "full": full}
     return lambda name, folder: cases[name](folder)
 
 

@@ -9,6 +9,8 @@ count more than once (ours).
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from cadc.config.errors import InputError
 from cadc.gradients.influence import token_batches
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, PER_TOKEN, EncodedRows, encode
+from cadc.model.stream import ahead, token_lengths
 
 #: Tensors by which a processor says how an image's tokens are laid out: two images of equal pixels may differ in them.
 IMAGE_LAYOUT = {"image_sizes", "image_grid_thw", "pixel_attention_mask"}
@@ -81,13 +84,14 @@ def other_rows(which: np.ndarray, has_image: np.ndarray, keeper: np.ndarray, dra
     return out
 
 
-def with_image_of(rows: EncodedRows, row: int, other: int) -> dict[str, Any]:
-    """Row `row` as tensors, but with the images of `other`, which are repeated where it has fewer.
+def with_image_of(rows: EncodedRows, texts: dict[str, Any], pictures: dict[str, Any]) -> dict[str, Any]:
+    """The encoded row `texts` of `rows`, but with the images of the encoded row `pictures`, which are repeated where it
+    has fewer.
 
     It has the answer tokens that the row has with its own images: a larger picture makes it longer, and what
     `model.long_rows: cut` takes from the row is left out here, too.
     """
-    texts, pictures = rows[row], rows[other]
+    row, other = texts["row"], pictures["row"]
     if (
         "pixel_values" in pictures
         and texts["pixel_values"].shape == pictures["pixel_values"].shape
@@ -95,14 +99,33 @@ def with_image_of(rows: EncodedRows, row: int, other: int) -> dict[str, Any]:
     ):
         # pictures of one size have the same number of tokens: nothing is encoded again
         return {**texts, "pixel_values": pictures["pixel_values"]}
-    own, shown = rows.table.slice(row, 1).to_pylist()[0], rows.table["images"][other].as_py()
-    images = [shown[k % len(shown)] for k in range(len(own["images"]))]
+    own, theirs = rows.record(row), rows.table["images"][other].as_py()
+    images = [theirs[k % len(theirs)] for k in range(len(own["images"]))]
     whole = encode({**own, "images": images, "row": row}, rows.processor, sys.maxsize)
     if row not in rows.cut:
         return whole
     n_learnt = int((texts["labels"] != IGNORE).sum())
     end = int((whole["labels"] != IGNORE).nonzero()[n_learnt - 1]) + 1
     return {name: value[:end] if name in PER_TOKEN else value for name, value in whole.items()}
+
+
+def shown(
+    rows: EncodedRows, which: np.ndarray, others: np.ndarray, batch_tokens: int
+) -> Iterator[tuple[np.ndarray, list[dict[str, Any]], Iterator[list[dict[str, Any]]]]]:
+    """Rows `which` int64 [n] in batches of similar length, `batch_tokens` at most: of each batch the places in `which`,
+    the encoded rows, and for each draw of `others` int64 [draws, n] those of them that have another row there (-1:
+    none), with its images.
+
+    Rows are encoded ahead of the caller, who goes through a batch's draws before the next batch.
+    """
+    batches = token_batches(token_lengths(rows, which), batch_tokens)
+    swapped = [at[others[0, at] >= 0] for at in batches]
+    order = [row for at, places in zip(batches, swapped, strict=True) for row in (*which[at], *others[:, places].flat)]
+    stream = ahead(rows, order)
+    for at, places in zip(batches, swapped, strict=True):
+        own = dict(zip(at.tolist(), islice(stream, len(at)), strict=True))
+        draws = ([with_image_of(rows, own[i], next(stream)) for i in places.tolist()] for _ in others)
+        yield at, list(own.values()), draws if len(places) else iter(())
 
 
 def answer_tokens(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -149,15 +172,12 @@ def judged(
         return row.cpu().numpy(), {name: values.cpu().numpy() for name, values in made.items()}
 
     made: list[dict[str, np.ndarray]] = [{}] * len(which)
-    for at in token_batches(np.array([len(rows[int(row)]["input_ids"]) for row in which]), batch_tokens):
-        owner, own = forward([rows[int(row)] for row in which[at]])
+    for at, encoded, draws in shown(rows, which, others, batch_tokens):
+        owner, own = forward(encoded)
         blind = np.full((len(others), len(owner)), np.nan, np.float32)
-        pictured = np.flatnonzero(others[0, at] >= 0)
-        for k, draw in enumerate(others[:, at[pictured]]) if len(pictured) else ():
-            swapped = [
-                with_image_of(rows, int(row), int(other)) for row, other in zip(which[at[pictured]], draw, strict=True)
-            ]
-            blind[k, np.isin(owner, pictured)] = forward(swapped)[1]["nll"]
+        pictured = np.isin(owner, np.flatnonzero(others[0, at] >= 0))
+        for k, swapped in enumerate(draws):
+            blind[k, pictured] = forward(swapped)[1]["nll"]
         own["blind_nll"] = -np.log(np.exp(-blind.astype(np.float64)).mean(0)).astype(np.float32)
         for j, i in enumerate(at):
             made[i] = {name: values[owner == j] for name, values in own.items()}

@@ -17,9 +17,9 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
-from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
+from transformers import PreTrainedModel
 
-from cadc.cleaning.cross_fitting import other_rows, with_image_of
+from cadc.cleaning.cross_fitting import other_rows, shown, with_image_of
 from cadc.compute import console
 from cadc.compute.finite import refuse_not_finite
 from cadc.config.cleaning import Matching
@@ -29,8 +29,9 @@ from cadc.gradients.influence import token_batches
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.load import load_adapter, save_adapter, trainable
+from cadc.model.stream import ahead
 from cadc.training.checkpoint import Checkpoint
-from cadc.training.optimizer import clip, parameter_groups, seed_dropout
+from cadc.training.optimizer import clip, parameter_groups, seed_dropout, started, zero_head
 
 
 class Matcher(NamedTuple):
@@ -90,39 +91,28 @@ def train_matching(
         next(model.parameters()).device,
         rows.processor.tokenizer.pad_token_id,
     )
-    head = torch.nn.Linear(3 * model.config.get_text_config().hidden_size, 1, device=device)
-    torch.nn.init.zeros_(head.weight)
-    torch.nn.init.zeros_(head.bias)
+    head = zero_head(3 * model.config.get_text_config().hidden_size, device)
     n_steps = -(-len(order) // how.batch_size)
     whole_rate = recipe.whole_learning_rate and recipe.whole_learning_rate / recipe.learning_rate * how.learning_rate
-    optimizer = torch.optim.AdamW(
-        [*parameter_groups(model, how.learning_rate, whole_rate), {"params": list(head.parameters())}],
-        how.learning_rate,
-        (recipe.beta1, recipe.beta2),
-        recipe.epsilon,
-        recipe.weight_decay,
-    )
-    checkpoint, losses = Checkpoint(kept, head=head) if kept else None, np.empty(n_steps, np.float32)
-    done = checkpoint.load(model, optimizer) if checkpoint else losses[:0]
-    losses[: len(done)] = done
-    for group in optimizer.param_groups:
-        group["initial_lr"] = group["lr"]  # which a schedule that goes on asks for
-    rate = get_cosine_schedule_with_warmup(
-        optimizer, round(recipe.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1
-    )
+    groups = parameter_groups(model, how.learning_rate, whole_rate)
+    groups.append({"params": head.parameters(), "lr": how.learning_rate})
+    checkpoint = Checkpoint(kept, head=head) if kept else None
+    optimizer, rate, losses, done = started(model, groups, recipe, n_steps, checkpoint)
     model.train()
-    for i in console.track(range(len(done), n_steps), "matching"):
+    stream = ahead(rows, order[done * how.batch_size :])
+    for i in console.track(range(done, n_steps), "matching"):
         batch = order[i * how.batch_size : (i + 1) * how.batch_size]
         others = other_rows(batch, np.ones(len(batch), bool), keeper[batch], 1, i)[0]
-        shown = [rows[int(row)] for row in batch] + [
-            with_image_of(rows, int(row), int(other)) for row, other in zip(batch, others, strict=True)
-        ]
-        own, passed = (torch.arange(len(shown), device=device) < len(batch)).float(), 0.0
-        for k, at in enumerate(token_batches(np.array([len(e["input_ids"]) for e in shown]), batch_tokens)):
+        encoded = [next(stream) for _ in batch]
+        of_row = dict(zip(batch.tolist(), encoded, strict=True))
+        pairs = zip(encoded, others.tolist(), strict=True)
+        encoded += [with_image_of(rows, texts, of_row[other]) for texts, other in pairs]
+        own, passed = (torch.arange(len(encoded), device=device) < len(batch)).float(), 0.0
+        for k, at in enumerate(token_batches(np.array([len(e["input_ids"]) for e in encoded]), batch_tokens)):
             seed_dropout(*seed, i, k)
             with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
-                found = log_odds(model, head, [shown[place] for place in at], pad_id)
-            loss = F.binary_cross_entropy_with_logits(found.float(), own[at], reduction="sum") / len(shown)
+                found = log_odds(model, head, [encoded[place] for place in at], pad_id)
+            loss = F.binary_cross_entropy_with_logits(found.float(), own[at], reduction="sum") / len(encoded)
             loss.backward()
             passed += loss.item()
         if not math.isfinite(passed):
@@ -192,16 +182,10 @@ def matched(
             found.append(log_odds(model, head, encoded, pad_id).cpu().numpy())
         return np.mean(found, 0)
 
-    for at in token_batches(np.array([len(rows[int(row)]["input_ids"]) for row in which[pictured]]), batch_tokens):
-        places = pictured[at]
-        match[places] = judge([rows[int(row)] for row in which[places]])
-        for own, draw in zip(decoy, others, strict=True):
-            own[places] = judge(
-                [
-                    with_image_of(rows, int(row), int(other))
-                    for row, other in zip(which[places], draw[places], strict=True)
-                ]
-            )
+    for at, encoded, draws in shown(rows, which[pictured], others[:, pictured], batch_tokens):
+        match[pictured[at]] = judge(encoded)
+        for own, swapped in zip(decoy, draws, strict=True):
+            own[pictured[at]] = judge(swapped)
     made = {"match": match[pictured], "decoy": decoy[:, pictured].T}
     refuse_not_finite(made, 0, rows.ids(which[pictured]), fix="look at these rows, or lower proxy.learning_rate")
     return {"match": match, "decoy": decoy}

@@ -6,9 +6,9 @@
                                                                  on HOST, with other node ranks on other machines, in
                                                                  the same shared checkout: docs/clusters.md
     CADC_LAUNCHER="accelerate launch --config_file conf/accelerate/ddp.yaml" dvc repro finetune@random
-                                                                 the proxy run and every fine-tuning by all ranks
-                                                                 together; what other stages compute is split between
-                                                                 ranks as above
+                                                                 the proxy run, the score-net's and every fine-tuning
+                                                                 by all ranks together; what other stages compute is
+                                                                 split between ranks as above
     CADC_LAUNCHER=ray RAY_ADDRESS=HOST:6379 dvc repro attribute  elastic: lost workers' shards are done again
 
 Several machines need the checkout, with its `artifacts/`, on a shared file system at the same path. A process that

@@ -13,17 +13,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import PeftModel
-from transformers import get_cosine_schedule_with_warmup
 
 from cadc.compute import console
+from cadc.compute.launch import team
 from cadc.config.errors import InputError
 from cadc.config.params import Model, Optimizer
 from cadc.gradients.per_sample import answer_loss
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import EncodedRows
 from cadc.model.load import trainable
+from cadc.model.stream import ahead
 from cadc.training.checkpoint import Checkpoint
-from cadc.training.optimizer import clip, parameter_groups, seed_dropout
+from cadc.training.optimizer import clip, parameter_groups, seed_dropout, started, zero_head
+from cadc.training.parallel import add_up, add_up_gradients, shard_base, shares
 
 
 def train_score_net(
@@ -42,59 +44,54 @@ def train_score_net(
     Returns the difficulty of all rows, float32 [n_rows]. features float32 [n_rows, width]. `settings` are the model's
     optimizer, batch size and schedule; of a batch, `micro_batch` rows pass at once. The net starts at zero, where all
     rows of a batch have one weight, and has an AdamW of its own at `learning_rate`. `seed` is dropout's. `kept`: where
-    checkpoints go, from which a killed run goes on. Raises InputError at a loss that is not finite.
+    checkpoints go, from which a killed run goes on. Several processes that work together all call this alike: each
+    passes its share of a batch, and all learn the same net from the losses of all. Raises InputError at a loss that is
+    not finite.
     """
-    parameters, device = list(trainable(model).values()), next(model.parameters()).device
-    net = torch.nn.Linear(features.shape[1], 1, device=device)
-    torch.nn.init.zeros_(net.weight)
-    torch.nn.init.zeros_(net.bias)
-    n_steps = -(-len(order) // settings.batch_size)
-    own = {"betas": (settings.beta1, settings.beta2), "eps": settings.epsilon, "weight_decay": settings.weight_decay}
-    optimizer = torch.optim.AdamW(
-        [
-            *(own | group for group in parameter_groups(model, settings.learning_rate, settings.whole_learning_rate)),
-            {"params": net.parameters(), "lr": learning_rate, "weight_decay": 0.0},
-        ]
-    )
-    checkpoint, losses_so_far = Checkpoint(kept, head=net) if kept else None, np.empty(n_steps, np.float32)
-    done = checkpoint.load(model, optimizer) if checkpoint else losses_so_far[:0]
-    losses_so_far[: len(done)] = done
-    for group in optimizer.param_groups:
-        group["initial_lr"] = group["lr"]  # which a schedule that goes on asks for
-    schedule = get_cosine_schedule_with_warmup(
-        optimizer, round(settings.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1
-    )
+    shard_base(model)
+    (rank, world), parameters, device = team(), list(trainable(model).values()), next(model.parameters()).device
+    net, pad_id = zero_head(features.shape[1], device), rows.processor.tokenizer.pad_token_id
+    batches = [order[start : start + settings.batch_size] for start in range(0, len(order), settings.batch_size)]
+    groups = parameter_groups(model, settings.learning_rate, settings.whole_learning_rate)
+    groups.append({"params": net.parameters(), "lr": learning_rate, "weight_decay": 0.0})
+    checkpoint = Checkpoint(kept, head=net) if kept else None
+    optimizer, rate, losses, done = started(model, groups, settings, len(batches), checkpoint)
     if params.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
-    for i in console.track(range(len(done), n_steps), "score-net"):
-        which = order[i * settings.batch_size : (i + 1) * settings.batch_size]
-        weights, losses = net(torch.tensor(features[which], device=device))[:, 0].softmax(0), []
-        parts = (x.split(settings.micro_batch or len(which)) for x in (torch.from_numpy(which), weights.detach()))
-        for k, (part, share) in enumerate(zip(*parts, strict=True)):
-            seed_dropout(seed, i, k)
-            inputs = model_inputs(
-                collate([rows[row] for row in part.tolist()], rows.processor.tokenizer.pad_token_id), device
-            )
+    # of each batch the parts that this process passes, as places in it, and how many of them count
+    split = [shares(np.arange(len(which)), settings.micro_batch, rank, world) for which in batches]
+    todo = list(zip(batches, split, strict=True))[done:]
+    stream = ahead(rows, [row for which, (parts, _) in todo for at in parts for row in which[at]])
+    for i, (which, (parts, n_counted)) in enumerate(console.track(todo, "score-net"), done):
+        weights = net(torch.tensor(features[which], device=device))[:, 0].softmax(0)
+        share, passed = weights.detach(), torch.zeros(len(which), device=device)
+        for k, at in enumerate(parts):
+            seed_dropout(seed, i, rank + k * world)
+            inputs = model_inputs(collate([next(stream) for _ in at], pad_id), device)
             labels = inputs.pop("labels")
             with torch.autocast(device.type, torch.bfloat16, enabled=params.dtype == "bfloat16"):
-                losses.append(answer_loss(model(**inputs, use_cache=False).logits, labels))
-            (share * losses[-1]).sum().backward()  # the model's gradient; the net's needs the whole batch's losses
-            losses[-1] = losses[-1].detach()
-        loss = (weights * torch.cat(losses)).sum()
+                made = answer_loss(model(**inputs, use_cache=False).logits, labels)
+            counts = float(k < n_counted)
+            # the model's gradient; the net's needs the losses of the whole batch
+            (counts * share[at] * made).sum().backward()
+            passed[at] += counts * made.detach()
+        add_up(passed)
+        add_up_gradients(parameters)
+        loss = (weights * passed).sum()
         if not torch.isfinite(loss):
             raise InputError(
                 f"the loss is {loss.item()} at step {i + 1}; lower proxy.learning_rate or score_net.learning_rate"
             )
-        losses_so_far[i] = loss.item()
-        console.note(loss=losses_so_far[i])
+        losses[i] = loss.item()
+        console.note(loss=losses[i])
         loss.backward()
         clip(parameters, settings.max_grad_norm)
         optimizer.step()
-        schedule.step()
+        rate.step()
         optimizer.zero_grad()
         if checkpoint and checkpoint.due(i + 1, settings.checkpoint_steps):
-            checkpoint.save(model, optimizer, losses_so_far[: i + 1])
+            checkpoint.save(model, optimizer, losses[: i + 1])
     model.eval()
     with torch.inference_mode():
         return -net(torch.tensor(features, device=device))[:, 0].cpu().numpy()

@@ -185,11 +185,14 @@ class EncodedRows(torch.utils.data.Dataset):
         """The ids of rows `which` int [n], as messages name them."""
         return [f"id {name}" for name in self.table["id"].take(which).to_pylist()]
 
+    def record(self, row: int) -> dict[str, Any]:
+        """A row as the pool has it."""
+        return self.table.slice(row, 1).to_pylist()[0]
+
     def __getitem__(self, row: int) -> dict[str, Any]:
         if row in self._kept:
             return self._kept[row]
-        record = self.table.slice(row, 1).to_pylist()[0]
-        encoded = encode({**record, "row": row}, self.processor, self.max_length, self.long_rows == "cut")
+        encoded = encode({**self.record(row), "row": row}, self.processor, self.max_length, self.long_rows == "cut")
         if "was" in encoded:
             self.cut[row] = encoded.pop("was")
         if self.has_room:

@@ -53,8 +53,7 @@ def token_lengths(rows: EncodedRows, which: np.ndarray) -> np.ndarray:
     def length(row: int) -> int:
         if row in rows or (rows.has_room and not n_loaders()):
             return len(rows[row]["input_ids"])
-        record = rows.table.slice(row, 1).to_pylist()[0]
-        return len(encode.encode(record, counting, rows.max_length, cut, size_of)["input_ids"])
+        return len(encode.encode(rows.record(row), counting, rows.max_length, cut, size_of)["input_ids"])
 
     return np.array([length(int(row)) for row in which], np.int64)
 

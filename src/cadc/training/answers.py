@@ -14,6 +14,7 @@ from cadc.compute.finite import refuse_not_finite
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, PER_TOKEN, EncodedRows
 from cadc.model.generate import generate
+from cadc.model.stream import ahead, token_lengths
 
 _JUDGE = """You grade answers to questions about an image that you can't see.
 
@@ -81,10 +82,11 @@ def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size:
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
     values = np.empty((len(which), 2))
-    order = np.argsort([len(rows[int(row)]["input_ids"]) for row in which], kind="stable")
+    order = np.argsort(token_lengths(rows, which), kind="stable")
+    stream = ahead(rows, which[order])
     for start in range(0, len(order), batch_size):
         at = order[start : start + batch_size]
-        inputs = model_inputs(collate([rows[int(which[i])] for i in at], rows.processor.tokenizer.pad_token_id), device)
+        inputs = model_inputs(collate([next(stream) for _ in at], rows.processor.tokenizer.pad_token_id), device)
         labels = inputs.pop("labels")
         logits = model(**inputs, use_cache=False).logits
         values[at] = (
@@ -118,7 +120,7 @@ def judged(model: PeftModel, rows: EncodedRows, which: np.ndarray, judge: Endpoi
     was_training, tokenizer = model.training, rows.processor.tokenizer
     model.eval()
     prompts, references, longest = [], [], 0
-    for encoded in (rows[int(row)] for row in which):
+    for encoded in ahead(rows, which):
         answer = encoded["labels"] != IGNORE
         begin = int(torch.nonzero(answer[1:] & ~answer[:-1])[-1]) + 1
         prompts.append({name: value[:begin] if name in PER_TOKEN else value for name, value in encoded.items()})

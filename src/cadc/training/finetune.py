@@ -12,13 +12,14 @@ however many processes there are, and wherever a run was killed, they are the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from peft import PeftModel
 from torch.nn import functional as F
-from transformers import PreTrainedModel, get_cosine_schedule_with_warmup
+from transformers import PreTrainedModel
 
 from cadc.compute import console
 from cadc.compute.launch import team
@@ -29,7 +30,7 @@ from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.folding import folded
 from cadc.model.load import trainable
 from cadc.model.stream import ahead
-from cadc.training.optimizer import clip, in_float32, parameter_groups, seed_dropout
+from cadc.training.optimizer import clip, in_float32, parameter_groups, seed_dropout, started
 from cadc.training.parallel import add_up_gradients, shard_base, shares, total
 
 if TYPE_CHECKING:
@@ -54,13 +55,14 @@ def learnt(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _stream(
     rows: EncodedRows, schedule: Schedule, settings: Optimizer, rank: int, world: int, done: int
 ) -> Iterator[dict[str, Any]]:
-    """The encoded rows that process `rank` takes from step `done` on, in order: made ahead of it, where the schedule is
-    known beforehand."""
-    size = settings.batch_size
-    starts = range(done * size, len(schedule), size)
-    steps = (shares(schedule[start : start + size], settings.micro_batch, rank, world)[0] for start in starts)
-    order = (int(row) for parts in steps for part in parts for row in part)
-    return ahead(rows, list(order)) if isinstance(schedule, np.ndarray) else (rows[row] for row in order)
+    """The encoded rows that process `rank` takes from step `done` on, in order: made ahead of it as far as the schedule
+    is decided, which it is up to its next mark once training has asked for the step before."""
+    size, marks = settings.batch_size, () if isinstance(schedule, np.ndarray) else schedule.marks
+    decided = [done, *sorted({mark // size for mark in marks if mark // size > done}), -(-len(schedule) // size)]
+    for begin, end in pairwise(decided):
+        starts = range(begin * size, end * size, size)
+        steps = (shares(schedule[start : start + size], settings.micro_batch, rank, world)[0] for start in starts)
+        yield from ahead(rows, [int(row) for parts in steps for part in parts for row in part])
 
 
 def finetune(
@@ -102,27 +104,15 @@ def _steps(
 ) -> np.ndarray:
     (rank, world), parameters, device = team(), list(trainable(model).values()), next(model.parameters()).device
     n_steps = -(-len(schedule) // settings.batch_size)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, settings.learning_rate, settings.whole_learning_rate),
-        settings.learning_rate,
-        (settings.beta1, settings.beta2),
-        settings.epsilon,
-        settings.weight_decay,
-        fused=True,
-    )
+    groups = parameter_groups(model, settings.learning_rate, settings.whole_learning_rate)
+    optimizer, rate, losses, done = started(model, groups, settings, n_steps, checkpoint, fused=True)
     batched, pad_id = pack if model_params.packing else collate, rows.processor.tokenizer.pad_token_id
-    losses = np.empty(n_steps, np.float32)
-    done = checkpoint.load(model, optimizer) if checkpoint else losses[:0]
-    losses[: len(done)] = done
-    rate = get_cosine_schedule_with_warmup(
-        optimizer, round(settings.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1
-    )
     if model_params.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
-    stream = _stream(rows, schedule, settings, rank, world, len(done))
+    stream = _stream(rows, schedule, settings, rank, world, done)
     with folded(model):
-        for i in console.track(range(len(done), n_steps), "fine-tune"):
+        for i in console.track(range(done, n_steps), "fine-tune"):
             which = schedule[i * settings.batch_size : (i + 1) * settings.batch_size]
             parts, n_counted = shares(which, settings.micro_batch, rank, world)
             batches = [batched([next(stream) for _ in part], pad_id) for part in parts]

@@ -39,12 +39,18 @@ def shares(which: np.ndarray, micro_batch: int | None, rank: int, world: int) ->
     return mine + parts[:1] * (-(-len(parts) // world) - len(mine)), len(mine)
 
 
+def add_up(tensor: torch.Tensor) -> None:
+    """Put the sum over all processes into `tensor` of each."""
+    if team()[1] > 1:
+        distributed.all_reduce(tensor)
+
+
 def total(value: float) -> float:
     """The sum of `value` over all processes, the same in each."""
     if team()[1] == 1:
         return value
     summed = torch.tensor(value, dtype=torch.float64)
-    distributed.all_reduce(summed)
+    add_up(summed)
     return summed.item()
 
 
@@ -62,7 +68,7 @@ def add_up_gradients(parameters: list[torch.nn.Parameter]) -> None:
             parameter.grad.mul_(team()[1])
     elif team()[1] > 1:
         flat = torch.cat([parameter.grad.flatten() for parameter in parameters])
-        distributed.all_reduce(flat)
+        add_up(flat)
         for parameter, gradient in zip(
             parameters, flat.split([parameter.numel() for parameter in parameters]), strict=True
         ):

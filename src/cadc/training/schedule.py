@@ -11,7 +11,11 @@ from cadc.config.budgets import largest_remainder
 
 
 class Schedule(Protocol):
-    """Row numbers, one an example, sliced from the front on as training comes to them: an array or an `Adaptive`."""
+    """Row numbers, one an example, sliced from the front on as training comes to them: an array or an `Adaptive`.
+
+    One that is no array has `marks`, ascending numbers of examples: what comes behind one is decided by the slice that
+    goes beyond it, and known up to the next.
+    """
 
     def __len__(self) -> int: ...
 

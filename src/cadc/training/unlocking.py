@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,10 +40,10 @@ class UnlockedRows(EncodedRows):
     def unlock(self, which: np.ndarray) -> None:
         self.unlocked.update(which.tolist())
 
-    def __getitem__(self, row: int):
+    def record(self, row: int) -> dict[str, Any]:
         if row not in self.unlocked:
             raise PermissionError(f"row {self.table['id'][row].as_py()}: its answer was asked for but is still locked")
-        return super().__getitem__(row)
+        return super().record(row)
 
 
 @dataclass(frozen=True)
