@@ -64,6 +64,7 @@ function show(number_, keep = false) {
   const row = byNumber.get(number_), dialog = $("row");
   if (!row) return;
   open = number_;
+  const pressed = dialog.contains(document.activeElement) ? document.activeElement.textContent : "";
   const at = listed.indexOf(row), step = (title, i) => h("button", { type: "button", disabled: at < 0 || !listed[i], onclick: () => show(listed[i].row) }, title);
   refill(dialog,
     h("div", { class: "bar-of" }, step("Previous row", at - 1), step("Next row", at + 1), h("button", { type: "button", onclick: () => dialog.close(), autofocus: true }, "Close")),
@@ -75,6 +76,9 @@ function show(number_, keep = false) {
     h("h4", {}, "What it is"), facts(row),
     row.near.length ? [h("h4", {}, "Most like it, of the whole pool"), likeRows(row)] : null);
   if (!dialog.open) dialog.showModal();
+  // What was pressed is gone with the row before: its like gets the focus, so that keys go on working.
+  const buttons = [...dialog.querySelectorAll(".bar-of button:enabled")];
+  (buttons.find((button) => button.textContent === pressed) ?? buttons.at(-1)).focus();
   dialog.scrollTop = 0;
   if (!keep) history.replaceState(null, "", `#row=${number_}`);
 }
