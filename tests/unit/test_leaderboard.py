@@ -97,3 +97,12 @@ def test_seconds_are_written_only_where_stages_ran(arms):
     assert "| finetune@random | 2.0 | 6.0 | 100 | 25 |" in text and "| all | 4.0 | 12.0 | 100 |  |" in text
     line = next(line for line in text.splitlines() if line.startswith("| random, 5% |"))
     assert line.startswith("| random, 5% | 6.0 | 2.0 |")  # three seeds
+
+
+def test_stages_are_drawn_where_there_are_several(arms):
+    write()
+    assert Path("reports/plots/stages_cadc.png").exists()
+    small_results.write_arm("cadc", 0.5, 20, arms["cadc"]["seeds"])
+    write()
+    assert not Path("reports/plots/stages_cadc.png").exists()  # it would be one bar
+    assert "stages_cadc" not in Path("reports/leaderboard.md").read_text()

@@ -25,7 +25,7 @@ def rounded(value: float, digits: int = 4) -> float | None:
     return None if math.isnan(value) else float(f"{value:.{digits}g}")
 
 
-def board(table: Table, stated: Stated) -> dict[str, Any]:
+def board(table: Table) -> dict[str, Any]:
     """Every arm, best first, with its figures in percent, their 95% intervals, its difference and its cost."""
     titles = COLUMNS | {name: title for name, title in BENCHMARKS.items() if name not in COLUMNS}
     names = [name for name in titles if all(name in line.measured.runs for line in table.lines)]
@@ -33,20 +33,20 @@ def board(table: Table, stated: Stated) -> dict[str, Any]:
     return {
         "judged": table.judged,
         "columns": [{"name": name, "title": titles[name]} for name in names],
-        "arms": [_arm(line, table, names, stated) for line in ranked],
+        "arms": [_arm(line, table, names) for line in ranked],
         "first": table.first,
         "split": table.spec["split"],
     }
 
 
-def _arm(line: Line, table: Table, names: list[str], stated: Stated) -> dict[str, Any]:
+def _arm(line: Line, table: Table, names: list[str]) -> dict[str, Any]:
     estimates = {name: line.measured.estimate(name) for name in names}
     apart, cost = table.difference(line), line.cost
     return {
         "arm": line.arm,
         "title": line.title,
         "label": line.label,
-        "method": stated.arm(line.arm)["method"],
+        "method": line.method,
         "budget": 1.0 if line.whole else line.budget,
         "whole": line.whole,
         "seeds": list(line.measured.seeds),

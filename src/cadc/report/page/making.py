@@ -29,7 +29,7 @@ def data_of(table: Table, stated: Stated) -> dict[str, Any]:
             f"{artifacts.FACTS} is of {len(facts.source)} rows and {artifacts.POOL} has {pool.num_rows}; "
             "run `dvc repro facts`"
         )
-    board = figures.board(table, stated)
+    board = figures.board(table)
     arms = [line["arm"] for line in board["arms"]]
     picked = {arm: load_selections(arm) for arm in arms}
     chosen = {arm: np.unique(next(iter(seeds.values()))["row"].to_numpy()) for arm, seeds in picked.items()}
