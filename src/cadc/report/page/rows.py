@@ -22,7 +22,7 @@ SIDE = 224  # pixels of a picture's longer side, at most
 CHARACTERS = 3000  # of one turn
 PICTURES = 4  # of one row
 NEAREST = 3
-_AT_ONCE = 256  # rows whose similarity to all others is held at a time
+_AT_ONCE = 64  # rows whose similarity to all others is held at a time
 
 
 def in_turn(chosen: dict[str, np.ndarray], n_pool: int, seed: int = 0) -> Iterator[int]:
