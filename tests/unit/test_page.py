@@ -14,6 +14,7 @@ from PIL import Image
 from cadc import artifacts
 from cadc.config.errors import InputError
 from cadc.report import leaderboard
+from cadc.report.page import __main__ as command
 from cadc.report.page import figures, making, rows
 from cadc.report.page.document import ASSETS, SCRIPTS, as_json, document
 from cadc.report.stated import Stated
@@ -164,3 +165,15 @@ def test_facts_of_another_pool_are_refused(table):
     Path("other.parquet").rename(artifacts.POOL / "rows.parquet")
     with pytest.raises(InputError, match=f"is of {small_results.N_POOL} rows and artifacts/pool has 5"):
         making.data_of(table, Stated())
+
+
+def test_any_table_of_a_pipeline_has_its_page(table):
+    named = [{"label": "at random", "arm": "random"}, {"label": "all", "arm": "full"}]
+    spec = {"title": "x", "about": "", "split": "score", "plot": False, "claims": [], "published": {}, "rows": named}
+    small_results.write_pipeline("mine", {"one": spec | {"full": "full"}}, {})
+    command.main(["mine", "one"])
+    board = data_of(Path("reports/tables/mine/one.html").read_text())["board"]
+    assert [arm["title"] for arm in board["arms"]] == ["all", "at random, 5%"]
+    for given, said in ((["mine"], "name a pipeline"), (["mine", "two"], "no table two")):
+        with pytest.raises(SystemExit, match=said):
+            command.main(given)

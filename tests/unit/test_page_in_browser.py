@@ -77,6 +77,23 @@ def test_every_part_is_drawn(opened, made):
     assert "All 400 rows" in page.inner_text("#sample")
 
 
+def test_labels_in_charts_do_not_collide(opened):
+    for width in (390, 1280):
+        page = opened(width=width)
+        for chart in ("scatter", "curve"):
+            boxes = page.locator(f"#{chart} svg g[class] > text").evaluate_all(
+                "all => all.map((one) => one.getBoundingClientRect().toJSON())"
+            )
+            meet = [
+                (a, b)
+                for i, a in enumerate(boxes)
+                for b in boxes[:i]
+                if min(a["right"], b["right"]) - max(a["left"], b["left"]) > 1
+                and min(a["bottom"], b["bottom"]) - max(a["top"], b["top"]) > 2
+            ]
+            assert len(boxes) > 1 and not meet and all(0 <= box["left"] < box["right"] <= width for box in boxes)
+
+
 def test_a_head_sorts_by_its_column_and_tells_readers_so(opened):
     page = opened()
     means = [float(text.split()[0]) for text in column(page, 3)]

@@ -189,7 +189,7 @@ def curves(
     full: full data's mean, which runs across. random: the label of random rows, whose interval is shaded. Lines stand
     a little beside each other, so that those which coincide are both seen.
     """
-    figure, axis = plt.subplots(figsize=(5.5, 3.4))
+    figure, axis = plt.subplots(figsize=(5.5, max(3.4, 0.22 * len(lines) + 0.6)))
     for i, (label, points) in enumerate(lines.items()):
         beside = 1.02 ** (i - (len(lines) - 1) / 2)
         budgets, values = np.array([budget for budget, _ in points]), [value for _, value in points]
@@ -199,7 +199,9 @@ def curves(
             budgets * beside, means, yerr=_below_and_above(values), marker=marker, color=color, capsize=2, label=label
         )
         if label == random:
-            axis.fill_between(budgets, *np.array([_bounds(value) for value in values]).T, color=color, alpha=0.12, lw=0)
+            axis.fill_between(
+                budgets * beside, *np.array([_bounds(value) for value in values]).T, color=color, alpha=0.12, lw=0
+            )
     if full is not None:
         axis.axhline(full, color="0.6", ls="--", lw=1, label="full data", zorder=0)
     axis.set_xscale("log")

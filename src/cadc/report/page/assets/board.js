@@ -114,7 +114,7 @@ drawBoard();
 drawCosts();
 drawShares();
 drawCapabilities();
-chart("intervals", (width) => intervalChart(width, [...ARMS].sort((a, b) => estimate(b).mean - estimate(a).mean).map((arm) => ({ title: arm.title, ...estimate(arm), runs: arm.runs[figure], band: band(arm) })), TITLES[figure]));
+chart("intervals", (width) => intervalChart(width, [...ARMS].sort((a, b) => b.budget - a.budget || estimate(b).mean - estimate(a).mean).map((arm) => ({ title: arm.title, ...estimate(arm), runs: arm.runs[figure], band: band(arm) })), TITLES[figure]));
 chart("scatter", (width) => {
   const budgets = [...new Set(ARMS.filter((arm) => !arm.whole).map((arm) => arm.budget))], random = budgets.length === 1 && randomAt(budgets[0]);
   return scatterChart(width, ARMS.filter((arm) => arm.cost).map((arm) => ({ title: arm.title, cost: arm.cost[2], ...estimate(arm) })), random ? band(random) : null, TITLES[figure]);

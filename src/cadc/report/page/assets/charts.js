@@ -68,17 +68,18 @@ function intervalChart(width, rows, title) {
   return image(`${title}: ${said}`, width, bottom + 40, axisX(x, ticks(low, high, width / 90), 4, bottom, title, width), marks);
 }
 
-// Where a label of each point goes: the first of some places at which it meets no other label and no point.
+// Where a label of each point goes: the first of some places at which it meets no other label and no point. Where there
+// is none it has no label: a table names all, and the pointer does.
 function placed(points, width, height) {
   const boxes = points.map(({ x, y }) => [x - 6, y - 6, x + 6, y + 6]);
   const meets = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
   return points.map(({ x, y, text }) => {
     const w = textWidth(text), tried = [];
-    for (const away of [0, 14, 28, 42, 56]) for (const [dx, dy] of [[9, 4 - away], [9, 4 + away], [-9 - w, 4 - away], [-9 - w, 4 + away], [-w / 2, -10 - away], [-w / 2, 20 + away]]) tried.push([x + dx, y + dy]);
+    for (let away = 0; away < 120; away += 7) for (const [dx, dy] of [[9, 4 - away], [9, 4 + away], [-9 - w, 4 - away], [-9 - w, 4 + away], [-w / 2, -10 - away], [-w / 2, 20 + away]]) tried.push([x + dx, y + dy]);
     const box = ([left, base]) => [left, base - 11, left + w, base + 3];
     const inside = (b) => b[0] >= 0 && b[2] <= width && b[1] >= 0 && b[3] <= height;
-    const place = tried.find((at) => inside(box(at)) && !boxes.some((other) => meets(box(at), other))) ?? tried[0];
-    boxes.push(box(place));
+    const place = tried.find((at) => inside(box(at)) && !boxes.some((other) => meets(box(at), other)));
+    if (place) boxes.push(box(place));
     return place;
   });
 }
@@ -95,7 +96,7 @@ function scatterChart(width, points, band, title) {
   const marks = points.map((point, i) => s("g", { class: `c${i % 8}` }, hint(`${point.title}: ${number(point.mean)}${interval(point.low, point.high)}, ${tera(point.cost)} TFLOP`),
     s("line", { class: "bar", x1: at[i].x, x2: at[i].x, y1: y(point.low ?? point.mean), y2: y(point.high ?? point.mean) }),
     s("circle", { class: "dot", cx: at[i].x, cy: at[i].y, r: 5 }),
-    s("text", { x: places[i][0], y: places[i][1] }, point.title)));
+    places[i] && s("text", { x: places[i][0], y: places[i][1] }, point.title)));
   const clip = (value) => Math.min(Math.max(value, 22), bottom);
   return image(`${title} against operations: ${points.map((p) => `${p.title} ${number(p.mean)} at ${tera(p.cost)} TFLOP`).join("; ")}`, width, height,
     band ? s("rect", { class: "band", x: left, width: width - 8 - left, y: clip(y(band[1])), height: Math.max(clip(y(band[0])) - clip(y(band[1])), 1) }) : null,
@@ -121,7 +122,7 @@ function lineChart(width, lines, { title, xTitle, logY = false, xTicks, height =
     line.points.map((point) => s("g", {}, hint(`${line.title}: ${number(point.mean, logY ? 4 : 1)}${logY ? "" : interval(point.low, point.high)}`),
       point.low === null || point.low === undefined ? null : s("line", { class: "bar", x1: at(i, point), x2: at(i, point), y1: y(point.low), y2: y(point.high) }),
       s("circle", { class: "dot", cx: at(i, point), cy: y(point.mean), r: 4 }))),
-    s("text", { class: "name", x: places[i][0], y: places[i][1] }, line.title)));
+    places[i] && s("text", { class: "name", x: places[i][0], y: places[i][1] }, line.title)));
   return image(`${title}: ${lines.map((line) => `${line.title} ${line.points.map((p) => number(p.mean, logY ? 4 : 1)).join(", ")}`).join("; ")}`, width, height,
     axisY(y, logY ? logTicks(low, high).filter((_, i, those) => those.length < 8 || i % 3 === 0) : ticks(low, high), left, right, title),
     axisX(x, xTicks ?? ticks(...wide, 4), 22, bottom, xTitle, right), marks);
