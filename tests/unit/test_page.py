@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 import small_results
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cadc import artifacts
 from cadc.config.errors import InputError
 from cadc.report import leaderboard
 from cadc.report.page import __main__ as command
-from cadc.report.page import figures, making, rows
+from cadc.report.page import figures, making, pictures, rows
 from cadc.report.page.document import ASSETS, SCRIPTS, as_json, document
 from cadc.report.stated import Stated
 
@@ -117,10 +118,21 @@ def test_a_large_pool_is_sampled_within_bytes_and_says_so(table, monkeypatch):
 def test_large_pictures_are_made_small_and_long_turns_are_cut():
     large = io.BytesIO()
     Image.effect_noise((900, 450), 90).convert("RGB").save(large, "PNG")
-    made = Image.open(io.BytesIO(rows.thumbnail({"bytes": large.getvalue(), "path": None})))
-    assert made.size == (rows.SIDE, rows.SIDE // 2) and made.format == "JPEG"
+    made = Image.open(io.BytesIO(pictures.thumbnail({"bytes": large.getvalue(), "path": None})))
+    assert made.size == (pictures.SIDE, pictures.SIDE // 2) and made.format == "JPEG"
     ((_, text),) = rows.said([{"role": "user", "text": "<image>\n" + "x" * (rows.CHARACTERS + 7)}])
     assert text.startswith("xxx") and text.endswith("x [7 characters more]")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_s_file_says_nothing_but_its_pixels(kind):
+    """Cameras write places and owners into files."""
+    own, exif, texts = io.BytesIO(), Image.Exif(), PngInfo()
+    exif[315], _ = "someone", texts.add_text("Author", "someone")
+    Image.effect_noise((60, 40), 90).convert("RGB").save(own, kind, exif=exif, comment="someone", pnginfo=texts)
+    assert b"someone" in own.getvalue()
+    made = pictures.thumbnail({"bytes": own.getvalue(), "path": None})
+    assert b"someone" not in made and Image.open(io.BytesIO(made)).format == kind
 
 
 def test_nothing_in_a_row_ends_the_data_or_becomes_markup():

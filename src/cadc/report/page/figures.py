@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from itertools import combinations
 from typing import Any
@@ -13,6 +12,7 @@ from cadc import artifacts
 from cadc.evaluation.statistics import BENCHMARKS
 from cadc.report import selections
 from cadc.report.capabilities import load_found
+from cadc.report.page.pictures import data_address, thumbnail
 from cadc.report.stated import Stated
 from cadc.report.tables import COLUMNS, Line, Table
 
@@ -118,7 +118,7 @@ def _discovery(name: str, facts: dict, rows: list[dict]) -> dict[str, Any]:
                 "question": row["question"],
                 "answer": row["answer"],
                 "influence": rounded(row["influence"], 3),
-                "picture": data_address(row["image"]) if row["image"] else None,
+                "picture": data_address(thumbnail({"bytes": row["image"], "path": None})) if row["image"] else None,
             }
             for row in rows
             if row["capability"] == c
@@ -133,12 +133,6 @@ def _discovery(name: str, facts: dict, rows: list[dict]) -> dict[str, Any]:
             }
         )
     return {"name": name, "steps": facts["steps"], "stability": facts["stability"], "capabilities": found}
-
-
-def data_address(file: bytes) -> str:
-    """A PNG or JPEG as an address that holds it whole."""
-    kind = "png" if file.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"
 
 
 def members(discoveries: list[str]) -> dict[str, np.ndarray]:

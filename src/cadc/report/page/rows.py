@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from cadc import artifacts
-from cadc.data.pictures import file_digest, open_image, shown_file, shown_size
 from cadc.data.wording import IMAGE_TOKEN
-from cadc.report.page.figures import data_address, rounded
+from cadc.report.page.figures import rounded
+from cadc.report.page.pictures import Pictures
 
 ROWS = 3000  # at most
 BYTES = 9_000_000  # of their pictures and texts, at most: the whole page stays below 15 MB
-SIDE = 224  # pixels of a picture's longer side, at most
 CHARACTERS = 3000  # of one turn
 PICTURES = 4  # of one row
 NEAREST = 3
@@ -38,36 +35,6 @@ def in_turn(chosen: dict[str, np.ndarray], n_pool: int, seed: int = 0) -> Iterat
         if row not in seen:
             seen.add(row)
             yield row
-
-
-def thumbnail(image: dict) -> bytes:
-    """A PNG or JPEG file of what models see of a cell {bytes, path}, its longer side at most SIDE pixels.
-
-    Raises InputError naming the picture where it can't be read.
-    """
-    if max(shown_size(image)) <= SIDE:
-        return shown_file(image)
-    picture, out = open_image(image), io.BytesIO()
-    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    picture.save(out, "JPEG", quality=80)
-    return out.getvalue()
-
-
-class Pictures:
-    """Files as addresses, each once: `addresses` in the order of their first use."""
-
-    def __init__(self):
-        self.addresses: list[str] = []
-        self._place: dict[bytes, int] = {}
-
-    def place(self, image: dict) -> int:
-        """Where a cell {bytes, path} stands among `addresses`."""
-        file = thumbnail(image)
-        digest = file_digest(file)
-        if digest not in self._place:
-            self._place[digest] = len(self.addresses)
-            self.addresses.append(data_address(file))
-        return self._place[digest]
 
 
 def said(turns: list[dict]) -> list[list[str]]:

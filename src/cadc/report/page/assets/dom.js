@@ -25,9 +25,31 @@ const percent = (share) => `${Number((100 * share).toPrecision(3))}%`;
 const tera = (operations) => (operations === 0 ? "0" : Number((operations / 1e12).toPrecision(3)).toString());
 
 function table(head, body) {
-  return h("table", {}, h("thead", {}, h("tr", {}, head.map((title) => (title ? h("th", { scope: "col" }, title) : h("td"))))),
-    h("tbody", {}, body.map(([first, ...rest]) =>
-      h("tr", {}, h("th", { scope: "row" }, first), rest.map((cell) => (cell instanceof Element && cell.matches("td") ? cell : h("td", {}, cell)))))));
+  return h(
+    "table",
+    {},
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        head.map((title) => (title ? h("th", { scope: "col" }, title) : h("td"))),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      body.map(([first, ...rest]) =>
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, first),
+          rest.map((cell) => (cell instanceof Element && cell.matches("td") ? cell : h("td", {}, cell))),
+        ),
+      ),
+    ),
+  );
 }
 
 function options(select, entries, chosen) {
