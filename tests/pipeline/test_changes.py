@@ -32,17 +32,17 @@ def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(repository)
     assert repro(repository, "--dry") == set()
     before = rows_of(repository, "influence_coverage")
     with restoring(repository, arms__influence_coverage__select__keep=1.0):
-        assert repro(repository) == cells("influence_coverage") | {"report"}
+        assert repro(repository) == cells("influence_coverage") | {"page", "report"}
         assert rows_of(repository, "influence_coverage") != before
     graph, text = Repo(str(repository)).index.graph, (repository / "params.yaml").read_text()
     for name in ("cadc", "influence_coverage"):
         change(repository, f"discoveries.{name}.discover.tau", 0.1)
         planned = repro(repository, "--dry")
         (repository / "params.yaml").write_text(text)
-        assert f"discover@{name}" in planned <= {f"discover@{name}", "report"} | cells(name)
+        assert f"discover@{name}" in planned <= {f"discover@{name}", "page", "report"} | cells(name)
         discover = next(stage for stage in graph if stage.name == f"discover@{name}")
         below = networkx.ancestors(graph, discover)
-        assert {stage.name for stage in below if stage.path_in_repo == "dvc.yaml"} == cells(name) | {"report"}
+        assert {stage.name for stage in below if stage.path_in_repo == "dvc.yaml"} == cells(name) | {"page", "report"}
     assert repro(repository, "--dry") == set()  # what a commit has is there again without a stage run
 
 
@@ -94,7 +94,7 @@ def test_forced_again_with_other_workers_every_byte_is_the_same(repository):
     """What chooses rows is forced with two workers in test_studies.py, attribution below."""
     before, files = lock(repository), reports(repository)
     stages = ["prepare", "embed", "facts", "proxy@default", "capture@default", "discover@influence_coverage", "report"]
-    stages += [f"finetune@{arm}" for arm in ("cadc", "influence_coverage", "progress")]
+    stages += ["page", *(f"finetune@{arm}" for arm in ("cadc", "influence_coverage", "progress"))]
     stages += [f"score@{arm}" for arm in ("cadc", "influence_coverage")]
     with without(repository, "artifacts/scratch/finetune", "artifacts/scratch/score"):  # finished runs are taken up
         run(repository, "dvc", "repro", "-f", "-s", *stages, workers="2")

@@ -29,12 +29,24 @@ def test_the_leaderboard_has_every_arm_its_figures_and_its_cost(repository):
 
 def test_plots_and_rounds_tell_how_rows_were_chosen(repository):
     plots = {path.name for path in (repository / "reports/plots").iterdir()}
-    assert {"leaderboard.png", "pareto.png", "stages_cadc.png"} <= plots
+    assert {"leaderboard.png", "pareto.png"} <= plots
+    stages = pq.read_table(repository / "reports/arms/cadc/selections.parquet")["stage"].to_numpy()
+    assert ("stages_cadc.png" in plots) == (stages.max() > 0)  # one would be one bar
     assert {f"rounds_progress_{name}.png" for name in ("rounds", "terciles", "improvement")} <= plots
     for kind in ("similarity", "self_influence"):
         assert {f"{kind}_cadc.png", f"{kind}_influence_coverage.png"} <= plots
     text = (repository / "reports/rounds.md").read_text()
     assert re.search(r"20 answers \w+, 9 of them in the warm-up and the others in 3 rounds", text)
+
+
+def test_the_page_holds_every_row_of_a_small_pool_with_scores_and_neighbours(repository):
+    text = (repository / "reports/index.html").read_text()
+    held = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+    ids = pq.read_table(repository / "artifacts/pool/rows.parquet")["id"].to_pylist()
+    assert [row["id"] for row in held["browser"]["rows"]] == ids
+    assert {arm["arm"] for arm in held["board"]["arms"]} == set(ARMS)
+    assert any("self-influence" in title for title in held["browser"]["scores"])
+    assert all(len(row["near"]) == 3 and row["scores"] for row in held["browser"]["rows"])
 
 
 def test_no_connection_leaves_the_machine(repository):

@@ -82,6 +82,37 @@ def write_facts() -> None:
     artifacts.write_json(artifacts.REPORTS / "operations.json", COUNTED)
 
 
+HOSTILE = """</script><script>document.title = 'taken'</script><img src=x onerror="document.title = 'taken'">"""
+COPY = 7  # the row that is a copy of row 0
+
+
+def write_pool() -> None:
+    """artifacts/pool, artifacts/embeddings and the influences of the root's discoveries, as far as the page reads them.
+
+    Row 3 asks HOSTILE, and has it as its id; row 5 has no picture.
+    """
+    rng, rows = np.random.default_rng(0), []
+    for i in range(N_POOL):
+        of, picture = 0 if i == COPY else i, io.BytesIO()
+        Image.new("RGB", (16, 16), (of % 256, of // 256, 99)).save(picture, "PNG")
+        question = HOSTILE if i == 3 else f"how many of kind {of} ?"
+        rows.append(
+            {"id": HOSTILE if i == 3 else f"r{i}", "source": "ab"[i % 2],
+             "images": [] if i == 5 else [{"bytes": picture.getvalue(), "path": "/home/someone/x.png"}],
+             "turns": [{"role": "user", "text": f"<image>\n{question}"}, {"role": "assistant", "text": f"it is {of}"}]}
+        )  # fmt: skip
+    artifacts.POOL.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows), artifacts.POOL / "rows.parquet")
+    for name in ("image", "text"):
+        views = rng.normal(size=(N_POOL, 8)).astype(np.float32)
+        views[COPY] = views[0]
+        artifacts.save_array(artifacts.EMBEDDINGS / f"{name}.npy", views / np.linalg.norm(views, axis=1, keepdims=True))
+    for name in ("cadc", "influence_coverage"):
+        folder = artifacts.CAPABILITIES / name
+        artifacts.save_array(folder / "influence.npy", rng.normal(size=(N_POOL, 2)).astype(np.float32))
+        artifacts.save_array(folder / "self_influence.npy", rng.random((3, N_POOL)).astype(np.float32))
+
+
 def write_found(name: str) -> None:
     """reports/capabilities/NAME."""
     named = [

@@ -96,4 +96,46 @@ def test_seconds_are_written_only_where_stages_ran(arms):
     text = Path("reports/costs.md").read_text()
     assert "| finetune@random | 2.0 | 6.0 | 100 | 25 |" in text and "| all | 4.0 | 12.0 | 100 |  |" in text
     line = next(line for line in text.splitlines() if line.startswith("| random, 5% |"))
-    assert line.startswith("| random, 5% | 6.0 | 2.0 |")  # three seeds
+    cost = next(one.cost for one in table.lines if one.arm == "random")
+    counted = " | ".join(f"{x / 1e12:.1f}" for x in (cost.selection, cost.tuning, cost.together))
+    assert line.startswith(f"| random, 5% | {counted} | 6.0 | 2.0 |")  # three seeds
+    assert "kWh" not in text and "endpoint" not in text
+
+
+def test_energy_and_what_endpoints_were_asked_stand_in_the_one_table_of_costs(arms, monkeypatch):
+    table = write()
+    monkeypatch.setenv("CADC_WATTS", "1800")
+    cost = {"seconds": 2.0, "cpu_seconds": 6.0, "peak_memory_mb": 100}
+    artifacts.write_json(artifacts.COSTS / "finetune@random.json", cost | {"seconds": 6.0})
+    for k in range(2):
+        record = {"model": "judge-1", "prompt": f"p{k}", "reply": "7", "requests": 1 + k, "refused": k}
+        record |= {"prompt_tokens": 100, "completion_tokens": 5}
+        artifacts.write_json(Path(f".endpoint/ab/{k}.json"), record)
+    seconds.write(table)
+    lines = Path("reports/costs.md").read_text().splitlines()
+    head = next(line for line in lines if line.startswith("|  | selection, TFLOP"))
+    columns = [cell.strip() for cell in head.split("|")[1:-1]]
+    found = {cells[0]: cells[1:] for cells in ([c.strip() for c in line.split("|")[1:-1]] for line in lines) if cells}
+    assert all(len(found[name]) == len(columns) - 1 for name in ("random, 5%", "cadc, 5%", "endpoint: judge-1"))
+    assert found["finetune@random"][:3] == ["6.0", "6.0", "0.003"]  # 6 s at 1800 W are 10,800 J
+    assert found["random, 5%"][3:7] == ["", "", "2.0", "0.001"]  # of one of three seeds
+    assert found["endpoint: judge-1"][-4:] == ["3", "200", "10", ""]
+    Path(".endpoint/ab/0.json").write_text("{")
+    seconds.write(table)  # a broken reply says so in a line, and fails no report
+    assert "endpoint: judge-1" not in Path("reports/costs.md").read_text()
+
+
+def test_watts_that_are_none_are_an_error_for_people(monkeypatch):
+    for said in ("much", "0", "-5", "nan", "inf"):
+        monkeypatch.setenv("CADC_WATTS", said)
+        with pytest.raises(InputError, match="CADC_WATTS is .*give what this machine draws in watts"):
+            seconds.watts()
+
+
+def test_stages_are_drawn_where_there_are_several(arms):
+    write()
+    assert Path("reports/plots/stages_cadc.png").exists()
+    small_results.write_arm("cadc", 0.5, 20, arms["cadc"]["seeds"])
+    write()
+    assert not Path("reports/plots/stages_cadc.png").exists()  # it would be one bar
+    assert "stages_cadc" not in Path("reports/leaderboard.md").read_text()

@@ -19,7 +19,7 @@ DRAWS = 60
 def spec(*rows, full="full", claims=(), **more):
     rows = [{"label": label, "arm": arm} for label, arm in rows]
     return {"title": "A table", "about": "What it is about.", "split": "score", "plot": True,
-            "claims": claims, "rows": rows, "full": full} | more  # fmt: skip
+            "claims": claims, "rows": rows, "full": full, "published": {}} | more  # fmt: skip
 
 
 FOUR = (("random", "random"), ("better", "better"), ("random", "random_b20"), ("better", "better_b20"), ("all", "full"))
@@ -146,6 +146,23 @@ def test_a_table_has_the_same_bytes_every_time(stated, tmp_path):
     text = (tmp_path / "reports/tables/one/four.md").read_text()
     assert text.startswith("# A table\n\nWhat it is about.\n\nScore split, 3 seeds.\n")
     assert "[how](../../../docs/statistics.md)" in text and "![A table](four.png)" in text
+
+
+def test_published_figures_stand_beside_ours_and_are_drawn_against_them(stated, tmp_path):
+    table = made(stated, spec(*FOUR[:2], plot=False, published={"random": 95.0}))
+    assert [line.rpartition(" | ")[0].split(" | ")[-2] for line in tables.tabulated(table).splitlines()[2:]] == [
+        "95",
+        "",
+    ]
+    assert "| difference (95%) | published |" in tables.tabulated(table)
+    tables.write(tmp_path / "x", "both", table)
+    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["both.json", "both.md", "both_published.png"]
+    assert "(both_published.png)" in (tmp_path / "x/both.md").read_text()
+
+
+def test_random_rows_are_a_band_where_they_stand_at_one_budget(stated):
+    assert tables.random_of(made(stated, spec(FOUR[0], ("cadc", "cadc")))).seeds == (0, 1, 2)
+    assert tables.random_of(made(stated)) is None  # at 5% and at 20%
 
 
 def test_a_table_without_a_picture_has_none(stated, tmp_path):

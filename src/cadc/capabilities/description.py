@@ -17,12 +17,27 @@ from cadc.data.wording import IMAGE_TOKEN
 
 _PRIOR = 0.01  # weight of the background in the log-odds, per word of the pool (Monroe et al. 2008, Dirichlet prior)
 _WORDS, _ROWS = 10, 6
+_PROMPTED = 20  # different questions that a line ends, at least, where it only says how to answer
+_OPTION, _OPENING = re.compile(r"(?m)^\s*[A-Z][:.)]\s"), re.compile(r"(?i)^\s*question\s*:\s*")
 
 
 def first_exchange(row: dict) -> tuple[str, str]:
     """A row's first question and answer, without image marks."""
     question, answer = (turn["text"].replace(IMAGE_TOKEN, " ").strip() for turn in row["turns"][:2])
     return question, answer
+
+
+def without_prompts(questions: list[str]) -> list[str]:
+    """Questions without what only says how to answer them: `Question:`, the letters of options, and a last line that
+    ends many different questions, such as "Answer the question using a single word or phrase."."""
+    parts = [question.rstrip().rpartition("\n")[::2] for question in questions]
+    ended: dict[str, set[str]] = {}
+    for before, last in parts:
+        ended.setdefault(last, set()).update([before] if before else [])
+    asked = [
+        before if len(ended[last]) >= _PROMPTED and before else f"{before}\n{last}".strip() for before, last in parts
+    ]
+    return [_OPTION.sub("", _OPENING.sub("", text)) for text in asked]
 
 
 def telling_words(texts: list[str], group: np.ndarray, n_groups: int, n: int) -> list[list[str]]:
@@ -89,7 +104,7 @@ def write_description(
         "steps": steps,
         "self_influence": [[float(f"{value:.4g}") for value in line] for line in trends],
         "share": [round(float(np.mean(member == c)), 4) for c in range(n)],
-        "words": telling_words(questions, member, n, _WORDS),
+        "words": telling_words(without_prompts(questions), member, n, _WORDS),
     }
     artifacts.write_json(folder / "facts.json", facts)
     rows = []

@@ -16,6 +16,7 @@ from cadc.compute.closure import SOURCE, stage_code
 READ = {
     "src/cadc/evaluation/tasks": "src/cadc/evaluation/benchmarks.py",
     "src/cadc/features/skills.txt": "src/cadc/features/skills.py",
+    "src/cadc/report/page/assets": "src/cadc/report/page/document.py",
 }
 _DEP = re.compile(r"^ *- (src/|stages/|requirements\.lock)")
 

@@ -55,7 +55,7 @@ def stated(library: dict, table: Table, rows: list[Request]) -> dict:
     """A table as params.json states it: each row with its label and its arm, and the arm that has all rows."""
     full = next((row.names["arms"] for row in rows if row.variants["arms"].content["method"] == "full"), None)
     return {
-        **table.model_dump(include={"title", "about", "split", "plot", "claims"}),
+        **table.model_dump(include={"title", "about", "split", "plot", "claims", "published"}),
         "rows": [{"label": row.label, "arm": row.names["arms"]} for row in rows],
         "full": "full" if full is None and table.split == library["evaluate"]["split"] else full,
     }

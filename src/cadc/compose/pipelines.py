@@ -62,7 +62,7 @@ def table_stage(name: str, table: str, spec: dict) -> dict:
     """The stage that makes one table from its arms' small results."""
     arms = list(dict.fromkeys([*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])]))
     out = f"reports/tables/{name}/{table}"
-    pictures = [{f"{out}.png": {"cache": False}}] if spec["plot"] else []
+    drawn = [*([f"{out}.png"] if spec["plot"] else []), *([f"{out}_published.png"] if spec["published"] else [])]
     return {
         "desc": f"Table: {spec['title']}",
         "wdir": "../..",
@@ -71,7 +71,7 @@ def table_stage(name: str, table: str, spec: dict) -> dict:
         "params": ["evaluate.bootstrap", {f"pipelines/{name}/params.json": [f"tables.{table}"]}],
         "outs": [{f"{out}.md": {"cache": False}}],
         "metrics": [{f"{out}.json": {"cache": False}}],
-        **({"plots": pictures} if pictures else {}),
+        **({"plots": [{picture: {"cache": False}} for picture in drawn]} if drawn else {}),
     }
 
 

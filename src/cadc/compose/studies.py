@@ -7,6 +7,7 @@ rows ask for is spelled out in compose/rows.py, and named in compose/names.py.
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -45,7 +46,8 @@ class Table(Section):
     """A table. Differences are to its first row at the same budget; a row's `set` outranks the table's, which holds
     for the rows that read it.
 
-    claims: pairs of labels; the table says whether the first is ahead of the second.
+    claims: pairs of labels; the table says whether the first is ahead of the second. published: by label, what a paper
+    gives of the figure that the table judges by (Rel. %); it stands beside ours, and in a picture of both.
     """
 
     title: str
@@ -57,14 +59,16 @@ class Table(Section):
     plot: bool = False
     rows: list[Row] = Field(min_length=1)
     claims: list[tuple[str, str]] = Field(default_factory=list)
+    published: dict[str, float] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _claims_name_rows(self):
+    def _labels_are_rows(self):
         labels = [row.title for row in self.rows]
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             raise ValueError(f"{self.title}: two rows are called {twice[0]}")
-        if unknown := sorted({label for claim in self.claims for label in claim} - set(labels)):
-            raise ValueError(f"{self.title}: a claim names {unknown[0]}, which is no row of the table")
+        for what, named in {"a claim": chain(*self.claims), "published": self.published}.items():
+            if unknown := sorted(set(named) - set(labels)):
+                raise ValueError(f"{self.title}: {what} names {unknown[0]}, which is no row of the table")
         return self
 
 

@@ -90,7 +90,10 @@ def draw_rows(path: Path, rows: list[dict]) -> None:
             if row["image"]:
                 picture = open_image({"bytes": row["image"], "path": None})
                 axis.imshow(np.asarray(picture), interpolation="nearest")
-            said = [*textwrap.wrap(row["question"], 34)[:4], f"> {textwrap.shorten(row['answer'], 32)}"]
+            said = [
+                *textwrap.wrap(row["question"], 34, max_lines=4, placeholder=" …"),
+                f"> {textwrap.shorten(row['answer'], 32)}",
+            ]
             text = "\n".join(said).replace("$", r"\$")
             axis.text(0.5, -0.04, text, transform=axis.transAxes, ha="center", va="top", fontsize=6)
             axis.set_title(f"capability {row['capability']}: {row['influence']:.2g}", fontsize=6.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,19 @@ matplotlib.use("Agg")
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.transforms import Bbox
+from scipy import stats
 
 if TYPE_CHECKING:
-    from cadc.evaluation.intervals import Estimate
+    from cadc.evaluation.intervals import Arm, Estimate
 
 STYLE = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight",
     "svg.hashsalt": "cadc", "font.family": "DejaVu Sans",
 }  # fmt: skip
+MARKERS = "osD^vPX*"  # of lines, beside their colours
 
 
 def save(figure, path: Path) -> None:
@@ -27,20 +33,74 @@ def save(figure, path: Path) -> None:
     plt.close(figure)
 
 
+def in_percent(title: str) -> str:
+    """A figure's title with its unit."""
+    return title if "%" in title else f"{title}, %"
+
+
+def _bounds(value: Estimate) -> tuple[float, float]:
+    """Its 95% interval; of one seed the mean alone."""
+    return (value.mean, value.mean) if math.isnan(value.low) else (value.low, value.high)
+
+
+def _below_and_above(values: list[Estimate]) -> np.ndarray:
+    """What matplotlib draws 95% intervals by: float64 [2, n]."""
+    return np.array([[value.mean - _bounds(value)[0], _bounds(value)[1] - value.mean] for value in values]).T
+
+
+def _plain_numbers(logarithmic) -> None:
+    """1, 2, 5, 10 and so on along a logarithmic axis, without powers."""
+    logarithmic.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    logarithmic.set_major_formatter(StrMethodFormatter("{x:g}"))
+    logarithmic.set_minor_formatter(NullFormatter())
+
+
+def _label_points(axis, points: list[tuple[str, float, float]]) -> None:
+    """Write each point's label beside it: at the first of some places where it meets no point and no other label."""
+    figure = axis.figure
+    figure.canvas.draw()
+    pixels = axis.transData.transform([(x, y) for _, x, y in points])
+    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in pixels]
+    unit = figure.dpi / 72
+    for (label, x, y), (at_x, at_y) in zip(points, pixels, strict=True):
+        text = axis.annotate(label, (x, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize=7)
+        text.set_path_effects([withStroke(linewidth=2, foreground="white")])
+        extent = text.get_window_extent()
+        width, height = extent.width, extent.height
+        beside, away = width / unit + 6, [side * step for step in range(0, 160, 4) for side in (1, -1)]
+        for right, up in [(dx, dy) for dy in away for dx in (6, -beside)]:
+            box = Bbox.from_bounds(at_x + right * unit, at_y + up * unit - height / 2, width, height)
+            inside = axis.bbox.containsx(box.x0) and axis.bbox.containsx(box.x1)
+            inside = inside and axis.bbox.containsy(box.y0) and axis.bbox.containsy(box.y1)
+            if inside and not any(box.overlaps(other) for other in taken):
+                text.set_position((right, up))
+                taken.append(box)
+                break
+
+
 @matplotlib.rc_context(STYLE)
-def leaderboard(path: Path, rows: list[tuple[str, dict[str, Estimate]]], titles: dict[str, str]) -> None:
-    """Mean and 95% interval of every benchmark, one panel a benchmark; rows are (label, figures), best first."""
-    figure, axes = plt.subplots(1, len(titles), figsize=(2.5 * len(titles), 0.32 * len(rows) + 1.1), sharey=True)
-    for axis, (name, title) in zip(np.atleast_1d(axes), titles.items(), strict=True):
-        for y, (_, figures) in enumerate(rows):
-            value = figures[name]
-            axis.plot([value.low, value.high], [y, y], color="0.55", lw=2, zorder=1)
-            axis.plot(value.mean, y, "o", color="C0", zorder=2)
-        axis.set_title(title)
+def intervals(path: Path, rows: list[tuple[str, Arm]], titles: dict[str, str], random: Arm | None) -> None:
+    """Every figure of every arm: mean, 95% interval and each seed, one panel a figure of `titles`.
+
+    rows: (label, arm), best first. random: random rows, whose interval is shaded.
+    """
+    height, width = 0.32 * len(rows) + 1.1, 2.5 if len(titles) > 1 else 4.5
+    figure, axes = plt.subplots(1, len(titles), figsize=(width * len(titles), height), sharey=True, squeeze=False)
+    for axis, (name, title) in zip(axes[0], titles.items(), strict=True):
+        if random is not None:
+            axis.axvspan(*_bounds(random.estimate(name)), color="C0", alpha=0.12, lw=0)
+        for y, (_, arm) in enumerate(rows):
+            estimate, seeds = arm.estimate(name), arm.runs[name]
+            axis.plot(_bounds(estimate), [y, y], color="0.45", lw=2, zorder=1)
+            axis.plot(seeds, np.full(len(seeds), y + 0.28), "o", color="0.45", ms=2.2, zorder=1)
+            axis.plot(estimate.mean, y, "o", color="C0", zorder=2)
+        axis.set_xlabel(in_percent(title))
         axis.grid(axis="x", color="0.9")
-    first = np.atleast_1d(axes)[0]
-    first.set_yticks(range(len(rows)), [label for label, _ in rows])
+    first = axes[0][0]
+    first.set_yticks(range(len(rows)), [label for label, *_ in rows])
     first.invert_yaxis()
+    said = "mean and 95% interval; small: each seed" + ("; band: random rows" if random is not None else "")
+    axes[0][0].annotate(said, (0, 1), xytext=(0, 8), xycoords="axes fraction", textcoords="offset points", fontsize=8)
     save(figure, path)
 
 
@@ -49,9 +109,10 @@ def similarity(path: Path, cosine: np.ndarray, names: list[str], capability: np.
     """Cosines of the subtasks' trajectories, ordered and framed by capability."""
     order = np.argsort(capability, kind="stable")
     n = len(names)
-    figure, axis = plt.subplots(figsize=(0.21 * n + 3, 0.21 * n + 1.2))
+    side = 0.21 if n <= 40 else 0.13  # inches a subtask: many fit a page, too
+    figure, axis = plt.subplots(figsize=(side * n + 3, side * n + 1.2))
     image = axis.imshow(cosine[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
-    axis.set_yticks(range(n), [names[i] for i in order], fontsize=7)
+    axis.set_yticks(range(n), [names[i].replace("_", " ") for i in order], fontsize=7 if n <= 40 else 6)
     axis.set_xticks([])
     start = 0
     for c in range(capability.max() + 1):
@@ -59,20 +120,21 @@ def similarity(path: Path, cosine: np.ndarray, names: list[str], capability: np.
         axis.add_patch(plt.Rectangle((start - 0.5, start - 0.5), size, size, fill=False, lw=1.6, ec="black"))
         axis.text(n + 0.2, start + size / 2 - 0.5, f"capability {c}", va="center")
         start += size
-    figure.colorbar(image, ax=axis, fraction=0.04, pad=0.16, label="cosine")
+    figure.colorbar(image, ax=axis, fraction=0.03, pad=1.1 / (side * n), label="cosine")
     save(figure, path)
 
 
 @matplotlib.rc_context(STYLE)
 def trends(path: Path, steps: list[int], trend: np.ndarray) -> None:
-    """Mean self-influence of each capability's rows at the proxy's snapshots, over its own mean: float64 [M, K]."""
+    """Mean self-influence of each capability's rows at the proxy's snapshots: float64 [n_snapshots, n_capabilities]."""
     figure, axis = plt.subplots(figsize=(5, 3))
-    relative = trend / np.maximum(trend.mean(0), 1e-30)
     for c in range(trend.shape[1]):
-        axis.plot(steps, relative[:, c], "o-", label=f"capability {c}")
+        axis.plot(steps, trend[:, c], marker=MARKERS[c % len(MARKERS)], label=f"capability {c}")
+    axis.set_yscale("log")
+    _plain_numbers(axis.yaxis)
     axis.set_xlabel("proxy step")
-    axis.set_ylabel("self-influence / its mean")
-    axis.legend(frameon=False)
+    axis.set_ylabel("mean self-influence")
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, path)
 
 
@@ -92,52 +154,76 @@ def stages(path: Path, counts: np.ndarray) -> None:
 
 
 @matplotlib.rc_context(STYLE)
-def pareto(path: Path, points: list[tuple[str, float, Estimate]], title: str) -> None:
-    """Score against the operations of selection and tuning: points of (label, operations, figure), best ones joined."""
-    figure, axis = plt.subplots(figsize=(5.5, 3.2))
+def pareto(path: Path, points: list[tuple[str, float, Estimate]], title: str, band: Estimate | None) -> None:
+    """Score against the operations of selection and tuning: points of (label, operations, figure), with 95% intervals.
+
+    A step leads along those that no cheaper arm reaches. band: random rows, whose interval is shaded.
+    """
+    figure, axis = plt.subplots(figsize=(5.5, 3.4))
     best, front = -np.inf, []
-    for label, cost, value in sorted(points, key=lambda point: (point[1], -point[2].mean)):
-        axis.errorbar(cost / 1e12, value.mean, yerr=value.sd, fmt="o", color="C0", capsize=2)
-        axis.annotate(label, (cost / 1e12, value.mean), xytext=(5, 4), textcoords="offset points", fontsize=7)
+    if band is not None:
+        axis.axhspan(*_bounds(band), color="C0", alpha=0.12, lw=0, label="random rows, 95%")
+    for _, cost, value in sorted(points, key=lambda point: (point[1], -point[2].mean)):
+        axis.errorbar(cost / 1e12, value.mean, yerr=_below_and_above([value]), fmt="o", color="C0", capsize=2)
         if value.mean > best:
             best = value.mean
             front.append((cost / 1e12, best))
     if front:
-        axis.plot(*np.array(front).T, color="0.6", lw=1, zorder=0)
+        axis.plot(*np.array(front).T, color="0.6", lw=1, zorder=0, drawstyle="steps-post", label="best for its cost")
     axis.set_xscale("log")
-    axis.set_xlabel("selection + one tuning, 10$^{12}$ floating-point operations")
-    axis.set_ylabel(title)
+    _plain_numbers(axis.xaxis)
+    axis.margins(x=0.16, y=0.08)
+    axis.set_xlabel("selection and one tuning, TFLOP")
+    axis.set_ylabel(in_percent(title))
+    axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8)
+    _label_points(axis, [(label, cost / 1e12, value.mean) for label, cost, value in points])
     save(figure, path)
 
 
 @matplotlib.rc_context(STYLE)
-def curves(path: Path, lines: dict[str, list[tuple[float, float, float]]], full: float | None, title: str) -> None:
-    """Scores against budgets: a line a variant through its (budget in percent, mean, sd), full data's mean across."""
-    figure, axis = plt.subplots(figsize=(5.5, 3.2))
-    for label, points in lines.items():
-        budget, mean, sd = np.array(points).T
-        axis.errorbar(budget, mean, yerr=sd, fmt="o-", capsize=2, label=label)
+def curves(
+    path: Path, lines: dict[str, list[tuple[float, Estimate]]], full: float | None, title: str, random: str | None
+) -> None:
+    """Scores against budgets: a line a variant through its (budget in percent, figure), with 95% intervals.
+
+    full: full data's mean, which runs across. random: the label of random rows, whose interval is shaded. Lines stand
+    a little beside each other, so that those which coincide are both seen.
+    """
+    figure, axis = plt.subplots(figsize=(5.5, max(3.4, 0.22 * len(lines) + 0.6)))
+    for i, (label, points) in enumerate(lines.items()):
+        beside = 1.02 ** (i - (len(lines) - 1) / 2)
+        budgets, values = np.array([budget for budget, _ in points]), [value for _, value in points]
+        means, marker = [value.mean for value in values], MARKERS[i % len(MARKERS)]
+        color = plt.get_cmap("tab10")(i % 10)
+        axis.errorbar(
+            budgets * beside, means, yerr=_below_and_above(values), marker=marker, color=color, capsize=2, label=label
+        )
+        if label == random:
+            axis.fill_between(
+                budgets * beside, *np.array([_bounds(value) for value in values]).T, color=color, alpha=0.12, lw=0
+            )
     if full is not None:
         axis.axhline(full, color="0.6", ls="--", lw=1, label="full data", zorder=0)
     axis.set_xscale("log")
-    ticks = sorted({budget for points in lines.values() for budget, _, _ in points})
+    ticks = sorted({budget for points in lines.values() for budget, _ in points})
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.set_xlabel("rows, % of the pool")
-    axis.set_ylabel(title)
-    axis.legend(frameon=False)
+    axis.set_ylabel(in_percent(title))
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, path)
 
 
 @matplotlib.rc_context(STYLE)
-def variants(path: Path, rows: list[tuple[str, list[float]]], title: str) -> None:
-    """One line a row: every seed's score as a dot, their mean as a bar; the first row's mean runs down the figure."""
-    figure, axis = plt.subplots(figsize=(5.5, 0.3 * len(rows) + 0.9))
-    axis.axvline(np.mean(rows[0][1]), color="0.8", lw=1, zorder=0)
-    for y, (_, values) in enumerate(rows):
-        axis.plot(values, [y] * len(values), "o", color="C0", alpha=0.5, ms=4)
-        axis.plot(np.mean(values), y, "|", color="black", ms=13)
-    axis.set_yticks(range(len(rows)), [label for label, _ in rows])
-    axis.invert_yaxis()
-    axis.set_xlabel(title)
+def published(path: Path, points: list[tuple[str, float, Estimate]], title: str) -> None:
+    """Our figures against a paper's, with 95% intervals and their rank correlation: (label, the paper's, ours)."""
+    figure, axis = plt.subplots(figsize=(4.6, 3.8))
+    theirs, ours = [figure for _, figure, _ in points], [value.mean for *_, value in points]
+    yerr = _below_and_above([value for *_, value in points])
+    axis.errorbar(theirs, ours, yerr=yerr, fmt="o", color="C0", capsize=2)
+    axis.margins(x=0.2, y=0.08)
+    axis.set_xlabel(f"published, {title}")
+    axis.set_ylabel(f"here, {title}")
+    axis.set_title(f"rank correlation {stats.spearmanr(theirs, ours).statistic:+.2f}")
+    _label_points(axis, [(label, figure, value.mean) for label, figure, value in points])
     save(figure, path)

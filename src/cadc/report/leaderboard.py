@@ -25,7 +25,8 @@ def spec_of(stated: Stated) -> dict[str, Any]:
     full = next((name for name, arm in arms.items() if arm["method"] == "full"), None)
     rows = [{"label": name, "arm": name} for name in arms]
     split = stated.root["evaluate"]["split"]
-    return {"title": "Leaderboard", "about": "", "split": split, "plot": True, "claims": [], "rows": rows, "full": full}
+    return {"title": "Leaderboard", "about": "", "split": split, "plot": True, "claims": [], "published": {},
+            "rows": rows, "full": full}  # fmt: skip
 
 
 def make(stated: Stated, n_bootstrap: int) -> Table:
@@ -90,20 +91,19 @@ def cost_table(table: Table, full: float, per_row: dict[str, float]) -> str:
 
 
 def draw(table: Table, stated: Stated, plots: Path) -> list[str]:
-    """leaderboard.png, pareto.png and the stages of each arm that has some; returns the latter's names."""
-    titles = {name: title for name, title in {**BENCHMARKS, "relative": "Rel. %"}.items()}
+    """leaderboard.png, pareto.png and the stages of each arm that has several; returns the latter's names."""
+    judged, titles = table.judged, {**BENCHMARKS, table.judged: COLUMNS[table.judged]}
     titles = {name: title for name, title in titles.items() if all(name in one.measured.runs for one in table.lines)}
-    rows = [(line.title, {name: line.measured.estimate(name) for name in titles}) for line in table.lines]
-    figures.leaderboard(plots / "leaderboard.png", rows, titles)
-    judged = table.judged
+    random = tables.random_of(table)
+    figures.intervals(plots / "leaderboard.png", [(one.title, one.measured) for one in table.lines], titles, random)
     points = [(one.title, one.cost.together, one.measured.estimate(judged)) for one in table.lines if one.cost]
-    figures.pareto(plots / "pareto.png", points, COLUMNS[judged])
+    figures.pareto(plots / "pareto.png", points, COLUMNS[judged], random and random.estimate(judged))
     staged = [name for name, arm in stated.root["arms"].items() if arm["curate"]["sequence"] != "none"]
     drawn = []
     for name in staged:
         chosen = next(iter(load_selections(name).values()))
         stage, capability = (chosen[column].to_numpy() for column in ("stage", "capability"))
-        if len(stage) and capability.min() >= 0:
+        if len(stage) and stage.max() > 0 and capability.min() >= 0:  # one stage would be one bar
             counts = np.zeros((stage.max() + 1, capability.max() + 1), int)
             np.add.at(counts, (stage, capability), 1)
             figures.stages(plots / f"stages_{name}.png", counts)

@@ -16,7 +16,7 @@ from cadc import artifacts
 from cadc.artifacts import Selection
 from cadc.evaluation.results import load_samples, load_selections
 from cadc.evaluation.statistics import Samples, group_means
-from cadc.report.figures import STYLE, save
+from cadc.report.figures import MARKERS, STYLE, save
 from cadc.report.selections import Facts, load_facts
 from cadc.report.stated import Stated
 from cadc.report.text import markdown
@@ -132,11 +132,13 @@ def draw_rounds(path: Path, shares: np.ndarray, names: list[str]) -> None:
     figure, axis = plt.subplots(figsize=(7, 3.2))
     colours, low = plt.get_cmap("tab20").colors, np.zeros(len(shares))
     for i, name in enumerate(names):
-        axis.bar(range(len(shares)), shares[:, i], bottom=low, label=name, color=colours[i % 20], width=0.9)
-        low += shares[:, i]
+        share = 100 * shares[:, i]
+        said = name.replace("_", " ")
+        axis.bar(range(len(shares)), share, bottom=low, label=said, color=colours[i % 20], width=0.9)
+        low += share
     axis.set_xticks(range(len(shares)), ["warm-up", *(str(k) for k in range(1, len(shares)))])
     axis.set_xlabel("round")
-    axis.set_ylabel("share of its rows")
+    axis.set_ylabel("share of its rows, %")
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
     save(figure, path)
 
@@ -145,12 +147,13 @@ def draw_rounds(path: Path, shares: np.ndarray, names: list[str]) -> None:
 def draw_terciles(path: Path, scores: np.ndarray) -> None:
     """Loss and accuracy of the three groups of clusters over the measurements: float64 [n_marks, 3, 2]."""
     figure, axes = plt.subplots(1, 2, figsize=(7.5, 2.8))
-    for column, (axis, title) in enumerate(zip(axes, ("loss", "accuracy"), strict=True)):
+    for column, (axis, title) in enumerate(zip(axes, ("loss, nats a token", "accuracy, %"), strict=True)):
         for i, name in enumerate(LEVELS):
-            axis.plot(scores[:, i, column], "o-", label=f"{name} at first")
+            values = scores[:, i, column] * (1, 100)[column]
+            axis.plot(values, marker=MARKERS[i], label=f"{name} at first")
         axis.set_xlabel("measurement")
         axis.set_ylabel(title)
-    axes[0].legend(frameon=False)
+    axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, path)
 
 

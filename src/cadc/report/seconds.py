@@ -1,50 +1,103 @@
-"""reports/costs.md: what each stage and arm took on the machine at hand. It varies: neither git nor DVC keeps it."""
+"""reports/costs.md: what each stage, arm and endpoint took on the machine at hand. It varies: neither git nor DVC keeps
+it."""
 
 from __future__ import annotations
 
+import os
+
 from cadc import artifacts
+from cadc.compute import console, replies
+from cadc.config.errors import InputError
 from cadc.report.tables import COLUMNS, Table
 from cadc.report.text import markdown
 
+_JOULES = 3.6e6  # of a kilowatt-hour
+_ENDPOINT = {"requests": "requests", "prompt_tokens": "tokens in", "completion_tokens": "tokens out"}
 
-def page(made: dict[str, dict], table: Table) -> str:
+
+def watts() -> float | None:
+    """What this machine draws while it works, from CADC_WATTS; None where that is not set. Raises InputError where it
+    is no positive number."""
+    said = os.environ.get("CADC_WATTS")
+    try:
+        drawn = float(said) if said else None
+    except ValueError:
+        drawn = 0.0
+    if drawn is not None and not 0 < drawn < float("inf"):
+        raise InputError(f"CADC_WATTS is {said!r}; give what this machine draws in watts, for example CADC_WATTS=350")
+    return drawn
+
+
+def stage_table(made: dict[str, dict], drawn: float | None) -> str:
     """made: by STAGE@NAME seconds, cpu_seconds, peak_memory_mb and, of some, rows, as `run_stage` writes them."""
     body = [
         [
             name,
             f"{cost['seconds']:.1f}",
             f"{cost['cpu_seconds']:.1f}",
+            *_energy(cost["seconds"], drawn),
             str(cost["peak_memory_mb"]),
             f"{cost['rows'] / cost['seconds']:.0f}" if cost.get("rows") and cost["seconds"] else "",
         ]
         for name, cost in made.items()
     ]
-    whole = [f"{sum(cost[key] for cost in made.values()):.1f}" for key in ("seconds", "cpu_seconds")]
-    body.append(["all", *whole, str(max((cost["peak_memory_mb"] for cost in made.values()), default=0)), ""])
-    stages = markdown(["stage", "seconds", "CPU seconds", "peak memory, MB", "rows/s"], body)
+    seconds, cpu = (sum(cost[key] for cost in made.values()) for key in ("seconds", "cpu_seconds"))
+    peak = max((cost["peak_memory_mb"] for cost in made.values()), default=0)
+    body.append(["all", f"{seconds:.1f}", f"{cpu:.1f}", *_energy(seconds, drawn), str(peak), ""])
+    energy = ["kWh"] if drawn else []
+    return markdown(["stage", "seconds", "CPU seconds", *energy, "peak memory, MB", "rows/s"], body)
 
-    def taken(stage: str, arm: str, n: int = 1) -> str:
+
+def _energy(seconds: float, drawn: float | None) -> list[str]:
+    return [f"{seconds * drawn / _JOULES:.3g}"] if drawn else []
+
+
+def cost_table(made: dict[str, dict], spent: dict[str, dict], table: Table, drawn: float | None) -> str:
+    """Operations, seconds and energy of every arm, and what each endpoint was asked; made as in `stage_table`.
+
+    spent: of every model behind an endpoint, its counts (`compute.replies`).
+    """
+
+    def taken(stage: str, arm: str, n: int = 1) -> list[str]:
         cost = made.get(f"{stage}@{arm}")
-        return f"{cost['cpu_seconds'] / n:.1f}" if cost else ""
+        if cost is None:
+            return ["", ""] if drawn else [""]
+        return [f"{cost['cpu_seconds'] / n:.1f}", *_energy(cost["seconds"] / n, drawn)]
 
-    scores = [
-        [
-            line.title,
-            taken("curate", line.arm),
-            taken("finetune", line.arm, len(line.measured.seeds)),
-            f"{line.mean(table.judged):.1f}",
-        ]
-        for line in table.lines
+    asked, energy = list(_ENDPOINT) if spent else [], ["kWh"] if drawn else []
+    header = ["", "selection, TFLOP", "one tuning, TFLOP", "together", "CPU seconds of `curate`", *energy]
+    header += ["of one fine-tuning", *energy, *(_ENDPOINT[name] for name in asked), COLUMNS[table.judged]]
+    body = []
+    for line in table.lines:
+        cost = line.cost
+        counted = [f"{x / 1e12:.1f}" for x in (cost.selection, cost.tuning, cost.together)] if cost else ["", "", ""]
+        timed = taken("curate", line.arm) + taken("finetune", line.arm, len(line.measured.seeds))
+        body.append([line.title, *counted, *timed, *("" for _ in asked), f"{line.mean(table.judged):.1f}"])
+    for model, counts in spent.items():
+        empty = ["" for _ in header[1 : -1 - len(asked)]]
+        body.append([f"endpoint: {model}", *empty, *(str(counts[name]) for name in asked), ""])
+    return markdown(header, body)
+
+
+def page(made: dict[str, dict], spent: dict[str, dict], table: Table, drawn: float | None = None) -> str:
+    """The text of reports/costs.md; its arguments are those of the two tables."""
+    said = [
+        "Operations are counted: selection takes its own once for all seeds, tuning is of one seed. Seconds are of",
+        "this machine; what `curate` reads was made by the stages above. A fine-tuning includes its measurements.",
+        *([f"Energy is seconds at {drawn:g} W (CADC_WATTS)."] if drawn else []),
+        *(["Endpoints: all replies kept so far, of every pipeline."] if spent else []),
     ]
-    header = ["arm", "CPU seconds of `curate`", "of one fine-tuning, its measurements included", COLUMNS[table.judged]]
-    return (
-        f"# What each stage cost on this machine\n\n{stages}\n## Score against time\n\n"
-        f"What `curate` reads was made by the stages above.\n\n{markdown(header, scores)}"
-    )
+    parts = ["# What each stage cost on this machine", stage_table(made, drawn), "## What each arm costs"]
+    return "\n\n".join([*(part.strip() for part in parts), "\n".join(said), cost_table(made, spent, table, drawn)])
 
 
 def write(table: Table) -> None:
     """Nothing where no stage ran here."""
     if artifacts.COSTS.exists():
         made = {path.stem: artifacts.read_json(path) for path in sorted(artifacts.COSTS.glob("*.json"))}
-        (artifacts.REPORTS / "costs.md").write_text(page(made, table))
+        try:
+            spent = replies.spent_so_far(replies.cache_folder())
+        except replies.EndpointError as error:  # nothing else in the report rests on it
+            console.line(f"costs: what endpoints were asked is left out: {error}")
+            spent = {}
+        (artifacts.REPORTS / "costs.md").write_text(page(made, spent, table, watts()))

@@ -1,7 +1,8 @@
 """A table, made from small results alone: arms beside each other, how sure each figure is, what is claimed of them.
 
 A table's statement (`pipelines/NAME/params.json`): title, about, split, plot, rows [{label, arm}], claims [[label,
-label]], full: the arm that Rel. % divides by, or null. The rule for intervals stands in `evaluation.intervals`.
+label]], published {label: what a paper gives}, full: the arm that Rel. % divides by, or null. The rule for intervals
+stands in `evaluation.intervals`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cadc import artifacts
 from cadc.compose.studies import slug
 from cadc.config.arms import percent
 from cadc.config.errors import InputError
-from cadc.evaluation.intervals import Arm, Difference, arm_of, holm
+from cadc.evaluation.intervals import Arm, Difference, Estimate, arm_of, holm
 from cadc.evaluation.intervals import difference as apart
 from cadc.evaluation.results import load_samples
 from cadc.evaluation.statistics import Samples
@@ -44,6 +45,7 @@ class Line:
 
     label: str
     arm: str
+    method: str
     budget: float
     whole: bool
     measured: Arm
@@ -159,8 +161,8 @@ def make(spec: dict[str, Any], stated: Stated, n_bootstrap: int, first: str | No
     for row in spec["rows"]:
         arm = stated.arm(row["arm"])
         cost = costs.cost_of(stated, row["arm"], per_row)
-        whole = arm["method"] == "full"
-        lines.append(Line(row["label"], row["arm"], arm["budget"], whole, made[row["arm"]], cost))
+        method = arm["method"]
+        lines.append(Line(row["label"], row["arm"], method, arm["budget"], method == "full", made[row["arm"]], cost))
     return Table(spec, lines, first or spec["rows"][0]["label"], left_out)
 
 
@@ -186,7 +188,7 @@ def _signed(made: Difference | None) -> str:
 def tabulated(table: Table) -> str:
     """The table in Markdown."""
     judged, counted = table.judged, any(line.cost for line in table.lines)
-    body = []
+    theirs, body = table.spec["published"], []
     for line in table.lines:
         estimate = line.measured.estimate(judged)
         cost = [f"{x / 1e12:.1f}" for x in (line.cost.selection, line.cost.together)] if line.cost else ["", ""]
@@ -196,11 +198,12 @@ def tabulated(table: Table) -> str:
                 *(mean_sd(line, name) for name in table.columns),
                 interval(estimate.low, estimate.high),
                 _signed(table.difference(line)),
+                *([f"{theirs[line.label]:g}" if line.label in theirs else ""] if theirs else []),
                 *(cost if counted else []),
             ]
         )
     header = ["", *(COLUMNS[name] for name in table.columns), f"{COLUMNS[judged]}, 95%"]
-    header.append("difference (95%)")
+    header += ["difference (95%)", *(["published"] if theirs else [])]
     return markdown([*header, *(["selection, TFLOP", "with tuning"] if counted else [])], body)
 
 
@@ -245,22 +248,40 @@ def metrics(table: Table) -> dict[str, dict[str, float]]:
     return out
 
 
+def random_of(table: Table) -> Arm | None:
+    """Random rows, which others are held against, where these stand in the table at one budget alone."""
+    found = [line.measured for line in table.lines if line.method == "random"]
+    return found[0] if len(found) == 1 else None
+
+
 def draw(path: Path, table: Table) -> None:
-    """What the table judges by: against budgets where a label has several, else each seed's of every row."""
+    """What the table judges by: against budgets where a label has several, else every row's, best first."""
     judged, parts = table.judged, [line for line in table.lines if not line.whole]
     if len({line.budget for line in parts}) == 1:
-        rows = [(line.title, line.measured.runs[judged].tolist()) for line in table.lines]
-        return figures.variants(path, rows, COLUMNS[judged])
-    lines: dict[str, list[tuple[float, float, float]]] = {}
+        ranked = sorted(table.lines, key=lambda line: (-line.mean(judged), line.title))
+        rows = [(line.title, line.measured) for line in ranked]
+        return figures.intervals(path, rows, {judged: COLUMNS[judged]}, random_of(table))
+    lines: dict[str, list[tuple[float, Estimate]]] = {}
     for line in sorted(parts, key=lambda line: line.budget):
-        estimate = line.measured.estimate(judged)
-        lines.setdefault(line.label, []).append((100 * line.budget, estimate.mean, estimate.sd))
+        lines.setdefault(line.label, []).append((100 * line.budget, line.measured.estimate(judged)))
     full = next((line.mean(judged) for line in table.lines if line.whole), None)
-    return figures.curves(path, lines, full, COLUMNS[judged])
+    random = next((line.label for line in table.lines if line.method == "random"), None)
+    return figures.curves(path, lines, full, COLUMNS[judged], random)
+
+
+def draw_published(path: Path, table: Table) -> None:
+    """Our figures against those of a paper, of the rows that it has."""
+    theirs = table.spec["published"]
+    points = [
+        (line.label, theirs[line.label], line.measured.estimate(table.judged))
+        for line in table.lines
+        if line.label in theirs
+    ]
+    figures.published(path, points, COLUMNS[table.judged])
 
 
 def write(folder: Path, name: str, table: Table) -> None:
-    """NAME.md, NAME.json and, where the table asks for it, NAME.png in `folder`."""
+    """NAME.md, NAME.json and, where the table asks for them, NAME.png and NAME_published.png in `folder`."""
     spec = table.spec
     parts = [f"# {spec['title']}\n", spec["about"].strip() + "\n" if spec["about"].strip() else ""]
     parts += [f"{spec['split'].capitalize()} split, {seeds_of(table)}.\n", tabulated(table), note(table, folder)]
@@ -269,4 +290,7 @@ def write(folder: Path, name: str, table: Table) -> None:
     if spec["plot"]:
         draw(folder / f"{name}.png", table)
         parts.append(f"![{spec['title']}]({name}.png)\n")
+    if spec["published"]:
+        draw_published(folder / f"{name}_published.png", table)
+        parts.append(f"![published and here]({name}_published.png)\n")
     (folder / f"{name}.md").write_text("\n".join(part for part in parts if part))

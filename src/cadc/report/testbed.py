@@ -21,7 +21,7 @@ from cadc.compute import console
 from cadc.config.params import read
 from cadc.evaluation.gate import FORMS, JUDGED, Trial, conditions
 from cadc.evaluation.intervals import Arm
-from cadc.report.figures import STYLE, save
+from cadc.report.figures import MARKERS, STYLE, save
 from cadc.report.text import NOT_MADE, markdown
 
 FOLDER = artifacts.REPORTS / "testbed"
@@ -131,23 +131,20 @@ def _draw_curve(path: Path, cells: dict[str, Trial], arms: dict[str, Arm]) -> No
     for axis, (name, title) in zip(axes, FORMS.items(), strict=True):
         for arm, marker, color in (("random", "o-", "C0"), ("oracle", "D", "C1")):
             own = [cell for cell in cells if cell.startswith(arm) or (arm == "random" and cell.startswith("full"))]
-            axis.errorbar(
-                [100 * cells[cell].budget for cell in own],
-                [arms[cell].runs[name].mean() for cell in own],
-                [arms[cell].runs[name].std(ddof=1) for cell in own],
-                fmt=marker,
-                color=color,
-                label=arm,
-                capsize=3,
-            )
-        axis.axhline(0, color="0.6", lw=1, ls=":")
-        axis.axhline(arms["base"].runs[name].mean(), color="0.6", lw=1, label="base")
+            made = [arms[cell].estimate(name) for cell in own]
+            means = [one.mean for one in made]
+            between = np.array([[one.mean - one.low, one.high - one.mean] for one in made]).T
+            budgets = [100 * cells[cell].budget for cell in own]
+            axis.errorbar(budgets, means, between, fmt=marker, color=color, label=arm, capsize=3)
+        axis.axhline(0, color="0.6", lw=1, ls=":", label="blind guess")
+        axis.axhline(arms["base"].runs[name].mean(), color="0.6", lw=1, ls="--", label="base")
         axis.set_xscale("log")
         axis.set_xticks([1, 5, 20, 100], ["1%", "5%", "20%", "full"])
         axis.minorticks_off()
         axis.set_title(title)
-    axes[0].set_ylabel("chance-corrected score")
-    axes[0].legend(frameon=False)
+        axis.set_xlabel("rows of the pool")
+    axes[0].set_ylabel("chance-corrected score, %")
+    axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, path)
 
 
@@ -170,14 +167,18 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
             for cell, grid in means.items()
         },
     )
-    figure, axes = plt.subplots(1, len(cells), figsize=(2.6 * len(cells), 2.6), sharey=True)
-    for axis, (cell, grid) in zip(np.atleast_1d(axes), means.items(), strict=True):
-        for name in JUDGED:
-            axis.plot(list(grid), [made[name] for made in grid.values()], "o-", label=FORMS[name])
+    figure, axes = plt.subplots(1, len(cells), figsize=(2.6 * len(cells), 2.6), sharey=True, squeeze=False)
+    for axis, (cell, grid) in zip(axes[0], cells.items(), strict=True):
+        for i, name in enumerate(JUDGED):
+            runs = [made[name] for made in grid.values()]
+            spread = [np.std(values, ddof=1) if len(values) > 1 else 0 for values in runs]
+            at = [passes * 1.02 ** (2 * i - 1) for passes in grid]  # beside each other where they coincide
+            mean = [np.mean(values) for values in runs]
+            axis.errorbar(at, mean, spread, fmt=f"{MARKERS[i]}-", capsize=2, label=FORMS[name])
         axis.set_title(cell)
         axis.set_xlabel("passes")
-    np.atleast_1d(axes)[0].set_ylabel("chance-corrected, probe split")
-    np.atleast_1d(axes)[0].legend(frameon=False)
+    axes[0][0].set_ylabel("chance-corrected, probe split, %")
+    axes[0][-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), title="mean ± sd")
     save(figure, FOLDER / "plateau.png")
     body = [
         [cell, f"{epochs:g}", *(_spread(runs[name]) for name in FORMS)]

@@ -1,0 +1,62 @@
+"""The page of a table's arms, reports/index.html: its data, and the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cadc import artifacts
+from cadc.config.errors import InputError
+from cadc.evaluation.results import load_selections
+from cadc.report import selections
+from cadc.report.page import figures, rows
+from cadc.report.page.document import document
+from cadc.report.stated import Stated
+from cadc.report.tables import Table
+
+PATH = artifacts.REPORTS / "index.html"
+
+
+def data_of(table: Table, stated: Stated) -> dict[str, Any]:
+    """All that the page shows. Raises InputError where the pool or the facts of its rows are not there."""
+    if not (artifacts.POOL / "rows.parquet").exists():
+        raise InputError(f"{artifacts.POOL}: no such folder, and the page shows its rows; run `dvc repro pool`")
+    pool, facts, discoveries = artifacts.load_pool(), selections.load_facts(), list(stated.root["discoveries"])
+    if pool.num_rows != len(facts.source):
+        raise InputError(
+            f"{artifacts.FACTS} is of {len(facts.source)} rows and {artifacts.POOL} has {pool.num_rows}; "
+            "run `dvc repro facts`"
+        )
+    board = figures.board(table)
+    arms = [line["arm"] for line in board["arms"]]
+    picked = {arm: load_selections(arm) for arm in arms}
+    chosen = {arm: np.unique(next(iter(seeds.values()))["row"].to_numpy()) for arm, seeds in picked.items()}
+    part = {arm: own for arm, own in chosen.items() if len(own) < pool.num_rows}
+    groups = figures.groupings(facts, figures.members(discoveries))
+    return {
+        "board": board,
+        "composition": figures.composition(arms, groups),
+        "capabilities": figures.capabilities(stated),
+        "overlaps": figures.overlaps(part),
+        "pool": {"rows": pool.num_rows, "skipped": facts.skipped, "chosen": {arm: len(chosen[arm]) for arm in arms}},
+        "browser": _browser(pool, part, picked, groups, rows.score_columns(discoveries)),
+    }
+
+
+def _browser(pool, part: dict, picked: dict, groups: dict, columns: dict) -> dict[str, Any]:
+    """The rows shown, each with its groups, who chose it, its scores and what it is like."""
+    shown, pictures = rows.sampled(pool, part)
+    at = [one["row"] for one in shown]
+    more = zip(rows.picked(picked, at), rows.scored(columns, at), rows.nearest(at, pool["id"]), strict=True)
+    for one, (by, scores, near) in zip(shown, more, strict=True):
+        labels = [str(label[one["row"]]) for label in groups.values()]
+        one |= {"groups": labels, "picked": by, "scores": scores, "near": near}
+    return {"rows": shown, "pictures": pictures, "groups": list(groups), "scores": list(columns)}
+
+
+def write(table: Table, stated: Stated, path: Path = PATH) -> int:
+    """Write the page to `path`. Returns its size in bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.write_bytes(document(data_of(table, stated)).encode())
