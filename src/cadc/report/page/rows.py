@@ -14,7 +14,7 @@ from cadc.data.wording import IMAGE_TOKEN
 from cadc.report.page.figures import rounded
 from cadc.report.page.pictures import Pictures
 
-ROWS = 3000  # at most
+ROWS = 1500  # at most: the file is in git, and one that a reader opens on a phone
 BYTES = 9_000_000  # of their pictures and texts, at most: the whole page stays below 15 MB
 CHARACTERS = 3000  # of one turn
 PICTURES = 4  # of one row
