@@ -156,6 +156,8 @@ def test_as_llava_reads_them_records_stay_whole_and_other_formats_have_the_pool_
     assert [row["images"] for row in swift] == [[], ["coco/a.png"]]
     assert [message["content"] for message in swift[1]["messages"]] == ["<image> a ", "b"]
     assert said(made.read_back(folder / "images")) == said(made.pool.take([2, 1]))
+    copied = Exported(params, folder, rows, [2, 1], images="copied", on_bad_row="llava")
+    assert copied.llava[0] == rows[2] | {"image": "images/b c.jpg"} and (copied.out / "images/b c.jpg").is_file()
 
 
 def test_the_embedded_world_is_read_back_as_its_rows(params, world, tmp_path):
