@@ -1,7 +1,6 @@
 """curate ARM: one Selection a seed, by the method's own `select`; its `plan` where it goes on choosing in training."""
 
 import numpy as np
-import pyarrow as pa
 
 from cadc import artifacts
 from cadc.compute import console
@@ -11,24 +10,15 @@ from cadc.config.budgets import n_selected
 from cadc.config.params import Params
 from cadc.curation.attribution import attribute, trend
 from cadc.curation.ordering import sequenced
-from cadc.selectors.loading import load_selector
-from cadc.selectors.signal import Signal
+from cadc.selectors.loading import choose, load_selector, load_signal, measure
 
 VARIANT = Variant.asked("arms")
-
-
-def answer_words(pool: pa.Table) -> np.ndarray:
-    """Words in each row's answers, all turns together: int64 [n_rows]."""
-    turns = pool["turns"].to_pylist()
-    return np.array([sum(len(turn["text"].split()) for turn in own if turn["role"] == "assistant") for own in turns])
 
 
 def main(params: Params) -> None:
     arm, pool, name = params.arm, artifacts.load_pool(), VARIANT.name
     selector, settings = load_selector(arm.method, arm.select, f"{VARIANT.file}: arms.{name}")
-    arrays = artifacts.load_arrays(artifacts.ROOT / arm.signal)
-    arrays["words"] = lambda: answer_words(pool)  # not before it is asked for: a method that unlocks answers reads none
-    signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()), arrays, pool["id"])
+    signal = load_signal(arm, pool)
     best, trends, sequence = np.full(pool.num_rows, -1), np.empty((0, 0)), arm.curate.sequence
     if arm.signal.startswith("capabilities/"):
         best = signal["influence"].argmax(1)
@@ -36,7 +26,7 @@ def main(params: Params) -> None:
     elif sequence != "none":
         console.line(f"{name} has no capabilities and keeps its own order; for stages set arms.{name}.signal to one")
         sequence = "none"
-    measured = selector.measure(signal, settings) if hasattr(selector, "measure") else signal
+    measured = measure(selector, signal, settings)
     folder, goes_on = artifacts.fresh(artifacts.SELECTIONS / name), hasattr(selector, "plan")
     if goes_on:
         plan, cluster = selector.plan(measured, settings)
@@ -44,7 +34,7 @@ def main(params: Params) -> None:
         artifacts.save_array(folder / "cluster.npy", cluster)
     n = n_selected(arm.budget, pool.num_rows)
     for seed in arm.seeds:
-        selection = selector.select(measured, n, settings, np.random.default_rng([seed, n]))
+        selection = choose(selector, measured, n, settings, seed)
         if selection.n_unique != n and not (goes_on and len(selection) == selection.n_unique < n):
             raise RuntimeError(f"{arm.method} chose {selection.n_unique} different rows where the budget is {n}")
         rng = np.random.default_rng([seed, n, 1])

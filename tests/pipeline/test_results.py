@@ -77,6 +77,24 @@ def test_selections_hold_the_budget_and_adapters_differ_by_seed(repository):
     assert weights[0] != weights[1]
 
 
+def test_chosen_rows_are_exported_as_training_files(repository):
+    """By stages that nothing else waits for: those of arms whose rows were chosen before training, or in it."""
+    stages = {f"pipelines/export/dvc.yaml:export@{arm}" for arm in ("cadc", "progress")}
+    assert repro(repository, *stages) == stages
+    for arm in ("cadc", "progress"):
+        told = pq.read_table(repository / f"reports/arms/{arm}/selections.parquet").to_pandas()
+        ids, out = told[told.seed == 0].id.tolist(), repository / f"artifacts/export/{arm}/s0"
+        rows = json.loads((out / "llava.json").read_text())
+        assert [row["id"] for row in rows] == ids == (out / "ids.txt").read_text().split()
+        assert all((out / row["image"]).is_file() for row in rows if "image" in row)
+        why = pq.read_table(out / "why.parquet").to_pandas()
+        assert why.id[why.chosen].tolist() == list(dict.fromkeys(ids)) and why.nearest.isin(ids).all()
+        assert why.chosen.all() == (arm == "progress")
+        assert ("influence_mmt_val" in why) == (arm == "cadc")
+        manifest = json.loads((out / "manifest.json").read_text())
+        assert manifest["different_rows"] == N_CHOSEN and sum(manifest["by_source"].values()) == N_CHOSEN
+
+
 def test_tables_and_figures_are_made_again_from_what_is_in_git(repository, another_model):
     files = reports(repository)
     with without(repository, "artifacts", ".dvc/cache"):

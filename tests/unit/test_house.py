@@ -28,7 +28,7 @@ ORDER = """
     evaluation
     metabolism
     compose
-    report doctor
+    report doctor export
 """
 LEVEL = {package: level for level, line in enumerate(ORDER.split("\n")) for package in line.split()}
 MODULES = sorted(path for path in (SOURCE / "cadc").rglob("*.py") if "tasks" not in path.parts)

@@ -67,6 +67,8 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  capability, and rounds.npy float64
                                  [n_measurements, n_clusters, 6]: loss, accuracy, relative change, share, rows
                                  measured, rows unlocked before
+    export/ARM/sSEED/            the chosen rows as files that trainers take (docs/own_data.md); why.parquet
+                                 (export/why.py), manifest.json (export/manifest.py)
 
 These lie under `artifacts/`, owned by DVC. `artifacts/scratch` (shards and finished runs) and `artifacts/costs`
 (seconds and memory, which vary) are no DVC outputs. Small results are in git, under `reports/`: arms/ARM
@@ -96,7 +98,7 @@ EMBEDDINGS, VIEWS = ROOT / "embeddings", ROOT / "views"
 PROXY, CAPTURE, INFLUENCE = ROOT / "proxy", ROOT / "capture", ROOT / "influence"
 MATCHING, FEATURES, SCORE_NET = ROOT / "matching", ROOT / "features", ROOT / "score_net"
 CAPABILITIES, SELECTIONS = ROOT / "capabilities", ROOT / "selections"
-ADAPTERS = ROOT / "adapters"
+ADAPTERS, EXPORT = ROOT / "adapters", ROOT / "export"
 SCRATCH, COSTS = ROOT / "scratch", ROOT / "costs"
 REPORTS, PIPELINES = Path("reports"), Path("pipelines")
 ARMS, FOUND, FACTS = REPORTS / "arms", REPORTS / "capabilities", REPORTS / "pool.parquet"  # small results, in git
@@ -192,10 +194,15 @@ def selection_path(arm: str, seed: int) -> Path:
     return SELECTIONS / arm / f"{run_name(seed)}.parquet"
 
 
+def unlocked_path(arm: str, seed: int) -> Path:
+    """Where the rows stand that training chose."""
+    return ADAPTERS / arm / run_name(seed) / "selection.parquet"
+
+
 def realised_selection(arm: str, seed: int) -> Selection:
     """The rows that a run was trained on: what the method selected or, where training went on choosing, what it
     unlocked."""
-    unlocked = ADAPTERS / arm / run_name(seed) / "selection.parquet"
+    unlocked = unlocked_path(arm, seed)
     return load_selection(unlocked if unlocked.exists() else selection_path(arm, seed))
 
 

@@ -129,7 +129,8 @@ def asked(library: dict, base: Base, changes: dict[str, Any], source: str) -> di
     if "tuned.path" in tuned:
         tuned = {"tuned.watched": tuned["tuned.path"]} | tuned
     own = _changed(after, tuned, source)
-    arm = base.arm | {key: own[key] for key in (*_OWN, *SECTIONS["arms"]) if key in own}
+    arm = {key: value for key, value in base.arm.items() if key != "rows"}  # which `export` of the root alone reads
+    arm |= {key: own[key] for key in (*_OWN, *SECTIONS["arms"]) if key in own}
     contents = {level: _content(library[level][name], level, after) for level, name in base.chain.items()}
     contents["arms"] = arm
     _check(library, contents, source)

@@ -46,12 +46,14 @@ class Arm(Section):
     """A row of a table: a method with its budget, seeds and own parameters.
 
     signal: the folder under artifacts/ that the method reads besides the pool, "pool" where it reads nothing.
+    rows: the folder under artifacts/ where all its rows stand: `adapters` where it goes on choosing in training.
     """
 
     method: Name
     signal: Annotated[
         str, Field(pattern=r"^(pool|embeddings|(capabilities|features|matching|score_net|views)/[a-z0-9_]+)$")
     ]
+    rows: Literal["selections", "adapters"] = "selections"
     budget: Budget
     seeds: list[Seed] = Field(min_length=1)
     curate: Curate

@@ -118,6 +118,19 @@ class Evaluate(Section):
     judge: Judge
 
 
+#: What image paths of exported rows are: `export.images`.
+Images = Literal["relative", "absolute", "copied"]
+
+
+class Export(Section):
+    formats: list[Literal["llava", "ids", "llama_factory", "ms_swift", "trl", "axolotl"]] = Field(min_length=1)
+    images: Images
+    flags: Literal["raw", "cleaning"]
+    below: Share
+    least_below: Positive
+    exact_rows: Positive
+
+
 class Sizes(Section):
     report_clusters: Positive
     semdedup_clusters: Positive
@@ -167,6 +180,7 @@ class Params(Section):
     evaluate: Evaluate
     gate: Gate
     plateau: Plateau
+    export: Export
     metabolize: Metabolize
 
     @model_validator(mode="after")

@@ -7,7 +7,6 @@ pixel is decoded. Every reason says the value and what to do about it; who calls
 from __future__ import annotations
 
 import itertools
-import math
 import os
 from collections.abc import Iterable
 from functools import lru_cache, partial
@@ -22,7 +21,7 @@ from cadc.data.llava_rows import pictured
 from cadc.data.marks import picture_mark
 from cadc.data.pictures import file_digest, image_file, opened
 from cadc.data.pixels import Unreadable, upright_rgb
-from cadc.data.reasons import check_text, fail, is_blank, shown
+from cadc.data.reasons import check_text, fail, shown
 from cadc.data.turns import OutOfTurn, check_turns
 from cadc.data.wording import IMAGE_TOKEN
 
@@ -96,15 +95,23 @@ def _check_pictured(turns: list[dict[str, str]], n_images: int) -> None:
         fail(f"a gpt turn contains {IMAGE_TOKEN}; images belong to human turns")
 
 
-def id_of(value, what: str = "id") -> str:
-    """The text of a row's id, a text that can be seen or a finite number. Raises InputError with the fix."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | None):
-        fail(f"has the {what} {shown(value)}; make it a text or a number")
-    if isinstance(value, float) and math.isinf(value):
-        fail(f"has a number without end as {what} ({value}); write it as a text")
-    if not given(value) or is_blank(str(value)):  # pandas writes NaN where none is
-        fail(f"has no {what}{'' if value is None else f' but {shown(value)}'}; give every row its own")
-    return check_text(str(value), what)
+def images_of(record: dict) -> list:
+    """The images that a record names or holds, as it has them. Raises InputError where `image` and `images` both do."""
+    found = [value for value in (record.get("image"), record.get("images")) if given(value)]
+    if len(found) > 1:
+        fail("has both image and images; keep one of them")
+    return found[0] if found and isinstance(found[0], list) else found
+
+
+def as_shown(turns: list[dict[str, str]], images: list, llava: bool) -> tuple[list[dict[str, str]], list, list[str]]:
+    """Turns (role, text) and images as the pool has them, and what was done: with `llava` to rows of at most one image
+    what `llava_rows` says. Raises InputError where they do not fit one another.
+    """
+    if llava and len(images) <= 1:
+        turns, n_images, done = pictured(turns, len(images))
+        return turns, images[:n_images], done
+    _check_pictured(turns, len(images))
+    return turns, images, []
 
 
 class Checker:
@@ -134,21 +141,14 @@ class Checker:
     def row(self, record: dict) -> dict:
         """One record as a row {id, source, images, turns}. Raises InputError with the reason and the fix."""
         turns, name = check_turns(record, self.llava), check_text(str(record["id"]), "id")
-        found = [value for value in (record.get("image"), record.get("images")) if given(value)]
-        if len(found) > 1:
-            fail("has both image and images; keep one of them")
-        images = found[0] if found and isinstance(found[0], list) else found
+        images = images_of(record)
         source = source_of(record)
         if source is None:
             source = self._folder_of(images[0]) if images else "text"
         if not isinstance(source, str | int | float):
             fail(f"source is {shown(source)}; write a text")
-        if self.llava and len(images) <= 1:
-            turns, n_images, done = pictured(turns, len(images))
-            self.notes += [(what, name) for what in done]
-            images = images[:n_images]
-        else:
-            _check_pictured(turns, len(images))
+        turns, images, done = as_shown(turns, images, self.llava)
+        self.notes += [(what, name) for what in done]
         return {
             "id": name,
             "source": check_text(str(source), "source"),
@@ -169,7 +169,7 @@ class Checker:
         name = image.get("path") if isinstance(image, dict) else image
         if not isinstance(name, str) or not name:
             fail(f"image is {shown(image)}; give a path inside the image folder, a list of them, or leave it out")
-        name = self._inside(name)
+        name = self.inside(name)
         path = self.file(name)
         return (
             {"bytes": Path(path).read_bytes(), "path": name}
@@ -177,7 +177,7 @@ class Checker:
             else {"bytes": None, "path": str(self.folder / name)}
         )
 
-    def _inside(self, name: str) -> str:
+    def inside(self, name: str) -> str:
         """The path of an image from the image folder on: absolute ones, and those with `..`, may lie in it, too."""
         if "\0" in name or "\\" in name:
             fail(
@@ -202,7 +202,7 @@ class Checker:
         embedded = isinstance(image, dict) and isinstance(image.get("bytes"), bytes)
         name = image.get("path") if isinstance(image, dict) else image
         if isinstance(name, str) and name and not embedded:
-            name = self._inside(name)
+            name = self.inside(name)
         parts = PurePosixPath(name).parts if isinstance(name, str) else ()
         return parts[0] if len(parts) > 1 else "images"
 

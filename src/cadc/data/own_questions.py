@@ -16,9 +16,10 @@ from pathlib import Path
 
 from cadc.config.data import Data
 from cadc.config.errors import InputError
-from cadc.data.checks import Checker, id_of
+from cadc.data.checks import Checker
 from cadc.data.fields import given
 from cadc.data.hub_layout import MMT_COLUMNS, POPE_COLUMNS, write_card, write_split
+from cadc.data.ids import id_of
 from cadc.data.json_rows import Unusable, json_values
 from cadc.data.probe import MMT, POPE
 from cadc.data.question_cells import check_given, check_question, options_of, picture, picture_of, pixels_digest

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 
 from cadc.config.errors import InputError
 from cadc.config.targets import target_name
-from cadc.data.checks import id_of
 from cadc.data.fields import given
 from cadc.data.hub_layout import OPTIONS, split_files
+from cadc.data.ids import id_of
 from cadc.data.reader import POOL_FEATURES
 from cadc.data.reasons import PoolError, check_text, fail, is_blank, shown
 from cadc.data.tables import rows_of

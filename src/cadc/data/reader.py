@@ -27,11 +27,11 @@ import pyarrow.parquet as pq
 
 from cadc.compute import console
 from cadc.compute.launch import n_workers
-from cadc.data.checks import Checker, id_of
+from cadc.data.checks import Checker
 from cadc.data.fields import OWN, check_fields, source_of, unread_of_row, unread_of_turns
-from cadc.data.json_rows import Unusable
+from cadc.data.ids import with_ids
 from cadc.data.llava_rows import BEGUN, said_of
-from cadc.data.reasons import PoolError, fail, shown
+from cadc.data.reasons import PoolError, fail
 from cadc.data.records import read_records
 from cadc.data.turns import OutOfTurn, Unlearnt, begins_with_gpt
 
@@ -88,26 +88,10 @@ def _named(
     With `number` a repeated id becomes ID#2, ID#3... With `begun` a first turn by gpt is left out, and the row's id
     added to it.
     """
-    seen: dict[str, int] = {}
-    times: Counter[str] = Counter()
-    for number, record in enumerate(records):
-        name = f"row {number}"
+    for name, record, fault in with_ids(records, repeated_ids):
         try:
-            if isinstance(record, Unusable):
-                name = str(record.id) if isinstance(record.id, str | int) else name
-                fail(record.reason)
-            if not isinstance(record, dict):
-                fail(f"is {shown(record)}, no JSON object; write it as {{id, image, conversations}}")
-            name = given = id_of(record.get("id"))
-            while name in seen and repeated_ids == "number":
-                times[given] += 1
-                name = f"{given}#{times[given] + 1}"
-            if name in seen:
-                fail(
-                    f"the id is already that of row {seen[name]}; give every row its own, "
-                    "or set pool.repeated_ids: number"
-                )
-            seen[name] = number
+            if fault:
+                fail(fault)
             check_fields(record)
             row = {field: record[field] for field in OWN if field in record} | {"id": name, "source": source_of(record)}
             unread.rows.update(unread_of_row(record))

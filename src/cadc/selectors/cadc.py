@@ -39,3 +39,8 @@ def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> 
     budgets = capability_budgets(mean_self_influence, serves.sum(0), n)
     chosen = assign(influence, serves, budgets, lambda c, rows, wanted: top(influence[:, c], rows, wanted))
     return in_random_order(chosen, rng)
+
+
+def scores(signal: Signal, params: Params) -> np.ndarray:
+    """A row's highest influence on a capability, by which rows are ranked inside it: float32 [n_rows]."""
+    return signal["influence"].max(1)

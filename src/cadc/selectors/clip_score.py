@@ -25,3 +25,8 @@ def clip_scores(image: np.ndarray, text: np.ndarray) -> np.ndarray:
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
     """The `n` rows of highest score, in random order; rows without an image score 0."""
     return Selection.of_rows(rng.permutation(rows_in_band(clip_scores(signal["image"], signal["text"]), n, "top")))
+
+
+def scores(signal: Signal, params: Params) -> np.ndarray:
+    """CLIP-Score: float32 [n_rows]."""
+    return clip_scores(signal["image"], signal["text"])

@@ -159,3 +159,8 @@ def select(measured: Messages, n: int, params: Params, rng: np.random.Generator)
     return Selection.of_rows(
         rng.permutation(order(measured.score.copy(), graph.start, graph.neighbour, measured.decay, n))
     )
+
+
+def scores(measured: Messages, params: Params) -> np.ndarray:
+    """Importance after the forward messages, before any pick: float64 [n_rows]."""
+    return measured.score

@@ -74,3 +74,8 @@ def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> 
         return diverse(affinity[:, own], signal["purity"][:, own], affinity, weight, params.keep, candidates, wanted)
 
     return in_random_order(assign(influence, serves, budgets, pick), rng)
+
+
+def scores(signal: Signal, params: Params) -> np.ndarray | None:
+    """A row's highest influence on a capability: float32 [n_rows]; None under `diverse`, which ranks by no number."""
+    return None if params.pick == "diverse" else signal["influence"].max(1)

@@ -58,3 +58,8 @@ def measure(signal: Signal, params: Params) -> np.ndarray:
 def select(scores: np.ndarray, n: int, params: Params, rng: np.random.Generator) -> Selection:
     """The `n` rows of highest score, ties by row, in random order."""
     return Selection.of_rows(rng.permutation(rows_in_band(scores, n, "top")))
+
+
+def scores(measured: np.ndarray, params: Params) -> np.ndarray:
+    """How well a row serves the subtask that it serves best: float64 [n_rows]."""
+    return measured

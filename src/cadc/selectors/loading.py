@@ -1,4 +1,4 @@
-"""A method by its name: the file that is called so."""
+"""A method by its name, the file that is called so, and what it reads."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+import pyarrow as pa
 from pydantic import ValidationError
 
+from cadc import artifacts
+from cadc.config.arms import Arm
 from cadc.config.errors import InputError
 from cadc.config.section import Section
+from cadc.selectors.signal import Signal
 
 _NO_METHODS = ("__init__", "loading", "signal")
 #: Every method there is.
@@ -34,3 +39,33 @@ def load_selector(method: str, settings: dict, source: str) -> tuple[ModuleType,
             value = "" if fault["type"] in ("missing", "value_error") else f" = {fault['input']!r}"
             faults.append(f"{source}.{key}{value}: {fault['msg'].removeprefix('Value error, ')}")
         raise InputError("\n".join(faults)) from None
+
+
+def _answer_words(pool: pa.Table) -> np.ndarray:
+    """Words in each row's answers, all turns together: int64 [n_rows]."""
+    turns = pool["turns"].to_pylist()
+    return np.array([sum(len(turn["text"].split()) for turn in own if turn["role"] == "assistant") for own in turns])
+
+
+def load_signal(arm: Arm, pool: pa.Table) -> Signal:
+    """What the method of `arm` may see of the pool: the arrays of its signal, and words."""
+    arrays = artifacts.load_arrays(artifacts.ROOT / arm.signal)
+    arrays["words"] = lambda: _answer_words(pool)  # when asked for: a method that unlocks answers reads none
+    return Signal(pool.num_rows, np.array(pool["source"].to_pylist()), arrays, pool["id"])
+
+
+def measure(selector: ModuleType, signal: Signal, settings: Section):
+    """What `select` gets for every budget and seed: what the method measures, or the signal itself."""
+    return selector.measure(signal, settings) if hasattr(selector, "measure") else signal
+
+
+def choose(
+    selector: ModuleType, measured, n: int, settings: Section, seed: int, drawn_at: int | None = None
+) -> artifacts.Selection:
+    """The method's selection at a budget of `n` rows; with draws as at the budget `drawn_at`, if given."""
+    return selector.select(measured, n, settings, np.random.default_rng([seed, n if drawn_at is None else drawn_at]))
+
+
+def scores(selector: ModuleType, measured, settings: Section) -> np.ndarray | None:
+    """The number by which a method ranks rows, higher is sooner: [n_rows]; None where it ranks by none."""
+    return selector.scores(measured, settings) if hasattr(selector, "scores") and measured is not None else None

@@ -30,3 +30,8 @@ def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> 
     Of the signal: `entropy` float32 [n_snapshots, n_rows], in nats.
     """
     return Selection.of_rows(rng.permutation(rows_in_band(at_snapshot(signal["entropy"], params.snapshot), n, "top")))
+
+
+def scores(signal: Signal, params: Params) -> np.ndarray:
+    """Entropy in nats: float32 [n_rows]."""
+    return at_snapshot(signal["entropy"], params.snapshot)

@@ -114,3 +114,8 @@ def select(measured: Neighbourhood, n: int, params: Params, rng: np.random.Gener
         measured.difficulty.copy(), measured.unit, measured.index, measured.cosine, params.neighbors, params.gamma, n
     )
     return Selection.of_rows(rng.permutation(order))
+
+
+def scores(measured: Neighbourhood, params: Params) -> np.ndarray:
+    """Difficulty, before any pick makes neighbours easier: float64 [n_rows]."""
+    return measured.difficulty

@@ -37,3 +37,8 @@ def measure(signal: Signal, params: Params) -> np.ndarray:
 def select(cosine: np.ndarray, n: int, params: Params, rng: np.random.Generator) -> Selection:
     """The `n` rows closest to their centroid, ties by row, in random order."""
     return Selection.of_rows(rng.permutation(rows_in_band(cosine, n, "top")))
+
+
+def scores(cosine: np.ndarray, params: Params) -> np.ndarray:
+    """Cosine with the centroid: float64 [n_rows]."""
+    return cosine

@@ -85,3 +85,8 @@ def select(tasks: Tasks, n: int, params: Params, rng: np.random.Generator) -> Se
         members = np.flatnonzero(tasks.task == k)
         chosen.append(members[np.argsort(-keys[members], kind="stable")[: shares[k]]])
     return Selection.of_rows(rng.permutation(np.concatenate(chosen)))
+
+
+def scores(tasks: Tasks, params: Params) -> np.ndarray:
+    """A row's value inside its task: float64 [n_rows]."""
+    return tasks.instance

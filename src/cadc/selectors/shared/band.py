@@ -26,6 +26,16 @@ def rows_in_band(scores: np.ndarray, n: int, band: Band) -> np.ndarray:
     return np.argsort(scores, kind="stable")[start : start + n]
 
 
+def band_scores(scores: np.ndarray, band: Band) -> np.ndarray:
+    """By what `rows_in_band` fills a band, higher is sooner: the scores, or minus these; in the middle minus the
+    distance from it in places of the ascending order, float64 [n_rows]."""
+    if band != "middle":
+        return scores if band == "top" else -scores
+    place = np.empty(len(scores))
+    place[np.argsort(scores, kind="stable")] = np.arange(len(scores))
+    return -np.abs(place - len(scores) // 2 + 0.25)  # a quarter, for the lower of two neighbours comes first
+
+
 def at_snapshot(scores: np.ndarray, snapshot: int) -> np.ndarray:
     """One snapshot's scores of [n_snapshots, n_rows]; -1 is the last. Raises InputError at one that was not taken."""
     if not -len(scores) <= snapshot < len(scores):

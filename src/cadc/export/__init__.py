@@ -1,0 +1,1 @@
+"""Chosen rows as files that trainers take: their own records, in training order, and why they were chosen."""

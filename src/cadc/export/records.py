@@ -1,0 +1,166 @@
+"""The records of chosen rows as the user's file has them: it is read once more, and nothing of it is stored twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from cadc.config.data import Data
+from cadc.config.errors import InputError
+from cadc.config.params import Params
+from cadc.data.checks import Checker, as_shown, images_of
+from cadc.data.field_names import kinds
+from cadc.data.field_values import given
+from cadc.data.ids import with_ids
+from cadc.data.records import read_records
+from cadc.data.turns import begins_with_gpt, check_turns
+
+_SPEAKERS = {"user": "human", "assistant": "gpt"}
+_BATCH = 512  # rows of the pool's table turned into Python objects at a time
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a row. name: its path inside the image folder, None where it is no file there; cell: {bytes, path},
+    as the pool's table has it."""
+
+    name: str | None
+    cell: dict
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A row to be written out.
+
+    record: its own in LLaVA's format, with the pool's answers. pictures: of the record. turns (role, text) and
+    n_images: what the pool has of it, which `pool.on_bad_row: llava` makes less.
+    """
+
+    id: str
+    source: str
+    record: dict
+    pictures: list[Picture]
+    turns: list[dict[str, str]]
+    n_images: int
+
+
+def chosen_rows(pool: pa.Table, rows: np.ndarray, params: Params) -> dict[int, Chosen]:
+    """Everything of these pool rows, by row. rows int64 [n], in any order.
+
+    A row that was read from data.annotations has its own record, every field and every text as they are; where
+    cleaning or pool.lineage gave it other answers, these. Rows that are nobody's record, of the embedded world or added
+    by a lineage, get one of id, source, image and conversations.
+    """
+    wanted = np.unique(rows)
+    cells = {row["id"]: (place, row) for place, row in _pool_rows(pool, wanted)}
+    made: dict[int, Chosen] = {}
+    folder = image_folder(params.data)
+    if folder is not None:
+        checker = Checker(folder, llava=params.pool.on_bad_row == "llava")
+        records = _records(params.data.inside(params.data.annotations))
+        for name, record, fault in with_ids(records, params.pool.repeated_ids):
+            if not fault and name in cells and (found := _own(record, cells[name][1], checker)):
+                made[cells[name][0]] = found
+                if len(made) == len(wanted):
+                    break
+    return made | {place: _of_pool(row, folder) for place, row in cells.values() if place not in made}
+
+
+def image_folder(data: Data) -> Path | None:
+    """What image paths are relative to; None for the embedded world."""
+    return None if data.path is None else Path(os.path.normpath(data.inside(data.images)))
+
+
+def _pool_rows(pool: pa.Table, wanted: np.ndarray) -> Iterator[tuple[int, dict]]:
+    for start in range(0, len(wanted), _BATCH):
+        part = wanted[start : start + _BATCH]
+        yield from zip(part.tolist(), pool.take(part).to_pylist(), strict=True)
+
+
+def _records(path: Path) -> Iterator:
+    """The records at `path`; a table's cell without a value is a field that its row does not have."""
+    is_table = not path.is_file() or path.suffix.lower() == ".parquet"
+    for record in read_records(path):
+        yield {key: value for key, value in record.items() if value is not None} if is_table else record
+
+
+def _own(record: dict, row: dict, checker: Checker) -> Chosen | None:
+    """A record with the answers of the pool's row of the same id; None where the row is another one: a lineage may
+    have taken an id for it."""
+    begun = int(checker.llava and begins_with_gpt(record.get("conversations")))
+    try:
+        turns = check_turns({**record, "conversations": record["conversations"][begun:]}, checker.llava)
+        images = images_of(record)
+        turns, shown, _ = as_shown(turns, images, checker.llava)
+    except (InputError, KeyError, TypeError):
+        return None
+    changed = [k for k, (was, now) in enumerate(zip(turns, row["turns"])) if was != now]
+    if len(turns) != len(row["turns"]) or any(turns[k]["role"] == "user" for k in changed):
+        return None
+    if len(shown) != len(row["images"]):
+        return None
+    if changed:
+        said = list(record["conversations"])
+        for k in changed:
+            said[k + begun] = _answering(said[k + begun], row["turns"][k]["text"])
+        record = {**record, "conversations": said}
+    cells = row["images"] if len(row["images"]) == len(images) else map(_cell, images)
+    pictures = [Picture(_name(image, checker), cell) for image, cell in zip(images, cells)]
+    return Chosen(row["id"], row["source"], record, pictures, row["turns"], len(shown))
+
+
+def _answering(turn: dict, text: str) -> dict:
+    """A turn with another text, in `value` and wherever else it says the same."""
+    same = {name for name, value in turn.items() if value == turn["value"] and "text" in kinds(name)}
+    return {name: text if name in {"value", *same} else value for name, value in turn.items()}
+
+
+def _cell(image) -> dict:
+    """An image of a record as a cell {bytes, path}; without bytes where it is a file of the folder."""
+    return image if isinstance(image, dict) and image.get("bytes") else {"bytes": None, "path": None}
+
+
+def _name(image, checker: Checker) -> str | None:
+    """The path inside the image folder of an image of a record; None where the record holds it."""
+    if isinstance(image, dict) and isinstance(image.get("bytes"), bytes):
+        return None
+    return os.path.normpath(checker.inside(image["path"] if isinstance(image, dict) else image))
+
+
+def _of_pool(row: dict, folder: Path | None) -> Chosen:
+    """A record of what the pool has of a row."""
+    pictures = [Picture(_file(cell, folder), cell) for cell in row["images"]]
+    record = {"id": row["id"], "source": row["source"]}
+    if pictures:
+        record |= {"image": None} if len(pictures) == 1 else {"images": [None] * len(pictures)}  # `with_paths` fills it
+    record["conversations"] = [{"from": _SPEAKERS[turn["role"]], "value": turn["text"]} for turn in row["turns"]]
+    return Chosen(row["id"], row["source"], record, pictures, row["turns"], len(pictures))
+
+
+def _file(cell: dict, folder: Path | None) -> str | None:
+    """The path inside the image folder of a cell's picture, where it is that file: a copy of a row shows it, too."""
+    if folder is None or cell["path"] is None:
+        return None
+    path = Path(os.path.normpath(cell["path"] if cell["bytes"] is None else folder / cell["path"]))
+    if not path.is_relative_to(folder) or not path.is_file():
+        return None
+    same = cell["bytes"] is None or path.read_bytes() == cell["bytes"]
+    return str(path.relative_to(folder)) if same else None
+
+
+def with_paths(chosen: Chosen, paths: list[str], kept: bool) -> dict:
+    """A row's record with the paths of its pictures in place of what it names or holds; `kept`: of what it holds
+    alone, and a path stays as the data have it."""
+    if not paths:
+        return chosen.record
+    named = (name for name in ("image", "images") if given(chosen.record.get(name)))
+    field = next(named, "image" if "image" in chosen.record else "images")
+    value = chosen.record[field]
+    images = value if isinstance(value, list) else [value]
+    new = [image if kept and isinstance(image, str) else path for image, path in zip(images, paths, strict=True)]
+    return {**chosen.record, field: new if isinstance(value, list) else new[0]}

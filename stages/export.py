@@ -1,0 +1,86 @@
+"""export ARM: the chosen rows of each seed as files that trainers take, with what they are and why.
+
+    dvc repro pipelines/export/dvc.yaml:export@ARM
+
+Below the line stand the rows that the method would take next: those of a budget `export.below` larger, with the same
+draws. Of a method that goes on choosing in training none are known.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cadc import artifacts
+from cadc.compute import console
+from cadc.compute.stage import run_stage
+from cadc.config.arms import Variant
+from cadc.config.budgets import n_selected
+from cadc.config.errors import InputError
+from cadc.config.params import Params
+from cadc.config.targets import target_name
+from cadc.export.files import write_files
+from cadc.export.manifest import manifest, pool_digest
+from cadc.export.records import chosen_rows, image_folder
+from cadc.export.why import Measured, below, capability_of, flags_of, next_budget, target_influence, why_table
+from cadc.selectors.loading import choose, load_selector, load_signal, measure, scores
+from cadc.selectors.signal import Signal
+
+VARIANT = Variant.asked("arms")
+
+
+def known_of(params: Params, pool: pa.Table, signal: Signal, score: np.ndarray | None) -> Measured:
+    """What is known of every pool row beside the method's own score."""
+    capability, influence, flags = None, {}, None
+    if params.arm.signal.startswith("capabilities/"):
+        entries = artifacts.read_json(artifacts.ROOT / params.arm.signal / "capabilities.json")
+        capability = signal["influence"].argmax(1)
+        influence = target_influence(signal["affinity"], [target_name(entry["target"]) for entry in entries])
+    if params.export.flags == "cleaning":
+        flags = flags_of(pq.read_table(artifacts.CLEANING / "findings.parquet"), pool["id"].to_pylist())
+    features = [artifacts.load_array(artifacts.EMBEDDINGS / f"{view}.npy") for view in ("image", "sentence")]
+    return Measured(np.concatenate(features, 1), score, capability, influence, flags)
+
+
+def main(params: Params) -> None:
+    arm, pool, name, asked = params.arm, artifacts.load_pool(), VARIANT.name, params.export
+    selector, settings = load_selector(arm.method, arm.select, f"{VARIANT.file}: arms.{name}")
+    goes_on = hasattr(selector, "plan")
+    if goes_on != (arm.rows == "adapters"):
+        lies = "adapters" if goes_on else "selections"
+        raise InputError(f"{VARIANT.file}: arms.{name}.rows is {arm.rows}; set it to {lies}, for its rows stand there")
+    signal = load_signal(arm, pool)
+    measured = None if goes_on else measure(selector, signal, settings)
+    known = known_of(params, pool, signal, scores(selector, measured, settings))
+    n = n_selected(arm.budget, pool.num_rows)
+    wider = next_budget(n, asked.below, asked.least_below, pool.num_rows)
+    path_of = artifacts.unlocked_path if goes_on else artifacts.selection_path
+    runs = {seed: artifacts.load_selection(path_of(name, seed)) for seed in arm.seeds}
+    chosen = chosen_rows(pool, np.concatenate([run.row for run in runs.values()]), params)
+    folder, ids = image_folder(params.data), pool["id"].combine_chunks()
+    of_pool = {"rows": pool.num_rows, "sha256": pool_digest(pool, folder)}
+    artifacts.fresh(artifacts.EXPORT / name)
+    for seed, selection in runs.items():
+        run, rows = artifacts.run_name(seed), np.unique(selection.row)
+        out = artifacts.EXPORT / name / run
+        root = write_files(out, selection, chosen, folder, asked.formats, asked.images, f"{name}_{run}")
+        following = np.empty(0, np.int64)
+        if not goes_on:
+            following = below(choose(selector, measured, wider, settings, seed, drawn_at=n), rows, known.score)
+        pq.write_table(why_table(selection, following, ids, known, asked.exact_rows), out / "why.parquet")
+        facts = {
+            "arm": name,
+            "seed": seed,
+            "pool": of_pool,
+            "formats": asked.formats,
+            "images": {"paths": asked.images, "relative_to": root},
+            "rows_below_the_line": None if goes_on else len(following),
+        }
+        said = manifest(
+            arm, selection, [chosen[row] for row in rows.tolist()], capability_of(selection, known.capability), facts
+        )
+        artifacts.write_json(out / "manifest.json", said)
+    console.line(f"export: {name}: {n} rows of each of {len(runs)} seeds in {artifacts.EXPORT / name}")
+
+
+if __name__ == "__main__":
+    run_stage("export", main, VARIANT)
