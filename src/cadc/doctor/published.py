@@ -107,7 +107,7 @@ class Size:
     lora: of LoRA and layers trained whole, of which in_tower are on the tower; full: those that `finetune.full` names.
     width, inner (of the MLP), heads (width of all queries), layers
     and vocabulary of its language model; tower_width, tower_layers; adapted: names of modules with LoRA, numbers left
-    out; largest: elements of the largest parameter of `lora`.
+    out; largest: elements of the largest parameter of `lora`; dropout: whether LoRA has some in training.
     """
 
     parameters: int
@@ -127,6 +127,7 @@ class Size:
     picture: Picture
     adapted: frozenset[str]
     full: int = 0
+    dropout: bool = False
 
 
 def config_of(path: str) -> PretrainedConfig | None:
@@ -207,6 +208,7 @@ def laid_out(config: PretrainedConfig, lora: Lora, picture: Picture, path: str =
             ".".join(part for part in name.split(".") if not part.isdigit()).split(".lora_")[0] for name in adapters
         ),
         full=n_full,
+        dropout=lora.dropout > 0,
     )
 
 
