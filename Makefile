@@ -79,4 +79,5 @@ clean:                        ## forget every artifact and every finished run; t
 	.uv/bin/uv venv -q --clear --python $(PYTHON) .venv
 	.uv/bin/uv pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
 	printf '%s\nimport cadc\n' "$(CURDIR)/src" > "$$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/cadc.pth"
+	printf '#!%s\nimport sys\n\nfrom cadc.cli.__main__ import main\n\nsys.exit(main())\n' "$(CURDIR)/.venv/bin/python" > .venv/bin/cadc && chmod +x .venv/bin/cadc
 	touch $@

@@ -7,6 +7,7 @@ no check below knows is a fault: give it a check in `CHECKS`.
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 import subprocess
@@ -177,6 +178,43 @@ def sbatch(words: list[str]) -> Iterator[str]:
         yield f"sbatch {' '.join(words)}: no such script"
 
 
+def cadc(words: list[str]) -> Iterator[str]:
+    """By its own parser: a command and its options, one of each alone among them; files are the reader's."""
+    from cadc.cli.__main__ import parser
+
+    if not words:
+        return
+    commands = _options()
+    if words[0] not in commands:
+        yield f"cadc {words[0]}: no such command"
+    elif words[0] == "doctor":
+        yield from changes(words[1:])
+    elif lost := [word for word in words[1:] if word.startswith("--") and word not in commands[words[0]]]:
+        yield f"cadc {' '.join(words)}: no option {lost[0]}"
+    elif len(words) > 2 or (len(words) == 2 and not words[1].startswith("--")):  # not only named
+        try:
+            asked = parser().parse_args(words)
+        except SystemExit:
+            yield f"cadc {' '.join(words)}: it does not take this"
+            return
+        if asked.command == "curate" and not Path(f"src/cadc/selectors/{asked.method}.py").is_file():
+            yield f"cadc {' '.join(words)}: no method {asked.method}"
+
+
+def _options() -> dict[str, set[str]]:
+    """The options of each command of `cadc`."""
+    from cadc.cli.__main__ import parser
+
+    (commands,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return {name: {*own._option_string_actions} for name, own in commands.choices.items()}
+
+
+def option(words: list[str]) -> Iterator[str]:
+    """Of an option named without its command: one of `cadc`'s or of `dvc exp run`'s."""
+    if not any(words[0] in options for options in _options().values()):
+        yield from dvc(["exp", "run", *words, *(["data"] if words == ["--copy-paths"] else [])])
+
+
 def nothing(words: list[str]) -> Iterator[str]:
     """Of a command in which nothing is ours."""
     yield from ()
@@ -193,6 +231,7 @@ CHECKS = {
     ".uv/bin/uv": uv,
     "source": source,
     "sbatch": sbatch,
+    "cadc": cadc,
     "cd": nothing,
     "tar": nothing,
 }

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from commands import ASSIGNED, BLANK, CHECKS, OTHERS, changes, command_faults, dvc, make
+from commands import ASSIGNED, BLANK, CHECKS, OTHERS, changes, command_faults, make, option
 from repository import FENCE, SETTINGS, keys, library, made, sources, stated, tracked
 
 from cadc.compose.expand import requests
@@ -82,7 +82,7 @@ def span_faults(span: str, document: Path) -> Iterator[str]:
     elif first == "-S":
         yield from in_some_setting([word for word in shlex.split(span) if word != "-S"])
     elif first.startswith("--"):
-        yield from dvc(["exp", "run", span, *(["data"] if span == "--copy-paths" else [])])
+        yield from option(shlex.split(span))
     elif re.fullmatch(r"[a-z_.]+=\S+", span):
         yield from in_some_setting([span])
     elif "://" in span or "(" in span or re.match(r"[A-Z]\w*\.", span):

@@ -51,7 +51,7 @@ BROKEN = [
     ("README.md", "`capture.update: sgd`", "`capture.updates: sgd`", "capture.updates"),
     ("README.md", "objective: loss | accuracy", "objective: loss | f1", "f1"),
     ("README.md", "set: {select.keep: 0.5}", "set: {select.kept: 0.5}", "select.kept"),
-    ("README.md", "`reports/costs.md`, written", "`reports/cost.md`, written", "reports/cost.md"),
+    ("README.md", "`reports/costs.md`, by each run", "`reports/cost.md`, by each run", "reports/cost.md"),
     ("README.md", "methods.yaml, studies/ ", "method.yaml, studies/ ", "method.yaml"),
     ("README.md", "](docs/statistics.md)", "](docs/statistic.md)", "docs/statistic.md"),
     ("README.md", "real_runs.md#3-run", "real_runs.md#4-run", "4-run"),

@@ -29,6 +29,7 @@ ORDER = """
     metabolism
     compose
     report doctor export
+    cli
 """
 LEVEL = {package: level for level, line in enumerate(ORDER.split("\n")) for package in line.split()}
 MODULES = sorted(path for path in (SOURCE / "cadc").rglob("*.py") if "tasks" not in path.parts)

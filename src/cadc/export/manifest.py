@@ -65,15 +65,9 @@ def manifest(
     }
 
 
-def stamp(folder: Path, repository: Path = Path(".")) -> dict:
-    """Add the repository's commit to the manifest.json of an export that was copied out, as `commit`; the manifest.
-
-    `-dirty` follows where tracked files differ from it. Raises InputError where `folder` holds no manifest, is DVC's
-    own copy, or there is no commit.
-    """
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a folder that `export` wrote")
+def commit_of(repository: Path) -> str:
+    """The commit that a repository is at; `-dirty` follows where tracked files differ from it. Raises InputError where
+    there is none."""
     asked = subprocess.run(
         ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
         cwd=repository,
@@ -82,8 +76,20 @@ def stamp(folder: Path, repository: Path = Path(".")) -> dict:
     )
     if asked.returncode:
         raise InputError(f"{repository.resolve()}: git knows no commit here ({asked.stderr.strip()})")
+    return asked.stdout.strip()
+
+
+def stamp(folder: Path, repository: Path = Path(".")) -> dict:
+    """Add the repository's commit to the manifest.json of an export that was copied out, as `commit`; the manifest.
+
+    Raises InputError where `folder` holds no manifest, is DVC's own copy, or there is no commit (`commit_of`).
+    """
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a folder that `export` wrote")
+    commit = commit_of(repository)
     if path.is_symlink() or path.stat().st_nlink > 1:
         raise InputError(f"{path}: a link into DVC's cache; copy the export first, and stamp the copy")
-    made = read_json(path) | {"commit": asked.stdout.strip()}
+    made = read_json(path) | {"commit": commit}
     write_json(path, made)
     return made

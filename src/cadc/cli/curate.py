@@ -1,0 +1,190 @@
+"""`cadc curate`: rows of one's own data, chosen by a method, as a training file."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import get_args
+
+from cadc.artifacts import read_json, run_name, write_json
+from cadc.cli.project import ROOT, lay_out, params_of
+from cadc.config.arms import Arm
+from cadc.config.budgets import n_selected
+from cadc.config.errors import InputError
+from cadc.config.params import Export, checked
+from cadc.config.targets import is_file
+from cadc.data.records import read_records
+from cadc.evaluation.aims import aims_at
+from cadc.export.manifest import commit_of
+
+FORMATS = get_args(get_args(Export.model_fields["formats"].annotation)[0])
+#: The file of each format in an export.
+FILES = {
+    "llava": "llava.json",
+    "ids": "ids.txt",
+    "llama_factory": "llama_factory/data.json",
+    "ms_swift": "ms_swift.jsonl",
+    "trl": "trl.parquet",
+    "axolotl": "axolotl.jsonl",
+}
+
+
+def share_of(budget: str, n_rows: int) -> float:
+    """A budget as a share of the data's rows, in steps of 0.001: `10%`, `0.1`, or a number of rows.
+
+    Raises InputError where it is none of these, or no row or more than all.
+    """
+    try:
+        value = float(budget.removesuffix("%"))
+    except ValueError:
+        raise InputError(f"--budget {budget}: give a share, as 10% or 0.1, or a number of rows, as 5000") from None
+    is_share = budget.endswith("%") or "." in budget or value < 1
+    share = value / 100 if budget.endswith("%") else value if is_share else value / n_rows
+    if not 0 < share <= 1:
+        raise InputError(f"--budget {budget}: of {n_rows} rows; give more than none and not more than all")
+    steps = round(share * 1000)
+    wanted = share * n_rows
+    if not steps or abs(steps / 1000 * n_rows - wanted) >= 0.5:  # rows that another budget would have
+        near = max(1, round(share * 1000))
+        raise InputError(
+            f"--budget {budget}: {wanted:g} of {n_rows} rows, and budgets go in steps of 0.1%; "
+            f"{near / 10:g}% is the nearest, {n_selected(near / 1000, n_rows)} rows"
+        )
+    return steps / 1000
+
+
+def quoted(key: str, value: str) -> str:
+    """An override of a text in Hydra's grammar."""
+    text = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{key}="{text}"'
+
+
+def sizes(n_rows: int) -> list[str]:
+    """Numbers of clusters for a pool of so many rows, as conf/data has them."""
+    return [
+        f"sizes.report_clusters={max(2, round(math.sqrt(n_rows)))}",
+        f"sizes.semdedup_clusters={max(1, n_rows // 66)}",  # 66 rows each, as COINCIDE ran it
+        f"sizes.concept_clusters={max(2, round(10_000 * math.sqrt(n_rows / 665_298)))}",  # COINCIDE's, by the root
+    ]
+
+
+def overrides(given: argparse.Namespace, n_rows: int) -> list[str]:
+    """What is asked for, as overrides of conf/. Raises InputError at a file or folder that is not there."""
+    data, images = given.data.resolve(), (given.images or given.data.parent).resolve()
+    if not images.is_dir():
+        raise InputError(f"--images {given.images}: no such folder")
+    is_profile = (ROOT / f"conf/profile/{given.model}.yaml").is_file()
+    model = Path(given.model).resolve() if Path(given.model).is_dir() else given.model
+    made = [f"profile={given.model}"] if is_profile else ["profile=own", quoted("model.path", str(model))]
+    made += ["data=folder", quoted("data.path", str(data.parent)), quoted("data.annotations", data.name)]
+    made += [quoted("data.images", str(images)), quoted("data.watched", str(data))]
+    made += ["data.choice=null", "data.yesno=null", *sizes(n_rows)]
+    if given.benchmarks:
+        made.append(quoted("data.probe", str(given.benchmarks.resolve())))
+    targets = [name for name in given.target or [] if name != "none"]
+    for name in targets:
+        if is_file(name) and not Path(name).is_file():
+            raise InputError(f"--target {name}: no such file")
+    named = [str(Path(name).resolve()) if is_file(name) else name for name in targets]
+    made.append("capture.targets=[" + ",".join(quoted("", name)[1:] for name in named) + "]")
+    made += [f"export.formats=[{given.format}]", f"export.images={given.paths}"]
+    return made + given.set
+
+
+def for_targets(params: dict, given: argparse.Namespace) -> None:
+    """Aim what is discovered at the targets. Raises InputError where a method needs one and none is given."""
+    targets = params["capture"]["targets"]
+    if aims_at(params["arms"][given.method]["signal"]) and not targets:
+        raise InputError(
+            f"--method {given.method} needs something to aim at; give --target ROWS.json, rows of what the model "
+            "shall be good at, or take a method without: random, el2n, perplexity, coincide, semdedup, ..."
+        )
+    for discovery in params["discoveries"].values():
+        discovery["discover"]["targets"] = targets
+
+
+def dvc(work: Path, *arguments: str, **how) -> subprocess.CompletedProcess:
+    """Run DVC in the project, with this Python and the project's code."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(work.resolve() / "src")}
+    return subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=work, env=environment, **how)
+
+
+def stages_before(work: Path, stage: str) -> list[str]:
+    """A stage and all that it is made from, in the order of the work."""
+    graph = dvc(work, "dag", "--dot", stage, check=True, capture_output=True, text=True).stdout
+    return [line.strip('";') for line in graph.splitlines() if line.startswith('"') and "->" not in line]
+
+
+def run(given: argparse.Namespace) -> int:
+    """Choose rows and write them; the command's exit status. Raises InputError at what is wrong with what is given."""
+    if not given.data.exists():
+        raise InputError(f"{given.data}: no such file")
+    n_rows = sum(1 for _ in read_records(given.data.resolve()))
+    asked = overrides(given, n_rows)
+    params = params_of(given.method, share_of(given.budget, n_rows), given.seed, asked)
+    for_targets(params, given)
+    lay_out(given.work, params)
+    stage = f"pipelines/export/dvc.yaml:export@{given.method}"
+    if given.dry_run:
+        estimate(params, given.method)
+        print(f"\n{given.data}: {n_rows} rows. Stages in {given.work}, of which those made already are skipped:")
+        print("\n".join(f"  {name}" for name in stages_before(given.work, stage)))
+        return 0
+    if status := dvc(given.work, "repro", stage).returncode:
+        print(f"cadc curate: not finished. The same command goes on from {given.work}.", file=sys.stderr)
+        return status
+    deliver(given)
+    return 0
+
+
+def estimate(params: dict, method: str) -> None:
+    """Print what the stages behind an export will take, where the model's shapes are known."""
+    from cadc.doctor import checks, own_model  # they import torch
+    from cadc.doctor.__main__ import load_of, show_works
+    from cadc.doctor.estimate import works
+
+    made, arm = checked(params, "--set"), params["arms"][method]
+    size, _ = own_model.layer_findings(made.model, made.finetune.full)
+    if size is None:
+        print(f"No estimate: {made.model.path} is neither on this machine nor a model whose shapes are known here.")
+        return
+    load, _ = load_of(made, size, checks.annotations_of(made.data))
+    stages = works(made, {method: Arm.model_validate(arm)}, size, load)
+    needed = {"finetune": arm["rows"] == "adapters", "score": False}
+    needed |= dict.fromkeys(("proxy", "capture", "attribute"), bool(params["proxies"]))
+    show_works([work for work in stages if needed.get(work.stage.partition("@")[0], True)], made)
+
+
+def deliver(given: argparse.Namespace) -> None:
+    """Copy the export out, and say what it is."""
+    export = given.work / "artifacts/export" / given.method / run_name(given.seed)
+    manifest = read_json(export / "manifest.json")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(export / FILES[given.format], given.out)
+    shutil.copyfile(export / "why.parquet", given.out.with_suffix(".why.parquet"))
+    made_by = {"version": version("cadc")} if ROOT.name == "_project" else {"commit": commit_of(ROOT)}
+    write_json(given.out.with_suffix(".manifest.json"), manifest | made_by)
+    if (export / "images").is_dir():
+        shutil.copytree(
+            export / "images", given.out.parent / "images", dirs_exist_ok=True, copy_function=shutil.copyfile
+        )
+    if given.format == "llama_factory":
+        info = read_json(export / "llama_factory/dataset_info.json")
+        entry = {name: {**one, "file_name": given.out.name} for name, one in info.items()}
+        write_json(given.out.with_name("dataset_info.json"), entry)
+    costs = [read_json(path) for path in sorted((given.work / "artifacts/costs").glob("*.json"))]
+    spent = sum(cost.get("cpu_seconds", 0) for cost in costs)
+    print(f"\n{given.out}: {manifest['different_rows']} of {manifest['pool']['rows']} rows, by {given.method}")
+    for source, count in sorted(manifest["by_source"].items(), key=lambda item: -item[1])[:10]:
+        print(f"  {count:>8} of {source}")
+    print(
+        f"What it is: {given.out.with_suffix('.manifest.json')}. Why each row: {given.out.with_suffix('.why.parquet')}."
+    )
+    print(f"All stages in {given.work} took {spent:.0f} CPU seconds. The same command goes on from there.")

@@ -1,0 +1,203 @@
+"""`cadc`: from a file of rows to a training file, and what is said of it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cadc.artifacts import write_json
+from cadc.cli import curate, project, selections
+from cadc.cli.__main__ import main, parser
+from cadc.config.errors import InputError
+from cadc.world.mini_world import write_pool
+
+UV = project.ROOT / ".uv/bin/uv"
+
+
+@pytest.fixture(scope="module")
+def data(world, tmp_path_factory):
+    """A small world's rows as people have them, in a folder with a name that grammars trip over."""
+    folder = tmp_path_factory.mktemp('mine [1], 50% "new"')
+    write_pool(folder, world.model_copy(update={"rows": 40}), np.random.default_rng(5))
+    return folder / "pool.json"
+
+
+def given(data, tmp_path, *more):
+    asked = ["curate", str(data), "--images", str(data.parent / "images"), "--model", "mini", "--budget", "10%"]
+    asked += ["--out", str(tmp_path / "out/subset.json"), "--work", str(tmp_path / "work"), *more]
+    return parser().parse_args(asked)
+
+
+@pytest.mark.parametrize(
+    ("budget", "share"),
+    [("10%", 0.1), ("0.1", 0.1), ("100%", 1.0), ("1.0", 1.0), ("100", 0.1), ("1", 0.001), ("0.5%", 0.005)],
+)
+def test_a_budget_is_a_share_or_a_number_of_rows(budget, share):
+    assert curate.share_of(budget, 1000) == share
+
+
+def test_a_number_of_rows_is_met_where_shares_go_in_finer_steps():
+    assert curate.share_of("131", 1300) == 0.101  # round(0.101 * 1300) = 131
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [("lots", "give a share"), ("0", "more than none"), ("101%", "not more than all"), ("1001", "not more than all"),
+     ("12345", r"12345 of 99999 rows.*12.3% is the nearest, 12300 rows"), ("0.01%", "0.1% is the nearest, 100 rows")],
+)  # fmt: skip
+def test_a_budget_that_can_t_be_is_refused_with_one_that_can(budget, said):
+    with pytest.raises(InputError, match=said):
+        curate.share_of(budget, 99999 if budget in ("12345", "0.01%") else 1000)
+
+
+def params_of(data, tmp_path, *more):
+    asked = given(data, tmp_path, *more)
+    params = project.params_of(asked.method, 0.1, asked.seed, curate.overrides(asked, 40))
+    curate.for_targets(params, asked)
+    return params
+
+
+def test_params_have_the_one_arm_and_what_it_is_made_from(data, tmp_path):
+    made = params_of(data, tmp_path, "--method", "el2n", "--seed", "4")
+    assert made["arms"]["el2n"]["seeds"] == [4] and made["arms"]["el2n"]["rows"] == "selections"
+    kept = {level: list(made[level]) for level in ("arms", "proxies", "feature_sets", "captures", "discoveries")}
+    assert kept == {
+        "arms": ["el2n"],
+        "proxies": ["default"],
+        "feature_sets": ["default"],
+        "captures": [],
+        "discoveries": [],
+    }
+    assert made["data"]["path"] == str(data.parent) and made["data"]["annotations"] == "pool.json"
+    assert params_of(data, tmp_path, "--method", "progress")["arms"]["progress"]["rows"] == "adapters"
+
+
+def test_a_method_that_aims_at_something_takes_a_file_of_rows_or_says_that_it_needs_one(data, tmp_path):
+    target = tmp_path / "my, rows.json"
+    target.write_text("[]")
+    made = params_of(data, tmp_path, "--method", "cadc", "--target", str(target))
+    assert made["capture"]["targets"] == made["discoveries"]["cadc"]["discover"]["targets"] == [str(target)]
+    with pytest.raises(InputError, match="--method cadc needs something to aim at; give --target"):
+        params_of(data, tmp_path, "--method", "cadc", "--target", "none")
+    with pytest.raises(InputError, match="gone.json: no such file"):
+        params_of(data, tmp_path, "--target", "gone.json")
+
+
+def test_what_is_wrong_is_one_sentence(data, tmp_path, capsys):
+    common = ["--model", "mini", "--budget", "10%", "--out", str(tmp_path / "a.json"), "--work", str(tmp_path / "w")]
+    for arguments, said in (
+        (["curate", str(tmp_path / "none.json"), *common], "none.json: no such file"),
+        (["curate", str(data), "--images", str(tmp_path / "none"), *common], "--images"),
+        (["curate", str(data), "--method", "best", *common], "no arm or method best; there are cadc"),
+        (["explain", "7", str(tmp_path / "none.json")], "give what `cadc curate --out` wrote"),
+    ):
+        assert main(arguments) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"cadc {arguments[0]}: ") and said in line
+
+
+def test_a_project_is_laid_out_once_and_no_other_folder_is_touched(data, tmp_path):
+    params, work = params_of(data, tmp_path, "--method", "random"), tmp_path / "work"
+    project.lay_out(work, params)
+    (work / "stages/old.py").write_text("")
+    before = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
+    project.lay_out(work, params)
+    after = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
+    assert before.keys() - after.keys() == {work / "stages/old.py"} and after.items() <= before.items()
+    other = tmp_path / "theirs/stages/mine.py"
+    other.parent.mkdir(parents=True)
+    other.write_text("")
+    with pytest.raises(InputError, match="theirs: holds something else"):
+        project.lay_out(tmp_path / "theirs", params)
+    assert other.exists()
+
+
+def run_curate(data, tmp_path, *more, method="random"):
+    out = tmp_path / "chosen/subset.json"
+    asked = ["curate", str(data), "--images", str(data.parent / "images"), "--model", "mini", "--method", method]
+    asked += ["--budget", "10%", "--out", str(out), "--work", str(tmp_path / "work"), *more]
+    return main(asked), out
+
+
+def test_rows_are_chosen_written_compared_and_explained(data, tmp_path, capfd):
+    status, out = run_curate(data, tmp_path)
+    assert status == 0
+    chosen, rows = json.loads(out.read_text()), {row["id"]: row for row in json.loads(data.read_text())}
+    assert len(chosen) == 4 and all(rows[row["id"]] == row for row in chosen)
+    said = capfd.readouterr().out
+    assert f"{out}: 4 of 40 rows, by random" in said and "CPU seconds" in said
+    lock, first = (tmp_path / "work/dvc.lock").read_bytes(), out.read_bytes()
+    assert run_curate(data, tmp_path, "--format", "ids")[0] == 0  # only `export` is made again
+    assert (tmp_path / "work/dvc.lock").read_bytes() == lock
+    assert out.read_text().split() == [row["id"] for row in chosen] and out.read_bytes() != first
+    capfd.readouterr()
+    assert main(["explain", chosen[0]["id"], str(out)]) == 0
+    assert f"row {chosen[0]['id']} is chosen, place 0 in training" in capfd.readouterr().out
+    assert run_curate(data, tmp_path, "--dry-run")[0] == 0
+    said = capfd.readouterr().out
+    assert "  prepare\n  pool\n" in said and "export@random" in said and "score" not in said
+
+
+def test_two_selections_are_compared(tmp_path, capsys):
+    for name, ids in (("a", "pqr"), ("b", "qs")):
+        rows = [{"id": each, "chosen": True, "rank": k, "score": None} for k, each in enumerate(ids)]
+        rows.append({"id": "next", "chosen": False, "rank": None, "score": 0.5})
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.why.parquet")
+        write_json(tmp_path / f"{name}.manifest.json", {"pool": {"sha256": "0"}})
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    selections.compare(first, second)
+    said = capsys.readouterr().out
+    assert (
+        "in both: 1 rows" in said
+        and f"only in {first}: 2 rows: p, r\n" in said
+        and f"only in {second}: 1 rows: s\n" in said
+    )
+    selections.explain("next", [first])
+    assert "not chosen, but among the next rows\n  score: 0.5\n" in capsys.readouterr().out
+    selections.explain("t", [first])
+    assert "row t is not chosen, nor among the next rows" in capsys.readouterr().out
+
+
+def test_an_installed_package_lays_out_the_same_project(data, tmp_path):
+    if not UV.is_file():
+        pytest.skip("no .uv/bin/uv here (`make .venv/.installed` makes it), by which a wheel is built")
+    source = tmp_path / "source"
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("src", "stages", "conf", "models", "towers", "pipelines"):
+        shutil.copytree(project.ROOT / name, source / name, ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "dvc.yaml", "requirements.lock", ".dvcignore"):
+        shutil.copyfile(project.ROOT / name, source / name)
+    made = subprocess.run([UV, "build", "-q", "--wheel", "-o", tmp_path, source], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"no wheel can be built here: {made.stderr.strip().splitlines()[-1:]}")
+    (wheel,) = tmp_path.glob("*.whl")
+    subprocess.run([UV, "venv", "-q", "--python", sys.executable, tmp_path / "venv"], check=True)
+    (site,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    (site / "others.pth").write_text(str(Path(np.__file__).parents[1]))  # the packages, but not this repository
+    install = [UV, "pip", "install", "-q", "--no-deps", "--python", tmp_path / "venv/bin/python", wheel]
+    subprocess.run(install, check=True)
+    (tmp_path / "empty").mkdir()
+    asked = [
+        "curate",
+        data,
+        "--images",
+        data.parent / "images",
+        "--model",
+        "mini",
+        "--method",
+        "random",
+        "--budget",
+        "10%",
+    ]
+    asked += ["--out", "subset.json", "--dry-run"]
+    ran = subprocess.run([tmp_path / "venv/bin/cadc", *asked], cwd=tmp_path / "empty", capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "export@random" in ran.stdout
+    here = project.ROOT / "src/cadc/selectors/random.py"
+    assert (tmp_path / "empty/cadc-work/src/cadc/selectors/random.py").read_bytes() == here.read_bytes()
