@@ -255,7 +255,8 @@ def disk_finding(wanted: float) -> Finding:
 
 
 def gpu_finding(params: Params, wanted: float) -> Finding:
-    """Whether a GPU is there, and as large as the largest stage wants it; a model in float32 may go without."""
+    """Whether a GPU is there, and holds what the largest stage wants with 15% to spare; a model in float32 may go
+    without."""
     if not torch.cuda.is_available():
         return Finding(
             "GPU",
@@ -268,7 +269,7 @@ def gpu_finding(params: Params, wanted: float) -> Finding:
             ),
         )
     memory = min(torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count()))
-    fits = memory > wanted
+    fits = wanted <= 0.85 * memory
     text = (
         f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory / _GB:.0f} GB, "
         f"about {wanted / _GB:.0f} GB needed"
@@ -281,7 +282,7 @@ def gpu_finding(params: Params, wanted: float) -> Finding:
             ""
             if fits
             else "; lower capture.batch_tokens for gradients, finetune.micro_batch and proxy.micro_batch "
-            "or set model.gradient_checkpointing for training"
+            "or set model.gradient_checkpointing for training, evaluate.batch_size for answers"
         ),
     )
 
@@ -289,7 +290,7 @@ def gpu_finding(params: Params, wanted: float) -> Finding:
 def host_finding(wanted: float) -> Finding:
     """Whether the machine has the memory that the largest stage takes with all its processes."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    fits = memory > wanted
+    fits = wanted <= 0.85 * memory
     text = f"{memory / _GB:.0f} GB, about {wanted / _GB:.0f} GB needed"
     return Finding(
         "memory of the host",
