@@ -110,12 +110,48 @@ def test_a_project_is_laid_out_once_and_no_other_folder_is_touched(data, tmp_pat
     project.lay_out(work, params)
     after = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
     assert before.keys() - after.keys() == {work / "stages/old.py"} and after.items() <= before.items()
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    asked = ["git", "status", "--short", "--untracked-files=all", "work"]
+    assert not subprocess.run(asked, cwd=tmp_path, check=True, capture_output=True).stdout
     other = tmp_path / "theirs/stages/mine.py"
     other.parent.mkdir(parents=True)
     other.write_text("")
     with pytest.raises(InputError, match="theirs: holds something else"):
         project.lay_out(tmp_path / "theirs", params)
     assert other.exists()
+
+
+def test_nothing_that_is_read_is_written_over(data, tmp_path):
+    target = tmp_path / "rows.why.parquet"
+    for more in (["--out", str(data)], ["--target", str(target), "--out", str(tmp_path / "rows.json")]):
+        with pytest.raises(InputError, match="would be written over what is read"):
+            curate.keep_inputs(given(data, tmp_path, *more))
+    with pytest.raises(InputError, match="a folder"):
+        curate.keep_inputs(given(data, tmp_path, "--out", str(tmp_path)))
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("")
+    with pytest.raises(InputError, match="no rows"):
+        curate.run(given(empty, tmp_path))
+
+
+def test_a_data_set_is_entered_beside_those_that_are_there(data, tmp_path):
+    export = tmp_path / "work/artifacts/export/random/s0"
+    (export / "llama_factory").mkdir(parents=True)
+    write_json(export / "manifest.json", {"different_rows": 0, "pool": {"rows": 40}, "by_source": {}})
+    pq.write_table(pa.table({"id": pa.array([], pa.string())}), export / "why.parquet")
+    write_json(export / "llama_factory/data.json", [])
+    write_json(export / "llama_factory/dataset_info.json", {"random_s0": {"file_name": "data.json"}})
+    theirs = tmp_path / "out/dataset_info.json"
+    theirs.parent.mkdir()
+    write_json(theirs, {"theirs": {"file_name": "theirs.json"}})
+    curate.deliver(given(data, tmp_path, "--method", "random", "--format", "llama_factory"))
+    files = {"theirs": {"file_name": "theirs.json"}, "random_s0": {"file_name": "subset.json"}}
+    assert json.loads(theirs.read_text()) == files
+
+
+def test_a_copy_without_git_has_no_commit(tmp_path, monkeypatch):
+    monkeypatch.setattr(curate, "ROOT", tmp_path)
+    assert curate.made_by() == {}
 
 
 def run_curate(data, tmp_path, *more, method="random"):
@@ -146,10 +182,16 @@ def test_rows_are_chosen_written_compared_and_explained(data, tmp_path, capfd):
 
 def test_two_selections_are_compared(tmp_path, capsys):
     for name, ids in (("a", "pqr"), ("b", "qs")):
-        rows = [{"id": each, "chosen": True, "rank": k, "score": None} for k, each in enumerate(ids)]
+        rows = [
+            {"id": each, "chosen": True, "rank": k, "score": None, "capability": k if name == "a" else None}
+            for k, each in enumerate(ids)
+        ]
+        turns = [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": f"{name}."}]
+        write_json(tmp_path / f"{name}.json", [{"id": each, "conversations": turns} for each in ids])
         rows.append({"id": "next", "chosen": False, "rank": None, "score": 0.5})
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.why.parquet")
-        write_json(tmp_path / f"{name}.manifest.json", {"pool": {"sha256": "0"}})
+        made = {"pool": {"sha256": "0"}, "method": "el2n", "by_source": {"vqa": len(ids)}}
+        write_json(tmp_path / f"{name}.manifest.json", made)
     first, second = tmp_path / "a.json", tmp_path / "b.json"
     selections.compare(first, second)
     said = capsys.readouterr().out
@@ -158,8 +200,15 @@ def test_two_selections_are_compared(tmp_path, capsys):
         and f"only in {first}: 2 rows: p, r\n" in said
         and f"only in {second}: 1 rows: s\n" in said
     )
+    assert f"source vqa: 3 rows in {first}, 2 in {second}\n" in said
+    assert f"by capability in {first}: 1 of 0, 1 of 1, 1 of 2\n" in said
+    assert f"by capability in {second}: unknown" in said
+    selections.explain("p", [first])
+    assert "chosen, place 0 in training, by el2n\n  human: Who?\n  gpt: a.\n" in capsys.readouterr().out
     selections.explain("next", [first])
-    assert "not chosen, but among the next rows\n  score: 0.5\n" in capsys.readouterr().out
+    assert "not chosen, but among the next rows, by el2n\n  score: 0.5\n" in capsys.readouterr().out
+    with pytest.raises(InputError, match="gone.why.parquet: no such file"):
+        selections.explain("p", [tmp_path / "gone.json"])
     selections.explain("t", [first])
     assert "row t is not chosen, nor among the next rows" in capsys.readouterr().out
 

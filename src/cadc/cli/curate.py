@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import shutil
@@ -97,6 +98,16 @@ def overrides(given: argparse.Namespace, n_rows: int) -> list[str]:
     return made + given.set
 
 
+def keep_inputs(given: argparse.Namespace) -> None:
+    """Raise InputError where what is to be written would replace what is read."""
+    read = {given.data.resolve()} | {Path(name).resolve() for name in given.target or [] if is_file(name)}
+    for path in (given.out, *(given.out.with_suffix(f".{kind}") for kind in ("manifest.json", "why.parquet"))):
+        if path.resolve() in read:
+            raise InputError(f"--out {given.out}: {path} would be written over what is read; give another name")
+    if given.out.is_dir():
+        raise InputError(f"--out {given.out}: a folder; give the file's name, too")
+
+
 def for_targets(params: dict, given: argparse.Namespace) -> None:
     """Aim what is discovered at the targets. Raises InputError where a method needs one and none is given."""
     targets = params["capture"]["targets"]
@@ -126,14 +137,18 @@ def run(given: argparse.Namespace) -> int:
     """Choose rows and write them; the command's exit status. Raises InputError at what is wrong with what is given."""
     if not given.data.exists():
         raise InputError(f"{given.data}: no such file")
+    keep_inputs(given)
     n_rows = sum(1 for _ in read_records(given.data.resolve()))
+    if not n_rows:
+        raise InputError(f"{given.data}: holds no rows; give a file with some")
     asked = overrides(given, n_rows)
     params = params_of(given.method, share_of(given.budget, n_rows), given.seed, asked)
     for_targets(params, given)
     lay_out(given.work, params)
     stage = f"pipelines/export/dvc.yaml:export@{given.method}"
     if given.dry_run:
-        estimate(params, given.method)
+        with contextlib.chdir(given.work):  # where models/mini lies
+            estimate(params, given.method)
         print(f"\n{given.data}: {n_rows} rows. Stages in {given.work}, of which those made already are skipped:")
         print("\n".join(f"  {name}" for name in stages_before(given.work, stage)))
         return 0
@@ -162,6 +177,16 @@ def estimate(params: dict, method: str) -> None:
     show_works([work for work in stages if needed.get(work.stage.partition("@")[0], True)], made)
 
 
+def made_by() -> dict[str, str]:
+    """The code that chose: an installed package's version, a clone's commit; nothing where git knows none."""
+    if ROOT.name == "_project":
+        return {"version": version("cadc")}
+    try:
+        return {"commit": commit_of(ROOT)}
+    except (InputError, OSError):  # a copy without git, or a machine without it: no reason to lose a run
+        return {}
+
+
 def deliver(given: argparse.Namespace) -> None:
     """Copy the export out, and say what it is."""
     export = given.work / "artifacts/export" / given.method / run_name(given.seed)
@@ -169,8 +194,7 @@ def deliver(given: argparse.Namespace) -> None:
     given.out.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(export / FILES[given.format], given.out)
     shutil.copyfile(export / "why.parquet", given.out.with_suffix(".why.parquet"))
-    made_by = {"version": version("cadc")} if ROOT.name == "_project" else {"commit": commit_of(ROOT)}
-    write_json(given.out.with_suffix(".manifest.json"), manifest | made_by)
+    write_json(given.out.with_suffix(".manifest.json"), manifest | made_by())
     if (export / "images").is_dir():
         shutil.copytree(
             export / "images", given.out.parent / "images", dirs_exist_ok=True, copy_function=shutil.copyfile
@@ -178,7 +202,8 @@ def deliver(given: argparse.Namespace) -> None:
     if given.format == "llama_factory":
         info = read_json(export / "llama_factory/dataset_info.json")
         entry = {name: {**one, "file_name": given.out.name} for name, one in info.items()}
-        write_json(given.out.with_name("dataset_info.json"), entry)
+        path = given.out.with_name("dataset_info.json")
+        write_json(path, (read_json(path) if path.is_file() else {}) | entry)  # others' entries stay
     costs = [read_json(path) for path in sorted((given.work / "artifacts/costs").glob("*.json"))]
     spent = sum(cost.get("cpu_seconds", 0) for cost in costs)
     print(f"\n{given.out}: {manifest['different_rows']} of {manifest['pool']['rows']} rows, by {given.method}")

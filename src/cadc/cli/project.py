@@ -36,6 +36,7 @@ def lay_out(work: Path, params: dict[str, Any]) -> None:
     if work.exists() and any(work.iterdir()) and not (work / _MARK).is_file():
         raise InputError(f"{work}: holds something else; give another folder as --work")
     _write(work / _MARK, b"The project of `cadc curate`: what it copies here is overwritten by the next call.\n")
+    _write(work / ".gitignore", b"*\n")  # a project inside somebody's repository is no part of it
     for name in _COPIED:
         _mirror(ROOT / name, work / name)
     _mirror(_PACKAGE, work / "src/cadc")

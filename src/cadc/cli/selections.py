@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,11 +22,28 @@ def load_why(file: Path) -> list[dict]:
     return pq.read_table(path).to_pylist()
 
 
+def load_manifest(file: Path) -> dict:
+    """The manifest beside a training file. Raises InputError where there is none."""
+    path = file.with_suffix(".manifest.json")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give what `cadc curate --out` wrote")
+    return read_json(path)
+
+
+def turns_of(file: Path, name: str) -> list[str]:
+    """What is said in a row of a training file in LLaVA's format, a line each turn; of another format nothing."""
+    if file.suffix != ".json" or not file.is_file():
+        return []
+    records = json.loads(file.read_text(encoding="utf-8"))
+    found = next((record for record in records if str(record.get("id")) == name), {})
+    return [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])]
+
+
 def compare(first: Path, second: Path) -> None:
-    """Print how many rows two selections share, and which only one has."""
+    """Print how many rows two selections share, which only one has, and counts by source and by capability."""
     chosen = {file: {row["id"]: row for row in load_why(file) if row["chosen"]} for file in (first, second)}
-    pools = {read_json(file.with_suffix(".manifest.json"))["pool"]["sha256"] for file in (first, second)}
-    if len(pools) > 1:
+    manifests = [load_manifest(file) for file in (first, second)]
+    if len({made["pool"]["sha256"] for made in manifests}) > 1:
         print("The two were chosen from different pools: ids may stand for different rows.")
     print(f"in both: {len(chosen[first].keys() & chosen[second].keys())} rows")
     for file, other in ((first, second), (second, first)):
@@ -34,6 +53,13 @@ def compare(first: Path, second: Path) -> None:
         print(
             f"only in {file}: {len(alone)} rows{': ' if alone else ''}{named}{', ...' if len(alone) > _SHOWN else ''}"
         )
+    sources = [made["by_source"] for made in manifests]
+    for source in sorted({*sources[0], *sources[1]}):
+        print(f"source {source}: {sources[0].get(source, 0)} rows in {first}, {sources[1].get(source, 0)} in {second}")
+    for file, rows in chosen.items():  # each file's capabilities are its own
+        counts = Counter(row.get("capability") for row in rows.values())
+        said = ", ".join(f"{counts[part]} of {part}" for part in sorted(counts.keys() - {None}))
+        print(f"by capability in {file}: {said or 'unknown, its method has none'}")
 
 
 def explain(name: str, files: list[Path]) -> None:
@@ -46,7 +72,9 @@ def explain(name: str, files: list[Path]) -> None:
         place = (
             f"chosen, place {found['rank']} in training" if found["chosen"] else "not chosen, but among the next rows"
         )
-        print(f"{file}: row {name} is {place}")
+        print(f"{file}: row {name} is {place}, by {load_manifest(file)['method']}")
+        for turn in turns_of(file, name):
+            print(f"  {turn}")
         for key, value in found.items():
             if key not in ("row", "id", "chosen", "rank") and value is not None:
                 print(f"  {key}: {value:.4g}" if isinstance(value, float) else f"  {key}: {value}")
