@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -32,9 +33,10 @@ def load_manifest(file: Path) -> dict:
 
 def turns_of(file: Path, name: str) -> list[str]:
     """What is said in a row of a training file in LLaVA's format, a line each turn; of another format nothing."""
-    if file.suffix != ".json" or not file.is_file():
+    data = file.read_bytes() if file.is_file() else b""
+    if not re.match(rb"\[\s*\{", data):  # another format
         return []
-    records = json.loads(file.read_text(encoding="utf-8"))
+    records = json.loads(data)
     found = next((record for record in records if str(record.get("id")) == name), {})
     return [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])]
 
