@@ -272,7 +272,7 @@ def gpu_finding(params: Params, wanted: float) -> Finding:
     fits = wanted <= 0.85 * memory
     text = (
         f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory / _GB:.0f} GB, "
-        f"about {wanted / _GB:.0f} GB needed"
+        f"about {wanted / _GB:.0f} GB needed, and 15% to spare"
     )
     return Finding(
         "GPU",
@@ -291,7 +291,7 @@ def host_finding(wanted: float) -> Finding:
     """Whether the machine has the memory that the largest stage takes with all its processes."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     fits = wanted <= 0.85 * memory
-    text = f"{memory / _GB:.0f} GB, about {wanted / _GB:.0f} GB needed"
+    text = f"{memory / _GB:.0f} GB, about {wanted / _GB:.0f} GB needed, and 15% to spare"
     return Finding(
         "memory of the host",
         fits,
