@@ -1,8 +1,8 @@
 """score ARM: every adapter on lmms-eval's own tasks, sample by sample; the arm's small results go to reports/arms, in
 git.
 
-First all questions are asked, part by part: a stage that was killed asks only what is missing. Then lmms-eval scores
-each seed's answers.
+First all questions are put into batches, once for all seeds and processes. Then they are asked, part by part: a stage
+that was killed asks only what is missing. Then lmms-eval scores each seed's answers.
 """
 
 from __future__ import annotations
@@ -32,45 +32,48 @@ from cadc.evaluation.results import save_results
 from cadc.model.load import load_adapter, load_base, load_processor, merged, release
 
 if TYPE_CHECKING:  # lmms-eval takes 20 seconds to import
-    from cadc.evaluation.adapter import Question
+    from cadc.evaluation.adapter import ChatModel, Question
     from cadc.evaluation.asking import Part
     from cadc.evaluation.benchmarks import Benchmarks
 
 VARIANT = Variant.asked("arms")
 ADAPTERS = artifacts.ADAPTERS / VARIANT.name
-#: For the processes of this stage: where the benchmarks' tables lie, and the answers of each seed.
+#: For the processes of this stage: where the benchmarks' tables lie, the questions' batches, the answers of each seed.
 PLAN = artifacts.SCRATCH / "score_plans" / f"{VARIANT.name}.json"
 _open = ExitStack()  # the judge stands as long as the process: lmms-eval keeps its address
 atexit.register(_open.close)  # while its thread still runs
 
 
-def tasks_of(params: Params, tables: Path, blank: bool = False) -> Benchmarks:
-    """The tasks, their data laid out under `tables` once for all processes. `blank`: with blank pictures."""
-    from cadc.evaluation.benchmarks import BLANK, SHOWN, load_tasks
+def tasks_of(params: Params, tables: Path) -> Benchmarks:
+    """The tasks, their data laid out under `tables` once for all processes."""
+    from cadc.evaluation.benchmarks import SHOWN, load_tasks
 
     root, evaluate = artifacts.BENCHMARKS / params.evaluate.split, params.evaluate
-    judged, picture = evaluate.judge.url is not None, (BLANK if blank else SHOWN)[params.model.pictures]
-    return load_tasks(root, evaluate.tasks, judged, picture, tables)
+    return load_tasks(root, evaluate.tasks, evaluate.judge.url is not None, SHOWN[params.model.pictures], tables)
 
 
 @cache
-def questions(tables: Path, blank: bool = False) -> list[Question]:
+def questions(tables: Path) -> list[Question]:
     """All questions of a cell. Processes that part from this one have them already."""
     from cadc.evaluation.adapter import questions_of
 
-    return questions_of(tasks_of(load_params(VARIANT), tables, blank).tasks)
+    return questions_of(tasks_of(load_params(VARIANT), tables).tasks)
+
+
+def chat_of(params: Params) -> ChatModel:
+    """The interface that asks a model, without one."""
+    from cadc.evaluation.adapter import ChatModel
+
+    return ChatModel(load_processor(params.model), params.evaluate.batch_size, params.evaluate.max_new_tokens)
 
 
 def asking() -> shards.Task:
     """The answers to one part of the questions, as answers.parquet in a folder."""
     torch.set_num_threads(1)
-    params = load_params(VARIANT)
-    from cadc.evaluation.adapter import ChatModel
+    params, plan = load_params(VARIANT), artifacts.read_json(PLAN)
     from cadc.evaluation.asking import ask
 
-    tables = Path(artifacts.read_json(PLAN)["tables"])
-    asked, sizes = questions(tables), questions(tables, blank=True)
-    chat = ChatModel(load_processor(params.model), params.evaluate.batch_size, params.evaluate.max_new_tokens)
+    asked, chat = questions(Path(plan["tables"])), chat_of(params)
     held = []  # the seed whose adapter the model has
 
     def answer(part: Part, folder: Path) -> None:
@@ -79,7 +82,7 @@ def asking() -> shards.Task:
             release()
             tuned = load_adapter(load_base(params.model), ADAPTERS / artifacts.run_name(part.seed))
             chat.model, held[:] = merged(tuned) if params.evaluate.merge_adapter else tuned, [part.seed]
-        pq.write_table(ask(chat, asked, sizes, part), folder / "answers.parquet")
+        pq.write_table(ask(chat, asked, plan["batches"], part), folder / "answers.parquet")
 
     return answer
 
@@ -117,19 +120,22 @@ def main(params: Params) -> int:
     adapters = {seed: shards.digest(ADAPTERS / artifacts.run_name(seed)) for seed in seeds}
     common = shards.digest(asked, params.model.model_dump(), data, *params.model.sources)
     inputs = {seed: [common, evaluate.judge.model_dump(), adapters[seed]] for seed in seeds}
-    from cadc.evaluation.asking import parts  # once, before processes part
+    from cadc.evaluation.asking import batches_of, parts  # once, before processes part
 
     tables = artifacts.SCRATCH / "score_tables" / data
-    n_questions = len(questions(tables, blank=True))
+    n_questions = len(questions(tables))
     todo = shards.kept(scoring, inputs, "score").todo()
     cut = {
         part: [common, adapters[seed], list(part)[1:]]
         for seed in seeds
         for part in parts(seed, n_questions, evaluate.shard_questions)
     }
-    if launch.rank() == 0:
-        artifacts.write_json(PLAN, {"tables": str(tables)})
     missing = {part: own for part, own in cut.items() if part.seed in todo}
+    if launch.rank() == 0:
+        torch.set_num_threads(1)  # threads do not survive where processes part
+        asks = shards.kept(asking, missing, "score_parts").todo()
+        batches = batches_of(chat_of(params), questions(tables)) if asks else []
+        artifacts.write_json(PLAN, {"tables": str(tables), "batches": batches})
     asked_parts = shards.run_kept(asking, missing, "score_parts", f"ask {VARIANT.name}")
     answers = {seed: [str(folder) for part, folder in asked_parts.items() if part.seed == seed] for seed in todo}
     artifacts.write_json(PLAN, {"tables": str(tables), "answers": answers})

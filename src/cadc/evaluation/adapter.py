@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
 from cadc.data.pictures import Rule, Size
+from cadc.evaluation.benchmarks import blank_pictures
 from cadc.evaluation.questions import shown
 from cadc.model.counting import Counting
 from cadc.model.encode import KEPT_BYTES, bytes_of, picture_rule, prompt
@@ -97,9 +98,7 @@ class ChatModel(Words):
 
     def batches(self, portion: Sequence[Question]) -> list[list[int]]:
         """The batches of one portion: places in it. Those of one batch may have answers of one length, and prompts of
-        similar ones; so batches hang on the questions alone, whoever asks which of them.
-
-        Questions whose `docs` have blank pictures of the right sizes do as well: no picture is decoded for them.
+        similar ones; so batches hang on the questions alone, whoever asks which of them. No picture is decoded.
         """
         limits = [self._limit(question) for question in portion]
         made = []
@@ -139,7 +138,8 @@ class ChatModel(Words):
     def _length(self, question: Question) -> int:
         key = (question.task, question.doc)
         if key not in self._lengths:
-            text, images = question.shown(picture_rule(self.processor))
+            with blank_pictures():
+                text, images = question.shown(picture_rule(self.processor))
             sizes = [Size(*image.size) for image in images]
             self._lengths[key] = len(prompt(self._counting, text, sizes)["input_ids"])
         return self._lengths[key]

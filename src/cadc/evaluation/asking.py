@@ -1,7 +1,7 @@
 """The questions of a cell in parts: each is asked once, by whoever gets it, and kept until the cell is scored.
 
-Batches are put together from all questions of a portion, by limit and length. A part is a stretch of these batches. So
-neither the number of parts nor who asks them changes a batch, and with it an answer.
+Batches are put together from all questions of a portion, by limit and length, once for all seeds and workers. A part is
+a stretch of these batches. So neither the number of parts nor who asks them changes a batch, and with it an answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc.compute import console
-from cadc.evaluation.adapter import PORTION, ChatModel, Question
+from cadc.evaluation.adapter import PORTION, ChatModel, Question, portions
 
 ANSWERS = pa.schema([("task", pa.string()), ("doc", pa.int32()), ("answer", pa.string())])
 
@@ -39,12 +39,15 @@ def parts(seed: int, n_questions: int, size: int) -> list[Part]:
     return made
 
 
-def ask(chat: ChatModel, questions: Sequence[Question], blank: Sequence[Question], part: Part) -> pa.Table:
-    """The answers of `chat`'s model to one part of `questions`, as ANSWERS. `blank`: the same questions about blank
-    pictures of the same sizes, for batches are made before pictures are decoded."""
-    own = questions[part.start : part.stop]
-    batches = chat.batches(blank[part.start : part.stop])
-    mine = batches[len(batches) * part.number // part.of : len(batches) * (part.number + 1) // part.of]
+def batches_of(chat: ChatModel, questions: Sequence[Question]) -> list[list[list[int]]]:
+    """The batches of each portion of `questions`: places in it."""
+    return [chat.batches(portion) for portion in portions(questions)]
+
+
+def ask(chat: ChatModel, questions: Sequence[Question], batches: list[list[list[int]]], part: Part) -> pa.Table:
+    """The answers of `chat`'s model to one part of `questions`, whose `batches_of` are `batches`, as ANSWERS."""
+    own, made = questions[part.start : part.stop], batches[part.start // PORTION]
+    mine = made[len(made) * part.number // part.of : len(made) * (part.number + 1) // part.of]
     rows = []
     for at in console.track(mine, f"ask of seed {part.seed}"):
         batch = [own[i] for i in at]

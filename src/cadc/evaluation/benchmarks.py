@@ -6,7 +6,9 @@ import os
 import shutil
 import tempfile
 from argparse import Namespace
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +30,7 @@ class ShownImage(datasets.Image):
     rule = "upright"
 
     def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
-        return open_image(value, self.rule)
+        return open_image(value, self.rule) if _decoding.get() else Image.new("RGB", shown_size(value, self.rule))
 
 
 class StoredImage(ShownImage):
@@ -37,22 +39,19 @@ class StoredImage(ShownImage):
     rule = "llava"
 
 
-class BlankImage(ShownImage):
-    """The same as `ShownImage`, but blank: no pixel is decoded where their number alone matters."""
-
-    def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
-        return Image.new("RGB", shown_size(value, self.rule))
-
-
-class BlankStoredImage(BlankImage):
-    """The same where `model.pictures` is `llava`."""
-
-    rule = "llava"
-
-
 #: By `model.pictures`.
 SHOWN = {"upright": ShownImage, "llava": StoredImage}
-BLANK = {"upright": BlankImage, "llava": BlankStoredImage}
+_decoding = ContextVar("decoding", default=True)
+
+
+@contextmanager
+def blank_pictures() -> Iterator[None]:
+    """Meanwhile all pictures are blank, and of the right sizes: where nothing else matters, no pixel is decoded."""
+    before = _decoding.set(False)
+    try:
+        yield
+    finally:
+        _decoding.reset(before)
 
 
 class MirrorTask(ConfigurableMessagesTask):

@@ -11,7 +11,7 @@ from cadc.config.errors import InputError
 from cadc.data.pictures import Rule, Size, open_image
 from cadc.data.pixels import upright_rgb
 from cadc.data.wording import question_alone
-from cadc.evaluation.benchmarks import BLANK, load_tasks
+from cadc.evaluation.benchmarks import SHOWN, blank_pictures, load_tasks
 from cadc.evaluation.catalogue import needs
 
 if TYPE_CHECKING:  # whoever scores does without what it takes to read a pool
@@ -46,15 +46,16 @@ def too_long(fit: Fit, root: Path, name: str, judged: bool) -> list[str]:
 
     No picture is decoded. Raises InputError as `load_tasks` and `shown` do, and where a processor refuses a picture.
     """
-    (task,) = load_tasks(root, [name], judged, BLANK[fit.picture_rule]).tasks
     place, found = f"{needs(name)[0].folder(root)}: {name}", []
-    for number, doc in enumerate(task.eval_docs):
-        text, images = shown(name, number, task.doc_to_messages(doc), fit.picture_rule)
-        known = next((doc[column] for column in _NAMES if column in doc), number)
-        try:
-            length = fit.asked(text, [Size(*image.size) for image in images])
-        except ValueError as error:
-            raise InputError(f"{place}, row {known}: {error}") from None
-        if length > fit.max_length:
-            found.append(f"{place}, row {known}: {length} tokens")
+    with blank_pictures():  # while it is loaded, too: some tasks look at every row then
+        (task,) = load_tasks(root, [name], judged, SHOWN[fit.picture_rule]).tasks
+        for number, doc in enumerate(task.eval_docs):
+            text, images = shown(name, number, task.doc_to_messages(doc), fit.picture_rule)
+            known = next((doc[column] for column in _NAMES if column in doc), number)
+            try:
+                length = fit.asked(text, [Size(*image.size) for image in images])
+            except ValueError as error:
+                raise InputError(f"{place}, row {known}: {error}") from None
+            if length > fit.max_length:
+                found.append(f"{place}, row {known}: {length} tokens")
     return found
