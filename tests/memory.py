@@ -59,6 +59,17 @@ def text_rows(n_rows: int, length: int) -> list[dict]:
     return rows
 
 
+def picture_rows(config: PretrainedConfig, n_rows: int, length: int) -> list[dict]:
+    """`text_rows` behind a picture of random pixels, as LLaVA-1.5 has them: a token a patch."""
+    vision, rows = config.vision_config, text_rows(n_rows, length)
+    n_tokens = (vision.image_size // vision.patch_size) ** 2
+    for row in rows:
+        row["input_ids"] = torch.cat([torch.full((n_tokens,), config.image_token_id), row["input_ids"]])
+        row["labels"] = torch.cat([torch.full((n_tokens,), -100), row["labels"]])
+        row["pixel_values"] = torch.randn(1, 3, vision.image_size, vision.image_size)
+    return rows
+
+
 def held(model: PeftModel, run: Callable[[], object]) -> int:
     """Bytes that `run`, a forward and backward pass of `model`, holds where its backward pass begins.
 

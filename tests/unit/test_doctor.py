@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
 from memory import MODELS
 from omegaconf import OmegaConf
 from PIL import Image
@@ -14,8 +16,8 @@ from cadc.compose.files import composed
 from cadc.config.arms import Arm
 from cadc.config.errors import InputError
 from cadc.config.params import checked
-from cadc.doctor import checks
-from cadc.doctor.estimate import Load, row_flops, works
+from cadc.doctor import checks, machine
+from cadc.doctor.estimate import Load, Work, row_flops, works
 from cadc.doctor.published import size_of
 
 
@@ -154,14 +156,30 @@ def test_only_stages_of_several_parts_take_several_gpus():
     assert made["proxy"].processes(8) == 3 and made["prepare"].processes(8) == 1
     assert made["attribute"].seconds(1e12, 8) == made["attribute"].flops / 2e12
     assert made["proxy"].seconds(1e12, 2) == pytest.approx(made["proxy"].flops * 2 / 3 / 1e12)  # two, then one
-    assert made["proxy"].host > 2e9 and checks.host_finding(1e15).there is False and checks.host_finding(1).there
+    assert made["proxy"].host > 2e9 and machine.host_finding(1e15).there is False and machine.host_finding(1).there
 
 
-@pytest.mark.parametrize("profile", [name for name in MODELS] + ["llava-1.5-13b"])
+@pytest.mark.parametrize("profile", [*MODELS, "llava-1.5-13b", "own"])
 def test_every_profile_s_gradients_fit_its_card_with_15_percent_to_spare(profile):
-    made = by_stage(f"profile={profile}", "data=llava-665k")
+    path = ["model.path=Qwen/Qwen2-VL-7B-Instruct"] if profile == "own" else []
+    made = by_stage(f"profile={profile}", "data=llava-665k", *path)
     for stage in ("attribute", "capture", "proxy", "finetune@random", "score@random"):
         assert made[stage].memory <= 0.85 * 80e9, stage
+
+
+def test_a_gpu_that_is_too_small_is_told_by_which_stage_and_what_to_lower(monkeypatch):
+    params = params_of("profile=own", "model.path=Qwen/Qwen2-VL-7B-Instruct")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda i: "A card")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda i: SimpleNamespace(total_memory=24e9))
+    found = machine.gpu_finding(params, Work("finetune@full", 1, 1, memory=21e9))
+    text = "2 x A card, 24 GB, about 21 GB needed (by finetune@full), and 15% to spare; lower finetune.micro_batch"
+    assert not found.there and found.text.startswith(text)
+    found = machine.gpu_finding(params, Work("attribute", 1, 1, memory=21e9))
+    assert found.text.endswith("(by attribute), and 15% to spare; lower capture.batch_tokens")
+    found = machine.gpu_finding(params, Work("score@full", 1, 1, memory=20e9))
+    assert found.there and found.text.endswith("15% to spare")
 
 
 def test_every_stage_that_takes_time_is_estimated_and_no_other():

@@ -3,14 +3,14 @@ figures are held to it."""
 
 import pytest
 import torch
-from memory import MODELS, built, held, narrow, text_rows
+from memory import MODELS, built, held, narrow, picture_rows, text_rows
 from test_doctor import params_of
 from test_gradients import CPU, snapshot
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from cadc.doctor.estimate import row_flops
-from cadc.doctor.memory import gradient_bytes, training_bytes
+from cadc.doctor.memory import gradient_bytes, training_bytes, whole_bytes
 from cadc.doctor.published import Picture, laid_out
 from cadc.gradients.adamw import Direction
 from cadc.gradients.per_sample import PerSampleGradients
@@ -69,6 +69,22 @@ def test_the_doctor_s_bytes_are_those_that_are_measured(profile, dropout):
     model, batch = built(config, lora, torch.float32).train(), collate(text_rows(N_ROWS, LENGTH), 0)
     expected = tokens * training_bytes(size, 4, LENGTH, checkpointing=False, a_mask=4)
     assert expected == pytest.approx(held(model, lambda: a_step(model, batch)), rel=0.2)
+
+
+def test_the_doctor_s_bytes_of_a_connector_that_is_trained_whole_are_those_that_are_measured():
+    """Beside one decoder layer, of whose states they are a quarter."""
+    config, lora = narrow("llava-1.5-7b", 1), lora_of("llava-1.5-7b")
+    config.image_token_id = 9
+    size, rows = laid_out(config, lora, Picture(576, 576, 3 * 336**2)), picture_rows(config, N_ROWS, 40)
+    tokens, length, of_pictures = N_ROWS * (576 + 40), 576 + 40, whole_bytes(size, 4, N_ROWS)
+    model = built(config, lora, torch.float32)
+    with PerSampleGradients(model) as gradients:
+        made = held(model, lambda: gradients(collate(rows, 0), lambda name, rows: None))
+    assert tokens * gradient_bytes(size, 4, length) + of_pictures == pytest.approx(made, rel=0.1)
+    assert tokens * gradient_bytes(size, 4, length) < 0.8 * made
+    made = held(model.train(), lambda: a_step(model, collate(rows, 0)))
+    expected = tokens * training_bytes(size, 4, length, checkpointing=False, a_mask=4) + of_pictures
+    assert expected == pytest.approx(made, rel=0.1)
 
 
 def test_the_doctor_s_bytes_in_16_bits_are_those_that_are_measured():

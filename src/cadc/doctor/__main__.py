@@ -21,7 +21,7 @@ from cadc.config.arms import Arm
 from cadc.config.errors import InputError
 from cadc.config.params import Params, checked
 from cadc.config.targets import is_file
-from cadc.doctor import checks, own_model
+from cadc.doctor import checks, machine, own_model
 from cadc.doctor.estimate import CORE, PEAK, REFERENCE, SUSTAINED, Load, Work, works
 from cadc.doctor.published import Size
 from cadc.evaluation.aims import aims, check_targets
@@ -168,13 +168,13 @@ def main(overrides: list[str]) -> int:
             *(own_model.word_findings(params, texts) if texts else ()),
         ],
         "This machine": [
-            *checks.package_findings(params),
+            *machine.package_findings(params),
             *checks.key_findings(params, arms),
             *(
                 [
-                    checks.disk_finding(sum(work.disk for work in made)),
-                    checks.gpu_finding(params, max(work.memory for work in made)),
-                    checks.host_finding(host_of(made, speed(params)[1])),
+                    machine.disk_finding(sum(work.disk for work in made)),
+                    machine.gpu_finding(params, max(made, key=lambda work: work.memory)),
+                    machine.host_finding(host_of(made, speed(params)[1])),
                 ]
                 if made
                 else []

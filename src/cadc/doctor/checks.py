@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from huggingface_hub import try_to_load_from_cache
 
 from cadc.config.arms import Arm
@@ -196,21 +194,6 @@ def processor_findings(params: Params) -> list[Finding]:
     return [Finding("processor", True, class_name(processor))]
 
 
-def package_findings(params: Params) -> list[Finding]:
-    """What the profile imports beyond the lock."""
-    found = []
-    if params.model.attention == "flash_attention_2":
-        there = importlib.util.find_spec("flash_attn") is not None
-        found.append(
-            Finding(
-                "package flash-attn",
-                there,
-                "installed" if there else ".uv/bin/uv pip install flash-attn, or -S model.attention=sdpa",
-            )
-        )
-    return found
-
-
 def key_findings(params: Params, arms: dict[str, Arm]) -> list[Finding]:
     """Keys, from the environment alone; their values are never shown."""
     asked = {
@@ -241,59 +224,3 @@ def key_findings(params: Params, arms: dict[str, Arm]) -> list[Finding]:
             )
         )
     return found
-
-
-def disk_finding(wanted: float) -> Finding:
-    """Whether this disk holds what the run will leave."""
-    free = shutil.disk_usage(".").free
-    return Finding(
-        "disk",
-        free > wanted,
-        f"{free / _GB:,.0f} GB free, about {wanted / _GB:,.0f} GB needed"
-        + ("" if free > wanted else "; link artifacts/ and .dvc/cache elsewhere"),
-    )
-
-
-def gpu_finding(params: Params, wanted: float) -> Finding:
-    """Whether a GPU is there, and holds what the largest stage wants with 15% to spare; a model in float32 may go
-    without."""
-    if not torch.cuda.is_available():
-        return Finding(
-            "GPU",
-            params.model.dtype == "float32",
-            "none"
-            + (
-                "; the CPU will do"
-                if params.model.dtype == "float32"
-                else f", about {wanted / _GB:.0f} GB of its memory needed"
-            ),
-        )
-    memory = min(torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count()))
-    fits = wanted <= 0.85 * memory
-    text = (
-        f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory / _GB:.0f} GB, "
-        f"about {wanted / _GB:.0f} GB needed, and 15% to spare"
-    )
-    return Finding(
-        "GPU",
-        fits,
-        text
-        + (
-            ""
-            if fits
-            else "; lower capture.batch_tokens for gradients, finetune.micro_batch and proxy.micro_batch "
-            "or set model.gradient_checkpointing for training, evaluate.batch_size for answers"
-        ),
-    )
-
-
-def host_finding(wanted: float) -> Finding:
-    """Whether the machine has the memory that the largest stage takes with all its processes."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    fits = wanted <= 0.85 * memory
-    text = f"{memory / _GB:.0f} GB, about {wanted / _GB:.0f} GB needed, and 15% to spare"
-    return Finding(
-        "memory of the host",
-        fits,
-        text + ("" if fits else "; set CADC_WORKERS to fewer processes, CADC_LOADERS to fewer loaders of each"),
-    )

@@ -5,9 +5,8 @@ What a decoder layer saves for its backward pass where its base is frozen, a tok
 keys and values (these repeated for every head where a batch is padded) and the output of attention, with a row of its
 mask; gate, activated gate and up of the MLP. LoRA adds what its layers read: A a copy for each layer in training, which
 runs under autocast, and one for layers that read the same in gradients of single rows; B its 32-bit input of rank's
-width. With dropout each of LoRA's layers has a copy of its own, and a mask. The connector's states are left out: where
-it is trained whole and the decoder's layers are checkpointed, some 5% of LLaVA-1.5-7B's (by hand: 18 to 45 kB a picture
-token, beside 0.5 MB).
+width. With dropout each of LoRA's layers has a copy of its own, and a mask. A connector that is trained whole saves
+what its layers read and give of every token of a picture, checkpointed or not.
 """
 
 from __future__ import annotations
@@ -62,6 +61,11 @@ def _passing(size: Size) -> float:
     return _PASSING * (size.inner + size.width)
 
 
+def whole_bytes(size: Size, a: int, rows: float) -> float:
+    """Bytes that layers trained whole, a connector's, save of the pictures of `rows` rows."""
+    return rows * size.picture.tokens * a * size.whole
+
+
 def _pictures(size: Size, a: int, rows: float) -> float:
     """Bytes of a batch's pixels, as they come and in the model's precision, picked and not."""
     return rows * size.picture.pixels * (4 + 2 * a)
@@ -78,6 +82,7 @@ def gradient_memory(size: Size, a: int, tokens: float, length: float) -> float:
     rows, a_row = max(1.0, tokens / length), 4 * size.largest
     weights = size.parameters * a + 16 * size.lora  # what is trained, the sketch's signs, two moments
     states = tokens * (gradient_bytes(size, a, length) + _passing(size) + _LOGITS * size.vocabulary)
+    states += whole_bytes(size, a, rows)
     of_rows = _ROW_COPIES * max(a_row, min(GRADIENT_BYTES, a_row * tokens / _SHORT))
     return weights + _pictures(size, a, rows) + max(states, _tower(size, a, rows)) + of_rows
 
@@ -87,7 +92,7 @@ def training_memory(size: Size, a: int, tokens: float, length: float, learnt: fl
     with gradient and AdamW's state."""
     rows = max(1.0, tokens / length)
     a_token = training_bytes(size, a, length, checkpointing) + _passing(size) + learnt * _LOGITS * size.vocabulary
-    states = tokens * a_token
+    states = tokens * a_token + whole_bytes(size, a, rows)
     return size.parameters * a + 16 * size.lora + _pictures(size, a, rows) + max(states, _tower(size, a, rows))
 
 

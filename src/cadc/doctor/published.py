@@ -107,7 +107,8 @@ class Size:
     lora: of LoRA and layers trained whole, of which in_tower are on the tower; full: those that `finetune.full` names.
     width, inner (of the MLP), heads (width of all queries), layers
     and vocabulary of its language model; tower_width, tower_layers; adapted: names of modules with LoRA, numbers left
-    out; largest: elements of the largest parameter of `lora`; dropout: whether LoRA has some in training.
+    out; largest: elements of the largest parameter of `lora`; dropout: whether LoRA has some in training;
+    whole: numbers that layers trained whole, a connector's, read and give of a picture's token.
     """
 
     parameters: int
@@ -128,6 +129,7 @@ class Size:
     adapted: frozenset[str]
     full: int = 0
     dropout: bool = False
+    whole: int = 0
 
 
 def config_of(path: str) -> PretrainedConfig | None:
@@ -187,6 +189,8 @@ def laid_out(config: PretrainedConfig, lora: Lora, picture: Picture, path: str =
     adapters, text, vision = trainable(model), config.get_text_config(), config.vision_config
     own = {name: p.numel() for name, p in model.named_parameters() if "lora_" not in name and not is_whole(name)}
     tied = base.get_output_embeddings().weight is base.get_input_embeddings().weight
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)}
+    whole = [layer for name, layer in layers.items() if is_whole(f"{name}.weight")]
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     return Size(
         parameters=sum(own.values()),
@@ -209,6 +213,7 @@ def laid_out(config: PretrainedConfig, lora: Lora, picture: Picture, path: str =
         ),
         full=n_full,
         dropout=lora.dropout > 0,
+        whole=sum(layer.in_features + layer.out_features for layer in whole),
     )
 
 
