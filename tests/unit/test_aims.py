@@ -6,8 +6,8 @@ from omegaconf import OmegaConf
 from cadc.compose.files import composed, files
 from cadc.config.errors import InputError
 from cadc.config.params import checked
-from cadc.doctor.__main__ import probed
 from cadc.doctor.checks import benchmark_findings
+from cadc.doctor.examine import probed
 from cadc.evaluation.aims import AIMS, SPLITS, aims, check_targets, same_rows
 from cadc.evaluation.catalogue import TASKS, needs
 

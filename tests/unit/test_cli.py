@@ -134,7 +134,7 @@ def test_nothing_that_is_read_is_written_over(data, tmp_path):
         curate.run(given(empty, tmp_path))
 
 
-def test_a_data_set_is_entered_beside_those_that_are_there(data, tmp_path):
+def test_a_data_set_is_entered_beside_those_that_are_there(data, tmp_path, capsys):
     export = tmp_path / "work/artifacts/export/random/s0"
     (export / "llama_factory").mkdir(parents=True)
     write_json(export / "manifest.json", {"different_rows": 0, "pool": {"rows": 40}, "by_source": {}})
@@ -144,7 +144,11 @@ def test_a_data_set_is_entered_beside_those_that_are_there(data, tmp_path):
     theirs = tmp_path / "out/dataset_info.json"
     theirs.parent.mkdir()
     write_json(theirs, {"theirs": {"file_name": "theirs.json"}})
-    curate.deliver(given(data, tmp_path, "--method", "random", "--format", "llama_factory"))
+    for name, seconds in (("pool", 3), ("export@random", 4), ("proxy@default", 50)):
+        write_json(tmp_path / f"work/artifacts/costs/{name}.json", {"cpu_seconds": seconds})
+    asked = given(data, tmp_path, "--method", "random", "--format", "llama_factory")
+    curate.deliver(asked, ["prepare", "pool", "export@random"])
+    assert "Its 3 stages took 7 CPU seconds" in capsys.readouterr().out  # not what another method took
     files = {"theirs": {"file_name": "theirs.json"}, "random_s0": {"file_name": "subset.json"}}
     assert json.loads(theirs.read_text()) == files
 
@@ -178,6 +182,17 @@ def test_rows_are_chosen_written_compared_and_explained(data, tmp_path, capfd):
     assert run_curate(data, tmp_path, "--dry-run")[0] == 0
     said = capfd.readouterr().out
     assert "  prepare\n  pool\n" in said and "export@random" in said and "score" not in said
+
+
+def test_nothing_is_run_where_something_is_missing(data, tmp_path, capfd):
+    asked = ["curate", str(data), "--images", str(data.parent / "images"), "--model", "nobody/nothing", "--budget"]
+    asked += ["10%", "--method", "random", "--out", str(tmp_path / "a.json"), "--work", str(tmp_path / "work")]
+    assert main(asked) == 1
+    said = capfd.readouterr().err
+    assert "model: hf download nobody/nothing\n" in said and said.endswith(
+        "missing: model, tower. What to do stands above.\n"
+    )
+    assert not (tmp_path / "work/dvc.lock").exists() and not (tmp_path / "work/artifacts").exists()
 
 
 def test_two_selections_are_compared(tmp_path, capsys):
@@ -248,5 +263,10 @@ def test_an_installed_package_lays_out_the_same_project(data, tmp_path):
     ran = subprocess.run([tmp_path / "venv/bin/cadc", *asked], cwd=tmp_path / "empty", capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert "export@random" in ran.stdout
+    asked = [tmp_path / "venv/bin/cadc", "doctor", "data=folder", "data.path=../mine"]
+    (tmp_path / "mine").mkdir()
+    ran = subprocess.run(asked, cwd=tmp_path / "empty", capture_output=True, text=True)
+    assert ran.returncode == 1 and not ran.stderr, ran.stderr
+    assert f"{tmp_path}/mine" in ran.stdout and "ok       model: models/mini" in ran.stdout
     here = project.ROOT / "src/cadc/selectors/random.py"
     assert (tmp_path / "empty/cadc-work/src/cadc/selectors/random.py").read_bytes() == here.read_bytes()

@@ -9,10 +9,13 @@ cadc doctor profile=NAME data=NAME        what a run of the whole pipeline misse
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
 from cadc.cli import curate, selections
+from cadc.cli.project import ROOT
+from cadc.compose.files import CONF
 from cadc.config.errors import InputError
 
 
@@ -50,14 +53,27 @@ def parser() -> argparse.ArgumentParser:
     return command
 
 
+def examine(overrides: list[str]) -> int:
+    """`cadc doctor`: in a clone or a project by its conf/, elsewhere by this package's."""
+    from cadc.doctor.__main__ import main as doctor  # it imports torch
+
+    if CONF.is_dir():
+        return doctor(overrides)
+    pairs = [(key, value) for key, _, value in (override.partition("=") for override in overrides)]
+    paths = [
+        curate.quoted(key, str(Path(value).resolve())) if "." in key and Path(value).exists() else f"{key}={value}"
+        for key, value in pairs
+    ]
+    with contextlib.chdir(ROOT):  # where models/mini lies
+        return doctor(paths)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status."""
     given, others = parser().parse_known_args(arguments)
     try:
         if given.command == "doctor":
-            from cadc.doctor.__main__ import main as doctor  # it imports torch
-
-            return doctor(others)
+            return examine(others)
         if others:
             parser().error(f"unknown: {' '.join(others)}")
         if given.command == "curate":

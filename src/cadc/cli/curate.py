@@ -13,8 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
+from omegaconf import OmegaConf
+
 from cadc.artifacts import read_json, run_name, write_json
 from cadc.cli.project import ROOT, lay_out, params_of
+from cadc.compose.files import composed
 from cadc.config.arms import Arm
 from cadc.config.budgets import n_selected
 from cadc.config.errors import InputError
@@ -128,9 +131,10 @@ def dvc(work: Path, *arguments: str, **how) -> subprocess.CompletedProcess:
 
 
 def stages_before(work: Path, stage: str) -> list[str]:
-    """A stage and all that it is made from, in the order of the work."""
+    """A stage and all that it is made from, in the order of the work, by their names alone."""
     graph = dvc(work, "dag", "--dot", stage, check=True, capture_output=True, text=True).stdout
-    return [line.strip('";') for line in graph.splitlines() if line.startswith('"') and "->" not in line]
+    names = [line.strip('";') for line in graph.splitlines() if line.startswith('"') and "->" not in line]
+    return [name.rpartition(":")[2] for name in names]
 
 
 def run(given: argparse.Namespace) -> int:
@@ -146,35 +150,40 @@ def run(given: argparse.Namespace) -> int:
     for_targets(params, given)
     lay_out(given.work, params)
     stage = f"pipelines/export/dvc.yaml:export@{given.method}"
+    stages = stages_before(given.work, stage)
+    with contextlib.chdir(given.work):  # where models/mini lies
+        look(params, given, stages)
     if given.dry_run:
-        with contextlib.chdir(given.work):  # where models/mini lies
-            estimate(params, given.method)
         print(f"\n{given.data}: {n_rows} rows. Stages in {given.work}, of which those made already are skipped:")
-        print("\n".join(f"  {name}" for name in stages_before(given.work, stage)))
+        print("\n".join(f"  {name}" for name in stages))
         return 0
     if status := dvc(given.work, "repro", stage).returncode:
         print(f"cadc curate: not finished. The same command goes on from {given.work}.", file=sys.stderr)
         return status
-    deliver(given)
+    deliver(given, stages)
     return 0
 
 
-def estimate(params: dict, method: str) -> None:
-    """Print what the stages behind an export will take, where the model's shapes are known."""
-    from cadc.doctor import checks, own_model  # they import torch
-    from cadc.doctor.__main__ import load_of, show_works
-    from cadc.doctor.estimate import works
+def look(params: dict, given: argparse.Namespace, stages: list[str]) -> None:
+    """Print what these stages lack, and with `--dry-run` all that was looked at and what they will take. Raises
+    InputError where something is missing without which they end; what this machine is short of is said alone."""
+    offline = os.environ.get("HF_HUB_OFFLINE")
+    os.environ["HF_HUB_OFFLINE"] = "1"  # read as they are imported; what is not on this machine is missing
+    from cadc.doctor.examine import MACHINE, examined  # they import torch
+    from cadc.doctor.show import show
 
-    made, arm = checked(params, "--set"), params["arms"][method]
-    size, _ = own_model.layer_findings(made.model, made.finetune.full)
-    if size is None:
-        print(f"No estimate: {made.model.path} is neither on this machine nor a model whose shapes are known here.")
-        return
-    load, _ = load_of(made, size, checks.annotations_of(made.data))
-    stages = works(made, {method: Arm.model_validate(arm)}, size, load)
-    needed = {"finetune": arm["rows"] == "adapters", "score": False}
-    needed |= dict.fromkeys(("proxy", "capture", "attribute"), bool(params["proxies"]))
-    show_works([work for work in stages if needed.get(work.stage.partition("@")[0], True)], made)
+    os.environ.pop("HF_HUB_OFFLINE") if offline is None else os.environ.__setitem__("HF_HUB_OFFLINE", offline)
+    made, arms = checked(params, "--set"), {given.method: Arm.model_validate(params["arms"][given.method])}
+    mini = checked(OmegaConf.to_container(composed(["profile=mini"], ROOT / "conf")), "conf")
+    unscored = made.model_copy(update={"evaluate": made.evaluate.model_copy(update={"tasks": []})})
+    found = examined(unscored, arms, mini, stages)
+    if given.dry_run:
+        show(found, made)
+    else:
+        for one in found.missing():
+            print(f"{one.what}: {one.text}", file=sys.stderr)
+    if missing := [one.what for one in found.missing(but=MACHINE)]:
+        raise InputError(f"nothing is run, for this is missing: {', '.join(missing)}. What to do stands above.")
 
 
 def made_by() -> dict[str, str]:
@@ -187,8 +196,8 @@ def made_by() -> dict[str, str]:
         return {}
 
 
-def deliver(given: argparse.Namespace) -> None:
-    """Copy the export out, and say what it is."""
+def deliver(given: argparse.Namespace, stages: list[str]) -> None:
+    """Copy the export that these stages made out, and say what it is."""
     export = given.work / "artifacts/export" / given.method / run_name(given.seed)
     manifest = read_json(export / "manifest.json")
     given.out.parent.mkdir(parents=True, exist_ok=True)
@@ -204,12 +213,13 @@ def deliver(given: argparse.Namespace) -> None:
         entry = {name: {**one, "file_name": given.out.name} for name, one in info.items()}
         path = given.out.with_name("dataset_info.json")
         write_json(path, (read_json(path) if path.is_file() else {}) | entry)  # others' entries stay
-    costs = [read_json(path) for path in sorted((given.work / "artifacts/costs").glob("*.json"))]
-    spent = sum(cost.get("cpu_seconds", 0) for cost in costs)
+    costs = [given.work / f"artifacts/costs/{stage}.json" for stage in stages]
+    spent = sum(read_json(path).get("cpu_seconds", 0) for path in costs if path.is_file())
     print(f"\n{given.out}: {manifest['different_rows']} of {manifest['pool']['rows']} rows, by {given.method}")
     for source, count in sorted(manifest["by_source"].items(), key=lambda item: -item[1])[:10]:
         print(f"  {count:>8} of {source}")
     print(
         f"What it is: {given.out.with_suffix('.manifest.json')}. Why each row: {given.out.with_suffix('.why.parquet')}."
     )
-    print(f"All stages in {given.work} took {spent:.0f} CPU seconds. The same command goes on from there.")
+    print(f"Its {len(stages)} stages took {spent:.0f} CPU seconds, those that were made before included.")
+    print(f"The same command goes on from {given.work}.")

@@ -147,7 +147,7 @@ def benchmark_findings(params: Params) -> list[Finding]:
     return found
 
 
-def _model_there(path: str) -> str | None:
+def model_there(path: str) -> str | None:
     """Where a folder or hub id is on this machine; None where it is not."""
     if Path(path).is_dir():
         return path
@@ -164,7 +164,7 @@ def model_findings(params: Params, size: Size | None) -> list[Finding]:
     found = []
     for what, path in wanted.items():
         if path is not None:
-            where = _model_there(path)
+            where = model_there(path)
             if where and not any(Path(where).glob("*.safetensors")):
                 text = (
                     f"{where} has no safetensors, and pickled weights are not read: save it again with "
@@ -184,7 +184,7 @@ def model_findings(params: Params, size: Size | None) -> list[Finding]:
 def processor_findings(params: Params) -> list[Finding]:
     """Whether the model's processor goes with it and takes every picture that `prepare` lets in; none without
     a model."""
-    if _model_there(params.model.path) is None:
+    if model_there(params.model.path) is None:
         return []
     try:
         processor = load_processor(params.model)

@@ -13,6 +13,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from cadc.compute.launch import n_workers
 from cadc.config.arms import Arm
 from cadc.config.params import Optimizer, Params
 from cadc.doctor import full_tuning
@@ -195,3 +198,20 @@ def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[
         asked = load.questions * runs
         made.append(Work(f"score@{name}", asked, asked * forward, disk=asked * 200.0, parts=runs, **asking))
     return made
+
+
+def speed(params: Params) -> tuple[float, int, str]:
+    """Operations a second of one GPU or core, how many of them stages may take, and their name: of this machine, or of
+    the reference GPU where the profile needs one."""
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name(0)
+        if peak := next((peak for part, peak in PEAK.items() if part in name), None):
+            return SUSTAINED * peak, n_workers(), f"{torch.cuda.device_count()} x {name} at {SUSTAINED:.0%} of its peak"
+    if params.model.dtype == "float32":
+        return CORE, n_workers(), f"{n_workers()} CPU cores at {CORE / 1e9:.0f} GFLOP a second each"
+    return SUSTAINED * PEAK[REFERENCE], 1, f"one {REFERENCE} at {SUSTAINED:.0%} of its peak"
+
+
+def host_of(made: list[Work], workers: int) -> float:
+    """Bytes of host memory that the largest stage takes with all its processes."""
+    return max(work.processes(workers) * work.host for work in made)

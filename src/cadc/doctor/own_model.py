@@ -14,7 +14,7 @@ from transformers.initialization import no_init_weights
 from cadc.config.errors import InputError
 from cadc.config.model import Model
 from cadc.config.params import Params
-from cadc.doctor.checks import Finding
+from cadc.doctor.checks import Finding, model_there
 from cadc.doctor.published import Size, size_of
 from cadc.model.load import load_processor
 from cadc.model.targets import linear_layers
@@ -78,6 +78,8 @@ def recipe_findings(params: Params, mini: Params) -> list[Finding]:
 
 def word_findings(params: Params, texts: Iterable[str]) -> list[Finding]:
     """The share of `texts`' tokens that the model's tokenizer does not know; none without a processor or texts."""
+    if model_there(params.model.path) is None:
+        return []  # its own finding
     try:
         tokenizer = load_processor(params.model).tokenizer
     except InputError:
