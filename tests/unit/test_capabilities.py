@@ -85,6 +85,25 @@ def test_capability_influence_equals_the_formula_on_explicit_directions(center):
     assert (made[3] == 0).all()
 
 
+def test_what_is_the_only_one_is_not_taken_off_itself():
+    """A file of one's own rows as the target is mostly one subtask: nothing would be left, and any row do."""
+    rng = np.random.default_rng(5)
+    target, directions = rng.normal(size=(2, 1, 30)), rng.normal(size=(2, 50, 30))
+    influence, norm = np.einsum("mnd,msd->mns", directions, target), np.linalg.norm(directions, axis=2)
+    whole, centred = (
+        capability_influence(influence, norm, gram_of(target), np.ones(2), np.zeros(1, np.int32), center)
+        for center in (False, True)
+    )
+    assert np.array_equal(whole, centred) and whole.std() > 0
+    about = affinity(influence, norm, gram_of(target), np.ones(2))
+    assert np.array_equal(about[:, 0].argsort(), whole[:, 0].argsort())
+    np.testing.assert_allclose(about.std(0), 1, atol=1e-5)
+    trajectories, _ = planted(seed=4)  # all subtasks one capability
+    influence = np.einsum("mnd,msd->mns", rng.normal(size=(2, 9, trajectories.shape[2])), trajectories)
+    one = np.zeros(trajectories.shape[1], np.int32)
+    assert capability_influence(influence, np.ones((2, 9)), gram_of(trajectories), np.ones(2), one, True).std() > 0
+
+
 def test_the_best_subtask_decides_where_the_mean_of_many_hides_it():
     about = np.array([[3.0, -1.0, -1.0, 0.5], [0.0, 0.1, 0.2, 2.0]], np.float32)
     capability = np.array([0, 0, 0, 1])

@@ -23,7 +23,7 @@ def affinity(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, weights:
     """What a row is about, beside other rows (ours): float32 [N, S].
 
     Its influence on every subtask less that on all subtasks, standardised over the rows so that subtasks can be
-    compared.
+    compared. Of a single subtask there is nothing to take off.
     """
     cosine = capability_influence(influence, norm, gram, weights, np.arange(influence.shape[2]), True).astype(
         np.float64
@@ -48,8 +48,8 @@ def capability_influence(
     K].
 
     influence [M, N, S] and norm [M, N] of the rows' directions, gram [M, S, S] of the trajectories, weights [M],
-    capability [S]. With `center` the trajectories are taken less their mean over subtasks. A zero direction or
-    trajectory has influence 0. Raises InputError naming rows by number, or subtasks, where anything is not finite.
+    capability [S]. With `center` the trajectories are taken less their mean over subtasks, but for a single capability's:
+    it is that mean, and nothing would be left. A zero direction or trajectory has influence 0. Raises InputError naming rows by number, or subtasks, where anything is not finite.
     """
     check_gram(gram)
     n_capabilities = int(capability.max()) + 1
@@ -59,7 +59,7 @@ def capability_influence(
     for t, weight in enumerate(weights):
         inner = np.asarray(influence[t], np.float64)
         products = gram[t]
-        if center:
+        if center and n_capabilities > 1:
             inner, products = inner - inner.mean(1, keepdims=True), centered(gram[t])
         target = np.sqrt(np.clip(np.einsum("sk,st,tk->k", members, products, members), 0, None))
         scale = np.asarray(norm[t], np.float64)[:, None] * target[None]
