@@ -111,6 +111,9 @@ def write_pool() -> None:
         folder = artifacts.CAPABILITIES / name
         artifacts.save_array(folder / "influence.npy", rng.normal(size=(N_POOL, 2)).astype(np.float32))
         artifacts.save_array(folder / "self_influence.npy", rng.random((3, N_POOL)).astype(np.float32))
+        artifacts.save_array(folder / "affinity.npy", rng.normal(size=(N_POOL, 3)).astype(np.float32))
+        targets = ("mmt_val", "mmt_val", "/mine/rows.json")
+        artifacts.write_json(folder / "capabilities.json", [{"target": target} for target in targets])
 
 
 def write_found(name: str) -> None:

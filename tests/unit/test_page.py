@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import small_results
@@ -79,12 +80,30 @@ def test_a_row_says_who_chose_it_where_and_why(table):
     own = [one["row"] for one in selections if one["seed"] == seed]
     n_seeds = len({one["seed"] for one in selections if one["row"] == row})
     assert shown[row]["picked"]["cadc"] == [n_seeds, own.index(row) + 1, 0, selections[0]["capability"], 1]
-    assert data["browser"]["scores"][0] == "cadc: influence on capability 0"
-    influence = np.load(artifacts.CAPABILITIES / "cadc" / "influence.npy")[:, 0]
-    value, below = shown[row]["scores"][0]
-    assert value == pytest.approx(influence[row], rel=1e-2)
-    assert below == pytest.approx(100 * np.mean(influence < influence[row]), abs=0.06)
+    influence, affinity = (np.load(artifacts.CAPABILITIES / f"cadc/{name}.npy") for name in ("influence", "affinity"))
+    columns = {
+        "cadc: score": influence.max(1),
+        "cadc: influence on capability 0": influence[:, 0],
+        "cadc: influence on mmt_val": affinity[:, :2].mean(1),
+        "cadc: influence on rows": affinity[:, 2],
+    }
+    for title, column in columns.items():
+        value, below = shown[row]["scores"][data["browser"]["scores"].index(title)]
+        assert value == pytest.approx(column[row], rel=1e-2)
+        assert below == pytest.approx(100 * np.mean(column < column[row]), abs=0.06)
     assert "cadc" not in shown[int(np.setdiff1d(list(shown), [one["row"] for one in selections])[0])]["picked"]
+
+
+def test_a_row_s_flags_are_shown_where_they_were_asked_for(table):
+    assert "flags" not in making.data_of(table, Stated())["browser"]["rows"][0]
+    stated = Stated()
+    stated.root["export"]["flags"] = "cleaning"
+    found = [("r7", "repeated", True), ("r7", "refusals", True), ("r8", "refusals", False)]
+    artifacts.CLEANING.mkdir(parents=True)
+    table_of = pa.table([list(column) for column in zip(*found, strict=True)], ["id", "check", "flag"])
+    pq.write_table(table_of, artifacts.CLEANING / "findings.parquet")
+    flags = {row["id"]: row["flags"] for row in making.data_of(table, stated)["browser"]["rows"]}
+    assert flags["r7"] == ["repeated", "refusals"] and flags["r8"] == [] == flags["r9"]
 
 
 def test_most_like_a_row_is_the_row_with_its_picture_and_words(table):

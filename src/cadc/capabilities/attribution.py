@@ -48,8 +48,9 @@ def capability_influence(
     K].
 
     influence [M, N, S] and norm [M, N] of the rows' directions, gram [M, S, S] of the trajectories, weights [M],
-    capability [S]. With `center` the trajectories are taken less their mean over subtasks, but for a single capability's:
-    it is that mean, and nothing would be left. A zero direction or trajectory has influence 0. Raises InputError naming rows by number, or subtasks, where anything is not finite.
+    capability [S]. With `center` the trajectories are taken less their mean over subtasks, but for a single
+    capability's: it is that mean, and nothing would be left. A zero direction or trajectory has influence 0. Raises
+    InputError naming rows by number, or subtasks, where anything is not finite.
     """
     check_gram(gram)
     n_capabilities = int(capability.max()) + 1

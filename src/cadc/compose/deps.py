@@ -18,19 +18,26 @@ READ = {
     "src/cadc/features/skills.txt": "src/cadc/features/skills.py",
     "src/cadc/report/page/assets": "src/cadc/report/page/document.py",
 }
+_SELECTORS = "src/cadc/selectors"
 _DEP = re.compile(r"^ *- (src/|stages/|requirements\.lock)")
 
 
-def code_of(script: Path) -> list[str]:
-    """The code dependencies of the stage that runs `script`, as paths from the repository's root, sorted."""
+def code_of(script: Path, foreach: bool) -> list[str]:
+    """The code dependencies of the stage that runs `script`, as paths from the repository's root, sorted.
+
+    foreach: whether it is one stage a variant. One that is not, and loads selectors by name, loads those of all arms.
+    """
     code = stage_code(script)
+    if not foreach and any("${item.method}" in name for name in code):
+        code = sorted({_SELECTORS if name.startswith(f"{_SELECTORS}/") else name for name in code})
     return code + [read for read, reader in READ.items() if reader in code]
 
 
 def rewritten(text: str, root: Path) -> str:
     """A dvc.yaml with the code dependencies that its stages' imports ask for; `root`: the repository."""
-    lines, out, script, listing = text.splitlines(), [], None, False
+    lines, out, script, listing, foreach = text.splitlines(), [], None, False, False
     for line in lines:
+        foreach = line.strip() == "do:" or (foreach and not re.match(r"^  \w", line))
         if found := re.search(r"^ *cmd: .*?(stages/\w+\.py)", line):
             script = root / found[1]
         if listing and _DEP.match(line):
@@ -39,7 +46,7 @@ def rewritten(text: str, root: Path) -> str:
         out.append(line)
         if listing:
             indent = " " * (len(line) - len(line.lstrip()) + 2)
-            out += [f"{indent}- {dep}" for dep in code_of(script)]
+            out += [f"{indent}- {dep}" for dep in code_of(script, foreach)]
     return "\n".join(out) + "\n"
 
 

@@ -11,7 +11,7 @@ from cadc import artifacts
 from cadc.config.errors import InputError
 from cadc.evaluation.results import load_selections
 from cadc.report import selections
-from cadc.report.page import figures, rows
+from cadc.report.page import figures, rows, scores
 from cadc.report.page.document import document
 from cadc.report.stated import Stated
 from cadc.report.tables import Table
@@ -41,18 +41,28 @@ def data_of(table: Table, stated: Stated) -> dict[str, Any]:
         "capabilities": figures.capabilities(stated),
         "overlaps": figures.overlaps(part),
         "pool": {"rows": pool.num_rows, "skipped": facts.skipped, "chosen": {arm: len(chosen[arm]) for arm in arms}},
-        "browser": _browser(pool, part, picked, groups, rows.score_columns(discoveries)),
+        "browser": _browser(
+            pool,
+            part,
+            picked,
+            groups,
+            scores.of_methods(stated, arms, pool) | scores.of_discoveries(discoveries),
+            scores.flags(stated, pool["id"].to_pylist()),
+        ),
     }
 
 
-def _browser(pool, part: dict, picked: dict, groups: dict, columns: dict) -> dict[str, Any]:
-    """The rows shown, each with its groups, who chose it, its scores and what it is like."""
+def _browser(
+    pool, part: dict, picked: dict, groups: dict, columns: dict, flags: list[list[str]] | None
+) -> dict[str, Any]:
+    """The rows shown, each with its groups, who chose it, its scores, what it is like, and what flags it."""
     shown, pictures = rows.sampled(pool, part)
     at = [one["row"] for one in shown]
     more = zip(rows.picked(picked, at), rows.scored(columns, at), rows.nearest(at, pool["id"]), strict=True)
-    for one, (by, scores, near) in zip(shown, more, strict=True):
+    for one, (by, values, near) in zip(shown, more, strict=True):
         labels = [str(label[one["row"]]) for label in groups.values()]
-        one |= {"groups": labels, "picked": by, "scores": scores, "near": near}
+        one |= {"groups": labels, "picked": by, "scores": values, "near": near}
+        one |= {} if flags is None else {"flags": flags[one["row"]]}
     return {"rows": shown, "pictures": pictures, "groups": list(groups), "scores": list(columns)}
 
 

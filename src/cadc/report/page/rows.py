@@ -86,21 +86,6 @@ def picked(arms: dict[str, dict[int, pa.Table]], shown: list[int]) -> list[dict[
     return out
 
 
-def score_columns(discoveries: list[str]) -> dict[str, np.ndarray]:
-    """What methods make of every row, float [n_rows] by title: the columns that say why a row was chosen, or not.
-
-    Of each discovery whose artifact is at hand, influence on each capability and mean self-influence.
-    """
-    columns = {}
-    for name in discoveries:
-        folder = artifacts.CAPABILITIES / name
-        if (folder / "influence.npy").exists():
-            for c, column in enumerate(artifacts.load_array(folder / "influence.npy").T):
-                columns[f"{name}: influence on capability {c}"] = np.asarray(column, float)
-            columns[f"{name}: self-influence"] = artifacts.load_array(folder / "self_influence.npy").mean(0)
-    return columns
-
-
 def scored(columns: dict[str, np.ndarray], shown: list[int]) -> list[list[list[float | None]]]:
     """Of each row shown, for every column its value and the share of the pool's rows below it, in percent."""
     made = []

@@ -84,6 +84,7 @@ function drawPage() {
 
 function facts(row) {
   const said = [["number", String(row.row)], ...GROUPS.map((title, g) => [title, row.groups[g] || "none"])];
+  if (row.flags) said.push(["flagged by cleaning", row.flags.join(", ") || "no"]);
   return h(
     "dl",
     {},
