@@ -28,6 +28,15 @@ def leaderboard(path: Path = artifacts.REPORTS / "leaderboard.md") -> str:
     return re.search(r"(?:^\|.*\n)+", path.read_text(), flags=re.MULTILINE)[0]
 
 
+def capabilities(path: Path = artifacts.REPORTS / "capabilities.md") -> str:
+    """What each discovery's partition follows, in words: a point each, as reports/capabilities.md has it."""
+    if not path.exists():
+        return f"{NOT_MADE}\n"
+    found = re.findall(r"^`\w+` finds .*", path.read_text(), flags=re.MULTILINE)
+    more = artifacts.REPORTS / "testbed" / "capabilities.md"
+    return "\n- ".join([f"Do capabilities exist here? [More of it]({more.as_posix()}).", *found]) + "\n"
+
+
 @cache
 def is_fresh(target: str) -> bool:
     """Whether DVC would run nothing to make `target`: its figures belong to the code and parameters at hand."""
@@ -136,7 +145,13 @@ def with_block(text: str, name: str, content: str) -> str:
 
 
 #: What the small results in git say, by marker; the DAG is not among them, for it takes DVC seconds.
-BLOCKS = {"leaderboard": leaderboard, "ablations": ablations, "tables": tables, "gate": gate}
+BLOCKS = {
+    "leaderboard": leaderboard,
+    "capabilities": capabilities,
+    "ablations": ablations,
+    "tables": tables,
+    "gate": gate,
+}
 
 
 def main() -> None:
