@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
@@ -167,6 +168,7 @@ def run(given: argparse.Namespace) -> int:
 def look(params: dict, given: argparse.Namespace, stages: list[str]) -> None:
     """Print what these stages lack, and with `--dry-run` all that was looked at and what they will take. Raises
     InputError where something is missing without which they end; what this machine is short of is said alone."""
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of transformers, about itself
     offline = os.environ.get("HF_HUB_OFFLINE")
     os.environ["HF_HUB_OFFLINE"] = "1"  # read as they are imported; what is not on this machine is missing
     from cadc.doctor.examine import MACHINE, examined  # they import torch
