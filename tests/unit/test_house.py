@@ -28,7 +28,8 @@ ORDER = """
     evaluation
     metabolism
     compose
-    report doctor export
+    export
+    report doctor
     cli
 """
 LEVEL = {package: level for level, line in enumerate(ORDER.split("\n")) for package in line.split()}
