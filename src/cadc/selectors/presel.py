@@ -54,7 +54,9 @@ def task_importance(ratio: np.ndarray, task: np.ndarray, n_tasks: int) -> np.nda
     sums = np.bincount(task, np.asarray(ratio, np.float64), minlength=n_tasks)
     known = counts > 0
     means = sums[known] / counts[known]
-    return np.where(known, np.divide(sums, counts, out=np.zeros(n_tasks), where=known), means.mean() if known.any() else 0)
+    return np.where(
+        known, np.divide(sums, counts, out=np.zeros(n_tasks), where=known), means.mean() if known.any() else 0
+    )
 
 
 def task_weights(importance: np.ndarray, temperature: float | None = None) -> np.ndarray:
