@@ -27,6 +27,7 @@ SELECT = {
     "less": {"variant": "paper"},
     "perplexity": {"snapshot": -1, "band": "middle"},
     "predictive_entropy": {"snapshot": -1},
+    "presel": {"clusters": 0.2, "neighbors": 5, "seed": 0, "variant": "paper"},
     "progress": {
         **KMEANS,
         **COINCIDE,
@@ -45,12 +46,15 @@ SELECT = {
         "warm_up_temperature": 0.1,
     },
     "random": {},
+    "scalselect": {"energy": 0.9, "standardise": False, "unit_rows": False},
     "self_filter": {**NEIGHBOURS, "neighbors": 10, "gamma": 1.0},
     "self_sup": KMEANS,
     "semdedup": {**KMEANS, "view": "both", "keep": "hard"},
     "targeted": {"view": "auto", "targets": ["mmt_val", "mini_vqa"], "lower": "concept"},
     "task_budget_random": {},
     "tive": {"q": 0.001},
+    "visnec": {"clusters": 7, "seed": 0, "variant": "paper"},
+    "xmas": {**KMEANS, "variant": "paper"},
 }
 #: Every method, and each view of `targeted` as `targeted:VIEW`.
 CASES = [*SELECT, *(f"targeted:{view}" for view in ("concept", "skill", "sum", "max", "split"))]
