@@ -14,7 +14,8 @@ from cadc.compose.studies import Study
 from cadc.config.errors import InputError
 
 CONF = Path("conf")
-COINCIDE = "title: Mine\ntables:\n- {title: T, rows: [{arm: coincide}]}\n"
+#: As the leaderboard asks for it.
+COINCIDE = "title: Mine\ntables:\n- {title: T, seeds: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], rows: [{arm: coincide}]}\n"
 
 
 @pytest.fixture(scope="module")
@@ -104,17 +105,22 @@ def test_a_new_study_takes_nothing_from_another(conf):
     made = files([], conf)
     assert {path: made[path] for path in now} == now
     mine = params_of(made, "a_mine")
-    assert list(mine) == ["tables"] and mine["tables"]["t"]["rows"] == [{"label": "coincide", "arm": "coincide"}]
+    assert list(mine) == ["tables"] and mine["tables"]["t"]["rows"] == [
+        {"label": "coincide", "arm": "coincide_10_seeds"}
+    ]
     other = files(["profile=smolvlm-256m"], conf)  # the same variants, with other values
-    assert "coincide" in params_of(other, "leaderboard")["arms"] and list(params_of(other, "a_mine")) == ["tables"]
+    assert "coincide_10_seeds" in params_of(other, "leaderboard")["arms"] and list(params_of(other, "a_mine")) == [
+        "tables"
+    ]
 
 
 def test_of_new_variants_the_first_study_that_asks_makes_them(conf, tmp_path):
     (conf / "studies/a_mine.yaml").write_text(COINCIDE)
     made = files([], conf, tmp_path / "nothing")
     mine, other = params_of(made, "a_mine"), params_of(made, "leaderboard")
-    assert list(mine["arms"]) == ["coincide"] and list(mine["feature_sets"]) == ["default"]
-    assert "coincide" not in other["arms"] and "coincide_b20" in other["arms"] and "feature_sets" not in other
+    assert list(mine["arms"]) == ["coincide_10_seeds"] and list(mine["feature_sets"]) == ["default"]
+    assert "coincide_10_seeds" not in other["arms"] and "coincide_b20_5_seeds" in other["arms"]
+    assert "feature_sets" not in other
 
 
 def test_a_variant_passes_on_when_its_study_asks_no_more_and_keeps_its_name(conf):
@@ -123,9 +129,9 @@ def test_a_variant_passes_on_when_its_study_asks_no_more_and_keeps_its_name(conf
     made = files([], conf)
     mine, progress = params_of(made, "z_mine"), params_of(made, "progress")
     assert "coincide_b20" in progress["arms"] and "default" in progress["feature_sets"]
-    assert list(mine) == ["arms", "tables"] and list(mine["arms"]) == ["coincide"]
-    assert mine["tables"]["t"]["rows"][1]["arm"] == "targeted_view_auto"  # as the leaderboard had called it
-    assert "targeted_view_auto" in params_of(made, "targeted")["arms"]
+    names = ["coincide_10_seeds", "targeted_view_auto_10_seeds"]  # as the leaderboard had called them
+    assert list(mine) == ["arms", "tables"] and list(mine["arms"]) == names
+    assert [row["arm"] for row in mine["tables"]["t"]["rows"]] == names
 
 
 def test_a_name_on_disk_stays_with_its_variant(library):
