@@ -17,7 +17,7 @@ from cadc.model.load import add_lora, load_base
 from cadc.model.pool_shards import measure_pool, pool_shard
 from cadc.training.snapshots import Snapshot, load_snapshots, restore
 
-BY_ROW, BY_SNAPSHOT = ("nll", "nll_blind", "ratio", "attended"), ("singular",)
+BY_ROW, BY_SNAPSHOT = ("nll_shown", "nll_blind", "ratio", "attended"), ("singular",)
 VARIANT = Variant.asked("contrasts")
 
 
@@ -62,8 +62,8 @@ def contrasting() -> shards.Task:
         made = looks(model, rows, which, snapshots, image_token, batch_tokens, variant)
         table = rows.table.take(pa.array(which))
         with model.disable_adapter():
-            made["nll"] = answer_losses(model, rows, which, batch_tokens)
-            made["nll_blind"], pictured = made["nll"].copy(), np.flatnonzero(shown(table))
+            made["nll_shown"] = answer_losses(model, rows, which, batch_tokens)
+            made["nll_blind"], pictured = made["nll_shown"].copy(), np.flatnonzero(shown(table))
             blind = encoded(without_pictures(table.take(pa.array(pictured))), rows)
             made["nll_blind"][pictured] = answer_losses(model, blind, np.arange(len(pictured)), batch_tokens)
         restore(model, tuned)

@@ -55,6 +55,8 @@ SMALL = {
     "finetune": {"epochs": {"b25": 2.0}, "batch_size": 8},
     "evaluate": {"tasks": TASKS, "max_new_tokens": 6},
     "feature_sets": {"default": {"run": "default"}},
+    "contrasts": {"default": {"run": "default"}},
+    "contrast": {"reference": 0.05, "reference_snapshot": -1, "attention": "paper"},
     "matchings": {"default": {"run": "default", "trajectories": "default"}},
     "score_nets": {"default": {}},
 }
@@ -65,7 +67,7 @@ LLAVA = {
     "training": {"whole_learning_rate": 1e-4, "max_grad_norm": None, "loss_mean": "micro_batches", "micro_batch": 4},
 }
 ARMS = ("cadc", "random")
-STAGES = ("crossfit", "clean", "pool", "embed", "proxy", "features", "score_net", "capture", "attribute", "match")
+STAGES = ("crossfit", "clean", "pool", "embed", "proxy", "features", "contrast", "score_net", "capture", "attribute", "match")
 N_ROWS = N_WORLD + N_OWN + N_PROBE
 
 

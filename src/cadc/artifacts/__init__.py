@@ -38,7 +38,7 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  of each LoRA parameter; snapshots.json; loss.npy float32 [n_steps]
     features/NAME/               activations.npy float16 [n_rows, n_layers, 2, width], hidden.npy float32 [n_rows,
                                  width]; nll.npy, el2n.npy, margin.npy, entropy.npy float32 [n_snapshots, n_rows]
-    contrasts/NAME/              nll.npy, nll_blind.npy float32 [n_rows]; attended.npy float32 [n_rows, width];
+    contrasts/NAME/              nll_shown.npy, nll_blind.npy float32 [n_rows]; attended.npy float32 [n_rows, width];
                                  singular.npy float32 [n_snapshots, n_rows, 5]; reference.npy int64, ratio.npy float32
                                  [n_reference]; shows.npy bool [n_rows]; image.npy, sentence.npy as in embeddings/
     score_net/NAME/              features.npy float32 [n_rows, width], difficulty.npy float32 [n_rows]

@@ -62,10 +62,10 @@ def released_counts(sizes: np.ndarray, ratio: float) -> np.ndarray:
 
 
 def measure(signal: Signal, params: Params) -> Needs:
-    """Of the signal: `nll`, `nll_blind` float32 [n_rows], mean over answer tokens with and without the picture, of the
-    model before tuning; `sentence` float32 [n_rows, d] of the questions; `shows` bool [n_rows]."""
+    """Of the signal: `nll_shown`, `nll_blind` float32 [n_rows], mean over answer tokens with and without the picture,
+    of the model before tuning; `sentence` float32 [n_rows, d] of the questions; `shows` bool [n_rows]."""
     shows = np.asarray(signal["shows"], bool)
-    need = np.asarray(signal["nll_blind"], np.float64) - np.asarray(signal["nll"], np.float64)
+    need = np.asarray(signal["nll_blind"], np.float64) - np.asarray(signal["nll_shown"], np.float64)
     pictured = np.flatnonzero(shows)
     if not len(pictured):
         return Needs(need, [], shows)
