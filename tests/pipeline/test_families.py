@@ -67,7 +67,19 @@ LLAVA = {
     "training": {"whole_learning_rate": 1e-4, "max_grad_norm": None, "loss_mean": "micro_batches", "micro_batch": 4},
 }
 ARMS = ("cadc", "random")
-STAGES = ("crossfit", "clean", "pool", "embed", "proxy", "features", "contrast", "score_net", "capture", "attribute", "match")
+STAGES = (
+    "crossfit",
+    "clean",
+    "pool",
+    "embed",
+    "proxy",
+    "features",
+    "contrast",
+    "score_net",
+    "capture",
+    "attribute",
+    "match",
+)
 N_ROWS = N_WORLD + N_OWN + N_PROBE
 
 

@@ -31,6 +31,7 @@ SELECT = {
     "progress": {
         **KMEANS,
         **COINCIDE,
+        "variant": "paper",
         "objective": "loss",
         "order": "change",
         "gap": 0.056,
