@@ -15,8 +15,8 @@ from cadc.training.adaptive import Adaptive, draw, priorities, relative_change, 
 from cadc.training.schedule import static_schedule
 
 PLAN = Plan(
-    variant="paper", objective="accuracy", order="change", gap=0.1, temperature=0.5, exploration=0.1, rows_per_cluster=4,
-    measure_share=1.0, epsilon=0.05, passes="round", shuffled=False,
+    variant="paper", objective="accuracy", order="change", gap=0.1, temperature=0.5, exploration=0.1,
+    rows_per_cluster=4, measure_share=1.0, epsilon=0.05, passes="round", shuffled=False,
 )  # fmt: skip
 CLUSTER = np.arange(400) % 4  # 100 rows each: fast, slow, never, unseen
 FAST, SLOW, NEVER, UNSEEN = range(4)

@@ -12,8 +12,8 @@ from cadc.config.section import Fraction, Positive, Rate, Section, Share
 class Plan(Section):
     """How a schedule goes on after its warm-up.
 
-    variant: `paper`, or `released`, by the rules of `released_progress`. objective: what is measured. order: `change` is
-    PROGRESS; `easiest`, `medium` and `hardest` are controls, which give equal shares to that third of the measured
+    variant: `paper`, or `released`, by the rules of `released_progress`. objective: what is measured. order: `change`
+    is PROGRESS; `easiest`, `medium` and `hardest` are controls, which give equal shares to that third of the measured
     clusters (ours), or whole clusters as released. gap: rows unlocked in a round, as a share of the budget.
     temperature: of the softmax over changes. exploration: share of a round that is drawn uniformly from all rows left.
     rows_per_cluster: most rows that measure one cluster. measure_share: most of training's operations that all
