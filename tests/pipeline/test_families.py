@@ -55,6 +55,8 @@ SMALL = {
     "finetune": {"epochs": {"b25": 2.0}, "batch_size": 8},
     "evaluate": {"tasks": TASKS, "max_new_tokens": 6},
     "feature_sets": {"default": {"run": "default"}},
+    "contrasts": {"default": {"run": "default"}},
+    "contrast": {"reference": 0.05, "reference_snapshot": -1, "attention": "paper"},
     "matchings": {"default": {"run": "default", "trajectories": "default"}},
     "score_nets": {"default": {}},
 }
@@ -65,7 +67,19 @@ LLAVA = {
     "training": {"whole_learning_rate": 1e-4, "max_grad_norm": None, "loss_mean": "micro_batches", "micro_batch": 4},
 }
 ARMS = ("cadc", "random")
-STAGES = ("crossfit", "clean", "pool", "embed", "proxy", "features", "score_net", "capture", "attribute", "match")
+STAGES = (
+    "crossfit",
+    "clean",
+    "pool",
+    "embed",
+    "proxy",
+    "features",
+    "contrast",
+    "score_net",
+    "capture",
+    "attribute",
+    "match",
+)
 N_ROWS = N_WORLD + N_OWN + N_PROBE
 
 
@@ -201,6 +215,15 @@ def test_artifacts_are_finite_and_of_the_contract_s_shapes(family):
             "margin": (n_snapshots, n),
             "entropy": (n_snapshots, n),
         },
+        artifacts.CONTRASTS / "default": {
+            "nll_shown": (n,),
+            "nll_blind": (n,),
+            "attended": (n, width),
+            "singular": (n_snapshots, n, 5),
+            "reference": (round(0.05 * n),),
+            "ratio": (round(0.05 * n),),
+            "shows": (n,),
+        },
         artifacts.CAPTURE / "default": {
             "trajectories": (n_snapshots, n_subtasks, 256),
             "row_gram_run_0": (n_snapshots, n_probe, n_probe),
@@ -233,7 +256,11 @@ def test_every_kind_of_row_has_loss_gradient_and_embedding(family):
     assert (np.abs(influence["influence"]).sum(2) > 0).all()
     # one by gradients' batches, one by forward passes
     assert np.allclose(influence["loss"], features["nll"], rtol=0.05)
-    for shown in (embeddings["image"], features["activations"][:, 0, 0]):
+    contrasts = arrays(artifacts.CONTRASTS / "default")
+    assert (contrasts["nll_shown"] != contrasts["nll_blind"]).tolist() == (n_images > 0).tolist()
+    assert (contrasts["ratio"] > 0).all() and contrasts["shows"].tolist() == (n_images > 0).tolist()
+    attended, singular = contrasts["attended"], contrasts["singular"][1]
+    for shown in (embeddings["image"], features["activations"][:, 0, 0], attended, singular):
         assert (np.abs(shown).sum(1) > 0).tolist() == (n_images > 0).tolist()
     assert np.allclose(np.linalg.norm(embeddings["text"], axis=1), 1, atol=1e-3)
 

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from cadc.artifacts import Selection
 from cadc.config.plan import Plan
-from cadc.training.adaptive import Adaptive, draw, priorities, relative_change, tercile
+from cadc.training import released_progress as released
+from cadc.training.adaptive import Adaptive, draw, priorities, relative_change, released_draw, tercile
 from cadc.training.schedule import static_schedule
 
 PLAN = Plan(
-    objective="accuracy", order="change", gap=0.1, temperature=0.5, exploration=0.1, rows_per_cluster=4,
-    measure_share=1.0, epsilon=0.05, passes="round", shuffled=False,
+    variant="paper", objective="accuracy", order="change", gap=0.1, temperature=0.5, exploration=0.1,
+    rows_per_cluster=4, measure_share=1.0, epsilon=0.05, passes="round", shuffled=False,
 )  # fmt: skip
 CLUSTER = np.arange(400) % 4  # 100 rows each: fast, slow, never, unseen
 FAST, SLOW, NEVER, UNSEEN = range(4)
@@ -141,6 +142,45 @@ def test_rounds_follow_the_formula_on_known_learning_curves():
         np.testing.assert_allclose(made.weight[made.stage == t], p[t][CLUSTER[made.row[made.stage == t]]], rtol=1e-6)
     assert unlocked[:, :3].sum(1).tolist() == [90, 90, 110, 130, 150, 170, 190] and measured_rows[1:, :3].max() == 4
     assert p[1, SLOW] > p[1, FAST] > p[1, NEVER]  # the fast one was nearly learnt when it was first measured
+
+
+def test_released_rounds_follow_the_released_rules_and_measure_other_rows_each_time():
+    schedule, learner = scheduled(variant="released", rows_per_cluster=8, epsilon=9.0)  # which they don't have
+    learner.train(schedule)
+    made, rounds = schedule.selection(), schedule.history()
+    assert made.n_unique == len(made) == 200 and np.bincount(made.stage).tolist() == [90, 20, 20, 20, 20, 20, 10]
+    _, value, change, p, measured, unlocked = np.moveaxis(rounds, 2, 0)
+    assert measured[1:, :3].min() == 8 and not set(learner.asked[1]) <= set(learner.asked[2])
+    for t in range(1, 7):
+        expected = released.change(value[t], value[t - 1], measured[t])
+        np.testing.assert_allclose(change[t], expected)
+        left = 100 - unlocked[t]
+        np.testing.assert_allclose(p[t], released.shares(expected, left, 0.5))
+        taken = np.bincount(CLUSTER[made.row[made.stage == t]], minlength=4)
+        assert (taken >= released.counts(p[t], left, int(taken.sum()))).all()
+    assert p[1, NEVER] == 0 == p[2, NEVER] and (p[:, UNSEEN] == 0).sum() >= 2
+
+
+@pytest.mark.parametrize("order", ["easiest", "medium", "hardest"])
+def test_released_controls_take_whole_clusters(order):
+    schedule, learner = scheduled(variant="released", order=order, rows_per_cluster=8)
+    learner.train(schedule)
+    made = schedule.selection()
+    taken = np.bincount(CLUSTER[made.row[made.stage == 1]], minlength=4)
+    assert made.n_unique == 200 and (taken > 0).sum() == 1
+    wanted = {"easiest": FAST, "medium": SLOW, "hardest": NEVER}
+    assert taken.argmax() == wanted[order]
+
+
+def test_a_released_round_is_exact_where_rounding_and_exhausted_clusters_leave_it_open():
+    left = np.ones(400, bool)
+    left[CLUSTER == SLOW] = False
+    left[np.flatnonzero(CLUSTER == FAST)[3:]] = False
+    p = np.array([0.9, 0.0, 0.1, 0.0])
+    rows = released_draw(p, CLUSTER, left, 50, np.random.default_rng(0))
+    counts = np.bincount(CLUSTER[rows], minlength=4)
+    assert len(set(rows.tolist())) == 50 == counts.sum() and counts[FAST] == 3 and counts[SLOW] == 0
+    assert released_draw(np.zeros(4), CLUSTER, left, 30, np.random.default_rng(0)).shape == (30,)
 
 
 def test_rows_chosen_in_the_first_pass_are_all_passed_over_again():

@@ -27,9 +27,11 @@ SELECT = {
     "less": {"variant": "paper"},
     "perplexity": {"snapshot": -1, "band": "middle"},
     "predictive_entropy": {"snapshot": -1},
+    "presel": {"clusters": 0.2, "neighbors": 5, "seed": 0, "variant": "paper"},
     "progress": {
         **KMEANS,
         **COINCIDE,
+        "variant": "paper",
         "objective": "loss",
         "order": "change",
         "gap": 0.056,
@@ -45,19 +47,22 @@ SELECT = {
         "warm_up_temperature": 0.1,
     },
     "random": {},
+    "scalselect": {"energy": 0.9, "standardise": False, "unit_rows": False},
     "self_filter": {**NEIGHBOURS, "neighbors": 10, "gamma": 1.0},
     "self_sup": KMEANS,
     "semdedup": {**KMEANS, "view": "both", "keep": "hard"},
     "targeted": {"view": "auto", "targets": ["mmt_val", "mini_vqa"], "lower": "concept"},
     "task_budget_random": {},
     "tive": {"q": 0.001},
+    "visnec": {"clusters": 7, "seed": 0, "variant": "paper"},
+    "xmas": {**KMEANS, "variant": "paper"},
 }
 #: Every method, and each view of `targeted` as `targeted:VIEW`.
 CASES = [*SELECT, *(f"targeted:{view}" for view in ("concept", "skill", "sum", "max", "split"))]
 TARGETED = [case for case in CASES if case.startswith("targeted")]
 DETERMINISTIC = [  # no draw, no k-means
     "length", "clip_score", "el2n", "perplexity", "predictive_entropy", "d2_pruning", "self_filter", "less", "icons",
-    "cadc", "influence_coverage", *TARGETED,
+    "cadc", "influence_coverage", "scalselect", *TARGETED,
 ]  # fmt: skip
 N, M, S = 60, 2, 5
 KINDS = ("generic", "constant", "duplicates", "zero", "text_only")
@@ -83,10 +88,13 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
             "purity": S,
             "concept": 4,
             "skill": 5,
+            "attended": 7,
         }.items()
     }
     by_row |= {
         "difficulty": rng.normal(size=n),
+        "nll_shown": rng.uniform(0, 1, n),
+        "nll_blind": rng.uniform(1, 2, n),
         "kept_norm": rng.uniform(1, 2, n),
         "words": rng.integers(1, 99, n).astype(float),
         "influence": rng.normal(size=(n, 2)),
@@ -98,6 +106,7 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
         name: rng.uniform(size=(M, n))
         for name in ("nll", "el2n", "margin", "entropy", "update_norm", "gradient_norm", "self_influence")
     }
+    by_snapshot["singular"] = rng.uniform(size=(M, n, 5))
     by_row["activations"] = rng.normal(size=(n, 3, 2, 4))
     source = {"constant": np.zeros(n, int), "duplicates": np.arange(n) % 4}.get(kind, np.arange(n))
     scale = 0.0 if kind == "zero" else 1.0
@@ -123,11 +132,13 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
         "benchmark": np.array([0, 0, 1, 1, 1], np.int32),
     }
     subtasks |= {"probe_rows": np.array([3, 1, 2, 2, 2]), "rate": np.array([2e-3, 1e-3])}
+    reference = np.arange(0, n, 15)
+    contrast = {"shows": arrays["image"].any(1), "reference": reference, "ratio": rng.uniform(0.5, 1, len(reference))}
     probe = {"probe_concept": unit(rng.normal(size=(5, 4))), "probe_skill": unit(rng.normal(size=(5, 5)))}
     probe["probe_target"] = np.array(
         ["mmt_val/counting", "mmt_val/ocr", "mini_vqa/ocr", "pope/pope", "llava_in_the_wild/wild"]
     )
-    return Signal(n, np.array(["a", "b", "c"])[source % 3], arrays | subtasks | probe)
+    return Signal(n, np.array(["a", "b", "c"])[source % 3], arrays | subtasks | contrast | probe)
 
 
 def selector_of(case: str, **changes):
@@ -216,6 +227,10 @@ def test_permuting_the_pool_permutes_the_selection(method, n):
         "predictive_entropy",
         "cadc",
         "influence_coverage",
+        "presel",
+        "scalselect",
+        "visnec",
+        "xmas",
         *TARGETED,
     ],
 )

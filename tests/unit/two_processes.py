@@ -18,7 +18,7 @@ CASES = ["parts", "adaptive", "score_net", "proxy", "full"]
 #: Batches of five in two processes: three rows and two; the last has one row, so that the second process has none.
 SETTINGS = {"batch_size": 5, "epsilon": 1e-4, "warmup_share": 0.0}
 PLAN = dict(
-    objective="loss", order="change", gap=0.25, temperature=1.0, exploration=0.1, rows_per_cluster=4,
+    variant="paper", objective="loss", order="change", gap=0.25, temperature=1.0, exploration=0.1, rows_per_cluster=4,
     measure_share=1.0, epsilon=1e-3, passes="first", shuffled=False,
 )  # fmt: skip
 

@@ -38,6 +38,9 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  of each LoRA parameter; snapshots.json; loss.npy float32 [n_steps]
     features/NAME/               activations.npy float16 [n_rows, n_layers, 2, width], hidden.npy float32 [n_rows,
                                  width]; nll.npy, el2n.npy, margin.npy, entropy.npy float32 [n_snapshots, n_rows]
+    contrasts/NAME/              nll_shown.npy, nll_blind.npy float32 [n_rows]; attended.npy float32 [n_rows, width];
+                                 singular.npy float32 [n_snapshots, n_rows, 5]; reference.npy int64, ratio.npy float32
+                                 [n_reference]; shows.npy bool [n_rows]; image.npy, sentence.npy as in embeddings/
     score_net/NAME/              features.npy float32 [n_rows, width], difficulty.npy float32 [n_rows]
     capture/NAME/                gram.npy float64 [n_snapshots, n_subtasks, n_subtasks]; trajectories.npy,
                                  gradients.npy, unit_gradients.npy float32 [n_snapshots, n_subtasks, width];
@@ -97,6 +100,7 @@ PROBE, SCORE = BENCHMARKS / "probe", BENCHMARKS / "score"
 EMBEDDINGS, VIEWS = ROOT / "embeddings", ROOT / "views"
 PROXY, CAPTURE, INFLUENCE = ROOT / "proxy", ROOT / "capture", ROOT / "influence"
 MATCHING, FEATURES, SCORE_NET = ROOT / "matching", ROOT / "features", ROOT / "score_net"
+CONTRASTS = ROOT / "contrasts"
 CAPABILITIES, SELECTIONS = ROOT / "capabilities", ROOT / "selections"
 ADAPTERS, EXPORT = ROOT / "adapters", ROOT / "export"
 SCRATCH, COSTS = ROOT / "scratch", ROOT / "costs"

@@ -21,6 +21,7 @@ STAGES = {
     "captures": ("capture", "attribute"),
     "discoveries": ("discover",),
     "feature_sets": ("features",),
+    "contrasts": ("contrast",),
     "matchings": ("match",),
     "score_nets": ("score_net",),
     "view_sets": ("views",),

@@ -21,6 +21,7 @@ SECTIONS = {
     "captures": ("model", "capture"),
     "discoveries": ("discover",),
     "feature_sets": ("model", "capture", "features"),
+    "contrasts": ("model", "proxy", "capture", "contrast"),
     "matchings": ("model", "capture", "match"),
     "score_nets": ("model", "proxy", "score_net"),
     "view_sets": ("model", "embed", "capture", "views"),

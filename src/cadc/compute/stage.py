@@ -17,7 +17,7 @@ from cadc.config.params import Params, load_params
 
 #: Stage -> what bounds the memory of its device; of all others only the number of processes does.
 _BOUNDS = {
-    **dict.fromkeys(("attribute", "capture", "match", "features", "operations"), "capture.batch_tokens"),
+    **dict.fromkeys(("attribute", "capture", "match", "features", "contrast", "operations"), "capture.batch_tokens"),
     "proxy": "proxy.micro_batch (or set model.gradient_checkpointing: true)",
     "score_net": "proxy.micro_batch (or set model.gradient_checkpointing: true)",
     "finetune": "finetune.micro_batch (or set model.gradient_checkpointing: true)",

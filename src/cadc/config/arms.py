@@ -19,6 +19,7 @@ LEVELS = {
     "captures": "capture",
     "discoveries": "capabilities",
     "feature_sets": "features",
+    "contrasts": "contrasts",
     "matchings": "matching",
     "score_nets": "score_net",
     "view_sets": "views",
@@ -51,7 +52,7 @@ class Arm(Section):
 
     method: Name
     signal: Annotated[
-        str, Field(pattern=r"^(pool|embeddings|(capabilities|features|matching|score_net|views)/[a-z0-9_]+)$")
+        str, Field(pattern=r"^(pool|embeddings|(capabilities|contrasts|features|matching|score_net|views)/[a-z0-9_]+)$")
     ]
     rows: Literal["selections", "adapters"] = "selections"
     budget: Budget

@@ -77,6 +77,15 @@ class Features(Section):
     layers: Positive
 
 
+class Contrast(Section):
+    """reference: share of the pool that PreSel's model was tuned on, the first rows of the proxy's first seed;
+    reference_snapshot: of the proxy, at which they were; attention: see `cross_attention`."""
+
+    reference: Fraction
+    reference_snapshot: int
+    attention: Literal["paper", "released"]
+
+
 class ScoreNet(Section):
     seed: Seed
     epochs: Rate
@@ -173,6 +182,7 @@ class Params(Section):
     proxy: Proxy
     capture: Capture
     features: Features
+    contrast: Contrast
     match: Match
     score_net: ScoreNet
     discover: Discover | None = None

@@ -12,8 +12,9 @@ from cadc.config.section import Fraction, Positive, Rate, Section, Share
 class Plan(Section):
     """How a schedule goes on after its warm-up.
 
-    objective: what is measured. order: `change` is PROGRESS; `easiest`, `medium` and `hardest` are controls, which give
-    equal shares to that third of the measured clusters (ours). gap: rows unlocked in a round, as a share of the budget.
+    variant: `paper`, or `released`, by the rules of `released_progress`. objective: what is measured. order: `change`
+    is PROGRESS; `easiest`, `medium` and `hardest` are controls, which give equal shares to that third of the measured
+    clusters (ours), or whole clusters as released. gap: rows unlocked in a round, as a share of the budget.
     temperature: of the softmax over changes. exploration: share of a round that is drawn uniformly from all rows left.
     rows_per_cluster: most rows that measure one cluster. measure_share: most of training's operations that all
     measurements may take; a forward pass counts as a third of a training step. epsilon: in the denominator of the
@@ -25,6 +26,7 @@ class Plan(Section):
     grades answers, for accuracy; without one an answer is right if greedy decoding gives it exactly.
     """
 
+    variant: Literal["paper", "released"]
     objective: Literal["loss", "accuracy"]
     order: Literal["change", "easiest", "medium", "hardest"]
     gap: Fraction

@@ -181,6 +181,10 @@ def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[
     if "features" in signals:
         disk = n * (params.features.layers * 2 * size.width * 2 + 4 * size.width)
         made.append(Work("features", n * snapshots, n * snapshots * forward, disk=disk, parts=shards, **reading))
+    if "contrasts" in signals:
+        disk = n * 4 * (2 * width + 384 + size.width + 5 * snapshots)
+        passes = n * (snapshots + 3)
+        made.append(Work("contrast", passes, passes * forward, disk=disk, parts=shards, **reading))
     disk = 12 * load.subtasks * capture.projection * snapshots + n_runs * 4 * probed * load.probe_rows
     made.append(Work("capture", n_runs * probed, n_runs * probed * direction, disk=disk, parts=n_runs, **captured))
     disk = 4 * n * snapshots * (load.subtasks + 3 + capture.keep_sketches * capture.projection)

@@ -25,13 +25,9 @@ def linear_layers(model: nn.Module, which: Callable[[str], object] = bool) -> li
 
 
 def check_targets(model: nn.Module, targets: str) -> None:
-    """Raise InputError where the regular expression `targets` is none, matches no module's whole name, as PEFT takes
-    it, or one that is not linear; it lists those that are."""
-    try:
-        pattern = re.compile(targets)
-    except re.error as error:
-        raise InputError(f"model.lora.targets: {targets!r} is no regular expression: {error}") from None
-    hit = {name: module for name, module in model.named_modules() if name and pattern.fullmatch(name)}
+    """Raise InputError where the regular expression `targets` matches no module's whole name, as PEFT takes it, or one
+    that is not linear; it lists those that are."""
+    hit = {name: module for name, module in model.named_modules() if name and re.fullmatch(targets, name)}
     wrong = [f"{name} ({type(module).__name__})" for name, module in hit.items() if not isinstance(module, nn.Linear)]
     if hit and not wrong:
         return

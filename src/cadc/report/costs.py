@@ -88,6 +88,8 @@ def _before_training(stated: Stated, signal: str, per_row: dict[str, float]) -> 
     of_proxy = proxy["proxy"]
     training = round(n_rows * of_proxy["pool_fraction"]) * of_proxy["epochs"] * per_row["training"]
     n_snapshots = of_proxy["snapshots"] if isinstance(of_proxy["snapshots"], int) else len(of_proxy["snapshots"])
+    if folder == "contrasts":  # answers with and without the picture, the first layer, every snapshot's attention
+        return training + (3 + n_snapshots) * n_rows * per_row["forward"]
     if folder == "features":
         return training + n_snapshots * n_rows * per_row["forward"]
     n_runs = len(of_proxy["seeds"]) if folder == "capabilities" else 1

@@ -52,7 +52,7 @@ def measure(signal: Signal, params: Params) -> Clustered:
     """Cluster the pool by image and question, side by side. Neither knows an answer.
 
     Of the signal: `image` float32 [n_rows, a], `sentence` float32 [n_rows, b], unit rows (zero without an image).
-    The questions tell a cluster's transferability: the `sentence` half of its centroid.
+    The questions tell a cluster's transferability: the `sentence` half of its centroid; as released the whole of it.
     """
     width = signal["image"].shape[1]
     features = np.concatenate([signal["image"], signal["sentence"]], axis=1)
@@ -61,12 +61,13 @@ def measure(signal: Signal, params: Params) -> Clustered:
     )
     tracked, _ = spherical_kmeans(features, params.clusters, params.iterations, params.seed, params.points_per_cluster)
     gamma = params.gamma * np.sqrt(2)  # a row with an image has length sqrt(2)
-    return Clustered(scored(features, fine, centroids[:, width:], gamma, params.neighbor_threshold), tracked)
+    telling = centroids if params.variant == "released" else centroids[:, width:]
+    return Clustered(scored(features, fine, telling, gamma, params.neighbor_threshold), tracked)
 
 
 def select(clustered: Clustered, n: int, params: Params, rng: np.random.Generator) -> Selection:
     """The warm-up of a budget of `n` rows, in random order; the others are chosen while the model learns."""
-    warm_up = spread(clustered.fine, round(params.warm_up * n), params.warm_up_temperature, "paper")
+    warm_up = spread(clustered.fine, round(params.warm_up * n), params.warm_up_temperature, params.variant)
     return Selection.of_rows(rng.permutation(warm_up))
 
 

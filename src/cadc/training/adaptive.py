@@ -1,11 +1,12 @@
 """PROGRESS (Chandhok et al. 2025, arXiv 2506.01085): which rows come next is decided while the model learns.
 
 A warm-up, then rounds. Each round measures every cluster that has unlocked rows, compares this with the measurement
-before, turns the relative changes into shares, unlocks `gap` rows and trains on them. No code was released; what the
-paper leaves open is decided here:
+before, turns the relative changes into shares, unlocks `gap` rows and trains on them. What the paper leaves open is
+decided here; `variant: released` does as its code does (MyLittleChange/PROGRESS d204855, `released_progress`):
 
 - *What clusters are made of*: images by the tower of `embed`, questions by MiniLM (PROGRESS: DINO and BERT).
-- *Which rows measure a cluster*: its first rows in training order, `rows_per_cluster` at most, and fewer where
+- *Which rows measure a cluster*: of `released` as many, drawn anew each time from all that were trained on, so that a
+  change is between different rows. Else its first rows in training order, `rows_per_cluster` at most, and fewer where
   measuring would take more than `measure_share` of training. With `passes: first` each of them is trained on once
   before it is measured, and not again while rows are chosen: what moves is what other rows teach, or make the model
   forget.
@@ -15,6 +16,8 @@ paper leaves open is decided here:
 - *Exhausted clusters* leave their share to the others in proportion. Where no cluster with a share has rows left, the
   round is filled by exploration.
 - *Loss falls*: its relative decrease is the change.
+- *What `released` leaves open*, rounded down or without a cluster to take it from, is drawn from all rows left (ours):
+  budgets are exact.
 - *Several passes* (the budget's, as for every method; the paper has one): see `Plan.passes`. With `round`, static
   training on the resulting selection, its rounds as stages, gives the same adapter; with `first`, static training on it
   as one stage does.
@@ -29,9 +32,10 @@ import numpy as np
 from cadc.artifacts import Selection
 from cadc.config.budgets import capped_shares, largest_remainder
 from cadc.config.plan import Plan
+from cadc.training import released_progress as released
 
 Measure = Callable[[np.ndarray], np.ndarray]
-ROUNDS = 6  # a stream of random numbers of their own
+ROUNDS, MEASURED = 6, 12  # streams of random numbers of their own
 
 
 def relative_change(now: np.ndarray, before: np.ndarray, epsilon: float, objective: str) -> np.ndarray:
@@ -84,6 +88,18 @@ def draw(
     others = left.copy()
     others[chosen] = False
     return rng.permutation(np.concatenate([chosen, rng.choice(np.flatnonzero(others), n - len(chosen), replace=False)]))
+
+
+def released_draw(p: np.ndarray, cluster: np.ndarray, left: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """`n` rows that are still locked, as released: whole rows by share, rounded down, then rows of clusters without a
+    share; what is open after that from all rows left (ours). In random order: int64 [n]."""
+    rows = np.flatnonzero(left)
+    counts = released.counts(p, np.bincount(cluster[rows], minlength=len(p)), n)
+    chosen = [rng.choice(rows[cluster[rows] == k], counts[k], replace=False) for k in np.flatnonzero(counts)]
+    others = rng.permutation(rows[p[cluster[rows]] == 0])[: released.explored(n)]
+    first = np.concatenate([*chosen, others]).astype(np.int64)
+    more = rng.permutation(np.setdiff1d(rows, first))[: n - len(first)]
+    return rng.permutation(np.concatenate([first, more]))
 
 
 class Adaptive:
@@ -185,9 +201,12 @@ class Adaptive:
         self._order = np.concatenate([np.resize(rows, n) for rows, n in zip(rounds, self._examples, strict=False)])
 
     def _tracked(self, mark: int) -> np.ndarray:
-        """The rows that measure their clusters once `mark` examples are handed out, in training order: int64."""
-        kept, count = [], np.zeros(self.n_clusters, np.int64)
-        for row in dict.fromkeys(self._order[:mark].tolist()):
+        """The rows that measure their clusters once `mark` examples are handed out, in training order, or as they are
+        drawn: int64."""
+        kept, count, rows = [], np.zeros(self.n_clusters, np.int64), list(dict.fromkeys(self._order[:mark].tolist()))
+        if self.plan.variant == "released":
+            rows = self._rng(self._passed, MEASURED).permutation(rows).tolist()
+        for row in rows:
             k = self.cluster[row]
             if count[k] < self.rows_per_cluster:
                 kept.append(row)
@@ -210,23 +229,49 @@ class Adaptive:
         column = ("loss", "accuracy").index(self.plan.objective)
         both = tracked[np.isfinite(before[tracked, column])]
         value = self._means(self._values, tracked)
-        now, then = (self._means(values, both)[:, column] for values in (self._values, before))
-        change = relative_change(now, then, self.plan.epsilon, self.plan.objective)
-        p = (
-            priorities(change, self.plan.temperature)
-            if self.plan.order == "change"
-            else tercile(value[:, column], self.plan.order, self.plan.objective)
-        )
+        if self.plan.variant == "released":
+            change, p = self._as_released(value[:, column], tracked)
+        else:
+            now, then = (self._means(values, both)[:, column] for values in (self._values, before))
+            change = relative_change(now, then, self.plan.epsilon, self.plan.objective)
+            p = (
+                priorities(change, self.plan.temperature)
+                if self.plan.order == "change"
+                else tercile(value[:, column], self.plan.order, self.plan.objective)
+            )
         counts = [np.bincount(self.cluster[rows], minlength=self.n_clusters) for rows in (tracked, self._row)]
         self._history.append(np.stack([*value.T, change, p, *counts], 1))
         self._passed += 1
         if self._passed > self._n_halves:
             self._next_round(self._passed - self._n_halves, p)
 
+    def _as_released(self, now: np.ndarray, tracked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The change of each cluster and its share in the next round: float64 [n_clusters] each."""
+        column = ("loss", "accuracy").index(self.plan.objective)
+        before = self._history[-1][:, column] if self._history else np.full(self.n_clusters, np.nan)
+        left = np.bincount(self.cluster[~np.isin(np.arange(len(self.cluster)), self._row)], minlength=self.n_clusters)
+        n_now = np.bincount(self.cluster[tracked], minlength=self.n_clusters)
+        loss = self.plan.objective == "loss"
+        change = released.loss_change(now, before) if loss else released.change(now, before, n_now)
+        if self.plan.order == "change":
+            return change, released.shares(change, left, self.plan.temperature)
+        p, which = np.zeros(self.n_clusters), {"medium": "mid"}.get(self.plan.order, self.plan.order)
+        gap = int(self._sizes[min(len(self._sizes) - 1, max(1, self._passed + 1 - self._n_halves))])
+        taken = released.control(-now if loss else now, left, gap, which)
+        p[taken] = left[taken] / max(1, left[taken].sum())
+        return change, p
+
+    def _rng(self, number: int, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, int(self._sizes.sum()), number, stream])
+
     def _next_round(self, stage: int, p: np.ndarray) -> None:
-        rng = np.random.default_rng([self.seed, int(self._sizes.sum()), stage, ROUNDS])
+        rng, n = self._rng(stage, ROUNDS), int(self._sizes[stage])
         left = ~np.isin(np.arange(len(self.cluster)), self._row)
-        rows = draw(p, self.cluster, left, int(self._sizes[stage]), self.plan.exploration, rng)
+        if self.plan.variant == "released" and self.plan.order == "change":
+            rows = released_draw(p, self.cluster, left, n, rng)
+        else:
+            explored = self.plan.exploration if self.plan.variant == "paper" else 0.0  # released controls explore none
+            rows = draw(p, self.cluster, left, n, explored, rng)
         self._unlock(rows)
         self._row, self._stage = np.append(self._row, rows), np.append(self._stage, np.full(len(rows), stage, np.int32))
         self._p = np.append(self._p, p[self.cluster[rows]].astype(np.float32))

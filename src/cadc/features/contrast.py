@@ -1,0 +1,189 @@
+"""What pictures and questions are worth to a model, row by row: answers without them, and what text attends to.
+
+VisNec: the answer's loss without the picture. PreSel: without the question. ScalSelect: the picture's most attended
+tokens in the first layer. XMAS: singular values of the attention from text to picture, at every snapshot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import torch
+from peft import PeftModel
+
+from cadc.data.wording import IMAGE_TOKEN
+from cadc.features.attention import attended, cross_attention, grouped, largest_singular_values
+from cadc.gradients.influence import token_batches
+from cadc.model.batches import model_inputs
+from cadc.model.encode import IGNORE, EncodedRows
+from cadc.model.stream import stretches, token_lengths
+from cadc.training.answers import answer_scores
+from cadc.training.snapshots import Snapshot, restore
+
+_ATTENTION = re.compile(r"(language_model|text_model)\..*layers\.(\d+)\.self_attn$")
+
+
+def without_pictures(rows: pa.Table) -> pa.Table:
+    """Pool rows as they are, but for their pictures and the marks of these."""
+    made = rows.to_pylist()
+    for row in made:
+        row["images"] = []
+        row["turns"] = [{**turn, "text": turn["text"].replace(IMAGE_TOKEN, "")} for turn in row["turns"]]
+    return pa.Table.from_pylist(made, schema=rows.schema)
+
+
+def without_questions(rows: pa.Table) -> pa.Table:
+    """Pool rows of one turn that shows their pictures and asks nothing, answered by all their answers, parted by a
+    space (PreSel's code)."""
+    made = rows.to_pylist()
+    for row in made:
+        answers = [turn["text"].strip() for turn in row["turns"] if turn["role"] == "assistant"]
+        shown = "\n".join(IMAGE_TOKEN for _ in row["images"])
+        row["turns"] = [{"role": "user", "text": shown}, {"role": "assistant", "text": " ".join(answers)}]
+    return pa.Table.from_pylist(made, schema=rows.schema)
+
+
+def attention_layers(model: PeftModel) -> list[torch.nn.Module]:
+    """The attention modules of the language model, from the first on. Raises TypeError where the model names none."""
+    found = {int(match[2]): module for name, module in model.named_modules() if (match := _ATTENTION.search(name))}
+    if not found:
+        raise TypeError(
+            "no attention (layers.N.self_attn) was found in the language model; name it in cadc.features.contrast"
+        )
+    return [found[k] for k in sorted(found)]
+
+
+class _Seen(Exception):
+    """Ends a forward pass whose first layer is all that is asked for."""
+
+
+@contextmanager
+def first_layer(model: PeftModel) -> Iterator[Callable[[dict], tuple[torch.Tensor, torch.Tensor]]]:
+    """A function from a batch's inputs to the first layer's attention, mean over heads, [B, L, L], and its output
+    [B, L, width]. No layer behind it runs."""
+    attention = attention_layers(model)[0]
+    layer = next(
+        module
+        for module in model.modules()
+        if getattr(module, "self_attn", None) is attention and module is not attention
+    )
+    seen: dict[str, torch.Tensor] = {}
+
+    def weights(module, inputs, output) -> None:
+        seen["attention"] = output[1].mean(1)
+
+    def end(module, inputs, output) -> None:
+        seen["hidden"] = output[0] if isinstance(output, tuple) else output
+        raise _Seen
+
+    base, before = model.get_base_model(), model.get_base_model().config._attn_implementation
+    handles = [attention.register_forward_hook(weights), layer.register_forward_hook(end)]
+
+    def run(inputs: dict) -> tuple[torch.Tensor, torch.Tensor]:
+        with suppress(_Seen):
+            model(**inputs, use_cache=False)
+        return seen.pop("attention"), seen.pop("hidden")
+
+    base.set_attn_implementation("eager")  # the only one that gives weights
+    try:
+        yield run
+    finally:
+        base.set_attn_implementation(before)
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def queries_and_keys(model: PeftModel) -> Iterator[list[dict[str, torch.Tensor]]]:
+    """Of each layer the queries and keys of the forward pass made last, [B, L, width], before positions enter."""
+    layers = attention_layers(model)
+    seen: list[dict[str, torch.Tensor]] = [{} for _ in layers]
+
+    def catch(k: int, name: str):
+        return lambda module, inputs, output: seen[k].__setitem__(name, output.detach())
+
+    handles = [
+        getattr(layer, f"{name}_proj").register_forward_hook(catch(k, name))
+        for k, layer in enumerate(layers)
+        for name in "qk"
+    ]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.inference_mode()
+def answer_losses(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_tokens: int) -> np.ndarray:
+    """Mean loss over the answer tokens of rows `which` int [n]: float32 [n]."""
+    device, out = next(model.parameters()).device, np.zeros(len(which), np.float32)
+    places = token_batches(token_lengths(rows, which), batch_tokens)
+    for stretch in stretches(rows, which, places, rows.processor.tokenizer.pad_token_id):
+        for at, batch in stretch:
+            inputs = model_inputs(batch, device)
+            labels = inputs.pop("labels")
+            out[at] = answer_scores(model(**inputs, use_cache=False).logits, labels)["nll"].cpu().numpy()
+    return out
+
+
+@torch.inference_mode()
+def looks(
+    model: PeftModel,
+    rows: EncodedRows,
+    which: np.ndarray,
+    snapshots: list[Snapshot],
+    image_token: int,
+    batch_tokens: int,
+    variant: Literal["paper", "released"],
+) -> dict[str, np.ndarray]:
+    """What rows `which` int [n] attend to: `attended` float32 [n, width], of the model without LoRA (ScalSelect), and
+    `singular` float32 [n_snapshots, n, TOP] (XMAS; `variant`: see `cross_attention`). 0 without a picture."""
+    device, out = next(model.parameters()).device, {}
+    config = model.get_base_model().config.get_text_config()
+    heads = (config.num_attention_heads, config.num_key_value_heads)
+    places = token_batches(token_lengths(rows, which), batch_tokens)
+    for stretch in stretches(rows, which, places, rows.processor.tokenizer.pad_token_id):
+        with first_layer(model) as run, model.disable_adapter():
+            for at, batch in stretch:
+                inputs = model_inputs(batch, device)
+                there, image, _ = _places(inputs, image_token)
+                user = there & ~image & (inputs.pop("labels") == IGNORE)
+                attention, hidden = run(inputs)
+                made = [attended(*one).cpu().numpy() for one in zip(attention, hidden, user, image, strict=True)]
+                out.setdefault("attended", np.zeros((len(which), len(made[0])), np.float32))[at] = made
+        for t, snapshot in enumerate(snapshots):
+            restore(model, snapshot)
+            with queries_and_keys(model) as seen:
+                for at, batch in stretch:
+                    inputs = model_inputs(batch, device, with_labels=False)
+                    model(**inputs, use_cache=False, logits_to_keep=1)
+                    masks = _places(inputs, image_token)
+                    made = [_values(seen, b, masks, heads, variant) for b in range(len(at))]
+                    shape = (len(snapshots), len(which), len(made[0]))
+                    out.setdefault("singular", np.zeros(shape, np.float32))[t, at] = made
+    return out
+
+
+def _values(
+    seen: list[dict[str, torch.Tensor]],
+    b: int,
+    masks: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    heads: tuple[int, int],
+    variant: Literal["paper", "released"],
+) -> np.ndarray:
+    there, image, text = (mask[b] for mask in masks)
+    queries = [layer["q"][b][there] for layer in seen]
+    keys = [grouped(layer["k"][b][there], *heads) for layer in seen]
+    return largest_singular_values(cross_attention(queries, keys, text[there], image[there], variant)).numpy()
+
+
+def _places(inputs: dict[str, torch.Tensor], image_token: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Which tokens of a batch are there, which are a picture's, and which are text behind one: bool [B, L] each."""
+    there, image = inputs["attention_mask"] == 1, inputs["input_ids"] == image_token
+    return there, image, there & ~image & (image.cumsum(1) > 0)

@@ -1,0 +1,123 @@
+"""XMAS: rows whose cross-modal attention changes little while a proxy learns, as many of each kind of change.
+
+arXiv 2510.01454; released code BigML-CS-UCLA/XMAS c3e95c8. A row's trajectory is the sum of the largest singular values
+of its attention from text to picture, at every snapshot of the proxy. Rows are clustered by trajectory; of each cluster
+those of least change are taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import faiss
+import numpy as np
+
+from cadc.artifacts import Selection
+from cadc.config.budgets import capped_shares
+from cadc.config.section import Positive, Section, Seed
+from cadc.selectors.shared.kmeans import members
+from cadc.selectors.shared.text_only import with_text_rows
+from cadc.selectors.signal import Signal
+
+TOP = 5  # singular values (XMAS)
+_TOO_SMALL = 2  # clusters of so many rows are left out (released)
+
+
+class Params(Section):
+    """clusters, of trajectories, by Euclidean k-means from `seed` on so many `points_per_cluster` at most. variant:
+    `paper` shares alike as far as clusters have rows; `released` leaves out clusters of two rows, takes shares from the
+    smallest cluster on, rounded down, and fills what is open with the steadiest rows left (ours)."""
+
+    clusters: Positive
+    iterations: Positive
+    seed: Seed
+    points_per_cluster: Positive
+    variant: Literal["paper", "released"]
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """instability float64 [n_rows]; rows: of each cluster those with a picture, int64, the steadiest first; shows bool
+    [n_rows]."""
+
+    instability: np.ndarray
+    rows: list[np.ndarray]
+    shows: np.ndarray
+
+
+def trajectories(singular: np.ndarray) -> np.ndarray:
+    """Sum of the TOP largest singular values: [n_snapshots, n, k], in any order -> float32 [n, n_snapshots]."""
+    largest = np.sort(np.asarray(singular, np.float32), axis=2)[:, :, -TOP:]
+    return np.ascontiguousarray(largest.sum(2, dtype=np.float32).T)
+
+
+def instabilities(trajectory: np.ndarray) -> np.ndarray:
+    """Sum of the absolute changes from snapshot to snapshot: float64 [n], from [n, n_snapshots]."""
+    return np.abs(np.diff(np.asarray(trajectory, np.float64), axis=1)).sum(1)
+
+
+def clusters_of(trajectory: np.ndarray, n_clusters: int, iterations: int, seed: int, points: int) -> np.ndarray:
+    """The Euclidean cluster of each trajectory, int64 [n], by faiss with one thread."""
+    faiss.omp_set_num_threads(1)
+    kmeans = faiss.Kmeans(
+        trajectory.shape[1],
+        min(n_clusters, len(trajectory)),
+        niter=iterations,
+        seed=seed,
+        max_points_per_centroid=points,
+        min_points_per_centroid=1,
+    )
+    kmeans.train(trajectory)
+    return kmeans.index.search(trajectory, 1)[1][:, 0]
+
+
+def ranked(instability: np.ndarray, cluster: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+    """`rows` int64 [m] of each cluster int [m], the steadiest first, ties by row; NaN comes last."""
+    found = members(cluster, int(cluster.max()) + 1)
+    return [rows[own[np.argsort(instability[rows[own]], kind="stable")]] for own in found]
+
+
+def released_counts(sizes: np.ndarray, n: int) -> np.ndarray:
+    """As released: from the smallest cluster on (ties by number) an equal share of what is left, rounded down, of those
+    of more than two rows: int64 [n_clusters]."""
+    counts, left = np.zeros(len(sizes), np.int64), n
+    order = [c for c in np.argsort(sizes, kind="stable") if sizes[c] > _TOO_SMALL]
+    for j, c in enumerate(order):
+        counts[c] = min(left // (len(order) - j), sizes[c])
+        left -= counts[c]
+    return counts
+
+
+def measure(signal: Signal, params: Params) -> Trajectories:
+    """Of the signal: `singular` float32 [n_snapshots, n_rows, TOP]; `shows` bool [n_rows]."""
+    shows = np.asarray(signal["shows"], bool)
+    pictured, instability = np.flatnonzero(shows), np.zeros(signal.n_rows)
+    if not len(pictured):
+        return Trajectories(instability, [], shows)
+    made = trajectories(signal["singular"][:, pictured])
+    instability[pictured] = instabilities(made)
+    cluster = clusters_of(made, params.clusters, params.iterations, params.seed, params.points_per_cluster)
+    return Trajectories(instability, ranked(instability, cluster, pictured), shows)
+
+
+def select(made: Trajectories, n: int, params: Params, rng: np.random.Generator) -> Selection:
+    """`n` rows in random order: the steadiest of every cluster. Rows without a picture: `text_only`."""
+
+    def choose(m: int) -> np.ndarray:
+        if not m:
+            return np.empty(0, np.int64)
+        sizes = np.array([len(rows) for rows in made.rows])
+        paper = params.variant == "paper"
+        counts = capped_shares(np.ones(len(sizes)), sizes, m) if paper else released_counts(sizes, m)
+        first = np.concatenate([rows[:k] for rows, k in zip(made.rows, counts, strict=True)])
+        others = np.setdiff1d(np.concatenate(made.rows), first)
+        steady = others[np.argsort(made.instability[others], kind="stable")]
+        return np.concatenate([first, steady[: m - len(first)]])
+
+    return with_text_rows(made.shows, n, rng, choose)
+
+
+def scores(made: Trajectories, params: Params) -> np.ndarray:
+    """Minus the instability, by which rows are ranked inside a cluster: float64 [n_rows]."""
+    return -made.instability
