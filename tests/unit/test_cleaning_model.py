@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cadc.cleaning import mismatch, wrong_answer
+from cadc.cleaning import hallucination, mismatch, wrong_answer
 from cadc.cleaning.cross_fitting import answer_tokens, fold_of, judged, other_rows, training_order
 from cadc.cleaning.evidence import Evidence
 from cadc.config.errors import InputError
@@ -210,3 +210,28 @@ def test_decoys_are_of_the_same_source():
     found = mismatch.check(shown, source, precision=0.8)
     assert found.flag[mismatched].mean() > 0.9 and mismatched[found.flag].mean() > 0.7
     assert mismatch.check(shown, np.full(4000, "all"), precision=0.8).flag.sum() < 0.2 * found.flag.sum()
+
+
+def test_words_that_the_image_does_not_speak_for_are_hallucinated():
+    def said(tokens, gain):
+        return [
+            {"token": t, "nll": 1.0, "blind_nll": 1.0 + (gain if t else 0.0)} for t in tokens
+        ]  # token 0 is a word that no image tells
+
+    seen = [said([0, 1, 2, 3, 0, 4, 5, 6], 2.0) for _ in range(20)]
+    for k, row in enumerate(seen):  # a word or two are doubtful anywhere
+        row[1 + k % 3]["blind_nll"] = 1.0 - 0.1 * (k % 7)
+    rows = [*seen, said([0, 1, 2, 3, 0, 4, 5, 6], -1.0), said([1, 2], -1.0), said([0] * 8, -1.0)]
+    found = hallucination.check(evidence(rows), decode, visual=0.1, words=6, z=3.5)
+    assert (
+        found.flag.nonzero()[0].tolist() == [20]
+        and found.evidence[20] == "the image speaks for none of: w1, w2, w3, w4, w5, w6"
+    )
+    assert np.isnan(found.score[21:]).all()
+
+
+def test_robust_distances():
+    values = np.array([1.0, 2.0, 3.0, 4.0, 100.0, np.nan])
+    assert robust_z(values)[:5] == pytest.approx((values[:5] - 3) / 1.4826) and np.isnan(robust_z(values)[5])
+    assert robust_z(np.array([0.0, 0, 0, 0, 5]))[4] == pytest.approx(1 / 1.4826)
+    assert robust_z(np.full(3, 2.0)).tolist() == [0, 0, 0] and np.isnan(robust_z(np.full(2, np.nan))).all()

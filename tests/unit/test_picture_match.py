@@ -1,12 +1,9 @@
 """The head that tells which picture belongs to a row."""
 
 import numpy as np
-import pytest
 import torch
 
-from cadc.cleaning import hallucination
 from cadc.cleaning.cross_fitting import other_rows, with_image_of
-from cadc.cleaning.findings import robust_z
 from cadc.cleaning.picture_match import load_matchers, matched, read, save_matcher, train_matching
 from cadc.config.cleaning import Matching
 from cadc.model.encode import IGNORE, EncodedRows, encode
@@ -74,28 +71,3 @@ def test_a_picture_of_the_same_size_is_shown_as_if_the_row_were_encoded_with_it(
     assert shown.keys() == expected.keys() and all(
         torch.equal(torch.as_tensor(shown[name]), torch.as_tensor(expected[name])) for name in expected
     )
-
-
-def test_words_that_the_image_does_not_speak_for_are_hallucinated():
-    def said(tokens, gain):
-        return [
-            {"token": t, "nll": 1.0, "blind_nll": 1.0 + (gain if t else 0.0)} for t in tokens
-        ]  # token 0 is a word that no image tells
-
-    seen = [said([0, 1, 2, 3, 0, 4, 5, 6], 2.0) for _ in range(20)]
-    for k, row in enumerate(seen):  # a word or two are doubtful anywhere
-        row[1 + k % 3]["blind_nll"] = 1.0 - 0.1 * (k % 7)
-    rows = [*seen, said([0, 1, 2, 3, 0, 4, 5, 6], -1.0), said([1, 2], -1.0), said([0] * 8, -1.0)]
-    found = hallucination.check(evidence(rows), decode, visual=0.1, words=6, z=3.5)
-    assert (
-        found.flag.nonzero()[0].tolist() == [20]
-        and found.evidence[20] == "the image speaks for none of: w1, w2, w3, w4, w5, w6"
-    )
-    assert np.isnan(found.score[21:]).all()
-
-
-def test_robust_distances():
-    values = np.array([1.0, 2.0, 3.0, 4.0, 100.0, np.nan])
-    assert robust_z(values)[:5] == pytest.approx((values[:5] - 3) / 1.4826) and np.isnan(robust_z(values)[5])
-    assert robust_z(np.array([0.0, 0, 0, 0, 5]))[4] == pytest.approx(1 / 1.4826)
-    assert robust_z(np.full(3, 2.0)).tolist() == [0, 0, 0] and np.isnan(robust_z(np.full(2, np.nan))).all()
