@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from cadc.cleaning import hallucination, mismatch, wrong_answer
 from cadc.cleaning.cross_fitting import answer_tokens, fold_of, judged, other_rows, training_order
 from cadc.cleaning.evidence import Evidence
+from cadc.cleaning.findings import robust_z
 from cadc.config.errors import InputError
 from cadc.model.encode import IGNORE, EncodedRows
 
