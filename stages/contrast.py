@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from cadc import artifacts
@@ -42,7 +43,7 @@ def reference_rows(params: Params, n_rows: int, snapshots: list[Snapshot]) -> np
 
 def shown(pool: pa.Table) -> np.ndarray:
     """Whether each row has a picture: bool [n_rows]."""
-    return np.array([len(images) > 0 for images in pool["images"].to_pylist()])
+    return np.asarray(pc.list_value_length(pool["images"])) > 0  # without reading one
 
 
 def contrasting() -> shards.Task:
@@ -61,13 +62,14 @@ def contrasting() -> shards.Task:
     def measure(rows: EncodedRows, which: np.ndarray) -> dict[str, np.ndarray]:
         made = looks(model, rows, which, snapshots, image_token, batch_tokens, variant)
         table = rows.table.take(pa.array(which))
+        shows = shown(table)
         with model.disable_adapter():
             made["nll_shown"] = answer_losses(model, rows, which, batch_tokens)
-            made["nll_blind"], pictured = made["nll_shown"].copy(), np.flatnonzero(shown(table))
+            made["nll_blind"], pictured = made["nll_shown"].copy(), np.flatnonzero(shows)
             blind = encoded(without_pictures(table.take(pa.array(pictured))), rows)
             made["nll_blind"][pictured] = answer_losses(model, blind, np.arange(len(pictured)), batch_tokens)
         restore(model, tuned)
-        made["ratio"], own = np.zeros(len(which), np.float32), np.flatnonzero(np.isin(which, reference))
+        made["ratio"], own = np.zeros(len(which), np.float32), np.flatnonzero(shows & np.isin(which, reference))
         unasked = encoded(without_questions(table.take(pa.array(own))), rows)
         without = answer_losses(model, unasked, np.arange(len(own)), batch_tokens)
         made["ratio"][own] = answer_losses(model, rows, which[own], batch_tokens) / without

@@ -258,7 +258,9 @@ def test_every_kind_of_row_has_loss_gradient_and_embedding(family):
     assert np.allclose(influence["loss"], features["nll"], rtol=0.05)
     contrasts = arrays(artifacts.CONTRASTS / "default")
     assert (contrasts["nll_shown"] != contrasts["nll_blind"]).tolist() == (n_images > 0).tolist()
-    assert (contrasts["ratio"] > 0).all() and contrasts["shows"].tolist() == (n_images > 0).tolist()
+    assert ((contrasts["ratio"] > 0) == contrasts["shows"][contrasts["reference"]]).all() and contrasts[
+        "shows"
+    ].tolist() == (n_images > 0).tolist()
     attended, singular = contrasts["attended"], contrasts["singular"][1]
     for shown in (embeddings["image"], features["activations"][:, 0, 0], attended, singular):
         assert (np.abs(shown).sum(1) > 0).tolist() == (n_images > 0).tolist()
