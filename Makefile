@@ -56,8 +56,8 @@ clean-pool: .venv/.installed  ## check every row of the pool: reports/cleaning.m
 metabolism: .venv/.installed  ## diagnose, update and validate the pool in rounds: reports/metabolism.md (goes on where it was)
 	$(RUN) dvc repro pipelines/metabolism/dvc.yaml:metabolize
 
-readme: .venv/.installed      ## put the leaderboard, the list of tables and the DAG into README.md
-	$(RUN) python -m cadc.report.readme
+readme: .venv/.installed      ## put the leaderboard, the list of tables and the DAG into README.md; docs/methods
+	$(RUN) python -m cadc.report.readme && $(RUN) python -m cadc.report.methods
 
 pretrain: .venv/.installed    ## make the embedded world's bases again (the frozen stages) and record them
 	for base in mini small; do $(RUN) python stages/pretrain.py $$base && $(RUN) dvc commit -f pipelines/testbed/dvc.yaml:pretrain@$$base || exit 1; done
