@@ -15,6 +15,7 @@ from cadc.artifacts import write_json
 from cadc.cli import curate, project, selections
 from cadc.cli.__main__ import main, parser
 from cadc.config.errors import InputError
+from cadc.config.targets import target_name
 from cadc.world.mini_world import write_pool
 
 UV = project.ROOT / ".uv/bin/uv"
@@ -83,7 +84,13 @@ def test_a_method_that_aims_at_something_takes_a_file_of_rows_or_says_that_it_ne
     target = tmp_path / "my, rows.json"
     target.write_text("[]")
     made = params_of(data, tmp_path, "--method", "cadc", "--target", str(target))
-    assert made["capture"]["targets"] == made["discoveries"]["cadc"]["discover"]["targets"] == [str(target)]
+    (aimed,) = made["capture"]["targets"]
+    assert made["discoveries"]["cadc"]["discover"]["targets"] == [aimed]
+    assert Path(aimed).resolve() == target and target_name(aimed) == "my, rows"
+    assert params_of(data, tmp_path, "--method", "cadc", "--target", str(target)) == made
+    target.write_text("[ ]")  # DVC sees what a target is called alone
+    (other,) = params_of(data, tmp_path, "--method", "cadc", "--target", str(target))["capture"]["targets"]
+    assert other != aimed and Path(other).read_text() == "[ ]"
     with pytest.raises(InputError, match="--method cadc needs something to aim at; give --target"):
         params_of(data, tmp_path, "--method", "cadc", "--target", "none")
     with pytest.raises(InputError, match="gone.json: no such file"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import math
 import os
 import subprocess
@@ -95,10 +96,21 @@ def overrides(given: argparse.Namespace, n_rows: int) -> list[str]:
     for pair in given.set:
         if "=" not in pair:
             raise InputError(f"--set {pair}: give KEY=VALUE, as in --set pool.on_bad_row=skip")
-    named = [str(Path(name).resolve()) if is_file(name) else name for name in targets]
+    named = [str(seen(Path(name).resolve(), given.work)) if is_file(name) else name for name in targets]
     made.append("capture.targets=[" + ",".join(quoted("", name)[1:] for name in named) + "]")
     made += [f"export.formats=[{given.format}]", f"export.images={given.paths}"]
     return made + given.set
+
+
+def seen(target: Path, work: Path) -> Path:
+    """A link in the project to a file of rows to aim at, whose path changes with the rows: DVC sees the path alone."""
+    with target.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    link = work.resolve() / "targets" / digest[:16] / target.name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+    return link
 
 
 def read_of(given: argparse.Namespace) -> set[Path]:
@@ -155,12 +167,12 @@ def run(given: argparse.Namespace) -> int:
     n_rows = sum(1 for _ in read_records(given.data.resolve()))
     if not n_rows:
         raise InputError(f"{given.data}: holds no rows; give a file with some")
-    asked, share = overrides(given, n_rows), share_of(given.budget, n_rows)
+    share = share_of(given.budget, n_rows)
     if given.method == "full" and share < 1:
         raise InputError(f"--method full takes all rows; give --budget 100%, not {given.budget}, or another method")
-    params = params_of(given.method, share, given.seed, asked)
-    for_targets(params, given)
     with held(given.work) as lock:
+        params = params_of(given.method, share, given.seed, overrides(given, n_rows))
+        for_targets(params, given)
         lay_out(given.work, params)
         stage = f"pipelines/export/dvc.yaml:export@{given.method}"
         stages = stages_before(given.work, stage)
