@@ -15,6 +15,7 @@ from cadc.artifacts import write_json
 from cadc.cli import curate, project, selections
 from cadc.cli.__main__ import main, parser
 from cadc.config.errors import InputError
+from cadc.config.targets import target_name
 from cadc.world.mini_world import write_pool
 
 UV = project.ROOT / ".uv/bin/uv"
@@ -48,7 +49,8 @@ def test_a_number_of_rows_is_met_where_shares_go_in_finer_steps():
 
 @pytest.mark.parametrize(
     ("budget", "said"),
-    [("lots", "give a share"), ("0", "more than none"), ("101%", "not more than all"), ("1001", "not more than all"),
+    [("lots", "give a share"), ("0", "more than none"), ("nan", "more than none"),
+     ("5.0", "500% .* 5 is a number of"), ("101%", "not more than all"), ("1001", "not more than all"),
      ("12345", r"12345 of 99999 rows.*12.3% is the nearest, 12300 rows"), ("0.01%", "0.1% is the nearest, 100 rows")],
 )  # fmt: skip
 def test_a_budget_that_can_t_be_is_refused_with_one_that_can(budget, said):
@@ -82,11 +84,21 @@ def test_a_method_that_aims_at_something_takes_a_file_of_rows_or_says_that_it_ne
     target = tmp_path / "my, rows.json"
     target.write_text("[]")
     made = params_of(data, tmp_path, "--method", "cadc", "--target", str(target))
-    assert made["capture"]["targets"] == made["discoveries"]["cadc"]["discover"]["targets"] == [str(target)]
+    (aimed,) = made["capture"]["targets"]
+    assert made["discoveries"]["cadc"]["discover"]["targets"] == [aimed]
+    assert Path(aimed).resolve() == target and target_name(aimed) == "my, rows"
+    assert params_of(data, tmp_path, "--method", "cadc", "--target", str(target)) == made
+    target.write_text("[ ]")  # DVC sees what a target is called alone
+    (other,) = params_of(data, tmp_path, "--method", "cadc", "--target", str(target))["capture"]["targets"]
+    assert other != aimed and Path(other).read_text() == "[ ]"
     with pytest.raises(InputError, match="--method cadc needs something to aim at; give --target"):
         params_of(data, tmp_path, "--method", "cadc", "--target", "none")
     with pytest.raises(InputError, match="gone.json: no such file"):
         params_of(data, tmp_path, "--target", "gone.json")
+    with pytest.raises(InputError, match="^--target mmbench_en_dev is none of the benchmarks mmbench_en_dev_static, "):
+        params_of(data, tmp_path, "--target", "mmbench_en_dev")
+    with pytest.raises(InputError, match="^--target gqa: set --benchmarks to the folder that has it"):
+        params_of(data, tmp_path, "--target", "gqa", "--method", "random")
 
 
 def test_what_is_wrong_is_one_sentence(data, tmp_path, capsys):
@@ -95,6 +107,10 @@ def test_what_is_wrong_is_one_sentence(data, tmp_path, capsys):
         (["curate", str(tmp_path / "none.json"), *common], "none.json: no such file"),
         (["curate", str(data), "--images", str(tmp_path / "none"), *common], "--images"),
         (["curate", str(data), "--method", "best", *common], "no arm or method best; there are cadc"),
+        (["curate", str(data), "--set", "pool.unknown_tokens", *common], "give KEY=VALUE"),
+        (["curate", str(data), "--method", "full", *common], "give --budget 100%"),
+        (["curate", str(data), "--method", "random", "--seed", "-1", *common], "seeds.0 = -1"),
+        (["curate", str(data), "--method", "random", *common[:-1], str(data)], "no folder can be made of it"),
         (["explain", "7", str(tmp_path / "none.json")], "give what `cadc curate --out` wrote"),
     ):
         assert main(arguments) == 1
@@ -121,36 +137,16 @@ def test_a_project_is_laid_out_once_and_no_other_folder_is_touched(data, tmp_pat
     assert other.exists()
 
 
-def test_nothing_that_is_read_is_written_over(data, tmp_path):
-    target = tmp_path / "rows.why.parquet"
-    for more in (["--out", str(data)], ["--target", str(target), "--out", str(tmp_path / "rows.json")]):
-        with pytest.raises(InputError, match="would be written over what is read"):
-            curate.keep_inputs(given(data, tmp_path, *more))
-    with pytest.raises(InputError, match="a folder"):
-        curate.keep_inputs(given(data, tmp_path, "--out", str(tmp_path)))
-    empty = tmp_path / "empty.jsonl"
-    empty.write_text("")
-    with pytest.raises(InputError, match="no rows"):
-        curate.run(given(empty, tmp_path))
-
-
-def test_a_data_set_is_entered_beside_those_that_are_there(data, tmp_path, capsys):
-    export = tmp_path / "work/artifacts/export/random/s0"
-    (export / "llama_factory").mkdir(parents=True)
-    write_json(export / "manifest.json", {"different_rows": 0, "pool": {"rows": 40}, "by_source": {}})
-    pq.write_table(pa.table({"id": pa.array([], pa.string())}), export / "why.parquet")
-    write_json(export / "llama_factory/data.json", [])
-    write_json(export / "llama_factory/dataset_info.json", {"random_s0": {"file_name": "data.json"}})
-    theirs = tmp_path / "out/dataset_info.json"
-    theirs.parent.mkdir()
-    write_json(theirs, {"theirs": {"file_name": "theirs.json"}})
-    for name, seconds in (("pool", 3), ("export@random", 4), ("proxy@default", 50)):
-        write_json(tmp_path / f"work/artifacts/costs/{name}.json", {"cpu_seconds": seconds})
-    asked = given(data, tmp_path, "--method", "random", "--format", "llama_factory")
-    curate.deliver(asked, ["prepare", "pool", "export@random"])
-    assert "Its 3 stages took 7 CPU seconds" in capsys.readouterr().out  # not what another method took
-    files = {"theirs": {"file_name": "theirs.json"}, "random_s0": {"file_name": "subset.json"}}
-    assert json.loads(theirs.read_text()) == files
+def test_a_project_is_held_by_one_call_and_by_its_stages_after_a_kill(tmp_path):
+    with project.held(tmp_path / "work") as lock:
+        outlives = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
+        with pytest.raises(InputError, match="another `cadc curate` works in it"), project.held(tmp_path / "work"):
+            pass
+    with pytest.raises(InputError, match="its stages go on after a kill"), project.held(tmp_path / "work"):
+        pass
+    outlives.communicate(b"\n")
+    with project.held(tmp_path / "work"):
+        pass
 
 
 def test_a_copy_without_git_has_no_commit(tmp_path, monkeypatch):
@@ -173,9 +169,11 @@ def test_rows_are_chosen_written_compared_and_explained(data, tmp_path, capfd):
     said = capfd.readouterr().out
     assert f"{out}: 4 of 40 rows, by random" in said and "CPU seconds" in said
     lock, first = (tmp_path / "work/dvc.lock").read_bytes(), out.read_bytes()
-    assert run_curate(data, tmp_path, "--format", "ids")[0] == 0  # only `export` is made again
-    assert (tmp_path / "work/dvc.lock").read_bytes() == lock
-    assert out.read_text().split() == [row["id"] for row in chosen] and out.read_bytes() != first
+    ids = out.with_suffix(".txt")
+    assert run_curate(data, tmp_path, "--format", "ids", "--out", str(ids))[0] == 0  # only `export` is made again
+    assert (tmp_path / "work/dvc.lock").read_bytes() == lock and out.read_bytes() == first
+    assert ids.read_text().split() == [row["id"] for row in chosen]
+    assert json.loads(out.with_suffix(".manifest.json").read_text())["files"] == ["subset.json", "subset.txt"]
     capfd.readouterr()
     assert main(["explain", chosen[0]["id"], str(out)]) == 0
     assert f"row {chosen[0]['id']} is chosen, place 0 in training" in capfd.readouterr().out
@@ -225,7 +223,7 @@ def test_two_selections_are_compared(tmp_path, capsys):
     with pytest.raises(InputError, match="gone.why.parquet: no such file"):
         selections.explain("p", [tmp_path / "gone.json"])
     selections.explain("t", [first])
-    assert "row t is not chosen, nor among the next rows" in capsys.readouterr().out
+    assert "no row t is among the chosen or the next rows" in capsys.readouterr().out
 
 
 def test_an_installed_package_lays_out_the_same_project(data, tmp_path):

@@ -76,6 +76,21 @@ def test_the_default_lacks_nothing_and_a_typo_is_named():
     assert doctor()[0] == 0
     code, _, failed = doctor("profile=lava")
     assert code == 1 and "profile/lava" in failed and "Traceback" not in failed
+    code, _, failed = doctor("arms.random.seeds=[-1]")
+    assert code == 1 and failed == (
+        "doctor: params.yaml: arms.random: arm.seeds.0 = -1: Input should be greater than or equal to 0\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "fetch"),
+    [("some/model", "hf download some/model"), ("../rows.json", "no folder ../rows.json"),
+     ("a/b/c", "no folder a/b/c"), ("models/nil", "no folder models/nil"), ("-", "no folder -")],
+)  # fmt: skip
+def test_a_model_that_is_not_there_is_fetched_where_its_name_can_be_one_of_the_hub(path, fetch):
+    params = params_of(f'model.path="{path}"', "recipe_of=null")
+    (found,) = (one for one in checks.model_findings(params, None) if one.what == "model")
+    assert not found.there and found.text == fetch
 
 
 def test_a_folder_s_own_files_are_counted(folder):

@@ -110,6 +110,18 @@ def test_a_table_s_cells_without_a_value_are_no_fields_and_its_pictures_become_f
     assert said(made.read_back(made.out)) == said(made.pool.take([2, 1, 0]))
 
 
+def test_a_table_s_numbers_that_json_has_not_are_left_out_or_texts(params, folder):
+    cells = [
+        {"size": float("nan"), "more": {"x": float("nan"), "y": [1.5, -float("inf")]}},
+        {"size": 2.5, "more": None},
+    ]
+    rows = [{"id": name, "conversations": talk("hi", "yes")} | own for name, own in zip("ab", cells, strict=True)]
+    made = Exported(params, folder, rows, [0, 1], "parquet")
+    text = (made.out / "llava.json").read_text()
+    first, second = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert "size" not in first and first["more"] == {"x": None, "y": [1.5, "-inf"]} and second["size"] == 2.5
+
+
 def test_paths_may_be_absolute(params, folder):
     made = Exported(params, folder, ROWS, ORDER, images="absolute")
     whole = [str((folder / "images").resolve() / name) for name in ("coco/a.png", "b c.jpg")]

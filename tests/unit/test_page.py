@@ -198,6 +198,16 @@ def test_facts_of_another_pool_are_refused(table):
         making.data_of(table, Stated())
 
 
+def test_scores_of_another_pool_are_refused(table):
+    """More rows are no better than fewer: each would be another row's."""
+    path = artifacts.CAPABILITIES / "cadc/influence.npy"
+    kept = np.load(path)
+    for other in (np.concatenate([kept, kept[:3]]), kept[:-1]):
+        artifacts.save_array(path, other)
+        with pytest.raises(InputError, match=f"'cadc: .*' is known of {len(other)} rows and artifacts/pool has"):
+            making.data_of(table, Stated())
+
+
 def test_any_table_of_a_pipeline_has_its_page(table):
     named = [{"label": "at random", "arm": "random"}, {"label": "all", "arm": "full"}]
     spec = {"title": "x", "about": "", "split": "score", "plot": False, "claims": [], "published": {}, "rows": named}

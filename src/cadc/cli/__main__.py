@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from pathlib import Path
+from typing import get_args
 
 from cadc.cli import curate, selections
 from cadc.cli.project import ROOT
 from cadc.compose.files import CONF
 from cadc.config.errors import InputError
+from cadc.config.params import Images
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,9 +36,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--target", action="append", metavar="ROWS", help="what to be good at: a file of such rows in "
                      "LLaVA's format, a benchmark's name, or none (default); may be given several times")  # fmt: skip
     one.add_argument("--benchmarks", type=Path, help="the folder of benchmarks that targets name (data.probe)")
-    one.add_argument("--out", required=True, type=Path, help="the training file; what it is and why go beside it")
+    one.add_argument("--out", required=True, type=Path, help="the training file, with its format's ending; "
+                     "what it is and why go beside it")  # fmt: skip
     one.add_argument("--format", default="llava", choices=curate.FORMATS, help="whose (default: %(default)s)")
-    one.add_argument("--paths", default="relative", choices=("relative", "absolute"), help="of images, in the file")
+    one.add_argument("--paths", default="relative", choices=get_args(Images), help="of images, in the file; copied: "
+                     "they go beside it (default: %(default)s)")  # fmt: skip
     one.add_argument("--seed", type=int, default=0, help="of all draws (default: %(default)s)")
     one.add_argument("--work", type=Path, default=Path("cadc-work"), help="the project folder in which it is made, "
                      "and from which it goes on after a kill (default: %(default)s)")  # fmt: skip
@@ -46,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("files", nargs=2, type=Path, metavar="FILE", help="what `cadc curate --out` wrote")
 
     why = commands.add_parser("explain", help="why a row is in a selection, or is not")
-    why.add_argument("row", help="the row's id")
+    why.add_argument("row", help="the row's id; one that begins with - behind `explain --`")
     why.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what `cadc curate --out` wrote")
 
     commands.add_parser("doctor", add_help=False, help="what a run of the whole pipeline misses, and what it will take")
@@ -55,17 +60,23 @@ def parser() -> argparse.ArgumentParser:
 
 def examine(overrides: list[str]) -> int:
     """`cadc doctor`: in a clone or a project by its conf/, elsewhere by this package's."""
-    from cadc.doctor.__main__ import main as doctor  # it imports torch
+    from cadc.doctor import __main__ as doctor  # it imports torch
 
-    if CONF.is_dir():
-        return doctor(overrides)
-    pairs = [(key, value) for key, _, value in (override.partition("=") for override in overrides)]
-    paths = [
-        curate.quoted(key, str(Path(value).resolve())) if "." in key and Path(value).exists() else f"{key}={value}"
-        for key, value in pairs
-    ]
+    if {"-h", "--help"}.intersection(overrides):
+        print(doctor.__doc__)
+        return 0
+    if (CONF / "config.yaml").is_file():
+        return doctor.main(overrides)
+    here = [from_here(override) for override in overrides]
     with contextlib.chdir(ROOT):  # where models/mini lies
-        return doctor(paths)
+        return doctor.main(here)
+
+
+def from_here(override: str) -> str:
+    """An override whose value, where it is a path that is there, is whole."""
+    key, _, value = override.partition("=")
+    is_path = "." in key and value and Path(value).exists()
+    return curate.quoted(key, str(Path(value).resolve())) if is_path else override
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,6 +93,13 @@ def main(arguments: list[str] | None = None) -> int:
             selections.compare(*given.files)
         else:
             selections.explain(given.row, given.files)
+        sys.stdout.flush()
+        return 0
+    except KeyboardInterrupt:
+        print(f"\ncadc {given.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # of `| head`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except InputError as error:
         print(f"cadc {given.command}: {error}", file=sys.stderr)

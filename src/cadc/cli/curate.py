@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import math
 import os
-import shutil
 import subprocess
 import sys
 import warnings
@@ -16,28 +16,20 @@ from typing import get_args
 
 from omegaconf import OmegaConf
 
-from cadc.artifacts import read_json, run_name, write_json
-from cadc.cli.project import ROOT, lay_out, params_of
+from cadc.artifacts import read_json, run_name
+from cadc.cli import outputs
+from cadc.cli.project import ROOT, held, lay_out, params_of
 from cadc.compose.files import composed
-from cadc.config.arms import Arm
+from cadc.config.arms import Variant, percent
 from cadc.config.budgets import n_selected
 from cadc.config.errors import InputError
-from cadc.config.params import Export, checked
+from cadc.config.params import Export, Params, checked, of_variant
 from cadc.config.targets import is_file
 from cadc.data.records import read_records
-from cadc.evaluation.aims import aims_at
+from cadc.evaluation.aims import aims_at, check_targets
 from cadc.export.manifest import commit_of
 
 FORMATS = get_args(get_args(Export.model_fields["formats"].annotation)[0])
-#: The file of each format in an export.
-FILES = {
-    "llava": "llava.json",
-    "ids": "ids.txt",
-    "llama_factory": "llama_factory/data.json",
-    "ms_swift": "ms_swift.jsonl",
-    "trl": "trl.parquet",
-    "axolotl": "axolotl.jsonl",
-}
 
 
 def share_of(budget: str, n_rows: int) -> float:
@@ -52,7 +44,12 @@ def share_of(budget: str, n_rows: int) -> float:
     is_share = budget.endswith("%") or "." in budget or value < 1
     share = value / 100 if budget.endswith("%") else value if is_share else value / n_rows
     if not 0 < share <= 1:
-        raise InputError(f"--budget {budget}: of {n_rows} rows; give more than none and not more than all")
+        said = f"{share:.0%}" if is_share else f"{value:g}"
+        pointed = "." in budget and "%" not in budget and value > 1
+        raise InputError(
+            f"--budget {budget}: {said} of {n_rows} rows; give more than none and not more than all"
+            + (f". With a point it is a share: {value:g} is a number of rows" if pointed else "")
+        )
     steps = round(share * 1000)
     wanted = share * n_rows
     if not steps or abs(steps / 1000 * n_rows - wanted) >= 0.5:  # rows that another budget would have
@@ -96,24 +93,34 @@ def overrides(given: argparse.Namespace, n_rows: int) -> list[str]:
     for name in targets:
         if is_file(name) and not Path(name).is_file():
             raise InputError(f"--target {name}: no such file")
-    named = [str(Path(name).resolve()) if is_file(name) else name for name in targets]
+    for pair in given.set:
+        if "=" not in pair:
+            raise InputError(f"--set {pair}: give KEY=VALUE, as in --set pool.on_bad_row=skip")
+    named = [str(seen(Path(name).resolve(), given.work)) if is_file(name) else name for name in targets]
     made.append("capture.targets=[" + ",".join(quoted("", name)[1:] for name in named) + "]")
     made += [f"export.formats=[{given.format}]", f"export.images={given.paths}"]
     return made + given.set
 
 
-def keep_inputs(given: argparse.Namespace) -> None:
-    """Raise InputError where what is to be written would replace what is read."""
-    read = {given.data.resolve()} | {Path(name).resolve() for name in given.target or [] if is_file(name)}
-    for path in (given.out, *(given.out.with_suffix(f".{kind}") for kind in ("manifest.json", "why.parquet"))):
-        if path.resolve() in read:
-            raise InputError(f"--out {given.out}: {path} would be written over what is read; give another name")
-    if given.out.is_dir():
-        raise InputError(f"--out {given.out}: a folder; give the file's name, too")
+def seen(target: Path, work: Path) -> Path:
+    """A link in the project to a file of rows to aim at, whose path changes with the rows: DVC sees the path alone."""
+    with target.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    link = work.resolve() / "targets" / digest[:16] / target.name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+    return link
+
+
+def read_of(given: argparse.Namespace) -> set[Path]:
+    """What is read, as resolved paths."""
+    return {given.data.resolve()} | {Path(name).resolve() for name in given.target or [] if is_file(name)}
 
 
 def for_targets(params: dict, given: argparse.Namespace) -> None:
-    """Aim what is discovered at the targets. Raises InputError where a method needs one and none is given."""
+    """Aim what is discovered at the targets. Raises InputError where a method needs one and none is given, or one is
+    not there."""
     targets = params["capture"]["targets"]
     if aims_at(params["arms"][given.method]["signal"]) and not targets:
         raise InputError(
@@ -122,6 +129,17 @@ def for_targets(params: dict, given: argparse.Namespace) -> None:
         )
     for discovery in params["discoveries"].values():
         discovery["discover"]["targets"] = targets
+    try:
+        check_targets(unscored(params), params)
+    except InputError as error:
+        said = str(error).replace("capture.targets:", "--target").replace("data.probe", "--benchmarks")
+        raise InputError(said) from None
+
+
+def unscored(params: dict) -> Params:
+    """The parameters, checked, without questions to be scored. Raises InputError naming each that is wrong."""
+    made = checked(params, "--set")
+    return made.model_copy(update={"evaluate": made.evaluate.model_copy(update={"tasks": []})})
 
 
 def dvc(work: Path, *arguments: str, **how) -> subprocess.CompletedProcess:
@@ -133,8 +151,11 @@ def dvc(work: Path, *arguments: str, **how) -> subprocess.CompletedProcess:
 
 def stages_before(work: Path, stage: str) -> list[str]:
     """A stage and all that it is made from, in the order of the work, by their names alone."""
-    graph = dvc(work, "dag", "--dot", stage, check=True, capture_output=True, text=True).stdout
-    names = [line.strip('";') for line in graph.splitlines() if line.startswith('"') and "->" not in line]
+    asked = dvc(work, "dag", "--dot", stage, capture_output=True, text=True)
+    if asked.returncode:
+        said = " ".join(asked.stderr.split())
+        raise InputError(f"{work}: DVC can't read this project ({said}); delete the folder, or give another as --work")
+    names = [line.strip('";') for line in asked.stdout.splitlines() if line.startswith('"') and "->" not in line]
     return [name.rpartition(":")[2] for name in names]
 
 
@@ -142,26 +163,35 @@ def run(given: argparse.Namespace) -> int:
     """Choose rows and write them; the command's exit status. Raises InputError at what is wrong with what is given."""
     if not given.data.exists():
         raise InputError(f"{given.data}: no such file")
-    keep_inputs(given)
+    outputs.check(given.out, given.format, read_of(given), given.work)
     n_rows = sum(1 for _ in read_records(given.data.resolve()))
     if not n_rows:
         raise InputError(f"{given.data}: holds no rows; give a file with some")
-    asked = overrides(given, n_rows)
-    params = params_of(given.method, share_of(given.budget, n_rows), given.seed, asked)
-    for_targets(params, given)
-    lay_out(given.work, params)
-    stage = f"pipelines/export/dvc.yaml:export@{given.method}"
-    stages = stages_before(given.work, stage)
-    with contextlib.chdir(given.work):  # where models/mini lies
-        look(params, given, stages)
-    if given.dry_run:
-        print(f"\n{given.data}: {n_rows} rows. Stages in {given.work}, of which those made already are skipped:")
-        print("\n".join(f"  {name}" for name in stages))
-        return 0
-    if status := dvc(given.work, "repro", stage).returncode:
-        print(f"cadc curate: not finished. The same command goes on from {given.work}.", file=sys.stderr)
-        return status
-    deliver(given, stages)
+    share = share_of(given.budget, n_rows)
+    if given.method == "full" and share < 1:
+        raise InputError(f"--method full takes all rows; give --budget 100%, not {given.budget}, or another method")
+    with held(given.work) as lock:
+        params = params_of(given.method, share, given.seed, overrides(given, n_rows))
+        for_targets(params, given)
+        lay_out(given.work, params)
+        stage = f"pipelines/export/dvc.yaml:export@{given.method}"
+        stages = stages_before(given.work, stage)
+        with contextlib.chdir(given.work):  # where models/mini lies
+            look(params, given, stages)
+        if given.dry_run:
+            print(f"\n{given.data}: {n_rows} rows. Stages in {given.work}, of which those made already are skipped:")
+            print("\n".join(f"  {name}" for name in stages))
+            return 0
+        sys.stdout.flush()
+        if status := dvc(given.work, "repro", stage, pass_fds=(lock,)).returncode:
+            print(
+                "cadc curate: not finished. Where a stage says above to set KEY: VALUE, give --set KEY=VALUE. The same "
+                f"command goes on from {given.work}.",
+                file=sys.stderr,
+            )
+            return status
+        made = outputs.deliver(export_of(given), given.out, given.format, made_by())
+    tell(given, made, share, n_rows, stages)
     return 0
 
 
@@ -175,10 +205,9 @@ def look(params: dict, given: argparse.Namespace, stages: list[str]) -> None:
     from cadc.doctor.show import show
 
     os.environ.pop("HF_HUB_OFFLINE") if offline is None else os.environ.__setitem__("HF_HUB_OFFLINE", offline)
-    made, arms = checked(params, "--set"), {given.method: Arm.model_validate(params["arms"][given.method])}
+    made, arms = unscored(params), {given.method: of_variant(params, Variant("arms", given.method)).arm}
     mini = checked(OmegaConf.to_container(composed(["profile=mini"], ROOT / "conf")), "conf")
-    unscored = made.model_copy(update={"evaluate": made.evaluate.model_copy(update={"tasks": []})})
-    found = examined(unscored, arms, mini, stages)
+    found = examined(made, arms, mini, stages)
     if given.dry_run:
         show(found, made)
     else:
@@ -198,30 +227,35 @@ def made_by() -> dict[str, str]:
         return {}
 
 
-def deliver(given: argparse.Namespace, stages: list[str]) -> None:
-    """Copy the export that these stages made out, and say what it is."""
-    export = given.work / "artifacts/export" / given.method / run_name(given.seed)
-    manifest = read_json(export / "manifest.json")
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(export / FILES[given.format], given.out)
-    shutil.copyfile(export / "why.parquet", given.out.with_suffix(".why.parquet"))
-    write_json(given.out.with_suffix(".manifest.json"), manifest | made_by())
-    if (export / "images").is_dir():
-        shutil.copytree(
-            export / "images", given.out.parent / "images", dirs_exist_ok=True, copy_function=shutil.copyfile
+def export_of(given: argparse.Namespace) -> Path:
+    """The export that the stages make, in the project."""
+    return given.work / "artifacts/export" / given.method / run_name(given.seed)
+
+
+def tell(given: argparse.Namespace, manifest: dict, share: float, n_rows: int, stages: list[str]) -> None:
+    """Say what was written, where its pictures lie, and what it took.
+
+    n_rows: of the data; share: the budget, as a share of them.
+    """
+    of_pool = manifest["pool"]["rows"]
+    print(f"\n{given.out}: {manifest['different_rows']} of {of_pool} rows, by {given.method}")
+    if of_pool != n_rows:
+        print(
+            f"  {given.data} has {n_rows} rows, the pool {of_pool}: the budget is {percent(share)} of the pool, "
+            f"{n_selected(share, of_pool)} rows and not {n_selected(share, n_rows)}. "
+            f"{given.work}/artifacts/pool/skipped.json names rows that were left out."
         )
-    if given.format == "llama_factory":
-        info = read_json(export / "llama_factory/dataset_info.json")
-        entry = {name: {**one, "file_name": given.out.name} for name, one in info.items()}
-        path = given.out.with_name("dataset_info.json")
-        write_json(path, (read_json(path) if path.is_file() else {}) | entry)  # others' entries stay
-    costs = [given.work / f"artifacts/costs/{stage}.json" for stage in stages]
-    spent = sum(read_json(path).get("cpu_seconds", 0) for path in costs if path.is_file())
-    print(f"\n{given.out}: {manifest['different_rows']} of {manifest['pool']['rows']} rows, by {given.method}")
     for source, count in sorted(manifest["by_source"].items(), key=lambda item: -item[1])[:10]:
         print(f"  {count:>8} of {source}")
-    print(
-        f"What it is: {given.out.with_suffix('.manifest.json')}. Why each row: {given.out.with_suffix('.why.parquet')}."
-    )
+    print(f"What it is: {outputs.beside(given.out, 'manifest.json')}. Why each row: "
+          f"{outputs.beside(given.out, 'why.parquet')}.")  # fmt: skip
+    if root := {"data.images": given.images or given.data.parent, ".": given.out.parent}.get(
+        manifest["images"]["relative_to"]
+    ):
+        print(f"Paths of pictures start from {root.resolve()}.")
+    if given.format == "llama_factory":
+        print(f"Its name in {given.out.with_name('dataset_info.json')}: {given.out.stem}.")
+    costs = [given.work / f"artifacts/costs/{stage}.json" for stage in stages]
+    spent = sum(read_json(path).get("cpu_seconds", 0) for path in costs if path.is_file())
     print(f"Its {len(stages)} stages took {spent:.0f} CPU seconds, those that were made before included.")
     print(f"The same command goes on from {given.work}.")

@@ -8,8 +8,11 @@ killed run goes on. `artifacts/` and `dvc.lock` are left as they are.
 from __future__ import annotations
 
 import copy
+import fcntl
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +34,38 @@ _LEFT_OUT = {"__pycache__", "_project"}
 _MARK = ".cadc"  # a file by which a project of ours is known: in no other is anything overwritten
 
 
+@contextmanager
+def held(work: Path) -> Iterator[int]:
+    """Hold a project, for what one call lays out no other may change while stages run.
+
+    Yields a file descriptor: a process that inherits it goes on holding the project where this one is killed. Raises
+    InputError where `work` is something else, can't be made, or is held.
+    """
+    _claim(work)
+    with (work / _MARK).open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{work}: another `cadc curate` works in it, or its stages go on after a kill; wait for them, or give "
+                "another folder as --work"
+            ) from None
+        yield file.fileno()
+
+
+def _claim(work: Path) -> None:
+    """Mark a folder as a project of ours. Raises InputError where it is something else."""
+    try:
+        if work.exists() and any(work.iterdir()) and not (work / _MARK).is_file():
+            raise InputError(f"{work}: holds something else; give another folder as --work")
+        _write(work / _MARK, b"The project of `cadc curate`: what it copies here is overwritten by the next call.\n")
+    except OSError as error:
+        raise InputError(f"--work {work}: no folder can be made of it ({error.strerror}); give another") from None
+
+
 def lay_out(work: Path, params: dict[str, Any]) -> None:
     """Make `work` a DVC project with these parameters. Raises InputError where `work` is something else."""
-    if work.exists() and any(work.iterdir()) and not (work / _MARK).is_file():
-        raise InputError(f"{work}: holds something else; give another folder as --work")
-    _write(work / _MARK, b"The project of `cadc curate`: what it copies here is overwritten by the next call.\n")
+    _claim(work)
     _write(work / ".gitignore", b"*\n")  # a project inside somebody's repository is no part of it
     for name in _COPIED:
         _mirror(ROOT / name, work / name)

@@ -16,29 +16,41 @@ _SHOWN = 10  # ids
 
 
 def load_why(file: Path) -> list[dict]:
-    """The rows of the `why` beside a training file. Raises InputError where there is none."""
+    """The rows of the `why` beside a training file. Raises InputError where there is none, or it can't be read."""
     path = file.with_suffix(".why.parquet")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give what `cadc curate --out` wrote")
-    return pq.read_table(path).to_pylist()
+    try:
+        return pq.read_table(path).to_pylist()
+    except ValueError as error:  # pyarrow's is one, too
+        raise InputError(f"{path}: can't be read ({error}); have `cadc curate` write it again") from None
 
 
 def load_manifest(file: Path) -> dict:
-    """The manifest beside a training file. Raises InputError where there is none."""
+    """The manifest beside a training file. Raises InputError where there is none, or it can't be read."""
     path = file.with_suffix(".manifest.json")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give what `cadc curate --out` wrote")
-    return read_json(path)
+    try:
+        return read_json(path)
+    except ValueError as error:
+        raise InputError(f"{path}: can't be read ({error}); have `cadc curate` write it again") from None
 
 
-def turns_of(file: Path, name: str) -> list[str]:
-    """What is said in a row of a training file in LLaVA's format, a line each turn; of another format nothing."""
+def turns_of(file: Path, name: str, rank: int) -> list[str]:
+    """What is said in the row at place `rank` of a training file in LLaVA's format, a line each turn; nothing of
+    another format, or where another row than `name` stands there by now."""
     data = file.read_bytes() if file.is_file() else b""
     if not re.match(rb"\[\s*\{", data):  # another format
         return []
-    records = json.loads(data)
-    found = next((record for record in records if str(record.get("id")) == name), {})
-    return [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])]
+    try:
+        records = json.loads(data)
+    except ValueError as error:
+        raise InputError(f"{file}: can't be read ({error}); have `cadc curate` write it again") from None
+    found = records[rank] if rank < len(records) else {}
+    own = str(found.get("id"))
+    same = name == own or name.startswith(f"{own}#")  # the pool's own name of an id that is there twice
+    return [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])] if same else []
 
 
 def compare(first: Path, second: Path) -> None:
@@ -65,17 +77,17 @@ def compare(first: Path, second: Path) -> None:
 
 
 def explain(name: str, files: list[Path]) -> None:
-    """Print why a row is in each of the selections, or how near it was. Raises InputError where none knows it."""
+    """Print why a row is in each of the selections, or how near it was. Raises InputError where there is no `why`."""
     for file in files:
         found = next((row for row in load_why(file) if row["id"] == name), None)
         if found is None:
-            print(f"{file}: row {name} is not chosen, nor among the next rows")
+            print(f"{file}: no row {name} is among the chosen or the next rows")
             continue
         place = (
             f"chosen, place {found['rank']} in training" if found["chosen"] else "not chosen, but among the next rows"
         )
         print(f"{file}: row {name} is {place}, by {load_manifest(file)['method']}")
-        for turn in turns_of(file, name):
+        for turn in turns_of(file, name, found["rank"]) if found["chosen"] else ():
             print(f"  {turn}")
         for key, value in found.items():
             if key not in ("row", "id", "chosen", "rank") and value is not None:

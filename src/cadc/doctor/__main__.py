@@ -16,9 +16,9 @@ from omegaconf import OmegaConf
 
 from cadc.compose.files import CONF, composed
 from cadc.compute import console
-from cadc.config.arms import Arm
+from cadc.config.arms import Variant
 from cadc.config.errors import InputError
-from cadc.config.params import checked
+from cadc.config.params import checked, of_variant
 from cadc.doctor.examine import examined
 from cadc.doctor.show import show
 from cadc.evaluation.aims import check_targets
@@ -30,7 +30,7 @@ def main(overrides: list[str], conf: Path = CONF) -> int:
     raw = OmegaConf.to_container(composed(overrides, conf))
     params = checked(raw, "conf")
     check_targets(params, raw)
-    arms = {name: Arm.model_validate(arm) for name, arm in raw["arms"].items()}
+    arms = {name: of_variant(raw, Variant("arms", name)).arm for name in raw["arms"]}
     mini = checked(OmegaConf.to_container(composed(["profile=mini"], conf)), "conf")
     found = examined(params, arms, mini)
     show(found, params)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
 from cadc.config.arms import Arm
 from cadc.config.data import Data
@@ -147,11 +149,20 @@ def benchmark_findings(params: Params) -> list[Finding]:
     return found
 
 
+def is_hub_id(path: str) -> bool:
+    """Whether this can be somebody's model on the hub, and is no path of this repository."""
+    try:
+        validate_repo_id(path)
+    except HFValidationError:
+        return False
+    return path.count("/") == 1 and not path.startswith("models/")
+
+
 def model_there(path: str) -> str | None:
     """Where a folder or hub id is on this machine; None where it is not."""
     if Path(path).is_dir():
         return path
-    cached = try_to_load_from_cache(path, "config.json") if path.count("/") == 1 else None
+    cached = try_to_load_from_cache(path, "config.json") if is_hub_id(path) else None
     return str(Path(cached).parent) if isinstance(cached, str) else None
 
 
@@ -173,9 +184,7 @@ def model_findings(params: Params, size: Size | None) -> list[Finding]:
                 found.append(Finding(what, False, text))
                 continue
             fetch = (
-                f"hf download {path}{weights if what == 'model' else ''}"
-                if path.count("/") == 1 and not path.startswith("models/")
-                else f"no folder {path}"
+                f"hf download {path}{weights if what == 'model' else ''}" if is_hub_id(path) else f"no folder {path}"
             )
             found.append(Finding(what, where is not None, where or fetch))
     return found

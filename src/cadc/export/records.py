@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,7 +87,20 @@ def _records(path: Path) -> Iterator:
     """The records at `path`; a table's cell without a value is a field that its row does not have."""
     is_table = not path.is_file() or path.suffix.lower() == ".parquet"
     for record in read_records(path):
-        yield {key: value for key, value in record.items() if value is not None} if is_table else record
+        if is_table:
+            cells = {key: _in_json(value) for key, value in record.items()}
+            record = {key: value for key, value in cells.items() if value is not None}
+        yield record
+
+
+def _in_json(value):
+    """A table's value without the numbers that JSON has not: NaN, by which pandas says that there is none, is None, and
+    what is infinite a text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    if isinstance(value, dict):
+        return {key: _in_json(inner) for key, inner in value.items()}
+    return [_in_json(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _own(record: dict, row: dict, checker: Checker) -> Chosen | None:

@@ -20,7 +20,8 @@ PATH = artifacts.REPORTS / "index.html"
 
 
 def data_of(table: Table, stated: Stated) -> dict[str, Any]:
-    """All that the page shows. Raises InputError where the pool or the facts of its rows are not there."""
+    """All that the page shows. Raises InputError where the pool or the facts of its rows are not there, or something
+    is known of another pool."""
     if not (artifacts.POOL / "rows.parquet").exists():
         raise InputError(f"{artifacts.POOL}: no such folder, and the page shows its rows; run `dvc repro pool`")
     pool, facts, discoveries = artifacts.load_pool(), selections.load_facts(), list(stated.root["discoveries"])
@@ -35,6 +36,13 @@ def data_of(table: Table, stated: Stated) -> dict[str, Any]:
     chosen = {arm: np.unique(next(iter(seeds.values()))["row"].to_numpy()) for arm, seeds in picked.items()}
     part = {arm: own for arm, own in chosen.items() if len(own) < pool.num_rows}
     groups = figures.groupings(facts, figures.members(discoveries))
+    columns = scores.of_methods(stated, arms, pool) | scores.of_discoveries(discoveries)
+    for title, column in columns.items():
+        if len(column) != pool.num_rows:
+            raise InputError(
+                f"{title!r} is known of {len(column)} rows and {artifacts.POOL} has {pool.num_rows}; run `dvc repro` "
+                "to make it anew, or remove its folder under artifacts"
+            )
     return {
         "board": board,
         "composition": figures.composition(arms, groups),
@@ -46,7 +54,7 @@ def data_of(table: Table, stated: Stated) -> dict[str, Any]:
             part,
             picked,
             groups,
-            scores.of_methods(stated, arms, pool) | scores.of_discoveries(discoveries),
+            columns,
             scores.flags(stated, pool["id"].to_pylist()),
         ),
     }
