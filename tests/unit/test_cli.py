@@ -13,7 +13,7 @@ import pytest
 
 from cadc.artifacts import write_json
 from cadc.cli import curate, project, selections
-from cadc.cli.__main__ import main, parser
+from cadc.cli.__main__ import from_here, main, parser
 from cadc.config.errors import InputError
 from cadc.config.targets import target_name
 from cadc.world.mini_world import write_pool
@@ -224,6 +224,25 @@ def test_two_selections_are_compared(tmp_path, capsys):
         selections.explain("p", [tmp_path / "gone.json"])
     selections.explain("t", [first])
     assert "no row t is among the chosen or the next rows" in capsys.readouterr().out
+
+
+def test_doctor_outside_a_clone_takes_paths_from_here_and_all_else_as_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf").mkdir()  # somebody else's
+    (tmp_path / "mine").mkdir()
+    assert from_here("data.path=mine") == f'data.path="{tmp_path / "mine"}"'
+    for override in ("~arms.random", "data.path=gone", "data=mine", "data.yesno="):
+        assert from_here(override) == override
+    assert main(["doctor", "--help"]) == 0 and "[section.key=value]" in capsys.readouterr().out
+    assert main(["doctor", "profile=nobody"]) == 1 and "llava-1.5-7b mini own" in capsys.readouterr().err
+
+
+def test_an_end_from_outside_is_no_traceback(monkeypatch, capfd):
+    for error, status in ((KeyboardInterrupt, 130), (BrokenPipeError, 0)):
+        monkeypatch.setattr(selections, "compare", lambda *_, error=error: (_ for _ in ()).throw(error))
+        monkeypatch.setattr("os.dup2", lambda *_: None)
+        assert main(["compare", "a", "b"]) == status
+    assert capfd.readouterr().err == "\ncadc compare: interrupted\n"
 
 
 def test_an_installed_package_lays_out_the_same_project(data, tmp_path):
