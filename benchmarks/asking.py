@@ -1,10 +1,11 @@
 """What a second process is worth in asking a benchmark's questions.
 
-`python benchmarks/asking.py` (after `dvc repro score@random`): the questions of one cell, in parts, by one process
-and by two, in turns, each turn in a process of its own that is forked after the imports. Prints seconds and their
-ratio, from putting the questions into batches to the last answer. On a machine that is busy with other things the
-second process may get no core: so the ratio of CPU seconds stands beside it, those of the one process over those of the
-busier one of two, loading included.
+`python benchmarks/asking.py` (after `dvc repro score@random`): the questions of one cell, in parts and of every seed,
+as `score` asks them, by one process and by two, in turns, each turn in a process of its own that is forked after the
+imports. Prints seconds and their ratio, from putting the questions into batches to the last answer. On a machine that
+is busy with other things the second process may get no core: so the ratio of CPU seconds stands beside it, those of the
+one process over those of the busier one of two, loading included. Two cores may also be two threads of one: so in each
+turn the same is measured of products that share nothing, the most that a second process can be worth here.
 """
 
 import multiprocessing
@@ -38,10 +39,12 @@ def chat_of(params: Params) -> ChatModel:
 
 def asking() -> shards.Task:
     params = load_params()
-    chat = chat_of(params)
-    chat.model = load_adapter(load_base(params.model), artifacts.ADAPTERS / "random" / artifacts.run_name(0))
+    chat, held = chat_of(params), []
 
     def answer(part: Part, folder: Path) -> None:
+        if held != [part.seed]:
+            adapter = artifacts.ADAPTERS / "random" / artifacts.run_name(part.seed)
+            chat.model, held[:] = load_adapter(load_base(params.model), adapter), [part.seed]
         ask(chat, _questions, _batches, part)
         artifacts.write_json(folder / "cpu.json", {str(os.getpid()): time.process_time()})
 
@@ -63,12 +66,34 @@ def turn(workers: int, cut: list[Part], took) -> None:
     took[1] = before + max(spent.values())
 
 
+def products(n: int) -> None:
+    torch.set_num_threads(1)
+    a, b = torch.ones(160, 64), torch.eye(64)
+    for _ in range(n):
+        a = (a @ b).tanh()
+
+
+def most(n: int = 60_000) -> float:
+    """How many times sooner two processes end with products that share nothing than one."""
+    took = []
+    for workers in (1, 2):
+        started = time.perf_counter()
+        processes = [multiprocessing.Process(target=products, args=(n // workers,)) for _ in range(workers)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        took.append(time.perf_counter() - started)
+    return took[0] / took[1]
+
+
 def main(turns: int) -> None:
-    params, seconds = load_params(), {1: [], 2: []}
+    params, seconds, bounds = load_params(), {1: [], 2: []}, []
     root = artifacts.BENCHMARKS / params.evaluate.split
     _questions.extend(questions_of(load_tasks(root, params.evaluate.tasks).tasks))
-    cut = parts(0, len(_questions), SIZE)
+    cut = [part for seed in params.seeds for part in parts(seed, len(_questions), SIZE)]
     for _ in range(turns):
+        bounds.append(most())
         for workers in seconds:
             shutil.rmtree(artifacts.SCRATCH / STAGE, ignore_errors=True)
             took = multiprocessing.Array("d", 2)
@@ -82,6 +107,8 @@ def main(turns: int) -> None:
         ratios = [one[k] / two[k] for one, two in zip(*seconds.values(), strict=True)]
         each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
         print(f"two processes, by {what}: {statistics.median(ratios):.2f}x one ({each})")
+    each = ", ".join(f"{bound:.2f}" for bound in bounds)
+    print(f"of products that share nothing: {statistics.median(bounds):.2f}x ({each})")
 
 
 if __name__ == "__main__":
