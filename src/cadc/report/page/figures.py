@@ -20,8 +20,11 @@ OTHERS = "all others"
 _GROUPS = 24  # names of one label that are shown by themselves
 
 
-def rounded(value: float, digits: int = 4) -> float | None:
-    """`value` to some significant digits; None where there is none, which JSON has no number for."""
+def rounded(value: float, digits: int = 6) -> float | None:
+    """`value` to some significant digits, more than are shown: a figure rounded twice may not be the one in the tables.
+
+    None where there is none, which JSON has no number for.
+    """
     return None if math.isnan(value) else float(f"{value:.{digits}g}")
 
 
