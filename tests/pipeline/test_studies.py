@@ -45,7 +45,7 @@ def arms(repository) -> list[str]:
 @pytest.fixture(scope="module")
 def chosen(repository, arms) -> dict[str, list[int]]:
     """The rows of the first seed of every method's arm and of the root's, by arm, all signals made."""
-    stages = [f"{METHODS_YAML}:{stage}@default" for stage in ("features", "match", "score_net", "views")]
+    stages = [f"{METHODS_YAML}:{stage}@default" for stage in ("features", "contrast", "match", "score_net", "views")]
     run(repository, "dvc", "repro", *stages)
     curate(repository, *(f"{arm} methods" for arm in arms))
     return {arm: rows_of(repository, arm) for arm in (*arms, *ARMS)}
