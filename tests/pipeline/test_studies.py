@@ -119,7 +119,7 @@ def test_every_method_chooses_exactly_its_budget_and_rows_of_its_own(chosen):
 def test_what_chooses_rows_never_opens_scoring_rows(repository, arms, chosen):
     """And with two workers its bytes are the same."""
     before = (lock(repository), lock(repository, "pipelines/methods"))
-    stages = [f"{METHODS_YAML}:{stage}@default" for stage in ("features", "match", "views")]
+    stages = [f"{METHODS_YAML}:{stage}@default" for stage in ("features", "contrast", "match", "views")]
     stages += [f"{stage}@{arm}" for stage in ("discover", "curate") for arm in ("cadc", "influence_coverage")]
     with without(repository, "artifacts/benchmarks/score"):
         run(repository, "dvc", "repro", "-f", "-s", "capture@default", *stages, workers="2")
