@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from architectures import FAMILIES
-from PIL import Image
+from own_rows import own_rows
 from safetensors.numpy import load_file
 
 from cadc import artifacts
@@ -26,7 +26,6 @@ from cadc.config.params import World, load_params
 from cadc.data.probe import load_probe
 from cadc.world.benchmarks import write_benchmarks
 from cadc.world.mini_world import write_pool
-from cadc.world.scene import draw_scene, sample_scene
 
 ROOT = Path(__file__).parents[2]
 OBJECTS = str(ROOT / "src/cadc/cleaning/objects.jsonl")
@@ -115,46 +114,14 @@ def write_params(family: str, **model) -> None:
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
-def own_rows(folder: Path, rng: np.random.Generator) -> list[dict]:
-    """LLaVA-format rows as a user may have them: no image, one, two and three of them, wide and tall, in one turn and
-    in several."""
-    (folder / "images/own").mkdir(parents=True)
-
-    def picture(k: int, width: int, height: int) -> str:
-        draw_scene(sample_scene(rng, "objects"), rng).resize((width, height), Image.Resampling.NEAREST).save(
-            folder / f"images/own/{k}.png"
-        )
-        return f"own/{k}.png"
-
-    records = []
-    for k in range(0, N_OWN, 4):
-        wide, tall = picture(2 * k, 96 + k, 40), picture(2 * k + 1, 33, 80 + k)
-        said = [
-            (
-                [wide, tall],
-                "<image>\n<image>\nis there a star in the image ?",
-                "no",
-                "what do you see ?",
-                "it is empty .",
-            ),
-            ([tall], "hello !", "yes", "<image>\nwhat do you see ?", "it is empty ."),
-            ([wide, wide, tall], "is <image> like <image> and <image> ?", "yes"),
-            ([], "what comes after 3 ?", "4", "what comes before 3 ?", "2"),
-        ]
-        for images, *texts in said:
-            turns = [{"from": ("human", "gpt")[i % 2], "value": text} for i, text in enumerate(texts)]
-            records.append(
-                {"id": f"own{len(records)}", "conversations": turns, **({"image": images} if images else {})}
-            )
-    return records
-
-
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     """What all families share: a pool of the mini world's rows, own and probe rows in LLaVA's format, benchmarks."""
     folder, world = tmp_path_factory.mktemp("data"), yaml.safe_load((ROOT / "params.yaml").read_text())["world"]
     write_pool(folder, World(**{**world, "rows": 100}), np.random.default_rng(1))
-    records = json.loads((folder / "pool.json").read_text())[:N_WORLD] + own_rows(folder, np.random.default_rng(2))
+    records = json.loads((folder / "pool.json").read_text())[:N_WORLD] + own_rows(
+        folder, N_OWN, np.random.default_rng(2)
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         params = load_params(path=ROOT / "params.yaml")
@@ -258,9 +225,8 @@ def test_every_kind_of_row_has_loss_gradient_and_embedding(family):
     assert np.allclose(influence["loss"], features["nll"], rtol=0.05)
     contrasts = arrays(artifacts.CONTRASTS / "default")
     assert (contrasts["nll_shown"] != contrasts["nll_blind"]).tolist() == (n_images > 0).tolist()
-    assert ((contrasts["ratio"] > 0) == contrasts["shows"][contrasts["reference"]]).all() and contrasts[
-        "shows"
-    ].tolist() == (n_images > 0).tolist()
+    assert contrasts["shows"].tolist() == (n_images > 0).tolist()
+    assert ((contrasts["ratio"] > 0) == contrasts["shows"][contrasts["reference"]]).all()
     attended, singular = contrasts["attended"], contrasts["singular"][1]
     for shown in (embeddings["image"], features["activations"][:, 0, 0], attended, singular):
         assert (np.abs(shown).sum(1) > 0).tolist() == (n_images > 0).tolist()
