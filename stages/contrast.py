@@ -63,10 +63,9 @@ def contrasting() -> shards.Task:
         made = looks(model, rows, which, snapshots, image_token, batch_tokens, variant)
         table = rows.table.take(pa.array(which))
         shows = shown(table)
+        made["nll_blind"], pictured = made["nll_shown"].copy(), np.flatnonzero(shows)
+        blind = encoded(without_pictures(table.take(pa.array(pictured))), rows)
         with model.disable_adapter():
-            made["nll_shown"] = answer_losses(model, rows, which, batch_tokens)
-            made["nll_blind"], pictured = made["nll_shown"].copy(), np.flatnonzero(shows)
-            blind = encoded(without_pictures(table.take(pa.array(pictured))), rows)
             made["nll_blind"][pictured] = answer_losses(model, blind, np.arange(len(pictured)), batch_tokens)
         restore(model, tuned)
         made["ratio"], own = np.zeros(len(which), np.float32), np.flatnonzero(shows & np.isin(which, reference))

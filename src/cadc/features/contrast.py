@@ -17,7 +17,7 @@ import torch
 from peft import PeftModel
 
 from cadc.data.wording import IMAGE_TOKEN
-from cadc.features.attention import attended, cross_attention, grouped, largest_singular_values
+from cadc.features.attention import TOP, attended, cross_attention, grouped, largest_singular_values
 from cadc.gradients.influence import token_batches
 from cadc.model.batches import model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
@@ -119,6 +119,13 @@ def queries_and_keys(model: PeftModel) -> Iterator[list[dict[str, torch.Tensor]]
             handle.remove()
 
 
+def _losses(model: PeftModel, batch: dict[str, torch.Tensor], device: torch.device) -> np.ndarray:
+    """Mean loss over the answer tokens of each row of a batch: float32 [B]."""
+    inputs = model_inputs(batch, device)
+    labels = inputs.pop("labels")
+    return answer_scores(model(**inputs, use_cache=False).logits, labels)["nll"].cpu().numpy()
+
+
 @torch.inference_mode()
 def answer_losses(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_tokens: int) -> np.ndarray:
     """Mean loss over the answer tokens of rows `which` int [n]: float32 [n]."""
@@ -126,9 +133,7 @@ def answer_losses(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_
     places = token_batches(token_lengths(rows, which), batch_tokens)
     for stretch in stretches(rows, which, places, rows.processor.tokenizer.pad_token_id):
         for at, batch in stretch:
-            inputs = model_inputs(batch, device)
-            labels = inputs.pop("labels")
-            out[at] = answer_scores(model(**inputs, use_cache=False).logits, labels)["nll"].cpu().numpy()
+            out[at] = _losses(model, batch, device)
     return out
 
 
@@ -142,21 +147,31 @@ def looks(
     batch_tokens: int,
     variant: Literal["paper", "released"],
 ) -> dict[str, np.ndarray]:
-    """What rows `which` int [n] attend to: `attended` float32 [n, width], of the model without LoRA (ScalSelect), and
-    `singular` float32 [n_snapshots, n, TOP] (XMAS; `variant`: see `cross_attention`). 0 without a picture."""
-    device, out = next(model.parameters()).device, {}
-    config = model.get_base_model().config.get_text_config()
+    """What is made of rows `which` int [n], each encoded once.
+
+    Of the model without LoRA `nll_shown` float32 [n], mean loss over answer tokens, and `attended` float32 [n, width]
+    (ScalSelect); of every snapshot `singular` float32 [n_snapshots, n, TOP] (XMAS; `variant`: see `cross_attention`).
+    The latter two are 0 without a picture.
+    """
+    device, config = next(model.parameters()).device, model.get_base_model().config.get_text_config()
     heads = (config.num_attention_heads, config.num_key_value_heads)
+    out = {
+        "nll_shown": np.zeros(len(which), np.float32),
+        "attended": np.zeros((len(which), config.hidden_size), np.float32),
+        "singular": np.zeros((len(snapshots), len(which), TOP), np.float32),
+    }
     places = token_batches(token_lengths(rows, which), batch_tokens)
     for stretch in stretches(rows, which, places, rows.processor.tokenizer.pad_token_id):
-        with first_layer(model) as run, model.disable_adapter():
+        with model.disable_adapter():
             for at, batch in stretch:
-                inputs = model_inputs(batch, device)
-                there, image, _ = _places(inputs, image_token)
-                user = there & ~image & (inputs.pop("labels") == IGNORE)
-                attention, hidden = run(inputs)
-                made = [attended(*one).cpu().numpy() for one in zip(attention, hidden, user, image, strict=True)]
-                out.setdefault("attended", np.zeros((len(which), len(made[0])), np.float32))[at] = made
+                out["nll_shown"][at] = _losses(model, batch, device)
+            with first_layer(model) as run:
+                for at, batch in stretch:
+                    inputs = model_inputs(batch, device)
+                    there, image, _ = _places(inputs, image_token)
+                    user = there & ~image & (inputs.pop("labels") == IGNORE)
+                    found = zip(*run(inputs), user, image, strict=True)
+                    out["attended"][at] = [attended(*one).cpu().numpy() for one in found]
         for t, snapshot in enumerate(snapshots):
             restore(model, snapshot)
             with queries_and_keys(model) as seen:
@@ -164,9 +179,7 @@ def looks(
                     inputs = model_inputs(batch, device, with_labels=False)
                     model(**inputs, use_cache=False, logits_to_keep=1)
                     masks = _places(inputs, image_token)
-                    made = [_values(seen, b, masks, heads, variant) for b in range(len(at))]
-                    shape = (len(snapshots), len(which), len(made[0]))
-                    out.setdefault("singular", np.zeros(shape, np.float32))[t, at] = made
+                    out["singular"][t, at] = [_values(seen, b, masks, heads, variant) for b in range(len(at))]
     return out
 
 
