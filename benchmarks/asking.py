@@ -22,9 +22,10 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 from cadc import artifacts
 from cadc.compute import shards
-from cadc.config.params import Params, load_params
-from cadc.evaluation.adapter import ChatModel, Question, questions_of
+from cadc.config.params import load_params
+from cadc.evaluation.adapter import Question, questions_of
 from cadc.evaluation.asking import Part, ask, batches_of, parts
+from cadc.evaluation.bench import chat_of
 from cadc.evaluation.benchmarks import load_tasks
 from cadc.model.load import load_adapter, load_base, load_processor
 
@@ -33,13 +34,9 @@ _questions: list[Question] = []  # before processes part, as their batches
 _batches: list[list[list[int]]] = []
 
 
-def chat_of(params: Params) -> ChatModel:
-    return ChatModel(load_processor(params.model), params.evaluate.batch_size, params.evaluate.max_new_tokens)
-
-
 def asking() -> shards.Task:
     params = load_params()
-    chat, held = chat_of(params), []
+    chat, held = chat_of(params, load_processor(params.model)), []
 
     def answer(part: Part, folder: Path) -> None:
         if held != [part.seed]:
@@ -55,7 +52,8 @@ def turn(workers: int, cut: list[Part], took) -> None:
     os.environ["CADC_WORKERS"] = str(workers)
     started = time.perf_counter()
     torch.set_num_threads(1)
-    _batches[:] = batches_of(chat_of(load_params()), _questions)
+    params = load_params()
+    _batches[:] = batches_of(chat_of(params, load_processor(params.model)), _questions)
     before = time.process_time() if workers > 1 else 0  # of one process it is in what that one has spent
     folders = shards.run_kept(asking, {part: [workers, list(part)] for part in cut}, STAGE, "")
     took[0] = time.perf_counter() - started
