@@ -82,11 +82,6 @@ def main(params: Params) -> int:
     snapshots = load_snapshots(artifacts.proxy_run(params.run))
     inputs = [params.contrast.model_dump(), params.proxy.model_dump()]
     n_rows = measure_pool(contrasting, stage, "contrasts of pool rows", params, inputs, out, BY_ROW, BY_SNAPSHOT)
-    reference = np.sort(reference_rows(params, n_rows, snapshots))
-    ratio = np.array(artifacts.load_array(out / "ratio.npy"))[reference]
-    (out / "ratio.npy").unlink()
-    artifacts.save_array(out / "ratio.npy", ratio)
-    artifacts.save_array(out / "reference.npy", reference)
     artifacts.save_array(out / "shows.npy", shown(artifacts.load_pool()))
     for view in ("image", "sentence"):
         artifacts.save_array(out / f"{view}.npy", artifacts.load_array(artifacts.EMBEDDINGS / f"{view}.npy"))

@@ -47,7 +47,7 @@ def main(params: Params) -> int:
         "embed rows",
     )
     artifacts.fresh(artifacts.EMBEDDINGS)
-    for name in ("image", "text", "sentence"):
+    for name in artifacts.load_arrays(folders[0]):
         shards.join(folders, f"{name}.npy", artifacts.EMBEDDINGS / f"{name}.npy", n_rows)
     shards.forget("embed")
     return n_rows

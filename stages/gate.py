@@ -21,7 +21,8 @@ from cadc.compute import shards
 from cadc.compute.stage import run_stage
 from cadc.config.budgets import n_selected
 from cadc.config.params import Params, load_params
-from cadc.evaluation.bench import Bench, answers, chat_of
+from cadc.evaluation.adapter import chat_of
+from cadc.evaluation.bench import Bench, answers
 from cadc.evaluation.benchmarks import SHOWN, load_tasks
 from cadc.evaluation.gate import Trial, oracle
 from cadc.evaluation.intervals import arm_of

@@ -11,7 +11,7 @@ from cadc import artifacts
 from cadc.compute.stage import run_stage
 from cadc.config.params import Params
 from cadc.features.embeddings import (
-    ContrastiveTower,
+    Tower,
     load_sentence_encoder,
     row_text,
     sentence_embeddings,
@@ -63,7 +63,7 @@ def of_model(params: Params, pool, which: np.ndarray, n_subtasks: int) -> dict[s
 
     def embedding() -> None:
         if params.embed.tower:
-            tower_embeddings(ContrastiveTower(params.embed.tower), pool.take(which).to_pylist())
+            tower_embeddings(Tower(params.embed.tower), pool.take(which).to_pylist())
         else:
             embed_rows(load_base(params.model), processor, rows, which)
 

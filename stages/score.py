@@ -32,7 +32,7 @@ from cadc.evaluation.results import save_results
 from cadc.model.load import load_adapter, load_base, load_processor, merged, release
 
 if TYPE_CHECKING:  # lmms-eval takes 20 seconds to import
-    from cadc.evaluation.adapter import ChatModel, Question
+    from cadc.evaluation.adapter import Question
     from cadc.evaluation.asking import Part
     from cadc.evaluation.benchmarks import Benchmarks
 
@@ -60,20 +60,14 @@ def questions(tables: Path) -> list[Question]:
     return questions_of(tasks_of(load_params(VARIANT), tables).tasks)
 
 
-def chat_of(params: Params) -> ChatModel:
-    """The interface that asks a model, without one."""
-    from cadc.evaluation.adapter import ChatModel
-
-    return ChatModel(load_processor(params.model), params.evaluate.batch_size, params.evaluate.max_new_tokens)
-
-
 def asking() -> shards.Task:
     """The answers to one part of the questions, as answers.parquet in a folder."""
     torch.set_num_threads(1)
     params, plan = load_params(VARIANT), artifacts.read_json(PLAN)
+    from cadc.evaluation.adapter import chat_of
     from cadc.evaluation.asking import ask
 
-    asked, chat = questions(Path(plan["tables"])), chat_of(params)
+    asked, chat = questions(Path(plan["tables"])), chat_of(params, load_processor(params.model))
     held = []  # the seed whose adapter the model has
 
     def answer(part: Part, folder: Path) -> None:
@@ -120,7 +114,8 @@ def main(params: Params) -> int:
     adapters = {seed: shards.digest(ADAPTERS / artifacts.run_name(seed)) for seed in seeds}
     common = shards.digest(asked, params.model.model_dump(), data, *params.model.sources)
     inputs = {seed: [common, evaluate.judge.model_dump(), adapters[seed]] for seed in seeds}
-    from cadc.evaluation.asking import batches_of, parts  # once, before processes part
+    from cadc.evaluation.adapter import chat_of  # once, before processes part
+    from cadc.evaluation.asking import batches_of, lane, parts
 
     tables = artifacts.SCRATCH / "score_tables" / data
     n_questions = len(questions(tables))
@@ -134,9 +129,9 @@ def main(params: Params) -> int:
     if launch.rank() == 0:
         torch.set_num_threads(1)  # threads do not survive where processes part
         asks = shards.kept(asking, missing, "score_parts").todo()
-        batches = batches_of(chat_of(params), questions(tables)) if asks else []
+        batches = batches_of(chat_of(params, load_processor(params.model)), questions(tables)) if asks else []
         artifacts.write_json(PLAN, {"tables": str(tables), "batches": batches})
-    asked_parts = shards.run_kept(asking, missing, "score_parts", f"ask {VARIANT.name}")
+    asked_parts = shards.run_kept(asking, missing, "score_parts", f"ask {VARIANT.name}", lane=lane)
     answers = {seed: [str(folder) for part, folder in asked_parts.items() if part.seed == seed] for seed in todo}
     artifacts.write_json(PLAN, {"tables": str(tables), "answers": answers})
     folders = shards.run_kept(scoring, inputs, "score", f"score {VARIANT.name}", here=True)

@@ -17,7 +17,7 @@ from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
 from cadc.config.params import Params
 from cadc.data.probe import load_probe
-from cadc.features.embeddings import ContrastiveTower, load_sentence_encoder, row_encoder, sentence_embeddings
+from cadc.features.embeddings import Tower, load_sentence_encoder, row_encoder, sentence_embeddings
 from cadc.features.skills import asked_lists, inventory_lists, list_text
 
 VARIANT = Variant.asked("view_sets")
@@ -73,7 +73,7 @@ def main(params: Params) -> int:
         described = descriptions(known, params.views.descriptions)
         turns = [[{"role": "user", "text": text}] for text in described.values()]
         arrays["described"] = np.array(list(described))
-        arrays["described_concept"] = ContrastiveTower(params.embed.tower).embed_texts(list(described.values()))
+        arrays["described_concept"] = Tower(params.embed.tower).embed_texts(list(described.values()))
         arrays["described_skill"] = sentence_embeddings(
             encoder, [list_text(skills) for skills in inventory_lists(encoder, turns, params.views.top)]
         )

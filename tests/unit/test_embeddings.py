@@ -2,20 +2,25 @@
 
 import numpy as np
 import pytest
+import torch
+from transformers import AutoImageProcessor, BitImageProcessor, Dinov2Config, Dinov2Model
 
+from cadc.config.errors import InputError
+from cadc.data.pictures import open_image
 from cadc.features.embeddings import (
-    ContrastiveTower,
+    Tower,
     load_sentence_encoder,
     row_text,
     sentence_embeddings,
     tower_embeddings,
 )
+from cadc.selectors.signal import Signal
 from cadc.world.scene import draw_scene, sample_scene
 
 
 @pytest.fixture(scope="module")
 def tower():
-    return ContrastiveTower("towers/mini")
+    return Tower("towers/mini")
 
 
 def test_a_row_s_text_is_its_questions_with_or_without_answers():
@@ -62,3 +67,28 @@ def test_sentences_with_one_meaning_are_near_and_repeated_ones_equal():
     assert made.shape == (4, 384) and np.array_equal(made[0], made[3])
     np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1, atol=1e-5)
     assert made[0] @ made[1] > 0.7 > made[0] @ made[2]
+
+
+def test_a_tower_of_images_alone_gives_their_pooled_features_and_no_text(tmp_path, pool):
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=56, patch_size=14, mlp_ratio=2
+    )
+    Dinov2Model(config).save_pretrained(tmp_path)
+    BitImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 56, "width": 56}).save_pretrained(tmp_path)
+    records = pool.to_pylist()[:8]
+    records[0] = records[0] | {"images": []}
+    made = tower_embeddings(Tower(str(tmp_path)), records)
+    assert list(made) == ["image"] and made["image"].shape == (8, 24) and not made["image"][0].any()
+    image = open_image(records[1]["images"][0])
+    pixels = AutoImageProcessor.from_pretrained(tmp_path)(image, return_tensors="pt")["pixel_values"]
+    with torch.inference_mode():
+        own = Dinov2Model.from_pretrained(tmp_path).eval()(pixels).last_hidden_state[0, 0].numpy()
+    assert len(records[1]["images"]) == 1
+    np.testing.assert_allclose(made["image"][1], own / np.linalg.norm(own), atol=1e-5)
+
+
+def test_a_method_that_compares_texts_says_what_tower_it_needs():
+    signal = Signal(2, np.array(["a", "a"]), {"image": np.ones((2, 3), np.float32)})
+    with pytest.raises(InputError, match="embeddings hold texts where embed.tower reads them"):
+        signal["text"]

@@ -117,6 +117,34 @@ def test_every_launcher_computes_each_shard_once_in_two_workers(tmp_path, launch
     )
 
 
+LANES = """
+import os
+import numpy as np
+from cadc.compute import shards
+
+def make():
+    return lambda key, folder: np.save(folder / "who.npy", os.getpid())
+
+def lane(key):
+    return key % 3
+
+if __name__ == "__main__":
+    folders = shards.run_kept(make, {key: [key] for key in range(12)}, "laned", "laned", lane=lane)
+    who = [int(np.load(folder / "who.npy")) for folder in folders.values()]
+    print([len({who[key] for key in range(12) if key % 3 == own}) for own in range(3)], len(set(who)))
+"""
+
+
+@pytest.mark.parametrize(("workers", "processes"), [("1", 1), ("2", 2), ("3", 3)])
+def test_shards_of_one_lane_are_one_process_s(tmp_path, workers, processes):
+    (tmp_path / "laned.py").write_text(LANES)
+    env = os.environ | {"CADC_WORKERS": workers}
+    done = subprocess.run(
+        [sys.executable, "laned.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == f"[1, 1, 1] {processes}"
+
+
 MORTAL = """
 import os, signal
 from pathlib import Path

@@ -25,9 +25,9 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  subtask and meta_task (the embedded world's benchmarks are read as they lie)
     worlds/NAME/                 an embedded world of `worlds` by itself: pool/ as raw, labels.parquet and
                                  benchmarks/probe|score as above (the gate; conclusions are confirmed in world-b)
-    embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space, sentence.npy float32
-                                 [n_rows, 384]:
-                                 unit rows, image zero where a row has none
+    embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space (no text where embed.tower
+                                 reads none), sentence.npy float32 [n_rows, 384]: unit rows, image zero where a row has
+                                 none
     views/NAME/                  concept.npy, skill.npy float32 [n_rows, width], probe_concept.npy, probe_skill.npy
                                  float32 [n_probe, width]: unit rows, concept zero where a row has no image;
                                  probe_target.npy str
@@ -39,8 +39,8 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
     features/NAME/               activations.npy float16 [n_rows, n_layers, 2, width], hidden.npy float32 [n_rows,
                                  width]; nll.npy, el2n.npy, margin.npy, entropy.npy float32 [n_snapshots, n_rows]
     contrasts/NAME/              nll_shown.npy, nll_blind.npy float32 [n_rows]; attended.npy float32 [n_rows, width];
-                                 singular.npy float32 [n_snapshots, n_rows, 5]; reference.npy int64, ratio.npy float32
-                                 [n_reference]; shows.npy bool [n_rows]; image.npy, sentence.npy as in embeddings/
+                                 singular.npy float32 [n_snapshots, n_rows, 5]; ratio.npy float32 [n_rows], 0 but of
+                                 reference rows; shows.npy bool [n_rows]; image.npy, sentence.npy as in embeddings/
     score_net/NAME/              features.npy float32 [n_rows, width], difficulty.npy float32 [n_rows]
     capture/NAME/                gram.npy float64 [n_snapshots, n_subtasks, n_subtasks]; trajectories.npy,
                                  gradients.npy, unit_gradients.npy float32 [n_snapshots, n_subtasks, width];

@@ -17,6 +17,7 @@ from cadc.cleaning.cross_fitting import judged, learnt_from, other_rows, trainin
 from cadc.cleaning.picture_match import load_matchers, matched, save_matcher, train_matching
 from cadc.compute import shards
 from cadc.compute.finite import refuse_not_finite
+from cadc.config.errors import InputError
 from cadc.config.params import Optimizer, Params, load_params
 from cadc.features.embeddings import row_encoder
 from cadc.model.encode import EncodedRows
@@ -162,6 +163,11 @@ def judging() -> shards.Task:
         similarity = np.full(len(which), np.nan, np.float32)
         if fits.any():
             views = encoder(table.filter(pa.array(fits)))
+            if "text" not in views:
+                raise InputError(
+                    f"embed.tower: {params.embed.tower} reads no texts, which cleaning compares with pictures; take a "
+                    "contrastive model, or set cleaning=none"
+                )
             similarity[fits] = np.where(has_image[fits], (views["image"] * views["text"]).sum(1), np.nan)
         refuse_not_finite(
             {name: np.array([row[name].sum() for row in tokens]) for name in BY_TOKEN if name != "blind_nll"},

@@ -25,6 +25,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -143,8 +144,16 @@ def here(shards: Shards, label: str) -> None:
     # torchrun's do not survive it.
     context = multiprocessing.get_context("spawn" if n_gpus() or "RANK" in os.environ else "fork")
     numbers = context.Value("i", 0)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(numbers,)) as pool:
-        jobs = [pool.submit(shards.compute, key) for key in todo]
+    with ExitStack() as stack:
+        sizes = [workers] if shards.lane is None else [1] * workers
+        pools = [
+            stack.enter_context(
+                ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker, initargs=(numbers,))
+            )
+            for size in sizes
+        ]
+        lanes = [0 if shards.lane is None else shards.lane(key) % len(pools) for key in todo]
+        jobs = [pools[lane].submit(shards.compute, key) for lane, key in zip(lanes, todo, strict=True)]
         try:
             for job in console.track(as_completed(jobs), label, total=len(jobs)):
                 job.result()
@@ -154,7 +163,8 @@ def here(shards: Shards, label: str) -> None:
                 "(CADC_WORKERS=1 takes least); run the stage again, whole shards are kept"
             ) from None
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for pool in pools:
+                pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 

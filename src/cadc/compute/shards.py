@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,11 +55,15 @@ def code_of(make: Callable) -> list[Path]:
 
 @dataclass(frozen=True)
 class Shards:
-    """What there is to compute: `make()(key, folder)` for each key. Picklable, if `make` is."""
+    """What there is to compute: `make()(key, folder)` for each key. Picklable, if `make` and `lane` are.
+
+    lane: of a key; keys of one lane share work that a process does once, so one process of this machine gets them all.
+    """
 
     make: Callable[[], Task]
     root: Path
     folders: dict[object, Path]
+    lane: Callable[[object], int] | None = None
 
     @property
     def alive(self) -> Path:
@@ -142,10 +146,11 @@ def run_kept(
     label: str,
     together: bool = False,
     here: bool = False,
+    lane: Callable[[object], int] | None = None,
 ) -> dict[object, Path]:
     """As `run`, for shards that are `kept`. `here`: by processes of this machine, for a round after the first: the
-    ranks of torchrun have left by then."""
-    shards = kept(make, inputs_of, stage)
+    ranks of torchrun have left by then. `lane`: see `Shards`."""
+    shards = replace(kept(make, inputs_of, stage), lane=lane)
     shards.root.mkdir(parents=True, exist_ok=True)
     if launch.rank() == 0 and len(shards.todo()) < len(inputs_of):
         console.line(f"{stage}: {len(inputs_of) - len(shards.todo())} of {len(inputs_of)} parts are there already")

@@ -14,6 +14,7 @@ from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
 from cadc.config.errors import InputError
+from cadc.config.params import Params
 from cadc.data.pictures import Rule, Size
 from cadc.evaluation.benchmarks import blank_pictures
 from cadc.evaluation.questions import shown
@@ -23,6 +24,7 @@ from cadc.model.generate import by_length, generate_batch
 
 #: Questions that are put into batches by length together. Nothing of theirs but their lengths is held at once.
 PORTION = 4096
+_GREY = (128, 128, 128)
 
 
 class Question(NamedTuple):
@@ -143,6 +145,31 @@ class ChatModel(Words):
             sizes = [Size(*image.size) for image in images]
             self._lengths[key] = len(prompt(self._counting, text, sizes)["input_ids"])
         return self._lengths[key]
+
+
+class BlankPictures:
+    """A processor that sees every picture grey: the model's answers are then given without looking."""
+
+    def __init__(self, processor: ProcessorMixin):
+        self._processor = processor
+
+    def __getattr__(self, name: str):
+        return getattr(self._processor, name)
+
+    def __call__(self, *args, images=None, **rest):
+        return self._processor(
+            *args, images=images and [Image.new("RGB", image.size, _GREY) for image in images], **rest
+        )
+
+
+def chat_of(params: Params, processor: ProcessorMixin, blank: bool = False) -> ChatModel:
+    """The interface that asks a model, without one. One for each set of tasks: it keeps their prompts.
+
+    `blank`: with grey pictures.
+    """
+    return ChatModel(
+        BlankPictures(processor) if blank else processor, params.evaluate.batch_size, params.evaluate.max_new_tokens
+    )
 
 
 class Answered(Words):

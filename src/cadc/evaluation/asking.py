@@ -29,6 +29,11 @@ class Part(NamedTuple):
     of: int
 
 
+def lane(part: Part) -> int:
+    """The same for parts of the same questions: who asks them of several seeds encodes them once."""
+    return part.start // PORTION + part.number
+
+
 def parts(seed: int, n_questions: int, size: int) -> list[Part]:
     """Parts of about `size` questions, in which all questions are asked once."""
     made = []

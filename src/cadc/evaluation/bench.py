@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 from peft import PeftModel
-from PIL import Image
-from transformers import PreTrainedModel, ProcessorMixin
+from transformers import PreTrainedModel
 
 from cadc import artifacts
 from cadc.config.params import Params
@@ -17,23 +16,6 @@ from cadc.model.encode import EncodedRows
 from cadc.model.load import fresh_model, load_processor, release
 from cadc.training.finetune import finetune
 from cadc.training.schedule import static_schedule
-
-_GREY = (128, 128, 128)
-
-
-class BlankPictures:
-    """A processor that sees every picture grey: the model's answers are then given without looking."""
-
-    def __init__(self, processor: ProcessorMixin):
-        self._processor = processor
-
-    def __getattr__(self, name: str):
-        return getattr(self._processor, name)
-
-    def __call__(self, *args, images=None, **rest):
-        return self._processor(
-            *args, images=images and [Image.new("RGB", image.size, _GREY) for image in images], **rest
-        )
 
 
 class Bench:
@@ -61,16 +43,6 @@ class Bench:
                 seed=seed,
             )
         return model
-
-
-def chat_of(params: Params, processor: ProcessorMixin, blank: bool = False) -> ChatModel:
-    """The interface that asks a model. One for each set of tasks: it keeps their prompts.
-
-    `blank`: with grey pictures.
-    """
-    return ChatModel(
-        BlankPictures(processor) if blank else processor, params.evaluate.batch_size, params.evaluate.max_new_tokens
-    )
 
 
 def answers(model: PeftModel | PreTrainedModel, chat: ChatModel, tasks: Benchmarks) -> pa.Table:

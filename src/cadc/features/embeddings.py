@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image
-from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from cadc.config.errors import InputError
 from cadc.data.pictures import open_image
@@ -31,8 +31,13 @@ def row_text(turns: list[dict[str, str]], answers: bool) -> str:
     )
 
 
-class ContrastiveTower:
-    """A model of images and texts in one space: CLIP, SigLIP, or the mini world's own (`towers/mini`)."""
+class Tower:
+    """A model of images and texts in one space, CLIP, SigLIP, or the mini world's own (`towers/mini`); or of images
+    alone, as DINOv2, whose features are its pooled output.
+
+    reads: whether it has texts. width: of what it makes. Raises InputError where it can't be loaded, or gives no
+    features of a whole image.
+    """
 
     def __init__(self, path: str):
         if path.startswith("towers/") and not Path(path).is_dir():
@@ -41,19 +46,27 @@ class ContrastiveTower:
             )
         try:
             model = AutoModel.from_pretrained(path, use_safetensors=True)
-            self.images, self.tokenizer = AutoImageProcessor.from_pretrained(path), AutoTokenizer.from_pretrained(path)
+            self.reads = hasattr(model, "get_image_features")
+            self.images = AutoImageProcessor.from_pretrained(path)
+            self.tokenizer = AutoTokenizer.from_pretrained(path) if self.reads else None
         except (OSError, ValueError) as error:
             raise InputError(
                 f"embed.tower: {path} can't be loaded ({first_line(error)}); give the folder or hub id of a "
-                "contrastive model, and fetch it where this machine is offline"
+                "contrastive model or of one of images, and fetch it where this machine is offline"
             ) from error
-        self.model: PreTrainedModel = model.eval().requires_grad_(False).to(device())
+        self.path, self.model = path, model.eval().requires_grad_(False).to(device())
+        self.width = self.embed_images([Image.new("RGB", (64, 64))]).shape[1]
 
     @torch.inference_mode()
     def embed_images(self, images: list[Image.Image]) -> np.ndarray:
         """Unit embeddings float32 [n, width]."""
         pixels = self.images(images, return_tensors="pt")["pixel_values"].to(self.model.device)
-        return _unit(self.model.get_image_features(pixel_values=pixels))
+        if self.reads:
+            return _unit(self.model.get_image_features(pixel_values=pixels))
+        made = self.model(pixel_values=pixels)
+        if getattr(made, "pooler_output", None) is None:
+            raise InputError(f"embed.tower: {self.path} gives no pooled output; take a model that has one, as DINOv2")
+        return _unit(made.pooler_output.flatten(1))  # of a convolutional one [n, width, 1, 1]
 
     @torch.inference_mode()
     def embed_texts(self, texts: list[str]) -> np.ndarray:
@@ -73,14 +86,13 @@ def _unit(made) -> np.ndarray:
     return torch.nn.functional.normalize(features.float(), dim=1).cpu().numpy()
 
 
-def tower_embeddings(tower: ContrastiveTower, records: list[dict], batch_size: int = 128) -> dict[str, np.ndarray]:
-    """image and text float32 [n, width] of rows; a row's text is its questions and answers.
+def tower_embeddings(tower: Tower, records: list[dict], batch_size: int = 128) -> dict[str, np.ndarray]:
+    """image and, of a tower that reads, text float32 [n, width] of rows; a row's text is its questions and answers.
 
     image is the mean over a row's images, of length 1; zero without any.
     """
     pictures = [(i, image) for i, record in enumerate(records) for image in record["images"]]
-    text = _in_batches(tower.embed_texts, [row_text(record["turns"], answers=True) for record in records], batch_size)
-    image = np.zeros_like(text)
+    image = np.zeros((len(records), tower.width), np.float32)
     if pictures:
         rows = [i for i, _ in pictures]
         np.add.at(
@@ -91,16 +103,21 @@ def tower_embeddings(tower: ContrastiveTower, records: list[dict], batch_size: i
             ),
         )
     norms = np.linalg.norm(image, axis=1, keepdims=True)
-    return {"image": image / np.where(norms > 0, norms, 1), "text": text}
+    made = {"image": image / np.where(norms > 0, norms, 1)}
+    if tower.reads:
+        texts = [row_text(record["turns"], answers=True) for record in records]
+        made["text"] = _in_batches(tower.embed_texts, texts, batch_size)
+    return made
 
 
 def row_encoder(model: Model, tower: str | None) -> Callable[[pa.Table], dict[str, np.ndarray]]:
-    """A function from a pool table to `image` and `text` float32 [n, width] of its rows.
+    """A function from a pool table to `image` and `text` float32 [n, width] of its rows; without `text` where the
+    tower reads none.
 
-    It is a contrastive tower or, without one, the model's own final hidden states over image and question tokens.
+    It is a tower or, without one, the model's own final hidden states over image and question tokens.
     """
     if tower:
-        encoder = ContrastiveTower(tower)
+        encoder = Tower(tower)
         return lambda table: tower_embeddings(encoder, table.to_pylist())
     base, processor = load_base(model), load_processor(model)
     return lambda table: embed_rows(

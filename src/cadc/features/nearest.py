@@ -8,7 +8,7 @@ from cadc import artifacts
 from cadc.config.params import Params
 from cadc.data.probe import load_probe
 from cadc.features.embeddings import (
-    ContrastiveTower,
+    Tower,
     load_sentence_encoder,
     row_text,
     sentence_embeddings,
@@ -30,7 +30,7 @@ def probe_views(params: Params) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     texts = [row_text(record["turns"], answers=False) for record in records]
     probe = {"sentence": sentence_embeddings(encoder, texts)}
     if params.embed.tower:
-        probe["image"] = tower_embeddings(ContrastiveTower(params.embed.tower), records)["image"]
+        probe["image"] = tower_embeddings(Tower(params.embed.tower), records)["image"]
     pool = [np.asarray(artifacts.load_array(artifacts.EMBEDDINGS / f"{name}.npy")) for name in probe]
     meta = np.array([known[name]["meta_task"] for name in subtasks])
     return np.concatenate(pool, 1), np.concatenate(list(probe.values()), 1), np.array(subtasks), meta

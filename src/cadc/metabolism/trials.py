@@ -21,7 +21,8 @@ from cadc.compute import shards
 from cadc.config.budgets import n_selected
 from cadc.config.params import Params, load_params
 from cadc.data.pictures import open_image
-from cadc.evaluation.bench import Bench, answers, chat_of
+from cadc.evaluation.adapter import chat_of
+from cadc.evaluation.bench import Bench, answers
 from cadc.evaluation.benchmarks import SHOWN, load_tasks
 from cadc.metabolism.index import FOLDER
 from cadc.model.conversation import to_messages

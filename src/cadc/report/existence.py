@@ -29,8 +29,8 @@ def follows(name: str, n_capabilities: int, labels: dict[str, Agreement], where:
     asked = known.get("asked")
     found = f"`{name}`{where} finds {n_capabilities} capabilit{'y' if n_capabilities == 1 else 'ies'}"
     if n_capabilities == 1:
-        said = f"{found}. It parts nothing, so it follows no label."
-    elif above:
+        return f"{found}. It parts nothing, so no result of `{name}` rests on capabilities."
+    if above:
         most = max(above, key=above.__getitem__)
         said = f"{found}. They follow *{most}* most, ARI {above[most]:z.2f}."
     else:

@@ -155,13 +155,13 @@ def clusters_of(features: np.ndarray, task: np.ndarray, share: float, seed: int)
 
 
 def measure(signal: Signal, params: Params) -> Tasks:
-    """Of the signal: `reference` int64 [m], rows that a model was tuned on, and `ratio` float32 [m] of their losses
-    with and without the question; `image` float32 [n_rows, d]; `shows` bool [n_rows]. A task is a row's source."""
+    """Of the signal: `ratio` float32 [n_rows], of the rows with a picture that a model was tuned on their losses with
+    and without the question, 0 of all others; `image` float32 [n_rows, d]; `shows` bool [n_rows]. A task is a row's
+    source."""
     shows = np.asarray(signal["shows"], bool)
     names, task = np.unique(signal.task, return_inverse=True)
-    own = shows[signal["reference"]]
-    reference = np.asarray(signal["reference"], np.int64)[own]
-    importance = task_importance(signal["ratio"][own], task[reference], len(names))
+    reference = np.flatnonzero(signal["ratio"])
+    importance = task_importance(signal["ratio"][reference], task[reference], len(names))
     pictured = np.flatnonzero(shows)
     cluster, typical = np.zeros(signal.n_rows, np.int64), np.full(signal.n_rows, np.nan)
     if len(pictured):

@@ -34,6 +34,7 @@ class Signal:
             raise InputError(
                 f"a method asks for the array {name}, and its signal has {known}: name an artifact that holds it "
                 "as the arm's `signal`"
+                + ("; embeddings hold texts where embed.tower reads them" if name == "text" else "")
             )
         array = self.arrays[name]
         array = array() if callable(array) else array

@@ -256,7 +256,7 @@ class Adaptive:
         if self.plan.order == "change":
             return change, released.shares(change, left, self.plan.temperature)
         p, which = np.zeros(self.n_clusters), {"medium": "mid"}.get(self.plan.order, self.plan.order)
-        gap = int(self._sizes[min(len(self._sizes) - 1, max(1, self._passed + 1 - self._n_halves))])
+        gap = int(self._sizes[max(1, self._passed + 1 - self._n_halves)])  # the next round's
         taken = released.control(-now if loss else now, left, gap, which)
         p[taken] = left[taken] / max(1, left[taken].sum())
         return change, p
