@@ -22,7 +22,8 @@ def main(params: Params) -> None:
     best, trends, sequence = np.full(pool.num_rows, -1), np.empty((0, 0)), arm.curate.sequence
     if arm.signal.startswith("capabilities/"):
         best = signal["influence"].argmax(1)
-        trends = trend(signal["self_influence"], attribute(signal["influence"], 0.0))
+        serves = attribute(signal["influence"], getattr(settings, "delta", 0.0))  # as the method itself has it
+        trends = trend(signal["self_influence"], serves)
     elif sequence != "none":
         console.line(f"{name} has no capabilities and keeps its own order; for stages set arms.{name}.signal to one")
         sequence = "none"
