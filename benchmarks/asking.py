@@ -24,7 +24,7 @@ from cadc import artifacts
 from cadc.compute import shards
 from cadc.config.params import load_params
 from cadc.evaluation.adapter import Question, chat_of, questions_of
-from cadc.evaluation.asking import Part, ask, batches_of, lane, parts
+from cadc.evaluation.asking import Part, ask, batches_of, group, parts
 from cadc.evaluation.benchmarks import load_tasks
 from cadc.model.load import load_adapter, load_base, load_processor
 
@@ -54,7 +54,7 @@ def turn(workers: int, cut: list[Part], took) -> None:
     params = load_params()
     _batches[:] = batches_of(chat_of(params, load_processor(params.model)), _questions)
     before = time.process_time() if workers > 1 else 0  # of one process it is in what that one has spent
-    folders = shards.run_kept(asking, {part: [workers, list(part)] for part in cut}, STAGE, "", lane=lane)
+    folders = shards.run_kept(asking, {part: [workers, list(part)] for part in cut}, STAGE, "", group=group)
     took[0] = time.perf_counter() - started
     spent: dict[str, float] = {}
     for folder in folders.values():

@@ -115,7 +115,7 @@ def main(params: Params) -> int:
     common = shards.digest(asked, params.model.model_dump(), data, *params.model.sources)
     inputs = {seed: [common, evaluate.judge.model_dump(), adapters[seed]] for seed in seeds}
     from cadc.evaluation.adapter import chat_of  # once, before processes part
-    from cadc.evaluation.asking import batches_of, lane, parts
+    from cadc.evaluation.asking import batches_of, group, parts
 
     tables = artifacts.SCRATCH / "score_tables" / data
     n_questions = len(questions(tables))
@@ -131,7 +131,7 @@ def main(params: Params) -> int:
         asks = shards.kept(asking, missing, "score_parts").todo()
         batches = batches_of(chat_of(params, load_processor(params.model)), questions(tables)) if asks else []
         artifacts.write_json(PLAN, {"tables": str(tables), "batches": batches})
-    asked_parts = shards.run_kept(asking, missing, "score_parts", f"ask {VARIANT.name}", lane=lane)
+    asked_parts = shards.run_kept(asking, missing, "score_parts", f"ask {VARIANT.name}", group=group)
     answers = {seed: [str(folder) for part, folder in asked_parts.items() if part.seed == seed] for seed in todo}
     artifacts.write_json(PLAN, {"tables": str(tables), "answers": answers})
     folders = shards.run_kept(scoring, inputs, "score", f"score {VARIANT.name}", here=True)

@@ -117,7 +117,7 @@ def test_every_launcher_computes_each_shard_once_in_two_workers(tmp_path, launch
     )
 
 
-LANES = """
+GROUPED = """
 import os
 import numpy as np
 from cadc.compute import shards
@@ -125,22 +125,22 @@ from cadc.compute import shards
 def make():
     return lambda key, folder: np.save(folder / "who.npy", os.getpid())
 
-def lane(key):
+def group(key):
     return key % 3
 
 if __name__ == "__main__":
-    folders = shards.run_kept(make, {key: [key] for key in range(12)}, "laned", "laned", lane=lane)
+    folders = shards.run_kept(make, {key: [key] for key in range(12)}, "grouped", "grouped", group=group)
     who = [int(np.load(folder / "who.npy")) for folder in folders.values()]
     print([len({who[key] for key in range(12) if key % 3 == own}) for own in range(3)], len(set(who)))
 """
 
 
 @pytest.mark.parametrize(("workers", "processes"), [("1", 1), ("2", 2), ("3", 3)])
-def test_shards_of_one_lane_are_one_process_s(tmp_path, workers, processes):
-    (tmp_path / "laned.py").write_text(LANES)
+def test_shards_of_one_group_are_one_process_s(tmp_path, workers, processes):
+    (tmp_path / "grouped.py").write_text(GROUPED)
     env = os.environ | {"CADC_WORKERS": workers}
     done = subprocess.run(
-        [sys.executable, "laned.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        [sys.executable, "grouped.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == f"[1, 1, 1] {processes}"
 

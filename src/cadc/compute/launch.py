@@ -145,15 +145,15 @@ def here(shards: Shards, label: str) -> None:
     context = multiprocessing.get_context("spawn" if n_gpus() or "RANK" in os.environ else "fork")
     numbers = context.Value("i", 0)
     with ExitStack() as stack:
-        sizes = [workers] if shards.lane is None else [1] * workers
+        sizes = [workers] if shards.group is None else [1] * workers
         pools = [
             stack.enter_context(
                 ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker, initargs=(numbers,))
             )
             for size in sizes
         ]
-        lanes = [0 if shards.lane is None else shards.lane(key) % len(pools) for key in todo]
-        jobs = [pools[lane].submit(shards.compute, key) for lane, key in zip(lanes, todo, strict=True)]
+        groups = [0 if shards.group is None else shards.group(key) % len(pools) for key in todo]
+        jobs = [pools[group].submit(shards.compute, key) for group, key in zip(groups, todo, strict=True)]
         try:
             for job in console.track(as_completed(jobs), label, total=len(jobs)):
                 job.result()

@@ -55,15 +55,15 @@ def code_of(make: Callable) -> list[Path]:
 
 @dataclass(frozen=True)
 class Shards:
-    """What there is to compute: `make()(key, folder)` for each key. Picklable, if `make` and `lane` are.
+    """What there is to compute: `make()(key, folder)` for each key. Picklable, if `make` and `group` are.
 
-    lane: of a key; keys of one lane share work that a process does once, so one process of this machine gets them all.
+    group: of a key; keys of one group share work that a process does once, so one process of this machine gets them all.
     """
 
     make: Callable[[], Task]
     root: Path
     folders: dict[object, Path]
-    lane: Callable[[object], int] | None = None
+    group: Callable[[object], int] | None = None
 
     @property
     def alive(self) -> Path:
@@ -146,11 +146,11 @@ def run_kept(
     label: str,
     together: bool = False,
     here: bool = False,
-    lane: Callable[[object], int] | None = None,
+    group: Callable[[object], int] | None = None,
 ) -> dict[object, Path]:
     """As `run`, for shards that are `kept`. `here`: by processes of this machine, for a round after the first: the
-    ranks of torchrun have left by then. `lane`: see `Shards`."""
-    shards = replace(kept(make, inputs_of, stage), lane=lane)
+    ranks of torchrun have left by then. `group`: see `Shards`."""
+    shards = replace(kept(make, inputs_of, stage), group=group)
     shards.root.mkdir(parents=True, exist_ok=True)
     if launch.rank() == 0 and len(shards.todo()) < len(inputs_of):
         console.line(f"{stage}: {len(inputs_of) - len(shards.todo())} of {len(inputs_of)} parts are there already")

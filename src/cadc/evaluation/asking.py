@@ -29,7 +29,7 @@ class Part(NamedTuple):
     of: int
 
 
-def lane(part: Part) -> int:
+def group(part: Part) -> int:
     """The same for parts of the same questions: who asks them of several seeds encodes them once."""
     return part.start // PORTION + part.number
 
