@@ -57,7 +57,7 @@ def code_of(make: Callable) -> list[Path]:
 class Shards:
     """What there is to compute: `make()(key, folder)` for each key. Picklable, if `make` and `group` are.
 
-    group: of a key; keys of one group share work that a process does once, so one process of this machine gets them all.
+    group: of a key; keys of one group share work that a process does once, so one process here gets them all.
     """
 
     make: Callable[[], Task]
