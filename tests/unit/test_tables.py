@@ -155,8 +155,11 @@ def test_published_figures_stand_beside_ours_and_are_drawn_against_them(stated, 
         "",
     ]
     assert "| difference (95%) | published |" in tables.tabulated(table)
-    tables.write(tmp_path / "x", "both", table)
-    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["both.json", "both.md", "both_published.png"]
+    tables.write(tmp_path / "x", "one", table)
+    three = spec(FOUR[0], FOUR[1], FOUR[4], plot=False, published={"random": 95.0, "better": 98.0, "all": 100.0})
+    tables.write(tmp_path / "x", "both", made(stated, three))
+    files = ["both.json", "both.md", "both_published.png", "one.json", "one.md"]  # one point would show nothing
+    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == files
     assert "(both_published.png)" in (tmp_path / "x/both.md").read_text()
 
 

@@ -54,8 +54,16 @@ def requests(library: dict, table: Table, file: str, pipeline: str) -> list[Requ
 def stated(library: dict, table: Table, rows: list[Request]) -> dict:
     """A table as params.json states it: each row with its label and its arm, and the arm that has all rows."""
     full = next((row.names["arms"] for row in rows if row.variants["arms"].content["method"] == "full"), None)
+    if table.difficulty and full is None and table.split != library["evaluate"]["split"]:
+        raise InputError(f"{table.title}: difficulty is what full data misses; add a row of the arm full")
+    more = {name: value for name in ("shows", "difficulty") if (value := getattr(table, name))}
+    if "capabilities" in table.shows:
+        more["discoveries"] = list(
+            dict.fromkeys(row.names["discoveries"] for row in rows if "discoveries" in row.names)
+        )
     return {
         **table.model_dump(include={"title", "about", "split", "plot", "claims", "published"}),
+        **more,
         "rows": [{"label": row.label, "arm": row.names["arms"]} for row in rows],
         "full": "full" if full is None and table.split == library["evaluate"]["split"] else full,
     }
