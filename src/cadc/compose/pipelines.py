@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from cadc.compose.deps import code_of
 from cadc.compose.studies import FEWEST_PUBLISHED, SECTIONS
 from cadc.compute.closure import stage_code
 from cadc.config.arms import LEVELS
@@ -67,6 +68,8 @@ def table_stage(name: str, table: str, spec: dict) -> dict:
     drawn += [f"{out}_published.png"] if len(spec["published"]) >= FEWEST_PUBLISHED else []
     drawn += [f"{out}_difficulty.png"] if spec.get("difficulty") else []
     read = [f"reports/arms/{arm}" for arm in arms] + [f"reports/capabilities/{d}" for d in spec.get("discoveries", [])]
+    read += [f"reports/convergence/{name}/{arm}" for arm in spec.get("followed", ())]
+    drawn += [f"{out}_convergence.png"] if "followed" in spec else []
     read += ["reports/pool.parquet"] if "rows" in spec.get("shows", []) else []
     return {
         "desc": f"Table: {spec['title']}",
@@ -80,6 +83,32 @@ def table_stage(name: str, table: str, spec: dict) -> dict:
     }
 
 
+def convergence_stage(name: str, arm: str, one: dict[str, str]) -> dict:
+    """The stage of pipeline `name` that follows the runs of an arm, made by whichever pipeline, by step.
+
+    one: `maker`, the pipeline that makes the arm ("" for the root's), and its `watched` model and `split`.
+    """
+    own = [f"arms.{arm}.seeds"]
+    sections = list(SECTIONS["arms"])
+    file = f"pipelines/{one['maker']}/params.json"
+    params = [{file: [*own, *(f"arms.{arm}.{section}" for section in sections)]}] if one["maker"] else [*own, *sections]
+    return {
+        "desc": f"Loss and scores by step: {arm}",
+        "wdir": "../..",
+        "cmd": f"python stages/convergence.py {arm} {name}",
+        "deps": [
+            *code_of(Path("stages/convergence.py"), foreach=False),
+            one["watched"],
+            "artifacts/pool",
+            f"artifacts/benchmarks/{one['split']}",
+            f"artifacts/selections/{arm}",
+            f"artifacts/adapters/{arm}",
+        ],
+        "params": params,
+        "outs": [{f"reports/convergence/{name}/{arm}": {"cache": False}}],
+    }
+
+
 def written(name: str, made: dict[str, dict], tables: dict[str, dict], templates: dict[str, dict]) -> dict[Path, str]:
     """The text of the files of pipelines/`name`: dvc.yaml, and params.json with the variants that it makes and its
     tables."""
@@ -87,6 +116,8 @@ def written(name: str, made: dict[str, dict], tables: dict[str, dict], templates
     stages = {
         stage: stage_of(templates[stage], level, name) for level in LEVELS if made.get(level) for stage in STAGES[level]
     }
+    followed = {arm: one for spec in tables.values() for arm, one in spec.get("followed", {}).items()}
+    stages |= {f"convergence_{arm}": convergence_stage(name, arm, one) for arm, one in followed.items()}
     stages |= {f"table_{table}": table_stage(name, table, spec) for table, spec in tables.items()}
     document = {"vars": ["params.json"], "stages": stages}
     about = "an edit here is lost"

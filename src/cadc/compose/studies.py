@@ -64,7 +64,7 @@ class Table(Section):
     rows: list[Row] = Field(min_length=1)
     claims: list[tuple[str, str]] = Field(default_factory=list)
     published: dict[str, float] = Field(default_factory=dict)
-    shows: list[Literal["benchmarks", "rows", "capabilities"]] = Field(default_factory=list)
+    shows: list[Literal["benchmarks", "rows", "capabilities", "convergence"]] = Field(default_factory=list)
     difficulty: tuple[str, str] | None = None
 
     @model_validator(mode="after")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import curve_fit
 
-from cadc.evaluation.statistics import Samples, group_means
+from cadc.evaluation.accuracies import accuracies
+from cadc.evaluation.statistics import Samples
 
 _FEWEST = 5  # points that a fit of three numbers takes
-_POINTS = "llava_in_the_wild"  # its scores are points, and no accuracy
 
 
 def against_difficulty(
@@ -19,20 +19,14 @@ def against_difficulty(
     Runs of one arm each, one a seed, scored on the same samples. Difficulty is 100 less full data's accuracy; gain is
     the accuracy of `better` less that of `worse`; all are means over seeds.
     """
-    out = {}
-    for task in np.unique(better[0].task):
-        at = better[0].task == task
-        groups = better[0].subtask[at]
-        if task == _POINTS or len(np.unique(groups)) < 2:
-            continue
-        mine, theirs, whole = (
-            group_means(100 * np.mean([run.score[at] for run in runs], axis=0), groups, np.ones(at.sum()))
-            for runs in (better, worse, full)
+    mine, theirs, whole = (accuracies(runs, "subtask") for runs in (better, worse, full))
+    return {
+        task: (
+            np.array([100 - whole[task][name] for name in own]),
+            np.array([own[name] - theirs[task][name] for name in own]),
         )
-        names = sorted(mine)
-        difficulty = np.array([100 - whole[name] for name in names])
-        out[str(task)] = difficulty, np.array([mine[name] - theirs[name] for name in names])
-    return out
+        for task, own in mine.items()
+    }
 
 
 def gaussian(x: np.ndarray, height: float, centre: float, width: float) -> np.ndarray:

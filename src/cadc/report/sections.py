@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from cadc.capabilities.labels import LABELS, agreements
+from cadc.evaluation.accuracies import accuracies
 from cadc.evaluation.results import load_samples
-from cadc.evaluation.statistics import BENCHMARKS, group_means
-from cadc.report import existence, figures, selections
+from cadc.evaluation.statistics import BENCHMARKS
+from cadc.report import by_step, existence, figures, selections
 from cadc.report.capabilities import load_found
 from cadc.report.difficulty import against_difficulty, fitted
 from cadc.report.stated import Stated
@@ -20,27 +21,17 @@ from cadc.report.tables import Line, Table
 from cadc.report.text import markdown
 
 _MOST = 8  # lines that stand side by side; of more only the best are told
-_POINTS = "llava_in_the_wild"  # its scores are points, and no accuracy
-
-
-def accuracies(arm: str) -> dict[str, float]:
-    """Accuracy in each meta-task of each benchmark that has several, mean over seeds, in percent."""
-    runs, out = list(load_samples(arm).values()), {}
-    for task in np.unique(runs[0].task):
-        at = runs[0].task == task
-        groups = runs[0].meta_task[at]
-        if task != _POINTS and len(np.unique(groups)) > 1:
-            means = group_means(np.mean([run.score[at] for run in runs], axis=0), groups, np.ones(at.sum()))
-            out |= {f"{task}: {name}": 100 * value for name, value in means.items()}
-    return out
 
 
 def benchmarks(table: Table, stated: Stated) -> str:
     """What each line makes of each benchmark and meta-task, the best in bold; of many lines the best and the second."""
     shown = [name for name in BENCHMARKS if all(name in line.measured.runs for line in table.lines)]
+    of_meta = [accuracies(list(load_samples(line.arm).values()), "meta_task") for line in table.lines]
     made = [
-        {BENCHMARKS[name]: line.mean(name) for name in shown} | accuracies(line.arm) for line in table.lines
-    ]  # fmt: skip
+        {BENCHMARKS[name]: line.mean(name) for name in shown}
+        | {f"{task}: {name}": value for task, own in found.items() for name, value in own.items()}
+        for line, found in zip(table.lines, of_meta, strict=True)
+    ]
     titles, body = [line.title for line in table.lines], []
     for name in made[0]:
         values = np.array([one[name] for one in made])
@@ -138,5 +129,7 @@ SECTIONS: dict[str, Callable[[Table, Stated], str]] = {
 
 def of(table: Table, stated: Stated, path: Path) -> list[str]:
     """The parts that the table's statement asks for. path: of its page, without suffix."""
-    parts = [SECTIONS[name](table, stated) for name in table.spec.get("shows", [])]
+    shows = table.spec.get("shows", [])
+    parts = [make(table, stated) for name, make in SECTIONS.items() if name in shows]
+    parts += [by_step.section(table, path)] if "convergence" in shows else []
     return parts + ([difficulty(table, path)] if table.spec.get("difficulty") else [])
