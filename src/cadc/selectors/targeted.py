@@ -7,6 +7,7 @@ sentences). A benchmark's rows take turns, each with its nearest pool row that i
     auto             per benchmark the view that mutual ranking predicts, without any fine-tuning.
     sum, max         by the sum of both cosines, by the larger of both: ablations of the paper.
     split            half of the budget by concept, half by skill: an ablation of the paper.
+    product          by the product of both cosines: a row must show the concepts and need the skills (ours).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic import Field, field_validator
 
 from cadc.artifacts import Selection
 from cadc.config.section import Section
+from cadc.selectors.shared.interaction import by_product
 from cadc.selectors.shared.retrieval import (
     Aim,
     Lists,
@@ -43,7 +45,7 @@ class Params(Section):
     reads it.
     """
 
-    view: Literal["concept", "skill", "sum", "max", "split", "auto"]
+    view: Literal["concept", "skill", "sum", "max", "split", "product", "auto"]
     targets: list[str] = Field(min_length=1)
     lower: Which
 
@@ -71,6 +73,8 @@ def lists_of(aim: Aim, view: str, lower: Which) -> list[Lists]:
         return [by_sum(aim.pool.both, aim.concept_queries, aim.skill_queries)]
     if view == "max":
         return [by_max(aim.pool.concept, aim.pool.skill, aim.concept_queries, aim.skill_queries)]
+    if view == "product":
+        return [by_product(aim.pool, aim.concept_queries, aim.skill_queries)]
     if view == "split":
         return [*lists_of(aim, "concept", lower), *lists_of(aim, "skill", lower)]
     which = predicted(*aim.ranks(), lower) if view == "auto" else view
