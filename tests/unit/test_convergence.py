@@ -82,5 +82,5 @@ def test_what_was_followed_is_read_back_and_what_was_not_is_named(tmp_path, monk
     artifacts.write_json(folder / "points.json", {"seeds": [0, 1], "points": points})
     run = by_step.load_followed("mine", "random")
     assert run.steps == [4, 8] and run.scores[1].tolist() == [8, 9] and run.losses.shape == (2, 8)
-    with pytest.raises(InputError, match="dvc repro pipelines/mine/dvc.yaml:convergence_cadc"):
+    with pytest.raises(InputError, match="dvc repro pipelines/mine/dvc.yaml:convergence@cadc"):
         by_step.load_followed("mine", "cadc")

@@ -83,29 +83,38 @@ def table_stage(name: str, table: str, spec: dict) -> dict:
     }
 
 
-def convergence_stage(name: str, arm: str, one: dict[str, str]) -> dict:
-    """The stage of pipeline `name` that follows the runs of an arm, made by whichever pipeline, by step.
+def convergence_stage(name: str, followed: dict[str, dict[str, str]]) -> dict:
+    """The stage of pipeline `name` that follows the runs of arms, made by whichever pipeline, by step.
 
-    one: `maker`, the pipeline that makes the arm ("" for the root's), and its `watched` model and `split`.
+    followed: of each arm `maker`, the pipeline that makes it ("" for the root's), its `watched` model and its `split`.
     """
-    own = [f"arms.{arm}.seeds"]
-    sections = list(SECTIONS["arms"])
-    file = f"pipelines/{one['maker']}/params.json"
-    params = [{file: [*own, *(f"arms.{arm}.{section}" for section in sections)]}] if one["maker"] else [*own, *sections]
+    items = {
+        arm: {
+            "watched": one["watched"],
+            "split": one["split"],
+            "file": f"pipelines/{one['maker']}/params.json" if one["maker"] else "params.yaml",
+            "within": f"arms.{arm}." if one["maker"] else "",  # where the arm's own sections stand in it
+        }
+        for arm, one in followed.items()
+    }
+    sections = [f"${{item.within}}{section}" for section in SECTIONS["arms"]]
     return {
-        "desc": f"Loss and scores by step: {arm}",
-        "wdir": "../..",
-        "cmd": f"python stages/convergence.py {arm} {name}",
-        "deps": [
-            *code_of(Path("stages/convergence.py"), foreach=False),
-            one["watched"],
-            "artifacts/pool",
-            f"artifacts/benchmarks/{one['split']}",
-            f"artifacts/selections/{arm}",
-            f"artifacts/adapters/{arm}",
-        ],
-        "params": params,
-        "outs": [{f"reports/convergence/{name}/{arm}": {"cache": False}}],
+        "foreach": items,
+        "do": {
+            "desc": "Loss and scores of an arm by step",
+            "wdir": "../..",
+            "cmd": f"python stages/convergence.py ${{key}} {name}",
+            "deps": [
+                *code_of(Path("stages/convergence.py"), foreach=True),
+                "${item.watched}",
+                "artifacts/pool",
+                "artifacts/benchmarks/${item.split}",
+                "artifacts/selections/${key}",
+                "artifacts/adapters/${key}",
+            ],
+            "params": [{"${item.file}": ["arms.${key}.seeds", *sections]}],
+            "outs": [{f"reports/convergence/{name}/${{key}}": {"cache": False}}],
+        },
     }
 
 
@@ -117,7 +126,7 @@ def written(name: str, made: dict[str, dict], tables: dict[str, dict], templates
         stage: stage_of(templates[stage], level, name) for level in LEVELS if made.get(level) for stage in STAGES[level]
     }
     followed = {arm: one for spec in tables.values() for arm, one in spec.get("followed", {}).items()}
-    stages |= {f"convergence_{arm}": convergence_stage(name, arm, one) for arm, one in followed.items()}
+    stages |= {"convergence": convergence_stage(name, followed)} if followed else {}
     stages |= {f"table_{table}": table_stage(name, table, spec) for table, spec in tables.items()}
     document = {"vars": ["params.json"], "stages": stages}
     about = "an edit here is lost"

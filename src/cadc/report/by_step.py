@@ -40,7 +40,7 @@ def load_followed(study: str, arm: str) -> Followed:
     """Raises InputError where an arm was not followed for a study."""
     folder = artifacts.REPORTS / "convergence" / study / arm
     if not (folder / "points.json").exists():
-        raise InputError(f"{folder}: not made yet; run `dvc repro pipelines/{study}/dvc.yaml:convergence_{arm}`")
+        raise InputError(f"{folder}: not made yet; run `dvc repro pipelines/{study}/dvc.yaml:convergence@{arm}`")
     points = artifacts.read_json(folder / "points.json")["points"]
     return Followed(
         np.asarray(artifacts.load_array(folder / "loss.npy")),
