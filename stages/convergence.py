@@ -74,6 +74,11 @@ def tracing() -> shards.Task:
     return trace
 
 
+def followed(figures: dict[str, float]) -> dict[str, float]:
+    """The chance-corrected figures among those of a run."""
+    return {name: round(value, 3) for name, value in figures.items() if name.startswith("corrected_")}
+
+
 def main(params: Params) -> None:
     seeds = params.arm.seeds
     inputs = [params.model_dump(include={"model", "finetune", "evaluate"}), artifacts.POOL, *params.model.sources]
@@ -89,8 +94,11 @@ def main(params: Params) -> None:
     points = [
         {
             "step": step,
-            "figures": [measure(made[seed][step]) for seed in seeds],
-            "accuracies": accuracies([made[seed][step] for seed in seeds], "meta_task"),
+            "figures": [followed(measure(made[seed][step])) for seed in seeds],
+            "accuracies": {
+                task: {name: round(value, 3) for name, value in own.items()}
+                for task, own in accuracies([made[seed][step] for seed in seeds], "meta_task").items()
+            },
         }
         for step in steps
     ]
