@@ -15,7 +15,7 @@ from cadc.compute.closure import stage_code
 from cadc.config.arms import LEVELS
 
 #: Folders of pipelines/ that people keep by hand.
-BY_HAND = ("testbed", "cleaning", "metabolism", "export")
+BY_HAND = ("testbed", "cleaning", "metabolism", "export", "views")
 #: Stages of dvc.yaml by the level whose variants they make.
 STAGES = {
     "proxies": ("proxy",),
