@@ -1,10 +1,10 @@
 """What each row of a table took on this machine, from its signal to its last score, beside what it scored.
 
-`python benchmarks/wall_clock.py leaderboard every_method_at_20_of_the_pool` (after that table's `dvc repro`): seconds of
-the stages that an arm hangs on, as `reports/costs.md` has them, each counted whole: `select` is all that comes before
-training and is taken once for all seeds, `tune` is one seed's. Both are also given as a share of tuning on all rows, by
-wall clock; CPU seconds beside it vary less between runs. PROGRESS chooses while it is tuned: its measurements are in
-`tune`. Writes reports/benchmarks/wall_clock_TABLE.md.
+`python benchmarks/wall_clock.py leaderboard every_method_at_20_of_the_pool` (after that table's `dvc repro`): seconds
+of the stages that an arm hangs on, as `reports/costs.md` has them, each counted whole: `select` is all that comes
+before training and is taken once for all seeds, `tune` is one seed's. Both are also given as a share of tuning on all
+rows, by wall clock; CPU seconds beside it vary less between runs. PROGRESS chooses while it is tuned: its measurements
+are in `tune`. Writes reports/benchmarks/wall_clock_TABLE.md.
 """
 
 import sys
@@ -36,7 +36,10 @@ def _makers(stated: Stated, level: str, name: str) -> list[str]:
     for pointer, of in POINTERS.items():
         if pointer in variant:
             found += _makers(stated, of, variant[pointer])
-    return list(dict.fromkeys([*found, *(f"{stage}@{name}" for stage in STAGES[level])]))
+    own = [stage for stage in STAGES[level] if stage != "attribute"]  # capabilities alone are told from it
+    own = ["attribute", *own] if level == "discoveries" else own
+    names = {stage: variant["trajectories"] if stage == "attribute" else name for stage in own}
+    return list(dict.fromkeys([*found, *(f"{stage}@{of}" for stage, of in names.items())]))
 
 
 def taken(names: list[str]) -> Seconds:
@@ -68,8 +71,8 @@ def main(pipeline: str, name: str) -> None:
     header = ["", "select, s", "tune, s", "both, of tuning on all rows", "both, CPU s", tables.COLUMNS[table.judged]]
     text = (
         f"# Score against wall-clock time: {table.spec['title'].lower()}\n\n"
-        f"Made by `python benchmarks/wall_clock.py {pipeline} {name}`, by two processes on a shared machine: times vary\n"
-        "by a tenth or two between runs. Selection is taken once for all seeds, tuning is one seed's.\n\n"
+        f"Made by `python benchmarks/wall_clock.py {pipeline} {name}`, by two processes on a shared machine:\n"
+        "times vary by a tenth or two between runs. Selection is taken once for all seeds, tuning is one seed's.\n\n"
     )
     out = artifacts.REPORTS / "benchmarks" / f"wall_clock_{name}.md"
     out.write_text(text + markdown(header, body))
