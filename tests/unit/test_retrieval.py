@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadc.config.errors import InputError
-from cadc.selectors.shared.interaction import by_product
 from cadc.selectors.shared.knn import matches
 from cadc.selectors.shared.retrieval import (
     Aim,
@@ -23,6 +22,7 @@ from cadc.selectors.shared.retrieval import (
     round_robin,
     rows_of_target,
 )
+from cadc.selectors.targeted import by_product
 
 
 def unit(rows):

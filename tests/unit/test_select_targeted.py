@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from cadc.selectors.shared.interaction import by_product
 from cadc.selectors.shared.retrieval import Aim, PoolViews, by_max, by_sum, by_view, predicted, round_robin
 from cadc.selectors.signal import Signal
-from cadc.selectors.targeted import Params, measure, select
+from cadc.selectors.targeted import Params, by_product, measure, select
 
 N = 80
 TARGETS = np.array(["pope/pope", "mmt_val/ocr", "mmt_val/counting", "pope/pope", "mmt_val/ocr"])
