@@ -73,8 +73,8 @@ class Measured:
 def by_product(pool: PoolViews, concept_queries: np.ndarray, skill_queries: np.ndarray) -> Lists:
     """Lists by the product of both cosines, each at least 0, for queries float32 [n, width] of each view (ours).
 
-    The paper leaves open how concepts and skills interact. A sum lets one view make up for the other; a product does not.
-    A row without a picture has product 0, as has one that is turned away in a view; these come last, in the pool's
+    The paper leaves open how concepts and skills interact. A sum lets one view make up for the other; a product does
+    not. A row without a picture has product 0, as has one that is turned away in a view; these come last, in the pool's
     order. A benchmark row without a picture goes by its skills alone.
     """
     groups = pool.both
