@@ -30,8 +30,8 @@ CONF, PIPELINES = Path("conf"), Path("pipelines")
 def composed(overrides: list[str], conf: Path = CONF, name: str = "config") -> DictConfig:
     """All parameters with `overrides` in Hydra's grammar, what `-S` takes, and nothing left to interpolate.
 
-    Raises InputError naming an override that is no such, a profile, data set or key that there is not, or a file that is
-    no YAML.
+    Raises InputError naming an override that is no such, a profile, data set or key that there is not, or a file that
+    is no YAML.
     """
     try:
         OverridesParser.create().parse_overrides(overrides)
