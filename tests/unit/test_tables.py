@@ -1,5 +1,6 @@
 """Tables from small results: arms beside each other, by the one rule for intervals, the same bytes every time."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -213,7 +214,17 @@ def test_every_arm_that_params_yaml_and_pipelines_state_can_be_told_the_cost_of(
 
 def test_only_tables_whose_arms_are_made_are_made_again(stated, tmp_path):
     assert remake.targets() == (["report", "pipelines/mine/dvc.yaml:table_four"], [])
-    (tmp_path / "reports/arms/cadc/samples.parquet").unlink()
+    shutil.rmtree(tmp_path / "reports/arms/cadc")
     assert remake.targets() == (["pipelines/mine/dvc.yaml:table_four"], ["report"])
-    (tmp_path / "reports/arms/better/samples.parquet").unlink()
+    shutil.rmtree(tmp_path / "reports/arms/better")
     assert remake.targets() == ([], ["report", "mine/four"])
+
+
+def test_a_table_waits_for_all_that_its_page_shows(stated, tmp_path):
+    more = {"shows": ["rows", "capabilities", "convergence"], "discoveries": ["cadc"], "followed": {"random": {}}}
+    small_results.write_pipeline("mine", {"four": spec(*FOUR, **more)}, {})
+    assert remake.targets()[1] == ["mine/four"]
+    (tmp_path / "reports/convergence/mine/random").mkdir(parents=True)
+    assert remake.targets()[1] == []
+    shutil.rmtree(tmp_path / "reports/capabilities/cadc")
+    assert remake.targets()[1] == ["mine/four"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from cadc.compose.deps import code_of
-from cadc.compose.studies import FEWEST_PUBLISHED, SECTIONS
+from cadc.compose.studies import FEWEST_PUBLISHED, SECTIONS, read_by
 from cadc.compute.closure import stage_code
 from cadc.config.arms import LEVELS
 
@@ -62,20 +62,16 @@ def stage_of(template: dict, level: str, name: str) -> dict:
 
 def table_stage(name: str, table: str, spec: dict) -> dict:
     """The stage that makes one table from its arms' small results."""
-    arms = list(dict.fromkeys([*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])]))
     out = f"reports/tables/{name}/{table}"
     drawn = [f"{out}.png"] if spec["plot"] else []
     drawn += [f"{out}_published.png"] if len(spec["published"]) >= FEWEST_PUBLISHED else []
     drawn += [f"{out}_difficulty.png"] if spec.get("difficulty") else []
-    read = [f"reports/arms/{arm}" for arm in arms] + [f"reports/capabilities/{d}" for d in spec.get("discoveries", [])]
-    read += [f"reports/convergence/{name}/{arm}" for arm in spec.get("followed", ())]
     drawn += [f"{out}_convergence.png"] if "followed" in spec else []
-    read += ["reports/pool.parquet"] if "rows" in spec.get("shows", []) else []
     return {
         "desc": f"Table: {spec['title']}",
         "wdir": "../..",
         "cmd": f"python stages/table.py {name} {table}",
-        "deps": [*stage_code(Path("stages/table.py")), "reports/operations.json", *read],
+        "deps": [*stage_code(Path("stages/table.py")), "reports/operations.json", *read_by(name, spec)],
         "params": ["evaluate.bootstrap", {f"pipelines/{name}/params.json": [f"tables.{table}"]}],
         "outs": [{f"{out}.md": {"cache": False}}],
         "metrics": [{f"{out}.json": {"cache": False}}],

@@ -97,3 +97,15 @@ class Study(Section):
 def slug(text: str) -> str:
     """`text` as a name that DVC takes: a-z, 0-9 and _."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+
+
+def read_by(pipeline: str, spec: dict[str, Any]) -> list[str]:
+    """The small results that a table of a pipeline is made from, as its `params.json` states it: paths under
+    reports/."""
+    arms = dict.fromkeys([*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])])
+    return [
+        *(f"reports/arms/{arm}" for arm in arms),
+        *(f"reports/capabilities/{name}" for name in spec.get("discoveries", ())),
+        *(f"reports/convergence/{pipeline}/{arm}" for arm in spec.get("followed", ())),
+        *(["reports/pool.parquet"] if "rows" in spec.get("shows", ()) else []),
+    ]
