@@ -31,7 +31,7 @@ def rounded(value: float, digits: int = 6) -> float | None:
         return None
     made, shown = float(f"{value:.{digits}g}"), Decimal(f"{value:.1f}")
     if Decimal(made).quantize(Decimal("0.1"), ROUND_HALF_UP) != shown:
-        made = value + (float(shown) - value) * 1e-6
+        made = float(value) + (float(shown) - float(value)) * 1e-6
     return made
 
 
