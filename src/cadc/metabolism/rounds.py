@@ -15,7 +15,7 @@ from cadc.config.metabolism import Rules
 from cadc.config.params import Params
 from cadc.data.lineage import Change, version_of
 from cadc.evaluation.statistics import Samples
-from cadc.metabolism.diagnosis import Diagnosis, recommend
+from cadc.metabolism.diagnosis import Diagnosis, failed_steps, recommend
 from cadc.metabolism.index import Index
 from cadc.metabolism.loop import Loop
 from cadc.metabolism.trials import Trial
@@ -97,6 +97,7 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
                 [Samples.of_table(trial.samples) for trial in trials[name]] for name in (best.name, candidate.name)
             )
             verdict = validate(before, after, asked.level, asked.bootstrap)
+        console.line(f"round {number}: {failures(found)}")
         counts = {name: int(finding.flag.sum()) for name, finding in flags.items()}
         rounds.append(Round(number, best.name, found, capabilities, counts, best.n_rows, changes, verdict))
         console.line(f"round {number}: " + (round_summary(verdict, changes) if verdict else "nothing to change"))
@@ -107,6 +108,14 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
         else:
             tried |= {(diagnosis.name, diagnosis.action) for diagnosis in found}
     return Outcome(rounds, trials, n_rows, best.changes, best.name, loop.index)
+
+
+def failures(found: list[Diagnosis]) -> str:
+    """At which steps the wrong answers of all subtasks failed, in words."""
+    counts = failed_steps(found)
+    wrong = sum(counts.values())
+    shares = ", ".join(f"{step} {count} ({count / wrong:.0%})" for step, count in counts.items() if count)
+    return f"{wrong} wrong answers by the step that failed: {shares}" if wrong else "no wrong answers"
 
 
 def round_summary(verdict: Verdict, changes: list[Change]) -> str:
