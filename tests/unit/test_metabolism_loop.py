@@ -147,9 +147,14 @@ def report_says_what_was_done(params, outcome):
         "lineage.csv",
         "rejected.csv",
         "changes.png",
+        "mix.png",
     }
     changes = read_lineage(Path("reports/metabolism/lineage.csv"))
     assert changes == outcome.changes
+    assert [mix.n_rows for mix in outcome.mixes] == [outcome.n_rows[mix.version] for mix in outcome.mixes]
+    assert (
+        outcome.mixes[-1].version == outcome.last and "## Mix of the pool" in Path("reports/metabolism.md").read_text()
+    )
     assert "Steps at which wrong answers fail" in Path("reports/metabolism.md").read_text()
     made = apply_lineage(outcome.index.pool, outcome.index.reserve, changes)
     assert made.num_rows == outcome.n_rows[outcome.last] and version_of(made) == (outcome.last == "round_1")

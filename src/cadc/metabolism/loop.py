@@ -20,6 +20,7 @@ from cadc.metabolism.asking import ask_again
 from cadc.metabolism.attribution import attribute
 from cadc.metabolism.diagnosis import Diagnosis, Holdings, Replies, findings, group_scores
 from cadc.metabolism.index import FOLDER, both_views, build_index, fitting_reserve
+from cadc.metabolism.mixes import Mix, mix_of
 from cadc.metabolism.trials import Trial, try_version
 
 TARGETS = {"mmt_val": "mmt_val", "mini_vqa": "mini_vqa", "pope_adv": "pope", "pope_pop": "pope", "pope_random": "pope"}
@@ -102,6 +103,12 @@ class Loop:
         flags |= recorded(artifacts.CLEANING / "findings.parquet", ["" if row in changed else row for row in ids])
         spare = ~any_flag(model_free(names, turns, picture, files, meant, self.params.clean)[0], len(names))[n:]
         return Version(name, changes, table, origin, turns, flags, keeper, spare)
+
+    def mix(self, version: Version, made_by: list[Change]) -> Mix:
+        """The mix of a version that the changes `made_by` made of the one before."""
+        home = self.home[version.origin[: version.n_rows]]
+        reserve = set(self.index.reserve["id"].to_pylist())
+        return mix_of(version.name, version.table["source"].to_pylist(), home, self.names.tolist(), made_by, reserve)
 
     def tried(self, version: Version, last: bool) -> list[Trial]:
         """The version's trials.

@@ -18,6 +18,7 @@ from cadc.evaluation.statistics import Samples
 from cadc.metabolism.diagnosis import Diagnosis, failed_steps, recommend
 from cadc.metabolism.index import Index
 from cadc.metabolism.loop import Loop
+from cadc.metabolism.mixes import Mix
 from cadc.metabolism.trials import Trial
 from cadc.metabolism.update import State, update
 from cadc.metabolism.validation import Verdict, validate
@@ -48,7 +49,10 @@ class Round:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of all rounds: every version that was tried, by name, and the last one accepted."""
+    """The result of all rounds: every version that was tried, by name, and the last one accepted.
+
+    mixes: of the raw pool and of each version that was accepted.
+    """
 
     rounds: list[Round]
     trials: dict[str, list[Trial]]
@@ -56,6 +60,7 @@ class Outcome:
     changes: list[Change]
     last: str
     index: Index
+    mixes: list[Mix]
 
 
 def run_rounds(params: Params, propose: Propose = update) -> Outcome:
@@ -67,6 +72,7 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
     best = loop.version("round_0", [])
     trials = {best.name: loop.tried(best, last=False)}
     n_rows, rounds, tried = {best.name: best.n_rows}, [], set()
+    mixes = [loop.mix(best, [])]
     for number in range(1, asked.rounds + 1):
         disagreement, judges = loop.disagreement(best, trials[best.name])
         found, capabilities, flags, spare = loop.diagnose(best, trials[best.name], disagreement)
@@ -105,9 +111,10 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
             break
         if verdict.accepted:
             best = candidate
+            mixes.append(loop.mix(best, changes))
         else:
             tried |= {(diagnosis.name, diagnosis.action) for diagnosis in found}
-    return Outcome(rounds, trials, n_rows, best.changes, best.name, loop.index)
+    return Outcome(rounds, trials, n_rows, best.changes, best.name, loop.index, mixes)
 
 
 def failures(found: list[Diagnosis]) -> str:

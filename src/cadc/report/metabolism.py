@@ -1,11 +1,12 @@
 """Metabolism's report: flags, diagnosis, what each round changed and what that gained.
 
-With pictures of changed rows, and the lineage itself.
+With pictures of changed rows, the mix of each version, and the lineage itself.
 """
 
 from __future__ import annotations
 
 import textwrap
+from dataclasses import asdict
 
 import matplotlib
 
@@ -28,6 +29,7 @@ from cadc.metabolism.rounds import Outcome, Round
 from cadc.metabolism.validation import FIGURE
 from cadc.report.diagnosis import capability_table, diagnosis_table, steps_table
 from cadc.report.figures import STYLE, save
+from cadc.report.mix import draw_mixes, mix_section
 from cadc.report.text import markdown
 
 FOLDER = artifacts.REPORTS / "metabolism"
@@ -60,7 +62,7 @@ def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
     """round_0, the raw pool, and each round: rows, changes, figures on the probe split, gain, whether it was accepted;
     `failed`, the wrong answers of the version before by step.
 
-    `score` has the first and the last version.
+    `score` has the first and the last version, `mix` the first and each that was accepted.
     """
     first = outcome.rounds[0].version
     probe = {name: _figures([trial.samples for trial in trials]) for name, trials in outcome.trials.items()}
@@ -77,6 +79,7 @@ def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
             }
             out[name] |= {"rows": outcome.n_rows[name], "probe": probe[name]} | verdict
     out["score"] = {"first" if name == first else "last": _figures(tables) for name, tables in scored.items()}
+    out["mix"] = {mix.version: asdict(mix) | {"rows": mix.n_rows} for mix in outcome.mixes}
     return out | {"accepted": outcome.last}
 
 
@@ -188,7 +191,7 @@ def _draw_changes(outcome: Outcome, changes: list[Change]) -> None:
 def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -> None:
     """reports/metabolism.json, metabolism.md and metabolism/.
 
-    The folder has lineage.csv (what was accepted), rejected.csv (what was rolled back) and changes.png.
+    The folder has lineage.csv (what was accepted), rejected.csv (what was rolled back), changes.png and mix.png.
     """
     artifacts.fresh(FOLDER)
     write_lineage(FOLDER / "lineage.csv", outcome.changes)
@@ -197,6 +200,7 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
     made = metrics(outcome, scored)
     artifacts.write_json(artifacts.REPORTS / "metabolism.json", made)
     _draw_changes(outcome, outcome.changes or rejected)
+    draw_mixes(FOLDER / "mix.png", outcome.mixes)
 
     asked = params.metabolize
     names = [name for name in FIGURES if name in made["score"]["first"]]  # of the forms that are asked
@@ -250,6 +254,7 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
                 "On the scoring split, opened once the rounds were over:\n",
                 markdown(["version", *titles], score),
                 _difference(scored),
+                *mix_section(outcome.mixes, "metabolism/mix.png"),
                 *(part for each in outcome.rounds for part in _round_text(each, params)),
                 legend,
                 steps,
