@@ -24,8 +24,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cadc.cleaning.meaning import in_words, options_of
 from cadc.config.metabolism import Rules
-from cadc.metabolism.errors import OTHER, confusions, error_kind, in_words, options_of
+from cadc.metabolism.errors import OTHER, confusions, error_kind
 from cadc.metabolism.steps import STEPS, Attribution
 
 

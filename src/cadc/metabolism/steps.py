@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cadc.metabolism.errors import breaks_format, means_the_same, options_of, wants_yes_no
+from cadc.cleaning.meaning import options_of
+from cadc.metabolism.errors import breaks_format, means_the_same, wants_yes_no
 
 FORMAT, LOOKING, REASONING, NOT_TOLD = STEPS = ("format", "looking", "reasoning", "not told")
 #: Who put pictures into words: whoever drew them, or the model that was asked.
