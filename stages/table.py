@@ -6,7 +6,7 @@ from cadc import artifacts
 from cadc.compute.stage import run_stage
 from cadc.config.errors import InputError
 from cadc.config.params import Params
-from cadc.report import tables
+from cadc.report import sections, tables
 from cadc.report.stated import Stated
 
 GIVEN = [word for word in sys.argv[1:] if not word.startswith("-")]
@@ -18,7 +18,8 @@ def main(params: Params) -> None:
     pipeline, name = GIVEN
     stated = Stated()
     table = tables.make(stated.table(pipeline, name), stated, params.evaluate.bootstrap)
-    tables.write(artifacts.REPORTS / "tables" / pipeline, name, table)
+    folder = artifacts.REPORTS / "tables" / pipeline
+    tables.write(folder, name, table, sections.of(table, stated, folder / name))
 
 
 if __name__ == "__main__":

@@ -69,11 +69,12 @@ def main(params: Params) -> int:
         "probe_skill": sentence_embeddings(encoder, [list_text(skills) for skills in lists["probe"]]),
         "probe_target": target,
     }
-    if params.embed.tower:  # a text alone can be placed among images
+    tower = Tower(params.embed.tower) if params.embed.tower else None
+    if tower and tower.reads:  # a text alone can be placed among images
         described = descriptions(known, params.views.descriptions)
         turns = [[{"role": "user", "text": text}] for text in described.values()]
         arrays["described"] = np.array(list(described))
-        arrays["described_concept"] = Tower(params.embed.tower).embed_texts(list(described.values()))
+        arrays["described_concept"] = tower.embed_texts(list(described.values()))
         arrays["described_skill"] = sentence_embeddings(
             encoder, [list_text(skills) for skills in inventory_lists(encoder, turns, params.views.top)]
         )

@@ -16,7 +16,13 @@ from cadc.compose.studies import Study, slug
 from cadc.config.params import checked, read
 from cadc.evaluation.catalogue import check_names
 
-DOCUMENTS = (Path("README.md"), *sorted(Path("docs").glob("*.md")), Path("models/README.md"), Path("data/README.md"))
+DOCUMENTS = (
+    Path("README.md"),
+    *sorted(Path("docs").glob("*.md")),
+    *sorted(Path("docs/method_notes").glob("*.md")),
+    Path("models/README.md"),
+    Path("data/README.md"),
+)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 #: Compositions in which a change that is named alone may stand.
 SETTINGS = ((), ("data=folder", "data.path=FOLDER"), ("profile=llava-1.5-7b", "data=llava-665k"))

@@ -95,7 +95,7 @@ def parameters_stated(body: dict) -> set[str]:
     stated = set()
     for entry in body.get("params", []):
         for key in next(iter(entry.values())) if isinstance(entry, dict) else [entry]:
-            level, _, rest = key.partition(".${key}")
+            level, _, rest = key.removeprefix("${item.within}").partition(".${key}")
             rest = rest.removeprefix(".")
             if level not in LEVELS or key == level:
                 stated.add(level)

@@ -1,6 +1,7 @@
 """conf/: what it composes is what is committed, every profile says the same things, and nothing is said twice."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,15 @@ def test_what_can_not_be_composed_is_named():
             composed([override])
     with pytest.raises(ValueError, match="data.path has no default: give it"):
         params_of("data=folder")
+
+
+def test_a_profile_that_is_no_yaml_is_named_with_its_line(tmp_path):
+    conf = shutil.copytree(CONF, tmp_path / "conf")
+    profile = conf / "profile/mini.yaml"
+    for wrong in ("match:\n  keep_width: 1\n", "a: [1\n"):
+        profile.write_text((CONF / "profile/mini.yaml").read_text() + wrong)
+        with pytest.raises(InputError, match=r"a file can't be read: .*profile/mini.yaml\", line \d+"):
+            composed([], conf)
 
 
 @pytest.mark.parametrize(

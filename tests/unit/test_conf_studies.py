@@ -124,7 +124,8 @@ def test_of_new_variants_the_first_study_that_asks_makes_them(conf, tmp_path):
 
 
 def test_a_variant_passes_on_when_its_study_asks_no_more_and_keeps_its_name(conf):
-    (conf / "studies/leaderboard.yaml").unlink()
+    for name in ("leaderboard", "targeted"):  # who else asks for them
+        (conf / f"studies/{name}.yaml").unlink()
     (conf / "studies/z_mine.yaml").write_text(COINCIDE.replace("{arm: coincide}", "{arm: coincide}, {arm: targeted}"))
     made = files([], conf)
     mine, progress = params_of(made, "z_mine"), params_of(made, "progress")

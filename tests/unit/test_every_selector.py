@@ -132,8 +132,9 @@ def make_signal(kind: str, seed: int = 0, n: int = N) -> Signal:
         "benchmark": np.array([0, 0, 1, 1, 1], np.int32),
     }
     subtasks |= {"probe_rows": np.array([3, 1, 2, 2, 2]), "rate": np.array([2e-3, 1e-3])}
-    reference = np.arange(0, n, 15)
-    contrast = {"shows": arrays["image"].any(1), "reference": reference, "ratio": rng.uniform(0.5, 1, len(reference))}
+    shows, ratio = arrays["image"].any(1), np.zeros(n, np.float32)
+    ratio[::15] = rng.uniform(0.5, 1, len(ratio[::15]))
+    contrast = {"shows": shows, "ratio": ratio * shows}
     probe = {"probe_concept": unit(rng.normal(size=(5, 4))), "probe_skill": unit(rng.normal(size=(5, 5)))}
     probe["probe_target"] = np.array(
         ["mmt_val/counting", "mmt_val/ocr", "mini_vqa/ocr", "pope/pope", "llava_in_the_wild/wild"]

@@ -65,8 +65,8 @@ def test_metrics_are_few_figures_an_arm_and_no_key_has_a_dot(arms):
 def test_what_was_selected_is_told_of_the_pool_s_facts(arms):
     facts = selections.load_facts()
     assert facts.skipped == 3 and len(facts.source) == small_results.N_POOL
-    assert "| full | 100.0 | 25.0 | 25.0 | 25.0 | 20.0 | 50.0 |" in selections.composition(["full"], facts)
-    shares = selections.task_shares(["full"], facts).splitlines()
+    assert "| full | 100.0 | 25.0 | 25.0 | 25.0 | 20.0 | 50.0 |" in selections.composition({"full": "full"}, facts)
+    shares = selections.task_shares({"full": "full"}, facts).splitlines()
     assert shares[2:] == ["| pool | 50.0 | 50.0 |", "| full | 50.0 | 50.0 |"]
 
 

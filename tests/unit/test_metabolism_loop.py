@@ -15,7 +15,7 @@ from cadc import artifacts
 from cadc.config.params import load_params
 from cadc.data.lineage import Change, answers_of, apply_lineage, read_lineage, version_of, write_lineage
 from cadc.features.embeddings import load_sentence_encoder, row_encoder, row_text, sentence_embeddings
-from cadc.metabolism import rounds, trials
+from cadc.metabolism import attribution, rounds, trials
 from cadc.report import metabolism
 from cadc.world.benchmarks import write_benchmarks
 
@@ -86,6 +86,19 @@ def test_a_harmful_update_is_rolled_back(small, monkeypatch):
         "presence",
         "counting_by_category",
     }
+    wrong = [(sum(d.kinds.values()), sum(d.steps.values())) for d in outcome.rounds[0].found]
+    assert all(by_kind == by_step for by_kind, by_step in wrong) and sum(by_step for _, by_step in wrong) > 20
+    assert tellers(outcome) == {"world"}
+
+
+def tellers(outcome) -> set[str]:
+    """Who put pictures into words in the first round."""
+    return {teller for found in outcome.rounds[0].found for teller in found.told}
+
+
+def test_pictures_of_no_world_are_described_by_the_models_themselves(small, monkeypatch):
+    monkeypatch.setattr(attribution, "told", lambda picture: "")
+    assert tellers(rounds.run_rounds(small, lambda *_: [])) == {"model"}
 
 
 def test_a_killed_loop_goes_on_and_ends_with_the_same_bytes(small, monkeypatch, tmp_path):
@@ -134,9 +147,15 @@ def report_says_what_was_done(params, outcome):
         "lineage.csv",
         "rejected.csv",
         "changes.png",
+        "mix.png",
     }
     changes = read_lineage(Path("reports/metabolism/lineage.csv"))
     assert changes == outcome.changes
+    assert [mix.n_rows for mix in outcome.mixes] == [outcome.n_rows[mix.version] for mix in outcome.mixes]
+    assert (
+        outcome.mixes[-1].version == outcome.last and "## Mix of the pool" in Path("reports/metabolism.md").read_text()
+    )
+    assert "Steps at which wrong answers fail" in Path("reports/metabolism.md").read_text()
     made = apply_lineage(outcome.index.pool, outcome.index.reserve, changes)
     assert made.num_rows == outcome.n_rows[outcome.last] and version_of(made) == (outcome.last == "round_1")
     figures = artifacts.read_json(Path("reports/metabolism.json"))
@@ -144,6 +163,7 @@ def report_says_what_was_done(params, outcome):
         figures["accepted"] == outcome.last
         and figures["round_1"]["gain"] == round(outcome.rounds[0].verdict.gain, 2)
         and set(figures["round_0"]["probe"])
+        and sum(figures["round_1"]["failed"].values()) > 20
     )
 
 

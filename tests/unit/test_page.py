@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import numpy as np
@@ -218,3 +219,11 @@ def test_any_table_of_a_pipeline_has_its_page(table):
     for given, said in ((["mine"], "name a pipeline"), (["mine", "two"], "no table two")):
         with pytest.raises(SystemExit, match=said):
             command.main(given)
+
+
+@pytest.mark.parametrize("value", [61.050000000000004, 61.25, 61.35, -61.25, 0.05, 0.75, 99.95, 12.3456789, 0.0, -0.04])
+def test_a_browser_shows_the_figure_that_the_tables_show(value):
+    """A browser rounds the exact number, and half-way away from zero."""
+    sent = Decimal(json.loads(json.dumps(figures.rounded(value))))
+    assert sent.quantize(Decimal("0.1"), ROUND_HALF_UP) == Decimal(f"{value:.1f}")
+    assert float(sent) == pytest.approx(value, rel=1e-5, abs=1e-5)

@@ -39,6 +39,7 @@ def test_what_is_not_made_says_only_that(tmp_path, monkeypatch):
     Path("pipelines/mine/params.json").write_text(json.dumps({"tables": {"one": spec, "two": spec}}))
     Path("params.yaml").write_text("worlds: {a: {}}")
     assert readme.leaderboard() == "not made yet\n" and readme.gate() == "- **a**: not made yet\n"
+    assert readme.tables() == "- Tables not made yet: **mine** (2)\n"
     page = Path("reports/tables/mine/one.md")
     page.parent.mkdir(parents=True)
     page.write_text("")

@@ -16,11 +16,13 @@ from cadc.selectors.shared.retrieval import (
     by_max,
     by_sum,
     by_view,
+    first_rows,
     predicted,
     ranks_of_nearest,
     round_robin,
     rows_of_target,
 )
+from cadc.selectors.targeted import by_product
 
 
 def unit(rows):
@@ -109,6 +111,12 @@ def test_targets_take_turns_too_and_so_do_the_lists_of_one():
     ]  # the second's 0 is gone: of those equally far the pool's first
 
 
+def products(cosines, concept_queries):
+    """Of both views' cosines, each at least 0; of a benchmark row without a picture those of its skills."""
+    concept, skill = (np.maximum(one, 0) for one in cosines)
+    return np.where(np.any(concept_queries != 0, 1, keepdims=True), concept, 1) * skill
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), st.sampled_from([(60, 2), (300, 3), (400, 50)]), st.floats(0, 1))
 def test_round_robin_is_what_a_plain_loop_over_sorted_pools_does(seed, shape, share):
@@ -123,8 +131,12 @@ def test_round_robin_is_what_a_plain_loop_over_sorted_pools_does(seed, shape, sh
         (by_view(concept, concept_queries), cosines[0], 12),
         (by_sum(View.of_both(concept, skill), concept_queries, skill_queries), cosines[0] + cosines[1], 12),
         (by_max(concept, skill, concept_queries, skill_queries), np.maximum(*cosines), 6),
+        (by_product(PoolViews(concept, skill), concept_queries, skill_queries), products(cosines, concept_queries), 6),
     ):
-        order = [np.lexsort((np.arange(n_rows), -np.round(of, digits))).tolist() for of in scores]
+        # many products are 0: rows that are alike stand together, at the place of the first of them
+        group = View.of_both(concept, skill).group
+        alike_at = first_rows(group)[group] if scores.min() == 0 else np.arange(n_rows)
+        order = [np.lexsort((np.arange(n_rows), alike_at, -np.round(of, digits))).tolist() for of in scores]
         expected: list[int] = []
         while len(expected) < n:
             for each in order[: n - len(expected)]:
@@ -201,6 +213,7 @@ def test_the_order_of_the_pool_changes_no_list_and_no_rank(seed):
         lambda pool: by_view(pool.skill, skill_queries),
         lambda pool: by_sum(pool.both, concept_queries, skill_queries),
         lambda pool: by_max(pool.concept, pool.skill, concept_queries, skill_queries),
+        lambda pool: by_product(pool, concept_queries, skill_queries),
     ):
         assert order[chosen(make(moved), 25, 60)].tolist() == chosen(make(plain), 25, 60)
     alike_skills = unit(rng.standard_normal((6, 5)))[

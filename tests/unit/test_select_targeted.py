@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from cadc.selectors.shared.retrieval import Aim, PoolViews, by_max, by_sum, by_view, predicted, round_robin
 from cadc.selectors.signal import Signal
-from cadc.selectors.targeted import Params, measure, select
+from cadc.selectors.targeted import Params, by_product, measure, select
 
 N = 80
 TARGETS = np.array(["pope/pope", "mmt_val/ocr", "mmt_val/counting", "pope/pope", "mmt_val/ocr"])
@@ -39,6 +39,7 @@ LISTS = {
     "skill": lambda aim: [by_view(aim.pool.skill, aim.skill_queries)],
     "sum": lambda aim: [by_sum(aim.pool.both, aim.concept_queries, aim.skill_queries)],
     "max": lambda aim: [by_max(aim.pool.concept, aim.pool.skill, aim.concept_queries, aim.skill_queries)],
+    "product": lambda aim: [by_product(aim.pool, aim.concept_queries, aim.skill_queries)],
     "split": lambda aim: LISTS["concept"](aim) + LISTS["skill"](aim),
 }
 
@@ -75,3 +76,14 @@ def test_half_of_split_is_nearest_by_concept_and_half_by_skill():
 def test_a_target_that_is_part_of_another_is_refused(targets):
     with pytest.raises(ValidationError, match="its rows would count twice"):
         Params(view="concept", targets=targets, lower="concept")
+
+
+def test_by_the_product_neither_view_makes_up_for_the_other():
+    concept = np.array([[1, 0], [0, 1], [0.8, 0.6]], np.float32)
+    skill = np.array([[0, 1], [1, 0], [0.8, 0.6]], np.float32)
+    query = np.array([[1, 0]], np.float32)
+    first = {
+        view: round_robin([LISTS[view](Aim(PoolViews.of(concept, skill), query, query))], 1, 3)[0]
+        for view in ("max", "product")
+    }
+    assert first == {"max": 0, "product": 2}

@@ -1,5 +1,6 @@
 """Tables from small results: arms beside each other, by the one rule for intervals, the same bytes every time."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -155,8 +156,11 @@ def test_published_figures_stand_beside_ours_and_are_drawn_against_them(stated, 
         "",
     ]
     assert "| difference (95%) | published |" in tables.tabulated(table)
-    tables.write(tmp_path / "x", "both", table)
-    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["both.json", "both.md", "both_published.png"]
+    tables.write(tmp_path / "x", "one", table)
+    three = spec(FOUR[0], FOUR[1], FOUR[4], plot=False, published={"random": 95.0, "better": 98.0, "all": 100.0})
+    tables.write(tmp_path / "x", "both", made(stated, three))
+    files = ["both.json", "both.md", "both_published.png", "one.json", "one.md"]  # one point would show nothing
+    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == files
     assert "(both_published.png)" in (tmp_path / "x/both.md").read_text()
 
 
@@ -210,7 +214,17 @@ def test_every_arm_that_params_yaml_and_pipelines_state_can_be_told_the_cost_of(
 
 def test_only_tables_whose_arms_are_made_are_made_again(stated, tmp_path):
     assert remake.targets() == (["report", "pipelines/mine/dvc.yaml:table_four"], [])
-    (tmp_path / "reports/arms/cadc/samples.parquet").unlink()
+    shutil.rmtree(tmp_path / "reports/arms/cadc")
     assert remake.targets() == (["pipelines/mine/dvc.yaml:table_four"], ["report"])
-    (tmp_path / "reports/arms/better/samples.parquet").unlink()
+    shutil.rmtree(tmp_path / "reports/arms/better")
     assert remake.targets() == ([], ["report", "mine/four"])
+
+
+def test_a_table_waits_for_all_that_its_page_shows(stated, tmp_path):
+    more = {"shows": ["rows", "capabilities", "convergence"], "discoveries": ["cadc"], "followed": {"random": {}}}
+    small_results.write_pipeline("mine", {"four": spec(*FOUR, **more)}, {})
+    assert remake.targets()[1] == ["mine/four"]
+    (tmp_path / "reports/convergence/mine/random").mkdir(parents=True)
+    assert remake.targets()[1] == []
+    shutil.rmtree(tmp_path / "reports/capabilities/cadc")
+    assert remake.targets()[1] == ["mine/four"]

@@ -13,14 +13,12 @@ from cadc import artifacts
 from cadc.cleaning import rewriting
 from cadc.cleaning.evidence import load_evidence
 from cadc.cleaning.findings import Findings
+from cadc.cleaning.rewriting import Rewrites
 from cadc.compute.endpoint import Endpoint
 from cadc.config.cleaning import Clean
 from cadc.config.params import Model
 from cadc.data.lineage import Change, apply_lineage, version_of, write_lineage
 from cadc.model.load import load_processor
-
-#: Answers before and after, of each rewritten row.
-Rewrites = dict[int, tuple[tuple[str, ...], tuple[str, ...]]]
 
 
 def reasons_of(found: dict[str, Findings], names: list[str]) -> dict[int, str]:

@@ -122,7 +122,7 @@ def options_of(question: str) -> list[str]:
     return found if len(found) > 1 else []
 
 
-def _final(answer: str) -> str:
+def final_answer(answer: str) -> str:
     """The answer itself: what stands in its last box or answer tag, else all but its thoughts."""
     found = [match[1] or match[2] or "" for match in _FINAL.finditer(answer)]
     return (found[-1] if found else _THOUGHTS.sub(" ", answer)).strip()
@@ -160,7 +160,7 @@ def _too_long(question: str, answer: str, phrase_words: int) -> str:
     """What is wrong with an answer for which a word or phrase was asked, '' for nothing. Titles, texts and names are as
     long as they are, and so are lists.
     """
-    n = word_count(_final(answer))
+    n = word_count(final_answer(answer))
     if n <= phrase_words or _REASONED.search(question) or _is_list(answer):
         return ""
     wording = not _YES_NO_QUESTION.match(question) and asked.for_wording(PHRASE.sub(" ", question))
@@ -173,7 +173,7 @@ def _fault(question: str, answer: str, phrase_words: int) -> str:
     """What is wrong with an answer by the request of its own question, '' for nothing."""
     if _REASONED.search(question):
         return ""
-    options, final = options_of(question), _final(answer)
+    options, final = options_of(question), final_answer(answer)
     if options and LETTER.search(question):
         letters = _letters(final, options)
         if not letters:

@@ -23,6 +23,8 @@ PROMPT = """Answer the question{about}. Reply with the answer alone, in the form
 
 {question}"""
 _LONGEST = 2000  # characters
+#: Answers before and after, of each rewritten row.
+Rewrites = dict[int, tuple[tuple[str, ...], tuple[str, ...]]]
 
 
 def single_exchanges(turns: list[list[dict]]) -> np.ndarray:
@@ -38,9 +40,7 @@ def unobjectionable(turns: list[dict], answer: str, clean: Clean) -> bool:
     return not any_flag(text_flags([[turns[0], {**turns[1], "text": answer}]], clean), 1)[0]
 
 
-def accepted(
-    turns: list[list[dict]], rows: np.ndarray, answers: list[str], clean: Clean
-) -> dict[int, tuple[tuple[str, ...], tuple[str, ...]]]:
+def accepted(turns: list[list[dict]], rows: np.ndarray, answers: list[str], clean: Clean) -> Rewrites:
     """New answers to the single exchanges `rows` ('' for none) that differ from the old ones and that no check flags:
     row -> (before, after).
     """
@@ -72,9 +72,7 @@ def judged_answers(
 def asked_of(endpoint: Endpoint, table: pa.Table, rows: np.ndarray) -> list[str]:
     """The answers of the endpoint's model to single exchanges, shown the first picture; '' where it gives none.
 
-    rows int64 [n], of the pool `table`. Replies are kept and paid for once. What was spent is said, and how many rows
-    the model gives no answer to. Raises EndpointError where it has none for any of several rows, where a reply is
-    lacking that may come another time, once all others are kept, and as `Endpoint.ask_each` does.
+    rows int64 [n], of the pool `table`. Raises EndpointError as `replies_to`.
     """
 
     def read(reply: str) -> str:
@@ -82,18 +80,43 @@ def asked_of(endpoint: Endpoint, table: pa.Table, rows: np.ndarray) -> list[str]
             raise ValueError(f"it has {len(reply.strip())} characters, 1 to {_LONGEST} are wanted")
         return reply.strip()
 
+    def prompt(record: dict) -> Prompt:
+        question, image = first_question(record)
+        about = " about the image" if image else ""  # a model that is asked about no image says that there is none
+        return Prompt(PROMPT.format(about=about, question=question), image)
+
+    return replies_to(endpoint, table, rows, prompt, read, "rewrites")
+
+
+def first_question(record: dict) -> tuple[str, bytes | None]:
+    """A pool row's first question without its marks, and the file of the first picture, if there is one."""
+    image = shown_file(record["images"][0]) if record["images"] else None
+    return record["turns"][0]["text"].replace(IMAGE_TOKEN, " ").strip(), image
+
+
+def replies_to(
+    endpoint: Endpoint,
+    table: pa.Table,
+    rows: np.ndarray,
+    prompt: Callable[[dict], Prompt],
+    read: Callable[[str], str],
+    what: str,
+) -> list[str]:
+    """`read(reply)` of the endpoint's model to the `prompt` of each row, '' where it gives none.
+
+    rows int64 [n], of the pool `table`. Replies are kept and paid for once. What was spent on `what` is said, and how
+    many rows the model gives no answer to. Raises EndpointError where it has none for any of several rows, where a
+    reply is lacking that may come another time, once all others are kept, and as `Endpoint.ask_each` does.
+    """
     prompts, ids = [], []
     for row in rows.tolist():
         record = table.slice(row, 1).to_pylist()[0]
-        question = record["turns"][0]["text"].replace(IMAGE_TOKEN, " ").strip()
-        image = shown_file(record["images"][0]) if record["images"] else None
-        about = " about the image" if image else ""  # a model that is asked about no image says that there is none
-        prompts.append(Prompt(PROMPT.format(about=about, question=question), image))
+        prompts.append(prompt(record))
         ids.append(record["id"])
     try:
         answers = endpoint.ask_each(prompts, read)
     finally:
-        console.line(f"rewrites: {summary(endpoint.spent)}")
+        console.line(f"{what}: {summary(endpoint.spent)}")
     lost = {name: answer for name, answer in zip(ids, answers, strict=True) if isinstance(answer, EndpointError)}
     passing = {name: answer for name, answer in lost.items() if not isinstance(answer, Unusable)}
     if passing:
@@ -101,7 +124,7 @@ def asked_of(endpoint: Endpoint, table: pa.Table, rows: np.ndarray) -> list[str]
     if 1 < len(lost) == len(rows):
         raise EndpointError(f"{_named(lost, rows)}. Take another model")
     if lost:
-        console.line(f"rewrites: {_named(lost, rows)}")
+        console.line(f"{what}: {_named(lost, rows)}")
     return ["" if isinstance(answer, EndpointError) else answer for answer in answers]
 
 

@@ -22,8 +22,9 @@ def spelled_out(
         for name, study in studies.items()
     }
     made = settle([*root, *(row for tables in rows.values() for _, found in tables for row in found)], there)
+    makers = {arm: pipeline for pipeline, levels in made.items() for arm in levels.get("arms", {})}
     return {name: made.get(name, {}) for name in studies}, {
-        name: {slug(table.title): stated(library, table, found) for table, found in tables}
+        name: {slug(table.title): stated(library, table, found, makers) for table, found in tables}
         for name, tables in rows.items()
     }
 
@@ -51,11 +52,29 @@ def requests(library: dict, table: Table, file: str, pipeline: str) -> list[Requ
     return found
 
 
-def stated(library: dict, table: Table, rows: list[Request]) -> dict:
-    """A table as params.json states it: each row with its label and its arm, and the arm that has all rows."""
+def stated(library: dict, table: Table, rows: list[Request], makers: dict[str, str]) -> dict:
+    """A table as params.json states it: each row with its label and its arm, and the arm that has all rows. makers: the
+    pipeline that makes each arm."""
     full = next((row.names["arms"] for row in rows if row.variants["arms"].content["method"] == "full"), None)
+    if table.difficulty and full is None and table.split != library["evaluate"]["split"]:
+        raise InputError(f"{table.title}: difficulty is what full data misses; add a row of the arm full")
+    more = {name: value for name in ("shows", "difficulty") if (value := getattr(table, name))}
+    if "capabilities" in table.shows:
+        more["discoveries"] = list(
+            dict.fromkeys(row.names["discoveries"] for row in rows if "discoveries" in row.names)
+        )
+    if "convergence" in table.shows:
+        more["followed"] = {
+            row.names["arms"]: _followed(row.variants["arms"].content, makers[row.names["arms"]]) for row in rows
+        }
     return {
         **table.model_dump(include={"title", "about", "split", "plot", "claims", "published"}),
+        **more,
         "rows": [{"label": row.label, "arm": row.names["arms"]} for row in rows],
         "full": "full" if full is None and table.split == library["evaluate"]["split"] else full,
     }
+
+
+def _followed(arm: dict, maker: str) -> dict[str, str]:
+    """What the stage that makes an arm's run again depends on besides the run."""
+    return {"maker": maker, "watched": arm["model"]["watched"], "split": arm["evaluate"]["split"]}

@@ -30,7 +30,8 @@ CONF, PIPELINES = Path("conf"), Path("pipelines")
 def composed(overrides: list[str], conf: Path = CONF, name: str = "config") -> DictConfig:
     """All parameters with `overrides` in Hydra's grammar, what `-S` takes, and nothing left to interpolate.
 
-    Raises InputError naming an override that is no such, or a profile, data set or key that there is not.
+    Raises InputError naming an override that is no such, a profile, data set or key that there is not, or a file that
+    is no YAML.
     """
     try:
         OverridesParser.create().parse_overrides(overrides)
@@ -42,6 +43,8 @@ def composed(overrides: list[str], conf: Path = CONF, name: str = "config") -> D
         raise InputError(f"{missing} has no default: give it, {missing}=VALUE") from None
     except HydraException as error:
         raise InputError(" ".join(str(error).split()) + _quoted(overrides)) from None
+    except yaml.YAMLError as error:  # it names file, line and column
+        raise InputError(f"{conf}: a file can't be read: {' '.join(str(error).split())}") from None
     return params
 
 

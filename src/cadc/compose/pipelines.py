@@ -9,12 +9,13 @@ from pathlib import Path
 
 import yaml
 
-from cadc.compose.studies import SECTIONS
+from cadc.compose.deps import code_of
+from cadc.compose.studies import FEWEST_PUBLISHED, SECTIONS, read_by
 from cadc.compute.closure import stage_code
 from cadc.config.arms import LEVELS
 
 #: Folders of pipelines/ that people keep by hand.
-BY_HAND = ("testbed", "cleaning", "metabolism", "export")
+BY_HAND = ("testbed", "cleaning", "metabolism", "export", "views")
 #: Stages of dvc.yaml by the level whose variants they make.
 STAGES = {
     "proxies": ("proxy",),
@@ -61,18 +62,55 @@ def stage_of(template: dict, level: str, name: str) -> dict:
 
 def table_stage(name: str, table: str, spec: dict) -> dict:
     """The stage that makes one table from its arms' small results."""
-    arms = list(dict.fromkeys([*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])]))
     out = f"reports/tables/{name}/{table}"
-    drawn = [*([f"{out}.png"] if spec["plot"] else []), *([f"{out}_published.png"] if spec["published"] else [])]
+    drawn = [f"{out}.png"] if spec["plot"] else []
+    drawn += [f"{out}_published.png"] if len(spec["published"]) >= FEWEST_PUBLISHED else []
+    drawn += [f"{out}_difficulty.png"] if spec.get("difficulty") else []
+    drawn += [f"{out}_convergence.png"] if "followed" in spec else []
     return {
         "desc": f"Table: {spec['title']}",
         "wdir": "../..",
         "cmd": f"python stages/table.py {name} {table}",
-        "deps": [*stage_code(Path("stages/table.py")), "reports/operations.json", *(f"reports/arms/{a}" for a in arms)],
+        "deps": [*stage_code(Path("stages/table.py")), "reports/operations.json", *read_by(name, spec)],
         "params": ["evaluate.bootstrap", {f"pipelines/{name}/params.json": [f"tables.{table}"]}],
         "outs": [{f"{out}.md": {"cache": False}}],
         "metrics": [{f"{out}.json": {"cache": False}}],
         **({"plots": [{picture: {"cache": False}} for picture in drawn]} if drawn else {}),
+    }
+
+
+def convergence_stage(name: str, followed: dict[str, dict[str, str]]) -> dict:
+    """The stage of pipeline `name` that follows the runs of arms, made by whichever pipeline, by step.
+
+    followed: of each arm `maker`, the pipeline that makes it ("" for the root's), its `watched` model and its `split`.
+    """
+    items = {
+        arm: {
+            "watched": one["watched"],
+            "split": one["split"],
+            "file": f"pipelines/{one['maker']}/params.json" if one["maker"] else "params.yaml",
+            "within": f"arms.{arm}." if one["maker"] else "",  # where the arm's own sections stand in it
+        }
+        for arm, one in followed.items()
+    }
+    sections = [f"${{item.within}}{section}" for section in SECTIONS["arms"]]
+    return {
+        "foreach": items,
+        "do": {
+            "desc": "Loss and scores of an arm by step",
+            "wdir": "../..",
+            "cmd": f"python stages/convergence.py ${{key}} {name}",
+            "deps": [
+                *code_of(Path("stages/convergence.py"), foreach=True),
+                "${item.watched}",
+                "artifacts/pool",
+                "artifacts/benchmarks/${item.split}",
+                "artifacts/selections/${key}",
+                "artifacts/adapters/${key}",
+            ],
+            "params": [{"${item.file}": ["arms.${key}.seeds", *sections]}],
+            "outs": [{f"reports/convergence/{name}/${{key}}": {"cache": False}}],
+        },
     }
 
 
@@ -83,6 +121,8 @@ def written(name: str, made: dict[str, dict], tables: dict[str, dict], templates
     stages = {
         stage: stage_of(templates[stage], level, name) for level in LEVELS if made.get(level) for stage in STAGES[level]
     }
+    followed = {arm: one for spec in tables.values() for arm, one in spec.get("followed", {}).items()}
+    stages |= {"convergence": convergence_stage(name, followed)} if followed else {}
     stages |= {f"table_{table}": table_stage(name, table, spec) for table, spec in tables.items()}
     document = {"vars": ["params.json"], "stages": stages}
     about = "an edit here is lost"

@@ -27,6 +27,8 @@ SECTIONS = {
     "view_sets": ("model", "embed", "capture", "views"),
     "arms": ("model", "finetune", "evaluate"),
 }
+#: Published figures that a picture of them beside ours takes: of fewer it would show nothing.
+FEWEST_PUBLISHED = 3
 #: The folder that an arm's signal lies in -> the level whose variants it holds.
 OF_SIGNAL = {folder: level for level, folder in LEVELS.items() if level not in ("proxies", "captures", "arms")}
 
@@ -48,7 +50,8 @@ class Table(Section):
     for the rows that read it.
 
     claims: pairs of labels; the table says whether the first is ahead of the second. published: by label, what a paper
-    gives of the figure that the table judges by (Rel. %); it stands beside ours, and in a picture of both.
+    gives of the figure that the table judges by (Rel. %); it stands beside ours, and in a picture of both. shows: what
+    else its page holds, see `report.sections`. difficulty: a row and what it is held against there, subtask by subtask.
     """
 
     title: str
@@ -61,13 +64,16 @@ class Table(Section):
     rows: list[Row] = Field(min_length=1)
     claims: list[tuple[str, str]] = Field(default_factory=list)
     published: dict[str, float] = Field(default_factory=dict)
+    shows: list[Literal["benchmarks", "rows", "capabilities", "convergence"]] = Field(default_factory=list)
+    difficulty: tuple[str, str] | None = None
 
     @model_validator(mode="after")
     def _labels_are_rows(self):
         labels = [row.title for row in self.rows]
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             raise ValueError(f"{self.title}: two rows are called {twice[0]}")
-        for what, named in {"a claim": chain(*self.claims), "published": self.published}.items():
+        asked = {"a claim": chain(*self.claims), "published": self.published, "difficulty": self.difficulty or ()}
+        for what, named in asked.items():
             if unknown := sorted(set(named) - set(labels)):
                 raise ValueError(f"{self.title}: {what} names {unknown[0]}, which is no row of the table")
         return self
@@ -91,3 +97,15 @@ class Study(Section):
 def slug(text: str) -> str:
     """`text` as a name that DVC takes: a-z, 0-9 and _."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+
+
+def read_by(pipeline: str, spec: dict[str, Any]) -> list[str]:
+    """The small results that a table of a pipeline is made from, as its `params.json` states it: paths under
+    reports/."""
+    arms = dict.fromkeys([*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])])
+    return [
+        *(f"reports/arms/{arm}" for arm in arms),
+        *(f"reports/capabilities/{name}" for name in spec.get("discoveries", ())),
+        *(f"reports/convergence/{pipeline}/{arm}" for arm in spec.get("followed", ())),
+        *(["reports/pool.parquet"] if "rows" in spec.get("shows", ()) else []),
+    ]

@@ -20,12 +20,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from cadc.cleaning.meaning import in_words, options_of
 from cadc.config.metabolism import Rules
-from cadc.metabolism.errors import OTHER, confusions, error_kind, in_words, options_of
+from cadc.metabolism.errors import OTHER, confusions, error_kind
+from cadc.metabolism.steps import STEPS, Attribution
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Replies:
     """The probe rows as K tuned models answered them.
 
     question, answer [n]; chance float [n]; said [K][n]; blind [K][n], with a blank picture; score float [K, n].
+    attribution: of the wrong answers, where somebody looked into it.
     """
 
     question: list[str]
@@ -41,6 +44,7 @@ class Replies:
     said: list[list[str]]
     blind: list[list[str]]
     score: np.ndarray
+    attribution: Attribution | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Diagnosis:
 
     score is chance-corrected. kinds: the wrong answers by kind, counted over all models. confused: the commonest pairs
     (right, given, count) among those of the kind `other`. rows, usual: the pool's rows of this kind, and the median
-    over all kinds. reserve: rows of the reserve that could be added.
+    over all kinds. reserve: rows of the reserve that could be added. steps, told: the wrong answers by the step that
+    failed, and those asked again by who put the picture into words; no recommendation rests on these.
     """
 
     name: str
@@ -82,6 +87,8 @@ class Diagnosis:
     reserve: int
     action: str = "leave"
     reason: str = ""
+    steps: dict[str, int] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
 
 
 def group_scores(group: np.ndarray, replies: Replies) -> np.ndarray:
@@ -107,6 +114,7 @@ def findings(names: list[str], group: np.ndarray, replies: Replies, holdings: Ho
                 pairs[group[i]].append((in_words(replies.answer[i], options), in_words(said[i], options)))
     rows = np.bincount(holdings.home[holdings.home >= 0], minlength=len(names))
     reserve = np.bincount(holdings.reserve_home[holdings.reserve_home >= 0], minlength=len(names))
+    steps, told = _by_group(group, len(names), replies.attribution)
     scores, made = group_scores(group, replies), []
     for g, name in enumerate(names):
         probe, pool = group == g, holdings.home == g
@@ -117,9 +125,26 @@ def findings(names: list[str], group: np.ndarray, replies: Replies, holdings: Ho
                 float(holdings.distance[probe].mean()), int(rows[g]), float(np.median(rows)),
                 float(np.nan_to_num(holdings.conflict[pool]).mean()) if pool.any() else 0.0,
                 float(holdings.flagged[pool].mean()) if pool.any() else 0.0, int(reserve[g]),
+                steps=dict(steps[g]), told=dict(told[g]),
             )
         )  # fmt: skip
     return made
+
+
+def _by_group(group: np.ndarray, n: int, found: Attribution | None) -> tuple[list[Counter], list[Counter]]:
+    """The steps that failed and who told pictures, counted over all models for each of `n` groups."""
+    steps, told = [Counter() for _ in range(n)], [Counter() for _ in range(n)]
+    if found is not None:
+        for counts, named in ((steps, found.step), (told, found.teller)):
+            for own in named:
+                for g, name in zip(group.tolist(), own, strict=True):
+                    counts[g].update([name] if name else [])
+    return steps, told
+
+
+def failed_steps(found: list[Diagnosis]) -> dict[str, int]:
+    """The wrong answers of all subtasks by the step that failed."""
+    return {step: sum(diagnosis.steps.get(step, 0) for diagnosis in found) for step in STEPS}
 
 
 def recommend(found: Diagnosis, rules: Rules, tried: Set[tuple[str, str]] = frozenset()) -> tuple[str, str]:

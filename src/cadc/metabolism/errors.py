@@ -6,31 +6,35 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from cadc.cleaning.meaning import LETTER, in_words, options_of
+
 FORMAT, BLIND, NEAR, OTHER = KINDS = ("format", "no image", "near miss", "other")
-_OPTION_LINE = re.compile(r"(?m)^([A-I]): (.*)$")
-_LETTER = re.compile(r"^\W*([A-I])(?:\W|$)")
+_YES_NO = re.compile(r"\W*(yes|no)\b")
+_LEAD = re.compile(r"^(?:(?:it(?:'s| is)|there (?:is|are)|this is|the answer is|an?|the)\s+)+")
 _PHRASE_WORDS = 5  # an open answer of more words is no word or phrase
 
 
-def options_of(question: str) -> dict[str, str]:
-    """The options that a question lists, by letter: {} for one that lists none."""
-    return {letter: text.strip() for letter, text in _OPTION_LINE.findall(question)}
+def wants_yes_no(answer: str) -> bool:
+    """Whether a question with this right answer is one of yes or no."""
+    return answer.strip().lower() in ("yes", "no")
 
 
-def in_words(answer: str, options: dict[str, str]) -> str:
-    """What an answer means: the option its letter names, else the answer itself; lower case, without a full stop."""
-    letter = _LETTER.match(answer)
-    named = options.get(letter[1]) if letter else None
-    return (answer if named is None else named).strip().rstrip(".").strip().lower()
+def means_the_same(said: str, answer: str, options: dict[str, str]) -> bool:
+    """Whether an answer means what the right one does, in whatever form: its yes or no, or its words behind "it is"."""
+    said, answer = in_words(said, options), in_words(answer, options)
+    if not options and wants_yes_no(answer):
+        found = _YES_NO.match(said)
+        return bool(found) and found[1] == answer
+    return _LEAD.sub("", said) == _LEAD.sub("", answer)
 
 
-def breaks_format(said: str, options: dict[str, str], wants_yes_no: bool) -> bool:
+def breaks_format(said: str, options: dict[str, str], yes_no: bool) -> bool:
     """Whether an answer has another form than asked for: an option's letter, yes or no, or a word or phrase."""
     if options:
-        letter = _LETTER.match(said)
+        letter = LETTER.match(said)
         return not letter or letter[1] not in options
-    if wants_yes_no:
-        return not re.match(r"(?i)\W*(yes|no)\b", said)
+    if yes_no:
+        return not _YES_NO.match(said.lower())
     return not 1 <= len(said.split()) <= _PHRASE_WORDS
 
 
@@ -54,7 +58,7 @@ def error_kind(question: str, answer: str, said: str, blind: str) -> str:
     miss`; `other`.
     """
     options = options_of(question)
-    if breaks_format(said, options, answer.strip().lower() in ("yes", "no")):
+    if breaks_format(said, options, wants_yes_no(answer)):
         return FORMAT
     if said.strip() == blind.strip():
         return BLIND

@@ -16,9 +16,12 @@ from cadc.config.errors import InputError
 from cadc.config.params import Params
 from cadc.data.lineage import Change, apply_lineage
 from cadc.metabolism import consistency, coverage
+from cadc.metabolism.asking import ask_again
+from cadc.metabolism.attribution import attribute
 from cadc.metabolism.diagnosis import Diagnosis, Holdings, Replies, findings, group_scores
 from cadc.metabolism.index import FOLDER, both_views, build_index, fitting_reserve
-from cadc.metabolism.trials import Trial, ask_again, try_version
+from cadc.metabolism.mixes import Mix, mix_of
+from cadc.metabolism.trials import Trial, try_version
 
 TARGETS = {"mmt_val": "mmt_val", "mini_vqa": "mini_vqa", "pope_adv": "pope", "pope_pop": "pope", "pope_random": "pope"}
 _POPE = {"adversarial": "pope_adv", "popular": "pope_pop", "random": "pope_random"}
@@ -101,6 +104,12 @@ class Loop:
         spare = ~any_flag(model_free(names, turns, picture, files, meant, self.params.clean)[0], len(names))[n:]
         return Version(name, changes, table, origin, turns, flags, keeper, spare)
 
+    def mix(self, version: Version, made_by: list[Change]) -> Mix:
+        """The mix of a version that the changes `made_by` made of the one before."""
+        home = self.home[version.origin[: version.n_rows]]
+        reserve = set(self.index.reserve["id"].to_pylist())
+        return mix_of(version.name, version.table["source"].to_pylist(), home, self.names.tolist(), made_by, reserve)
+
     def tried(self, version: Version, last: bool) -> list[Trial]:
         """The version's trials.
 
@@ -149,6 +158,8 @@ class Loop:
         chance = trials[0].samples["chance"].to_numpy()
         score = np.stack([trial.samples["score"].to_numpy() for trial in trials])
         replies = Replies(questions, answers, chance, said, blind, score)
+        found = attribute(self.params, version.name, trials, replies, self.probe["images"], order)
+        replies = replace(replies, attribution=found)
         trusted = np.append(group_scores(self.group[order], replies) >= self.asked.trust, False)[home]
         own = version.origin[:n]
         asked_for, given = (

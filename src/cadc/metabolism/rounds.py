@@ -15,9 +15,10 @@ from cadc.config.metabolism import Rules
 from cadc.config.params import Params
 from cadc.data.lineage import Change, version_of
 from cadc.evaluation.statistics import Samples
-from cadc.metabolism.diagnosis import Diagnosis, recommend
+from cadc.metabolism.diagnosis import Diagnosis, failed_steps, recommend
 from cadc.metabolism.index import Index
 from cadc.metabolism.loop import Loop
+from cadc.metabolism.mixes import Mix
 from cadc.metabolism.trials import Trial
 from cadc.metabolism.update import State, update
 from cadc.metabolism.validation import Verdict, validate
@@ -48,7 +49,10 @@ class Round:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of all rounds: every version that was tried, by name, and the last one accepted."""
+    """The result of all rounds: every version that was tried, by name, and the last one accepted.
+
+    mixes: of the raw pool and of each version that was accepted.
+    """
 
     rounds: list[Round]
     trials: dict[str, list[Trial]]
@@ -56,6 +60,7 @@ class Outcome:
     changes: list[Change]
     last: str
     index: Index
+    mixes: list[Mix]
 
 
 def run_rounds(params: Params, propose: Propose = update) -> Outcome:
@@ -67,6 +72,7 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
     best = loop.version("round_0", [])
     trials = {best.name: loop.tried(best, last=False)}
     n_rows, rounds, tried = {best.name: best.n_rows}, [], set()
+    mixes = [loop.mix(best, [])]
     for number in range(1, asked.rounds + 1):
         disagreement, judges = loop.disagreement(best, trials[best.name])
         found, capabilities, flags, spare = loop.diagnose(best, trials[best.name], disagreement)
@@ -97,6 +103,7 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
                 [Samples.of_table(trial.samples) for trial in trials[name]] for name in (best.name, candidate.name)
             )
             verdict = validate(before, after, asked.level, asked.bootstrap)
+        console.line(f"round {number}: {failures(found)}")
         counts = {name: int(finding.flag.sum()) for name, finding in flags.items()}
         rounds.append(Round(number, best.name, found, capabilities, counts, best.n_rows, changes, verdict))
         console.line(f"round {number}: " + (round_summary(verdict, changes) if verdict else "nothing to change"))
@@ -104,9 +111,18 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
             break
         if verdict.accepted:
             best = candidate
+            mixes.append(loop.mix(best, changes))
         else:
             tried |= {(diagnosis.name, diagnosis.action) for diagnosis in found}
-    return Outcome(rounds, trials, n_rows, best.changes, best.name, loop.index)
+    return Outcome(rounds, trials, n_rows, best.changes, best.name, loop.index, mixes)
+
+
+def failures(found: list[Diagnosis]) -> str:
+    """At which steps the wrong answers of all subtasks failed, in words."""
+    counts = failed_steps(found)
+    wrong = sum(counts.values())
+    shares = ", ".join(f"{step} {count} ({count / wrong:.0%})" for step, count in counts.items() if count)
+    return f"{wrong} wrong answers by the step that failed: {shares}" if wrong else "no wrong answers"
 
 
 def round_summary(verdict: Verdict, changes: list[Change]) -> str:

@@ -5,7 +5,6 @@ Each model answers the probe rows with their pictures and with grey ones, and ju
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -14,22 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from transformers import ProcessorMixin
 
 from cadc import artifacts
 from cadc.compute import shards
 from cadc.config.budgets import n_selected
 from cadc.config.params import Params, load_params
-from cadc.data.pictures import open_image
 from cadc.evaluation.adapter import chat_of
 from cadc.evaluation.bench import Bench, answers
 from cadc.evaluation.benchmarks import SHOWN, load_tasks
 from cadc.metabolism.index import FOLDER
-from cadc.model.conversation import to_messages
-from cadc.model.counting import Counting, size_of
-from cadc.model.encode import encode_prompt, picture_rule, text_rule
-from cadc.model.generate import generate_each
-from cadc.model.load import load_adapter, load_base, load_processor, release, save_adapter
+from cadc.model.load import load_adapter, load_base, load_processor, save_adapter
 from cadc.training.answers import measured
 from cadc.training.schedule import n_examples
 
@@ -132,49 +125,6 @@ def try_version(
         )
         for at in made.values()
     ]
-
-
-def answering() -> shards.Task:
-    """The answers of one trial's model to the first questions of the rows to be rewritten."""
-    torch.set_num_threads(1)
-    params = load_params()
-    processor = load_processor(params.model)
-    counting = Counting(processor)
-
-    def answer(key: str, folder: Path) -> None:
-        version, _ = _version(key)
-        plan = artifacts.read_json(version / "ask.json")
-        rows = pq.read_table(version / "rows.parquet", memory_map=True).take(plan["rows"]).to_pylist()
-        release()
-        model = load_adapter(load_base(params.model), Path(plan["adapters"][key]))
-
-        def asked(i: int, by: ProcessorMixin = processor, opened: Callable = open_image) -> dict:
-            images = [opened(image, picture_rule(by)) for image in rows[i]["images"]]
-            return encode_prompt(to_messages(rows[i]["turns"][:1], text_rule(by), bool(images)), images, by)
-
-        lengths = [len(asked(i, counting, size_of)["input_ids"]) for i in range(len(rows))]
-        how = params.evaluate
-        said = generate_each(model, processor, asked, lengths, how.max_new_tokens, how.batch_size)
-        artifacts.write_json(folder / "said.json", said)
-
-    return answer
-
-
-def ask_again(params: Params, name: str, trials: list[Trial], rows: np.ndarray) -> list[list[str]]:
-    """Each trial's model's answers to the questions of a version's `rows`, one exchange each: [n_trials][len(rows)]."""
-    keys = [f"{name}_s{seed}" for seed in params.metabolize.seeds]
-    folder = FOLDER / "versions" / name
-    adapters = {key: str(trial.folder) for key, trial in zip(keys, trials, strict=True)}
-    artifacts.write_json(folder / "ask.json", {"rows": rows.tolist(), "adapters": adapters})
-    inputs = [
-        rows.tolist(),
-        params.model.model_dump(),
-        params.evaluate.max_new_tokens,
-        folder / "rows.parquet",
-        *(trial.folder for trial in trials),
-    ]
-    made = shards.run(answering, keys, f"metabolize/answers/{name}", inputs, f"ask {name} again")
-    return [artifacts.read_json(made[key] / "said.json") for key in keys]
 
 
 def scoring() -> shards.Task:

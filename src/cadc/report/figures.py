@@ -17,6 +17,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
 from scipy import stats
 
+from cadc.report.difficulty import gaussian
+
 if TYPE_CHECKING:
     from cadc.evaluation.intervals import Arm, Estimate
 
@@ -226,4 +228,26 @@ def published(path: Path, points: list[tuple[str, float, Estimate]], title: str)
     axis.set_ylabel(f"here, {title}")
     axis.set_title(f"rank correlation {stats.spearmanr(theirs, ours).statistic:+.2f}")
     _label_points(axis, [(label, figure, value.mean) for label, figure, value in points])
+    save(figure, path)
+
+
+@matplotlib.rc_context(STYLE)
+def difficulty(
+    path: Path,
+    points: dict[str, tuple[np.ndarray, np.ndarray]],
+    fits: dict[str, tuple[float, float, float, float] | None],
+    title: str,
+) -> None:
+    """Gain against difficulty, a panel a benchmark, with the Gaussian that was fitted: see `report.difficulty`."""
+    figure, axes = plt.subplots(1, max(1, len(points)), figsize=(3.4 * max(1, len(points)), 2.9), squeeze=False)
+    for axis, (name, (hard, gain)) in zip(axes[0], points.items(), strict=False):
+        axis.axhline(0, color="0.8", lw=1)
+        axis.plot(hard, gain, "o", ms=4)
+        if (fit := fits[name]) is not None:
+            x = np.linspace(0, 100, 201)
+            axis.plot(x, gaussian(x, *fit[:3]), color="C1", lw=1, label=f"R² {fit[3]:.2f}")
+            axis.legend(frameon=False, fontsize=8)
+        axis.set_title(name)
+        axis.set_xlabel("difficulty: full data's misses, %")
+        axis.set_ylabel(title)
     save(figure, path)

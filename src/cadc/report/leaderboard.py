@@ -113,7 +113,7 @@ def draw(table: Table, stated: Stated, plots: Path) -> list[str]:
 
 def page(table: Table, facts: selections.Facts, cost: str, staged: list[str]) -> str:
     """The text of reports/leaderboard.md."""
-    arms = [line.arm for line in table.lines]
+    arms = {line.arm: line.arm for line in table.lines}
     parts = [
         "# Leaderboard\n",
         f"The arms of params.yaml. {table.spec['split'].capitalize()} split, {tables.seeds_of(table)}. "

@@ -1,11 +1,12 @@
 """Metabolism's report: flags, diagnosis, what each round changed and what that gained.
 
-With pictures of changed rows, and the lineage itself.
+With pictures of changed rows, the mix of each version, and the lineage itself.
 """
 
 from __future__ import annotations
 
 import textwrap
+from dataclasses import asdict
 
 import matplotlib
 
@@ -23,11 +24,12 @@ from cadc.data.lineage import Change, answers_of, write_lineage
 from cadc.data.pictures import open_image
 from cadc.evaluation.statistics import Samples, measure
 from cadc.features.embeddings import row_text
-from cadc.metabolism.diagnosis import Diagnosis
-from cadc.metabolism.errors import KINDS
+from cadc.metabolism.diagnosis import failed_steps
 from cadc.metabolism.rounds import Outcome, Round
 from cadc.metabolism.validation import FIGURE
+from cadc.report.diagnosis import capability_table, diagnosis_table, steps_table
 from cadc.report.figures import STYLE, save
+from cadc.report.mix import draw_mixes, mix_section
 from cadc.report.text import markdown
 
 FOLDER = artifacts.REPORTS / "metabolism"
@@ -57,9 +59,10 @@ def _counts(changes: list[Change]) -> dict[str, int]:
 
 
 def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
-    """round_0, the raw pool, and each round: rows, changes, figures on the probe split, gain, whether it was accepted.
+    """round_0, the raw pool, and each round: rows, changes, figures on the probe split, gain, whether it was accepted;
+    `failed`, the wrong answers of the version before by step.
 
-    `score` has the first and the last version.
+    `score` has the first and the last version, `mix` the first and each that was accepted.
     """
     first = outcome.rounds[0].version
     probe = {name: _figures([trial.samples for trial in trials]) for name, trials in outcome.trials.items()}
@@ -67,6 +70,7 @@ def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
     for made in outcome.rounds:
         name = f"round_{made.number}"
         out[name] = {"changes": _counts(made.changes), "accepted": int(made.accepted)}
+        out[name]["failed"] = failed_steps(made.found)
         if made.verdict is not None:
             verdict = {
                 "gain": round(made.verdict.gain, 2),
@@ -75,40 +79,8 @@ def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
             }
             out[name] |= {"rows": outcome.n_rows[name], "probe": probe[name]} | verdict
     out["score"] = {"first" if name == first else "last": _figures(tables) for name, tables in scored.items()}
+    out["mix"] = {mix.version: asdict(mix) | {"rows": mix.n_rows} for mix in outcome.mixes}
     return out | {"accepted": outcome.last}
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}"
-
-
-def _rows_held(d: Diagnosis) -> list[str]:
-    """The pool's rows for what was diagnosed: distance, rows, conflict, flagged."""
-    return [f"{d.distance:.2f}", str(d.rows), _percent(d.conflict), _percent(d.flagged)]
-
-
-def _diagnosis_table(found: list[Diagnosis]) -> str:
-    """One line a subtask, the worst first."""
-    header = ["", "score", "chance", *KINDS, "confused most (right, given)", "distance", "rows", "conflict", "flagged"]
-    header += ["in reserve", "recommended", "because"]
-    body = []
-    for d in sorted(found, key=lambda d: (d.score, d.name)):
-        wrong = max(1, sum(d.kinds.values()))
-        pairs = ", ".join(f"{right} → {given} ({count})" for right, given, count in d.confused[:2])
-        shares = [f"{100 * d.kinds.get(kind, 0) / wrong:.0f}" if d.kinds else "" for kind in KINDS]
-        scores = [d.name.replace("_", " "), _percent(d.score), _percent(d.chance), *shares, pairs]
-        body.append([*scores, *_rows_held(d), str(d.reserve), d.action, d.reason])
-    return markdown(header, body)
-
-
-def _capability_table(found: list[Diagnosis]) -> str:
-    header = ["", "probe rows", "score", *KINDS, "distance", "rows", "conflict", "flagged"]
-    body = []
-    for d in found:
-        wrong = max(1, sum(d.kinds.values()))
-        shares = [f"{100 * d.kinds.get(kind, 0) / wrong:.0f}" for kind in KINDS]
-        body.append([d.name, str(d.n_probe), _percent(d.score), *shares, *_rows_held(d)])
-    return markdown(header, body)
 
 
 def _labels_said(changes: list[Change]) -> str:
@@ -174,10 +146,15 @@ def _round_text(made: Round, params: Params) -> list[str]:
         "Flagged: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in made.flagged.items()) + ".\n",
         _labels_said(made.changes),
     ]
-    parts += ["<details><summary>Diagnosis by subtask</summary>\n", _diagnosis_table(made.found), "</details>\n"]
-    if made.capabilities:
-        parts += ["<details><summary>By capability</summary>\n", _capability_table(made.capabilities), "</details>\n"]
+    parts += _folded("Diagnosis by subtask", diagnosis_table(made.found))
+    parts += _folded("Steps at which wrong answers fail", steps_table(made.found))
+    parts += _folded("By capability", capability_table(made.capabilities) if made.capabilities else "")
     return parts
+
+
+def _folded(title: str, table: str) -> list[str]:
+    """A table that is opened by its title; nothing without a table."""
+    return [f"<details><summary>{title}</summary>\n", table, "</details>\n"] if table else []
 
 
 @matplotlib.rc_context(STYLE)
@@ -214,7 +191,7 @@ def _draw_changes(outcome: Outcome, changes: list[Change]) -> None:
 def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -> None:
     """reports/metabolism.json, metabolism.md and metabolism/.
 
-    The folder has lineage.csv (what was accepted), rejected.csv (what was rolled back) and changes.png.
+    The folder has lineage.csv (what was accepted), rejected.csv (what was rolled back), changes.png and mix.png.
     """
     artifacts.fresh(FOLDER)
     write_lineage(FOLDER / "lineage.csv", outcome.changes)
@@ -223,6 +200,7 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
     made = metrics(outcome, scored)
     artifacts.write_json(artifacts.REPORTS / "metabolism.json", made)
     _draw_changes(outcome, outcome.changes or rejected)
+    draw_mixes(FOLDER / "mix.png", outcome.mixes)
 
     asked = params.metabolize
     names = [name for name in FIGURES if name in made["score"]["first"]]  # of the forms that are asked
@@ -257,6 +235,14 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
         f"{asked.neighbors} nearest rows of the pool. What noise labels say of the changes was read for this page "
         "alone.\n"
     )
+    steps = (
+        "Steps: the first one that failed counts. *format*: the answer has another form than asked for. *looking*: a "
+        "grey picture gets the same answer (of few possible answers by chance, too), or\n"
+        "the same model answers rightly once it is told in words what there is to see. *reasoning*: it is told, and "
+        "answers wrongly all the same. *not told*: there were no words, or the answer to them\n"
+        "has no form to judge it by. Words come from the embedded world, which drew the picture, or else from the "
+        "model's own description of it; what that leaves out counts as reasoning.\n"
+    )
     (artifacts.REPORTS / "metabolism.md").write_text(
         "\n".join(
             [
@@ -268,8 +254,10 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
                 "On the scoring split, opened once the rounds were over:\n",
                 markdown(["version", *titles], score),
                 _difference(scored),
+                *mix_section(outcome.mixes, "metabolism/mix.png"),
                 *(part for each in outcome.rounds for part in _round_text(each, params)),
                 legend,
+                steps,
                 "## Changed rows\n",
                 "![changed rows](metabolism/changes.png)\n",
                 "All changes: [lineage.csv](metabolism/lineage.csv); "

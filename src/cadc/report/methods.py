@@ -1,4 +1,5 @@
-"""docs/methods/NAME.md: a page for every method, out of its file, its default arm and its golden test.
+"""docs/methods/NAME.md: a page for every method, out of its file, its default arm, its golden test and what is written
+by hand in docs/method_notes/NAME.md.
 
 python -m cadc.report.methods
 """
@@ -14,11 +15,17 @@ import yaml
 from omegaconf import OmegaConf
 
 from cadc.compose.files import composed
+from cadc.config.errors import InputError
 from cadc.evaluation.aims import aims_at
 from cadc.report.text import markdown
 from cadc.selectors.loading import METHODS
 
 PAGES, FILES, GOLDEN = Path("docs/methods"), Path("src/cadc/selectors"), Path("tests/golden")
+#: Written by hand: a file a method. It lies beside the pages, so that its links are theirs.
+NOTES = Path("docs/method_notes")
+#: What stands in each of them, in this order.
+SECTIONS = ("Formula", "Cost", "Known to fail", "Paper and released code")
+MADE_BY = "python -m cadc.report.methods"
 STATED = (Path("conf/config.yaml"), Path("conf/methods.yaml"))
 #: What makes an arm's signal, by its folder, and what that costs.
 SIGNALS = {
@@ -27,7 +34,7 @@ SIGNALS = {
     "features": "`proxy`, then `features`: a forward pass a row and snapshot of the proxy",
     "contrasts": "`proxy`, `embed`, then `contrast`: a forward pass a row and snapshot of the proxy, and three more",
     "score_net": "`embed`, then `score_net`: a training run over the pool",
-    "views": "`embed` and the base's own words: `views` describes every row",
+    "views": "`embed`, then `views`: the skills that every question needs, as a sentence embedding",
     "matching": "`proxy`, `capture`, then `match`: the gradient of every row at every snapshot of the proxy",
     "capabilities": "`proxy`, `capture`, `attribute`, then `discover`: the gradient of every row at every snapshot",
 }
@@ -46,7 +53,7 @@ def comments(name: str) -> dict[str, str]:
     for path in STATED:
         block = re.search(rf"^  {name}:.*\n((?:    .*\n|\n)*)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
         for line in block[1].splitlines() if block else ():
-            if told := re.match(r"^\s+(\w+):[^#]*#\s*(.*)$", line):
+            if told := re.match(r"^\s+(?:select: \{)?(\w+):[^#]*#\s*(.*)$", line):
                 found[told[1]] = told[2]
     return found
 
@@ -58,28 +65,69 @@ def docstrings(path: Path) -> dict[str, str]:
     return {"": ast.get_docstring(tree) or ""} | {node.name: ast.get_docstring(node) or "" for node in named}
 
 
+def notes(name: str) -> dict[str, str]:
+    """The sections of a method that are written by hand, in the order of `SECTIONS`.
+
+    Raises InputError where their file is missing, has other sections or another order, or has one without a text.
+    """
+    path, expected = NOTES / f"{name}.md", ", ".join(f"## {section}" for section in SECTIONS)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; write what no code tells of the method {name}: {expected}") from None
+    before, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
+    found = {heading: body.strip() for heading, _, body in (part.partition("\n") for part in parts)}
+    if before.strip():
+        raise InputError(
+            f"{path}: {before.split()[0]!r} stands in front of the first section; begin with ## {SECTIONS[0]}"
+        )
+    if [part.partition("\n")[0] for part in parts] != list(SECTIONS):
+        raise InputError(f"{path}: its sections are {', '.join(f'## {s}' for s in found) or 'none'}; write {expected}")
+    if empty := [section for section, body in found.items() if not body]:
+        raise InputError(f"{path}: nothing stands under ## {empty[0]}; write it, if only that there is nothing to say")
+    return found
+
+
+def refuse_strays() -> None:
+    """Raise InputError where a file of `NOTES` belongs to no method."""
+    if strays := sorted(path.name for path in NOTES.iterdir() if path.name not in {f"{name}.md" for name in METHODS}):
+        raise InputError(f"{NOTES / strays[0]}: no method is called so; rename it to one of {', '.join(METHODS)}")
+
+
+def parameters(said: str, arm: dict[str, Any], told: dict[str, str]) -> list[str]:
+    """The section on what an arm's `select` has, if it has anything."""
+    if not arm["select"]:
+        return []
+    rows = [
+        [
+            f"`{key}`",
+            f"`{yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}`",
+            told.get(key, "").replace("|", "\\|"),
+        ]
+        for key, value in arm["select"].items()
+    ]
+    return ["## Parameters", said, table(["`select`", "default", "source"], rows)]
+
+
+def table(header: list[str], body: list[list[str]]) -> str:
+    """A table of texts: all columns to the left."""
+    return markdown(header, body).replace("--:", ":--").rstrip()
+
+
 def page(name: str, arm: dict[str, Any]) -> str:
-    """The page of one method."""
-    path, told = FILES / f"{name}.py", comments(name)
+    """The page of one method. Raises InputError as `notes` does."""
+    path, by_hand = FILES / f"{name}.py", notes(name)
     said = docstrings(path)
     title, _, body = said[""].partition("\n\n")
     signal, golden = arm["signal"].partition("/")[0], GOLDEN / f"test_{name}.py"
-    parts = [f"# {name}", title, *([body] if body else [])]
+    head = f"<!-- Made by {MADE_BY}. Written by hand, in {NOTES}/{name}.md: {', '.join(SECTIONS)}. -->"
+    parts = [head, f"# {name}", title, *([body] if body else []), "## Formula", by_hand["Formula"]]
     for part, heading in (("measure", "What it reads"), ("select", "What it chooses"), ("scores", "What it ranks by")):
         if said.get(part):
             parts += [f"## {heading}", said[part]]
     parts += ["## What it needs", f"Signal `{arm['signal']}`. Made by {SIGNALS[signal]}."]
-    if arm["select"]:
-        rows = [
-            [
-                f"`{key}`",
-                f"`{yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}`",
-                told.get(key, "").replace("|", "\\|"),
-            ]
-            for key, value in arm["select"].items()
-        ]
-        parts += ["## Parameters", said["Params"], markdown(["`select`", "default", "source"], rows).rstrip()]
-    parts.append("## Against its authors' code")
+    parts += ["## Cost", by_hand["Cost"], *parameters(said["Params"], arm, comments(name))]
+    parts += ["## Paper and released code", by_hand["Paper and released code"], "## Against its authors' code"]
     if golden.exists():
         parts.append(f"{docstrings(golden)['']}\n\nHeld by [{golden.name}](../../{golden.as_posix()}).")
     else:
@@ -87,23 +135,37 @@ def page(name: str, arm: dict[str, Any]) -> str:
     target = " --target target.json" if aims_at(arm["signal"]) else ""
     data = "train.json --images images --model smolvlm-256m"
     command = f"cadc curate {data} --method {name} --budget 10%{target} --out chosen.json"
-    parts += ["## Run it", f"```\n{command}\n```", f"Code: [{path.as_posix()}](../../{path.as_posix()})."]
-    return "\n\n".join(parts) + "\n"
+    parts += ["## Known to fail", by_hand["Known to fail"], "## Run it", f"```\n{command}\n```"]
+    return "\n\n".join([*parts, f"Code: [{path.as_posix()}](../../{path.as_posix()})."]) + "\n"
 
 
-def pages() -> dict[Path, str]:
-    """Every page by its path, and the list of them."""
-    stated = arms()
-    made = {PAGES / f"{name}.md": page(name, stated[name]) for name in METHODS}
+def index() -> str:
+    """The list of all pages."""
     lines = [
         [f"[{name}]({name}.md)", docstrings(FILES / f"{name}.py")[""].split("\n\n")[0].replace("\n", " ")]
         for name in METHODS
     ]
-    return made | {PAGES / "README.md": "# Methods\n\n" + markdown(["method", "what it is"], lines)}
+    told = (
+        f"Made by `{MADE_BY}` out of each method's file, its default arm in [conf](../../conf) and its golden test. "
+        "Edit none of these pages. "
+        f"*{'*, *'.join(SECTIONS[:-1])}* and *{SECTIONS[-1]}* are written by hand, in "
+        f"[{NOTES}](../{NOTES.name})."
+    )
+    return f"# Methods\n\n{told}\n\n{table(['method', 'what it is'], lines)}\n"
+
+
+def pages() -> dict[Path, str]:
+    """Every page by its path, and the list of them. Raises InputError where a method has no notes, or notes none."""
+    refuse_strays()
+    stated = arms()
+    return {PAGES / f"{name}.md": page(name, stated[name]) for name in METHODS} | {PAGES / "README.md": index()}
 
 
 def main() -> None:
-    made = pages()
+    try:
+        made = pages()
+    except InputError as error:
+        raise SystemExit(f"methods: {error}") from None
     for path in set(PAGES.glob("*.md")) - made.keys():
         path.unlink()
     for path, text in made.items():

@@ -61,8 +61,9 @@ def _table_stage(pipeline: str, table: str) -> str:
 
 
 def tables() -> str:
-    """Every table of every pipeline: a link where it is made, with its commit where what it hangs on has changed."""
-    lines = []
+    """Every table of every pipeline: a link where it is made, with its commit where what it hangs on has changed.
+    Of pipelines that have made none, how many they have."""
+    lines, waiting = [], []
     for path in sorted(artifacts.PIPELINES.glob("*/params.json")):
         name, entries = path.parent.name, []
         for slug, spec in read(path).get("tables", {}).items():
@@ -71,8 +72,11 @@ def tables() -> str:
                 entries.append(f"{spec['title']} ({NOT_MADE})")
                 continue
             entries.append(f"[{spec['title']}]({page.as_posix()}){age(_table_stage(name, slug), page)}")
-        if entries:
+        if not any(entry.startswith("[") for entry in entries):
+            waiting += [f"**{name}** ({len(entries)})"] if entries else []
+        else:
             lines.append(f"- **{name}**: {'; '.join(entries)}")
+    lines += [f"- Tables {NOT_MADE}: {', '.join(waiting)}"] if waiting else []
     return "\n".join(lines) + "\n"
 
 

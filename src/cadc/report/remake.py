@@ -1,14 +1,15 @@
 """Every table and figure again from the small results in git: `python -m cadc.report.remake` (`make tables`).
 
-No arm is trained and no cache is needed. Tables whose arms are not made yet are left out, and said so.
+No arm is trained and no cache is needed. Tables that lack results are left out, and said so.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
-from cadc import artifacts
+from cadc.compose.studies import read_by
 from cadc.compute import console
 from cadc.report.leaderboard import spec_of
 from cadc.report.stated import Stated
@@ -16,13 +17,12 @@ from cadc.report.text import NOT_MADE
 
 
 def targets() -> tuple[list[str], list[str]]:
-    """What can be made: DVC targets of tables whose arms' results are there; and the tables whose arms are not."""
+    """What can be made: DVC targets of tables whose small results are all there; and the tables that lack some."""
     ready, missing, stated = [], [], Stated()
     tables = {("", "report"): spec_of(stated)}
     tables |= {(name, table): spec for name, own in stated.pipelines.items() for table, spec in own["tables"].items()}
     for (name, table), spec in tables.items():
-        arms = {*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])}
-        if all((artifacts.ARMS / arm / "samples.parquet").exists() for arm in arms):
+        if all(Path(read).exists() for read in read_by(name, spec)):
             ready.append(f"pipelines/{name}/dvc.yaml:table_{table}" if name else table)
         else:
             missing.append(f"{name}/{table}" if name else table)

@@ -44,8 +44,11 @@ def rows_of(arm: str) -> list[np.ndarray]:
     return [np.unique(chosen["row"].to_numpy()) for chosen in load_selections(arm).values()]
 
 
-def composition(arms: list[str], facts: Facts) -> str:
-    """Clusters covered, and shares of faults, copies and multiple choice (labels no method has seen), over seeds."""
+def composition(arms: dict[str, str], facts: Facts) -> str:
+    """Clusters covered, and shares of faults, copies and multiple choice (labels no method has seen), over seeds.
+
+    arms: name of each by its label.
+    """
     kinds = {}
     if facts.noise is not None:
         kinds = {
@@ -56,21 +59,24 @@ def composition(arms: list[str], facts: Facts) -> str:
             "multiple choice %": facts.form == "choice",
         }
     n_clusters, body = len(np.unique(facts.cluster)), []
-    for arm in arms:
+    for label, arm in arms.items():
         shares = [
             [len(np.unique(facts.cluster[rows])) / n_clusters, *(np.mean(own[rows]) for own in kinds.values())]
             for rows in rows_of(arm)
         ]
-        body.append([arm, *(f"{100 * share:.1f}" for share in np.mean(shares, axis=0))])
+        body.append([label, *(f"{100 * share:.1f}" for share in np.mean(shares, axis=0))])
     return markdown(["selection", "clusters covered %", *kinds], body)
 
 
-def task_shares(arms: list[str], facts: Facts) -> str:
-    """The share of every source of the pool in each arm's rows, mean over seeds."""
+def task_shares(arms: dict[str, str], facts: Facts) -> str:
+    """The share of every source of the pool in each arm's rows, mean over seeds. arms: name of each by its label."""
     names = sorted(set(facts.source.tolist()))
 
     def shares(rows: list[np.ndarray]) -> list[str]:
         return [f"{100 * np.mean([np.mean(facts.source[own] == name) for own in rows]):.1f}" for name in names]
 
-    body = [["pool", *shares([np.arange(len(facts.source))])], *([arm, *shares(rows_of(arm))] for arm in arms)]
+    body = [
+        ["pool", *shares([np.arange(len(facts.source))])],
+        *([label, *shares(rows_of(arm))] for label, arm in arms.items()),
+    ]
     return markdown(["selection, % of its rows", *names], body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cadc import artifacts
-from cadc.compose.studies import slug
+from cadc.compose.studies import FEWEST_PUBLISHED, slug
 from cadc.config.arms import percent
 from cadc.config.errors import InputError
 from cadc.evaluation.intervals import Arm, Difference, Estimate, arm_of, holm
@@ -280,8 +281,9 @@ def draw_published(path: Path, table: Table) -> None:
     figures.published(path, points, COLUMNS[table.judged])
 
 
-def write(folder: Path, name: str, table: Table) -> None:
-    """NAME.md, NAME.json and, where the table asks for them, NAME.png and NAME_published.png in `folder`."""
+def write(folder: Path, name: str, table: Table, more: Sequence[str] = ()) -> None:
+    """NAME.md, NAME.json and, where the table asks for them, NAME.png and NAME_published.png in `folder`. more: parts
+    of the page that come last."""
     spec = table.spec
     parts = [f"# {spec['title']}\n", spec["about"].strip() + "\n" if spec["about"].strip() else ""]
     parts += [f"{spec['split'].capitalize()} split, {seeds_of(table)}.\n", tabulated(table), note(table, folder)]
@@ -290,7 +292,8 @@ def write(folder: Path, name: str, table: Table) -> None:
     if spec["plot"]:
         draw(folder / f"{name}.png", table)
         parts.append(f"![{spec['title']}]({name}.png)\n")
-    if spec["published"]:
+    if len(spec["published"]) >= FEWEST_PUBLISHED:
         draw_published(folder / f"{name}_published.png", table)
         parts.append(f"![published and here]({name}_published.png)\n")
+    parts += more
     (folder / f"{name}.md").write_text("\n".join(part for part in parts if part))

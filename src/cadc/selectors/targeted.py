@@ -7,6 +7,7 @@ sentences). A benchmark's rows take turns, each with its nearest pool row that i
     auto             per benchmark the view that mutual ranking predicts, without any fine-tuning.
     sum, max         by the sum of both cosines, by the larger of both: ablations of the paper.
     split            half of the budget by concept, half by skill: an ablation of the paper.
+    product          by the product of both cosines: a row must show the concepts and need the skills (ours).
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ from cadc.selectors.shared.retrieval import (
     Lists,
     PoolViews,
     Which,
+    alike,
     by_max,
     by_sum,
     by_view,
+    first_rows,
     predicted,
     round_robin,
     rows_of_target,
 )
 from cadc.selectors.signal import Signal
+
+_EQUAL = 1e-6  # products that differ by less are ties, as cosines are
 
 
 class Params(Section):
@@ -43,7 +48,7 @@ class Params(Section):
     reads it.
     """
 
-    view: Literal["concept", "skill", "sum", "max", "split", "auto"]
+    view: Literal["concept", "skill", "sum", "max", "split", "product", "auto"]
     targets: list[str] = Field(min_length=1)
     lower: Which
 
@@ -65,12 +70,49 @@ class Measured:
     targets: list[list[Lists]]
 
 
+def by_product(pool: PoolViews, concept_queries: np.ndarray, skill_queries: np.ndarray) -> Lists:
+    """Lists by the product of both cosines, each at least 0, for queries float32 [n, width] of each view (ours).
+
+    The paper leaves open how concepts and skills interact. A sum lets one view make up for the other; a product does
+    not. A row without a picture has product 0, as has one that is turned away in a view; these come last, in the pool's
+    order. A benchmark row without a picture goes by its skills alone.
+    """
+    groups = pool.both
+    first = first_rows(groups.group)
+    concept, skill = pool.concept.group[first], pool.skill.group[first]
+    number = alike(np.concatenate([concept_queries, skill_queries], 1))
+    own = first_rows(number)
+    shown = np.any(concept_queries[own] != 0, 1)
+
+    def search(which: np.ndarray, k: int) -> np.ndarray:
+        return np.stack([_highest(_product(query), k) for query in which])
+
+    def _product(query: int) -> np.ndarray:
+        near = np.maximum(skill_queries[own[query]] @ pool.skill.different.T, 0)[skill]
+        if shown[query]:
+            near = near * np.maximum(concept_queries[own[query]] @ pool.concept.different.T, 0)[concept]
+        return near
+
+    return Lists(search, groups.members, number)
+
+
+def _highest(values: np.ndarray, k: int) -> np.ndarray:
+    """The places of the k highest values [n], ties by place: int64 [min(k, n)]."""
+    keys = -np.rint(values.astype(np.float64) / _EQUAL).astype(np.int64) * len(values) + np.arange(len(values))
+    if k >= len(values):
+        return np.argsort(keys)
+    found = np.argpartition(keys, k - 1)[:k]
+    return found[np.argsort(keys[found])]
+
+
 def lists_of(aim: Aim, view: str, lower: Which) -> list[Lists]:
     """One benchmark's lists by `view`: two for `split`, else one."""
     if view == "sum":
         return [by_sum(aim.pool.both, aim.concept_queries, aim.skill_queries)]
     if view == "max":
         return [by_max(aim.pool.concept, aim.pool.skill, aim.concept_queries, aim.skill_queries)]
+    if view == "product":
+        return [by_product(aim.pool, aim.concept_queries, aim.skill_queries)]
     if view == "split":
         return [*lists_of(aim, "concept", lower), *lists_of(aim, "skill", lower)]
     which = predicted(*aim.ranks(), lower) if view == "auto" else view

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import combinations
 from typing import Any
 
@@ -21,11 +22,17 @@ _GROUPS = 24  # names of one label that are shown by themselves
 
 
 def rounded(value: float, digits: int = 6) -> float | None:
-    """`value` to some significant digits, more than are shown: a figure rounded twice may not be the one in the tables.
+    """`value` to some significant digits, more than are shown; None where there is none, which JSON has no number for.
 
-    None where there is none, which JSON has no number for.
+    A browser that rounds it to one place comes to what Python makes of `value` itself, and the tables show: a figure
+    that is rounded twice, or half-way between two, may not.
     """
-    return None if math.isnan(value) else float(f"{value:.{digits}g}")
+    if math.isnan(value):
+        return None
+    made, shown = float(f"{value:.{digits}g}"), Decimal(f"{value:.1f}")
+    if Decimal(made).quantize(Decimal("0.1"), ROUND_HALF_UP) != shown:
+        made = float(value) + (float(shown) - float(value)) * 1e-6
+    return made
 
 
 def board(table: Table) -> dict[str, Any]:

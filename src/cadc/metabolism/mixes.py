@@ -1,0 +1,63 @@
+"""The mix of a version of the pool: its rows by source and by what they ask for, and what made it of the one before
+(ours).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+import numpy as np
+
+from cadc.data.lineage import Change
+
+OTHER_KINDS = "not probed"  # what rows ask for that no probe row asks
+
+
+@dataclass(frozen=True)
+class Mix:
+    """One version: rows by source and by kind, and the changes that made it of the version before.
+
+    collected: added from the reserve; copied: added as a further copy of a row that was there.
+    """
+
+    version: str
+    sources: dict[str, int]
+    kinds: dict[str, int]
+    collected: int = 0
+    copied: int = 0
+    rewritten: int = 0
+    dropped: int = 0
+
+    @property
+    def n_rows(self) -> int:
+        return sum(self.sources.values())
+
+
+def mix_of(
+    version: str,
+    sources: Sequence[str],
+    home: np.ndarray,
+    names: Sequence[str],
+    made_by: list[Change],
+    reserve: Set[str],
+) -> Mix:
+    """The mix of a version with rows of these `sources` [n] and kinds (home int [n], of `names`; -1 for none).
+
+    made_by: the changes that made it of the version before; reserve: the ids of the reserve's rows.
+    """
+    actions = Counter(
+        ("collect" if change.source in reserve else "copy") if change.action == "add" else change.action
+        for change in made_by
+    )
+    kinds = Counter(names[k] if k >= 0 else OTHER_KINDS for k in home.tolist())
+    return Mix(
+        version,
+        dict(sorted(Counter(sources).items())),
+        dict(sorted(kinds.items())),
+        actions["collect"],
+        actions["copy"],
+        actions["rewrite"],
+        actions["drop"],
+    )

@@ -1,0 +1,74 @@
+"""Tables of a diagnosis: what is wrong with each subtask and capability, and at which step wrong answers fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cadc.metabolism.diagnosis import Diagnosis, failed_steps
+from cadc.metabolism.errors import KINDS
+from cadc.metabolism.steps import MODEL, STEPS, TELLERS, WORLD
+from cadc.report.text import markdown
+
+_FAILS = [step if step == STEPS[-1] else f"fails at {step}" for step in STEPS]
+_TOLD = {WORLD: "told by the world", MODEL: "told by the model"}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def _shares(d: Diagnosis) -> list[str]:
+    """Of the wrong answers, in percent: each kind and each step; nothing where there are none."""
+    parts = [(d.kinds, KINDS), (d.steps, STEPS)]
+    return [
+        _percent(counts.get(name, 0) / sum(counts.values())) if sum(counts.values()) else ""
+        for counts, names in parts
+        for name in names
+    ]
+
+
+def _rows_held(d: Diagnosis) -> list[str]:
+    """The pool's rows for what was diagnosed: distance, rows, conflict, flagged."""
+    return [f"{d.distance:.2f}", str(d.rows), _percent(d.conflict), _percent(d.flagged)]
+
+
+def diagnosis_table(found: list[Diagnosis]) -> str:
+    """One line a subtask, the worst first."""
+    header = ["", "score", "chance", *KINDS, *_FAILS, "confused most (right, given)", "distance", "rows", "conflict"]
+    header += ["flagged", "in reserve", "recommended", "because"]
+    body = []
+    for d in sorted(found, key=lambda d: (d.score, d.name)):
+        pairs = ", ".join(f"{right} → {given} ({count})" for right, given, count in d.confused[:2])
+        scores = [d.name.replace("_", " "), _percent(d.score), _percent(d.chance), *_shares(d), pairs]
+        body.append([*scores, *_rows_held(d), str(d.reserve), d.action, d.reason])
+    return markdown(header, body)
+
+
+def capability_table(found: list[Diagnosis]) -> str:
+    """One line a capability, in the order given."""
+    header = ["", "probe rows", "score", *KINDS, *_FAILS, "distance", "rows", "conflict", "flagged"]
+    body = [[d.name, str(d.n_probe), _percent(d.score), *_shares(d), *_rows_held(d)] for d in found]
+    return markdown(header, body)
+
+
+def steps_table(found: list[Diagnosis]) -> str:
+    """Counts and shares of the steps at which wrong answers fail: all subtasks, then one line each, most wrong answers
+    first. '' where no answer is wrong.
+    """
+    told = Counter()
+    for d in found:
+        told.update(d.told)
+    lines = [("all", failed_steps(found), told)]
+    lines += [
+        (d.name.replace("_", " "), d.steps, d.told)
+        for d in sorted(found, key=lambda d: (-sum(d.steps.values()), d.name))
+        if d.steps
+    ]
+    if not sum(lines[0][1].values()):
+        return ""
+    body = []
+    for name, steps, by in lines:
+        wrong = sum(steps.values())
+        cells = [f"{steps.get(step, 0)} ({_percent(steps.get(step, 0) / wrong)}%)" for step in STEPS]
+        body.append([name, str(wrong), *cells, *(str(by.get(teller, 0)) for teller in TELLERS)])
+    return markdown(["", "wrong answers", *STEPS, *(_TOLD[teller] for teller in TELLERS)], body)
