@@ -1,41 +1,60 @@
 """curate ARM: one Selection a seed, by the method's own `select`; its `plan` where it goes on choosing in training."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from cadc import artifacts
-from cadc.compute import console
 from cadc.compute.stage import run_stage
-from cadc.config.arms import Variant
+from cadc.config.arms import Arm, Variant
 from cadc.config.budgets import n_selected
+from cadc.config.errors import InputError
 from cadc.config.params import Params
 from cadc.curation.attribution import attribute, trend
 from cadc.curation.ordering import sequenced
+from cadc.curation.picking import purest
 from cadc.selectors.loading import choose, load_selector, load_signal, measure
 
 VARIANT = Variant.asked("arms")
 
 
+def allowed(arm: Arm, told: dict[str, np.ndarray], n: int, adaptive: bool, source: str) -> np.ndarray:
+    """The rows that `curate.keep` leaves a method to choose from: int64, rising. Raises InputError where they are fewer
+    than `n`, and for a method that goes on choosing in training."""
+    rows = purest(told["affinity"], told["purity"], arm.curate.keep)
+    if adaptive:
+        raise InputError(f"{source}.curate.keep: {arm.method} goes on choosing in training, from all rows; set 1.0")
+    if len(rows) < n:
+        raise InputError(f"{source}.curate.keep = {arm.curate.keep:g} leaves {len(rows)} rows, and {n} are asked for")
+    return rows
+
+
 def main(params: Params) -> None:
     arm, pool, name = params.arm, artifacts.load_pool(), VARIANT.name
-    selector, settings = load_selector(arm.method, arm.select, f"{VARIANT.file}: arms.{name}")
-    signal = load_signal(arm, pool)
-    best, trends, sequence = np.full(pool.num_rows, -1), np.empty((0, 0)), arm.curate.sequence
-    if arm.signal.startswith("capabilities/"):
-        best = signal["influence"].argmax(1)
-        serves = attribute(signal["influence"], getattr(settings, "delta", 0.0))  # as the method itself has it
-        trends = trend(signal["self_influence"], serves)
-    elif sequence != "none":
-        console.line(f"{name} has no capabilities and keeps its own order; for stages set arms.{name}.signal to one")
-        sequence = "none"
+    source = f"{VARIANT.file}: arms.{name}"
+    selector, settings = load_selector(arm.method, arm.select, source)
+    signal, sequence, goes_on = load_signal(arm, pool), arm.curate.sequence, hasattr(selector, "plan")
+    n, rows = n_selected(arm.budget, pool.num_rows), np.arange(pool.num_rows)
+    best, trends = np.full(pool.num_rows, -1), np.empty((0, 0))
+    if arm.curate.by != "pool":
+        told = artifacts.load_arrays(artifacts.ROOT / arm.curate.by)
+        best = told["influence"].argmax(1)
+        serves = attribute(told["influence"], getattr(settings, "delta", 0.0))  # as the method itself has it
+        trends = trend(told["self_influence"], serves)
+        if arm.curate.keep < 1:
+            rows = allowed(arm, told, n, goes_on, source)
+            signal = signal.of_rows(rows)
     measured = measure(selector, signal, settings)
-    folder, goes_on = artifacts.fresh(artifacts.SELECTIONS / name), hasattr(selector, "plan")
+    folder = artifacts.fresh(artifacts.SELECTIONS / name)
     if goes_on:
         plan, cluster = selector.plan(measured, settings)
         artifacts.write_json(folder / "plan.json", plan.model_dump())
         artifacts.save_array(folder / "cluster.npy", cluster)
-    n = n_selected(arm.budget, pool.num_rows)
     for seed in arm.seeds:
-        selection = choose(selector, measured, n, settings, seed)
+        chosen = choose(selector, measured, n, settings, seed)
+        selection = replace(chosen, row=rows[chosen.row])
+        if arm.curate.by != arm.signal and sequence != "none":  # the method's own are others
+            selection = replace(selection, capability=np.full(len(selection), -1, np.int32))
         if selection.n_unique != n and not (goes_on and len(selection) == selection.n_unique < n):
             raise RuntimeError(f"{arm.method} chose {selection.n_unique} different rows where the budget is {n}")
         rng = np.random.default_rng([seed, n, 1])

@@ -23,18 +23,18 @@ from cadc.export.manifest import manifest, pool_digest
 from cadc.export.records import chosen_rows, image_folder
 from cadc.export.why import Measured, below, capability_of, flags_of, next_budget, target_influence, why_table
 from cadc.selectors.loading import choose, load_selector, load_signal, measure, scores
-from cadc.selectors.signal import Signal
 
 VARIANT = Variant.asked("arms")
 
 
-def known_of(params: Params, pool: pa.Table, signal: Signal, score: np.ndarray | None) -> Measured:
+def known_of(params: Params, pool: pa.Table, score: np.ndarray | None) -> Measured:
     """What is known of every pool row beside the method's own score."""
     capability, influence, flags = None, {}, None
-    if params.arm.signal.startswith("capabilities/"):
-        entries = artifacts.read_json(artifacts.ROOT / params.arm.signal / "capabilities.json")
-        capability = signal["influence"].argmax(1)
-        influence = target_influence(signal["affinity"], [target_name(entry["target"]) for entry in entries])
+    if (by := params.arm.curate.by) != "pool":
+        told = artifacts.load_arrays(artifacts.ROOT / by)
+        entries = artifacts.read_json(artifacts.ROOT / by / "capabilities.json")
+        capability = told["influence"].argmax(1)
+        influence = target_influence(told["affinity"], [target_name(entry["target"]) for entry in entries])
     if params.export.flags == "cleaning":
         flags = flags_of(pq.read_table(artifacts.CLEANING / "findings.parquet"), pool["id"].to_pylist())
     features = [artifacts.load_array(artifacts.EMBEDDINGS / f"{view}.npy") for view in ("image", "sentence")]
@@ -50,7 +50,7 @@ def main(params: Params) -> None:
         raise InputError(f"{VARIANT.file}: arms.{name}.rows is {arm.rows}; set it to {lies}, for its rows stand there")
     signal = load_signal(arm, pool)
     measured = None if goes_on else measure(selector, signal, settings)
-    known = known_of(params, pool, signal, scores(selector, measured, settings))
+    known = known_of(params, pool, scores(selector, measured, settings))
     n = n_selected(arm.budget, pool.num_rows)
     wider = next_budget(n, asked.below, asked.least_below, pool.num_rows)
     path_of = artifacts.unlocked_path if goes_on else artifacts.selection_path

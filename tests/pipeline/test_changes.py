@@ -5,6 +5,7 @@ import re
 import shutil
 
 import networkx
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -26,6 +27,7 @@ from miniature import (
 )
 
 from cadc.compute.closure import stage_code
+from cadc.curation.picking import purest
 
 
 def test_nothing_runs_twice_and_a_parameter_reruns_only_what_follows(repository):
@@ -64,14 +66,20 @@ def test_a_comment_makes_stale_what_imports_the_file_and_nothing_else(repository
 
 def test_stages_need_capabilities_and_then_any_method_has_them(repository):
     path = repository / "artifacts/selections/random/s0.parquet"
+    plain = set(pq.read_table(path)["row"].to_pylist())
     with restoring(repository, arms__random__curate__sequence="trend"):
-        assert "set arms.random.signal" in curate(repository, "random").stdout
-        assert max(pq.read_table(path)["stage"].to_pylist()) == 0
-        change(repository, "arms.random.signal", "capabilities/influence_coverage")
+        assert "set by to a folder of them" in curate(repository, "random", check=False).stderr
+        change(repository, "arms.random.curate.by", "capabilities/influence_coverage")
         assert repro(repository, "curate@random") == {"curate@random"}
         table = pq.read_table(path)
-        assert len(set(table["row"].to_pylist())) == N_CHOSEN
+        assert set(table["row"].to_pylist()) == plain and len(plain) == N_CHOSEN
         assert max(table["stage"].to_pylist()) >= 1 and min(table["capability"].to_pylist()) >= 0
+        change(repository, "arms.random.curate.keep", 0.5)
+        assert repro(repository, "curate@random") == {"curate@random"}
+        kept = set(pq.read_table(path)["row"].to_pylist())
+        folder = repository / "artifacts/capabilities/influence_coverage"
+        affinity, purity = (np.load(folder / f"{name}.npy") for name in ("affinity", "purity"))
+        assert len(kept) == N_CHOSEN and kept <= set(purest(affinity, purity, 0.5).tolist()) and kept != plain
 
 
 def test_a_seed_that_is_added_is_trained_and_scored_alone(repository):

@@ -3,14 +3,17 @@
 from itertools import permutations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadc.artifacts import Selection, load_selection, save_selection
+from cadc.config.arms import Curate
 from cadc.curation.assignment import assign, capability_budgets, in_random_order
 from cadc.curation.attribution import attribute, trend
 from cadc.curation.ordering import relative_slope, replayed, sequenced, stage_order
-from cadc.curation.picking import clean_first, clean_rows, diverse, facility_location, top, weighted
+from cadc.curation.picking import clean_first, clean_rows, diverse, facility_location, purest, top, weighted
+from cadc.selectors.signal import Signal
 
 
 def test_attribution_with_tolerance():
@@ -213,3 +216,29 @@ def test_a_row_that_has_a_capability_keeps_it_in_its_stage():
     moves = np.array([[1.0, 2.0], [2.0, 1.0]])  # the second falls: it comes first
     made = sequenced(chosen, np.zeros(4, int), moves, "trend", 0.0, np.random.default_rng(0))
     assert made.capability.tolist() == [1, 1, 0, 0] and made.stage.tolist() == [0, 0, 1, 1]
+
+
+def test_the_purest_rows_of_each_subtask_are_kept_ties_by_row():
+    affinity = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [1, 0]], np.float32)
+    purity = np.array([[0.1, 9], [0.5, 9], [0.5, 9], [9, 0.2], [9, 0.3], [0.4, 9]], np.float32)
+    assert purest(affinity, purity, 0.5).tolist() == [1, 2, 4]
+    assert purest(affinity, purity, 0.25).tolist() == [1, 4] and purest(affinity, purity, 1.0).tolist() == list(
+        range(6)
+    )
+
+
+def test_stages_and_keep_need_capabilities():
+    Curate(by="capabilities/x", keep=0.5, sequence="trend", replay=0.2)
+    Curate(by="pool", keep=1.0, sequence="none", replay=0.2)
+    for wrong in ({"keep": 0.5, "sequence": "none"}, {"keep": 1.0, "sequence": "trend"}):
+        with pytest.raises(ValueError, match="set by to a folder of them"):
+            Curate(by="pool", replay=0.2, **wrong)
+
+
+def test_a_signal_of_some_rows_has_their_arrays_on_either_axis_and_keeps_the_others():
+    arrays = {"a": np.arange(12).reshape(4, 3), "by_snapshot": np.arange(8).reshape(2, 4), "of_subtasks": np.arange(3)}
+    signal = Signal(4, np.array(list("xyzw")), arrays | {"words": lambda: np.arange(4)}, ["p", "q", "r", "s"])
+    part = signal.of_rows(np.array([1, 3]))
+    assert part.n_rows == 2 and part.task.tolist() == ["y", "w"] and part.ids == ["q", "s"]
+    assert part["a"].tolist() == [[3, 4, 5], [9, 10, 11]] and part["by_snapshot"].tolist() == [[1, 3], [5, 7]]
+    assert part["of_subtasks"].tolist() == [0, 1, 2] and part["words"].tolist() == [1, 3]

@@ -201,7 +201,7 @@ def test_every_stage_that_takes_time_is_estimated_and_no_other():
     shared = {"prepare", "embed", "proxy", "capture", "attribute"}
     arms = {"cadc", "influence_coverage", "progress", "random", "task_budget_random", "full"}
     assert set(by_stage(*SMOL)) == shared | {f"{stage}@{arm}" for stage in ("finetune", "score") for arm in arms}
-    curate = "curate: {sequence: none, replay: 0}"
+    curate = "curate: {by: pool, keep: 1.0, sequence: none, replay: 0}"
     arm = f"{{method: self_filter, signal: score_net/default, budget: 0.1, seeds: [0], {curate}, select: {{}}}}"
     assert "score_net" in by_stage(*SMOL, f"+arms.mine={arm}")
     assert "crossfit" in by_stage(*SMOL, "clean.pool=cleaned")

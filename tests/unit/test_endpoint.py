@@ -17,7 +17,8 @@ from PIL import Image
 from cadc.compute.endpoint import Endpoint
 from cadc.compute.replies import COUNTS, EndpointError, Prompt, Refused, Unusable, spent_so_far
 from cadc.model.encode import EncodedRows
-from cadc.training.answers import grade, judged
+from cadc.training.released_progress import judged_right
+from cadc.training.verdicts import judged, verdict
 
 
 def words(text):
@@ -266,28 +267,27 @@ def test_a_completion_of_another_shape_is_none(serve, tmp_path, choices):
         Endpoint(server.url, "m", tmp_path).ask(["a"], echoed)
 
 
-def test_grades():
-    assert [grade(reply) for reply in ("7", "10", "Score: 2.5.", " 0 ", "8/10", "10 out of 10")] == [
-        0.7,
-        1.0,
-        0.25,
-        0.0,
-        0.8,
-        1.0,
-    ]
-    for reply in ("", "fine", "11", "-3", "7 or 8"):
-        with pytest.raises(ValueError):
-            grade(reply)
+def test_a_verdict_is_right_or_wrong_and_anything_else_is_none():
+    right = ("Answer - correct", "correct", "Answer - Correct.\nReason - it says so", "**Answer - correct**")
+    wrong = ("Answer - wrong", "Incorrect", "Answer - incorrect\nReason - correct would be three")
+    assert [verdict(reply) for reply in (*right, *wrong)] == [1] * 4 + [0] * 3
+    for reply in ("", "7", "Answer - partly correct", "correct or wrong", "Reason - correct"):
+        with pytest.raises(ValueError, match="neither"):
+            verdict(reply)
 
 
 def test_a_judge_sees_question_reference_and_answer(serve, tmp_path, pool, processor, tiny_model):
-    server = serve(lambda prompt, n: "5")
+    server = serve(lambda prompt, n: "Answer - correct\nReason - so it is" if len(prompt) % 2 else "Answer - wrong")
     rows, which = EncodedRows(pool, processor, 256), np.arange(6)
     made = judged(tiny_model, rows, which, Endpoint(server.url, "m", tmp_path), 4)
-    assert made.tolist() == [0.5] * 6
+    assert set(made.tolist()) == {0, 1}
+    vague = serve(lambda prompt, n: "partly")
+    assert judged(tiny_model, rows, which, Endpoint(vague.url, "vague", tmp_path), 4, judged_right).tolist() == [0] * 6
+    with pytest.raises(EndpointError, match="6 of 6 prompts got no usable reply.*'partly'"):
+        judged(tiny_model, rows, which, Endpoint(vague.url, "other", tmp_path), 4)
     asked = [words(prompt) for prompt in server.asked]
     for turns in pool["turns"].to_pylist()[:6]:
         question, reference = (words(turn["text"].replace("<image>", "")) for turn in turns[-2:])
         assert any(
-            question in prompt and f"Reference answer {reference} Answer to grade" in prompt for prompt in asked
+            question in prompt and f"Reference answer {reference} Answer to judge" in prompt for prompt in asked
         ), reference

@@ -145,7 +145,7 @@ def test_the_manifest_counts_different_rows_and_the_commit_is_added_to_a_copy(pa
         signal="capabilities/cadc",
         budget=0.5,
         seeds=[0],
-        curate={"sequence": "trend", "replay": 0.2},
+        curate={"by": "capabilities/cadc", "keep": 1.0, "sequence": "trend", "replay": 0.2},
         select={"delta": 0.0},
     )
     rows = [made.chosen[row] for row in (0, 1, 2)]

@@ -3,19 +3,24 @@
 Neither scoring rows nor labels are there to be read.
 """
 
+import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from cadc import artifacts
+from cadc.cleaning import reasoning
 from cadc.config.params import load_params
 from cadc.data.lineage import Change, answers_of, apply_lineage, read_lineage, version_of, write_lineage
 from cadc.features.embeddings import load_sentence_encoder, row_encoder, row_text, sentence_embeddings
 from cadc.metabolism import attribution, rounds, trials
+from cadc.metabolism.reasoning import REASON
+from cadc.metabolism.validation import Verdict
 from cadc.report import metabolism
 from cadc.world.benchmarks import write_benchmarks
 
@@ -126,6 +131,64 @@ def test_a_killed_loop_goes_on_and_ends_with_the_same_bytes(small, monkeypatch, 
     assert again.rounds[0].verdict == whole.rounds[0].verdict and again.last == whole.last
     assert not artifacts.SCORE.exists() and not artifacts.LABELS.exists()
     report_says_what_was_done(small, again)
+
+
+STEPS = "the item stands where the eye falls first\nnothing else of its kind is near\n"
+
+
+def stepped(params, serve, monkeypatch, tmp_path, accept: bool):
+    """Two rounds in which an endpoint's model answers a tenth of the rows step by step, a third of them otherwise than
+    the row does, and in which each update is accepted or none. Returns the outcome and how many replies were kept.
+    """
+    rows = artifacts.load_pool()["turns"].to_pylist()
+    known = {turns[0]["text"].replace("<image>", "").strip(): turns[1]["text"] for turns in rows if len(turns) == 2}
+
+    def reply(prompt, n):
+        question = prompt.split("\n\n", 1)[1]
+        answer = known[question] if len(question) % 3 else "none of it"
+        return f"{STEPS}Answer: {answer}"
+
+    server = serve(reply)
+    monkeypatch.setenv("CADC_ENDPOINT_CACHE", str(tmp_path / "replies"))
+    verdict = Verdict(1.0, 0.5 if accept else -0.5, [1.0, 1.0])
+    monkeypatch.setattr(rounds, "validate", lambda *_: verdict)
+    asked = params.metabolize.model_copy(update={"reasoning": 0.1, "url": server.url, "model": "m", "rounds": 2})
+    outcome = rounds.run_rounds(params.model_copy(update={"metabolize": asked}), lambda *_: [])
+    prompts = [artifacts.read_json(path)["prompt"] for path in (tmp_path / "replies").rglob("*.json")]
+    return outcome, sum("step by step" in prompt for prompt in prompts)
+
+
+def test_rows_are_answered_step_by_step_and_judged_as_the_rest(small, serve, monkeypatch, tmp_path):
+    outcome, n_replies = stepped(small, serve, monkeypatch, tmp_path, accept=True)
+    first, second = outcome.rounds
+    turns = dict(zip(outcome.index.pool["id"].to_pylist(), outcome.index.pool["turns"].to_pylist(), strict=True))
+    for made in (first, second):
+        assert 5 < len(made.changes) <= 24 and {change.reason for change in made.changes} == {REASON}
+        assert re.match(rf"{len(made.changes)} of 24 rows .* x another answer than the row's", made.reasoned)
+    ids = [change.row for made in outcome.rounds for change in made.changes]
+    assert len(ids) == len(set(ids)) and n_replies > 40  # of 48 rows: copies are asked once
+    for change in outcome.changes:
+        (given,) = answers_of(turns[change.row])
+        assert reasoning.form_of(turns[change.row][0]["text"], given) and change.before == (given,)
+        assert change.after == (f"<think>\n{STEPS}</think>\n{given}",)
+    assert [mix.reasoned for mix in outcome.mixes] == [0, len(first.changes), len(second.changes)]
+    write_lineage(tmp_path / "lineage.csv", outcome.changes)
+    assert read_lineage(tmp_path / "lineage.csv") == outcome.changes
+    labels = [{"id": row, "noise": "wrong", "duplicate_of": ""} for row in turns]
+    monkeypatch.setattr(metabolism, "load_labels", lambda _: pa.Table.from_pylist(labels))
+    page = "\n".join(metabolism._round_text(first, small))
+    assert f"{first.reasoned}.\n" in page and f"| {REASON} | {len(first.changes)} | 100 |" in page
+    # no model that gives short answers judges these rows
+    version = artifacts.SCRATCH / "metabolize" / "versions" / "round_1"
+    look, names = np.load(version / "look.npy"), pq.read_table(version / "rows.parquet")["id"].to_pylist()
+    assert len(look) > 30 and not {names[row] for row in look} & {change.row for change in first.changes}
+
+
+def test_steps_that_did_not_help_are_not_written_again(small, serve, monkeypatch, tmp_path):
+    outcome, n_replies = stepped(small, serve, monkeypatch, tmp_path, accept=False)
+    first, second = outcome.rounds
+    assert first.changes and not first.accepted and outcome.changes == []
+    assert second.changes == [] and second.reasoned == "" and n_replies <= 24
 
 
 def report_says_what_was_done(params, outcome):

@@ -9,6 +9,7 @@ import pytest
 
 from cadc.data.lineage import Change, apply_lineage
 from cadc.metabolism.mixes import OTHER_KINDS, Mix, mix_of
+from cadc.metabolism.reasoning import REASON
 from cadc.report.figures import STYLE
 from cadc.report.mix import changes_table, draw_mixes, figure_of, mix_section, parts_table
 
@@ -32,6 +33,7 @@ def versions() -> list[Mix]:
             Change("0~1", 2, "drop"),
             Change("1", 2, "drop"),
             Change("2", 2, "rewrite", before=("a",), after=("b",)),
+            Change("3", 2, "rewrite", before=("a",), after=("<think>\nb\n</think>\na",), reason=REASON),
             Change("reserve:0", 2, "add", "reserve:0"),
         ],
     ]
@@ -54,8 +56,8 @@ def test_each_row_is_counted_once_and_what_was_done_is_told_apart(versions):
     assert first == Mix("round_0", {"chat": 2, "vqa": 4}, {"counting": 2, OTHER_KINDS: 2, "presence": 2})
     assert second.sources == {"chat": 1, "ocr": 1, "vqa": 5}
     assert second.kinds == {"counting": 3, OTHER_KINDS: 1, "presence": 3}
-    assert (second.collected, second.copied, second.rewritten, second.dropped) == (1, 1, 0, 1)
-    assert (third.collected, third.copied, third.rewritten, third.dropped) == (1, 0, 1, 2)
+    assert (second.collected, second.copied, second.rewritten, second.reasoned, second.dropped) == (1, 1, 0, 0, 1)
+    assert (third.collected, third.copied, third.rewritten, third.reasoned, third.dropped) == (1, 0, 1, 1, 2)
     for before, after in pairwise(versions):
         assert sum(after.kinds.values()) == sum(after.sources.values()) == after.n_rows
         assert after.n_rows == before.n_rows + after.collected + after.copied - after.dropped
@@ -63,15 +65,9 @@ def test_each_row_is_counted_once_and_what_was_done_is_told_apart(versions):
 
 def test_tables_have_rows_shares_and_the_change_against_the_version_before(versions):
     changes = cells(changes_table(versions))
-    assert changes["as read"] == ["6", "", "", "", "", ""]
-    assert changes["round 1"] == ["7", "+1", "1", "1", "0", "1"] and changes["round 2"] == [
-        "6",
-        "-1",
-        "1",
-        "0",
-        "1",
-        "2",
-    ]
+    assert changes["as read"] == ["6", "", "", "", "", "", ""]
+    assert changes["round 1"] == ["7", "+1", "1", "1", "0", "0", "1"]
+    assert changes["round 2"] == ["6", "-1", "1", "0", "1", "1", "2"]
     sources = cells(parts_table(versions, [mix.sources for mix in versions]))
     assert sources[""] == ["as read", "round 1", "round 2"] and list(sources)[2:] == ["vqa", "chat", "ocr"]
     assert sources["vqa"] == ["4 (66.7%)", "5 (71.4%, +1)", "4 (66.7%, -1)"]

@@ -24,6 +24,16 @@ def test_neighbours_that_answer_otherwise_are_counted_only_with_the_same_questio
     assert not coverage.conflicts(["a", "a"], ["x", "y"], np.zeros(2, int), np.ones(2, bool)).flag.any()
 
 
+def test_steps_before_an_answer_contradict_nobody():
+    ask = {"role": "user", "text": "how many ?"}
+    given = ("3", "<think>\nOne lies.\nTwo run.\n</think>\n3", "<think>\nOne lies.\nOne runs.\n</think>\n2", "3 ")
+    rows = [[ask, {"role": "assistant", "text": answer}] for answer in given]
+    asked, answers = coverage.asked_and_given([*rows, rows[0] + rows[2]])
+    assert answers == ["3", "3", "2", "3", "3 | 2"] and asked[3:] == ["how many ?", "how many ? | how many ?"]
+    conflict = coverage.conflicts(asked, answers, np.zeros(5, int), np.ones(5, bool))
+    assert conflict.flag.tolist() == [False, False, True, False, False]
+
+
 def test_a_row_is_of_the_kind_that_its_question_is_nearest_to():
     probe = np.eye(3, dtype=np.float32)
     rows = np.array([[1, 0, 0], [0, 0.8, 0.6], [0.577, 0.577, 0.577]], np.float32)

@@ -75,6 +75,27 @@ def test_what_cleaning_cannot_carry_out_is_refused(tmp_path, changes, words):
     assert words in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"reasoning": 0.1}, "reasoning=0.1, but url names nobody who answers; set url and model"),
+        ({"reasoning": 0.0, "url": "https://x", "model": "m"}, "metabolize.reasoning"),
+        ({"reasoning": 0.1, "url": "https://x", "model": "m"}, None),
+    ],
+)
+def test_steps_need_somebody_who_writes_them(tmp_path, changes, words):
+    raw = yaml.safe_load(open("params.yaml"))
+    assert raw["metabolize"]["reasoning"] is None
+    raw["metabolize"] |= changes
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    if words is None:
+        assert load_params(path=tmp_path / "params.yaml").metabolize.reasoning == 0.1
+        return
+    with pytest.raises(InputError) as error:
+        load_params(path=tmp_path / "params.yaml")
+    assert words in str(error.value)
+
+
 def test_missing_section_and_broken_file(tmp_path):
     raw = yaml.safe_load(open("params.yaml"))
     del raw["proxy"]

@@ -78,8 +78,8 @@ def form_of(question: str, answer: str) -> str:
 
 def eligible(turns: list[list[dict]]) -> np.ndarray:
     """Rows of one question that has a short answer in one of `FORMS`: bool [n]."""
-    single = single_exchanges(turns)
-    return np.array([one and bool(form_of(row[0]["text"], row[1]["text"])) for row, one in zip(turns, single.tolist())])
+    single = single_exchanges(turns).tolist()
+    return np.array([one and form_of(row[0]["text"], row[1]["text"]) != "" for row, one in zip(turns, single)], bool)
 
 
 def is_reasoned(answer: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cadc.compose.names import ROOT, Made, Request, settle
-from cadc.compose.rows import Asked, asked, base_of
+from cadc.compose.rows import Base, asked, base_of, beside
 from cadc.compose.studies import Study, Table, slug
 from cadc.config.errors import InputError
 
@@ -16,12 +16,13 @@ def spelled_out(
     library: everything that conf/library.yaml composes. there: what each pipeline makes now. Raises InputError naming
     what a study has wrong.
     """
-    root = [Request(ROOT, name, _root_arm(library, name)) for name in library["arms"]]
+    root = [_root_arm(library, name) for name in library["arms"]]
     rows = {
         name: [(table, requests(library, table, f"conf/studies/{name}.yaml", name)) for table in study.tables]
         for name, study in studies.items()
     }
-    made = settle([*root, *(row for tables in rows.values() for _, found in tables for row in found)], there)
+    every = [*root, *(row for tables in rows.values() for _, found in tables for row in found)]
+    made = settle([one for row in every for one in (row.beside, row) if one], there)
     makers = {arm: pipeline for pipeline, levels in made.items() for arm in levels.get("arms", {})}
     return {name: made.get(name, {}) for name in studies}, {
         name: {slug(table.title): stated(library, table, found, makers) for table, found in tables}
@@ -29,9 +30,16 @@ def spelled_out(
     }
 
 
-def _root_arm(library: dict, name: str) -> dict[str, Asked]:
+def _root_arm(library: dict, name: str) -> Request:
     source = f"conf/config.yaml, arms.{name}"
-    return asked(library, base_of(library, name, {}, source), {}, source)
+    return _request(library, ROOT, name, base_of(library, name, {}, source), {}, source)
+
+
+def _request(library: dict, pipeline: str, label: str, base: Base, changes: dict, source: str) -> Request:
+    other = beside(library, base, changes, source)
+    return Request(
+        pipeline, label, asked(library, base, changes, source), Request(pipeline, label, other) if other else None
+    )
 
 
 def requests(library: dict, table: Table, file: str, pipeline: str) -> list[Request]:
@@ -46,7 +54,7 @@ def requests(library: dict, table: Table, file: str, pipeline: str) -> list[Requ
         unread -= shared.keys()
         for budget in table.budgets if table.budgets and base.reads("budget") else [None]:
             changes = common | shared | row.set | ({} if budget is None else {"budget": budget})
-            found.append(Request(pipeline, row.title, asked(library, base, changes, source)))
+            found.append(_request(library, pipeline, row.title, base, changes, source))
     if unread:
         raise InputError(f"{file}, {table.title}: set: no row reads {', '.join(sorted(unread))}")
     return found

@@ -24,19 +24,33 @@ Made = dict[str, dict[str, dict]]
 
 @dataclass
 class Request:
-    """What a row asks for in a pipeline. names: what its variants are called, by level, once that is settled."""
+    """What a row asks for in a pipeline.
+
+    beside: the request of the capabilities that its arm's `curate.by` names, where that is not its signal. names: what
+    its variants are called, by level, once that is settled.
+    """
 
     pipeline: str
     label: str
     variants: dict[str, Asked]
+    beside: Request | None = None
     names: dict[str, str] = field(default_factory=dict)
 
     def content(self, level: str) -> dict:
         """A variant with the settled names of what it is made from."""
         content = dict(self.variants[level].content)
         content |= {key: self.names[of] for key, of in POINTERS.items() if key in content}
-        folder, _, name = content.get("signal", "").partition("/")
-        return content | ({"signal": f"{folder}/{self.names[OF_SIGNAL[folder]]}"} if name else {})
+        if "signal" in content:
+            curate = content["curate"]
+            content["signal"] = _settled(content["signal"], self.names)
+            content["curate"] = curate | {"by": _settled(curate["by"], (self.beside or self).names)}
+        return content
+
+
+def _settled(read: str, names: dict[str, str]) -> str:
+    """A folder under artifacts/ that an arm reads, by the name of its variant."""
+    folder, _, name = read.partition("/")
+    return f"{folder}/{names[OF_SIGNAL[folder]]}" if name else read
 
 
 def settle(all_requests: list[Request], there: dict[str, Made]) -> dict[str, Made]:

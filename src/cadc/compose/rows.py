@@ -28,13 +28,15 @@ _BEHIND = ("seeds", "evaluate.split", "budget", "signal")  # what a name says be
 class Base:
     """An arm or method of the library, as it is before a row changes it.
 
-    chain: level -> name of all that it is made from, from the top of the DAG down. settings: all that a row may
-    change: its own keys, and the sections of it and of what it is made from.
+    chain: level -> name of all that its signal is made from, from the top of the DAG down. beside: the same of the
+    capabilities that `curate.by` names, where its signal is another. settings: all that a row may change: its own keys,
+    and the sections of it and of what it is made from.
     """
 
     name: str
     arm: dict[str, Any]
     chain: dict[str, str]
+    beside: dict[str, str]
     settings: dict[str, Any]
 
     def reads(self, key: str) -> bool:
@@ -61,15 +63,17 @@ def base_of(library: dict, name: str, changes: dict[str, Any], source: str) -> B
     if name not in arms:
         raise InputError(f"{source}: no arm or method {name}; there are {', '.join(arms)}")
     common = {"method": name, "budget": library["budget"], "seeds": library["seeds"]}
-    arm = common | {"curate": {"sequence": "none", "replay": 0.2}} | arms[name]
-    chain = _chain(library, changes.get("signal", arm.get("signal")), source)
-    return Base(name, arm, chain, _settings(library, arm, chain))
+    arm = common | {"curate": {"by": "pool", "keep": 1.0, "sequence": "none", "replay": 0.2}} | arms[name]
+    signal, by = changes.get("signal", arm.get("signal")), changes.get("curate.by", arm["curate"]["by"])
+    chain, beside = _chain(library, signal, source), {} if by == signal else _chain(library, by, source)
+    return Base(name, arm, chain, beside, _settings(library, arm, beside | chain))
 
 
 def needs_target(library: dict, row: Row) -> bool:
     """Whether a row's arm is made of rows that are aimed at, or is not there, as where it was left out for that."""
     arm = library["arms"].get(row.arm) or library["methods"].get(row.arm) or {}
-    return aims_at(str(row.set.get("signal", arm.get("signal", ""))) if arm else SIGNALS[0])
+    read = [row.set.get("signal", arm.get("signal", "")), row.set.get("curate.by", arm.get("curate", {}).get("by", ""))]
+    return any(aims_at(str(folder)) for folder in (read if arm else SIGNALS))
 
 
 def _chain(library: dict, signal: Any, source: str) -> dict[str, str]:
@@ -140,6 +144,25 @@ def asked(library: dict, base: Base, changes: dict[str, Any], source: str) -> di
     return {level: Asked(wanted[level], content) for level, content in contents.items()}
 
 
+def beside(library: dict, base: Base, changes: dict[str, Any], source: str) -> dict[str, Asked]:
+    """What the capabilities of `curate.by` are made of, and they, by level; {} where the arm's signal tells them, or
+    nothing does.
+
+    A change counts for them, too; but one of `discover` is the signal's, where that is a discovery itself.
+    """
+    found = _settings(library, base.arm, base.beside)
+    own = {key: value for key, value in changes.items() if _holder(found, key) is not None}
+    if "discoveries" in base.chain:
+        own = {key: value for key, value in own.items() if not key.startswith("discover.")}
+    after = _changed(found, own, source)
+    contents = {level: _content(library[level][name], level, after) for level, name in base.beside.items()}
+    _check(library, contents, source)
+    differing = {key: value for key, value in own.items() if _differs(found, after, key)}
+    return {
+        level: Asked(_name(library, level, name, differing), contents[level]) for level, name in base.beside.items()
+    }
+
+
 def _content(base: dict[str, Any], level: str, found: dict[str, Any]) -> dict[str, Any]:
     return {key: base[key] for key in POINTERS if key in base} | {name: found[name] for name in SECTIONS[level]}
 
@@ -155,7 +178,8 @@ def _check(library: dict, contents: dict[str, dict], source: str) -> None:
         arm = {key: content[key] for key in Arm.model_fields if key in content}
         sections = {key: value for key, value in content.items() if key not in arm}
         checked(root | sections | ({"arm": arm} if arm else {}), source)
-    load_selector(contents["arms"]["method"], contents["arms"]["select"], f"{source}: arm")
+    if "arms" in contents:
+        load_selector(contents["arms"]["method"], contents["arms"]["select"], f"{source}: arm")
 
 
 def _differs(before: dict[str, Any], after: dict[str, Any], key: str) -> bool:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cadc.config.section import Fraction, Section, Seed, Share
 
@@ -37,10 +37,23 @@ Budget = Annotated[Fraction, AfterValidator(_nameable)]
 
 
 class Curate(Section):
-    """Stages by capability: in which order, and the share of earlier rows that each later stage replays."""
+    """What is done to a method's choice by capabilities: doubtful rows left out before it, stages after it.
 
+    by: the folder under artifacts/ that tells capabilities, "pool" where none is asked. keep: share of each subtask's
+    rows, those of highest purity, from which the method may choose. sequence: stages by capability, in which order.
+    replay: share of the earlier rows that each later stage replays.
+    """
+
+    by: Annotated[str, Field(pattern=r"^(pool|capabilities/[a-z0-9_]+)$")]
+    keep: Fraction
     sequence: Sequence
     replay: Share
+
+    @model_validator(mode="after")
+    def _told(self):
+        if self.by == "pool" and (self.sequence != "none" or self.keep < 1):
+            raise ValueError("sequence and keep go by capabilities: set by to a folder of them, as capabilities/NAME")
+        return self
 
 
 class Arm(Section):

@@ -43,6 +43,7 @@ class Metabolize(Section):
     bootstrap: Positive
     url: str | None
     model: str
+    reasoning: Fraction | None
     rules: Rules
 
     @model_validator(mode="after")
@@ -53,4 +54,6 @@ class Metabolize(Section):
             raise ValueError(f"agree={self.agree}, but only {len(self.seeds)} models are tuned, one a seed")
         if self.url is not None and not self.model:
             raise ValueError("url names an endpoint; set model, too")
+        if self.reasoning is not None and self.url is None:
+            raise ValueError(f"reasoning={self.reasoning:g}, but url names nobody who answers; set url and model, too")
         return self

@@ -23,7 +23,7 @@ class Plan(Section):
     passes: with `first`, rows are chosen during the first pass, and later passes repeat their order; with `round`, a
     round's rows take all their passes before the next round. shuffled: a control, which chooses rows as ever and then
     trains a fresh adapter on all of them in random order. judge_url, judge_model: the OpenAI-compatible endpoint that
-    grades answers, for accuracy; without one an answer is right if greedy decoding gives it exactly.
+    judges answers right or wrong, for accuracy; without one an answer is right if greedy decoding gives it exactly.
     """
 
     variant: Literal["paper", "released"]
@@ -43,5 +43,5 @@ class Plan(Section):
     @model_validator(mode="after")
     def _judge(self):
         if self.judge_url and (self.objective != "accuracy" or not self.judge_model):
-            raise ValueError("judge_url needs a judge_model, and grades answers: objective accuracy")
+            raise ValueError("judge_url needs a judge_model, and judges answers: objective accuracy")
         return self

@@ -35,6 +35,21 @@ def eligible(affinity: np.ndarray, candidates: np.ndarray, keep: float) -> np.nd
     return np.ceil(keep * np.bincount(affinity[candidates].argmax(1), minlength=affinity.shape[1])).astype(np.int64)
 
 
+def purest(affinity: np.ndarray, purity: np.ndarray, keep: float) -> np.ndarray:
+    """The rows that are not doubtful, over all subtasks: int64, rising (ours).
+
+    A row belongs to the subtask of its highest affinity; of a subtask's rows the ceil(keep * rows) of highest purity
+    are kept, ties by row. affinity, purity float [N, S].
+    """
+    home = affinity.argmax(1)
+    own = purity[np.arange(len(home)), home]
+    kept = []
+    for s in np.unique(home):
+        rows = np.flatnonzero(home == s)
+        kept.append(rows[np.argsort(-own[rows], kind="stable")[: int(np.ceil(keep * len(rows)))]])
+    return np.sort(np.concatenate([*kept, np.empty(0, np.int64)])).astype(np.int64)
+
+
 def clean_rows(affinity: np.ndarray, capability: np.ndarray, serves: np.ndarray, keep: float) -> np.ndarray:
     """How many of the rows that serve a capability are not doubtful: int64 [K].
 

@@ -152,7 +152,7 @@ def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[
         ),
         "host": host_memory(size, a_weight, min(KEPT_BYTES, load.questions * a_row), a_row),
     }
-    signals = {arm.signal.partition("/")[0] for arm in arms.values()}
+    signals = {read.partition("/")[0] for arm in arms.values() for read in (arm.signal, arm.curate.by)}
     n_runs, shards = len(params.proxy.seeds), max(1, math.ceil(n / capture.shard_rows))
     proxied, probed = n * params.proxy.pool_fraction * params.proxy.epochs, load.probe_rows * snapshots
     parameters, patches, width = _tower(params.embed.tower)

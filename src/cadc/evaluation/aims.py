@@ -109,6 +109,8 @@ def check_targets(params: Params, variants: dict[str, dict]) -> None:
 
 def _aiming(variants: dict[str, dict]) -> list[str]:
     """The arms and other variants that need a target, as `arms.cadc`."""
-    arms = [name for name, arm in variants.get("arms", {}).items() if aims_at(arm["signal"])]
+    arms = [
+        name for name, arm in variants.get("arms", {}).items() if aims_at(arm["signal"]) or aims_at(arm["curate"]["by"])
+    ]
     made = [f"{level}.{name}" for level in _LEVELS for name in variants.get(level) or {}]
     return [*(f"arms.{name}" for name in arms), *made]

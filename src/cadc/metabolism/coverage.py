@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 
+from cadc.cleaning.answer_format import final_answer
 from cadc.cleaning.findings import Findings
 from cadc.selectors.shared.knn import matches
 
@@ -31,6 +32,12 @@ def distances(probe: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
     probe, rows: unit rows that have both views side by side, each of length 1 / sqrt(2).
     """
     return 1 - matches(probe, rows, k)[1].mean(1)
+
+
+def asked_and_given(turns: list[list[dict]]) -> tuple[list[str], list[str]]:
+    """What each row asks and what it answers, a text each: answers without their steps, which contradict nobody."""
+    asked = [" | ".join(turn["text"] for turn in row[::2]) for row in turns]
+    return asked, [" | ".join(final_answer(turn["text"]) for turn in row[1::2]) for row in turns]
 
 
 def conflicts(questions: list[str], answers: list[str], picture: np.ndarray, has_image: np.ndarray) -> Findings:

@@ -11,11 +11,12 @@ from cadc import artifacts
 from cadc.cleaning import rewriting
 from cadc.cleaning.findings import Findings
 from cadc.cleaning.flags import COPIES, any_flag, model_free, recorded
+from cadc.cleaning.reasoning import eligible
 from cadc.compute.endpoint import Endpoint
 from cadc.config.errors import InputError
 from cadc.config.params import Params
 from cadc.data.lineage import Change, apply_lineage
-from cadc.metabolism import consistency, coverage
+from cadc.metabolism import consistency, coverage, reasoning
 from cadc.metabolism.asking import ask_again
 from cadc.metabolism.attribution import attribute
 from cadc.metabolism.diagnosis import Diagnosis, Holdings, Replies, findings, group_scores
@@ -73,6 +74,7 @@ class Loop:
 
     def __init__(self, params: Params):
         self.params, self.asked = params, params.metabolize
+        self._stepped: set[str] = set()  # rows that an endpoint was asked to answer step by step
         targets = sorted({TARGETS[task] for task in self.asked.tasks})
         made = build_index(params, fitting_reserve(params), targets)
         self.index, self.probe, subtasks, self.target = made
@@ -113,13 +115,12 @@ class Loop:
     def tried(self, version: Version, last: bool) -> list[Trial]:
         """The version's trials.
 
-        Every model also judges the rows of probed kinds, but for copies and rows that text checks flag; none in the
-        last round.
+        Every model also judges the rows of probed kinds, but for copies, rows that text checks flag, and rows that are
+        answered step by step; none in the last round.
         """
         n, home = version.n_rows, self.home[version.origin]
-        worth = np.concatenate([(version.keeper == np.arange(n)) & ~any_flag(version.flags, n), version.spare]) & (
-            home >= 0
-        )
+        worth = np.concatenate([(version.keeper == np.arange(n)) & ~any_flag(version.flags, n), version.spare])
+        worth &= (home >= 0) & ~reasoning.of_rows(version.turns)
         look = np.flatnonzero(worth) if not last else np.empty(0, np.int64)
         reserve = self.index.rows.take(version.origin[n:])
         return try_version(self.params, version.name, version.table, reserve, self.index.n_pool, look)
@@ -162,9 +163,7 @@ class Loop:
         replies = replace(replies, attribution=found)
         trusted = np.append(group_scores(self.group[order], replies) >= self.asked.trust, False)[home]
         own = version.origin[:n]
-        asked_for, given = (
-            [" | ".join(turn["text"] for turn in row[k::2]) for row in version.turns[:n]] for k in (0, 1)
-        )
+        asked_for, given = coverage.asked_and_given(version.turns[:n])
         conflict = coverage.conflicts(asked_for, given, index.picture[own], index.image[own].any(1))
         flags = version.flags | {
             "conflict": conflict,
@@ -221,3 +220,23 @@ class Loop:
                 said, judges[:, rows], [version.turns[row][1]["text"] for row in rows], self.asked.agree
             )
         return rewriting.accepted(version.turns, rows, answers, self.params.clean)
+
+    def reasoned(
+        self,
+        version: Version,
+        found: list[Diagnosis],
+        flags: dict[str, Findings],
+        changes: list[Change],
+        rng: np.random.Generator,
+    ) -> tuple[list[Change], str]:
+        """A share of the version's rows, answered step by step: further changes, and what became of the rows, in words.
+
+        They are neither flagged nor changed already. None is asked twice: a reply that was not taken would come again.
+        """
+        n, ids = version.n_rows, version.table["id"].to_pylist()
+        spoken_for = self._stepped | {change.row for change in changes}
+        able = eligible(version.turns[:n]) & ~any_flag(flags, n) & np.array([row not in spoken_for for row in ids])
+        share, home = self.asked.reasoning, self.home[version.origin[:n]]
+        rows = reasoning.drawn(able, home, found, round(share * n), rng)
+        self._stepped |= {ids[row] for row in rows}
+        return reasoning.reasoned(self.params, version.table, rows)

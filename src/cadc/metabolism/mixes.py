@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cadc.data.lineage import Change
+from cadc.metabolism.reasoning import REASON
 
 OTHER_KINDS = "not probed"  # what rows ask for that no probe row asks
 
@@ -19,7 +20,8 @@ OTHER_KINDS = "not probed"  # what rows ask for that no probe row asks
 class Mix:
     """One version: rows by source and by kind, and the changes that made it of the version before.
 
-    collected: added from the reserve; copied: added as a further copy of a row that was there.
+    collected: added from the reserve; copied: added as a further copy of a row that was there; rewritten: with another
+    answer; reasoned: with steps before the same answer.
     """
 
     version: str
@@ -28,11 +30,19 @@ class Mix:
     collected: int = 0
     copied: int = 0
     rewritten: int = 0
+    reasoned: int = 0
     dropped: int = 0
 
     @property
     def n_rows(self) -> int:
         return sum(self.sources.values())
+
+
+def _done(change: Change, reserve: Set[str]) -> str:
+    """What a change does, of the things that a mix counts."""
+    if change.action == "add":
+        return "collect" if change.source in reserve else "copy"
+    return REASON if change.reason == REASON else change.action
 
 
 def mix_of(
@@ -47,10 +57,7 @@ def mix_of(
 
     made_by: the changes that made it of the version before; reserve: the ids of the reserve's rows.
     """
-    actions = Counter(
-        ("collect" if change.source in reserve else "copy") if change.action == "add" else change.action
-        for change in made_by
-    )
+    actions = Counter(_done(change, reserve) for change in made_by)
     kinds = Counter(names[k] if k >= 0 else OTHER_KINDS for k in home.tolist())
     return Mix(
         version,
@@ -59,5 +66,6 @@ def mix_of(
         actions["collect"],
         actions["copy"],
         actions["rewrite"],
+        actions[REASON],
         actions["drop"],
     )

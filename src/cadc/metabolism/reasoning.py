@@ -7,8 +7,11 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 
+from cadc.cleaning.reasoning import TOKENS, accepted, asked_of, is_reasoned, summary
 from cadc.cleaning.rewriting import Rewrites
-from cadc.data.lineage import Change
+from cadc.compute.endpoint import Endpoint
+from cadc.config.params import Params
+from cadc.data.lineage import Change, version_of
 from cadc.metabolism.diagnosis import Diagnosis
 from cadc.metabolism.steps import REASONING
 from cadc.model.fit import Fit
@@ -42,9 +45,29 @@ def fitting(rewrites: Rewrites, table: pa.Table, fit: Fit) -> tuple[Rewrites, Co
     return kept, Counter({TOO_LONG: lost} if lost else {})
 
 
+def of_rows(turns: list[list[dict]]) -> np.ndarray:
+    """Rows with an answer that has steps: bool [n]. Models that give short answers can't judge these."""
+    return np.array([any(is_reasoned(turn["text"]) for turn in row[1::2]) for row in turns], bool)
+
+
 def changes_of(rewrites: Rewrites, ids: list[str], version: int) -> list[Change]:
     """The changes that write new answers into rows of the version before; ids: of its rows."""
     return [
         Change(ids[row], version, "rewrite", before=before, after=after, reason=REASON)
         for row, (before, after) in sorted(rewrites.items())
     ]
+
+
+def reasoned(params: Params, table: pa.Table, rows: np.ndarray) -> tuple[list[Change], str]:
+    """The changes by which eligible `rows` of a version are answered step by step by the endpoint's model, and what
+    became of these rows, in words.
+
+    table: the version's; rows int64. Raises EndpointError as `asked_of`.
+    """
+    if not len(rows):
+        return [], "No row is left that could be answered step by step"
+    asked, turns = params.metabolize, table["turns"].to_pylist()
+    replies = asked_of(Endpoint(asked.url, asked.model, max_tokens=TOKENS), table, rows)
+    taken, left = accepted(turns, rows, replies, params.clean)
+    taken, long = fitting(taken, table, Fit(params.model))
+    return changes_of(taken, table["id"].to_pylist(), version_of(table) + 1), summary(len(taken), left + long)

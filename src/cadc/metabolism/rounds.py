@@ -19,6 +19,7 @@ from cadc.metabolism.diagnosis import Diagnosis, failed_steps, recommend
 from cadc.metabolism.index import Index
 from cadc.metabolism.loop import Loop
 from cadc.metabolism.mixes import Mix
+from cadc.metabolism.reasoning import REASON
 from cadc.metabolism.trials import Trial
 from cadc.metabolism.update import State, update
 from cadc.metabolism.validation import Verdict, validate
@@ -30,7 +31,7 @@ Propose = Callable[[State, list[Diagnosis], int, Rules, np.random.Generator], li
 class Round:
     """One round: the diagnosis of the version before, the changes proposed and the verdict on them.
 
-    Without changes there is no verdict.
+    Without changes there is no verdict. reasoned: what became of rows that were to be answered step by step, in words.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Round:
     n_rows: int
     changes: list[Change]
     verdict: Verdict | None
+    reasoned: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -94,6 +96,11 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
         changes = propose(
             state, found, version_of(best.table) + 1, asked.rules, np.random.default_rng([asked.seeds[0], number])
         )
+        said = ""
+        if asked.reasoning is not None and not any(action == REASON for _, action in tried):
+            more, said = loop.reasoned(best, found, flags, changes, np.random.default_rng([asked.seeds[0], number, 1]))
+            changes = [*changes, *more]
+            console.line(f"round {number}: {said}")
         verdict = None
         if changes:
             candidate = loop.version(f"round_{number}", [*best.changes, *changes])
@@ -105,7 +112,7 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
             verdict = validate(before, after, asked.level, asked.bootstrap)
         console.line(f"round {number}: {failures(found)}")
         counts = {name: int(finding.flag.sum()) for name, finding in flags.items()}
-        rounds.append(Round(number, best.name, found, capabilities, counts, best.n_rows, changes, verdict))
+        rounds.append(Round(number, best.name, found, capabilities, counts, best.n_rows, changes, verdict, said))
         console.line(f"round {number}: " + (round_summary(verdict, changes) if verdict else "nothing to change"))
         if not changes:
             break
@@ -114,6 +121,7 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
             mixes.append(loop.mix(best, changes))
         else:
             tried |= {(diagnosis.name, diagnosis.action) for diagnosis in found}
+            tried |= {("", REASON) for change in changes if change.reason == REASON}
     return Outcome(rounds, trials, n_rows, best.changes, best.name, loop.index, mixes)
 
 

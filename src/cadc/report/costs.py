@@ -52,9 +52,10 @@ def full_tuning(stated: Stated, per_row: dict[str, float]) -> float:
 def cost_of(stated: Stated, name: str, per_row: dict[str, float]) -> Cost | None:
     """What an arm costs. None where it can't be told: another model than the root's, or lists of skills (`views`)."""
     arm = stated.arm(name)
-    before = _before_training(stated, arm["signal"], per_row)
-    if before is None or arm["model"] != stated.root["model"]:
+    parts = [_before_training(stated, read, per_row) for read in dict.fromkeys((arm["signal"], arm["curate"]["by"]))]
+    if None in parts or arm["model"] != stated.root["model"]:
         return None
+    before = sum({name: value for part in parts for name, value in part.items()}.values())  # what both read counts once
     n_pool = int(per_row["n_rows"])
     examples = n_examples(n_selected(arm["budget"], n_pool), n_pool, arm["finetune"]["epochs"])
     rounds = sorted((artifacts.ARMS / name).glob("rounds_*.npy"))
@@ -67,15 +68,15 @@ def cost_of(stated: Stated, name: str, per_row: dict[str, float]) -> Cost | None
     return Cost(before + n_pool * per_row["questions"] + measured * per_row["forward"] + first, tuning)
 
 
-def _before_training(stated: Stated, signal: str, per_row: dict[str, float]) -> float | None:
-    """Operations that a signal takes before any row is chosen, of its whole artifact.
+def _before_training(stated: Stated, signal: str, per_row: dict[str, float]) -> dict[str, float] | None:
+    """Operations that a signal takes before any row is chosen, of its whole artifact, by what is made for it.
 
     A method that reads one of its snapshots (ICONS, EL2N) could do with less. `capabilities` are told from as many
     proxy runs as their variant states.
     """
     n_rows, (folder, _, name) = per_row["n_rows"], signal.partition("/")
     if not name:
-        return {"pool": 0.0, "embeddings": n_rows * per_row["embedding"]}[folder]
+        return {"pool": {}, "embeddings": {"embed": n_rows * per_row["embedding"]}}[folder]
     made = stated.variant(OF_SIGNAL[folder], name)
     capture = stated.variant("captures", made["trajectories"]) if "trajectories" in made else stated.root
     if folder == "views" or any(capture["capture"][key] != stated.root["capture"][key] for key in _ENGINE):
@@ -84,18 +85,23 @@ def _before_training(stated: Stated, signal: str, per_row: dict[str, float]) -> 
     if proxy["model"] != stated.root["model"]:
         return None
     if folder == "score_net":
-        return n_rows * (per_row["embedding"] + made["score_net"]["epochs"] * per_row["training"])
+        return {
+            "embed": n_rows * per_row["embedding"],
+            signal: n_rows * made["score_net"]["epochs"] * per_row["training"],
+        }
     of_proxy = proxy["proxy"]
+    run = f"proxy {made.get('run') or stated.variant('captures', made['trajectories'])['run']}"
     training = round(n_rows * of_proxy["pool_fraction"]) * of_proxy["epochs"] * per_row["training"]
     n_snapshots = of_proxy["snapshots"] if isinstance(of_proxy["snapshots"], int) else len(of_proxy["snapshots"])
     if folder == "contrasts":  # answers with and without the picture, the first layer, every snapshot's attention
-        return training + (3 + n_snapshots) * n_rows * per_row["forward"]
+        return {run: training, signal: (3 + n_snapshots) * n_rows * per_row["forward"]}
     if folder == "features":
-        return training + n_snapshots * n_rows * per_row["forward"]
+        return {run: training, signal: n_snapshots * n_rows * per_row["forward"]}
     n_runs = len(of_proxy["seeds"]) if folder == "capabilities" else 1
     n_runs = min(n_runs, (made.get("discover") or {}).get("runs") or n_runs)
-    once = training + n_snapshots * per_row["n_probe"] * per_row["gradients"]
-    return n_runs * once + n_snapshots * n_rows * per_row["gradients"]
+    probed = n_runs * n_snapshots * per_row["n_probe"] * per_row["gradients"]
+    more = {f"{run}, further runs": (n_runs - 1) * training} if n_runs > 1 else {}
+    return {run: training, **more, signal: probed + n_snapshots * n_rows * per_row["gradients"]}
 
 
 def _proxy(stated: Stated, made: dict[str, Any]) -> dict[str, Any]:

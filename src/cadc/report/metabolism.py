@@ -25,6 +25,7 @@ from cadc.data.pictures import open_image
 from cadc.evaluation.statistics import Samples, measure
 from cadc.features.embeddings import row_text
 from cadc.metabolism.diagnosis import failed_steps
+from cadc.metabolism.reasoning import REASON
 from cadc.metabolism.rounds import Outcome, Round
 from cadc.metabolism.validation import FIGURE
 from cadc.report.diagnosis import capability_table, diagnosis_table, steps_table
@@ -89,7 +90,8 @@ def _labels_said(changes: list[Change]) -> str:
     body = []
     for name, own in (
         ("dropped", [c.row for c in changes if c.action == "drop"]),
-        ("rewritten", [c.row for c in changes if c.action == "rewrite"]),
+        ("rewritten", [c.row for c in changes if c.action == "rewrite" and c.reason != REASON]),
+        (REASON, [c.row for c in changes if c.reason == REASON]),
     ):
         known = [labels[row] for row in own if row in labels]
         if known:
@@ -133,6 +135,7 @@ def _round_text(made: Round, params: Params) -> list[str]:
         + ".\n",
     ]
     parts.append(f"Changed: {counts}.\n")
+    parts += [f"{made.reasoned}.\n"] if made.reasoned else []
     if made.verdict is not None:
         verdict, level = made.verdict, params.metabolize.level
         seeds = ", ".join(f"{gain:+.1f}" for gain in verdict.by_seed)

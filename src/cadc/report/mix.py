@@ -28,10 +28,11 @@ def titles(mixes: list[Mix]) -> list[str]:
 
 def changes_table(mixes: list[Mix]) -> str:
     """One line a version: its rows, the change against the one before, and what was done to make it."""
-    header = ["", "rows", "change", "added from the reserve", "copied", "rewritten", "dropped"]
+    header = ["", "rows", "change", "added from the reserve", "copied", "rewritten", "answered step by step"]
+    header += ["dropped"]
     body = []
     for i, (title, mix) in enumerate(zip(titles(mixes), mixes, strict=True)):
-        done = [mix.collected, mix.copied, mix.rewritten, mix.dropped]
+        done = [mix.collected, mix.copied, mix.rewritten, mix.reasoned, mix.dropped]
         change = f"{mix.n_rows - mixes[i - 1].n_rows:+d}" if i else ""
         body.append([title, str(mix.n_rows), change, *(map(str, done) if i else [""] * len(done))])
     return markdown(header, body)

@@ -27,6 +27,18 @@ class Signal:
     ids: Sequence = ()
     _finite: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
+    def of_rows(self, rows: np.ndarray) -> Signal:
+        """The signal of some rows alone, int64 rising; they are numbered anew, and ids stay theirs."""
+
+        def part(name: str) -> np.ndarray:
+            array = self[name]
+            axis = next((axis for axis in (0, 1) if array.ndim > axis and array.shape[axis] == self.n_rows), None)
+            return array if axis is None else np.take(array, rows, axis)
+
+        arrays = {name: (lambda name=name: part(name)) for name in self.arrays}
+        ids = [self.ids[int(row)] for row in rows] if len(self.ids) else ()
+        return Signal(len(rows), self.task[rows], arrays, ids)
+
     def __getitem__(self, name: str) -> np.ndarray:
         """The array `name`. Raises InputError where the signal has none, and naming rows where it is not finite."""
         if name not in self.arrays:

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import torch
 from peft import PeftModel
 from torch.nn import functional as F
 
-from cadc.compute.endpoint import Endpoint
 from cadc.compute.finite import refuse_not_finite
 from cadc.model.batches import collate, model_inputs
-from cadc.model.encode import IGNORE, PER_TOKEN, EncodedRows
-from cadc.model.generate import generate
+from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.stream import ahead, token_lengths
-
-_JUDGE = """You grade answers to questions about an image that you can't see.
-
-Conversation:
-{question}
-
-Reference answer:
-{reference}
-
-Answer to grade:
-{answer}
-
-Does the answer say what the reference says? Reply with one number from 0 (wrong) to 10 (fully right) and \
-nothing else."""
 
 
 def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -97,39 +79,3 @@ def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size:
         {"loss and accuracy": values}, 0, rows.ids(which), fix="lower learning_rate, or look at these rows"
     )
     return values
-
-
-def grade(reply: str) -> float:
-    """A judge's number from 0 to 10 as a share of 1: `7`, `Score: 7.5`, `7/10`.
-
-    Raises ValueError without exactly one.
-    """
-    numbers = re.findall(r"-?\d+(?:\.\d+)?", re.sub(r"(?:/|out of)\s*10\b", "", reply))
-    if len(numbers) != 1 or not 0 <= float(numbers[0]) <= 10:
-        raise ValueError(f"not one number from 0 to 10: {reply!r}")
-    return float(numbers[0]) / 10
-
-
-def judged(model: PeftModel, rows: EncodedRows, which: np.ndarray, judge: Endpoint, batch_size: int) -> np.ndarray:
-    """How right a judge finds the model's answer to the last question of each row in `which`: float64 [len(which)], in
-    [0, 1].
-
-    Earlier turns are the row's own; an answer may be twice as long as the longest reference. The judge sees the
-    conversation, the reference and the answer, but not the image (ours).
-    """
-    was_training, tokenizer = model.training, rows.processor.tokenizer
-    model.eval()
-    prompts, references, longest = [], [], 0
-    for encoded in ahead(rows, which):
-        answer = encoded["labels"] != IGNORE
-        begin = int(torch.nonzero(answer[1:] & ~answer[:-1])[-1]) + 1
-        prompts.append({name: value[:begin] if name in PER_TOKEN else value for name, value in encoded.items()})
-        longest = max(longest, int(answer[begin:].sum()))
-        references.append(tokenizer.decode(encoded["labels"][begin:][answer[begin:]], skip_special_tokens=True).strip())
-    answers = generate(model, rows.processor, prompts, 2 * longest, batch_size)
-    model.train(was_training)
-    questions = [tokenizer.decode(prompt["input_ids"], skip_special_tokens=True).strip() for prompt in prompts]
-    asked = [
-        _JUDGE.format(question=q, reference=r, answer=a) for q, r, a in zip(questions, references, answers, strict=True)
-    ]
-    return np.array(judge.ask(asked, grade))
