@@ -55,10 +55,7 @@ def test_a_round(r):
 def test_edges(name):
     made = case_of(name)
     flags, left = str(made["flags"]), np.bincount(made["cluster_of_left_row"], minlength=24)
-    if "--use_loss" in flags:
-        change = released.loss_change(made["now"], made["before"], "--use_current_acc" in flags)
-    else:
-        change = released.change(made["now"], made["before"], made["n_now"])
+    change = released.change(made["now"], made["before"], made["n_now"], "--use_current_acc" in flags)
     np.testing.assert_allclose(change, made["relative_change"], rtol=1e-9)
     p = released.shares(change, left, float(made["temperature"]) if made["softmax"] else None)
     if name == "no_positive_change":
@@ -69,6 +66,21 @@ def test_edges(name):
     taken = released.counts(p, left, int(made["gap"]))
     assert taken.tolist() == np.maximum(made["target"], 0).tolist()
     assert taken.sum() == int(made["n_by_priority"])
+
+
+def test_changes_without_a_temperature_share_however_small_they_are():
+    p, left = released.shares(np.array([0.2, -0.5, 0.1, 0.3]), np.array([99, 99, 99, 0]), None), np.full(4, 99)
+    assert p.tolist() == [0.2, 0, 0.1, 0] and released.counts(p, left, 100).tolist() == [60, 0, 30, 0]
+    assert not released.counts(np.zeros(4), left, 100).any()
+
+
+def test_a_loss_that_was_not_measured_before_counts_as_one_over_the_rows():
+    change = released.change(np.array([1.5, 1.5, np.nan]), np.array([np.nan, 1.0, 1.0]), np.array([10, 10, 0]))
+    np.testing.assert_allclose(change, [14.0, 0.5, np.nan])
+
+
+def test_a_share_is_above_0_however_slow_a_cluster_improves():
+    assert (released.shares(np.array([99.0, 0.1, -1.0]), np.full(3, 9), 0.1) > 0).tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("which", ["easiest", "hardest", "mid", "easy_mid"])

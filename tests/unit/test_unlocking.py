@@ -162,6 +162,30 @@ def test_a_whole_run_and_its_shuffled_control(pool, processor, model_params, few
         np.testing.assert_array_equal(made.losses[18:], static)
 
 
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_released_losses_are_summed_and_divided_by_all_of_a_row_s_text(
+    pool, processor, model_params, few, tmp_path, variant
+):
+    plan = PLAN.model_copy(update={"objective": "loss", "variant": variant, "rows_per_cluster": 100})
+    cluster, rows = np.arange(pool.num_rows, dtype=np.int32) % 5, UnlockedRows(pool, processor, 256)
+    still = few.model_copy(update={"learning_rate": 1e-30})
+    made = tune(
+        lambda: small_lora(processor, model_params), rows, plan, cluster, np.arange(20), 40, 40, 3, still, model_params,
+        tmp_path / "checkpoint",
+    )  # fmt: skip
+    model, expected = small_lora(processor, model_params), np.zeros(5)
+    image = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+    for row in range(10):  # half of the warm-up is measured first
+        encoded = rows[row]
+        batch = model_inputs(collate([encoded], 0), torch.device("cpu"))
+        logits = model(**batch, use_cache=False).logits[0].log_softmax(-1)
+        learnt = [i for i in range(1, len(encoded["labels"])) if encoded["labels"][i] != -100]
+        total = -sum(logits[i - 1, encoded["labels"][i]].item() for i in learnt)
+        n_text = int((encoded["input_ids"] != image).sum()) + len(pool["images"][row])
+        expected[cluster[row]] += total / (n_text if variant == "released" else len(learnt)) / 2
+    np.testing.assert_allclose(made.history[0, :, 0], expected, rtol=1e-4)
+
+
 def test_a_judge_needs_a_model_and_answers_to_grade():
     for changes in (
         {"judge_url": "http://x/v1"},

@@ -15,7 +15,7 @@ decided here; `variant: released` does as its code does (MyLittleChange/PROGRESS
 - *Clusters without an unlocked row* have no change and no share: exploration reaches them.
 - *Exhausted clusters* leave their share to the others in proportion. Where no cluster with a share has rows left, the
   round is filled by exploration.
-- *Loss falls*: its relative decrease is the change.
+- *Loss falls*: its relative decrease is the change; of `released` its rise, of losses over all text tokens.
 - *What `released` leaves open*, rounded down or without a cluster to take it from, is drawn from all rows left (ours):
   budgets are exact.
 - *Several passes* (the budget's, as for every method; the paper has one): see `Plan.passes`. With `round`, static
@@ -251,13 +251,12 @@ class Adaptive:
         before = self._history[-1][:, column] if self._history else np.full(self.n_clusters, np.nan)
         left = np.bincount(self.cluster[~np.isin(np.arange(len(self.cluster)), self._row)], minlength=self.n_clusters)
         n_now = np.bincount(self.cluster[tracked], minlength=self.n_clusters)
-        loss = self.plan.objective == "loss"
-        change = released.loss_change(now, before) if loss else released.change(now, before, n_now)
+        change = released.change(now, before, n_now)
         if self.plan.order == "change":
             return change, released.shares(change, left, self.plan.temperature)
         p, which = np.zeros(self.n_clusters), {"medium": "mid"}.get(self.plan.order, self.plan.order)
         gap = int(self._sizes[max(1, self._passed + 1 - self._n_halves)])  # the next round's
-        taken = released.control(-now if loss else now, left, gap, which)
+        taken = released.control(-now if self.plan.objective == "loss" else now, left, gap, which)
         p[taken] = left[taken] / max(1, left[taken].sum())
         return change, p
 

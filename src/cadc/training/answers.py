@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from peft import PeftModel
@@ -11,6 +13,9 @@ from cadc.compute.finite import refuse_not_finite
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.stream import ahead, token_lengths
+
+#: Of logits [B, L, V], labels [B, L] and text bool [B, L] the loss of each row, [B].
+RowLosses = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -54,9 +59,22 @@ def exact_matches(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return ((missed[:, 1:] == 0) & there).sum(1) / n_answers
 
 
+def mean_losses(logits: torch.Tensor, labels: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    """Mean loss of each row's answer tokens: float32 [B], whatever else it says."""
+    return answer_scores(logits, labels)["nll"]
+
+
+def text_tokens(inputs: dict[str, torch.Tensor], image_token: int) -> torch.Tensor:
+    """What a batch's rows say before pictures are expanded: bool [B, L]; of tokens of a picture the first alone."""
+    image = inputs["input_ids"] == image_token
+    return (inputs["attention_mask"] == 1) & ~(image & F.pad(image, (1, 0))[:, :-1])
+
+
 @torch.no_grad()  # not inference_mode: what FSDP allocates in a run's first pass must serve training, too
-def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size: int) -> np.ndarray:
-    """Mean loss of the answer tokens and share of exact answers of each row in `which`: float64 [len(which), 2].
+def measured(
+    model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size: int, losses: RowLosses = mean_losses
+) -> np.ndarray:
+    """Loss, by `losses`, and share of exact answers of each row in `which`: float64 [len(which), 2].
 
     The model is left in the mode it was in. Rows are batched by length, so that the batches depend on `which` alone.
     Raises InputError naming rows without a finite loss.
@@ -71,9 +89,8 @@ def measured(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size:
         inputs = model_inputs(collate([next(stream) for _ in at], rows.processor.tokenizer.pad_token_id), device)
         labels = inputs.pop("labels")
         logits = model(**inputs, use_cache=False).logits
-        values[at] = (
-            torch.stack([answer_scores(logits, labels)["nll"], exact_matches(logits, labels)], 1).double().cpu().numpy()
-        )
+        made = losses(logits, labels, text_tokens(inputs, model.config.image_token_id)), exact_matches(logits, labels)
+        values[at] = torch.stack(made, 1).double().cpu().numpy()
     model.train(was_training)
     refuse_not_finite(
         {"loss and accuracy": values}, 0, rows.ids(which), fix="lower learning_rate, or look at these rows"

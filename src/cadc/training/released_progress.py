@@ -18,25 +18,20 @@ VERDICT, REASON = "Answer -", "Reason -"
 PRIORITY, EXPLORED = 0.9, 0.1  # of a round, both rounded down
 
 
-def change(now: np.ndarray, before: np.ndarray, n_now: np.ndarray) -> np.ndarray:
-    """(now - before) / before of accuracies: float64 [n_clusters], NaN where a cluster was not measured now.
+def change(now: np.ndarray, before: np.ndarray, n_now: np.ndarray, over_now: bool = False) -> np.ndarray:
+    """(now - before) / before, or / now: float64 [n_clusters], NaN where a cluster was not measured now.
 
-    now, before float64 [n_clusters], NaN where not measured; n_now: rows measured now. A cluster that was not measured
-    before, or had none right, counts as 1 / n_now before: c right rows are then a change of c - 1.
+    now, before float64 [n_clusters], accuracies or losses, NaN where not measured; n_now: rows measured now. A cluster
+    that was not measured before, or was at 0, counts as 1 / n_now before: c right rows are then a change of c - 1. The
+    sign is not turned for losses: one that rises counts as progress.
     """
     earlier = np.nan_to_num(before)
     earlier = np.where(earlier == 0, 1 / np.maximum(n_now, 1), earlier)
-    return (now - earlier) / earlier
-
-
-def loss_change(now: np.ndarray, before: np.ndarray, over_now: bool = False) -> np.ndarray:
-    """The same of losses, over those before or now: float64 [n_clusters]. Its sign is not turned: a loss that rises
-    counts as progress."""
-    return (now - before) / (now if over_now else before)
+    return (now - earlier) / (now if over_now else earlier)
 
 
 def shares(changes: np.ndarray, left: np.ndarray, temperature: float | None) -> np.ndarray:
-    """Each cluster's share of the prioritised rows: float64 [n_clusters].
+    """Each cluster's share of the prioritised rows: float64 [n_clusters], above 0 where it has one.
 
     changes float64 [n_clusters]; left int [n_clusters]: rows that may be taken. Clusters that improve and have some
     left share by softmax of change / temperature; without a temperature their changes stand as they are.
@@ -44,15 +39,17 @@ def shares(changes: np.ndarray, left: np.ndarray, temperature: float | None) -> 
     p, improves = np.zeros(len(changes)), (np.nan_to_num(changes) > 0) & (left > 0)
     if improves.any():
         own = changes[improves]
-        weights = own if temperature is None else np.exp((own - own.max()) / temperature)
-        p[improves] = weights if temperature is None else weights / weights.sum()
+        weights = np.exp((own - own.max()) / (temperature or 1))
+        share = np.maximum(weights / weights.sum(), np.finfo(float).tiny)  # none that improves is explored
+        p[improves] = own if temperature is None else share
     return p
 
 
 def counts(p: np.ndarray, left: np.ndarray, gap: int) -> np.ndarray:
     """Prioritised rows of each cluster in a round of `gap` rows: int64 [n_clusters]. Rounded down, at most what is
-    left; what that leaves open is lost."""
-    share = p / p.sum() if p.sum() > 1 else p
+    left; what that leaves open is lost. p as `shares` gives it."""
+    total = p.sum()
+    share = p if not total or np.isclose(total, 1, rtol=0, atol=1e-9) else p / total  # softmax stays as it is
     return np.minimum((PRIORITY * gap * share).astype(np.int64), left)
 
 
@@ -84,13 +81,13 @@ def judged_right(reply: str) -> bool:
     return reply.split(REASON)[0].replace(VERDICT, "").strip().lower() == "correct"
 
 
-def row_losses(logits: torch.Tensor, labels: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
+def row_losses(logits: torch.Tensor, labels: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
     """Summed loss of a row's answer tokens over all of its text tokens, prompt included: float32 [B].
 
-    logits [B, L, V]; labels [B, L], -100 outside answers; there bool [B, L]: no padding. It hangs on the prompt's
-    length.
+    logits [B, L, V]; labels [B, L], -100 outside answers; text bool [B, L]: no padding, and of a picture one token. So
+    a longer prompt makes a smaller loss.
     """
     losses = F.cross_entropy(
         logits[:, :-1].float().transpose(1, 2), labels[:, 1:], ignore_index=IGNORE, reduction="none"
     )
-    return losses.sum(1) / there.sum(1)
+    return losses.sum(1) / text.sum(1)

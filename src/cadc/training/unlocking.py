@@ -22,11 +22,11 @@ from cadc.config.params import Model, Optimizer
 from cadc.config.plan import Plan
 from cadc.model.encode import EncodedRows
 from cadc.training.adaptive import Adaptive
-from cadc.training.answers import measured
+from cadc.training.answers import mean_losses, measured
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.parallel import spread
-from cadc.training.released_progress import judged_right
+from cadc.training.released_progress import judged_right, row_losses
 from cadc.training.verdicts import judged, verdict
 
 SHUFFLED = 7  # a stream of random numbers of its own
@@ -75,11 +75,11 @@ def tune(
         raise InputError("judge_url: answers are judged by one process; start this method without `accelerate launch`")
     model, in_bf16 = fresh_model(), model_params.dtype == "bfloat16"
     judge = Endpoint(plan.judge_url, plan.judge_model) if plan.judge_url else None
-    read = judged_right if plan.variant == "released" else verdict
+    read, losses_of = (judged_right, row_losses) if plan.variant == "released" else (verdict, mean_losses)
 
     def measure(which: np.ndarray) -> np.ndarray:
         with torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=in_bf16):  # as it trains
-            scores = spread(lambda mine: measured(model, rows, mine, settings.batch_size), which)
+            scores = spread(lambda mine: measured(model, rows, mine, settings.batch_size, losses_of), which)
             if judge:
                 scores[:, 1] = judged(model, rows, which, judge, settings.batch_size, read)
         if judge:
