@@ -1,5 +1,6 @@
 """ScalSelect against its authors' output: ChangtiWu/ScalSelect 74375d3, cur.py and select_sharegpt.py."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import torch
 
 from cadc.features.attention import attended, most_attended
-from cadc.selectors.scalselect import Leverage, Params, leverages, select
+from cadc.selectors.scalselect import Leverage, Params, leverages, measure, select
+from cadc.selectors.signal import Signal
 
 SCORES, ATTENTION = (
     dict(np.load(Path(__file__).parent / "scalselect" / f"{name}.npz")) for name in ("scores_seed0", "attention_seed2")
@@ -35,6 +37,22 @@ def test_a_matrix_larger_than_a_block_and_one_of_equal_rows():
     np.testing.assert_allclose(singular, values, rtol=1e-9)
     np.testing.assert_allclose(score, (left[:, :2] ** 2).sum(1), atol=1e-9)
     assert leverages(np.ones((5, 3)), 0.9)[0].tolist() == [0.0] * 5
+
+
+def test_features_larger_than_memory_are_read_a_block_at_a_time(tmp_path):
+    rng = np.random.default_rng(0)
+    shows = rng.random(200_000) < 0.9
+    np.save(tmp_path / "attended.npy", rng.normal(size=(len(shows), 32)).astype(np.float32))
+    features = np.load(tmp_path / "attended.npy", mmap_mode="r")
+    signal = Signal(len(shows), np.zeros(len(shows)), {"attended": features, "shows": shows})
+    tracemalloc.start()
+    made = measure(signal, Params(energy=0.9, standardise=True, unit_rows=True))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < features.nbytes
+    expected, _ = leverages(features[shows], 0.9, True, True, True)
+    np.testing.assert_array_equal(made.score[shows], expected)
+    assert not made.score[~shows].any()
 
 
 @pytest.mark.parametrize("case", ATTENTION["cases"].tolist())

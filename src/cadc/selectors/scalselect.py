@@ -1,7 +1,7 @@
 """ScalSelect: rows of highest leverage in the dominant subspace of what their instructions attend to in the picture.
 
 arXiv 2602.11636; released code ChangtiWu/ScalSelect 74375d3. Abstract and code agree. Leverages come from the Gram
-matrix of the columns, in one pass over the rows, where the code takes an SVD of the whole matrix: the same numbers.
+matrix of the columns, a block of rows at a time, where the code takes an SVD of the whole matrix: the same numbers.
 Leverage favours outliers, and duplicates of a row have its leverage each.
 """
 
@@ -38,25 +38,32 @@ class Leverage:
 
 
 def leverages(
-    features: np.ndarray, energy: float, center: bool = True, standardise: bool = False, unit_rows: bool = False
+    features: np.ndarray,
+    energy: float,
+    center: bool = True,
+    standardise: bool = False,
+    unit_rows: bool = False,
+    rows: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Leverage of each row of `features` float [n, d] in the smallest leading subspace that holds `energy` of the
+    """Leverage of each row of `features` float [n_rows, d] in the smallest leading subspace that holds `energy` of the
     squared singular values: float64 [n], and the singular values float64 [d], largest first.
 
-    The leverages sum to the subspace's dimension. Without any energy all are 0.
+    rows: int64 [n], those that take part (None: all). The leverages sum to the subspace's dimension. Without any energy
+    all are 0. `features` may be a map of a file: one block of rows is held at a time.
     """
-    n, width = features.shape
-    blocks = [slice(start, start + _BLOCK) for start in range(0, n, _BLOCK)]
+    rows = np.arange(len(features)) if rows is None else rows
+    n, width = len(rows), features.shape[1]
+    blocks = [rows[start : start + _BLOCK] for start in range(0, n, _BLOCK)]
     mean, spread = np.zeros(width), np.ones(width)
     if center:
-        mean = sum(np.asarray(features[rows], np.float64).sum(0) for rows in blocks) / n
+        mean = sum(np.asarray(features[block], np.float64).sum(0) for block in blocks) / n
     if standardise:
-        square = sum(((np.asarray(features[rows], np.float64) - mean) ** 2).sum(0) for rows in blocks)
+        square = sum(((np.asarray(features[block], np.float64) - mean) ** 2).sum(0) for block in blocks)
         spread = np.sqrt(square / n)
         spread = np.where(spread > _ZERO, spread, 1.0)
 
-    def scaled(rows: slice) -> np.ndarray:
-        block = (np.asarray(features[rows], np.float64) - mean) / spread
+    def scaled(block: np.ndarray) -> np.ndarray:
+        block = (np.asarray(features[block], np.float64) - mean) / spread
         if not unit_rows:
             return block
         length = np.linalg.norm(block, axis=1, keepdims=True)
@@ -71,17 +78,17 @@ def leverages(
     k = int(np.searchsorted(np.cumsum(values) / total, energy)) + 1
     k = min(k, int((values > values[0] * width * np.finfo(float).eps).sum()))
     basis = vectors[:, :k] / np.sqrt(values[:k])
-    return np.concatenate([((scaled(rows) @ basis) ** 2).sum(1) for rows in blocks]), np.sqrt(values)
+    return np.concatenate([((scaled(block) @ basis) ** 2).sum(1) for block in blocks]), np.sqrt(values)
 
 
 def measure(signal: Signal, params: Params) -> Leverage:
     """Of the signal: `attended` float [n_rows, width], means over a picture's most attended tokens; `shows` bool
     [n_rows]."""
     shows = np.asarray(signal["shows"], bool)
-    score = np.zeros(signal.n_rows)
-    if shows.any():
-        own = signal["attended"][shows]
-        score[shows], _ = leverages(own, params.energy, True, params.standardise, params.unit_rows)
+    score, pictured = np.zeros(signal.n_rows), np.flatnonzero(shows)
+    if len(pictured):
+        how = {"standardise": params.standardise, "unit_rows": params.unit_rows}
+        score[pictured], _ = leverages(signal["attended"], params.energy, rows=pictured, **how)
     return Leverage(score, shows)
 
 
