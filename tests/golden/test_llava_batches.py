@@ -1,7 +1,7 @@
-"""Batches grouped by modality and length: the order that LLaVA's own sampler draws.
+"""LLaVA-1.5's batches by modality and length against haotian-liu/LLaVA c121f04.
 
-grouping.npz: lengths of 1,000 rows (below zero: text alone), and the order of haotian-liu/LLaVA c121f04,
-llava/train/llava_trainer.py, get_modality_length_grouped_indices, for 8 GPUs with 16 rows each, torch.manual_seed(0).
+grouping.npz: lengths of 1,000 rows (below zero: text alone), and the order of llava/train/llava_trainer.py,
+get_modality_length_grouped_indices, for 8 GPUs with 16 rows each, torch.manual_seed(0).
 """
 
 from pathlib import Path
