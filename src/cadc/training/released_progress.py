@@ -37,11 +37,11 @@ def shares(changes: np.ndarray, left: np.ndarray, temperature: float | None) -> 
     left share by softmax of change / temperature; without a temperature their changes stand as they are.
     """
     p, improves = np.zeros(len(changes)), (np.nan_to_num(changes) > 0) & (left > 0)
-    if improves.any():
-        own = changes[improves]
-        weights = np.exp((own - own.max()) / (temperature or 1))
-        share = np.maximum(weights / weights.sum(), np.finfo(float).tiny)  # none that improves is explored
-        p[improves] = own if temperature is None else share
+    own = changes[improves]
+    if len(own) and temperature is not None:
+        weights = np.exp((own - own.max()) / temperature)
+        own = np.maximum(weights / weights.sum(), np.finfo(float).tiny)  # a cluster that improves is not explored
+    p[improves] = own
     return p
 
 
