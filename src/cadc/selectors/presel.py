@@ -2,8 +2,8 @@
 
 arXiv 2503.07591; released code bardisafa/PreSel 2dd6709. A model tuned on a few reference rows says how much likelier
 an answer is with the question than without it; tasks where that is much get larger budgets. Inside a task budgets go
-to clusters of pictures, and in a cluster to the rows most like their nearest. Answers of the reference rows alone are
-read.
+to clusters of pictures, and in a cluster to the rows most like their nearest. Its scores need answers of the reference
+rows alone.
 """
 
 from __future__ import annotations
@@ -122,12 +122,13 @@ def typicality(features: np.ndarray, cluster: np.ndarray, free: np.ndarray, neig
 
     features float32 [n, d]; cluster int [n]; free bool [n].
     """
-    unit, out = unit_rows(features).astype(np.float64), np.full(len(features), np.nan)
-    for own in members(cluster, int(cluster.max()) + 1):
-        rows = own[free[own]]
+    unit, out = unit_rows(features), np.full(len(features), np.nan)
+    for rows in members(cluster, int(cluster.max()) + 1):
+        rows = rows[free[rows]]
         if len(rows) < 2:
             continue
-        cosine = unit[rows] @ unit[rows].T
+        own = unit[rows].astype(np.float64)
+        cosine = own @ own.T
         np.fill_diagonal(cosine, -np.inf)
         k = min(neighbors, len(rows) - 1)
         out[rows] = np.sort(cosine, axis=1)[:, -k:].mean(1)
