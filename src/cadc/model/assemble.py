@@ -111,7 +111,12 @@ def tokenizer_of(path: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _grown(weight: torch.Tensor, n_rows: int) -> torch.nn.Parameter:
+def padded_rows(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Rows of a vocabulary that holds all tokens, up to a multiple of 64."""
+    return -(-len(tokenizer) // _ROWS) * _ROWS
+
+
+def grown(weight: torch.Tensor, n_rows: int) -> torch.nn.Parameter:
     """float [vocabulary, width] with rows up to `n_rows`, each the mean of the old ones."""
     mean = weight.detach().float().mean(0, keepdim=True).to(weight.dtype)
     return torch.nn.Parameter(torch.cat([weight.detach(), mean.expand(n_rows - len(weight), -1)]), requires_grad=False)
@@ -124,8 +129,8 @@ def assembled(
 
     Raises InputError where the connector does not go between them.
     """
-    mark, n_rows = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN), -(-len(tokenizer) // _ROWS) * _ROWS
-    n_rows = max(n_rows, language.config.vocab_size)
+    mark = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
+    n_rows = max(padded_rows(tokenizer), language.config.vocab_size)
     text, vision = language.config, tower.config
     wanted = {
         "linear_1.weight": (text.hidden_size, vision.hidden_size),
@@ -139,8 +144,8 @@ def assembled(
                 f"--connector: {name} has the shape {tuple(connecting[name].shape)} where it goes between the tower "
                 f"and the language model with {shape}; take the connector that was trained with these two"
             )
-    language.model.embed_tokens.weight = _grown(language.model.embed_tokens.weight, n_rows)
-    language.lm_head.weight = _grown(language.lm_head.weight, n_rows)
+    language.model.embed_tokens.weight = grown(language.model.embed_tokens.weight, n_rows)
+    language.lm_head.weight = grown(language.lm_head.weight, n_rows)
     text.vocab_size, text.pad_token_id = n_rows, tokenizer.pad_token_id
     text._name_or_path = vision._name_or_path = ""  # paths of this machine
     config = LlavaConfig(

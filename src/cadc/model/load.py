@@ -17,6 +17,7 @@ from transformers.utils import logging
 
 from cadc.config.errors import InputError
 from cadc.config.params import Lora, Model, Params
+from cadc.model import conv_tower as conv_tower  # known to transformers' Auto classes from here on
 from cadc.model.processors import check_features, check_options, check_picture, check_template
 from cadc.model.shaped import Shaped, aspect_options, check_aspect, shaped
 from cadc.model.targets import check_targets
