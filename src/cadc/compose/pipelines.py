@@ -15,7 +15,7 @@ from cadc.compute.closure import stage_code
 from cadc.config.arms import LEVELS
 
 #: Folders of pipelines/ that people keep by hand.
-BY_HAND = ("testbed", "cleaning", "metabolism", "export", "views")
+BY_HAND = ("testbed", "cleaning", "metabolism", "export", "views", "smollm2")
 #: Stages of dvc.yaml by the level whose variants they make.
 STAGES = {
     "proxies": ("proxy",),
@@ -56,7 +56,8 @@ def stage_of(template: dict, level: str, name: str) -> dict:
     file = f"pipelines/{name}/params.json"
     do["cmd"] += f" {name}"
     do["deps"] = [own_path(dep, level) for dep in do["deps"]]
-    do["params"] = [{file: own_parameters(do["params"], level)}]
+    shared = [name for name in do["params"] if name == "compute"]  # of all variants, as params.yaml has it
+    do["params"] = [*shared, {file: own_parameters(do["params"], level)}]
     return {"foreach": f"${{{level}}}", "do": {"wdir": "../..", **do}}
 
 
@@ -72,7 +73,7 @@ def table_stage(name: str, table: str, spec: dict) -> dict:
         "wdir": "../..",
         "cmd": f"python stages/table.py {name} {table}",
         "deps": [*stage_code(Path("stages/table.py")), "reports/operations.json", *read_by(name, spec)],
-        "params": ["evaluate.bootstrap", {f"pipelines/{name}/params.json": [f"tables.{table}"]}],
+        "params": ["compute", "evaluate.bootstrap", {f"pipelines/{name}/params.json": [f"tables.{table}"]}],
         "outs": [{f"{out}.md": {"cache": False}}],
         "metrics": [{f"{out}.json": {"cache": False}}],
         **({"plots": [{picture: {"cache": False}} for picture in drawn]} if drawn else {}),
@@ -108,7 +109,7 @@ def convergence_stage(name: str, followed: dict[str, dict[str, str]]) -> dict:
                 "artifacts/selections/${key}",
                 "artifacts/adapters/${key}",
             ],
-            "params": [{"${item.file}": ["arms.${key}.seeds", *sections]}],
+            "params": ["compute", {"${item.file}": ["arms.${key}.seeds", *sections]}],
             "outs": [{f"reports/convergence/{name}/${{key}}": {"cache": False}}],
         },
     }

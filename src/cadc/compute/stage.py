@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import sys
 import time
 import warnings
 from collections.abc import Callable
 
-from cadc import artifacts
+from cadc import ISA, artifacts
 from cadc.compute import console
 from cadc.config.arms import Variant
 from cadc.config.errors import InputError
@@ -45,6 +46,14 @@ def out_of_memory(error: Exception, stage: str) -> str | None:
     return None
 
 
+def on_its_isa(isa: str) -> None:
+    """Go on with the instruction set that `compute.isa` names: this process starts again where it began with another.
+    Libraries choose theirs once, when they are loaded."""
+    if os.environ.get("CADC_ISA", "avx2") != isa:
+        kept = {name: value for name, value in os.environ.items() if name not in ISA}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept | {"CADC_ISA": isa})
+
+
 def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant | None = None) -> None:
     """Run `main(params)` as the stage `name`, with the parameters of `variant` where the stage has variants.
 
@@ -57,7 +66,9 @@ def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant 
     message = ".*is_gradient_checkpointing.*"  # transformers' own call
     warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     try:
-        rows = main(load_params(variant))
+        params = load_params(variant)
+        on_its_isa(params.compute.isa)
+        rows = main(params)
     except InputError as error:
         raise SystemExit(f"{name}: {error}") from (error if "--debug" in sys.argv else None)
     except (MemoryError, RuntimeError) as error:

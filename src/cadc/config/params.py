@@ -20,9 +20,16 @@ from cadc.config.metabolism import Metabolize
 from cadc.config.model import Lora as Lora  # for those who take all sections from here
 from cadc.config.model import Model
 from cadc.config.section import Fraction, OneOrMany, Positive, Rate, Section, Seed, Share
-from cadc.config.training import Finetune, Proxy
+from cadc.config.training import Align, Finetune, Proxy
 from cadc.config.training import Optimizer as Optimizer
 from cadc.config.world import Base, Benchmarks, Gate, Plateau, Pretrain, Tower, World
+
+
+class Compute(Section):
+    """isa: the instruction set of all arithmetic. avx2 gives the same bytes on every x86-64 machine of a maker; native
+    takes all that this machine has, and gives them on machines of the same kind alone."""
+
+    isa: Literal["avx2", "native"]
 
 
 class Embed(Section):
@@ -164,6 +171,7 @@ class Params(Section):
     trajectories: Name = "default"
     arm: Arm | None = None
     recipe_of: list[str] | None
+    compute: Compute
     sizes: Sizes
     facts: Facts
     data: Data
@@ -174,6 +182,7 @@ class Params(Section):
     bases: dict[Name, Base]
     pretrain: Pretrain
     tower: Tower
+    align: Align
     model: Model
     crossfit: Crossfit
     clean: Clean

@@ -74,3 +74,12 @@ class Finetune(Optimizer):
 
     full: Annotated[str, Field(min_length=1)] | None = None
     epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], Passes] = Field(min_length=1)
+
+
+class Align(Optimizer):
+    """How a connector learns to show a language model pictures (`align`): `steps` on rows with a picture, of which
+    `held_out` are only looked at; both are drawn from `seed`."""
+
+    steps: Positive
+    held_out: Positive
+    seed: Seed

@@ -84,6 +84,7 @@ class Table:
     lines: list[Line]
     first: str
     left_out: list[str]
+    isa: str  # compute.isa
 
     @property
     def columns(self) -> list[str]:
@@ -164,13 +165,13 @@ def make(spec: dict[str, Any], stated: Stated, n_bootstrap: int, first: str | No
         cost = costs.cost_of(stated, row["arm"], per_row)
         method = arm["method"]
         lines.append(Line(row["label"], row["arm"], method, arm["budget"], method == "full", made[row["arm"]], cost))
-    return Table(spec, lines, first or spec["rows"][0]["label"], left_out)
+    return Table(spec, lines, first or spec["rows"][0]["label"], left_out, stated.root["compute"]["isa"])
 
 
 def mean_sd(line: Line, figure: str) -> str:
     """`12.3 ± 0.4`; of one seed the mean alone."""
-    made = line.measured.estimate(figure)
-    return f"{made.mean:.1f}" + ("" if math.isnan(made.sd) else f" ± {made.sd:.1f}")
+    mean, sd = (made := line.measured.estimate(figure)).mean, made.sd
+    return f"{mean:.1f}" + ("" if math.isnan(sd) else f" ± {sd:.1f}")
 
 
 def interval(low: float, high: float, sign: str = "") -> str:
@@ -232,9 +233,10 @@ def note(table: Table, folder: Path) -> str:
 
 
 def seeds_of(table: Table) -> str:
-    """`3 seeds`, or `3 to 5 seeds`."""
+    """`3 seeds`, or `3 to 5 seeds`; and where bytes are those of one kind of machine, that."""
     least, most = (of(len(line.measured.seeds) for line in table.lines) for of in (min, max))
-    return f"{least} to {most} seeds" if least < most else f"{most} seed{'s' * (most > 1)}"
+    said = f"{least} to {most} seeds" if least < most else f"{most} seed{'s' * (most > 1)}"
+    return said + ", one kind of machine (compute.isa: native)" * (table.isa == "native")
 
 
 def metrics(table: Table) -> dict[str, dict[str, float]]:

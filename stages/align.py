@@ -1,0 +1,68 @@
+"""align (frozen): the folder of the profile smollm2-135m, its connector tuned on the pool's pictures: `make smollm2`.
+
+LLaVA's first stage tunes on captions; a pool of one's own has none, so here it is its rows as they are, answers and all.
+Probe and scoring rows are not among them. What was learnt stands in alignment.json: the loss of held-out answers before,
+after, and with blank pictures. A killed run goes on from its last checkpoint.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from cadc import artifacts
+from cadc.compute import console, shards
+from cadc.compute.stage import run_stage
+from cadc.config.errors import InputError
+from cadc.config.params import Params
+from cadc.model.encode import EncodedRows
+from cadc.model.load import load_base, load_processor, trainable, unfrozen
+from cadc.model.smollm2 import build
+from cadc.training.alignment import CONNECTOR, answer_loss_of, split_by_picture
+from cadc.training.checkpoint import Checkpoint
+from cadc.training.finetune import finetune
+
+OUT = Path("models/smollm2-135m")
+
+
+def main(params: Params) -> int:
+    torch.set_num_threads(1)
+    if Path(params.model.path) != OUT:
+        raise InputError(f"model.path = {params.model.path!r} where this makes {OUT}; compose profile=smollm2-135m")
+    align, pool = params.align, artifacts.load_pool(artifacts.RAW)
+    inputs = [align.model_dump(), params.model.model_dump(), artifacts.RAW, *shards.code_of(build)]
+    kept = artifacts.SCRATCH / "align" / shards.digest(*inputs)
+    kept.mkdir(parents=True, exist_ok=True)
+    if not (built := kept / "built").exists():
+        build(built)
+    at = params.model.model_copy(update={"path": str(built)})
+    model, processor = unfrozen(load_base(at), CONNECTOR), load_processor(at)
+    rows = EncodedRows(pool, processor, at.max_length, long_rows=at.long_rows)
+    order, held = split_by_picture(pool, align.held_out, align.seed)
+    if not len(order):
+        raise InputError(f"{artifacts.RAW}: no row has a picture; there is nothing that the connector could learn")
+
+    def loss(blank: bool = False) -> float:
+        return round(answer_loss_of(model, rows, held, align.batch_size, blank), 3)
+
+    before = loss()
+    n = align.steps * align.batch_size
+    finetune(model, rows, np.resize(order, n), align, at, checkpoint=Checkpoint(kept / "checkpoint"))
+    learnt = {"before": before, "after": loss(), "after, pictures blank": loss(blank=True)}
+    if OUT.exists():
+        shutil.rmtree(OUT)
+    shutil.copytree(built, OUT)
+    weights = load_file(OUT / "model.safetensors")
+    for name, weight in trainable(model).items():
+        weights[name.removeprefix("model.")] = weight.detach().cpu().contiguous()
+    save_file(weights, OUT / "model.safetensors", metadata={"format": "pt"})
+    artifacts.write_json(OUT / "alignment.json", {"rows": n, "held-out answers": len(held), "loss": learnt})
+    shutil.rmtree(kept)
+    console.line(f"align: {align.steps} steps; held-out loss {learnt}")
+    return n
+
+
+if __name__ == "__main__":
+    run_stage("align", main)
