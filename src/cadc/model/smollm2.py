@@ -49,7 +49,7 @@ def packaged(package: str, file: str) -> Path:
 
 
 def tower(weights: Path) -> ConvTower:
-    """EfficientNet-lite0 with its published weights, which follow timm's in order and shape; its classifier is left out.
+    """EfficientNet-lite0 with its published weights, which follow timm's in order and shape, without its classifier.
 
     Raises InputError where they don't.
     """
