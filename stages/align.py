@@ -1,7 +1,7 @@
 """align (frozen): the folder of the profile smollm2-135m, its connector tuned on the pool's pictures (`make smollm2`).
 
-LLaVA's first stage tunes on captions. A pool of one's own has none, so here the connector learns the pool's rows as they
-are. Probe and scoring rows are not among them. alignment.json tells what was learnt: the loss of held-out answers
+LLaVA's first stage tunes on captions. A pool of one's own has none, so here the connector learns its rows as they are.
+Probe and scoring rows are not among them. alignment.json tells what was learnt: the loss of held-out answers
 before, after, and with blank pictures. A killed run goes on from its last checkpoint.
 """
 
