@@ -54,6 +54,17 @@ def on_its_isa(isa: str) -> None:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept | {"CADC_ISA": isa})
 
 
+def _params_of(variant: Variant | None) -> Params:
+    """The stage's parameters. Raises InputError, which of an experiment also says how to be rid of what -S has set:
+    DVC leaves it in params.yaml."""
+    try:
+        return load_params(variant)
+    except InputError as error:
+        if "DVC_EXP_BASELINE_REV" not in os.environ:
+            raise
+        raise InputError(f"{error}\nparams.yaml keeps what -S set: `git restore params.yaml` puts it back") from None
+
+
 def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant | None = None) -> None:
     """Run `main(params)` as the stage `name`, with the parameters of `variant` where the stage has variants.
 
@@ -66,7 +77,7 @@ def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant 
     message = ".*is_gradient_checkpointing.*"  # transformers' own call
     warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     try:
-        params = load_params(variant)
+        params = _params_of(variant)
         on_its_isa(params.compute.isa)
         rows = main(params)
     except InputError as error:
