@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from cadc.config.section import Fraction, Passes, Pattern, Positive, Rate, Section, Seeds, Share
+from cadc.config.section import Fraction, Passes, Pattern, Positive, Rate, Section, Seed, Seeds, Share
 
 
 class Optimizer(Section):

@@ -36,8 +36,7 @@ COLUMNS = {
     "llava_wild": "LLaVA-Wild",
     "relative": "Rel. %",
 }
-LEVEL = 0.05  # of a claim's corrected p-value
-RULE = Path("docs/statistics.md")
+LEVEL, RULE = 0.05, Path("docs/statistics.md")  # of a claim's corrected p-value; what says how it is made
 
 
 @dataclass(frozen=True)
@@ -239,8 +238,8 @@ def note(table: Table, folder: Path) -> str:
 def seeds_of(table: Table) -> str:
     """`3 seeds`, or `3 to 5 seeds`; and where bytes are those of one kind of machine, that."""
     least, most = (of(len(line.measured.seeds) for line in table.lines) for of in (min, max))
-    said = f"{least} to {most} seeds" if least < most else f"{most} seed{'s' * (most > 1)}"
-    return said + ", one kind of machine (compute.isa: native)" * (table.isa == "native")
+    alike = ", one kind of machine (compute.isa: native)" if table.isa == "native" else ""
+    return (f"{least} to {most} seeds" if least < most else f"{most} seed{'s' * (most > 1)}") + alike
 
 
 def metrics(table: Table) -> dict[str, dict[str, float]]:
