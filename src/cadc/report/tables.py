@@ -297,5 +297,4 @@ def write(folder: Path, name: str, table: Table, more: Sequence[str] = ()) -> No
     if len(spec["published"]) >= FEWEST_PUBLISHED:
         draw_published(folder / f"{name}_published.png", table)
         parts.append(f"![published and here]({name}_published.png)\n")
-    parts += more
-    artifacts.write_text(folder / f"{name}.md", "\n".join(part for part in parts if part))
+    artifacts.write_text(folder / f"{name}.md", "\n".join(part for part in [*parts, *more] if part))
