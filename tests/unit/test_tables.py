@@ -102,6 +102,15 @@ def test_one_seed_has_a_mean_and_no_interval(stated):
     assert tables.claimed(made(stated, spec(*FOUR[:2], claims=[["better", "random"]]))).endswith("|  |  | open |\n")
 
 
+def test_a_table_says_where_its_bytes_are_those_of_one_kind_of_machine(stated, tmp_path):
+    said = "one kind of machine (compute.isa: native)"
+    tables.write(tmp_path, "four", made(stated))
+    assert said not in (tmp_path / "four.md").read_text()
+    stated.root["compute"]["isa"] = "native"
+    tables.write(tmp_path, "four", made(stated))
+    assert said in (tmp_path / "four.md").read_text()
+
+
 def test_metrics_have_one_figure_a_row_and_no_dot_in_a_key(stated):
     rows = [("keep: 0.5", "random"), ("keep: 0_5", "better"), ("all", "full")]
     told = tables.metrics(made(stated, spec(*rows)))
