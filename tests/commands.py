@@ -26,8 +26,8 @@ from cadc.config.errors import InputError
 #: What a reader fills in.
 BLANK = re.compile(r"\b[A-Z][A-Z_]*\b|\.\.\.")
 ASSIGNED = re.compile(r"[A-Z][A-Z_]+=")
-#: Where a folder of the reader's own lies.
-OWN = ("/", "data/", "FOLDER")
+#: Where a folder of the reader's own lies, and what `make smollm2` makes.
+OWN = ("/", "data/", "FOLDER", "models/smollm2-135m")
 
 #: Variables that PyTorch and Hugging Face read.
 OTHERS = ("CUDA_VISIBLE_DEVICES", "HF_HOME")

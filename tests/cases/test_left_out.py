@@ -74,7 +74,7 @@ def test_rows_that_do_not_fit_change_nothing_for_the_others_that_are_judged(here
     n, source = 40 + len(BAD), np.array(["t"] * (40 + len(BAD)))
     for name, found in model_findings(params.clean, source, np.arange(n), params.model).items():
         assert np.isnan(found.score[40:]).all() and not found.flag[40:].any(), name
-    assert not list(artifacts.SCRATCH.glob("crossfit*"))
+    assert not [path for path in artifacts.SCRATCH.glob("crossfit*") if path.is_dir()]  # locks stay
 
 
 def test_rows_that_do_not_fit_are_named_before_anything_is_learnt(here, pool):

