@@ -51,14 +51,15 @@ def main(params: Params) -> int:
     n = align.steps * align.batch_size
     finetune(model, rows, np.resize(order, n), align, at, checkpoint=Checkpoint(kept / "checkpoint"))
     learnt = {"before": before, "after": loss(), "after, pictures blank": loss(blank=True)}
-    if OUT.exists():
-        shutil.rmtree(OUT)
-    shutil.copytree(built, OUT)
-    weights = load_file(OUT / "model.safetensors")
+    weights, done = load_file(built / "model.safetensors"), artifacts.fresh(kept / "done")
     for name, weight in trainable(model).items():
         weights[name.removeprefix("model.")] = weight.detach().cpu().contiguous()
-    save_file(weights, OUT / "model.safetensors", metadata={"format": "pt"})
-    artifacts.write_json(OUT / "alignment.json", {"rows": n, "held-out answers": len(held), "loss": learnt})
+    shutil.copytree(built, done, dirs_exist_ok=True)
+    with artifacts.whole(done / "model.safetensors") as part:
+        save_file(weights, part, metadata={"format": "pt"})
+    artifacts.write_json(done / "alignment.json", {"rows": n, "held-out answers": len(held), "loss": learnt})
+    shutil.rmtree(OUT, ignore_errors=True)
+    shutil.move(done, OUT)
     shutil.rmtree(kept)
     console.line(f"align: {align.steps} steps; held-out loss {learnt}")
     return n

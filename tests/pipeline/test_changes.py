@@ -86,7 +86,7 @@ def test_a_seed_that_is_added_is_trained_and_scored_alone(repository):
     scratch = [repository / "artifacts/scratch" / name for name in ("finetune", "score")]
 
     def kept():
-        return {path: path.stat().st_mtime_ns for folder in scratch for path in folder.iterdir()}
+        return {path: path.stat().st_mtime_ns for folder in scratch for path in folder.iterdir() if path.is_dir()}
 
     before = kept()
     with restoring(repository, arms__random__seeds=[0, 1, 2]):

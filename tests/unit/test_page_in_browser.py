@@ -155,7 +155,8 @@ def test_a_row_opens_with_its_picture_words_and_choosers(opened, made):
         assert (f"{chosen[0]} of 3" in line and f"{chosen[1]}" in line) if chosen else "none" in line
     assert page.url.endswith("#row=12")
     page.keyboard.press("Escape")
-    assert not page.locator("#row").is_visible() and "#row" not in page.url
+    page.locator("#row").wait_for(state="hidden")
+    page.wait_for_url(lambda url: "#row" not in url)
     assert page.evaluate("document.activeElement.dataset.row") == "12"
 
 
