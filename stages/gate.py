@@ -24,7 +24,7 @@ from cadc.config.params import Params, load_params
 from cadc.evaluation.adapter import chat_of
 from cadc.evaluation.bench import Bench, answers
 from cadc.evaluation.benchmarks import SHOWN, load_tasks
-from cadc.evaluation.gate import Trial, oracle
+from cadc.evaluation.gate import Trial, check_tasks, oracle
 from cadc.evaluation.intervals import arm_of
 from cadc.evaluation.statistics import Samples, measure
 from cadc.report import testbed
@@ -87,6 +87,7 @@ def attempts() -> shards.Task:
 
 
 def main(params: Params) -> None:
+    check_tasks(params.gate.tasks)
     runs = trials(params)
     inputs = [
         params.finetune.model_dump(),

@@ -36,6 +36,14 @@ class Server:
                 if what == "stall":
                     time.sleep(1.5)
                     return
+                if what in ("drip", "drip heads"):  # a byte at a time, each well within a read's time-out
+                    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                    self.wfile.write(head + (b"\r\n" if what == "drip" else b""))
+                    return outer.drip(self.wfile)
+                if what == "flood":
+                    return self.send(200, {"x": "y" * (2 << 20)})
+                if isinstance(what, str) and what.startswith("http://"):
+                    return self.send(307, None, {"Location": f"{what}/chat/completions"})
                 if what == "limit":
                     return self.send(429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
                 if what == "fail":
@@ -83,6 +91,15 @@ class Server:
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+    @staticmethod
+    def drip(wfile) -> None:
+        try:
+            for _ in range(100):
+                wfile.write(b"x")
+                time.sleep(0.1)
+        except OSError:  # the client has left
+            pass
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def test_a_name_on_disk_stays_with_its_variant(library):
         ("random", {"signal": ["pool"]}, r"signal = \['pool'\]: .*pool, embeddings"),
         ("random", {"budget": 2}, "arm.budget = 2: "),
         ("random", {"budget": "much"}, "arm.budget = 'much': "),
-        ("random", {"seeds": [1, 1]}, "arm.seeds: names a seed twice"),
+        ("random", {"seeds": [1, 1]}, "arm.seeds: names 1 twice"),
         ("random", {"curate.sequence": "up"}, "arm.curate.sequence = 'up'"),
         ("random", {"finetune.epochs.b5": 1.0}, r"finetune.epochs.b5.* = 'b5'"),
         ("random", {"finetune.batch_size": 0}, "finetune.batch_size = 0"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cadc.config.errors import InputError
-from cadc.evaluation.gate import Trial, conditions, oracle
+from cadc.evaluation.gate import Trial, check_tasks, conditions, oracle
 from cadc.evaluation.intervals import Arm
 
 CURVE = ["random 1%", "random 5%", "random 20%", "full 100%"]
@@ -82,3 +82,11 @@ def test_trials_of_one_cell_differ_in_name():
         and Trial("random", 0.05, 5.0, 0).cell == "random 5%"
         and Trial("base", 0.0, 0.0, 0).cell == "base"
     )
+
+
+def test_a_gate_without_one_of_its_forms_is_refused_before_anything_is_trained():
+    check_tasks(["pope_adv", "mmt_val", "mini_vqa"])
+    with pytest.raises(InputError, match="gate.tasks: the gate judges by three forms of question; add mini_vqa, mmt_val"):
+        check_tasks(["pope_adv"])
+    with pytest.raises(InputError, match="gate.tasks: no task 'mmt'"):
+        check_tasks(["mmt"])

@@ -139,3 +139,27 @@ def test_stages_are_drawn_where_there_are_several(arms):
     write()
     assert not Path("reports/plots/stages_cadc.png").exists()  # it would be one bar
     assert "stages_cadc" not in Path("reports/leaderboard.md").read_text()
+
+
+@pytest.mark.parametrize("tasks", [("llava_in_the_wild",), ("pope_adv",), ("mmt_val",), ("mini_vqa",)])
+def test_one_benchmark_alone_makes_a_leaderboard(arms, tasks):
+    for name, arm in arms.items():
+        small_results.write_arm(name, 0.6, 20, arm["seeds"], 1, arm["method"] == "progress", tasks=tasks)
+    assert write().judged == "relative"
+
+
+def test_where_full_data_score_nothing_nothing_is_relative_to_them(arms):
+    """A figure that is no number ranks no rows, and is no JSON."""
+    small_results.write_arm("full", 0.0, 20, arms["full"]["seeds"])
+    assert write().judged == "corrected_mean"
+    text = Path("reports/metrics.json").read_text()
+    assert "NaN" not in text and "corrected" in text
+
+
+def test_a_defect_of_the_report_keeps_its_traceback(arms, monkeypatch):
+    """A KeyError's text is a key, and a ValueError's may be numpy's: neither tells a person what to do."""
+    for error in (KeyError("corrected_mean"), ValueError("operands could not be broadcast")):
+        monkeypatch.setattr("cadc.report.tables.arm_of", lambda *_, error=error: (_ for _ in ()).throw(error))
+        with pytest.raises(type(error)) as raised:
+            write()
+        assert not isinstance(raised.value, InputError)

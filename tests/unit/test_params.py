@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cadc.compute.launch import n_workers
 from cadc.config.arms import LEVELS, Variant, budget_key
+from cadc.config.environment import whole_number
 from cadc.config.errors import InputError
 from cadc.config.params import Optimizer, load_params
+from cadc.model.stream import n_loaders
 from cadc.selectors.loading import load_selector
 
 
@@ -25,6 +28,26 @@ from cadc.selectors.loading import load_selector
         (("seeds",), [], ["seeds", "at least 1"]),
         (("world", "form_shares", "open"), 0.9, ["world.form_shares", "summing to 1"]),
         (("finetune", "epochs", "b100"), 0.5, ["finetune.epochs.b100", "greater than or equal to 1"]),
+        (("seeds",), [1, 1], ["seeds", "names 1 twice"]),
+        (("gate", "seeds"), [3, 3], ["gate.seeds", "names 3 twice"]),
+        (("plateau", "seeds"), [3, 3], ["plateau.seeds", "names 3 twice"]),
+        (("metabolize", "seeds"), [3, 4, 3], ["metabolize.seeds", "names 3 twice"]),
+        (("capture", "targets"), ["pope", "pope"], ["capture.targets", "names pope twice"]),
+        (("evaluate", "tasks"), ["mmt_val", "mmt_val"], ["evaluate.tasks", "names mmt_val twice"]),
+        (("gate", "tasks"), ["mmt_val", "mmt_val"], ["gate.tasks", "names mmt_val twice"]),
+        (("export", "formats"), ["ids", "ids"], ["export.formats", "names ids twice"]),
+        (("budget",), [], ["budget = []", "valid number"]),
+        (("capture", "projection"), 1, ["capture.projection", "width 1 tells no gradients apart", "or 0"]),
+        (("proxy", "snapshots"), 10**6, ["proxy.snapshots", "less than or equal to 1000"]),
+        (("finetune", "full"), "layers.(", ["finetune.full", "'layers.(' is no regular expression"]),
+        (("model", "lora", "targets"), "a(", ["model.lora.targets", "'a(' is no regular expression"]),
+        (("model", "lora", "whole"), "a[", ["model.lora.whole", "'a[' is no regular expression"]),
+        (("evaluate", "judge", "url"), "ftp://x", ["evaluate.judge.url", "'ftp://x' is no address", "https://HOST/v1"]),
+        (("views", "url"), "x.org/v1", ["views.url", "'x.org/v1' is no address"]),
+        (("clean", "url"), "https://[", ["clean.url", "is no address"]),
+        (("metabolize", "url"), "https:///v1", ["metabolize.url", "is no address"]),
+        (("evaluate", "judge"), {"url": "https://x/v1", "model": ""}, ["evaluate.judge", "set model to one"]),
+        (("evaluate", "judge"), {"url": "https://x/v1", "model": "word-f1"}, ["evaluate.judge", "set model to one"]),
         (("plateau", "epochs", "b05"), [0.5, 2.0], ["plateau.epochs.b05.0", "greater than or equal to 1"]),
     ],
 )
@@ -96,6 +119,32 @@ def test_steps_need_somebody_who_writes_them(tmp_path, changes, words):
     assert words in str(error.value)
 
 
+def test_a_key_in_an_address_is_refused_and_not_repeated(tmp_path):
+    raw = yaml.safe_load(open("params.yaml"))
+    raw["evaluate"]["judge"] = {"url": "https://me:secret@x/v1", "model": "m"}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(InputError, match="would stand in git; export OPENAI_API_KEY") as error:
+        load_params(path=tmp_path / "params.yaml")
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "said", "made"),
+    [
+        ("CADC_WORKERS", 1, "abc", None), ("CADC_WORKERS", 1, "0", None), ("CADC_WORKERS", 1, "-3", None),
+        ("CADC_WORKERS", 1, "1.5", None), ("CADC_WORKERS", 1, "4", 4), ("CADC_WORKERS", 1, "", 0),
+        ("CADC_LOADERS", 0, "many", None), ("CADC_LOADERS", 0, "0", 0),
+    ],
+)  # fmt: skip
+def test_numbers_of_the_environment_are_checked_like_params(monkeypatch, name, least, said, made):
+    monkeypatch.setenv(name, said)
+    if made is not None:
+        assert (whole_number(name, least) or 0) == made
+        return
+    with pytest.raises(InputError, match=f"{name} is '{said}'; give a whole number from {least} on, as in {name}="):
+        {"CADC_WORKERS": n_workers, "CADC_LOADERS": n_loaders}[name]()
+
+
 def test_missing_section_and_broken_file(tmp_path):
     raw = yaml.safe_load(open("params.yaml"))
     del raw["proxy"]
@@ -120,7 +169,7 @@ def test_budget_keys_have_no_dot():
         ("discoveries", "cadc", "discover.tau", -0.1, ["discover.tau", "-0.1", "greater than or equal to 0"]),
         ("discoveries", "cadc", "discover.gamma", 1, ["discover.gamma", "Extra inputs are not permitted"]),
         ("arms", "random", "curate.replay", 2, ["arm.curate.replay", "less than or equal to 1"]),
-        ("arms", "random", "seeds", [0, 0], ["arm.seeds", "names a seed twice"]),
+        ("arms", "random", "seeds", [0, 0], ["arm.seeds", "names 0 twice"]),
         ("arms", "random", "signal", "gradients/x", ["arm.signal", "gradients/x"]),
     ],
 )

@@ -105,6 +105,10 @@ def files(overrides: list[str], conf: Path = CONF, pipelines: Path = PIPELINES) 
     params, library = composed(overrides, conf), OmegaConf.to_container(composed(overrides, conf, "library"))
     raw = OmegaConf.to_container(params)
     check_targets(checked(raw, str(conf)), raw)
+    if not raw.get("arms"):
+        raise InputError(
+            f"{conf}: arms is empty, and nothing would be made; name a method at least, as conf/config.yaml"
+        )
     studies = {path.stem: read_study(path) for path in sorted((conf / "studies").glob("*.yaml"))}
     studies = {name: study for name, study in studies.items() if not left_out(name, study, library)}
     there = {path.parent.name: read(path) for path in sorted(pipelines.glob("*/params.json"))}

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from cadc.config.arms import LEVELS, Budget
-from cadc.config.section import Section, Seed
+from cadc.config.section import Section, Seeds
 
 #: The sections that each level's variants state, whole.
 SECTIONS = {
@@ -57,7 +57,7 @@ class Table(Section):
     title: str
     about: str = ""
     split: Literal["score", "probe"] = "score"
-    seeds: list[Seed] | None = None
+    seeds: Seeds | None = None
     budgets: list[Budget] | None = None
     set: dict[str, Any] = Field(default_factory=dict)
     plot: bool = False

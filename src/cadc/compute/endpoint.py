@@ -18,6 +18,7 @@ import openai
 
 from cadc.compute import replies, watch
 from cadc.compute.replies import COUNTS, EndpointError, Prompt, Refused, Unusable
+from cadc.compute.sending import LARGEST, NOT_REACHED, Late, Sender, Stopped, TooLarge
 
 T = TypeVar("T")
 #: What no other prompt would be spared, and what to do: by HTTP status or the error's code.
@@ -28,34 +29,7 @@ _FOR_ALL = {
     404: "there is no such address or model; mend the URL, which mostly ends in /v1, or the model's name",
     "insufficient_quota": "the account has no credit; add some, or export OPENAI_API_KEY of another",
 }
-#: Nothing was sent, for there is nobody to take it.
-_NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol)
 _PATIENCE = 15.0  # seconds for a connection
-
-
-class _Stopped(BaseException):
-    """Ends a request at once: the client would try again after any `Exception`."""
-
-
-class _Sender(openai.DefaultHttpxClient):
-    """Sends the client's requests, its repetitions included, but none once `stop` is set.
-
-    A host that has not answered before (`tried`) is not tried again where it can't be reached.
-    """
-
-    def __init__(self, stop: threading.Event, tried: threading.Event):
-        super().__init__()
-        self._stop, self._tried = stop, tried
-
-    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        if self._stop.is_set():
-            raise _Stopped
-        try:
-            return super().send(request, **options)
-        except _NOT_REACHED as error:
-            if self._tried.is_set():
-                raise
-            raise _Stopped from error
 
 
 @dataclass
@@ -64,11 +38,12 @@ class Endpoint:
 
     The key is read from OPENAI_API_KEY and from nowhere else; it is neither logged nor kept. Lost connections,
     time-outs, rate limits and errors of the server are retried `retries` times, at growing intervals or as the server
-    says, but not a host that can't be reached from the first. An unusable reply is sent back with the reason, up to
-    `attempts` requests in all. `workers` requests run side by side, once the endpoint has not refused the first one's
-    key; a prompt that another process is asking is waited for. `spent` counts this object's requests, tokens and
-    replies kept from before. Raises EndpointError where there is no key, or none that can be sent, and where `url` is
-    none.
+    says, but not a host that can't be reached from the first. A reply must be whole within `timeout` seconds, and is
+    waited for `patience` seconds in all, repetitions included; one of more than a MiB is unusable. An unusable reply is
+    sent back with the reason, up to `attempts` requests in all. `workers` requests run side by side, once the endpoint
+    has not refused the first one's key; a prompt that another process is asking is waited for. `spent` counts this
+    object's requests, tokens and replies kept from before. Raises EndpointError where there is no key, or none that can
+    be sent, and where `url` is none.
     """
 
     url: str
@@ -78,6 +53,7 @@ class Endpoint:
     retries: int = 6
     attempts: int = 3
     timeout: float = 120.0
+    patience: float = 300.0
     max_tokens: int = 256
     spent: Counter = field(default_factory=Counter)
 
@@ -94,13 +70,14 @@ class Endpoint:
             )
         self._lock, self._first, self._refusal = threading.Lock(), threading.Lock(), None
         self._stop, self._tried = threading.Event(), threading.Event()
+        self._sender = Sender(self._stop, self._tried, self.timeout, self.patience)
         try:
             self._client = openai.OpenAI(
                 base_url=self.url,
                 api_key=key,
                 timeout=openai.Timeout(self.timeout, connect=min(self.timeout, _PATIENCE)),
                 max_retries=self.retries,
-                http_client=_Sender(self._stop, self._tried),
+                http_client=self._sender,
             )
         except httpx2.InvalidURL as error:
             raise EndpointError(f"{self.url}: not a URL ({error}); it mostly looks like https://HOST/v1") from None
@@ -173,6 +150,7 @@ class Endpoint:
     def _ask_until_usable(self, prompt: Prompt, read: Callable[[str], T], record: dict) -> str:
         """The first usable reply; `record` gets the cost of every request, and the reply."""
         messages, said = [prompt.message], ""
+        self._sender.begin()
         for _ in range(self.attempts):
             said, cost = self._send(messages, prompt.text)
             try:
@@ -219,24 +197,39 @@ class Endpoint:
             raise error from None
         except openai.APIStatusError as error:
             raise self._status(error, prompt) from None
-        except (openai.APIError, _Stopped) as error:
-            if isinstance(error.__cause__, _NOT_REACHED):
+        except TooLarge:
+            raise Unusable(f"{self.url} sent more than {LARGEST >> 10} KiB in reply to {prompt[:80]!r}") from None
+        except Late:
+            raise self._late(prompt) from None
+        except (openai.APIError, Stopped) as error:
+            if isinstance(error.__cause__, NOT_REACHED):
                 self._refusal = Refused(
                     f"{self.url} can't be reached ({error.__cause__}); see that its server runs, and mend the URL"
                 )
                 raise self._refusal from None
-            if isinstance(error, _Stopped):
+            if isinstance(error, Stopped):
                 raise
             raise EndpointError(
                 f"{self.url} can't be reached ({type(error).__name__}) with {prompt[:80]!r}, "
                 f"tried {self.retries + 1} times"
             ) from None
 
+    def _late(self, prompt: str) -> EndpointError:
+        """What it means that the server was silent: for all prompts where it never gave a reply."""
+        said = f"{self.url} gave no whole reply within {self.patience:g} s"
+        if self._tried.is_set():
+            return EndpointError(f"{said} to {prompt[:80]!r}")
+        self._refusal = Refused(f"{said}; see that its model is loaded, and run this again")
+        return self._refusal
+
     def _status(self, error: openai.APIStatusError, prompt: str) -> EndpointError:
         """What an HTTP status means: for all prompts, for this one, or for now alone; with the server's own words."""
         what = f"{self.url} answered HTTP {error.status_code} ({type(error).__name__}) to"
         reason = _reason_of(error, self._client.api_key)
         why = _FOR_ALL.get(error.code) or _FOR_ALL.get(error.status_code)
+        if 300 <= error.status_code < 400:
+            to = error.response.headers.get("Location", "nowhere")[:200]
+            why = f"it sends requests on to {to}, where neither prompts nor key are sent; give that URL if it is right"
         if why:
             self._refusal = Refused(f"{what} {self.model}{reason}: {why}")
             return self._refusal

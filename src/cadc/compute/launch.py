@@ -30,6 +30,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cadc.compute import console, watch
+from cadc.config.environment import whole_number
 from cadc.config.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ def n_cores() -> int:
 
 
 def n_workers() -> int:
-    """Worker processes on this machine: CADC_WORKERS, else one a GPU, else one a core this process may use."""
-    return max(1, int(os.environ.get("CADC_WORKERS") or n_gpus() or n_cores()))
+    """Worker processes on this machine: CADC_WORKERS, else one a GPU, else one a core this process may use. Raises
+    InputError where CADC_WORKERS is no number of processes."""
+    return whole_number("CADC_WORKERS", 1) or n_gpus() or n_cores()
 
 
 def refuse_ranks(stage: str) -> None:

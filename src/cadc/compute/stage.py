@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import sys
 import time
@@ -45,6 +46,17 @@ def out_of_memory(error: Exception, stage: str) -> str | None:
     return None
 
 
+def _params_of(variant: Variant | None) -> Params:
+    """The stage's parameters. Raises InputError, which of an experiment also says how to be rid of what -S has set:
+    DVC leaves it in params.yaml."""
+    try:
+        return load_params(variant)
+    except InputError as error:
+        if "DVC_EXP_BASELINE_REV" not in os.environ:
+            raise
+        raise InputError(f"{error}\nparams.yaml keeps what -S set: `git restore params.yaml` puts it back") from None
+
+
 def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant | None = None) -> None:
     """Run `main(params)` as the stage `name`, with the parameters of `variant` where the stage has variants.
 
@@ -57,7 +69,7 @@ def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant 
     message = ".*is_gradient_checkpointing.*"  # transformers' own call
     warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     try:
-        rows = main(load_params(variant))
+        rows = main(_params_of(variant))
     except InputError as error:
         raise SystemExit(f"{name}: {error}") from (error if "--debug" in sys.argv else None)
     except (MemoryError, RuntimeError) as error:

@@ -6,9 +6,9 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from cadc.config.section import Fraction, Section, Seed, Share
+from cadc.config.section import Fraction, Section, Seeds, Share
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # DVC takes no dot, @ or / in a key
 Sequence = Literal["none", "trend", "reversed", "mean", "shuffled"]
@@ -69,16 +69,9 @@ class Arm(Section):
     ]
     rows: Literal["selections", "adapters"] = "selections"
     budget: Budget
-    seeds: list[Seed] = Field(min_length=1)
+    seeds: Seeds
     curate: Curate
     select: dict[str, Any]
-
-    @field_validator("seeds")
-    @classmethod
-    def _once(cls, seeds: list[int]):
-        if len(set(seeds)) != len(seeds):
-            raise ValueError("names a seed twice")
-        return seeds
 
 
 @dataclass(frozen=True)

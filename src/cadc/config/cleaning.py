@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cadc.config.section import Fraction, Positive, Rate, Section, Seed, Share
+from cadc.config.section import Fraction, Positive, Rate, Section, Seed, Share, Url
 
 
 class Check(Section):
@@ -78,7 +78,7 @@ class WrongAnswer(AnswerCheck):
 class Clean(Section):
     pool: Literal["raw", "cleaned"]
     evidence: Literal["raw", "crossfit"]
-    url: str | None
+    url: Url | None
     model: str
     repetition: Repetition
     abnormal: Abnormal

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cadc.config.section import Fraction, Positive, Rate, Section, Seed, Share
+from cadc.config.section import Fraction, Once, Positive, Rate, Section, Seed, Share, Url
 
 
 class Rules(Section):
@@ -29,8 +29,10 @@ class Rules(Section):
 class Metabolize(Section):
     rounds: Positive
     budget: Fraction
-    seeds: list[Seed] = Field(min_length=2)
-    tasks: list[Literal["pope_adv", "pope_pop", "pope_random", "mmt_val", "mini_vqa"]] = Field(min_length=1)
+    seeds: Annotated[list[Seed], Once] = Field(min_length=2)
+    tasks: Annotated[list[Literal["pope_adv", "pope_pop", "pope_random", "mmt_val", "mini_vqa"]], Once] = Field(
+        min_length=1
+    )
     reserve: str | None
     reserve_rows: Annotated[int, Field(ge=0)]
     reserve_seed: Seed
@@ -41,15 +43,13 @@ class Metabolize(Section):
     doubt: Rate
     level: Annotated[float, Field(ge=0.5, lt=1)]
     bootstrap: Positive
-    url: str | None
+    url: Url | None
     model: str
     reasoning: Fraction | None
     rules: Rules
 
     @model_validator(mode="after")
     def _possible(self):
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("seeds names a seed twice")
         if self.agree > len(self.seeds):
             raise ValueError(f"agree={self.agree}, but only {len(self.seeds)} models are tuned, one a seed")
         if self.url is not None and not self.model:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from cadc.config.section import Positive, Section
+from cadc.config.section import Pattern, Positive, Section
 
 
 class Lora(Section):
@@ -20,18 +19,9 @@ class Lora(Section):
 
     rank: Positive
     alpha: Positive
-    targets: str
+    targets: Pattern
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    whole: str | None = None
-
-    @model_validator(mode="after")
-    def _patterns(self):
-        for name in ("targets", "whole"):
-            try:
-                re.compile(getattr(self, name) or "")
-            except re.error as error:
-                raise ValueError(f"{name} = {getattr(self, name)!r} is no regular expression ({error})") from None
-        return self
+    whole: Pattern | None = None
 
 
 class Model(Section):

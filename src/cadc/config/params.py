@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cadc.config.arms import LEVELS, Arm, Budget, Name, Variant
 from cadc.config.cleaning import Clean, Crossfit
@@ -19,7 +19,7 @@ from cadc.config.errors import InputError
 from cadc.config.metabolism import Metabolize
 from cadc.config.model import Lora as Lora  # for those who take all sections from here
 from cadc.config.model import Model
-from cadc.config.section import Fraction, OneOrMany, Positive, Rate, Section, Seed, Share
+from cadc.config.section import Fraction, Once, OneOrMany, Positive, Rate, Section, Seed, Seeds, Share, Url
 from cadc.config.training import Finetune, Proxy
 from cadc.config.training import Optimizer as Optimizer
 from cadc.config.world import Base, Benchmarks, Gate, Plateau, Pretrain, Tower, World
@@ -32,7 +32,7 @@ class Embed(Section):
 
 
 class Views(Section):
-    url: str | None
+    url: Url | None
     model: str
     image: bool
     top: Annotated[int, Field(ge=1, le=10)]
@@ -51,6 +51,20 @@ class Facts(Section):
     seed: Seed
 
 
+#: What the small deterministic judge is called (`evaluation.judge.word_f1`).
+OWN_JUDGE = "word-f1"
+_NARROWEST = 16  # width of a sketch (ours): the noise of a cosine is 1 / sqrt(width), a quarter here
+
+
+def _wide(projection: int) -> int:
+    if 0 < projection < _NARROWEST:
+        raise ValueError(
+            f"a sketch of width {projection} tells no gradients apart; give {_NARROWEST} or more (LESS: 8192), or 0 "
+            "for gradients as they are"
+        )
+    return projection
+
+
 #: A benchmark, by the name of its task (`evaluation/aims.py` has all), or a file of rows in LLaVA's format.
 Target = Annotated[str, Field(min_length=1)]
 
@@ -61,12 +75,12 @@ class Capture(Section):
     data.path is unset.
     """
 
-    targets: list[Target]
+    targets: Annotated[list[Target], Once]
     target_rows: Positive | None = None
     target_images: str | None = None
     update: Literal["adamw", "adamw_own", "adam_less", "sgd"]
     sketch: Literal["count", "rademacher"]
-    projection: Annotated[int, Field(ge=0)]
+    projection: Annotated[int, Field(ge=0), AfterValidator(_wide)]
     projection_seed: Seed
     batch_tokens: Positive
     keep_sketches: bool
@@ -99,7 +113,7 @@ class Match(Section):
 
 
 class Discover(Section):
-    targets: list[Target] = Field(min_length=1)
+    targets: Annotated[list[Target], Once] = Field(min_length=1)
     runs: Positive | None
     snapshot_weights: Literal["lr", "equal"]
     center: bool
@@ -112,13 +126,21 @@ class Discover(Section):
 
 
 class Judge(Section):
-    url: str | None
+    """The endpoint that judges answers; without `url` our own, which `OWN_JUDGE` names."""
+
+    url: Url | None
     model: str
+
+    @model_validator(mode="after")
+    def _named(self):
+        if self.url is not None and self.model in ("", OWN_JUDGE):
+            raise ValueError(f"url names an endpoint, and model is {self.model!r}; set model to one that it serves")
+        return self
 
 
 class Evaluate(Section):
     split: Literal["score", "probe"]
-    tasks: list[str] = Field(min_length=1)
+    tasks: Annotated[list[str], Once] = Field(min_length=1)
     batch_size: Positive
     max_new_tokens: Positive
     shard_questions: Positive
@@ -132,7 +154,9 @@ Images = Literal["relative", "absolute", "copied"]
 
 
 class Export(Section):
-    formats: list[Literal["llava", "ids", "llama_factory", "ms_swift", "trl", "axolotl"]] = Field(min_length=1)
+    formats: Annotated[list[Literal["llava", "ids", "llama_factory", "ms_swift", "trl", "axolotl"]], Once] = Field(
+        min_length=1
+    )
     images: Images
     flags: Literal["raw", "cleaning"]
     below: Share
@@ -158,7 +182,7 @@ class Params(Section):
     one. recipe_of: the models that the profile's numbers are for; None: any.
     """
 
-    seeds: list[Seed] = Field(min_length=1)
+    seeds: Seeds
     budget: Budget
     run: Name = "default"
     trajectories: Name = "default"

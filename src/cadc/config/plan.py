@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from cadc.config.section import Fraction, Positive, Rate, Section, Share
+from cadc.config.section import Fraction, Positive, Rate, Section, Share, Url
 
 
 class Plan(Section):
@@ -37,7 +37,7 @@ class Plan(Section):
     epsilon: Rate
     passes: Literal["first", "round"]
     shuffled: bool
-    judge_url: str | None = None
+    judge_url: Url | None = None
     judge_model: str = ""
 
     @model_validator(mode="after")

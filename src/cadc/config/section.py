@@ -3,9 +3,13 @@ share."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+T = TypeVar("T")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -14,6 +18,38 @@ Rate = Annotated[float, Field(gt=0)]
 Passes = Annotated[float, Field(ge=1)]  # over chosen rows: each is trained on once at least
 Seed = Annotated[int, Field(ge=0)]
 OneOrMany = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
+
+
+def _once(values: list[T]) -> list[T]:
+    if twice := [value for k, value in enumerate(values) if value in values[:k]]:
+        raise ValueError(f"names {twice[0]} twice; what is counted twice confirms itself")
+    return values
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression ({error})") from None
+    return text
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if "@" in parts.netloc:
+        raise ValueError("it holds a name or a password, which would stand in git; export OPENAI_API_KEY in its place")
+    if parts.scheme in ("http", "https") and parts.hostname:
+        return text
+    raise ValueError(f"{text!r} is no address of an endpoint; it looks like https://HOST/v1")
+
+
+Once = AfterValidator(_once)  # of a list: nothing stands there twice
+Seeds = Annotated[list[Seed], Field(min_length=1), Once]
+Pattern = Annotated[str, AfterValidator(_pattern)]  # a regular expression
+Url = Annotated[str, AfterValidator(_url)]  # of an OpenAI-compatible endpoint
 
 
 class Section(BaseModel):

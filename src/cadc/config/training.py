@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from cadc.config.section import Fraction, Passes, Positive, Rate, Section, Seed, Share
+from cadc.config.section import Fraction, Passes, Pattern, Positive, Rate, Section, Seeds, Share
 
 
 class Optimizer(Section):
@@ -40,10 +40,10 @@ class Optimizer(Section):
 
 
 class Proxy(Optimizer):
-    seeds: list[Seed] = Field(min_length=1)
+    seeds: Seeds
     pool_fraction: Fraction
     epochs: Rate
-    snapshots: Positive | Annotated[list[Share], Field(min_length=1)]
+    snapshots: Annotated[int, Field(ge=1, le=1000)] | Annotated[list[Share], Field(min_length=1)]
 
     @property
     def snapshots_at(self) -> list[float]:
@@ -53,13 +53,6 @@ class Proxy(Optimizer):
         if isinstance(self.snapshots, list):
             return self.snapshots
         return [(k + 0.5) / self.snapshots for k in range(self.snapshots)]
-
-    @field_validator("seeds")
-    @classmethod
-    def _runs_apart(cls, seeds: list[int]):
-        if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
-            raise ValueError(f"names {twice[0]} twice; a run that is counted twice confirms itself")
-        return seeds
 
     @field_validator("snapshots")
     @classmethod
@@ -72,5 +65,5 @@ class Proxy(Optimizer):
 class Finetune(Optimizer):
     """full: a regular expression over names of the base's weights, which are then trained whole in place of LoRA."""
 
-    full: Annotated[str, Field(min_length=1)] | None = None
+    full: Annotated[Pattern, Field(min_length=1)] | None = None
     epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], Passes] = Field(min_length=1)

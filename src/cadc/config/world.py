@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from cadc.config.section import Fraction, Passes, Positive, Rate, Section, Seed, Share
+from cadc.config.section import Fraction, Once, Passes, Positive, Rate, Section, Seed, Seeds, Share
 
 Form = Literal["open", "yesno", "choice", "chat"]
 Group = Literal["structure", "perception", "symbols"]
@@ -132,10 +132,10 @@ class Tower(Section):
 
 
 class Gate(Section):
-    seeds: list[Seed] = Field(min_length=2)
+    seeds: Annotated[list[Seed], Once] = Field(min_length=2)
     random: list[Fraction]
     oracle: Fraction
-    tasks: list[str] = Field(min_length=1)
+    tasks: Annotated[list[str], Once] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _oracle_is_compared(self) -> Gate:
@@ -148,5 +148,5 @@ class Gate(Section):
 
 
 class Plateau(Section):
-    seeds: list[Seed] = Field(min_length=1)
+    seeds: Seeds
     epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], list[Passes]]

@@ -235,21 +235,21 @@ def repositories(names: list[str]) -> list[str]:
     return sorted({data.repository for name in names for data in needs(name)})
 
 
-def check_names(names: list[str], judged: bool) -> None:
+def check_names(names: list[str], judged: bool, key: str = "evaluate.tasks") -> None:
     """Raise InputError naming all tasks that are unknown, are of one benchmark twice, or need a judge.
 
-    `judged`: evaluate.judge.url is set.
+    `judged`: evaluate.judge.url is set. `key`: of params.yaml, where the names stand.
     """
     faults = []
     for name in names:
         if name not in TASKS:
             near = get_close_matches(name, TASKS, 3, 0.4)
             faults.append(
-                f"evaluate.tasks: no task {name!r}; "
+                f"{key}: no task {name!r}; "
                 + (f"nearest are {', '.join(near)}" if near else f"there are {', '.join(TASKS)}")
             )
         elif names.count(name) > 1 or any(other == f"{name}_static" for other in names):
-            faults.append(f"evaluate.tasks: {name} is named twice, or both with a judge and static; name it once")
+            faults.append(f"{key}: {name} is named twice, or both with a judge and static; name it once")
         elif TASKS[name].judge == "real" and not judged:
             faults.append(
                 f"{name} asks a language model what it can't read; set evaluate.judge.url, "

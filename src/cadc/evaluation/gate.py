@@ -16,6 +16,7 @@ import numpy as np
 from cadc.config.arms import budget_key
 from cadc.config.budgets import capped_shares
 from cadc.config.errors import InputError
+from cadc.evaluation.catalogue import TASKS, check_names
 from cadc.evaluation.intervals import Arm, difference
 
 #: The figures shown, with their names in tables, and those that the gate is judged on.
@@ -28,6 +29,17 @@ FORMS = {
 JUDGED = ("corrected_open", "corrected_mean")
 #: The forms that the oracle draws from: those of the benchmarks.
 _ASKED = ("open", "yesno", "choice")
+#: The benchmarks, one of each form, without which it tells nothing.
+_NEEDED = ("vqa_accuracy", "pope_f1", "mmt_accuracy")
+
+
+def check_tasks(tasks: list[str]) -> None:
+    """Raise InputError where `gate.tasks` lacks a benchmark by which the gate judges."""
+    check_names(tasks, judged=False, key="gate.tasks")
+    there = {TASKS[task].benchmark for task in tasks}
+    if lacking := [name for name in _NEEDED if name not in there]:
+        some = (next(task for task, known in TASKS.items() if known.benchmark == name) for name in lacking)
+        raise InputError(f"gate.tasks: the gate judges by three forms of question; add {', '.join(some)}")
 
 
 def cell_of(arm: str, budget: float) -> str:

@@ -32,6 +32,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from cadc.config.errors import InputError
 from cadc.evaluation.statistics import Samples, measure_draws, relative, row_draws
 
 LEVEL = 0.95
@@ -100,20 +101,20 @@ class Arm:
 def arm_of(name: str, runs: dict[int, Samples], n_bootstrap: int, seed: int = 0) -> Arm:
     """Measure the runs of one arm, by seed, as they are and at `n_bootstrap` draws of their rows.
 
-    Draws follow from the rows and `seed` alone. Raises ValueError, naming the arm, where its runs were scored on
+    Draws follow from the rows and `seed` alone. Raises InputError, naming the arm, where its runs were scored on
     different samples.
     """
     if n_bootstrap < 2:
-        raise ValueError(f"n_bootstrap is {n_bootstrap}; a variance takes 2 draws, and a good one some hundreds")
+        raise InputError(f"n_bootstrap is {n_bootstrap}; a variance takes 2 draws, and a good one some hundreds")
     if not runs:
-        raise ValueError(f"{name} has no runs")
+        raise InputError(f"{name} has no runs")
     seeds = tuple(sorted(runs))
     samples = [runs[one] for one in seeds]
     first, rng = samples[0], np.random.default_rng(seed)
     rows = _rows_of(first)
     for one, run in zip(seeds, samples, strict=True):
         if _rows_of(run) != rows:
-            raise ValueError(
+            raise InputError(
                 f"{name}, seed {one}, was scored on other samples than its seed {seeds[0]}; evaluate both again on the "
                 "same benchmarks"
             )
@@ -133,7 +134,7 @@ def arm_of(name: str, runs: dict[int, Samples], n_bootstrap: int, seed: int = 0)
 
 
 def difference(a: Arm, b: Arm, figure: str) -> Difference:
-    """Arm `a` minus arm `b`. Raises ValueError where they were not measured on the same draws of the same samples."""
+    """Arm `a` minus arm `b`. Raises InputError where they were not measured on the same draws of the same samples."""
     _check_rows(a, b)
     paired = a.seeds == b.seeds
     mine, yours = a.runs[figure], b.runs[figure]
@@ -191,6 +192,6 @@ def _rows_of(samples: Samples) -> str:
 
 def _check_rows(a: Arm, b: Arm) -> None:
     if a.rows != b.rows:
-        raise ValueError(
+        raise InputError(
             "arms were measured on different samples or draws; measure both with the same seed and number of draws"
         )

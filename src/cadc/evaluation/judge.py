@@ -42,16 +42,20 @@ def judge_reply(prompt: str) -> str:
 
     Raises ValueError where the prompt holds no two answers in lmms-eval's layout.
     """
-    found = re.findall(r"\[(\S+) (1|2)\]\n(.*?)\n\n\[End of \1 \2\]", prompt, flags=re.DOTALL)
-    if [which for _, which, _ in found] != ["1", "2"]:
+    # The model's answer may hold such marks of its own: it goes to the last.
+    layout = r"\[(\S+) 1\]\n(.*?)\n\n\[End of \1 1\]\s*\[\1 2\]\n(.*)\n\n\[End of \1 2\]"
+    found = re.search(layout, prompt, flags=re.DOTALL)
+    if found is None:
         raise ValueError("the prompt holds no answers 1 and 2")
-    return f"10 {10 * word_f1(found[1][2], found[0][2]):.1f}"
+    return f"10 {10 * word_f1(found[3], found[2]):.1f}"
 
 
 def _two_numbers(reply: str) -> str:
-    points = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", reply.strip().split("\n")[0])[:2]]
-    if len(points) < 2 or not all(0 <= number <= 10 for number in points):
-        raise ValueError("its first line has no two numbers from 0 to 10")
+    """lmms-eval takes the first digits that it finds, wherever they stand: of `10 1e9` a 1, of `8/10 7/10` 8 and 10."""
+    words = re.findall(r"[^\s,;]*\d[^\s,;]*", reply.strip().split("\n")[0])
+    points = [re.fullmatch(r"[^\w+:/-]*(\d+(?:\.\d+)?)[^\w+:/-]*", word) for word in words]
+    if len(points) != 2 or not all(found and float(found[1]) <= 10 for found in points):
+        raise ValueError("its first line does not hold two numbers from 0 to 10 and no others")
     return reply
 
 
@@ -176,10 +180,16 @@ def judge(params: Judge) -> Iterator[Asked]:
 
 
 def check_scores(scores: list[tuple[int, list[float]]], url: str) -> None:
-    """Raise JudgeError if any (question id, [reference, model]) was not scored within 0 to 10."""
+    """Raise JudgeError if any (question id, [reference, model]) was not scored within 0 to 10, and where no reference
+    got a point: the figure is the share of the reference's points."""
     bad = [question for question, pair in scores if len(pair) != 2 or not all(0 <= score <= 10 for score in pair)]
     if bad:
         raise JudgeError(
             f"the judge at {url} gave no usable score for {len(bad)} of {len(scores)} questions (ids {bad[:5]}); "
             "see that it runs and replies with two numbers from 0 to 10"
+        )
+    if scores and not any(reference for _, (reference, _) in scores):
+        raise JudgeError(
+            f"the judge at {url} gave no reference answer of {len(scores)} a point, and the model's are a share of "
+            "those; see what it replies to one prompt (.endpoint/), and take another model"
         )

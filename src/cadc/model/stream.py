@@ -16,6 +16,7 @@ import torch
 from transformers import ProcessorMixin
 
 from cadc.compute import launch
+from cadc.config.environment import whole_number
 from cadc.model import encode
 from cadc.model.batches import collate
 from cadc.model.counting import Counting, size_of
@@ -30,8 +31,8 @@ Batch = dict[str, torch.Tensor]
 def n_loaders() -> int:
     """Processes that encode rows for this one: CADC_LOADERS, else, beside a GPU, its share of the cores; without one
     none, since the model takes all cores."""
-    if asked := os.environ.get("CADC_LOADERS"):
-        return int(asked)
+    if (asked := whole_number("CADC_LOADERS", 0)) is not None:
+        return asked
     if not launch.n_gpus():
         return 0
     return max(1, min(_MOST, len(os.sched_getaffinity(0)) // launch.n_workers() - 1))

@@ -37,11 +37,16 @@ class Followed:
 
 
 def load_followed(study: str, arm: str) -> Followed:
-    """Raises InputError where an arm was not followed for a study."""
+    """Raises InputError where an arm was not followed for a study, or by no figure that is drawn here."""
     folder = artifacts.REPORTS / "convergence" / study / arm
     if not (folder / "points.json").exists():
         raise InputError(f"{folder}: not made yet; run `dvc repro pipelines/{study}/dvc.yaml:convergence@{arm}`")
     points = artifacts.read_json(folder / "points.json")["points"]
+    if any(FIGURE not in one for point in points for one in point["figures"]):
+        raise InputError(
+            f"{folder}: its questions have no right answers, and steps are told by these; add a task to evaluate.tasks "
+            "that no judge scores"
+        )
     return Followed(
         np.asarray(artifacts.load_array(folder / "loss.npy")),
         [point["step"] for point in points],

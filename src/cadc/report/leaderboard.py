@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def metrics(table: Table) -> dict[str, dict[str, float]]:
     names = {"relative": "relative", "corrected_mean": "corrected"} | {name: name for name in BENCHMARKS}
     there = [name for name in names if all(name in line.measured.runs for line in table.lines)][:_MOST]
     return {
-        line.arm: {names[name]: round(line.mean(name), 2) for name in there}
+        line.arm: {names[name]: round(mean, 2) for name in there if math.isfinite(mean := line.mean(name))}
         for line in sorted(table.lines, key=lambda line: line.arm)
     }
 

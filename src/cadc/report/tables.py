@@ -92,8 +92,14 @@ class Table:
 
     @property
     def judged(self) -> str:
-        """The figure that differences are taken of: relative to full data where the table has that."""
-        return next(name for name in ("relative", "corrected_mean", *COLUMNS) if name in self.columns)
+        """The figure that differences are taken of: relative to full data where the table has that, as a number: where
+        full data score nothing, nothing is relative to them. Raises InputError where there is none."""
+        for name in ("relative", "corrected_mean", *COLUMNS):
+            if name in self.columns and all(math.isfinite(line.mean(name)) for line in self.lines):
+                return name
+        raise InputError(
+            f"{self.spec['title']}: no figure is a number for every row; score all on one benchmark at least"
+        )
 
     def difference(self, line: Line) -> Difference | None:
         """To the first row at the same budget; None where there is none, or the line is that row."""
@@ -153,10 +159,10 @@ def make(spec: dict[str, Any], stated: Stated, n_bootstrap: int, first: str | No
         one, *_ = made
         for arm, measured in made.items():
             if measured.rows != made[one].rows:
-                raise ValueError(f"{arm} was scored on other samples than {one}; score both on the same benchmarks")
+                raise InputError(f"{arm} was scored on other samples than {one}; score both on the same benchmarks")
         if spec["full"]:
             made = {arm: measured.relative_to(made[spec["full"]]) for arm, measured in made.items()}
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f"{spec['title']}: {error}") from None
     per_row, lines = costs.load_counted(), []
     for row in spec["rows"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
@@ -12,6 +11,7 @@ import numba
 import numpy as np
 
 from cadc.compute.finite import refuse_not_finite
+from cadc.config.environment import whole_number
 
 _BLOCK = 4096  # rows a search: a fixed number, so that the count of workers changes nothing that is computed
 _QUERIES = 256  # the same, where queries are few and rows many
@@ -94,7 +94,7 @@ def _blockwise(
 ) -> tuple[np.ndarray, np.ndarray]:
     """`search(start)` of every block of n queries, CADC_WORKERS at a time, joined in order."""
     with ThreadPoolExecutor(
-        int(os.environ.get("CADC_WORKERS") or 1), initializer=faiss.omp_set_num_threads, initargs=(1,)
+        whole_number("CADC_WORKERS", 1) or 1, initializer=faiss.omp_set_num_threads, initargs=(1,)
     ) as workers:
         blocks = list(workers.map(search, range(0, max(n, 1), block)))
     return np.concatenate([index for index, _ in blocks]), np.concatenate([value for _, value in blocks])
