@@ -1,7 +1,5 @@
 """clean: every check of every raw row, a report with examples, and the pool as the checks' actions leave it."""
 
-import pyarrow.parquet as pq
-
 from cadc import artifacts
 from cadc.cleaning.actions import changes_of, write_cleaned
 from cadc.cleaning.checks import check_pool, findings_table
@@ -20,7 +18,7 @@ def main(params: Params) -> None:
     copies = pool_copies(settings.duplicates, "clean")
     out = artifacts.fresh(artifacts.CLEANING)
     found = check_pool(pool, copies, params, "clean_text")
-    pq.write_table(findings_table(found, pool["id"]), out / "findings.parquet")
+    artifacts.write_table(out / "findings.parquet", findings_table(found, pool["id"]))
     artifacts.save_array(out / "copies.npy", copies.keeper)
     changes = changes_of(found, pool, settings, params.model)
     write_cleaned(artifacts.fresh(artifacts.CLEANED), pool, changes)

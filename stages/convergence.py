@@ -69,7 +69,7 @@ def tracing() -> shards.Task:
         check_same(losses, artifacts.load_array(artifacts.ADAPTERS / ARM / artifacts.run_name(seed) / "loss.npy"), ARM)
         artifacts.save_array(folder / "loss.npy", losses)
         for step, samples in asked.items():
-            pq.write_table(samples, folder / f"{step:07d}.parquet")
+            artifacts.write_table(folder / f"{step:07d}.parquet", samples)
 
     return trace
 

@@ -66,7 +66,7 @@ def main(params: Params) -> None:
         following = np.empty(0, np.int64)
         if not goes_on:
             following = below(choose(selector, measured, wider, settings, seed, drawn_at=n), rows, known.score)
-        pq.write_table(why_table(selection, following, ids, known, asked.exact_rows), out / "why.parquet")
+        artifacts.write_table(out / "why.parquet", why_table(selection, following, ids, known, asked.exact_rows))
         facts = {
             "arm": name,
             "seed": seed,

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from cadc import artifacts
@@ -28,7 +27,7 @@ def main(params: Params) -> int:
     artifacts.FACTS.parent.mkdir(exist_ok=True)
     skipped = len(artifacts.read_json(artifacts.POOL / "skipped.json"))
     table = pa.table(columns).replace_schema_metadata({"skipped": str(skipped)})
-    pq.write_table(table, artifacts.FACTS, compression="zstd", compression_level=19)
+    artifacts.write_table(artifacts.FACTS, table, compression="zstd", compression_level=19)
     return pool.num_rows
 
 

@@ -81,7 +81,7 @@ def attempts() -> shards.Task:
         trial = by_name[name]
         rows = draw(trial, bench.pool, labels)
         model = bench.tuned(rows, round(trial.epochs * len(rows)), trial.seed)
-        pq.write_table(answers(model, chat, tasks), folder / "samples.parquet")
+        artifacts.write_table(folder / "samples.parquet", answers(model, chat, tasks))
 
     return attempt
 

@@ -77,7 +77,8 @@ def write_without(source: Path, out: Path, misfits: list[dict]) -> None:
     start = 0
     with (
         pq.ParquetFile(source / "rows.parquet") as file,
-        pq.ParquetWriter(out / "rows.parquet", file.schema_arrow) as writer,
+        artifacts.whole(out / "rows.parquet") as part,
+        pq.ParquetWriter(part, file.schema_arrow) as writer,
     ):
         for group in range(file.num_row_groups):
             rows = file.read_row_group(group)

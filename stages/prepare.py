@@ -49,7 +49,7 @@ def update_pool(params: Params, labels: list[dict]) -> None:
         read_reserve(params, artifacts.SCRATCH / "reserve"),
     )
     table = apply_lineage(pq.read_table(path), reserve, changes)
-    pq.write_table(table, path)
+    artifacts.write_table(path, table)
     write_labels(artifacts.LABELS, apply_to_labels(labels, reserve_labels, table["id"].to_pylist(), changes))
     console.line(f"pool: version {version_of(table)} of {params.pool.lineage}, {table.num_rows} rows")
 

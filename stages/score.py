@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from cadc import artifacts
@@ -76,7 +75,7 @@ def asking() -> shards.Task:
             release()
             tuned = load_adapter(load_base(params.model), ADAPTERS / artifacts.run_name(part.seed))
             chat.model, held[:] = merged(tuned) if params.evaluate.merge_adapter else tuned, [part.seed]
-        pq.write_table(ask(chat, asked, plan["batches"], part), folder / "answers.parquet")
+        artifacts.write_table(folder / "answers.parquet", ask(chat, asked, plan["batches"], part))
 
     return answer
 
@@ -101,7 +100,7 @@ def scoring() -> shards.Task:
             check_scores(pairs, asked.of)
         rows = [row for task in sorted(samples) for row in sample_rows(task, samples[task])]
         table = pa.Table.from_pylist(rows, schema=pa.schema(sample_schema(params.evaluate.tasks)))
-        pq.write_table(table, folder / "samples.parquet")
+        artifacts.write_table(folder / "samples.parquet", table)
         artifacts.write_json(folder / "metrics.json", metrics)
 
     return score

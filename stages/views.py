@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from cadc import artifacts
@@ -84,9 +83,9 @@ def main(params: Params) -> int:
         refuse_not_finite({name: array}, 0, names.get(name.partition("_")[0], pool["id"]), "row id", "look at this row")
         artifacts.save_array(folder / f"{name}.npy", array)
     for name, table in (("pool", pool), ("probe", probe)):
-        pq.write_table(
-            pa.table({"id": table["id"], "skills": pa.array(lists[name], pa.list_(pa.string()))}),
+        artifacts.write_table(
             folder / f"{name}.parquet",
+            pa.table({"id": table["id"], "skills": pa.array(lists[name], pa.list_(pa.string()))}),
         )
     return pool.num_rows
 

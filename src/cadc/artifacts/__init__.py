@@ -82,7 +82,11 @@ These lie under `artifacts/`, owned by DVC. `artifacts/scratch` (shards and fini
 from __future__ import annotations
 
 import json
+import math
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,9 +153,40 @@ def read_json(path: Path):
     return json.loads(path.read_text())
 
 
-def write_json(path: Path, value) -> None:
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to, which takes its place once all is written: every output is made so.
+
+    Outputs are hard links to DVC's cache. What is written into one changes the cache's copy, too, under the name of
+    what it was; the rename leaves that alone. A killed process leaves no half file under a name that others read.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+    part = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    with whole(path) as part:
+        part.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value) -> None:
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def write_table(path: Path, table: pa.Table, **options) -> None:
+    """A parquet file; options: of `pyarrow.parquet.write_table`."""
+    with whole(path) as part:
+        pq.write_table(table, part, **options)
 
 
 def fresh(folder: Path) -> Path:
@@ -162,8 +197,19 @@ def fresh(folder: Path) -> Path:
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, array, allow_pickle=False)
+    with whole(path) as part, part.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def reserve(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """An .npy file of zeros whose place on the disk is taken: in a memory map that the disk can't hold, writing ends
+    the process (SIGBUS), without a word. Raises OSError where the disk is full."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        size = file.tell() + np.dtype(dtype).itemsize * math.prod(shape)
+        file.flush()
+        os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
 
 
 def load_array(path: Path) -> np.ndarray:
@@ -211,9 +257,8 @@ def realised_selection(arm: str, seed: int) -> Selection:
 
 
 def save_selection(path: Path, selection: Selection) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     columns = [selection.row, np.arange(len(selection)), selection.weight, selection.capability, selection.stage]
-    pq.write_table(pa.Table.from_arrays([pa.array(c) for c in columns], schema=SELECTION_SCHEMA), path)
+    write_table(path, pa.Table.from_arrays([pa.array(c) for c in columns], schema=SELECTION_SCHEMA))
 
 
 def load_selection(path: Path) -> Selection:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.data.pictures import image_file
@@ -122,4 +121,4 @@ def write_description(
                     "image": picture,
                 }
             )
-    pq.write_table(pa.Table.from_pylist(rows), folder / "rows.parquet", compression="zstd")
+    artifacts.write_table(folder / "rows.parquet", pa.Table.from_pylist(rows), compression="zstd")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.cleaning import rewriting
@@ -70,7 +69,7 @@ def write_cleaned(folder: Path, pool: pa.Table, changes: list[Change]) -> None:
         for name in ("rows.parquet", "skipped.json"):
             shutil.copyfile(artifacts.RAW / name, folder / name)
         return
-    pq.write_table(apply_lineage(pool, pool.slice(0, 0), changes), folder / "rows.parquet")
+    artifacts.write_table(folder / "rows.parquet", apply_lineage(pool, pool.slice(0, 0), changes))
     write_lineage(folder / "lineage.csv", changes)
     dropped = [{"id": change.row, "reason": change.reason} for change in changes if change.action == "drop"]
     artifacts.write_json(folder / "skipped.json", artifacts.read_json(artifacts.RAW / "skipped.json") + dropped)

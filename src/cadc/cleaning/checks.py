@@ -44,7 +44,7 @@ def reading() -> shards.Task:
         turns = pool["turns"].slice(index * SHARD_ROWS, SHARD_ROWS).to_pylist()
         for name, found in text_flags(turns, clean).items():
             columns = [found.score, found.flag, pa.array(found.evidence)]
-            pq.write_table(pa.table(columns, names=["score", "flag", "evidence"]), folder / f"{name}.parquet")
+            artifacts.write_table(folder / f"{name}.parquet", pa.table(columns, names=["score", "flag", "evidence"]))
 
     return shard
 

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from cadc.artifacts import whole
 from cadc.cleaning.cross_fitting import other_rows, shown, with_image_of
 from cadc.compute import console
 from cadc.compute.finite import refuse_not_finite
@@ -132,7 +133,8 @@ def train_matching(
 def save_matcher(model: PeftModel, head: torch.nn.Linear, folder: Path) -> None:
     """Write what `train_matching` made, for `load_matchers`."""
     save_adapter(model, folder)
-    save_file(head.state_dict(), folder / "head.safetensors")
+    with whole(folder / "head.safetensors") as part:
+        save_file(head.state_dict(), part)
 
 
 def load_matchers(

@@ -6,12 +6,11 @@ A training file is there whole or not at all, and not without its manifest, by w
 from __future__ import annotations
 
 import filecmp
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from cadc.artifacts import read_json, write_json
+from cadc.artifacts import read_json, whole, write_json
 from cadc.config.errors import InputError
 
 #: The file of each format in an export; --out ends as it does, for trainers tell by the ending what a file holds.
@@ -106,7 +105,7 @@ def deliver(export: Path, out: Path, form: str, stamp: dict[str, str]) -> dict:
             _copy_whole(path, copy)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_json(beside(out, "manifest.json"), made)
-    shutil.copyfile(export / "why.parquet", beside(out, "why.parquet"))
+    _copy_whole(export / "why.parquet", beside(out, "why.parquet"))
     _copy_whole(export / FILES[form], out)
     if form == "llama_factory":
         (entry,) = read_json(export / "llama_factory/dataset_info.json").values()
@@ -131,7 +130,5 @@ def _files(export: Path, out: Path, made: dict) -> list[str]:
 
 
 def _copy_whole(source: Path, to: Path) -> None:
-    to = to.resolve()  # a link stays one
-    part = to.with_name(f".{to.name}.part")
-    shutil.copyfile(source, part)
-    os.replace(part, to)
+    with whole(to.resolve()) as part:  # a link stays one
+        shutil.copyfile(source, part)

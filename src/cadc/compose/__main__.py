@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from cadc import artifacts
 from cadc.compose.files import files
 from cadc.compose.pipelines import BY_HAND
 from cadc.config.errors import InputError
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> None:
         shutil.rmtree(folder)
     for path, text in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        artifacts.write_text(path, text)
 
 
 if __name__ == "__main__":

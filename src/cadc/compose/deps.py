@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cadc import artifacts
 from cadc.compute.closure import SOURCE, stage_code
 
 #: What stages read that is no Python -> the module that reads it.
@@ -54,7 +55,7 @@ def main() -> None:
     root = SOURCE.parent
     own = (path for path in root.glob("pipelines/*/dvc.yaml") if not path.with_name("params.json").exists())
     for path in [root / "dvc.yaml", *sorted(own)]:
-        path.write_text(rewritten(path.read_text(), root))
+        artifacts.write_text(path, rewritten(path.read_text(), root))
 
 
 if __name__ == "__main__":

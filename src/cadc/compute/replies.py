@@ -127,10 +127,8 @@ def record_at(path: Path) -> dict | None:
 
 def keep(path: Path, record: dict) -> None:
     """Write `record` to `path`, whole or not at all."""
-    partial = path.with_suffix(".new")
     with _kept_in(path.parent.parent):
-        artifacts.write_json(partial, record)
-        partial.replace(path)
+        artifacts.write_json(path, record)
 
 
 def summary(spent: Counter) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from cadc import artifacts
 from cadc.compute import console, launch, watch
 from cadc.compute.closure import SOURCE, closure
+from cadc.config.errors import InputError
 
 Task = Callable[[object, Path], None]
 _made: dict[tuple[str, Path], Task] = {}  # this process's task, for the stage it works on
@@ -168,17 +169,18 @@ def join(folders: dict[object, Path], name: str, path: Path, n_rows: int, axis: 
     `axis`."""
     parts = [artifacts.load_array(folder / name) for folder in folders.values()]
     shape = (*parts[0].shape[:axis], n_rows, *parts[0].shape[axis + 1 :])
-    out = np.lib.format.open_memmap(path, "w+", parts[0].dtype, shape)
-    start = 0
-    for part in parts:
-        stop = start + part.shape[axis]
-        out[(slice(None),) * axis + (slice(start, stop),)] = part
-        start = stop
-    if start != n_rows:
-        raise ValueError(
-            f"{path}: the shards hold {start} rows where there are {n_rows}; remove {artifacts.SCRATCH} and run again"
+    if (held := sum(one.shape[axis] for one in parts)) != n_rows:
+        raise InputError(
+            f"{path}: the shards hold {held} rows where there are {n_rows}; remove {artifacts.SCRATCH} and run again"
         )
-    out.flush()
+    with artifacts.whole(path) as part:
+        artifacts.reserve(part, parts[0].dtype, shape)
+        out, start = np.load(part, mmap_mode="r+"), 0
+        for one in parts:
+            stop = start + one.shape[axis]
+            out[(slice(None),) * axis + (slice(start, stop),)] = one
+            start = stop
+        out.flush()
 
 
 def forget(stage: str) -> None:

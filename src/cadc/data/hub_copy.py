@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from cadc.artifacts import write_text
 from cadc.compute import console
 from cadc.config.errors import InputError
 from cadc.data.hub_layout import front_matter, parquet_splits, split_of
@@ -65,4 +66,4 @@ def _copy_splits(folder: Path, to: Path, files: dict[tuple[str, str], list[Path]
             (to / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, to / place)
     card = yaml.safe_dump({**head, "configs": list(configs.values())}, sort_keys=False, allow_unicode=True)
-    (to / "README.md").write_text(f"---\n{card}---\n", encoding="utf-8")
+    write_text(to / "README.md", f"---\n{card}---\n")

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 
 import datasets
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
+from cadc.artifacts import write_table, write_text
 from cadc.config.errors import InputError
 from cadc.data.shards import check_shards
 from cadc.data.split_names import Splits, by_name
@@ -191,8 +191,7 @@ def write_split(folder: Path, config: str, split: str, rows: list[dict], columns
         {name: datasets.Image() if kind == "image" else datasets.Value(kind) for name, kind in columns.items()}
     )
     path = folder / (config if config != "default" else "data") / f"{split}-00000-of-00001.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=features.arrow_schema), path)
+    write_table(path, pa.Table.from_pylist(rows, schema=features.arrow_schema))
 
 
 def write_card(folder: Path, configs: dict[str, list[str]]) -> None:
@@ -203,4 +202,4 @@ def write_card(folder: Path, configs: dict[str, list[str]]) -> None:
         place = config if config != "default" else "data"
         for split in splits:
             lines += [f"  - split: {split}", f"    path: {place}/{split}-*"]
-    (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
+    write_text(folder / "README.md", "\n".join([*lines, "---", ""]))

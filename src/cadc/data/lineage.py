@@ -24,6 +24,7 @@ from typing import Literal, get_args
 import numpy as np
 import pyarrow as pa
 
+from cadc.artifacts import whole
 from cadc.data.checks import check_text, fail, shown
 from cadc.data.reader import PoolError
 
@@ -59,8 +60,7 @@ def answers_of(turns: list[dict[str, str]]) -> tuple[str, ...]:
 
 def write_lineage(path: Path, changes: list[Change]) -> None:
     """Write a lineage file, changes in the order given."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
         for change in changes:

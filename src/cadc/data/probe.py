@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cadc.artifacts import whole
 from cadc.config.errors import InputError
 from cadc.config.targets import target_name
 from cadc.data.fields import given
@@ -172,9 +173,8 @@ def place_of(root: Path, target: str) -> Path:
 def write_chosen(root: Path, target: str, rows: Iterable[Probe]) -> Path:
     """Write the rows that are aimed at of a target. Returns the file."""
     file = chosen_file(root, target)
-    file.parent.mkdir(parents=True, exist_ok=True)
     waiting: list[dict] = []
-    with pq.ParquetWriter(file, _SCHEMA) as writer:
+    with whole(file) as part, pq.ParquetWriter(part, _SCHEMA) as writer:
         for row, subtask, meta in rows:
             waiting.append(row | {"subtask": subtask, "meta_task": meta})
             if len(waiting) == _ROWS:

@@ -25,6 +25,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cadc.artifacts import whole
 from cadc.compute import console
 from cadc.compute.launch import n_workers
 from cadc.data.checks import Checker
@@ -243,15 +244,11 @@ def copy_pool(
 
     Returns the number of rows written and the rows that were skipped. Nothing is left at `path` if it raises.
     """
-    unfinished = path.with_name(path.name + ".partial")
-    groups = _RowGroups(unfinished)
-    try:
+    with whole(path) as part:
+        groups = _RowGroups(part)
         with groups.writer:
             skipped = _each_chunk(groups.add, annotations, folder, on_bad_row, **rules)
             groups.flush()
-        unfinished.rename(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return groups.n_rows, skipped
 
 

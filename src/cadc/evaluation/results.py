@@ -39,7 +39,7 @@ def save_results(arm: str, seeds: list[int], scored: dict[int, Path], pool: pa.T
             for n in [pq.read_metadata(scored[seed] / "samples.parquet").num_rows]
         ]
     )
-    pq.write_table(samples, out / "samples.parquet", **_COMPACT)
+    artifacts.write_table(out / "samples.parquet", samples, **_COMPACT)
     parts = []
     for seed in seeds:
         chosen = artifacts.realised_selection(arm, seed)
@@ -51,7 +51,7 @@ def save_results(arm: str, seeds: list[int], scored: dict[int, Path], pool: pa.T
             "stage": chosen.stage,
         }
         parts.append(pa.table(columns))
-    pq.write_table(pa.concat_tables(parts), out / "selections.parquet", **_COMPACT)
+    artifacts.write_table(out / "selections.parquet", pa.concat_tables(parts), **_COMPACT)
     metrics = {artifacts.run_name(seed): artifacts.read_json(scored[seed] / "metrics.json") for seed in seeds}
     artifacts.write_json(out / "metrics.json", metrics)
     for seed in seeds:

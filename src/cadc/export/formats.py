@@ -15,7 +15,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cadc.artifacts import write_json
+from cadc.artifacts import whole, write_json
 from cadc.data.wording import IMAGE_TOKEN
 
 _GROUP_ROWS, _GROUP_BYTES = 1000, 1 << 27  # a row group of a parquet file ends with the row that reaches either
@@ -114,8 +114,7 @@ def trl(row: Row) -> dict:
 
 def write_lines(path: Path, lines: Iterable[bytes], first: bytes = b"", between: bytes = b"\n", last: bytes = b"\n"):
     """A file of these lines."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with whole(path) as part, part.open("wb") as file:
         file.write(first)
         for k, line in enumerate(lines):
             file.write(between + line if k else line)
@@ -130,7 +129,7 @@ def write_list(path: Path, values: Iterable) -> None:
 def write_parquet(path: Path, rows: Iterable[dict]) -> None:
     """TRL's table, by row groups: no more than one of them is in memory."""
     schema, waiting, size = TRL_FEATURES.arrow_schema, [], 0
-    with pq.ParquetWriter(path, schema) as writer:
+    with whole(path) as part, pq.ParquetWriter(part, schema) as writer:
         for row in rows:
             waiting.append(row)
             size += sum(len(image["bytes"]) for image in row["images"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cadc.artifacts import write_bytes
 from cadc.config.errors import InputError
 from cadc.config.params import Images
 from cadc.data.pictures import file_digest, image_file, opened
@@ -57,8 +58,7 @@ class Pictures:
         if key not in self._written:
             name = f"{FOLDER}/{key}" if picture.name is not None else f"{FOLDER}/{key}.{_ending(data)}"
             path = self.out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            write_bytes(path, data)
             self._written[key] = name
         name = self._written[key]
         return os.path.join(self.out.resolve(), name) if self.mode == "absolute" else name

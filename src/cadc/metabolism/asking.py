@@ -78,7 +78,7 @@ def ask(
     keys = [f"{purpose}_{name}_s{seed}" for seed in params.metabolize.seeds]
     ASKED.mkdir(parents=True, exist_ok=True)
     for key, trial, table in zip(keys, trials, tables, strict=True):
-        pq.write_table(table.replace_schema_metadata(None), ASKED / f"{key}.parquet")
+        artifacts.write_table(ASKED / f"{key}.parquet", table.replace_schema_metadata(None))
         artifacts.write_json(ASKED / f"{key}.json", {"adapter": str(trial.folder), "longest": longest})
     inputs = [params.model.model_dump(), longest, *params.model.sources, *(trial.folder for trial in trials)]
     inputs += [ASKED / f"{key}.parquet" for key in keys]

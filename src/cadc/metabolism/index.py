@@ -115,7 +115,7 @@ def fitting_reserve(params: Params) -> pa.Table:
     reserve, _ = read_reserve(params, artifacts.SCRATCH / "reserve")
     if not reserve.num_rows:
         return reserve
-    pq.write_table(reserve, artifacts.fresh(READ) / "rows.parquet")
+    artifacts.write_table(artifacts.fresh(READ) / "rows.parquet", reserve)
     misfits = misfits_of(fitting, READ, params.model, "metabolize/fit")
     place = Path(params.metabolize.reserve) / "pool.json" if params.metabolize.reserve else "the reserve"
     refuse(misfits, reserve.num_rows, params.pool.on_bad_row, place)
@@ -135,7 +135,7 @@ def build_index(params: Params, reserve: pa.Table, targets: list[str]) -> tuple[
     probe, subtasks, known = load_probe(artifacts.PROBE, targets, whole=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, table in (("reserve", reserve), ("probe", probe)):
-        pq.write_table(table, TABLES[name])
+        artifacts.write_table(TABLES[name], table)
     rows = pa.concat_tables([table.replace_schema_metadata(None) for table in (pool, reserve)])
     stretches = [f"{i:05d}" for i in range(-(-rows.num_rows // SHARD_ROWS))]
     inputs = [params.model.model_dump(), params.embed.model_dump(), artifacts.POOL, *TABLES.values()]

@@ -79,7 +79,7 @@ def trying() -> shards.Task:
         draw = draw_of(bench.pool["id"].slice(0, plan["rows"]).to_pylist(), n, seed)
         model = bench.tuned(draw, n_examples(n, plan["raw"], params.finetune.epochs), seed)
         for name, chat in loaded["chats"].items():
-            pq.write_table(answers(model, chat, tasks), folder / f"{name}.parquet")
+            artifacts.write_table(folder / f"{name}.parquet", answers(model, chat, tasks))
         look = np.load(version / "look.npy")
         artifacts.save_array(folder / "draw.npy", draw)
         artifacts.save_array(folder / "measured.npy", measured(model, bench.rows, look, params.evaluate.batch_size))
@@ -96,8 +96,8 @@ def try_version(
     """
     folder = FOLDER / "versions" / name
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(
-        pa.concat_tables([part.replace_schema_metadata(None) for part in (table, reserve)]), folder / "rows.parquet"
+    artifacts.write_table(
+        folder / "rows.parquet", pa.concat_tables([part.replace_schema_metadata(None) for part in (table, reserve)])
     )
     artifacts.write_json(folder / "plan.json", {"rows": table.num_rows, "raw": n_raw})
     artifacts.save_array(folder / "look.npy", look)
@@ -136,8 +136,8 @@ def scoring() -> shards.Task:
     adapters = artifacts.read_json(FOLDER / "score.json")
 
     def score(key: str, folder: Path) -> None:
-        pq.write_table(
-            answers(load_adapter(load_base(params.model), Path(adapters[key])), chat, tasks), folder / "samples.parquet"
+        artifacts.write_table(
+            folder / "samples.parquet", answers(load_adapter(load_base(params.model), Path(adapters[key])), chat, tasks)
         )
 
     return score

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging
 
+from cadc.artifacts import whole, write_json
 from cadc.config.errors import InputError
 from cadc.config.params import Lora, Model, Params
 from cadc.model.processors import check_features, check_options, check_picture, check_template
@@ -207,13 +208,13 @@ def save_adapter(model: PeftModel | PreTrainedModel, folder: Path) -> None:
     config = {
         k: sorted(v) if isinstance(v, list) and all(isinstance(x, str) for x in v) else v for k, v in config.items()
     }
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    write_json(path, config)
 
 
 def save_weights(weights: Mapping[str, torch.Tensor], folder: Path) -> None:
     """Write weights by name, in their own dtype, as weights.safetensors."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: w.detach().cpu().contiguous() for name, w in weights.items()}, folder / WEIGHTS)
+    with whole(folder / WEIGHTS) as part:
+        save_file({name: w.detach().cpu().contiguous() for name, w in weights.items()}, part)
 
 
 def load_adapter(

@@ -116,4 +116,4 @@ def write(stated: Stated, plots: Path) -> None:
         facts, rows = load_found(stated, name)
         draw(name, facts, rows, plots)
         parts.append(section(name, facts))
-    (artifacts.REPORTS / "capabilities.md").write_text("\n".join(parts))
+    artifacts.write_text(artifacts.REPORTS / "capabilities.md", "\n".join(parts))

@@ -84,8 +84,8 @@ def sheet(path: Path, images: list[list[dict]]) -> None:
             Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS,
         )
         out.paste(picture, (k * (SIDE + 4), 0))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    out.save(path, optimize=True)
+    with artifacts.whole(path) as part:
+        out.save(part, "PNG", optimize=True)
 
 
 def summary(turns: list[dict[str, str]]) -> str:
@@ -195,4 +195,4 @@ def write(
         lines += ["![ROC of the checks whose faults are planted; dots: where they flag](cleaning/roc.png)", ""]
     for name, f in found.items():
         lines += [f"## {name}", "", *(examples(pictures, name, pool, f, copies) or ["No row is flagged.", ""])]
-    (folder / "cleaning.md").write_text("\n".join(lines))
+    artifacts.write_text(folder / "cleaning.md", "\n".join(lines))

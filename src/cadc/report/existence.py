@@ -87,7 +87,8 @@ def write(made: dict[str, dict[str, dict]], splits: int) -> None:
         for name, targets, one in sorted(cells, key=lambda each: not each[2]["own"])
         if one["own"] or targets == "open"
     ]
-    path.with_suffix(".md").write_text(
+    artifacts.write_text(
+        path.with_suffix(".md"),
         "\n".join(
             [
                 "# Do capabilities exist here?\n",
@@ -105,5 +106,5 @@ def write(made: dict[str, dict[str, dict]], splits: int) -> None:
                 markdown(["discovery", "targets", "halves", "found %", "chance %"], halves),
                 "Whether influence tells what training does: [influence_truth.md](../benchmarks/influence_truth.md).\n",
             ]
-        )
+        ),
     )

@@ -17,6 +17,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
 from scipy import stats
 
+from cadc.artifacts import whole
 from cadc.report.difficulty import gaussian
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ MARKERS = "osD^vPX*"  # of lines, beside their colours
 
 
 def save(figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Software": None})
+    with whole(path) as part:
+        figure.savefig(part, metadata={"Software": None}, format=path.suffix[1:])
     plt.close(figure)
 
 

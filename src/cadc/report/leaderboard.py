@@ -59,7 +59,7 @@ def secondary(table: Table) -> str:
 
 def write_subtasks(path: Path, table: Table) -> None:
     """Accuracy of every arm in every subtask and meta-task of every benchmark, mean over seeds, in percent."""
-    with path.open("w", newline="") as file:
+    with artifacts.whole(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["arm", "task", "level", "name", "accuracy"])
         for arm in sorted(line.arm for line in table.lines):
@@ -152,4 +152,4 @@ def write(table: Table, stated: Stated, plots: Path) -> None:
     write_subtasks(artifacts.REPORTS / "subtasks.csv", table)
     staged, per_row = draw(table, stated, plots), costs.load_counted()
     cost = cost_table(table, costs.full_tuning(stated, per_row), per_row)
-    (artifacts.REPORTS / "leaderboard.md").write_text(page(table, selections.load_facts(), cost, staged))
+    artifacts.write_text(artifacts.REPORTS / "leaderboard.md", page(table, selections.load_facts(), cost, staged))

@@ -246,7 +246,8 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
         "has no form to judge it by. Words come from the embedded world, which drew the picture, or else from the "
         "model's own description of it; what that leaves out counts as reasoning.\n"
     )
-    (artifacts.REPORTS / "metabolism.md").write_text(
+    artifacts.write_text(
+        artifacts.REPORTS / "metabolism.md",
         "\n".join(
             [
                 "# Metabolism of the pool\n",
@@ -266,7 +267,7 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
                 "All changes: [lineage.csv](metabolism/lineage.csv); "
                 "what was rolled back: [rejected.csv](metabolism/rejected.csv).\n",
             ]
-        )
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
+from cadc import artifacts
 from cadc.compose.files import composed
 from cadc.config.errors import InputError
 from cadc.evaluation.aims import aims_at
@@ -170,7 +171,7 @@ def main() -> None:
         path.unlink()
     for path, text in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        artifacts.write_text(path, text)
 
 
 if __name__ == "__main__":

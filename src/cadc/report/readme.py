@@ -162,7 +162,7 @@ def main() -> None:
     text = README.read_text()
     for name, make in {**BLOCKS, "dag": dag}.items():
         text = with_block(text, name, make())
-    README.write_text(text)
+    artifacts.write_text(README, text)
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ def write(stated: Stated, plots: Path) -> None:
         parts.append("No arm of params.yaml does.\n")
     for arm in adaptive:
         parts.append(_section(arm, stated, load_facts(), plots))
-    (artifacts.REPORTS / "rounds.md").write_text("\n".join(parts))
+    artifacts.write_text(artifacts.REPORTS / "rounds.md", "\n".join(parts))
 
 
 def _section(arm: str, stated: Stated, facts: Facts, plots: Path) -> str:

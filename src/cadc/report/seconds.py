@@ -100,4 +100,4 @@ def write(table: Table) -> None:
         except replies.EndpointError as error:  # nothing else in the report rests on it
             console.line(f"costs: what endpoints were asked is left out: {error}")
             spent = {}
-        (artifacts.REPORTS / "costs.md").write_text(page(made, spent, table, watts()))
+        artifacts.write_text(artifacts.REPORTS / "costs.md", page(made, spent, table, watts()))

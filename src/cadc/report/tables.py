@@ -302,4 +302,4 @@ def write(folder: Path, name: str, table: Table, more: Sequence[str] = ()) -> No
         draw_published(folder / f"{name}_published.png", table)
         parts.append(f"![published and here]({name}_published.png)\n")
     parts += more
-    (folder / f"{name}.md").write_text("\n".join(part for part in parts if part))
+    artifacts.write_text(folder / f"{name}.md", "\n".join(part for part in parts if part))

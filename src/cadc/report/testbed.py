@@ -57,7 +57,8 @@ def write_gate(world: str, cells: dict[str, Trial], arms: dict[str, Arm], budget
         },
     )
     _draw_curve(path.with_suffix(".png"), cells, arms)
-    path.with_suffix(".md").write_text(
+    artifacts.write_text(
+        path.with_suffix(".md"),
         "\n".join(
             [
                 f"# The gate of {world}\n",
@@ -70,7 +71,7 @@ def write_gate(world: str, cells: dict[str, Trial], arms: dict[str, Arm], budget
                 "*oracle* draws from clean, deduplicated rows in the benchmarks' forms, balanced over subtasks: "
                 "it knows the noise labels, which no method sees.\n",
             ]
-        )
+        ),
     )
 
 
@@ -185,12 +186,13 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
         for cell, grid in cells.items()
         for epochs, runs in grid.items()
     ]
-    (FOLDER / "plateau.md").write_text(
+    artifacts.write_text(
+        FOLDER / "plateau.md",
         "# How many passes\n\n"
         "Chance-corrected scores on the probe split, mean ± sd over seeds (`make plateau`); "
         "the scoring split has no say in it.\n\n"
         + markdown(["rows", "passes", *FORMS.values()], body)
-        + "\n![plateau](plateau.png)\n"
+        + "\n![plateau](plateau.png)\n",
     )
 
 

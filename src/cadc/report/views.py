@@ -43,7 +43,7 @@ def write_purity(made: dict[str, dict[str, dict[int, tuple[float, float]]]]) -> 
         parts += [f"## {label}\n", markdown(["clusters", *views], body)]
     parts.append("![purity](purity.png)\n")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "purity.md").write_text("\n".join(parts))
+    artifacts.write_text(FOLDER / "purity.md", "\n".join(parts))
     _draw_purity(FOLDER / "purity.png", made)
 
 
@@ -101,7 +101,7 @@ def write_neighbours(rows: list[tuple[str, Shown, dict[str, list[Shown]]]]) -> N
             ]
         parts += [f"## {target}\n", markdown(["", "cosine", "question", "answer", "skills"], body)]
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "neighbours.md").write_text("\n".join(parts))
+    artifacts.write_text(FOLDER / "neighbours.md", "\n".join(parts))
     _draw_neighbours(FOLDER / "neighbours.png", rows)
 
 

@@ -12,6 +12,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
+from cadc.artifacts import whole
 from cadc.compute import console
 from cadc.compute.launch import team
 from cadc.model.load import trainable
@@ -67,9 +68,8 @@ class Checkpoint:
             return
         if self.schedule:
             tensors |= {f"schedule.{name}": torch.tensor(array) for name, array in self.schedule.state().items()}
-        partial = self.path.with_name(f"{self.path.name}.new")
-        save_file(tensors, partial)
-        partial.replace(self.path)
+        with whole(self.path) as part:
+            save_file(tensors, part)
 
     def _learnt(self, model: PeftModel | PreTrainedModel) -> dict[str, torch.nn.Parameter]:
         beside = self.head.named_parameters() if self.head else ()

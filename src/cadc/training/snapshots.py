@@ -66,8 +66,8 @@ def save_snapshot(
             value = state[parameter][moment] if parameter in state else torch.zeros_like(parameter)
             tensors[f"{name}.{moment}"] = value.detach().float().cpu().contiguous().clone()
     group, *others = optimizer.param_groups
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, folder / f"snapshot_{index}.safetensors")
+    with artifacts.whole(folder / f"snapshot_{index}.safetensors") as part:
+        save_file(tensors, part)
     entry = {"step": step, "lr": lr, "beta1": group["betas"][0], "beta2": group["betas"][1], "epsilon": group["eps"]}
     if others:  # layers trained whole
         entry["whole_rate"] = others[0]["initial_lr"] / group["initial_lr"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from cadc import artifacts
 from cadc.artifacts import fresh, write_json
 from cadc.compute import console
 from cadc.config.data import Pool
@@ -21,7 +21,7 @@ LABELS = pa.schema([(name, pa.string()) for name in ("id", "subtask", "meta_task
 
 def write_labels(path: Path, labels: list[dict]) -> None:
     """Write noise labels, one dict a row; none for data that nobody labelled."""
-    pq.write_table(pa.Table.from_pylist(labels, schema=LABELS), path)
+    artifacts.write_table(path, pa.Table.from_pylist(labels, schema=LABELS))
 
 
 def write_rows(folder: Path, annotations: Path, images: Path, settings: Pool) -> None:

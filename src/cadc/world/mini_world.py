@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cadc.artifacts import write_text
 from cadc.config.world import World
 from cadc.data.wording import IMAGE_TOKEN, SHORT_ANSWER
 from cadc.world.faults import plant
@@ -149,5 +150,5 @@ def write_pool(folder: Path, params: World, rng: np.random.Generator) -> list[di
                 "duplicate_of": f"{place[row.copy_of]:06d}" if row.copy_of >= 0 else "",
             }
         )
-    (folder / "pool.json").write_text("[\n" + ",\n".join(json.dumps(record) for record in records) + "\n]\n")
+    write_text(folder / "pool.json", "[\n" + ",\n".join(json.dumps(record) for record in records) + "\n]\n")
     return labels

@@ -21,6 +21,7 @@ from safetensors.torch import load_model, save_model
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
+from cadc.artifacts import whole
 from cadc.compute import console
 from cadc.config.errors import InputError
 from cadc.config.params import Base, Pretrain
@@ -174,10 +175,8 @@ def pretrain(params: Pretrain, base: Base, kept: Path) -> tuple[LlavaForConditio
 
 
 def _keep(path: Path, model: LlavaForConditionalGeneration) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_model(model, str(partial))
-    partial.rename(path)
+    with whole(path) as part:
+        save_model(model, str(part))
 
 
 def _todo(kept: Path, phases: list[str], model: LlavaForConditionalGeneration) -> list[str]:

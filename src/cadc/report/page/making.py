@@ -76,5 +76,6 @@ def _browser(
 
 def write(table: Table, stated: Stated, path: Path = PATH) -> int:
     """Write the page to `path`. Returns its size in bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.write_bytes(document(data_of(table, stated)).encode())
+    page = document(data_of(table, stated)).encode()
+    artifacts.write_bytes(path, page)
+    return len(page)
