@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
 from cadc import artifacts
@@ -85,7 +84,9 @@ def main(params: Params) -> None:
     inputs += [artifacts.ADAPTERS / ARM, artifacts.BENCHMARKS / params.evaluate.split]
     folders = shards.run(tracing, seeds, NAME, inputs, NAME)
     made = {
-        seed: {int(path.stem): Samples.of_table(pq.read_table(path)) for path in sorted(folder.glob("*.parquet"))}
+        seed: {
+            int(path.stem): Samples.of_table(artifacts.read_table(path)) for path in sorted(folder.glob("*.parquet"))
+        }
         for seed, folder in folders.items()
     }
     steps = list(next(iter(made.values())))

@@ -8,7 +8,6 @@ draws. Of a method that goes on choosing in training none are known.
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.compute import console
@@ -36,7 +35,7 @@ def known_of(params: Params, pool: pa.Table, score: np.ndarray | None) -> Measur
         capability = told["influence"].argmax(1)
         influence = target_influence(told["affinity"], [target_name(entry["target"]) for entry in entries])
     if params.export.flags == "cleaning":
-        flags = flags_of(pq.read_table(artifacts.CLEANING / "findings.parquet"), pool["id"].to_pylist())
+        flags = flags_of(artifacts.read_table(artifacts.CLEANING / "findings.parquet"), pool["id"].to_pylist())
     features = [artifacts.load_array(artifacts.EMBEDDINGS / f"{view}.npy") for view in ("image", "sentence")]
     return Measured(np.concatenate(features, 1), score, capability, influence, flags)
 

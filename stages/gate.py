@@ -13,7 +13,6 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from cadc import artifacts
@@ -72,7 +71,7 @@ def draw(trial: Trial, pool: pa.Table, labels: list[dict]) -> np.ndarray:
 def attempts() -> shards.Task:
     """One trial's samples; the base's questions serve the blind guess too."""
     torch.set_num_threads(1)
-    params, labels = load_params(), pq.read_table(FOLDER / "labels.parquet").to_pylist()
+    params, labels = load_params(), artifacts.read_table(FOLDER / "labels.parquet").to_pylist()
     bench = Bench(params, artifacts.load_pool(FOLDER / "pool"))
     tasks = load_tasks(QUESTIONS, params.gate.tasks, picture=SHOWN[params.model.pictures])
     chat, by_name = chat_of(params, bench.processor), {trial.name: trial for trial in trials(params)}
@@ -98,7 +97,7 @@ def main(params: Params) -> None:
         *params.model.sources,
     ]
     folders = shards.run(attempts, [trial.name for trial in runs], NAME, inputs, NAME)
-    samples = {trial: Samples.of_table(pq.read_table(folders[trial.name] / "samples.parquet")) for trial in runs}
+    samples = {trial: Samples.of_table(artifacts.read_table(folders[trial.name] / "samples.parquet")) for trial in runs}
     if WHAT == "plateau":
         testbed.write_plateau({trial: measure(own) for trial, own in samples.items()})
     else:

@@ -2,7 +2,6 @@
 (views/dvc.yaml)."""
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.compute.stage import run_stage
@@ -17,7 +16,9 @@ TARGETS, NEAREST = 12, 3
 
 def main(params: Params) -> None:
     pool, (probe, *_) = artifacts.load_pool(), load_probe(artifacts.PROBE, params.capture.targets)
-    skills = {name: pq.read_table(FOLDER / f"{name}.parquet")["skills"].to_pylist() for name in ("pool", "probe")}
+    skills = {
+        name: artifacts.read_table(FOLDER / f"{name}.parquet")["skills"].to_pylist() for name in ("pool", "probe")
+    }
     target = artifacts.load_array(FOLDER / "probe_target.npy")
     names, first = np.unique(target, return_index=True)
     at = first[np.unique(np.linspace(0, len(names) - 1, min(TARGETS, len(names))).astype(int))]

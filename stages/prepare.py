@@ -17,7 +17,6 @@ from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
-import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.compute import console
@@ -48,7 +47,7 @@ def update_pool(params: Params, labels: list[dict]) -> None:
         read_lineage(Path(params.pool.lineage)),
         read_reserve(params, artifacts.SCRATCH / "reserve"),
     )
-    table = apply_lineage(pq.read_table(path), reserve, changes)
+    table = apply_lineage(artifacts.read_table(path), reserve, changes)
     artifacts.write_table(path, table)
     write_labels(artifacts.LABELS, apply_to_labels(labels, reserve_labels, table["id"].to_pylist(), changes))
     console.line(f"pool: version {version_of(table)} of {params.pool.lineage}, {table.num_rows} rows")

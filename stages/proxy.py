@@ -33,7 +33,7 @@ def main(params: Params) -> int:
     folders = shards.run(training, runs, f"proxy_{VARIANT.name}", inputs, "proxy runs", together=True)
     out = artifacts.fresh(artifacts.PROXY / VARIANT.name)
     for run in runs:
-        folders[run].rename(out / run)
+        shards.link(folders[run], out / run)
     shards.forget(f"proxy_{VARIANT.name}")
     steps = sum(len(artifacts.load_array(out / run / "loss.npy")) for run in runs)
     return steps * params.proxy.batch_size

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -136,7 +135,7 @@ def main(params: Params) -> int:
     folders = shards.run_kept(scoring, inputs, "score", f"score {VARIANT.name}", here=True)
     n_samples = save_results(VARIANT.name, seeds, folders, artifacts.load_pool())
     for folder in shards.kept(asking, cut, "score_parts").folders.values():
-        shutil.rmtree(folder, ignore_errors=True)  # of seeds that were scored before there is mostly none
+        shards.drop(folder)  # of seeds that were scored before there is mostly none
     PLAN.unlink()
     return n_samples
 

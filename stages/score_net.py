@@ -56,8 +56,7 @@ def main(params: Params) -> int:
     folders = shards.run(training, ["net"], stage, [*inputs, *params.model.sources], stage, together=True)
     (folder,) = folders.values()
     out = artifacts.fresh(artifacts.SCORE_NET / VARIANT.name)
-    for path in folder.iterdir():
-        path.rename(out / path.name)
+    shards.link(folder, out)
     shards.forget(stage)
     return round(settings.epochs * artifacts.load_pool().num_rows)
 

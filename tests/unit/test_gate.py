@@ -86,7 +86,7 @@ def test_trials_of_one_cell_differ_in_name():
 
 def test_a_gate_without_one_of_its_forms_is_refused_before_anything_is_trained():
     check_tasks(["pope_adv", "mmt_val", "mini_vqa"])
-    with pytest.raises(InputError, match="gate.tasks: the gate judges by three forms of question; add mini_vqa, mmt_val"):
+    with pytest.raises(InputError, match="gate.tasks: the gate judges by .*; add mini_vqa, mmt_val"):
         check_tasks(["pope_adv"])
     with pytest.raises(InputError, match="gate.tasks: no task 'mmt'"):
         check_tasks(["mmt"])

@@ -81,6 +81,7 @@ These lie under `artifacts/`, owned by DVC. `artifacts/scratch` (shards and fini
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -149,8 +150,29 @@ class Selection:
         return len(np.unique(self.row))
 
 
+#: What to do about a file that can't be read: DVC believes its cache, whose copy is the same file.
+_DAMAGED = (
+    "can't be read, and was whole when it was made; `make fsck` finds what is damaged, and says what makes it anew"
+)
+
+
 def read_json(path: Path):
-    return json.loads(path.read_text())
+    """Raises InputError, naming the file, where it holds no JSON."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path}: {_DAMAGED} ({error})") from None
+
+
+def read_table(path: Path, **options) -> pa.Table:
+    """A parquet file; options: of `pyarrow.parquet.read_table`. Raises InputError, naming the file, where it is
+    none."""
+    try:
+        return pq.read_table(path, **options)
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(f"{path}: {_DAMAGED} ({error})") from None
 
 
 @contextmanager
@@ -165,9 +187,14 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield part
         part.replace(path)
-    except BaseException:
+    except OSError as error:
+        short = error.errno is None and " requested and " in str(error)  # NumPy's words for a full disk
+        number = errno.ENOSPC if short else error.errno
+        if number is None or error.filename not in (None, str(part)):
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+    finally:
         part.unlink(missing_ok=True)
-        raise
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -218,6 +245,8 @@ def load_array(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that makes it: `dvc repro`") from None
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path}: {_DAMAGED} ({error})") from None
 
 
 def load_arrays(folder: Path) -> dict[str, np.ndarray]:
@@ -227,7 +256,7 @@ def load_arrays(folder: Path) -> dict[str, np.ndarray]:
 
 def load_pool(folder: Path = POOL) -> pa.Table:
     """The pool: columns id, source, images, turns, in row order."""
-    return pq.read_table(folder / "rows.parquet", memory_map=True)
+    return read_table(folder / "rows.parquet", memory_map=True)
 
 
 def proxy_run(name: str, k: int = 0) -> Path:
@@ -263,7 +292,7 @@ def save_selection(path: Path, selection: Selection) -> None:
 
 def load_selection(path: Path) -> Selection:
     """The selection in rank order. Raises ValueError where columns differ from the contract."""
-    table = pq.read_table(path)
+    table = read_table(path)
     if table.schema != SELECTION_SCHEMA:
         raise ValueError(
             f"{path}: columns {table.schema.names}, expected {SELECTION_SCHEMA.names} of the contract's types"

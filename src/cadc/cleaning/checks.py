@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.cleaning import duplicates, hallucination, mismatch, objects, wrong_answer
@@ -56,7 +55,7 @@ def text_findings(n_rows: int, clean: Clean, stage: str) -> dict[str, Findings]:
     folders = shards.run(reading, keys, stage, inputs, "read rows")
     found = {}
     for name in TEXT:
-        table = pa.concat_tables([pq.read_table(folder / f"{name}.parquet") for folder in folders.values()])
+        table = pa.concat_tables([artifacts.read_table(folder / f"{name}.parquet") for folder in folders.values()])
         found[name] = Findings(table["score"].to_numpy(), table["flag"].to_numpy(), table["evidence"].to_pylist())
     return found
 

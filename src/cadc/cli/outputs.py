@@ -6,6 +6,7 @@ A training file is there whole or not at all, and not without its manifest, by w
 from __future__ import annotations
 
 import filecmp
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -70,7 +71,7 @@ def _entries(out: Path) -> dict:
     if out == path:
         raise InputError(f"--out {out}: the list of LLaMA-Factory's data sets goes there; {_OTHER_NAME}")
     try:
-        there = read_json(path) if path.is_file() else {}
+        there = json.loads(path.read_text()) if path.is_file() else {}
     except ValueError as error:
         raise InputError(f"{path}: can't be read ({error}); mend or remove it") from None
     if not isinstance(there, dict):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from cadc.artifacts import read_json
 from cadc.config.errors import InputError
 
 _SHOWN = 10  # ids
@@ -32,7 +31,7 @@ def load_manifest(file: Path) -> dict:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give what `cadc curate --out` wrote")
     try:
-        return read_json(path)
+        return json.loads(path.read_text())
     except ValueError as error:
         raise InputError(f"{path}: can't be read ({error}); have `cadc curate` write it again") from None
 

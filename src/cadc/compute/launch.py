@@ -29,7 +29,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cadc.compute import console, watch
+from cadc.compute import console, lifeline, watch
 from cadc.config.environment import whole_number
 from cadc.config.errors import InputError
 
@@ -150,7 +150,9 @@ def here(shards: Shards, label: str) -> None:
         sizes = [workers] if shards.group is None else [1] * workers
         pools = [
             stack.enter_context(
-                ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker, initargs=(numbers,))
+                ProcessPoolExecutor(
+                    size, mp_context=context, initializer=_start_worker, initargs=(numbers, os.getpid())
+                )
             )
             for size in sizes
         ]
@@ -159,19 +161,20 @@ def here(shards: Shards, label: str) -> None:
         try:
             for job in console.track(as_completed(jobs), label, total=len(jobs)):
                 job.result()
-        except BrokenProcessPool:
+        except BaseException as error:
+            for pool in pools:
+                pool.shutdown(wait=False, cancel_futures=True)
+            if not isinstance(error, BrokenProcessPool):
+                raise
             raise InputError(
                 f"{label or 'shards'}: a process was lost: it said why, or the system ended it for its memory "
                 "(CADC_WORKERS=1 takes least); run the stage again, whole shards are kept"
             ) from None
-        except BaseException:
-            for pool in pools:
-                pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
-def _start_worker(numbers) -> None:
-    """Quiet, and on a GPU of its own as far as there are enough."""
+def _start_worker(numbers, parent: int) -> None:
+    """Quiet, gone with the stage, and on a GPU of its own as far as there are enough."""
+    lifeline.end_with_parent(parent)
     console.mute()
     with numbers.get_lock():
         os.environ["CADC_GPU"] = str(numbers.value)  # not LOCAL_RANK, by which accelerate would take it for torchrun's

@@ -1,5 +1,7 @@
 """Work in shards: each is computed once, written whole and renamed into place, so a killed stage goes on where it was.
 
+A shard is whole when all files are there that the list beside it (`NAME.whole`) names, as large as it says.
+
 Who computes them is chosen by the machine (`launch.py`), never by params: shards are cut by params alone and know
 nothing of each other, so neither the launcher nor the number of workers can change a byte.
 """
@@ -18,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from cadc import artifacts
-from cadc.compute import console, launch, watch
+from cadc.compute import console, launch, locks, watch
 from cadc.compute.closure import SOURCE, closure
 from cadc.config.errors import InputError
 
@@ -54,6 +56,48 @@ def code_of(make: Callable) -> list[Path]:
     return [*closure(Path(inspect.getsourcefile(make))), *([lock] if lock.exists() else [])]
 
 
+def _beside(folder: Path, kind: str) -> Path:
+    return folder.with_name(f"{folder.name}.{kind}")
+
+
+def _partial(folder: Path) -> Path:
+    """This process's own. What tasks keep beside it has `folder`'s name and a suffix of theirs, in every process."""
+    return _beside(folder, f"partial-{os.getpid()}")
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a shard holds all that its task wrote."""
+    listed = _beside(folder, "whole")
+    return folder.is_dir() and listed.is_file() and artifacts.read_json(listed) == _sizes(folder)
+
+
+def _put(partial: Path, folder: Path) -> None:
+    """Rename a shard into place, where nothing else has become whole meanwhile: on a file system without locks two
+    processes may have worked on it."""
+    if is_whole(folder):
+        shutil.rmtree(partial)
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    artifacts.write_json(_beside(folder, "whole"), _sizes(partial))
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not is_whole(folder):
+            raise
+        shutil.rmtree(partial)
+
+
+def drop(folder: Path) -> None:
+    """Forget a kept shard."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for kind in ("whole", "lock"):
+        _beside(folder, kind).unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Shards:
     """What there is to compute: `make()(key, folder)` for each key. Picklable, if `make` and `group` are.
@@ -73,21 +117,33 @@ class Shards:
 
     def todo(self) -> list:
         """The keys whose shard is not whole yet, in order."""
-        return [key for key, folder in self.folders.items() if not folder.exists()]
+        return [key for key, folder in self.folders.items() if not is_whole(folder)]
 
     def compute(self, key: object) -> None:
-        """Compute one shard into a temporary folder, then rename it into place; nothing if it is there already.
+        """Compute one shard into a temporary folder, then rename it into place; nothing if it is there already, or
+        another process makes it meanwhile.
 
         Of processes that work on it together the first one sees to the folders; its task must leave all writing to
         that one.
         """
         folder = self.folders[key]
-        if folder.exists():
+        if is_whole(folder):
             return
-        partial, leads = folder.with_name(folder.name + ".partial"), launch.team()[0] == 0
-        if leads:
-            shutil.rmtree(partial, ignore_errors=True)
+        if launch.team()[0] > 0:
+            self._work(key, folder, _partial(folder))
+            return
+        with locks.alone(_beside(folder, "lock"), str(folder)) as held:
+            if is_whole(folder):
+                return
+            left = folder.parent.glob(f"{folder.name}.partial-*") if held else ()  # by processes that were killed
+            for other in left:
+                shutil.rmtree(other, ignore_errors=True)
+            partial = _partial(folder)
             partial.mkdir(parents=True)
+            self._work(key, folder, partial)
+            _put(partial, folder)
+
+    def _work(self, key: object, folder: Path, partial: Path) -> None:
         made = (self.make.__qualname__, self.root)
         if made not in _made:
             _made.clear()
@@ -95,8 +151,6 @@ class Shards:
             if made not in _made:
                 _made[made] = self.make()
             _made[made](key, partial)
-        if leads:
-            partial.rename(folder)
 
     def run(self, rank: int, world: int, label: str = "") -> None:
         """Compute every `world`-th shard that is missing, from the `rank`-th on."""
@@ -112,11 +166,13 @@ def run(
     `make` loads what all shards need (a model, the pool); every process calls it once, before its first shard.
     `inputs` (values and paths) name the scratch folder: shards made from other inputs are not taken up. Returns each
     key's folder. With `together` the ranks of `accelerate launch` work on one shard after the other, all on each. An
-    error in a shard stops the stage with that error; whole shards are kept.
+    error in a shard stops the stage with that error; whole shards are kept. Raises InputError where another process
+    works on the same stage.
     """
     root = artifacts.SCRATCH / stage / digest(*inputs, *code_of(make))
     shards = Shards(make, root, {key: root / (key if isinstance(key, str) else f"{key:05d}") for key in keys})
     if launch.rank() == 0:
+        locks.hold(artifacts.SCRATCH / f"{stage}.lock", f"{stage}, whose parts lie in {artifacts.SCRATCH / stage},")
         for stale in (artifacts.SCRATCH / stage).glob("*"):
             if stale != root:
                 shutil.rmtree(stale)
@@ -161,7 +217,7 @@ def run_kept(
 
 def link(folder: Path, to: Path) -> None:
     """A copy of a kept shard that takes no disk space."""
-    shutil.copytree(folder, to, copy_function=os.link)
+    shutil.copytree(folder, to, copy_function=os.link, dirs_exist_ok=True)
 
 
 def join(folders: dict[object, Path], name: str, path: Path, n_rows: int, axis: int = 0) -> None:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 
 from cadc import artifacts
-from cadc.compute import console
+from cadc.compute import console, disk, lifeline
 from cadc.config.arms import Variant
 from cadc.config.errors import InputError
 from cadc.config.params import Params, load_params
@@ -61,7 +61,8 @@ def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant 
     """Run `main(params)` as the stage `name`, with the parameters of `variant` where the stage has variants.
 
     Its seconds, peak memory and the rows that it says it went through go to artifacts/costs, which DVC ignores. An
-    InputError is shown as one line, as is memory that runs out; any other error is a defect and keeps its traceback.
+    InputError is shown as one line, as is memory or disk that runs out; any other error is a defect and keeps its
+    traceback. The stage ends with the DVC that runs it.
     """
     stage = name
     name = f"{name}@{variant.name}" if variant else name
@@ -69,11 +70,13 @@ def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant 
     message = ".*is_gradient_checkpointing.*"  # transformers' own call
     warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     try:
+        lifeline.end_with_dvc()
+        disk.refuse_closed()
         rows = main(_params_of(variant))
     except InputError as error:
         raise SystemExit(f"{name}: {error}") from (error if "--debug" in sys.argv else None)
-    except (MemoryError, RuntimeError) as error:
-        if (said := out_of_memory(error, stage)) is None:
+    except Exception as error:
+        if (said := disk.trouble(error) or out_of_memory(error, stage)) is None:
             raise
         raise SystemExit(f"{name}: {said}") from (error if "--debug" in sys.argv else None)
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.data.lineage import apply_to_labels, read_lineage
@@ -13,7 +12,7 @@ from cadc.data.lineage import apply_to_labels, read_lineage
 
 def load_labels(folder: Path = artifacts.POOL) -> pa.Table:
     """The labels of the pool's rows, in its order, changed as its lineage says. No row where the pool has no labels."""
-    labels, lineage = pq.read_table(artifacts.LABELS), folder / "lineage.csv"
+    labels, lineage = artifacts.read_table(artifacts.LABELS), folder / "lineage.csv"
     if not labels.num_rows:
         return labels
     ids = artifacts.load_pool(folder)["id"].to_pylist()

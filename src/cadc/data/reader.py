@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc.artifacts import whole
-from cadc.compute import console
+from cadc.compute import console, lifeline
 from cadc.compute.launch import n_workers
 from cadc.data.checks import Checker
 from cadc.data.fields import OWN, check_fields, source_of, unread_of_row, unread_of_turns
@@ -132,8 +133,9 @@ def _check(checker: Checker, chunk: list[tuple[str, dict | Skipped]]) -> _Chunk:
 _checker: Checker | None = None  # of a worker process
 
 
-def _start(make: Callable[[], Checker]) -> None:
+def _start(make: Callable[[], Checker], parent: int) -> None:
     global _checker
+    lifeline.end_with_parent(parent)
     console.mute()
     _checker = make()
 
@@ -151,7 +153,7 @@ def _checked(chunks: Iterator[list], make: Callable[[], Checker]) -> Iterator[_C
         yield from (_check(checker, chunk) for chunk in itertools.chain(first, chunks))
         return
     # `fork` saves every worker its imports
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _start, (make,)) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _start, (make, os.getpid())) as pool:
         waiting = deque()
         try:
             for chunk in itertools.chain(first, chunks):

@@ -32,7 +32,7 @@ def save_results(arm: str, seeds: list[int], scored: dict[int, Path], pool: pa.T
     out, ids = artifacts.fresh(artifacts.ARMS / arm), pool["id"]
     samples = pa.concat_tables(
         [
-            pq.read_table(scored[seed] / "samples.parquet").add_column(
+            artifacts.read_table(scored[seed] / "samples.parquet").add_column(
                 0, "seed", pa.repeat(pa.scalar(seed, pa.int32()), n)
             )
             for seed in seeds
@@ -65,13 +65,13 @@ def save_results(arm: str, seeds: list[int], scored: dict[int, Path], pool: pa.T
 
 def load_samples(arm: str) -> dict[int, Samples]:
     """Every seed's samples of an arm. Raises FileNotFoundError where it was not made yet."""
-    table = pq.read_table(artifacts.ARMS / arm / "samples.parquet")
+    table = artifacts.read_table(artifacts.ARMS / arm / "samples.parquet")
     seeds = sorted(set(table["seed"].to_pylist()))
     return {seed: Samples.of_table(table.filter(pc.equal(table["seed"], seed))) for seed in seeds}
 
 
 def load_selections(arm: str) -> dict[int, pa.Table]:
     """Every seed's rows of an arm, in training order."""
-    table = pq.read_table(artifacts.ARMS / arm / "selections.parquet")
+    table = artifacts.read_table(artifacts.ARMS / arm / "selections.parquet")
     seeds = sorted(set(table["seed"].to_pylist()))
     return {seed: table.filter(pc.equal(table["seed"], seed)) for seed in seeds}

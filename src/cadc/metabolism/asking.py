@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from transformers import ProcessorMixin
 
@@ -48,7 +47,7 @@ def answering() -> shards.Task:
 
     def answer(key: str, folder: Path) -> None:
         rows, plan = (
-            pq.read_table(ASKED / f"{key}.parquet", memory_map=True),
+            artifacts.read_table(ASKED / f"{key}.parquet", memory_map=True),
             artifacts.read_json(ASKED / f"{key}.json"),
         )
 
@@ -88,5 +87,5 @@ def ask(
 
 def ask_again(params: Params, name: str, trials: list[Trial], rows: np.ndarray) -> list[list[str]]:
     """Each trial's model's answers to the questions of a version's `rows`, one exchange each: [n_trials][len(rows)]."""
-    table = pq.read_table(FOLDER / "versions" / name / "rows.parquet", memory_map=True).take(rows)
+    table = artifacts.read_table(FOLDER / "versions" / name / "rows.parquet", memory_map=True).take(rows)
     return ask(params, name, trials, "ask", [table] * len(trials), params.evaluate.max_new_tokens)

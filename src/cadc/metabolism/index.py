@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from cadc import artifacts
@@ -79,7 +78,7 @@ def indexing() -> shards.Task:
 
     def part(key: str, folder: Path) -> None:
         if key in TABLES:
-            table = pq.read_table(TABLES[key])
+            table = artifacts.read_table(TABLES[key])
             sentences = load_sentence_encoder(params.embed.sentences)
             questions = [row_text(turns, answers=False) for turns in table["turns"].to_pylist()]
             artifacts.save_array(
@@ -94,7 +93,7 @@ def indexing() -> shards.Task:
             artifacts.save_array(folder / "image.npy", image)
         else:
             images = pa.concat_tables(
-                [artifacts.load_pool().select(["images"]), pq.read_table(TABLES["reserve"], columns=["images"])]
+                [artifacts.load_pool().select(["images"]), artifacts.read_table(TABLES["reserve"], columns=["images"])]
             )
             for name, array in picture_prints(
                 images.slice(int(key) * SHARD_ROWS, SHARD_ROWS)["images"].to_pylist()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from cadc import artifacts
@@ -71,7 +70,7 @@ def trying() -> shards.Task:
     def attempt(key: str, folder: Path) -> None:
         version, seed = _version(key)
         if not loaded:
-            bench = Bench(params, pq.read_table(version / "rows.parquet", memory_map=True))
+            bench = Bench(params, artifacts.read_table(version / "rows.parquet", memory_map=True))
             chats = {"samples": chat_of(params, bench.processor), "blind": chat_of(params, bench.processor, blank=True)}
             loaded.update(bench=bench, chats=chats, plan=artifacts.read_json(version / "plan.json"))
         bench, plan = loaded["bench"], loaded["plan"]
@@ -117,8 +116,8 @@ def try_version(
     )
     return [
         Trial(
-            pq.read_table(at / "samples.parquet"),
-            pq.read_table(at / "blind.parquet"),
+            artifacts.read_table(at / "samples.parquet"),
+            artifacts.read_table(at / "blind.parquet"),
             np.load(at / "draw.npy"),
             np.load(at / "measured.npy"),
             at / "adapter",
@@ -160,4 +159,6 @@ def score_versions(params: Params, versions: dict[str, list[Trial]]) -> dict[str
         *map(Path, adapters.values()),
     ]
     made = shards.run(scoring, list(adapters), "metabolize/score", inputs, "score")
-    return {name: [pq.read_table(made[f"{name}_s{seed}"] / "samples.parquet") for seed in seeds] for name in versions}
+    return {
+        name: [artifacts.read_table(made[f"{name}_s{seed}"] / "samples.parquet") for seed in seeds] for name in versions
+    }

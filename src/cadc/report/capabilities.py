@@ -10,7 +10,6 @@ import matplotlib
 matplotlib.use("Agg")
 
 import numpy as np
-import pyarrow.parquet as pq
 from matplotlib import pyplot as plt
 
 from cadc import artifacts
@@ -29,7 +28,7 @@ def load_found(stated: Stated, name: str) -> tuple[dict, list[dict]]:
     if not (folder / "facts.json").exists():
         command = stated.command("discover", "discoveries", name)
         raise InputError(f"{folder}: not made yet; run `{command}`")
-    return artifacts.read_json(folder / "facts.json"), pq.read_table(folder / "rows.parquet").to_pylist()
+    return artifacts.read_json(folder / "facts.json"), artifacts.read_table(folder / "rows.parquet").to_pylist()
 
 
 def section(name: str, facts: dict) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.config.errors import InputError
@@ -33,7 +32,7 @@ def load_facts() -> Facts:
     """Raises InputError where there are none yet."""
     if not artifacts.FACTS.exists():
         raise InputError(f"{artifacts.FACTS}: no such file; run `dvc repro facts`")
-    table = pq.read_table(artifacts.FACTS)
+    table = artifacts.read_table(artifacts.FACTS)
     names = ("source", "cluster", "about", "noise", "form", "copy")
     columns = {name: np.array(table[name].to_pylist()) if name in table.column_names else None for name in names}
     return Facts(**columns, skipped=int((table.schema.metadata or {}).get(b"skipped", 0)))

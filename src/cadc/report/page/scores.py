@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cadc import artifacts
 from cadc.config.arms import Arm
@@ -52,4 +51,4 @@ def flags(stated: Stated, ids: list[str]) -> list[list[str]] | None:
     """The checks of cleaning that flag each row; None where none was asked for (`export.flags: raw`)."""
     if stated.root["export"]["flags"] != "cleaning":
         return None
-    return flags_of(pq.read_table(artifacts.CLEANING / "findings.parquet"), ids)
+    return flags_of(artifacts.read_table(artifacts.CLEANING / "findings.parquet"), ids)

@@ -1,0 +1,55 @@
+"""What to say where the disk is full, or can't be written; and to say it before the work, where that can be told."""
+
+from __future__ import annotations
+
+import errno
+import os
+from configparser import ConfigParser
+from pathlib import Path
+
+from cadc import artifacts
+from cadc.config.errors import InputError
+
+_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_CLOSED = {errno.EROFS: "its file system is read-only", errno.EACCES: "there is no permission for it"}
+_WORDS = "No space left on device"  # of libraries that raise errors of their own (safetensors)
+
+
+def trouble(error: BaseException) -> str | None:
+    """What to do about an error by which nothing could be written; None of any other."""
+    number, name = getattr(error, "errno", None), getattr(error, "filename", None)
+    if number in _FULL or _WORDS in str(error):
+        what = _FULL.get(number, _FULL[errno.ENOSPC])
+        return (
+            f"{what}{f' ({name})' if name else ''}; whole parts and finished runs are kept under {artifacts.SCRATCH}: "
+            "make room, or remove results that you no longer need (`dvc gc -w`), and run it again"
+        )
+    if number in _CLOSED and isinstance(error, OSError):
+        return f"{name}: {_CLOSED[number]}; mend that and run it again; whole parts are kept"
+    return None
+
+
+def cache_folder(root: Path = Path()) -> Path | None:
+    """Where DVC keeps outputs; None where this is no repository of DVC's, or the folder is another user's to name."""
+    where = root / ".dvc/cache"
+    for name in ("config", "config.local"):
+        settings = ConfigParser(interpolation=None)
+        settings.read(root / ".dvc" / name, encoding="utf-8")
+        if settings.has_option("cache", "dir"):
+            where = root / ".dvc" / settings.get("cache", "dir")
+    return where if (root / ".dvc").is_dir() else None
+
+
+def refuse_closed() -> None:
+    """Raise InputError where DVC could not take up what the stage makes: it says so after the work, and by then has
+    removed the outputs of before."""
+    for folder in filter(None, (cache_folder(), artifacts.ROOT)):
+        there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+        if not os.access(there, os.W_OK):
+            raise InputError(f"{folder}: can't be written, and the results would be lost; make it writable")
+        try:
+            free = os.statvfs(there)
+        except OSError:
+            continue
+        if free.f_blocks and not free.f_bavail:  # some file systems tell neither
+            raise InputError(f"{folder}: the disk is full; make room and run it again")
