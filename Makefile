@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro all test stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain readme lock clean
+.PHONY: repro all test drills fsck stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain readme lock clean
 
 repro: .venv/.installed       ## run whatever of dvc.yaml is out of date, then print the leaderboard
 	@$(RUN) python -m cadc.compose --check
@@ -19,6 +19,12 @@ test: .venv/.installed        ## all tests; those of the one miniature run take 
 	@$(RUN) pytest --durations=5 $(MINIATURE:%=--ignore=%) tests > .others.log 2>&1 & others=$$!; \
 	$(RUN) pytest --durations=5 $(MINIATURE); pipeline=$$?; \
 	wait $$others; others=$$?; cat .others.log; rm .others.log; exit $$((pipeline + others))
+
+drills: .venv/.installed      ## what kills, full disks, damaged files and two runs at once do to a miniature run: reports/drills.md
+	$(RUN) pytest tests/drills -m "drill or not drill"
+
+fsck: .venv/.installed        ## re-hash DVC's cache: which outputs are damaged, and what makes them anew
+	@$(RUN) python -m cadc.compute.fsck
 
 stale: .venv/.installed       ## fail if the committed results of dvc.yaml do not agree with code and params (runs nothing)
 	@$(RUN) python -m cadc.compose --check

@@ -1,0 +1,134 @@
+"""Stages that are killed, or run twice at once: nobody works on behind them, and nothing whole is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import until, working_in
+
+STAGE = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from cadc import artifacts
+from cadc.compute import lifeline, shards
+
+def make():
+    def task(key, folder):
+        Path(f"ran_{key}_{time.time_ns()}").touch()
+        time.sleep(PAUSE)
+        artifacts.save_array(folder / "x.npy", np.full(3, key))
+    return task
+
+if __name__ == "__main__":
+    lifeline.end_with_dvc()
+    keys = list(range(8))
+    if "kept" in sys.argv:
+        folders = shards.run_kept(make, {key: [key] for key in keys}, "slow", "slow")
+    else:
+        folders = shards.run(make, keys, "slow", ["inputs"], "slow")
+    shards.join(folders, "x.npy", Path("joined.npy"), 24)
+    print("done")
+"""
+JOINED = np.repeat(np.arange(8), 3).tolist()
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Starts the stage, which takes a fifth of a second a part, in two processes."""
+    (tmp_path / "stage.py").write_text(STAGE.replace("PAUSE", "0.2"))
+    started = []
+
+    def start(*arguments, by=(), **environment):
+        env = os.environ | {"CADC_WORKERS": "2"} | environment
+        command = [*by, sys.executable, "stage.py", *arguments]
+        started.append(
+            subprocess.Popen(
+                command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def ran(folder) -> list[int]:
+    return sorted(int(path.name.split("_")[1]) for path in folder.glob("ran_*"))
+
+
+def test_nobody_works_on_after_a_killed_stage_and_the_next_run_goes_on(stage, tmp_path):
+    """A stage that is killed leaves no worker behind; run again at once, it goes on with what was whole."""
+    process = stage()
+    until(lambda: len(ran(tmp_path)) >= 3)
+    process.kill()
+    process.wait()
+    until(lambda: not working_in(tmp_path), 10)
+    whole = {int(path.name[:-6]) for path in tmp_path.glob("artifacts/scratch/slow/*/*.whole")}
+    before = ran(tmp_path)
+    out, _ = stage().communicate(timeout=120)
+    assert out.splitlines()[-1] == "done" and np.load(tmp_path / "joined.npy").tolist() == JOINED
+    again = ran(tmp_path)
+    assert all(again.count(key) == before.count(key) for key in whole)
+    assert not list(tmp_path.glob("artifacts/scratch/slow/*/*.partial-*"))
+
+
+def test_a_stage_ends_with_the_dvc_that_runs_it(stage, tmp_path):
+    """Where DVC is killed, its stage and the stage's workers end, too."""
+    dvc = "import subprocess, sys; subprocess.run(' '.join(sys.argv[1:]), shell=True)"
+    process = stage(by=[sys.executable, "-c", dvc], DVC_STAGE="slow")
+    until(lambda: len(ran(tmp_path)) >= 3)
+    assert len(working_in(tmp_path)) >= 4
+    process.kill()
+    process.wait()
+    until(lambda: not working_in(tmp_path), 10)
+
+
+def test_a_lost_worker_is_one_sentence_and_the_others_stop(stage, tmp_path):
+    """A worker that the system ends is one sentence, and no queue is worked off behind it."""
+    process = stage()
+    until(lambda: len(ran(tmp_path)) >= 3)
+    worker = next(pid for pid in working_in(tmp_path) if pid != process.pid)
+    os.kill(worker, signal.SIGKILL)
+    out, _ = process.communicate(timeout=60)
+    last = out.strip().splitlines()[-1]
+    assert "InputError: slow: a process was lost" in last and "whole shards are kept" in last
+    assert len(ran(tmp_path)) < 8 and not working_in(tmp_path)
+
+
+def test_the_second_of_two_runs_is_told_of_the_first(stage, tmp_path):
+    """Of two runs of a stage at once the second says so in a sentence, and the first ends as ever."""
+    first = stage()
+    until(lambda: ran(tmp_path))
+    out, _ = stage().communicate(timeout=60)
+    assert f"is running already, as process {first.pid}; wait for it or end it" in out.splitlines()[-1]
+    out, _ = first.communicate(timeout=60)
+    assert out.splitlines()[-1] == "done" and ran(tmp_path) == list(range(8))
+
+
+def test_two_runs_share_the_parts_that_both_need(stage, tmp_path):
+    """Of runs that share kept parts each part is made once, and both end with all of them."""
+    both = [stage("kept"), stage("kept")]
+    ends = [process.communicate(timeout=120)[0].splitlines()[-1] for process in both]
+    assert ends == ["done", "done"] and ran(tmp_path) == list(range(8))
+    assert np.load(tmp_path / "joined.npy").tolist() == JOINED
+
+
+@pytest.mark.parametrize("damage", ["truncated", "lost", "half written"])
+def test_a_part_with_half_its_files_is_no_part(stage, tmp_path, damage):
+    """A part of which a file is truncated or lost is made again, and so is one that was never listed."""
+    assert stage().communicate(timeout=120)[0].splitlines()[-1] == "done"
+    (folder,) = tmp_path.glob("artifacts/scratch/slow/*/00003")
+    if damage == "truncated":
+        os.truncate(folder / "x.npy", 40)
+    elif damage == "lost":
+        (folder / "x.npy").unlink()
+    else:
+        folder.with_name("00003.whole").unlink()
+    assert stage().communicate(timeout=120)[0].splitlines()[-1] == "done"
+    assert ran(tmp_path) == sorted([*range(8), 3]) and np.load(tmp_path / "joined.npy").tolist() == JOINED
