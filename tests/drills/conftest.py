@@ -1,9 +1,7 @@
 """What the drills need, and the table of what came of them: reports/drills.md, which `make drills` writes."""
 
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,27 +11,6 @@ sys.path.append(str(ROOT / "tests/pipeline"))  # the miniature
 TABLE = ROOT / "reports/drills.md"
 WORDS = {"passed": "held", "failed": "failed", "skipped": "not run"}
 _came: dict[str, str] = {}  # test -> its row
-
-
-def working_in(folder: Path) -> list[int]:
-    """The processes whose working folder this is, but for this one."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if (entry / "cwd").readlink() == folder and "Z" not in (entry / "stat").read_text().rpartition(")")[2][:3]:
-                found.append(int(entry.name))
-        except OSError:  # it has gone meanwhile, or is another user's
-            continue
-    return [pid for pid in found if pid != os.getpid()]
-
-
-def until(holds, seconds: float = 60.0):
-    """What `holds()` gives once it gives something; the test fails where it does not in time."""
-    end = time.monotonic() + seconds
-    while not (given := holds()):
-        assert time.monotonic() < end, "it did not come to pass in time"
-        time.sleep(0.02)
-    return given
 
 
 @pytest.fixture

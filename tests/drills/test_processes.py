@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import until, working_in
+from watching import until, working_in
 
 STAGE = """
 import sys, time

@@ -228,11 +228,11 @@ def save_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def reserve(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+def reserve(part: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
     """An .npy file of zeros whose place on the disk is taken: in a memory map that the disk can't hold, writing ends
     the process (SIGBUS), without a word. Raises OSError where the disk is full."""
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-    with path.open("wb") as file:
+    with part.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         size = file.tell() + np.dtype(dtype).itemsize * math.prod(shape)
         file.flush()

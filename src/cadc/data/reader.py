@@ -223,8 +223,8 @@ def _each_chunk(
 class _RowGroups:
     """A parquet file that grows by row groups; a group is written once it is full."""
 
-    def __init__(self, path: Path):
-        self.writer, self.waiting = pq.ParquetWriter(path, _SCHEMA), []
+    def __init__(self, part: Path):
+        self.writer, self.waiting = pq.ParquetWriter(part, _SCHEMA), []
         self.n_rows = 0
 
     def add(self, rows: pa.Table) -> None:
