@@ -150,10 +150,10 @@ class Selection:
         return len(np.unique(self.row))
 
 
-#: What to do about a file that can't be read: DVC believes its cache, whose copy is the same file.
-_DAMAGED = (
-    "can't be read, and was whole when it was made; `make fsck` finds what is damaged, and says what makes it anew"
-)
+def _damaged(path: Path, error: Exception) -> InputError:
+    """DVC believes its cache, whose copy of an output is the same file."""
+    what = f"`git restore {path}`" if REPORTS in path.parents else "`make fsck`, which finds what makes it anew"
+    return InputError(f"{path}: can't be read ({str(error) or 'it is empty'}), though it was written whole; run {what}")
 
 
 def read_json(path: Path):
@@ -161,18 +161,17 @@ def read_json(path: Path):
     try:
         return json.loads(path.read_text())
     except ValueError as error:
-        raise InputError(f"{path}: {_DAMAGED} ({error})") from None
+        raise _damaged(path, error) from None
 
 
 def read_table(path: Path, **options) -> pa.Table:
-    """A parquet file; options: of `pyarrow.parquet.read_table`. Raises InputError, naming the file, where it is
-    none."""
+    """A parquet file; options: pyarrow's. Raises InputError, naming the file, where it is none."""
     try:
         return pq.read_table(path, **options)
     except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, FileNotFoundError | PermissionError):
             raise
-        raise InputError(f"{path}: {_DAMAGED} ({error})") from None
+        raise _damaged(path, error) from None
 
 
 @contextmanager
@@ -211,7 +210,7 @@ def write_json(path: Path, value) -> None:
 
 
 def write_table(path: Path, table: pa.Table, **options) -> None:
-    """A parquet file; options: of `pyarrow.parquet.write_table`."""
+    """A parquet file; options: pyarrow's."""
     with whole(path) as part:
         pq.write_table(table, part, **options)
 
@@ -229,8 +228,8 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 
 def reserve(part: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """An .npy file of zeros whose place on the disk is taken: in a memory map that the disk can't hold, writing ends
-    the process (SIGBUS), without a word. Raises OSError where the disk is full."""
+    """An .npy file of zeros whose place on the disk is taken: writing into a map that the disk can't hold ends the
+    process (SIGBUS) without a word. Raises OSError where the disk is full."""
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
     with part.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
@@ -246,7 +245,7 @@ def load_array(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that makes it: `dvc repro`") from None
     except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: {_DAMAGED} ({error})") from None
+        raise _damaged(path, error) from None
 
 
 def load_arrays(folder: Path) -> dict[str, np.ndarray]:

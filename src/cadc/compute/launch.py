@@ -162,8 +162,8 @@ def here(shards: Shards, label: str) -> None:
             for job in console.track(as_completed(jobs), label, total=len(jobs)):
                 job.result()
         except BaseException as error:
-            for pool in pools:
-                pool.shutdown(wait=False, cancel_futures=True)
+            for job in jobs:  # what runs already is waited for, and kept
+                job.cancel()
             if not isinstance(error, BrokenProcessPool):
                 raise
             raise InputError(

@@ -92,14 +92,12 @@ class Table:
 
     @property
     def judged(self) -> str:
-        """The figure that differences are taken of: relative to full data where the table has that, as a number: where
-        full data score nothing, nothing is relative to them. Raises InputError where there is none."""
-        for name in ("relative", "corrected_mean", *COLUMNS):
-            if name in self.columns and all(math.isfinite(line.mean(name)) for line in self.lines):
-                return name
-        raise InputError(
-            f"{self.spec['title']}: no figure is a number for every row; score all on one benchmark at least"
-        )
+        """The figure that differences are taken of: relative to full data where the table has that, and it is a number:
+        nothing is relative to a score of 0. Raises InputError where no figure is one."""
+        there = [name for name in self.columns if all(math.isfinite(line.mean(name)) for line in self.lines)]
+        if not there:
+            raise InputError(f"{self.spec['title']}: no figure is a number; score all rows on one benchmark at least")
+        return next(name for name in ("relative", "corrected_mean", *there) if name in there)
 
     def difference(self, line: Line) -> Difference | None:
         """To the first row at the same budget; None where there is none, or the line is that row."""
@@ -279,11 +277,8 @@ def draw(path: Path, table: Table) -> None:
 def draw_published(path: Path, table: Table) -> None:
     """Our figures against those of a paper, of the rows that it has."""
     theirs = table.spec["published"]
-    points = [
-        (line.label, theirs[line.label], line.measured.estimate(table.judged))
-        for line in table.lines
-        if line.label in theirs
-    ]
+    own = [line for line in table.lines if line.label in theirs]
+    points = [(line.label, theirs[line.label], line.measured.estimate(table.judged)) for line in own]
     figures.published(path, points, COLUMNS[table.judged])
 
 
