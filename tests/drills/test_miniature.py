@@ -61,8 +61,7 @@ def upstream_of(folder, stage):
 
 
 def test_no_stage_writes_through_its_outputs_into_the_cache(undisturbed):
-    """Every stage of the root, run by hand as root over outputs that are hard links to the cache, leaves the cache as it
-    was."""
+    """A stage that is run by hand, as root, over hard links to the cache leaves the cache as it was."""
     fsck = [sys.executable, "-m", "cadc.compute.fsck"]
     run(undisturbed, *fsck)
     for name, stage in lock(undisturbed).items():

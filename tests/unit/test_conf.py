@@ -111,6 +111,12 @@ def test_what_can_not_be_composed_is_named():
         params_of("data=folder")
 
 
+def test_no_arms_at_all_are_refused():
+    """There is nothing to make, and no report to write of it."""
+    with pytest.raises(InputError, match="conf: arms is empty, and nothing would be made; name a method"):
+        files(["~arms"])
+
+
 def test_a_profile_that_is_no_yaml_is_named_with_its_line(tmp_path):
     conf = shutil.copytree(CONF, tmp_path / "conf")
     profile = conf / "profile/mini.yaml"

@@ -15,8 +15,8 @@ from cadc.selectors.signal import Signal
 
 #: Methods that begin k-means with rows by number, or draw rows (`full` where fewer than all are asked for).
 BY_NUMBER = {
-    "coincide", "entropy_coverage", "full", "presel", "progress", "random", "self_sup", "semdedup", "task_budget_random", "tive",
-    "visnec", "xmas",
+    "coincide", "entropy_coverage", "full", "presel", "progress", "random", "self_sup", "semdedup",
+    "task_budget_random", "tive", "visnec", "xmas",
 }  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """Errors of a stage, as its user reads them, and what it leaves on record."""
 
+import errno
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from cadc import artifacts
 from cadc.compute.stage import run_stage
@@ -67,3 +69,32 @@ def test_a_variant_s_stage_gets_its_parameters_and_its_cost_is_on_record(tmp_pat
     run_stage("some", lambda params: seen.append(params.arm.method) or 12, Variant("arms", "cadc"))
     cost = artifacts.read_json(tmp_path / "some@cadc.json")
     assert seen == ["cadc"] and cost["rows"] == 12 and cost["peak_memory_mb"] > 0
+
+
+def test_a_refused_experiment_says_how_to_be_rid_of_what_it_set(tmp_path, monkeypatch):
+    """`dvc exp run -S` leaves params.yaml changed."""
+    (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text().replace("budget: 0.05", "budget: 5", 1))
+    monkeypatch.chdir(tmp_path)
+    for experiment in (False, True):
+        monkeypatch.setenv("DVC_EXP_BASELINE_REV", "abc") if experiment else None
+        with pytest.raises(SystemExit, match="budget = 5") as stopped:
+            run_stage("some", lambda params: None)
+        assert ("`git restore params.yaml` puts it back" in str(stopped.value)) == experiment
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "x/y.npy"), "the disk is full (x/y.npy); whole parts"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk quota is used up; whole parts"),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), "the disk is full; whole parts"),
+        (OSError(errno.EROFS, "Read-only file system", "x"), "x: its file system is read-only; mend that"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_one_line(error, said):
+    def work(params):
+        raise error
+
+    with pytest.raises(SystemExit) as stopped:
+        run_stage("some", work)
+    assert str(stopped.value).startswith(f"some: {said}") and "\n" not in str(stopped.value)
