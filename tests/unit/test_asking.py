@@ -150,7 +150,7 @@ def test_a_killed_stage_asks_what_is_missing_and_nothing_twice(stage, monkeypatc
     process.join()
     assert process.exitcode == -9 and not Path("reports").exists()
     before = Counter(log.read_text().splitlines())
-    whole = [path for path in artifacts.SCRATCH.glob("score_parts/*") if path.suffix != ".partial"]
+    whole = [path for path in artifacts.SCRATCH.glob("score_parts/*") if path.is_dir() and not path.suffix]
     kept = sum(pq.read_metadata(path / "answers.parquet").num_rows for path in whole)
     assert n_questions < kept <= before.total()
     monkeypatch.setenv("CADC_WORKERS", "2")

@@ -56,7 +56,9 @@ def folder(tmp_path):
 
 
 def test_everything_that_a_bare_machine_lacks_is_named_with_what_to_do():
-    code, said, failed = doctor("profile=llava-1.5-7b", "data=llava-665k", "evaluate.judge.url=https://judge")
+    code, said, failed = doctor(
+        "profile=llava-1.5-7b", "data=llava-665k", "evaluate.judge.url=https://judge", "evaluate.judge.model=m"
+    )
     assert code == 1 and not failed
     for words in (
         "llava_v1_5_mix665k.json: no such file",

@@ -121,7 +121,7 @@ def test_a_killed_loop_goes_on_and_ends_with_the_same_bytes(small, monkeypatch, 
     monkeypatch.setattr(trials, "save_adapter", lambda model, folder: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         rounds.run_rounds(small)
-    assert not lost.exists() and lost.with_name(lost.name + ".partial").exists()
+    assert not lost.exists() and list(lost.parent.glob(f"{lost.name}.partial-*"))
     monkeypatch.setattr(trials, "save_adapter", saved)
     again = rounds.run_rounds(small)
     write_lineage(tmp_path / "again.csv", again.changes or again.rounds[0].changes)
