@@ -89,6 +89,20 @@ def test_a_stage_ends_with_the_dvc_that_runs_it(stage, tmp_path):
     until(lambda: not working_in(tmp_path), 10)
 
 
+def test_a_stage_whose_dvc_went_while_it_was_loading_does_not_begin(stage, tmp_path):
+    """Where DVC is killed while its stage is still loading, the stage does not begin."""
+    orphan = "import os, subprocess, sys; subprocess.Popen(sys.argv[1:]); os._exit(0)"
+    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(1)")
+    stage(
+        by=[sys.executable, "-S", "-c", orphan],
+        DVC_STAGE="slow",
+        PYTHONPATH=f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}",
+    ).wait()
+    assert working_in(tmp_path)
+    until(lambda: not working_in(tmp_path), 30)
+    assert not ran(tmp_path)
+
+
 def test_a_lost_worker_is_one_sentence_and_the_others_stop(stage, tmp_path):
     """A worker that the system ends is one sentence, and no queue is worked off behind it."""
     process = stage()

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 _SET_PDEATHSIG = 1  # prctl's
 
@@ -27,9 +28,20 @@ def end_with_parent(parent: int, by: int = signal.SIGKILL) -> None:
 
 
 def end_with_dvc() -> None:
-    """Of a stage that DVC runs: end with it. The shell between them hands its place to the stage."""
-    if "DVC_STAGE" in os.environ:
-        end_with_parent(os.getppid(), signal.SIGTERM)
+    """Of a stage that DVC runs: end with it. The shell between them hands its place to the stage.
+
+    DVC may have gone while the stage was still importing: then another process is its parent by now.
+    """
+    if "DVC_STAGE" not in os.environ:
+        return
+    parent = os.getppid()
+    try:
+        command = Path(f"/proc/{parent}/cmdline").read_bytes()
+    except OSError:  # no Linux, or processes are hidden
+        command = b"dvc"
+    if b"dvc" not in command and os.fsencode(Path(sys.argv[0]).name) not in command:
+        os.kill(os.getpid(), signal.SIGTERM)
+    end_with_parent(parent, signal.SIGTERM)
 
 
 def _wait_for(process: multiprocessing.process.BaseProcess, by: int) -> None:
