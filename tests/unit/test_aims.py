@@ -47,7 +47,7 @@ def test_what_is_aimed_at_is_not_scored_on_the_same_rows(target, task):
     "targets, words",
     [
         ("[textvqa]", "textvqa is none of the benchmarks textvqa_val"),
-        ("[gqa,gqa]", "gqa: two targets are called gqa"),
+        ("[gqa,gqa]", "names gqa twice"),
         ("[gqa,a/gqa.json]", "a/gqa.json: two targets are called gqa"),
         ("[nowhere/mine.json]", "nowhere/mine.json: no such file; write rows"),
         ("[pope_adv]", "pope_adv is none of the benchmarks pope"),
