@@ -22,7 +22,8 @@ def main(params: Params) -> int:
         "about": pa.array(nearest_meta_task(params)).dictionary_encode(),
     }
     if labels.num_rows:
-        columns |= {name: labels[name].dictionary_encode() for name in ("noise", "form", "subtask")}
+        known = (name for name in ("noise", "form", "subtask") if any(labels[name].to_pylist()))
+        columns |= {name: labels[name].dictionary_encode() for name in known}
         columns["copy"] = pa.array([bool(name) for name in labels["duplicate_of"].to_pylist()])
     artifacts.FACTS.parent.mkdir(exist_ok=True)
     skipped = len(artifacts.read_json(artifacts.POOL / "skipped.json"))

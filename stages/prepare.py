@@ -11,7 +11,7 @@ that this file makes of it; DVC does not see the file's content: after another `
 """
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from cadc.data.hub_copy import copy_data_sets
 from cadc.data.hub_layout import pictures_in, split_files
 from cadc.data.lineage import apply_lineage, apply_to_labels, read_lineage, version_of
 from cadc.data.own_questions import own_repositories, write_own
+from cadc.data.planting import MISMATCH, WRONG, plant
 from cadc.data.probe import REPOSITORY, Probe, probe_rows, write_chosen
 from cadc.data.reasons import some
 from cadc.data.same_pictures import Scored, draw
@@ -53,12 +54,25 @@ def update_pool(params: Params, labels: list[dict]) -> None:
     console.line(f"pool: version {version_of(table)} of {params.pool.lineage}, {table.num_rows} rows")
 
 
+def plant_faults(params: Params) -> list[dict]:
+    """Plant the faults that pool.planted asks for in the raw pool. Returns its labels, none where nothing is asked."""
+    path, settings = artifacts.RAW / "rows.parquet", params.pool.planted
+    if not settings.answers and not settings.pictures:
+        return []
+    table, labels = plant(artifacts.read_table(path), settings)
+    artifacts.write_table(path, table)
+    kinds = Counter(label["noise"] for label in labels)
+    console.line(f"pool: faults planted: {kinds[WRONG]} rows have another's answer, {kinds[MISMATCH]} another's picture")
+    return labels
+
+
 def write_pool_table(params: Params) -> None:
     labels, data = [], params.data
     if data.path is None:
         labels = write_world_pool(artifacts.RAW, artifacts.SCRATCH / "world", params.world, params.pool)
     else:
         write_rows(artifacts.RAW, data.inside(data.annotations), data.inside(data.images), params.pool)
+        labels = plant_faults(params)
     write_labels(artifacts.LABELS, labels)
     if params.pool.lineage is not None:
         update_pool(params, labels)

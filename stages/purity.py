@@ -16,7 +16,7 @@ CLUSTERS, ITERATIONS, POINTS, SEED = (10, 30, 100, 300), 20, 256, 0
 def main(params: Params) -> int:
     pool, labels = artifacts.load_pool(), load_labels()
     known = {"source": pool["source"]}  # all that other data have
-    known |= {name: labels[name] for name in ("subtask", "meta_task", "form")} if labels.num_rows else {}
+    known |= {name: labels[name] for name in ("subtask", "meta_task", "form") if any(labels[name].to_pylist())}
     image, question = (
         np.asarray(artifacts.load_array(artifacts.EMBEDDINGS / f"{name}.npy")) for name in ("image", "sentence")
     )

@@ -110,7 +110,8 @@ def files(overrides: list[str], conf: Path = CONF, pipelines: Path = PIPELINES) 
             f"{conf}: arms is empty, and nothing would be made; name a method at least, as conf/config.yaml"
         )
     studies = {path.stem: read_study(path) for path in sorted((conf / "studies").glob("*.yaml"))}
-    studies = {name: study for name, study in studies.items() if not left_out(name, study, library)}
+    of_model = {name: study for name, study in studies.items() if study.model in (None, library["model"]["path"])}
+    studies = {name: study for name, study in of_model.items() if not left_out(name, study, library)}
     there = {path.parent.name: read(path) for path in sorted(pipelines.glob("*/params.json"))}
     made, tables = spelled_out(library, studies, there)
     templates = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]

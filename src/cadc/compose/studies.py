@@ -80,10 +80,14 @@ class Table(Section):
 
 
 class Study(Section):
-    """A file of conf/studies: one pipeline, one page of tables."""
+    """A file of conf/studies: one pipeline, one page of tables.
+
+    model: the `model.path` that the study is of. Where params.yaml has another, the study is not composed; None: any.
+    """
 
     title: str
     about: str = ""
+    model: str | None = None
     tables: list[Table] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cadc.config.section import Positive, Section, Share
+from cadc.config.section import Positive, Section, Seed, Share
 
 
 class Expected(Section):
@@ -37,6 +37,14 @@ class Data(Section):
         return Path(self.path) / name
 
 
+class Planted(Section):
+    """Shares of the pool's rows that get another row's first answer, or another row's pictures (`data.planting`)."""
+
+    answers: Annotated[float, Field(ge=0, le=0.5)]
+    pictures: Annotated[float, Field(ge=0, le=0.5)]
+    seed: Seed
+
+
 class Pool(Section):
     on_bad_row: Literal["fail", "skip", "llava"]
     repeated_ids: Literal["fail", "number"]
@@ -48,6 +56,7 @@ class Pool(Section):
     ]  # beyond it Pillow refuses to open an image, here and later
     max_image_ratio: Annotated[float, Field(ge=1)]
     lineage: str | None
+    planted: Planted
 
     @property
     def image_rules(self) -> dict:

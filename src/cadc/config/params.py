@@ -239,6 +239,13 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _planted(self):
+        planted = self.pool.planted
+        if self.data.path is None and (planted.answers or planted.pictures):
+            raise ValueError("pool.planted is for data of your own; the embedded world has faults: set world.faults")
+        return self
+
+    @model_validator(mode="after")
     def _aimed_at(self):
         if self.discover and (beyond := set(self.discover.targets) - set(self.capture.targets)):
             raise ValueError(

@@ -55,8 +55,9 @@ def composition(arms: dict[str, str], facts: Facts) -> str:
             "mismatched images %": facts.noise == "mismatch",
             "other faults %": np.isin(facts.noise, OTHER_FAULTS),
             "copies of another row %": facts.copy,
-            "multiple choice %": facts.form == "choice",
         }
+    if facts.form is not None:
+        kinds["multiple choice %"] = facts.form == "choice"
     n_clusters, body = len(np.unique(facts.cluster)), []
     for label, arm in arms.items():
         shares = [

@@ -1,0 +1,85 @@
+"""Faults planted in a pool of one's own (`pool.planted`, ours): do checks and methods find them?
+
+Known shares of rows get another row's first answer, or another row's pictures. Which ones is told by labels, that
+reports alone read. The embedded world has faults of its own (`world.faults`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cadc.config.data import Planted
+from cadc.config.errors import InputError
+from cadc.data.lineage import answers_of
+
+WRONG, MISMATCH, CLEAN = "wrong", "mismatch", "clean"
+
+
+def _donors(rows: np.ndarray, value: Callable[[int], Any], kind: Callable[[int], Any]) -> np.ndarray:
+    """For each of `rows`, int64 [k] in random order, another of them: of the same kind and with another value, the
+    next one behind it. Raises InputError where there is none."""
+    taken = []
+    for i, row in enumerate(rows):
+        behind = (*rows[i + 1 :], *rows[:i])
+        donor = next((other for other in behind if kind(other) == kind(row) and value(other) != value(row)), None)
+        if donor is None:
+            raise InputError(
+                f"pool.planted: of {len(rows)} rows drawn none can lend row {row} another answer or picture; "
+                "plant a larger share, or set it to 0"
+            )
+        taken.append(donor)
+    return np.array(taken, np.int64)
+
+
+def _with_answer(turns: list[dict[str, str]], answer: str) -> list[dict[str, str]]:
+    """A row's turns with another first answer."""
+    first = next(i for i, turn in enumerate(turns) if turn["role"] == "assistant")
+    return [turn | {"text": answer} if i == first else turn for i, turn in enumerate(turns)]
+
+
+def _shown(images: Sequence[dict | None] | None) -> tuple:
+    """What tells a row's pictures from another's: their paths, or their bytes where they are embedded."""
+    return tuple((one["path"], one["bytes"]) for one in images or ())
+
+
+def plant(pool: pa.Table, settings: Planted) -> tuple[pa.Table, list[dict[str, str]]]:
+    """A pool table with faults, and a label for each row; the table as it is, and no labels, where both shares are 0.
+
+    Shares are of all rows, to within one row; no row has two faults. Raises InputError where too few rows have what a
+    fault takes: an answer, or a picture and another row with as many.
+    """
+    if not settings.answers and not settings.pictures:
+        return pool, []
+    rng, n = np.random.default_rng(settings.seed), pool.num_rows
+    order = rng.permutation(n)
+    n_answers, n_pictures = round(settings.answers * n), round(settings.pictures * n)
+    turns, images = pool["turns"], pool["images"]
+    pictured = order[pa.compute.list_value_length(images).to_numpy()[order] > 0]
+    swapped = pictured[:n_pictures]
+    if len(swapped) < n_pictures:
+        raise InputError(f"pool.planted.pictures: {n_pictures} rows are asked for and {len(swapped)} have a picture")
+    wrong = order[~np.isin(order, swapped)][:n_answers]
+
+    said = {int(row): turns[int(row)].as_py() for row in wrong}
+    giver = _donors(wrong, lambda row: answers_of(said[row])[0], lambda _: None)
+    new = [_with_answer(said[int(row)], answers_of(said[int(own)])[0]) for row, own in zip(wrong, giver, strict=True)]
+    at = np.arange(n)
+    at[wrong] = n + np.arange(len(new))
+    pool = pool.set_column(
+        pool.column_names.index("turns"), "turns", pa.chunked_array([*turns.chunks, pa.array(new, turns.type)]).take(at)
+    )
+
+    seen = {int(row): images[int(row)].as_py() for row in swapped}
+    at = np.arange(n)
+    at[swapped] = _donors(swapped, lambda row: _shown(seen[row]), lambda row: len(seen[row]))
+    pool = pool.set_column(pool.column_names.index("images"), "images", images.take(at))
+
+    noise = np.full(n, CLEAN, dtype=object)
+    noise[wrong], noise[swapped] = WRONG, MISMATCH
+    empty = dict.fromkeys(("subtask", "meta_task", "form", "duplicate_of"), "")
+    ids = pool["id"].to_pylist()
+    return pool.combine_chunks(), [{"id": name, "noise": own, **empty} for name, own in zip(ids, noise, strict=True)]
