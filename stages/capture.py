@@ -10,7 +10,7 @@ from cadc.compute import shards
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
 from cadc.config.params import Params, load_params
-from cadc.data.probe import load_probe
+from cadc.data.probe import load_probe, sources_of
 from cadc.gradients.influence import row_gram, subtask_trajectories
 from cadc.gradients.load import load_engine
 from cadc.model.encode import EncodedRows
@@ -45,8 +45,8 @@ def capturing() -> shards.Task:
 
 def main(params: Params) -> int:
     runs = sorted(path.name for path in (artifacts.PROXY / params.run).iterdir())
-    _, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
-    names = sorted(set(subtasks))
+    probe, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
+    names, sources = sorted(set(subtasks)), sources_of(probe, subtasks)
     inputs = [params.capture.model_dump(), params.model.model_dump(), artifacts.PROBE, artifacts.PROXY / params.run]
     stage = f"capture_{VARIANT.name}"
     n_snapshots = {run: len(artifacts.read_json(artifacts.PROXY / params.run / run / "snapshots.json")) for run in runs}
@@ -61,9 +61,8 @@ def main(params: Params) -> int:
     wide = np.asarray(artifacts.load_array(out / "trajectories.npy"), np.float64)
     artifacts.save_array(out / "gram.npy", np.einsum("msd,mtd->mst", wide, wide))
     artifacts.save_array(out / "row_subtask.npy", np.array([names.index(s) for s in subtasks], np.int32))
-    artifacts.write_json(
-        out / "subtasks.json", [{"name": name, **known[name], "rows": subtasks.count(name)} for name in names]
-    )
+    entries = [{"name": name, **known[name], **sources.get(name, {}), "rows": subtasks.count(name)} for name in names]
+    artifacts.write_json(out / "subtasks.json", entries)
     shards.forget(stage)
     return len(subtasks) * len(wide) * len(runs)
 

@@ -15,7 +15,7 @@ from cadc.world.subtasks import ASKED, SUBTASKS
 
 #: How the questions of each of the embedded world's benchmarks are put; other targets are forms of their own.
 FORM = {"mini_vqa": "open", "pope": "yes/no", "mmt_val": "choice", "llava_in_the_wild": "chat"}
-LABELS = ("form", "family", "meta-task", "asked")
+LABELS = ("form", "family", "meta-task", "asked", "source")
 _SAME = {"presence": "exist_hallucination"}  # what POPE asks is what this subtask asks
 _SHUFFLES, _PERCENTILE = 200, 95
 
@@ -32,8 +32,8 @@ def form_of(subtask: dict) -> str:
 def labels_of(subtasks: Sequence[dict]) -> Labels:
     """The `LABELS` of subtasks: each a list [S], None where a subtask has none.
 
-    subtasks: `name`, `target` and `meta_task`, as in subtasks.json. *family* and *asked* are known of the embedded
-    world alone; LLaVA-in-the-Wild asks for talk and has neither. Where a benchmark has a subtask that is none of the
+    subtasks: `name`, `target`, `meta_task` and, where it is known, `source`, as in subtasks.json. *family* and *asked*
+    are known of the embedded world alone; LLaVA-in-the-Wild asks for talk and has neither. Where a benchmark has a subtask that is none of the
     world's, its subtasks are not the world's, and nothing is said of both labels.
     """
     names = [_SAME.get(name, name) for name in (one["name"].split(" (")[0] for one in subtasks)]
@@ -44,6 +44,7 @@ def labels_of(subtasks: Sequence[dict]) -> Labels:
         "family": [name and SUBTASKS[name].group for name in known],
         "meta-task": [one["meta_task"] for one in subtasks],
         "asked": [name and ASKED[name] for name in known],
+        "source": [one.get("source") for one in subtasks],
     }
 
 

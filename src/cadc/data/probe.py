@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -228,3 +228,14 @@ def load_probe(
             subtasks.append(subtask)
             known[subtask] = {"target": target_name(target), "meta_task": meta}
     return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema), subtasks, known
+
+
+def sources_of(probe: pa.Table, subtasks: list[str]) -> dict[str, dict[str, str]]:
+    """`source`, the folder that all pictures of a subtask come from, by subtask; those are left out whose pictures come
+    from several, or do not say."""
+    folders: dict[str, set[str]] = {}
+    for subtask, images in zip(subtasks, probe["images"].to_pylist(), strict=True):
+        for image in images or ():
+            path = PurePosixPath(image["path"] or "")
+            folders.setdefault(subtask, set()).add(path.parts[0] if len(path.parts) > 1 else "")
+    return {name: {"source": min(own)} for name, own in folders.items() if len(own) == 1 and "" not in own}

@@ -35,8 +35,10 @@ _DATA_URI = re.compile(r"\s*data:[^,]{0,100};base64,", re.IGNORECASE)
 
 
 def picture(image: str | dict, checker: Checker) -> dict:
-    """A picture, a path or {bytes, path}, as the cell of a benchmark. Raises InputError as `Checker.image` does."""
-    return checker.image(image) | {"path": None}
+    """A picture, a path or {bytes, path}, as the cell {bytes, path} of a benchmark; path: None where it names no folder
+    below the image folder. Raises InputError as `Checker.image` does."""
+    made = checker.image(image)
+    return made | {"path": made["path"] if "/" in (made["path"] or "") else None}
 
 
 @lru_cache(1 << 12)

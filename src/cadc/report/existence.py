@@ -11,8 +11,8 @@ from cadc.report.text import markdown
 KEY = (
     "ARI is the adjusted Rand index of the partition with a label of the subtasks: 1 where they are the same, 0 by "
     "chance. In brackets what 95 of 100 shuffles of the label do not exceed. *form*: open, yes/no, choice or chat; "
-    "*family* and *meta-task*: those of the world; *asked*: what the answer is, a colour, a position, a count and so "
-    "on. Empty: the label does not part the subtasks."
+    "*family* and *meta-task*: those of the benchmark; *asked*: what the answer is, a colour, a position, a count and "
+    "so on; *source*: the folder of the pictures. Empty: the label does not part the subtasks."
 )
 
 
