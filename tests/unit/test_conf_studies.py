@@ -233,3 +233,10 @@ def test_five_lines_make_a_pipeline(conf):
         "reports/arms/influence_coverage_keep_0_5",
         "reports/arms/full",
     }
+
+
+def test_a_study_of_one_model_is_composed_where_params_have_it(conf):
+    assert Path("pipelines/real_lite/dvc.yaml") not in files([], conf)
+    made = files(["profile=smollm2-135m", "data=folder", "data.path=data/mine"], conf)
+    arms = params_of(made, "real_lite")["arms"]
+    assert all(arm["model"]["path"] == "models/smollm2-135m" for arm in arms.values())

@@ -33,8 +33,8 @@ def labels_of(subtasks: Sequence[dict]) -> Labels:
     """The `LABELS` of subtasks: each a list [S], None where a subtask has none.
 
     subtasks: `name`, `target`, `meta_task` and, where it is known, `source`, as in subtasks.json. *family* and *asked*
-    are known of the embedded world alone; LLaVA-in-the-Wild asks for talk and has neither. Where a benchmark has a subtask that is none of the
-    world's, its subtasks are not the world's, and nothing is said of both labels.
+    are known of the embedded world alone; LLaVA-in-the-Wild asks for talk and has neither. Where a benchmark has a
+    subtask that is none of the world's, its subtasks are not the world's, and nothing is said of both labels.
     """
     names = [_SAME.get(name, name) for name in (one["name"].split(" (")[0] for one in subtasks)]
     embedded = all(name in SUBTASKS for name, one in zip(names, subtasks, strict=True) if form_of(one) != "chat")

@@ -26,8 +26,7 @@ from cadc.config.world import Base, Benchmarks, Gate, Plateau, Pretrain, Tower, 
 
 
 class Compute(Section):
-    """isa: the instruction set of all arithmetic. avx2 gives the same bytes on every x86-64 machine of a maker; native
-    takes all that this machine has, and gives them on machines of the same kind alone."""
+    """isa: avx2 gives the same bytes on every x86-64 machine of a maker; native, on machines of the same kind alone."""
 
     isa: Literal["avx2", "native"]
 
@@ -240,8 +239,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _planted(self):
-        planted = self.pool.planted
-        if self.data.path is None and (planted.answers or planted.pictures):
+        if self.data.path is None and (self.pool.planted.answers or self.pool.planted.pictures):
             raise ValueError("pool.planted is for data of your own; the embedded world has faults: set world.faults")
         return self
 

@@ -6,7 +6,8 @@ reports alone read. The embedded world has faults of its own (`world.faults`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,17 +20,19 @@ from cadc.data.lineage import answers_of
 WRONG, MISMATCH, CLEAN = "wrong", "mismatch", "clean"
 
 
-def _donors(rows: np.ndarray, value: Callable[[int], Any], kind: Callable[[int], Any]) -> np.ndarray:
-    """For each of `rows`, int64 [k] in random order, another of them: of the same kind and with another value, the
-    next one behind it. Raises InputError where there is none."""
+def _donors(rows: np.ndarray, spare: np.ndarray, value: Callable[[int], Any], kind: Callable[[int], Any]) -> np.ndarray:
+    """For each of `rows`, int64 [k] in random order, the row whose value it gets, int64 [k].
+
+    The next one behind it of the same kind and with another value; where there is none, one of `spare`. Raises
+    InputError where there is none either.
+    """
     taken = []
     for i, row in enumerate(rows):
-        behind = (*rows[i + 1 :], *rows[:i])
-        donor = next((other for other in behind if kind(other) == kind(row) and value(other) != value(row)), None)
+        others = chain(rows[i + 1 :], rows[:i], spare)
+        donor = next((other for other in others if kind(other) == kind(row) and value(other) != value(row)), None)
         if donor is None:
             raise InputError(
-                f"pool.planted: of {len(rows)} rows drawn none can lend row {row} another answer or picture; "
-                "plant a larger share, or set it to 0"
+                f"pool.planted: no row can lend row {row} another answer, or as many other pictures; plant fewer"
             )
         taken.append(donor)
     return np.array(taken, np.int64)
@@ -39,11 +42,6 @@ def _with_answer(turns: list[dict[str, str]], answer: str) -> list[dict[str, str
     """A row's turns with another first answer."""
     first = next(i for i, turn in enumerate(turns) if turn["role"] == "assistant")
     return [turn | {"text": answer} if i == first else turn for i, turn in enumerate(turns)]
-
-
-def _shown(images: Sequence[dict | None] | None) -> tuple:
-    """What tells a row's pictures from another's: their paths, or their bytes where they are embedded."""
-    return tuple((one["path"], one["bytes"]) for one in images or ())
 
 
 def plant(pool: pa.Table, settings: Planted) -> tuple[pa.Table, list[dict[str, str]]]:
@@ -64,19 +62,21 @@ def plant(pool: pa.Table, settings: Planted) -> tuple[pa.Table, list[dict[str, s
         raise InputError(f"pool.planted.pictures: {n_pictures} rows are asked for and {len(swapped)} have a picture")
     wrong = order[~np.isin(order, swapped)][:n_answers]
 
-    said = {int(row): turns[int(row)].as_py() for row in wrong}
-    giver = _donors(wrong, lambda row: answers_of(said[row])[0], lambda _: None)
-    new = [_with_answer(said[int(row)], answers_of(said[int(own)])[0]) for row, own in zip(wrong, giver, strict=True)]
+    def first(row: int) -> str:
+        return answers_of(turns[int(row)].as_py())[0]
+
+    def seen(row: int) -> list[dict]:
+        return images[int(row)].as_py()
+
+    givers = _donors(wrong, order, first, lambda _: None)
+    new = [_with_answer(turns[int(row)].as_py(), first(own)) for row, own in zip(wrong, givers, strict=True)]
     at = np.arange(n)
     at[wrong] = n + np.arange(len(new))
-    pool = pool.set_column(
-        pool.column_names.index("turns"), "turns", pa.chunked_array([*turns.chunks, pa.array(new, turns.type)]).take(at)
-    )
-
-    seen = {int(row): images[int(row)].as_py() for row in swapped}
+    said = pa.chunked_array([*turns.chunks, pa.array(new, turns.type)]).take(at)
     at = np.arange(n)
-    at[swapped] = _donors(swapped, lambda row: _shown(seen[row]), lambda row: len(seen[row]))
-    pool = pool.set_column(pool.column_names.index("images"), "images", images.take(at))
+    at[swapped] = _donors(swapped, pictured, seen, lambda row: len(seen(row)))
+    for name, column in (("turns", said), ("images", images.take(at))):
+        pool = pool.set_column(pool.column_names.index(name), name, column)
 
     noise = np.full(n, CLEAN, dtype=object)
     noise[wrong], noise[swapped] = WRONG, MISMATCH

@@ -1,0 +1,56 @@
+"""Keep what a study of one model made: `python -m cadc.report.record STUDY` writes records/STUDY, which git keeps.
+
+Such a study is composed only where params.yaml has its model, so its results can't lie among those of the default
+model. A record has the layout of a checkout: params.yaml, dvc.lock, pipelines/STUDY and reports/. In it,
+`python ../../stages/table.py STUDY TABLE` makes a table again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from cadc import artifacts
+from cadc.compose.studies import read_by
+from cadc.compute import console
+from cadc.config.errors import InputError
+from cadc.config.params import read
+from cadc.report.text import NOT_MADE
+
+RECORDS = Path("records")
+#: Besides the small results that tables are made from.
+_ALWAYS = ("params.yaml", "dvc.lock", "reports/operations.json", "reports/cleaning.md", "reports/cleaning")
+
+
+def kept(study: str) -> list[Path]:
+    """The files and folders of a study that a record keeps. Raises InputError where no table of it is made."""
+    stated = Path("pipelines") / study / "params.json"
+    if not stated.exists():
+        raise InputError(f"{stated}: no such file; compose the study first: `make params`, with its model's profile")
+    tables = read(stated)["tables"]
+    made = [name for name in tables if (artifacts.REPORTS / "tables" / study / f"{name}.md").exists()]
+    if not made:
+        raise InputError(f"no table of {study} is made; run `dvc repro pipelines/{study}/dvc.yaml`")
+    if missing := sorted(set(tables) - set(made)):
+        console.line(f"{NOT_MADE}: {', '.join(missing)}")
+    about = Path(read("params.yaml")["model"]["path"]) / "alignment.json"
+    read_here = (path for name in made for path in read_by(study, tables[name]))
+    names = [*_ALWAYS, stated, stated.with_name("dvc.lock"), about, artifacts.REPORTS / "tables" / study, *read_here]
+    return [path for path in dict.fromkeys(map(Path, names)) if path.exists()]
+
+
+def write(study: str, folder: Path = RECORDS) -> None:
+    """Replace the record of a study in `folder`. Raises InputError as `kept` does."""
+    paths, out = kept(study), artifacts.fresh(folder / study)
+    for path in paths:
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out / path)
+    console.line(f"{out}: {len(paths)} results kept")
+
+
+if __name__ == "__main__":
+    try:
+        write(*sys.argv[1:])
+    except InputError as error:
+        raise SystemExit(f"record: {error}") from None
