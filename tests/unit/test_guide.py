@@ -58,11 +58,12 @@ def test_a_record_holds_what_the_tables_were_made_from(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stated = {"rows": [{"label": "random", "arm": "random_b10"}], "full": "full"}
     files = {
-        "params.yaml": "model: {path: models/mine}",
+        "params.yaml": "model: {path: models/mine}\narms: {full: {}}",
         "dvc.lock": "x",
         "models/mine/alignment.json": "{}",
         "models/mine/model.safetensors": "weights",
         "pipelines/mine/params.json": json.dumps({"tables": {"one": stated, "two": stated}}),
+        "pipelines/other/params.json": json.dumps({"arms": {"random_b10": {"budget": 0.1}, "more": {}}, "tables": {}}),
         "reports/arms/random_b10/metrics.json": "{}",
         "reports/arms/full/metrics.json": "{}",
         "reports/arms/other/metrics.json": "{}",
@@ -81,5 +82,7 @@ def test_a_record_holds_what_the_tables_were_made_from(tmp_path, monkeypatch):
         "models/mine/model.safetensors",
         "reports/arms/other/metrics.json",
     }
+    (out,) = (tmp_path / "records/mine/pipelines/other").iterdir()
+    assert json.loads(out.read_text()) == {"tables": {}, "arms": {"random_b10": {"budget": 0.1}}}
     with pytest.raises(InputError, match="compose the study first"):
         record.write("no_such")

@@ -16,6 +16,7 @@ from cadc.compose.studies import read_by
 from cadc.compute import console
 from cadc.config.errors import InputError
 from cadc.config.params import read
+from cadc.report.stated import Stated
 from cadc.report.text import NOT_MADE
 
 RECORDS = Path("records")
@@ -40,12 +41,27 @@ def kept(study: str) -> list[Path]:
     return [path for path in dict.fromkeys(map(Path, names)) if path.exists()]
 
 
+def _borrowed(study: str) -> dict[Path, dict]:
+    """What other pipelines' params.json state of the arms and capabilities that they make for a study's tables."""
+    stated, made = Stated(), {}
+    tables = stated.pipelines[study]["tables"].values()
+    wanted = {("arms", row["arm"]) for spec in tables for row in spec["rows"]}
+    wanted |= {("discoveries", name) for spec in tables for name in spec.get("discoveries", ())}
+    for level, name in sorted(wanted):
+        if (maker := stated.maker(level, name)) not in ("", study):
+            own = made.setdefault(Path("pipelines") / maker / "params.json", {"tables": {}})
+            own.setdefault(level, {})[name] = stated.pipelines[maker][level][name]
+    return made
+
+
 def write(study: str, folder: Path = RECORDS) -> None:
     """Replace the record of a study in `folder`. Raises InputError as `kept` does."""
     paths, out = kept(study), artifacts.fresh(folder / study)
     for path in paths:
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out / path)
+    for path, stated in _borrowed(study).items():
+        artifacts.write_json(out / path, stated)
     console.line(f"{out}: {len(paths)} results kept")
 
 
