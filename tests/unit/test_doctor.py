@@ -184,6 +184,23 @@ def test_every_profile_s_gradients_fit_its_card_with_15_percent_to_spare(profile
         assert made[stage].memory <= 0.85 * 80e9, stage
 
 
+def test_without_a_gpu_bfloat16_wants_a_cpu_that_multiplies_in_it(monkeypatch, tmp_path):
+    flags = tmp_path / "cpuinfo"
+    flags.write_text("flags : fpu avx2 avx512f avx512_bf16 sse")
+    assert machine.computes_in_bfloat16(flags) and not machine.computes_in_bfloat16(tmp_path / "none")
+    flags.write_text("flags : fpu avx2 avx512f")
+    assert not machine.computes_in_bfloat16(flags)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    real = params_of("profile=smollm2-135m", "data=folder", "data.path=data/mine")
+    monkeypatch.setattr(machine, "computes_in_bfloat16", lambda: False)
+    found = machine.gpu_finding(real, Work("finetune@full", 1, 1, memory=5e9))
+    assert not found.there and found.text.endswith("or set model.dtype=float32, which is faster here")
+    monkeypatch.setattr(machine, "computes_in_bfloat16", lambda: True)
+    assert machine.gpu_finding(real, Work("finetune@full", 1, 1, memory=5e9)).there
+    pinned = real.model_copy(update={"compute": real.compute.model_copy(update={"isa": "avx2"})})
+    assert not machine.gpu_finding(pinned, Work("finetune@full", 1, 1, memory=5e9)).there
+
+
 def test_a_gpu_that_is_too_small_is_told_by_which_stage_and_what_to_lower(monkeypatch):
     params = params_of("profile=own", "model.path=Qwen/Qwen2-VL-7B-Instruct")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from pathlib import Path
 
 import torch
 
@@ -55,13 +56,30 @@ _SMALLER = {
 }
 
 
+def computes_in_bfloat16(cpu: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this machine's processor multiplies in bfloat16; where it does not, float32 is faster."""
+    flags = cpu.read_text().split() if cpu.exists() else []
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
+
+
+def _without_gpu(params: Params, needed: str) -> Finding:
+    """float32 runs on any processor, bfloat16 on one that multiplies in it."""
+    if params.model.dtype == "float32":
+        return Finding("GPU", True, "none; the CPU will do")
+    if params.compute.isa == "avx2":
+        return Finding("GPU", False, f"none; {needed}")
+    if computes_in_bfloat16():
+        return Finding("GPU", True, "none; the CPU will do, it multiplies in bfloat16")
+    lacks = "none, and the CPU has neither avx512_bf16 nor amx_bf16"
+    return Finding("GPU", False, f"{lacks}; {needed}, or set model.dtype=float32, which is faster here")
+
+
 def gpu_finding(params: Params, largest: Work) -> Finding:
-    """Whether a GPU is there, and holds what the largest stage wants with 15% to spare; a model in float32 may go
-    without."""
+    """Whether a GPU is there, and holds what the largest stage wants with 15% to spare; a model may go without in a
+    dtype that the CPU multiplies in."""
     needed = f"about {largest.memory / _GB:.0f} GB needed (by {largest.stage})"
     if not torch.cuda.is_available():
-        will_do = params.model.dtype == "float32"
-        return Finding("GPU", will_do, "none; the CPU will do" if will_do else f"none; {needed}")
+        return _without_gpu(params, needed)
     memory = min(torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count()))
     fits = largest.memory <= SPARING * memory
     smaller = _SMALLER.get(largest.stage.partition("@")[0], "capture.batch_tokens")
