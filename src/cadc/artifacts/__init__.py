@@ -150,8 +150,8 @@ class Selection:
         return len(np.unique(self.row))
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-    """DVC believes its cache, whose copy of an output is the same file."""
+def damaged(path: Path, error: Exception) -> InputError:
+    """What is said of an output that can't be read: DVC believes its cache, whose copy of it is the same file."""
     what = f"`git restore {path}`" if REPORTS in path.parents else "`make fsck`, which finds what makes it anew"
     return InputError(f"{path}: can't be read ({str(error) or 'it is empty'}), though it was written whole; run {what}")
 
@@ -161,7 +161,7 @@ def read_json(path: Path):
     try:
         return json.loads(path.read_text())
     except ValueError as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 def read_table(path: Path, **options) -> pa.Table:
@@ -171,7 +171,7 @@ def read_table(path: Path, **options) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 @contextmanager
@@ -245,7 +245,7 @@ def load_array(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that makes it: `dvc repro`") from None
     except (ValueError, EOFError) as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 def load_arrays(folder: Path) -> dict[str, np.ndarray]:
