@@ -110,7 +110,9 @@ def _table(rows, rng: random.Random) -> pa.Table:
     for name in names:
         values = [row.get(name) for row in rows]
         try:
-            columns.append(pa.array(values))
+            made = pa.array(values)
+            pq.write_table(pa.table({"x": made}), io.BytesIO())
+            columns.append(made)
         except (pa.ArrowException, OverflowError, UnicodeError, ValueError, TypeError, RecursionError):
             columns.append(pa.array([ascii(value)[:1000] for value in values]))
     names = [name.encode(errors="replace").decode() for name in names]

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor,
 from transformers.utils import logging
 
 from cadc.artifacts import damaged, read_json, whole, write_json
-from cadc.config.errors import InputError
+from cadc.config.errors import InputError, first_line
 from cadc.config.params import Lora, Model, Params
 from cadc.model import conv_tower as conv_tower  # known to transformers' Auto classes from here on
 from cadc.model.processors import check_features, check_options, check_picture, check_template
@@ -39,11 +39,6 @@ def device() -> torch.device:
     )
 
 
-def first_line(error: Exception) -> str:
-    """An error's message without the paragraphs that Hugging Face's libraries add to it."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
 def _from_pretrained(kind: type, params: Model, **options):
     """`kind` of `model.path`; its own Python code is refused unless `model.trust_remote_code` is set.
 
@@ -56,7 +51,9 @@ def _from_pretrained(kind: type, params: Model, **options):
         )
     try:
         return kind.from_pretrained(params.path, trust_remote_code=params.trust_remote_code, **options)
-    except (OSError, ValueError) as error:
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # what is written in a model's files is believed: libraries raise what they like
         if isinstance(error, ValueError) and "trust_remote_code" in str(error):
             raise InputError(
                 f"model.path: {params.path} comes with Python code of its own; read it, then set "

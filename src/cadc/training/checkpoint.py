@@ -15,8 +15,8 @@ from transformers import PreTrainedModel
 from cadc.artifacts import whole
 from cadc.compute import console
 from cadc.compute.launch import team
-from cadc.config.errors import InputError
-from cadc.model.load import first_line, load_tensors, trainable
+from cadc.config.errors import InputError, first_line
+from cadc.model.load import load_tensors, trainable
 from cadc.training.parallel import gathered, spread_as
 
 _STATE = (
