@@ -74,9 +74,8 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  (export/why.py), manifest.json (export/manifest.py)
 
 These lie under `artifacts/`, owned by DVC. `artifacts/scratch` (shards and finished runs) and `artifacts/costs`
-(seconds and memory, which vary) are no DVC outputs. Small results are in git, under `reports/`: arms/ARM
-(evaluation/results.py), capabilities/NAME
-(capabilities/description.py), pool.parquet (stages/facts.py) and operations.json (stages/operations.py).
+(seconds and memory, which vary) are no DVC outputs. Small results are in git, under `reports/`: arms/ARM (see
+evaluation/results.py), capabilities/NAME (capabilities/description.py), pool.parquet and operations.json (stages/).
 """
 
 from __future__ import annotations
@@ -95,7 +94,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cadc.config.errors import InputError
+from cadc.config.errors import InputError, first_line
 
 ROOT = Path("artifacts")
 RAW, CLEANED, POOL, LABELS = ROOT / "raw", ROOT / "cleaned", ROOT / "pool", ROOT / "labels.parquet"
@@ -150,28 +149,29 @@ class Selection:
         return len(np.unique(self.row))
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-    """DVC believes its cache, whose copy of an output is the same file."""
+def damaged(path: Path, error: Exception) -> InputError:
+    """What is said of an output that can't be read: DVC believes its cache, whose copy of it is the same file."""
     what = f"`git restore {path}`" if REPORTS in path.parents else "`make fsck`, which finds what makes it anew"
-    return InputError(f"{path}: can't be read ({str(error) or 'it is empty'}), though it was written whole; run {what}")
+    why = first_line(error) if str(error) else "it is empty"
+    return InputError(f"{path}: can't be read ({why}), though it was written whole; run {what}")
 
 
 def read_json(path: Path):
     """Raises InputError, naming the file, where it holds no JSON."""
     try:
         return json.loads(path.read_text())
-    except ValueError as error:
-        raise _damaged(path, error) from None
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, error) from None
 
 
 def read_table(path: Path, **options) -> pa.Table:
     """A parquet file; options: pyarrow's. Raises InputError, naming the file, where it is none."""
     try:
         return pq.read_table(path, **options)
+    except (FileNotFoundError, PermissionError):
+        raise
     except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 @contextmanager
@@ -245,7 +245,7 @@ def load_array(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that makes it: `dvc repro`") from None
     except (ValueError, EOFError) as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 def load_arrays(folder: Path) -> dict[str, np.ndarray]:

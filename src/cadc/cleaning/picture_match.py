@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
@@ -29,7 +29,7 @@ from cadc.config.params import Optimizer
 from cadc.gradients.influence import token_batches
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
-from cadc.model.load import load_adapter, save_adapter, trainable
+from cadc.model.load import load_adapter, load_tensors, save_adapter, trainable
 from cadc.model.stream import ahead
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.optimizer import clip, parameter_groups, seed_dropout, started, zero_head
@@ -146,7 +146,7 @@ def load_matchers(
     for number, folder in enumerate(folders):
         if not (folder / "head.safetensors").exists():
             continue
-        model, weights = load_adapter(model, folder, f"{name}_{number}"), load_file(folder / "head.safetensors")
+        model, weights = load_adapter(model, folder, f"{name}_{number}"), load_tensors(folder / "head.safetensors")
         head = torch.nn.Linear(weights["weight"].shape[1], 1, device=next(model.parameters()).device)
         head.load_state_dict(weights)
         made.append(Matcher(f"{name}_{number}", head.requires_grad_(False)))

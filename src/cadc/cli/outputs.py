@@ -72,10 +72,10 @@ def _entries(out: Path) -> dict:
         raise InputError(f"--out {out}: the list of LLaMA-Factory's data sets goes there; {_OTHER_NAME}")
     try:
         there = json.loads(path.read_text()) if path.is_file() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: can't be read ({error}); mend or remove it") from None
-    if not isinstance(there, dict):
-        raise InputError(f"{path}: holds no JSON object; mend or remove it")
+    if not isinstance(there, dict) or not all(isinstance(entry, dict) for entry in there.values()):
+        raise InputError(f"{path}: holds no JSON object of objects; mend or remove it")
     if out.stem in there and there[out.stem].get("file_name") != out.name:
         raise InputError(f"--out {out}: {path} has another data set that is called {out.stem}; {_OTHER_NAME}")
     return there

@@ -7,11 +7,18 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc.config.errors import InputError
 
 _SHOWN = 10  # ids
+_WHY = {"id": pa.string(), "chosen": pa.bool_(), "rank": pa.int32()}  # what is read of a `why` by name
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return InputError(f"{path}: can't be read ({said}); have `cadc curate` write it again")
 
 
 def load_why(file: Path) -> list[dict]:
@@ -20,9 +27,12 @@ def load_why(file: Path) -> list[dict]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give what `cadc curate --out` wrote")
     try:
-        return pq.read_table(path).to_pylist()
-    except ValueError as error:  # pyarrow's is one, too
-        raise InputError(f"{path}: can't be read ({error}); have `cadc curate` write it again") from None
+        table = pq.read_table(path)
+        if lacking := [name for name, kind in _WHY.items() if table.schema.field(name).type != kind]:
+            raise ValueError(f"its column {lacking[0]} is of another type")
+        return table.to_pylist()
+    except (ValueError, KeyError, OSError) as error:  # pyarrow's are among them
+        raise _unreadable(path, error) from None
 
 
 def load_manifest(file: Path) -> dict:
@@ -31,9 +41,11 @@ def load_manifest(file: Path) -> dict:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give what `cadc curate --out` wrote")
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path}: can't be read ({error}); have `cadc curate` write it again") from None
+        made = json.loads(path.read_text())
+        made["pool"]["sha256"], made["method"], dict(made["by_source"])
+        return made
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise _unreadable(path, error) from None
 
 
 def turns_of(file: Path, name: str, rank: int) -> list[str]:
@@ -44,12 +56,12 @@ def turns_of(file: Path, name: str, rank: int) -> list[str]:
         return []
     try:
         records = json.loads(data)
-    except ValueError as error:
-        raise InputError(f"{file}: can't be read ({error}); have `cadc curate` write it again") from None
-    found = records[rank] if rank < len(records) else {}
-    own = str(found.get("id"))
-    same = name == own or name.startswith(f"{own}#")  # the pool's own name of an id that is there twice
-    return [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])] if same else []
+        found = records[rank] if rank < len(records) else {}
+        own = str(found.get("id"))
+        same = name == own or name.startswith(f"{own}#")  # the pool's own name of an id that is there twice
+        return [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])] if same else []
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise _unreadable(file, error) from None
 
 
 def compare(first: Path, second: Path) -> None:

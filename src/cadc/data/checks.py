@@ -73,6 +73,8 @@ def check_benchmark(images: Iterable[tuple[str, dict]], **rules) -> None:
     seen: set[bytes] = set()
     for where, image in images:
         try:
+            if image["bytes"] is None and image["path"] is not None:  # it may be anybody's file
+                fail(f"image {shown(image['path'])} is named, but not in the table; embed its bytes")
             data = image_file(image)
             key = file_digest(data)
             if key not in seen:

@@ -56,7 +56,7 @@ def _copy_splits(folder: Path, to: Path, files: dict[tuple[str, str], list[Path]
     """Copy these files, each to its place, with the card's words on what their columns are, and these files as its
     configs."""
     head, configs = front_matter(folder), {}
-    stated = {str(one.get("config_name", "default")): one for one in head.get("configs", []) if isinstance(one, dict)}
+    stated = {str(one.get("config_name", "default")): one for one in head.get("configs") or [] if isinstance(one, dict)}
     for (config, split), paths in files.items():
         known = {key: value for key, value in stated.get(config, {}).items() if key not in ("data_dir", "data_files")}
         own = configs.setdefault(config, {**known, "config_name": config, "data_files": []})

@@ -76,6 +76,8 @@ def _rules_of(config: dict) -> Iterator[tuple[str, str | None, tuple[str, ...]]]
         split, paths = (part["split"], part["path"]) if isinstance(part, dict) else ("train", part)
         for path in paths if isinstance(paths, list) else [paths]:
             pattern = PurePosixPath(posixpath.normpath(posixpath.join(base, path))).parts
+            if pattern[:1] in (("/",), ("..",)) or "://" in path:
+                raise ValueError(f"{path} is no file of the folder")
             yield name, None if split is None else str(split), pattern
 
 

@@ -106,8 +106,8 @@ def _check_doc(doc: dict, key: str, texts: tuple[str, ...]) -> None:
             fail(f"{name} is {shown(text)}, no text")
         check_text(text, name)
     image = doc["image"]
-    if not isinstance(image, dict) or (not image.get("bytes") and not image.get("path")):
-        fail(f"image is {shown(image)}, no picture")
+    if not isinstance(image, dict) or not isinstance(image.get("bytes"), bytes) or not image["bytes"]:
+        fail(f"image is {shown(image)}, no picture in the table")
 
 
 def _mmt(root: Path) -> Iterator[tuple[str, Probe]]:

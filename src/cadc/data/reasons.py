@@ -17,7 +17,9 @@ _UNSEEN = re.compile(
 
 
 class PoolError(InputError):
-    """A file or a row that can't be used; the message names the file, the row id and the fix."""
+    """A file or a row that can't be used; the message, one line, names the file, the row id and the fix."""
+
+    _kept = ""  # an id or a file's name may hold a line break
 
 
 def fail(reason: str):

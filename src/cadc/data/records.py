@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc.compute import console
@@ -19,7 +20,7 @@ from cadc.data.json_rows import json_values
 from cadc.data.reasons import PoolError, some
 from cadc.data.shards import check_shards, gaps, shard_of, unnamed
 from cadc.data.split_names import Splits, by_name, split_word
-from cadc.data.tables import check_columns, unreadable
+from cadc.data.tables import batches_of, check_columns, check_rows, unreadable
 
 _WILD = frozenset("*?[")  # in a name, by which it stands for several
 _BATCH = 64  # rows of a table turned into records at a time: they may hold images
@@ -134,18 +135,24 @@ def _name_of(files: list[Path], others: list[Path]) -> Path:
 def _saved(path: Path) -> Iterator[dict]:
     try:
         dataset = datasets.load_from_disk(str(path))
-        yield from _of_tables(path, dataset.column_names, dataset.with_format("arrow").iter(_BATCH))
+        yield from _of_tables(path, dataset.column_names, _checked(path, dataset.with_format("arrow").iter(_BATCH)))
     except PoolError:
         raise
     except Exception as error:
         raise unreadable(path, error) from None
 
 
+def _checked(path: Path, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    for table in tables:
+        check_rows(path, table)
+        yield table
+
+
 def _tabled(path: Path, files: list[Path]) -> Iterator[dict]:
     try:
         for file in files:
             with pq.ParquetFile(file, memory_map=True, pre_buffer=False) as opened:
-                yield from _of_tables(file, opened.schema_arrow.names, opened.iter_batches(_BATCH))
+                yield from _of_tables(file, opened.schema_arrow.names, batches_of(file, opened, _BATCH))
     except PoolError:
         raise
     except Exception as error:

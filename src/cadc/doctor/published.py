@@ -24,9 +24,9 @@ from transformers import (
 )
 from transformers.initialization import no_init_weights
 
-from cadc.config.errors import InputError
+from cadc.config.errors import InputError, first_line
 from cadc.config.params import Lora, Model
-from cadc.model.load import add_lora, first_line, is_whole, load_processor, trainable, unfrozen
+from cadc.model.load import add_lora, is_whole, load_processor, trainable, unfrozen
 from cadc.model.processors import tensors_of
 
 _CLIP_L_336 = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096,

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-from cadc.config.errors import InputError
+from cadc.config.errors import InputError, first_line
 from cadc.data.pictures import open_image
 from cadc.data.wording import IMAGE_TOKEN
 from cadc.model.embed import embed_rows
 from cadc.model.encode import EncodedRows
-from cadc.model.load import device, first_line, load_base, load_processor
+from cadc.model.load import device, load_base, load_processor
 
 if TYPE_CHECKING:
     import pyarrow as pa

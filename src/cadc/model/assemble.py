@@ -36,9 +36,8 @@ from transformers import (
 )
 from transformers.utils import cached_file
 
-from cadc.config.errors import InputError
+from cadc.config.errors import InputError, first_line
 from cadc.data.wording import IMAGE_TOKEN
-from cadc.model.load import first_line
 from cadc.model.sentence_pieces import llama_tokenizer
 
 TEMPLATE = Path("conf/templates/vicuna_v1.jinja")

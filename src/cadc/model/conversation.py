@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
-from cadc.config.errors import InputError
+from cadc.config.errors import InputError, first_line
 from cadc.data.wording import IMAGE_TOKEN
 
 #: Written into the name of a control token where a turn's text holds one, so that it stays text: a noncharacter.
@@ -69,7 +69,8 @@ def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str,
     try:
         full = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=asks)
     except ValueError as error:  # transformers', where a processor has none
-        raise InputError(f"no chat template can be applied ({error}); set model.chat_template to a file") from error
+        why = first_line(error)
+        raise InputError(f"no chat template can be applied ({why}); set model.chat_template to a file") from error
     for k, message in enumerate(messages):
         if message["role"] != "assistant" or message["content"] == [{"type": "text", "text": ""}]:
             continue

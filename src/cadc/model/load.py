@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging
 
-from cadc.artifacts import whole, write_json
-from cadc.config.errors import InputError
+from cadc.artifacts import damaged, read_json, whole, write_json
+from cadc.config.errors import InputError, first_line
 from cadc.config.params import Lora, Model, Params
 from cadc.model import conv_tower as conv_tower  # known to transformers' Auto classes from here on
 from cadc.model.processors import check_features, check_options, check_picture, check_template
@@ -39,11 +39,6 @@ def device() -> torch.device:
     )
 
 
-def first_line(error: Exception) -> str:
-    """An error's message without the paragraphs that Hugging Face's libraries add to it."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
 def _from_pretrained(kind: type, params: Model, **options):
     """`kind` of `model.path`; its own Python code is refused unless `model.trust_remote_code` is set.
 
@@ -56,7 +51,9 @@ def _from_pretrained(kind: type, params: Model, **options):
         )
     try:
         return kind.from_pretrained(params.path, trust_remote_code=params.trust_remote_code, **options)
-    except (OSError, ValueError) as error:
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # what is written in a model's files is believed: libraries raise what they like
         if isinstance(error, ValueError) and "trust_remote_code" in str(error):
             raise InputError(
                 f"model.path: {params.path} comes with Python code of its own; read it, then set "
@@ -196,6 +193,14 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
+def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file by name. Raises InputError, naming the file, where it can't be read."""
+    try:
+        return load_file(path)
+    except Exception as error:  # of a broken head it raises what it likes
+        raise damaged(path, error) from None
+
+
 def save_adapter(model: PeftModel | PreTrainedModel, folder: Path) -> None:
     """Write what was tuned: an adapter as PEFT does, with its config's keys and lists sorted, so that the bytes are the
     same in every process; of a model without one, its trained weights (`save_weights`)."""
@@ -227,24 +232,58 @@ def load_adapter(
     InputError where it is not in safetensors, or holds weights that the model has not.
     """
     if (folder / WEIGHTS).exists():
-        weights, own = load_file(folder / WEIGHTS), dict(model.named_parameters())
+        weights, own = load_tensors(folder / WEIGHTS), dict(model.named_parameters())
         if odd := [name for name, w in weights.items() if name not in own or own[name].shape != w.shape]:
             raise InputError(f"{folder / WEIGHTS}: {odd[0]} is no weight of the model; run the fine-tuning again")
         with torch.no_grad():
             for name, weight in weights.items():
                 own[name].copy_(weight)
         return model.eval()
-    if not (folder / "adapter_model.safetensors").exists():  # PEFT would take up a pickle
-        raise InputError(f"{folder}: no adapter_model.safetensors; run the fine-tuning again")
-    if not isinstance(model, PeftModel):
-        return PeftModel.from_pretrained(model, folder, adapter_name=name).eval()
-    model.load_adapter(folder, adapter_name=name)
+    weights = _lora_weights(folder)
+    try:
+        if isinstance(model, PeftModel):
+            model.load_adapter(folder, adapter_name=name)
+        else:
+            model = PeftModel.from_pretrained(model, folder, adapter_name=name)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # PEFT believes adapter_config.json
+        raise _no_adapter(folder, first_line(error)) from error
+    _check_taken(model, weights, folder, name)
     return model.eval()
 
 
 def start_from(model: PeftModel, folder: Path) -> None:
-    """Give the adapter of `model`, from `add_lora`, the weights of the one in `folder`."""
-    set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+    """Give the adapter of `model`, from `add_lora`, the weights of the one in `folder`. Raises InputError where it
+    can't be read or is of another model."""
+    weights = _lora_weights(folder)
+    _check_taken(model, weights, folder)
+    set_peft_model_state_dict(model, weights)
+
+
+def _no_adapter(folder: Path, why: str) -> InputError:
+    return InputError(f"{folder}: no LoRA adapter of this model ({why}); run the fine-tuning again")
+
+
+def _lora_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of a folder's adapter. Raises InputError where there is none in safetensors, or it is not LoRA's."""
+    path = folder / "adapter_model.safetensors"
+    if not path.exists():  # PEFT would take up a pickle
+        raise InputError(f"{folder}: no {path.name}; run the fine-tuning again")
+    config = read_json(folder / "adapter_config.json")
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA" or config.get("megatron_config"):
+        # others fetch tokenizers and import modules that it names
+        raise _no_adapter(folder, "adapter_config.json is of another kind")
+    return load_tensors(path)
+
+
+def _check_taken(model: PeftModel, weights: dict[str, torch.Tensor], folder: Path, name: str = "default") -> None:
+    """Raise InputError unless an adapter of `model` has just these weights: PEFT passes over what it does not know."""
+    own = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+    odd = [key for key in own.keys() | weights.keys() if key not in own or key not in weights]
+    odd += [key for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape]
+    if odd:
+        raise _no_adapter(folder, f"{min(odd)} is lacking, unknown or of another shape")
 
 
 def merged(model: PeftModel | PreTrainedModel) -> PreTrainedModel:

@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 from PIL import Image
 from transformers import AutoModel, BatchFeature, PretrainedConfig, ProcessorMixin
 
-from cadc.config.errors import InputError
+from cadc.config.errors import InputError, first_line
 from cadc.data.wording import IMAGE_TOKEN
 
 SHAPES = ((300, 200), (24, 40), (96, 32))  # pictures with which a switch is tried
@@ -77,8 +77,8 @@ def check_template(processor: ProcessorMixin, path: str) -> None:
         processor.apply_chat_template([{"role": "user", "content": [{"type": "text", "text": "a"}]}], tokenize=False)
     except (ValueError, TypeError, TemplateError) as error:
         raise InputError(
-            f"the processor of {path} has no chat template that can be applied ({error}); set model.chat_template to a "
-            "file, or save the processor with its template"
+            f"the processor of {path} has no chat template that can be applied ({first_line(error)}); set "
+            "model.chat_template to a file, or save the processor with its template"
         ) from error
 
 
@@ -133,7 +133,7 @@ def tensors_of(processor: ProcessorMixin, image: Image.Image) -> BatchFeature:
     except Exception as error:  # processors raise what they like
         raise InputError(
             f"{class_name(processor)} refuses a picture of {image.width}x{image.height} pixels "
-            f"({type(error).__name__}: {error}); leave such pictures out by pool.min_image_side and "
+            f"({type(error).__name__}: {first_line(error)}); leave such pictures out by pool.min_image_side and "
             "pool.max_image_ratio, or mend model.processor"
         ) from error
 

@@ -9,13 +9,14 @@ from typing import Protocol
 import numpy as np
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
 from cadc.artifacts import whole
 from cadc.compute import console
 from cadc.compute.launch import team
-from cadc.model.load import trainable
+from cadc.config.errors import InputError, first_line
+from cadc.model.load import load_tensors, trainable
 from cadc.training.parallel import gathered, spread_as
 
 _STATE = (
@@ -76,10 +77,25 @@ class Checkpoint:
         return trainable(model) | {f"head.{name}": parameter for name, parameter in beside}
 
     def load(self, model: PeftModel | PreTrainedModel, optimizer: torch.optim.Optimizer) -> np.ndarray:
-        """Restore the state. Returns the losses of the steps done, float32, empty where there is no checkpoint."""
+        """Restore the state. Returns the losses of the steps done, float32, empty where there is no checkpoint.
+
+        Raises InputError, naming the file, where it can't be read or is of another run."""
         if not self.path.exists():
             return np.empty(0, np.float32)
-        tensors = load_file(self.path)
+        try:
+            losses = self._restored(load_tensors(self.path), model, optimizer)
+        except torch.OutOfMemoryError:
+            raise
+        except (LookupError, RuntimeError, InputError) as error:  # also of another recipe: names and shapes differ
+            raise InputError(
+                f"{self.path}: no checkpoint of this run ({first_line(error)}); remove it, and the run starts anew"
+            ) from None
+        console.line(f"goes on behind step {len(losses)}, from {self.path.name}")
+        return losses
+
+    def _restored(
+        self, tensors: dict[str, torch.Tensor], model: PeftModel | PreTrainedModel, optimizer: torch.optim.Optimizer
+    ) -> np.ndarray:
         losses = tensors["losses"].numpy()
         with torch.no_grad():
             for name, parameter in self._learnt(model).items():
@@ -88,7 +104,6 @@ class Checkpoint:
                     optimizer.state[parameter] = {
                         part: spread_as(parameter, tensors[f"{part}.{name}"]) for part in _STATE
                     }
-        console.line(f"goes on behind step {len(losses)}, from {self.path.name}")
         if self.schedule:
             prefix = "schedule."
             self.schedule.load(

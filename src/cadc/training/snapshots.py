@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from cadc import artifacts
 from cadc.config.errors import InputError
-from cadc.model.load import is_whole, trainable
+from cadc.model.load import is_whole, load_tensors, trainable
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,16 @@ def save_snapshot(
 
 
 def load_snapshots(folder: Path) -> list[Snapshot]:
-    """All snapshots of a proxy run, in order."""
-    snapshots = []
-    for index, entry in enumerate(artifacts.read_json(folder / "snapshots.json")):
-        tensors = load_file(folder / f"snapshot_{index}.safetensors")
-        names = sorted(name for name in tensors if not name.endswith((".exp_avg", ".exp_avg_sq")))
-        parts = [{name: tensors[name + suffix] for name in names} for suffix in ("", ".exp_avg", ".exp_avg_sq")]
-        snapshots.append(Snapshot(**entry, weights=parts[0], exp_avg=parts[1], exp_avg_sq=parts[2]))
+    """All snapshots of a proxy run, in order. Raises InputError, naming the file, where one can't be read."""
+    snapshots, listed = [], folder / "snapshots.json"
+    try:
+        for index, entry in enumerate(artifacts.read_json(listed)):
+            tensors = load_tensors(folder / f"snapshot_{index}.safetensors")
+            names = sorted(name for name in tensors if not name.endswith((".exp_avg", ".exp_avg_sq")))
+            parts = [{name: tensors[name + suffix] for name in names} for suffix in ("", ".exp_avg", ".exp_avg_sq")]
+            snapshots.append(Snapshot(**entry, weights=parts[0], exp_avg=parts[1], exp_avg_sq=parts[2]))
+    except (LookupError, TypeError) as error:
+        raise artifacts.damaged(listed, error) from None
     return snapshots
 
 
@@ -91,6 +94,8 @@ def restore(model: PeftModel, snapshot: Snapshot) -> None:
     if set(parameters) != set(snapshot.weights):
         odd = sorted(set(parameters) ^ set(snapshot.weights))[:3]
         raise InputError(f"the snapshot and model.lora.targets disagree on {odd}; run proxy_train again")
+    if odd := [name for name, parameter in parameters.items() if parameter.shape != snapshot.weights[name].shape]:
+        raise InputError(f"the snapshot's {odd[0]} is of another shape than model.lora says; run proxy_train again")
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(snapshot.weights[name])

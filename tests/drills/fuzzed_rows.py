@@ -1,0 +1,322 @@
+"""Files of rows as people bring them, and what reads them: writers of damaged ones, by the name of the reader."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import random
+from functools import cache
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fuzzing import Make, Read
+from made_pictures import file_of
+from mutating import of_bytes, of_value
+from PIL import Image
+
+from cadc.artifacts import write_table, write_text
+from cadc.cli import outputs, selections
+from cadc.compute import replies
+from cadc.config.params import load_params
+from cadc.data.checks import Checker, check_benchmark
+from cadc.data.hub_copy import copy_data_sets
+from cadc.data.hub_layout import MMT_COLUMNS, pictures_in, split_files, write_card, write_split
+from cadc.data.lineage import HEADER, apply_lineage, read_lineage
+from cadc.data.own_questions import read_choice, read_yesno
+from cadc.data.probe import MMT, probe_rows
+from cadc.data.reader import POOL_FEATURES, read_pool
+from cadc.data.target_files import file_rows
+from cadc.evaluation.samples import sample_schema
+
+RULES = {"min_side": 8, "max_pixels": 1 << 24, "max_ratio": 200}
+
+
+@cache
+def png(shade: int = 90) -> bytes:
+    return file_of(Image.new("RGB", (20, 20), (shade, 20, 200)))
+
+
+def records(rng: random.Random, n: int = 3) -> list[dict]:
+    """Rows of LLaVA's format: with a picture, with two, without any."""
+    talk = [{"from": "human", "value": "<image>\nwhat is it?"}, {"from": "gpt", "value": "a cat"}]
+    two = [{"from": "human", "value": "<image><image> alike?"}, {"from": "gpt", "value": "no"}]
+    plain = [{"from": "human", "value": "what comes after 3?"}, {"from": "gpt", "value": "4"}]
+    rows = [
+        {"id": "r0", "image": "a.png", "conversations": talk},
+        {"id": "r1", "images": ["a.png", "sub/b.png"], "conversations": two},
+        {"id": 2, "source": "text", "conversations": plain},
+    ]
+    return [json.loads(json.dumps(row)) for row in rows[:n]]
+
+
+def pictures(folder: Path, outside: str) -> Path:
+    """A folder of pictures with links that lead out of it."""
+    made = folder / "images"
+    (made / "sub").mkdir(parents=True)
+    (made / "a.png").write_bytes(png())
+    (made / "sub/b.png").write_bytes(png(10))
+    secret = Path(outside) / "secret.png"
+    if not secret.exists():
+        secret.write_bytes(png(200))
+    (made / "link.png").symlink_to(secret)
+    (made / "link").symlink_to(outside)
+    return made
+
+
+def _text(value) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+def json_file(rng: random.Random, folder: Path, outside: str) -> None:
+    pictures(folder, outside)
+    rows, lines = records(rng), rng.random() < 0.5
+    if rng.random() < 0.6:
+        rows = of_value(rng, rows, outside)
+    written = [_text(row) for row in rows] if isinstance(rows, list) else [_text(rows)]
+    data = b"\n".join(written) if lines else b"[" + b",\n".join(written) + b"]"
+    if rng.random() < 0.6:
+        data = of_bytes(rng, data, written or [b"{}"])
+    (folder / f"rows.json{'l' if lines else ''}").write_bytes(data)
+
+
+def _rows_file(folder: Path) -> Path:
+    return next(path for path in folder.iterdir() if path.name.startswith("rows"))
+
+
+def read_rows(folder: Path) -> None:
+    """As prepare does, in each of its ways with bad rows. Which way is told by the file's size, as good as any."""
+    file = _rows_file(folder)
+    size = file.stat().st_size if file.is_file() else 0
+    how = ("fail", "skip", "llava")[size % 3]
+    read_pool(file, folder / "images", on_bad_row=how, repeated_ids=("fail", "number")[size // 3 % 2], **RULES)
+
+
+def target_file(folder: Path) -> None:
+    params = load_params()
+    capture = params.capture.model_copy(update={"target_images": folder / "images"})
+    file_rows(params.model_copy(update={"capture": capture}), str(_rows_file(folder)))
+
+
+def _table(rows, rng: random.Random) -> pa.Table:
+    """Rows as a table of whatever types they have; what Arrow can't hold stays a text."""
+    rows = [row if isinstance(row, dict) else {"id": row} for row in (rows if isinstance(rows, list) else [rows])]
+    names = list(dict.fromkeys(name for row in rows for name in row)) or ["id"]
+    columns = []
+    for name in names:
+        values = [row.get(name) for row in rows]
+        try:
+            made = pa.array(values)
+            pq.write_table(pa.table({"x": made}), io.BytesIO())
+            columns.append(made)
+        except (pa.ArrowException, OverflowError, UnicodeError, ValueError, TypeError, RecursionError):
+            columns.append(pa.array([ascii(value)[:1000] for value in values]))
+    names = [name.encode(errors="replace").decode() for name in names]
+    if rng.random() < 0.1:
+        columns.append(columns[0])
+        names.append(names[0])
+    return pa.table(columns, names=names)
+
+
+def _embedded(row: dict, outside: str, rng: random.Random) -> dict:
+    """A row whose pictures are in the table, or named by it."""
+    paths = ("a.png", None, f"{outside}/secret.png", "../../outside/secret.png")
+    cells = [{"bytes": rng.choice((png(), png(), None, b"")), "path": rng.choice(paths)} for _ in range(2)]
+    named = {key: value for key, value in row.items() if key not in ("image", "images")}
+    if isinstance(row.get("images"), list):
+        return named | {"images": cells}
+    return named | ({"image": cells[0]} if "image" in row else {})
+
+
+def parquet_file(rng: random.Random, folder: Path, outside: str) -> None:
+    pictures(folder, outside)
+    rows = records(rng)
+    if rng.random() < 0.5:
+        rows = [_embedded(row, outside, rng) for row in rows]
+    if rng.random() < 0.6:
+        rows = of_value(rng, rows, outside)
+    out = io.BytesIO()
+    how = rng.choice(("snappy", "gzip", "zstd", "none", "lz4", "brotli"))
+    pq.write_table(_table(rows, rng), out, compression=how, use_dictionary=rng.random() < 0.5)
+    data = out.getvalue()
+    (folder / "rows.parquet").write_bytes(_of_parquet(rng, data) if rng.random() < 0.7 else data)
+
+
+def _of_parquet(rng: random.Random, data: bytes) -> bytes:
+    """The footer, which says where what lies, is changed as often as the pages."""
+    if rng.random() < 0.5 and len(data) > 12:
+        length = int.from_bytes(data[-8:-4], "little")
+        foot = of_bytes(rng, data[-8 - length : -8], [data])
+        return data[: -8 - length] + foot + len(foot).to_bytes(4, "little") + b"PAR1"
+    return of_bytes(rng, data, [data])
+
+
+def saved_folder(rng: random.Random, folder: Path, outside: str) -> None:
+    """What `save_to_disk` writes."""
+    pictures(folder, outside)
+    rows = [row | {"source": "own"} for row in records(rng)[:2:2]]
+    datasets.Dataset.from_list(rows).save_to_disk(str(folder / "rows"))
+    _change_a_file(rng, folder / "rows", outside)
+
+
+def _change_a_file(rng: random.Random, folder: Path, outside: str) -> None:
+    file = rng.choice(sorted(path for path in folder.rglob("*") if path.is_file()))
+    data = file.read_bytes()
+    if file.suffix == ".json" and rng.random() < 0.7:
+        file.write_bytes(_text(of_value(rng, json.loads(data), outside)))
+    elif file.suffix == ".parquet":
+        file.write_bytes(_of_parquet(rng, data))
+    else:
+        file.write_bytes(of_bytes(rng, data, [data]))
+
+
+def tsv_file(rng: random.Random, folder: Path, outside: str) -> None:
+    pictures(folder, outside)
+    encoded = base64.b64encode(png()).decode()
+    rows = [
+        {"index": str(i), "question": "which?", "A": "cat", "B": "dog", "C": "", "answer": "AB"[i % 2], "category": "c",
+         "l2-category": "m", "split": ("VAL", "TEST")[i % 2], "image_path": ("a.png", "sub/b.png")[i % 2],
+         "image": encoded if i == 2 else ""}
+        for i in range(4)
+    ]  # fmt: skip
+    if rng.random() < 0.6:
+        rows = of_value(rng, rows, outside)
+        rows = [row for row in (rows if isinstance(rows, list) else [rows]) if isinstance(row, dict)]
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter="\t", lineterminator=rng.choice(("\n", "\r\n")))
+    names = list(rows[0]) if rows else []
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([row.get(name, "") if not isinstance(row.get(name), int) or abs(row[name]) < 1e9 else "9" * 400
+                         for name in names])  # fmt: skip
+    data = out.getvalue().encode(errors="surrogatepass")
+    (folder / "rows.tsv").write_bytes(of_bytes(rng, data, [data]) if rng.random() < 0.6 else data)
+
+
+def _checker(folder: Path) -> Checker:
+    return Checker(folder / "images", **RULES)
+
+
+def yesno_file(rng: random.Random, folder: Path, outside: str) -> None:
+    pictures(folder, outside)
+    rows = [
+        {"question_id": i, "image": ("a.png", "sub/b.png")[i % 2], "text": "is it?", "label": "yes"} for i in range(4)
+    ]
+    if rng.random() < 0.6:
+        rows = of_value(rng, rows, outside)
+    data = b"\n".join(_text(row) for row in (rows if isinstance(rows, list) else [rows]))
+    (folder / "rows.jsonl").write_bytes(of_bytes(rng, data, [data or b"{}"]) if rng.random() < 0.6 else data)
+
+
+def lineage_file(rng: random.Random, folder: Path, outside: str) -> None:
+    lines = [HEADER, ["r0", 1, "drop", "", "", "", "why"], ["r1#2", 1, "add", "r1", "", "", ""],
+             ["2", 2, "rewrite", "", '["4"]', '["four"]', ""]]  # fmt: skip
+    if rng.random() < 0.7:
+        lines = of_value(rng, lines, outside)
+    out = io.StringIO(newline="")
+    for line in lines if isinstance(lines, list) else [lines]:
+        line = line if isinstance(line, list) else [line]
+        csv.writer(out, lineterminator="\n").writerow(
+            ["9" * 5000 if isinstance(cell, int) and abs(cell) > 1e9 else cell for cell in line]
+        )
+    data = out.getvalue().encode(errors="surrogatepass")
+    (folder / "lineage.csv").write_bytes(of_bytes(rng, data, [data]) if rng.random() < 0.5 else data)
+
+
+@cache
+def _pool() -> pa.Table:
+    turns = [[{"role": "user", "text": "q"}, {"role": "assistant", "text": text}] for text in ("a", "b", "4")]
+    rows = [{"id": name, "source": "s", "images": [], "turns": turn} for name, turn in zip(("r0", "r1", "2"), turns)]
+    return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema)
+
+
+def read_changes(folder: Path) -> None:
+    apply_lineage(_pool(), _pool().slice(0, 0), read_lineage(folder / "lineage.csv"))
+
+
+def hub_folder(rng: random.Random, folder: Path, outside: str) -> None:
+    """MMT-Bench in the hub's layout, with a card."""
+    pictures(folder, outside)
+    repository = folder / MMT
+    rows = [
+        {"index": i, "question": "which?", "A": "cat", "B": "dog", "answer": "A", "category": "c", "l2-category": "m",
+         "split": "VAL", "image": {"bytes": png(), "path": None}}
+        for i in range(3)
+    ]  # fmt: skip
+    if rng.random() < 0.3:
+        rows[1]["image"] = {"bytes": None, "path": f"{outside}/secret.png"}
+    write_split(repository, "default", "val", rows, MMT_COLUMNS)
+    write_card(repository, {"default": ["val"]})
+    if rng.random() < 0.4:
+        card, head = repository / "README.md", {"configs": [{"config_name": "default", "data_files": [
+            {"split": "val", "path": "data/val-*"}]}]}  # fmt: skip
+        card.write_bytes(b"---\n" + _text(of_value(rng, head, outside)) + b"\n---\n")
+    if rng.random() < 0.3:
+        file = next(repository.rglob("*.parquet"))
+        table = _table(of_value(rng, pq.read_table(file).to_pylist(), outside), rng)
+        pq.write_table(table, file)
+    _change_a_file(rng, repository, outside)
+
+
+def read_hub(folder: Path) -> None:
+    copied = folder / "copied"
+    copy_data_sets(folder, copied, [MMT], {MMT: [(None, "val")]})
+    check_benchmark(pictures_in(split_files(copied / MMT, None, "val")), **RULES)
+    list(probe_rows(copied, "mmt_val"))
+
+
+def why_file(rng: random.Random, folder: Path, outside: str) -> None:
+    """What `cadc curate` leaves beside a training file."""
+    manifest = {"method": "cadc", "arm": "cadc", "seed": 0, "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1}, "different_rows": 1,
+                "files": ["s.json"], "images": {"paths": "relative", "relative_to": "."}, "parameters": {}}  # fmt: skip
+    why = [{"row": k, "id": name, "chosen": k == 0, "rank": 0 if k == 0 else None, "stage": 0, "score": 0.5,
+            "capability": 1, "nearest": "r0", "flags": ["x"]} for k, name in enumerate(("r0", "r1", "2"))]  # fmt: skip
+    which = rng.randrange(4)
+    write_text(folder / "s.manifest.json", "")
+    (folder / "s.manifest.json").write_bytes(_text(of_value(rng, manifest, outside) if which == 0 else manifest))
+    table = _table(of_value(rng, why, outside) if which == 1 else why, rng)
+    if "rank" in table.column_names and pa.types.is_integer(table.schema.field("rank").type):
+        table = table.cast(
+            pa.schema([pa.field(f.name, pa.int32() if f.name == "rank" else f.type) for f in table.schema])
+        )
+    write_table(folder / "s.why.parquet", table)
+    (folder / "s.json").write_bytes(_text(of_value(rng, records(rng), outside) if which == 2 else records(rng)))
+    (folder / "dataset_info.json").write_bytes(_text(of_value(rng, {"s": {"file_name": "s.json"}}, outside)))
+    if rng.random() < 0.4:
+        _change_a_file(rng, folder, outside)
+
+
+def read_why(folder: Path) -> None:
+    selections.compare(folder / "s.json", folder / "s.json")
+    selections.explain("r0", [folder / "s.json"])
+    outputs._entries(folder / "s.json")
+
+
+def reply_file(rng: random.Random, folder: Path, outside: str) -> None:
+    kept = {"model": "m", "prompt": "p", "reply": "r", **dict.fromkeys(replies.COUNTS, 1)}
+    (folder / "ab").mkdir()
+    data = _text(of_value(rng, kept, outside))
+    (folder / "ab/x.json").write_bytes(of_bytes(rng, data, [data]) if rng.random() < 0.5 else data)
+
+
+def read_replies(folder: Path) -> None:
+    for name, spent in replies.spent_so_far(folder).items():
+        f"{name}: {replies.summary(spent)}".encode(errors="surrogatepass")
+
+
+ROWS: dict[str, tuple[Make, Read, int]] = {  # name -> writer, reader, of 10,000 files how many are its own
+    "JSON and JSONL": (json_file, read_rows, 2200),
+    "rows to aim at": (json_file, target_file, 300),
+    "parquet": (parquet_file, read_rows, 1500),
+    "saved data sets": (saved_folder, read_rows, 400),
+    "TSV": (tsv_file, lambda folder: read_choice(folder / "rows.tsv", _checker(folder)), 1200),
+    "yes/no questions": (yesno_file, lambda folder: read_yesno(folder / "rows.jsonl", _checker(folder)), 500),
+    "lineages": (lineage_file, read_changes, 500),
+    "benchmarks of the hub": (hub_folder, read_hub, 600),
+    "what curate wrote": (why_file, read_why, 400),
+    "kept replies": (reply_file, read_replies, 200),
+}
