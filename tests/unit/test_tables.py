@@ -103,7 +103,7 @@ def test_one_seed_has_a_mean_and_no_interval(stated):
 
 
 def test_a_table_says_where_its_bytes_are_those_of_one_kind_of_machine(stated, tmp_path):
-    said = "one kind of machine (compute.isa: native)"
+    said = "results of one CPU type (compute.isa: native)"
     tables.write(tmp_path, "four", made(stated))
     assert said not in (tmp_path / "four.md").read_text()
     stated.root["compute"]["isa"] = "native"
