@@ -252,7 +252,7 @@ def test_a_subtask_or_a_single_product_that_is_not_finite_is_named(value):
         lambda: affinity(np.ones((2, 3, 4)), np.ones((2, 3)), gram, np.ones(2)),
         lambda: purity(np.ones((2, 3, 4)), np.ones((2, 3)), gram),
     ):
-        with pytest.raises(InputError, match="in subtask 2; look at its gradient"):
+        with pytest.raises(InputError, match="in subtask 2; check its gradient"):
             ask()
     off = np.eye(3)[None]
     off[0, 0, 1] = off[0, 1, 0] = value

@@ -187,7 +187,7 @@ def test_two_arms_are_compared_with_counts_of_all_rows(opened, made):
     picked = {row["row"]: row["picked"] for row in data["browser"]["rows"]}
     assert shown and all("cadc" in picked[row] and not picked[row].get("random", [0] * 5)[4] for row in shown)
     page.select_option("#other", "")
-    assert page.inner_text("#only-other").startswith("Left out by cadc")
+    assert page.inner_text("#only-other").startswith("Not selected by cadc")
 
 
 def test_what_a_row_says_is_never_run(opened):
