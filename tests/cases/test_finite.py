@@ -218,7 +218,9 @@ def test_discovery_names_subtasks_of_which_no_row_has_a_gradient(empty, discover
     """Each would be a capability of its own, on which all draws agree."""
     rows, subtask = probe_rows()
     rows[np.isin(subtask, empty)] = 0
-    with pytest.raises(InputError, match=f"of {len(empty)} subtasks are zero: {', '.join(map(str, empty[:3]))}"):
+    with pytest.raises(
+        InputError, match=f"{len(empty)} subtasks have zero gradients: {', '.join(map(str, empty[:3]))}"
+    ):
         consensus(grams(rows), subtask, np.ones(1), discover)
     names = [{"name": f"kind {s}", "target": "pope"} for s in range(8)]
     (tmp_path / "subtasks.json").write_text(json.dumps(names))

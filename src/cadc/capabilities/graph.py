@@ -35,7 +35,7 @@ def check_signal(row_gram: np.ndarray, subtask: np.ndarray, names: Sequence[str]
     empty = [name for s, name in enumerate(names) if not seen[subtask == s].any()]
     if empty:
         raise InputError(
-            f"{what}: the gradients of all probe rows of {len(empty)} subtasks are zero: {some(empty)}; the model can't "
+            f"{what}: all probe rows of {len(empty)} subtasks have zero gradients: {some(empty)}; the model can't "
             "learn from these rows; check their answers, or shorten the targets"
         )
 
