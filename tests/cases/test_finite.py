@@ -160,7 +160,7 @@ def test_a_shard_of_rows_is_not_written_with_such_a_number(name, axis, pool, par
         return made
 
     ids = pool["id"].to_pylist()
-    with pytest.raises(InputError, match=rf"^{name} is not finite .* in row id {ids[7]}; look at these rows"):
+    with pytest.raises(InputError, match=rf"^{name} is not finite .* in row id {ids[7]}; check these rows"):
         pool_shards.pool_shard(small, measure, ("hidden",))(3, tmp_path)  # rows 6 and 7
 
 
