@@ -1,8 +1,8 @@
-"""align (frozen): the folder of the profile smollm2-135m, its connector tuned on the pool's pictures (`make smollm2`).
+"""align (frozen): train the connector of the profile smollm2-135m on the pool's images (`make smollm2`).
 
-LLaVA's first stage tunes on captions. A pool of one's own has none, so here the connector learns its rows as they are.
-Probe and scoring rows are not among them. alignment.json tells what was learnt: the loss of held-out answers
-before, after, and with blank pictures. A killed run goes on from its last checkpoint.
+LLaVA's first stage trains on captions. Your own pool has none, so the connector trains on its rows as they are. Probe
+and scoring rows are not used. alignment.json reports the loss of held-out answers before training, after training, and
+after training with blank images. A killed run resumes from its last checkpoint.
 """
 
 import shutil
@@ -30,7 +30,9 @@ OUT = Path("models/smollm2-135m")
 def main(params: Params) -> int:
     torch.set_num_threads(1)
     if Path(params.model.path) != OUT:
-        raise InputError(f"model.path = {params.model.path!r} where this makes {OUT}; compose profile=smollm2-135m")
+        raise InputError(
+            f"model.path is {params.model.path!r}, but this stage makes {OUT}; compose with profile=smollm2-135m"
+        )
     align, pool = params.align, artifacts.load_pool(artifacts.RAW)
     inputs = [align.model_dump(), params.model.model_dump(), artifacts.RAW, *shards.code_of(build)]
     kept = artifacts.SCRATCH / "align" / shards.digest(*inputs)
@@ -42,7 +44,7 @@ def main(params: Params) -> int:
     rows = EncodedRows(pool, processor, at.max_length, long_rows=at.long_rows)
     order, held = split_by_picture(pool, align.held_out, align.seed)
     if not len(order):
-        raise InputError(f"{artifacts.RAW}: no row has a picture; there is nothing that the connector could learn")
+        raise InputError(f"{artifacts.RAW}: no row has an image, so the connector can't be trained")
 
     def loss(blank: bool = False) -> float:
         return round(answer_loss_of(model, rows, held, align.batch_size, blank), 3)

@@ -1,5 +1,4 @@
-"""attribute NAME: the influence of every pool row on every subtask at every snapshot; gradients are made, used and
-dropped."""
+"""attribute NAME: the influence of every pool row on every subtask at every snapshot. Gradients are not stored."""
 
 import torch
 
@@ -19,7 +18,7 @@ TRAJECTORIES = artifacts.CAPTURE / VARIANT.name / "trajectories.npy"
 
 
 def attribution() -> shards.Task:
-    """The influence of one stretch of pool rows, as .npy files in a folder."""
+    """A task: the influence of one stretch of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     engine, snapshots = load_engine(params), load_snapshots(artifacts.proxy_run(params.run))

@@ -1,5 +1,5 @@
-"""capabilities: what the partitions of `cadc` and `influence_coverage` follow, over all targets and within one form of
-question, and whether subtasks have gradients of their own (testbed/dvc.yaml)."""
+"""capabilities: which labels the partitions of `cadc` and `influence_coverage` agree with, over all targets and within
+one question form, and whether gradients are specific to a subtask (testbed/dvc.yaml)."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def main(params: Params) -> None:
     sets = {"all": sorted(set(known))} | {FORM[target]: [target] for target in known if FORM.get(target) in APART}
     rates = np.array([one["lr"] for one in artifacts.read_json(artifacts.proxy_run(params.run) / "snapshots.json")])
     discoveries = {name: discovery(name) for name in DISCOVERIES}
-    n_draws = max(discover.bootstrap for discover in discoveries.values())  # both are drawn alike to tell agreement
+    n_draws = max(discover.bootstrap for discover in discoveries.values())  # the same for both, to compare agreement
     made = {name: {} for name in DISCOVERIES}
     for targets in ("all", *(form for form in APART if form in sets)):
         captured = load_captured(folder, sets[targets], None)

@@ -21,8 +21,8 @@ VARIANT = Variant.asked("captures")
 
 
 def capturing() -> shards.Task:
-    """The trajectories at one snapshot of a proxy run, as .npy files in a folder: all of the first run, of the others
-    what capabilities are told from."""
+    """A task: the trajectories at one snapshot of a proxy run, as .npy files in a folder. All arrays for the first run;
+    for the others only those needed for discovery."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     probe, names, _ = load_probe(artifacts.PROBE, params.capture.targets)

@@ -1,4 +1,4 @@
-"""clean: every check of every raw row, a report with examples, and the pool as the checks' actions leave it."""
+"""clean: run every check on every raw row, write a report with examples, and apply the checks' actions to the pool."""
 
 from cadc import artifacts
 from cadc.cleaning.actions import changes_of, write_cleaned
@@ -32,8 +32,8 @@ def main(params: Params) -> None:
         console.line(f"{name}: {f.flag.sum()} rows flagged, {getattr(settings, name).action}")
     missing = ", ".join(name for name in BY_MODEL if name not in found)
     console.line(
-        f"clean: {n_dropped} of {pool.num_rows} rows left out, {n_rewritten} rewritten"
-        + (f"; not run, for clean.evidence is raw: {missing}" if missing else "")
+        f"clean: {n_dropped} of {pool.num_rows} rows dropped, {n_rewritten} rewritten"
+        + (f"; not run because clean.evidence is raw: {missing}" if missing else "")
     )
 
 

@@ -1,4 +1,4 @@
-"""contrast NAME: answers of every row with and without its picture and question, and what its text attends to."""
+"""contrast NAME: answer losses of every row with and without its image and question, and text-to-image attention."""
 
 import numpy as np
 import pyarrow as pa
@@ -23,31 +23,31 @@ VARIANT = Variant.asked("contrasts")
 
 
 def reference_rows(params: Params, n_rows: int, snapshots: list[Snapshot]) -> np.ndarray:
-    """PreSel's reference rows: the first ones of the proxy's first run, int64 [n]. Raises InputError where it was not
-    tuned on as many by the snapshot that is asked for."""
+    """PreSel's reference rows: the first rows of the proxy's first run, int64 [n]. Raises InputError if the proxy was
+    trained on fewer rows at the chosen snapshot."""
     proxy, asked = params.proxy, params.contrast
     n = n_selected(asked.reference, n_rows)
     if not -len(snapshots) <= asked.reference_snapshot < len(snapshots):
         raise InputError(
-            f"contrast.reference_snapshot is {asked.reference_snapshot}, and the proxy took {len(snapshots)} snapshots"
+            f"contrast.reference_snapshot is {asked.reference_snapshot}, but the proxy has {len(snapshots)} snapshots"
         )
     step = snapshots[asked.reference_snapshot].step
     tuned_on = min(step * proxy.batch_size, n_selected(proxy.pool_fraction, n_rows))
     if tuned_on < n:
         raise InputError(
-            f"contrast.reference asks for {n} rows, and by step {step} the proxy was tuned on {tuned_on}; lower it, or "
-            "take a later contrast.reference_snapshot"
+            f"contrast.reference needs {n} rows, but by step {step} the proxy was trained on {tuned_on}; lower it, or "
+            "use a later contrast.reference_snapshot"
         )
     return np.random.default_rng(proxy.seeds[0]).permutation(n_rows)[:n]
 
 
 def shown(pool: pa.Table) -> np.ndarray:
-    """Whether each row has a picture: bool [n_rows]."""
-    return np.asarray(pc.list_value_length(pool["images"])) > 0  # without reading one
+    """Whether each row has an image: bool [n_rows]."""
+    return np.asarray(pc.list_value_length(pool["images"])) > 0  # reads no image
 
 
 def contrasting() -> shards.Task:
-    """The arrays of one stretch of pool rows, as .npy files in a folder."""
+    """A task: the arrays of one stretch of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     base, snapshots = load_base(params.model), load_snapshots(artifacts.proxy_run(params.run))

@@ -1,4 +1,4 @@
-"""convergence ARM STUDY: the runs of an arm made again, and asked at points of their way: reports/convergence."""
+"""convergence ARM STUDY: repeat the runs of an arm and evaluate them at several steps: reports/convergence."""
 
 import os
 
@@ -33,8 +33,8 @@ NAME = f"convergence@{STUDY}_{ARM}"
 
 
 def schedule_of(params: Params, bench: Bench, seed: int) -> np.ndarray:
-    """The rows of a run in training order, int64 [n_examples]. Those that a plan chose stand in one stage, but where
-    each round took all its passes."""
+    """The training rows of a run in order, int64 [n_examples]. Rows selected by a plan count as one stage, unless each
+    round made all its passes."""
     selection, plan = artifacts.realised_selection(ARM, seed), artifacts.SELECTIONS / ARM / "plan.json"
     if plan.exists() and artifacts.read_json(plan)["passes"] == "first":
         selection = artifacts.Selection.of_rows(selection.row)
@@ -45,7 +45,7 @@ def schedule_of(params: Params, bench: Bench, seed: int) -> np.ndarray:
 
 
 def tracing() -> shards.Task:
-    """One seed's losses, as loss.npy, and its samples at each point, as STEP.parquet, in a folder."""
+    """A task: one seed's losses, as loss.npy, and its samples at each step, as STEP.parquet, in a folder."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     bench = Bench(params, artifacts.load_pool())
@@ -74,7 +74,7 @@ def tracing() -> shards.Task:
 
 
 def followed(figures: dict[str, float]) -> dict[str, float]:
-    """The chance-corrected figures among those of a run."""
+    """The chance-corrected metrics of a run."""
     return {name: round(value, 3) for name, value in figures.items() if name.startswith("corrected_")}
 
 

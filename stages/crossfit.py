@@ -1,6 +1,6 @@
-"""crossfit: what adapters that never saw a row make of its answers, with its image and others; how well both agree.
+"""crossfit: judge each row's answers with adapters that were not trained on it, and the match of image and text.
 
-Rows that the model can't learn from are named, or under pool.on_bad_row: skip or llava neither learnt from nor judged.
+Rows that the model can't learn from raise an error; with pool.on_bad_row: skip or llava they are left out.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from cadc.model.unknown import refuse_unknown
 
 
 def fitting() -> shards.Task:
-    """The rows of one stretch of the raw pool that don't fit."""
+    """A task: the rows in one stretch of the raw pool that don't fit the model."""
     return finding(Fit(load_params().model), artifacts.RAW)
 
 
@@ -27,7 +27,7 @@ def main(params: Params) -> int:
     pool, place = artifacts.load_pool(artifacts.RAW), artifacts.RAW / "rows.parquet"
     n_rows = pool.num_rows
     refuse_unknown(params.model, pool, params.pool.unknown_tokens, place)
-    misfits = misfits_of(fitting, artifacts.RAW, params.model, "crossfit_fit")  # now, not in the midst of training
+    misfits = misfits_of(fitting, artifacts.RAW, params.model, "crossfit_fit")  # fail before training, not during it
     refuse(misfits, n_rows, params.pool.on_bad_row, place)
     fits = ~np.isin(np.arange(n_rows), [row["place"] for row in misfits])
     keeper = keeper_among(pool_copies(params.clean.duplicates, "crossfit_prints").keeper, fits)
@@ -39,8 +39,8 @@ def main(params: Params) -> int:
         shards.forget(stage)
     forget()
     console.line(
-        f"crossfit: {fits.sum()} rows judged, {len(misfits)} not, which {params.model.path} can't learn from: `pool` "
-        "leaves them out"
+        f"crossfit: judged {fits.sum()} rows, left out {len(misfits)} that {params.model.path} can't learn from; "
+        "`pool` leaves them out too"
     )
     return n_rows
 

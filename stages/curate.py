@@ -1,4 +1,4 @@
-"""curate ARM: one Selection a seed, by the method's own `select`; its `plan` where it goes on choosing in training."""
+"""curate ARM: one Selection per seed from the method's `select`, and its `plan` if it selects during training."""
 
 from dataclasses import replace
 
@@ -19,13 +19,13 @@ VARIANT = Variant.asked("arms")
 
 
 def allowed(arm: Arm, told: dict[str, np.ndarray], n: int, adaptive: bool, source: str) -> np.ndarray:
-    """The rows that `curate.keep` leaves a method to choose from: int64, rising. Raises InputError where they are fewer
-    than `n`, and for a method that goes on choosing in training."""
+    """The rows that `curate.keep` leaves for the method: int64, ascending. Raises InputError if there are fewer than
+    `n`, or if the method selects during training."""
     rows = purest(told["affinity"], told["purity"], arm.curate.keep)
     if adaptive:
-        raise InputError(f"{source}.curate.keep: {arm.method} goes on choosing in training, from all rows; set 1.0")
+        raise InputError(f"{source}.curate.keep: {arm.method} selects from all rows during training; set it to 1.0")
     if len(rows) < n:
-        raise InputError(f"{source}.curate.keep = {arm.curate.keep:g} leaves {len(rows)} rows, and {n} are asked for")
+        raise InputError(f"{source}.curate.keep = {arm.curate.keep:g} leaves {len(rows)} rows, but the budget is {n}")
     return rows
 
 
@@ -39,7 +39,7 @@ def main(params: Params) -> None:
     if arm.curate.by != "pool":
         told = artifacts.load_arrays(artifacts.ROOT / arm.curate.by)
         best = told["influence"].argmax(1)
-        serves = attribute(told["influence"], getattr(settings, "delta", 0.0))  # as the method itself has it
+        serves = attribute(told["influence"], getattr(settings, "delta", 0.0))  # the method's own value, if it has one
         trends = trend(told["self_influence"], serves)
         if arm.curate.keep < 1:
             rows = allowed(arm, told, n, goes_on, source)
@@ -53,10 +53,10 @@ def main(params: Params) -> None:
     for seed in arm.seeds:
         chosen = choose(selector, measured, n, settings, seed)
         selection = replace(chosen, row=rows[chosen.row])
-        if arm.curate.by != arm.signal and sequence != "none":  # the method's own are others
+        if arm.curate.by != arm.signal and sequence != "none":  # the method's own capabilities differ
             selection = replace(selection, capability=np.full(len(selection), -1, np.int32))
         if selection.n_unique != n and not (goes_on and len(selection) == selection.n_unique < n):
-            raise RuntimeError(f"{arm.method} chose {selection.n_unique} different rows where the budget is {n}")
+            raise RuntimeError(f"{arm.method} selected {selection.n_unique} distinct rows, but the budget is {n}")
         rng = np.random.default_rng([seed, n, 1])
         staged = sequenced(selection, best, trends, sequence, arm.curate.replay, rng)
         artifacts.save_selection(artifacts.selection_path(name, seed), staged)

@@ -1,5 +1,5 @@
-"""discover NAME: subtasks into capabilities (Leiden on trajectory similarity), and the influence store folded by
-capability."""
+"""discover NAME: group subtasks into capabilities (Leiden on trajectory similarity), and compute each row's influence
+on every capability."""
 
 import numpy as np
 
@@ -36,7 +36,8 @@ def main(params: Params) -> None:
         else capability_influence(inner, norm, gram, weights, capability, discover.center)
     )
     targets = [entry["target"] for entry in subtasks]
-    weight = np.array([1 / (len(set(targets)) * targets.count(target)) for target in targets])  # benchmarks count alike
+    # equal weight per benchmark
+    weight = np.array([1 / (len(set(targets)) * targets.count(target)) for target in targets])
     out = artifacts.fresh(artifacts.CAPABILITIES / VARIANT.name)
     arrays = {
         "cosine": cosine,

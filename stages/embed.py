@@ -1,4 +1,4 @@
-"""embed: what encoders see and read in each row: its images, its text, and the meaning of its questions."""
+"""embed: image, text and question embeddings of each row from separate encoders."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SHARD_ROWS = 2000
 
 
 def embedding() -> shards.Task:
-    """The embeddings of one stretch of pool rows, as .npy files in a folder."""
+    """A task: the embeddings of one stretch of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params()
     pool, encoder, views = (
@@ -28,7 +28,7 @@ def embedding() -> shards.Task:
         rows = pool.slice(index * SHARD_ROWS, SHARD_ROWS)
         questions = [row_text(row, answers=False) for row in rows["turns"].to_pylist()]
         made = {**views(rows), "sentence": sentence_embeddings(encoder, questions)}
-        refuse_not_finite(made, 0, rows["id"], "row id", "look at its image and text, or leave it out")
+        refuse_not_finite(made, 0, rows["id"], "row id", "check its image and text, or leave it out")
         for name, array in made.items():
             artifacts.save_array(folder / f"{name}.npy", array)
 

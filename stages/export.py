@@ -1,9 +1,9 @@
-"""export ARM: the chosen rows of each seed as files that trainers take, with what they are and why.
+"""export ARM: the selected rows of each seed as files for trainers, with why.parquet on the reasons.
 
     dvc repro pipelines/export/dvc.yaml:export@ARM
 
-Below the line stand the rows that the method would take next: those of a budget `export.below` larger, with the same
-draws. Of a method that goes on choosing in training none are known.
+why.parquet also lists the next rows below the budget line: those that a budget larger by `export.below` would add, with
+the same random draws. For methods that select during training these are not known.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ VARIANT = Variant.asked("arms")
 
 
 def known_of(params: Params, pool: pa.Table, score: np.ndarray | None) -> Measured:
-    """What is known of every pool row beside the method's own score."""
+    """Everything known about each pool row besides the method's own score."""
     capability, influence, flags = None, {}, None
     if (by := params.arm.curate.by) != "pool":
         told = artifacts.load_arrays(artifacts.ROOT / by)
@@ -46,7 +46,7 @@ def main(params: Params) -> None:
     goes_on = hasattr(selector, "plan")
     if goes_on != (arm.rows == "adapters"):
         lies = "adapters" if goes_on else "selections"
-        raise InputError(f"{VARIANT.file}: arms.{name}.rows is {arm.rows}; set it to {lies}, for its rows stand there")
+        raise InputError(f"{VARIANT.file}: arms.{name}.rows is {arm.rows}; set it to {lies}, where its rows are")
     signal = load_signal(arm, pool)
     measured = None if goes_on else measure(selector, signal, settings)
     known = known_of(params, pool, scores(selector, measured, settings))

@@ -1,4 +1,4 @@
-"""facts: what reports say of the pool's rows: source, cluster, nearest meta-task, labels; a small table in git."""
+"""facts: facts on the pool's rows for reports (source, cluster, nearest meta-task, labels), as a small table in git."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""features NAME: what the proxy makes of every row in forward passes: activations, hidden states, losses and
+"""features NAME: features of every row from the proxy's forward passes: activations, hidden states, losses and
 margins."""
 
 import torch
@@ -18,7 +18,7 @@ VARIANT = Variant.asked("feature_sets")
 
 
 def observation() -> shards.Task:
-    """The features of one stretch of pool rows, as .npy files in a folder."""
+    """A task: the features of one stretch of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     base = load_base(params.model)

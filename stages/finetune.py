@@ -1,7 +1,7 @@
-"""finetune ARM: a LoRA adapter a seed, trained on the selection in its own order, or on what its plan goes on to
-choose.
+"""finetune ARM: one adapter per seed, trained on the selection in its order, or on rows that its plan selects during
+training.
 
-A run is known by what goes into it and kept under artifacts/scratch: a seed that is added to an arm trains alone.
+A run is identified by its inputs and kept under artifacts/scratch, so a seed added to an arm trains alone.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ PLAN = SELECTION / "plan.json"
 
 
 def tuning() -> shards.Task:
-    """The adapter of one seed, trained into a folder."""
+    """A task: the adapter of one seed, written to a folder."""
     torch.set_num_threads(1)
     tuner = Tuner(load_params(VARIANT))
 

@@ -1,6 +1,6 @@
-"""gate WORLD | plateau WORLD: tune and score random, oracle and full draws, to judge the testbed itself.
+"""gate WORLD | plateau WORLD: fine-tune and score random, oracle and full draws, to judge the testbed itself.
 
-`gate` scores on the scoring split, with the epochs of `finetune`; `plateau` on the probe split, over a grid of epochs
+`gate` uses the scoring split and the epochs of `finetune`; `plateau` uses the probe split and a grid of epochs
 (pipelines/testbed/dvc.yaml).
 """
 
@@ -38,7 +38,7 @@ NAME = f"{WHAT}@{WORLD}"
 
 
 def trials(params: Params) -> list[Trial]:
-    """Every run of the gate or of the plateau, the longest first."""
+    """Every run of the gate or the plateau, longest first."""
     if WHAT == "plateau":
         sizes = {int(key[1:]) / 100: grid for key, grid in params.plateau.epochs.items()}
         made = [
@@ -59,7 +59,7 @@ def trials(params: Params) -> list[Trial]:
 
 
 def draw(trial: Trial, pool: pa.Table, labels: list[dict]) -> np.ndarray:
-    """The rows of a trial, in training order; none for the base."""
+    """The rows of a trial in training order; none for the base."""
     if trial.budget == 0:
         return np.empty(0, np.int64)
     n = n_selected(trial.budget, pool.num_rows)
@@ -69,7 +69,7 @@ def draw(trial: Trial, pool: pa.Table, labels: list[dict]) -> np.ndarray:
 
 
 def attempts() -> shards.Task:
-    """One trial's samples; the base's questions serve the blind guess too."""
+    """A task: one trial's samples. The base's questions also serve the blind guess."""
     torch.set_num_threads(1)
     params, labels = load_params(), artifacts.read_table(FOLDER / "labels.parquet").to_pylist()
     bench = Bench(params, artifacts.load_pool(FOLDER / "pool"))

@@ -1,5 +1,5 @@
-"""match NAME: pool rows against the probe rows' own gradients, for LESS, ICONS and TIVE; gradients are made, used and
-dropped."""
+"""match NAME: match pool rows with gradients of probe rows, for LESS, ICONS and TIVE. Gradients are not stored, except
+one folded snapshot."""
 
 from pathlib import Path
 
@@ -23,12 +23,12 @@ VARIANT = Variant.asked("matchings")
 
 
 def targets_of(params: Params) -> dict[str, Path]:
-    """The files of the probe rows' gradients."""
+    """The files with the probe rows' gradients."""
     return {name: artifacts.CAPTURE / params.trajectories / f"{name}.npy" for name in ("gradients", "unit_gradients")}
 
 
 def matching() -> shards.Task:
-    """One stretch of pool rows against the targets, as .npy files in a folder."""
+    """A task: one stretch of pool rows against the targets, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     engine, snapshots = load_engine(params), load_snapshots(artifacts.proxy_run(params.run))
@@ -46,13 +46,13 @@ def main(params: Params) -> int:
     width = gradients.shape[2]
     if params.match.keep_snapshot >= len(snapshots):
         raise InputError(
-            f"match.keep_snapshot is {params.match.keep_snapshot}, and proxy.snapshots {len(snapshots)}: "
-            "it counts from 0"
+            f"match.keep_snapshot is {params.match.keep_snapshot}, but proxy.snapshots is {len(snapshots)}: "
+            "snapshots count from 0"
         )
     if not params.capture.projection:
         raise InputError(
-            "match needs sketches: with capture.projection: 0 coordinates keep their sign, and folded "
-            "ones would add up; set a width"
+            "match needs sketches: with capture.projection: 0 coordinates have no random sign, so folding would "
+            "add them up; set a width"
         )
     if width % params.match.keep_width:
         raise InputError(

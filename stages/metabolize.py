@@ -1,12 +1,9 @@
-"""metabolize: diagnose the pool, update it and validate the update on the probe split, round after round
-(metabolism/dvc.yaml).
+"""metabolize: diagnose the pool, update it and validate the update on the probe split, in rounds (metabolism/dvc.yaml).
 
     dvc repro pipelines/metabolism/dvc.yaml:metabolize
-    dvc exp run -S pool.lineage=reports/metabolism/lineage.csv      # then any selector chooses from the last accepted
-                                                                    version
+    dvc exp run -S pool.lineage=reports/metabolism/lineage.csv      # any selector then uses the last accepted version
 
-A killed run goes on where it was. The scoring split is opened once the rounds are over, for the report; so are noise
-labels.
+A killed run resumes. The scoring split and noise labels are read only for the report, after the last round.
 """
 
 import os
@@ -26,7 +23,7 @@ from cadc.report import metabolism
 def main(params: Params) -> None:
     if params.clean.pool != "raw" or version_of(artifacts.load_pool()) > 0:
         raise ValueError(
-            "the rounds start from the raw pool; set clean.pool: raw and pool.lineage: null, and run `dvc repro pool`"
+            "metabolism starts from the raw pool; set clean.pool: raw and pool.lineage: null, and run `dvc repro pool`"
         )
     launch.refuse_ranks("metabolize")
     outcome = run_rounds(params)

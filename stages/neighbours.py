@@ -1,5 +1,4 @@
-"""neighbours: pool rows near benchmark rows by concept and by skill, with the skills that were read off them
-(views/dvc.yaml)."""
+"""neighbours: the pool rows nearest to benchmark rows by concept and by skill, with their skills (views/dvc.yaml)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""operations: floating-point operations a pool row, counted on the root's model, for every arm's cost."""
+"""operations: floating-point operations per pool row on the root's model, used for the costs of arms."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -26,12 +26,12 @@ from cadc.model.encode import EncodedRows
 from cadc.model.load import add_lora, load_base, load_processor
 from cadc.training.snapshots import load_snapshots
 
-SAMPLE = 256  # pool rows, or texts, on which operations are counted
+SAMPLE = 256  # pool rows or texts used for counting
 DIGITS = 4
 
 
 def counted(work: Callable[[], object]) -> float:
-    """Operations of `work` as torch counts them: matrix products and convolutions, two each multiply-add."""
+    """Operations of `work` as torch counts them: matrix products and convolutions, two per multiply-add."""
     with FlopCounterMode(display=False) as counter:
         work()
     return float(counter.get_total_flops())
@@ -43,9 +43,9 @@ def spread(n: int) -> np.ndarray:
 
 
 def of_model(params: Params, pool, which: np.ndarray, n_subtasks: int) -> dict[str, float]:
-    """A forward pass, a step of LoRA training and the gradient engine at one snapshot, each a row.
+    """Operations per row of a forward pass, a LoRA training step, and the gradient engine at one snapshot.
 
-    The engine's includes the products with the trajectories of all subtasks, but not the sketch's additions.
+    The engine includes the products with the trajectories of all subtasks, but not the sketch's additions.
     """
     processor, made = load_processor(params.model), dict.fromkeys(("forward", "training", "gradients"), 0.0)
     engine = SketchedDirections(

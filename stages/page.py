@@ -1,4 +1,4 @@
-"""page: reports/index.html, the leaderboard and the pool's rows to look through; one file that needs no network.
+"""page: reports/index.html, the leaderboard and a browser of the pool's rows, in one file that works offline.
 
 dvc repro page
 """

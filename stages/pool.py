@@ -1,11 +1,11 @@
-"""pool: the raw or the cleaned pool without rows that the model can't learn from; all other stages work on it.
+"""pool: the raw or cleaned pool without rows that the model can't learn from; all other stages use it.
 
     dvc repro pool
 
-Tokens are counted by the model's processor, and no picture is decoded. A row whose answers are wholly beyond
-model.max_length, or with model.long_rows: fail any row beyond it, is named, or left out and counted under
-pool.on_bad_row: skip or llava. Questions that are aimed at or scored must fit whole. Text whose words the tokenizer
-does not know beyond a share of pool.unknown_tokens is refused.
+The model's processor counts tokens; no image is decoded. A row is refused if all its answers are beyond
+model.max_length, or, with model.long_rows: fail, if any part is. Such a row raises an error, or is skipped and counted
+with pool.on_bad_row: skip or llava. Target and benchmark questions must fit completely. The stage also fails if the
+tokenizer does not know more than a share pool.unknown_tokens of the text's tokens.
 """
 
 import os
@@ -38,15 +38,16 @@ def scored_root(params: Params) -> Path:
 
 
 def asked(params: Params) -> list[str]:
-    """`probe.TARGET` and `score.TASK` of which there are questions; the stage that reads the others says what to do."""
+    """`probe.TARGET` and `score.TASK` with questions here; for the others, the stage that reads them reports what to
+    do."""
     targets = [target_name(each) for each in params.capture.targets if place_of(artifacts.PROBE, each).exists()]
     tasks = [name for name in params.evaluate.tasks if needs(name)[0].folder(scored_root(params)).is_dir()]
     return [*(f"probe.{name}" for name in targets), *(f"score.{name}" for name in tasks)]
 
 
 def fitting() -> shards.Task:
-    """The rows of one stretch that don't fit, as misfits.json in a folder, or a target's or task's questions, as
-    long.json."""
+    """A task: the rows in one stretch that don't fit, as misfits.json in a folder, or questions of a target or task
+    that are too long, as long.json."""
     params = load_params()
     fit, judged = Fit(params.model), params.evaluate.judge.url is not None
     rows = finding(fit, artifacts.ROOT / params.clean.pool)
@@ -67,7 +68,7 @@ def fitting() -> shards.Task:
 
 
 def write_without(source: Path, out: Path, misfits: list[dict]) -> None:
-    """The pool of `source` in `out` without `misfits`, which skipped.json gets; a copy to the byte where there are
+    """Write the pool of `source` without `misfits` to `out`, and list these in skipped.json; an exact copy if there are
     none."""
     shutil.copytree(source, out, copy_function=shutil.copyfile, dirs_exist_ok=True)
     if not misfits:
@@ -112,7 +113,7 @@ def main(params: Params) -> int:
     shards.forget("pool")
     if unknown.unknown:
         console.line(f"pool: {said(unknown, model.path)}")
-    console.line(f"pool: {n_rows - len(misfits)} rows, {len(misfits)} left out that {model.path} can't learn from")
+    console.line(f"pool: {n_rows - len(misfits)} rows, skipped {len(misfits)} that {model.path} can't learn from")
     return n_rows
 
 

@@ -2,12 +2,11 @@
 
     dvc repro prepare
 
-With data.path unset, the embedded world of `world` is written to artifacts/scratch/world as LLaVA-format JSON and PNG
-files and read back by the same reader that reads your own data. What is aimed at shows no picture that is scored: such
-rows are left out, or refused where they are your own questions. Of a target file, as of pool.lineage, DVC sees the name
-alone: after a change of its rows, `dvc repro -f -s prepare`. With pool.lineage set, the pool is the last version
-that this file makes of it; DVC does not see the file's content: after another `make metabolism`,
-`dvc repro -f -s prepare`.
+If data.path is unset, the embedded world of `world` is written to artifacts/scratch/world as LLaVA-format JSON and PNG
+files, and read by the same reader as your own data. Target rows share no image with scored questions: such rows are
+left out, or refused if they are your own questions. With pool.lineage set, the pool is the last version in that lineage
+file. DVC only tracks the names of target files and of pool.lineage: after a change of their content (for example by
+`make metabolism`), run `dvc repro -f -s prepare`.
 """
 
 import os
@@ -42,7 +41,7 @@ from cadc.world.reserve import read_reserve
 
 
 def update_pool(params: Params, labels: list[dict]) -> None:
-    """Put the last version that pool.lineage makes in the place of the raw pool, and its labels in theirs."""
+    """Replace the raw pool and its labels by the last version of pool.lineage."""
     path = artifacts.RAW / "rows.parquet"
     changes, (reserve, reserve_labels) = (
         read_lineage(Path(params.pool.lineage)),
@@ -55,7 +54,7 @@ def update_pool(params: Params, labels: list[dict]) -> None:
 
 
 def plant_faults(params: Params) -> list[dict]:
-    """Plant the faults that pool.planted asks for in the raw pool. Returns its labels, none where nothing is asked."""
+    """Plant the faults of pool.planted in the raw pool. Returns the labels, or none if nothing is planted."""
     path, settings = artifacts.RAW / "rows.parquet", params.pool.planted
     if not settings.answers and not settings.pictures:
         return []
@@ -63,7 +62,7 @@ def plant_faults(params: Params) -> list[dict]:
     artifacts.write_table(path, table)
     kinds = Counter(label["noise"] for label in labels)
     console.line(
-        f"pool: faults planted: {kinds[WRONG]} rows have another's answer, {kinds[MISMATCH]} another's picture"
+        f"pool: planted faults: {kinds[WRONG]} rows with another row's answer, {kinds[MISMATCH]} with another row's image"
     )
     return labels
 
@@ -87,7 +86,7 @@ def write_benchmark_roots(params: Params) -> None:
         return
     choice, yesno = (data.inside(name) if name else None for name in (data.choice, data.yesno))
     write_own(choice, yesno, Checker(data.inside(data.images), **params.pool.image_rules), roots)
-    rules = params.pool.image_rules | {"min_side": 1}  # a benchmark is as it is
+    rules = params.pool.image_rules | {"min_side": 1}  # benchmarks are used as they are
     if data.probe:
         lying = sorted({REPOSITORY[target] for target in params.capture.targets if target in REPOSITORY})
         copy_data_sets(Path(data.probe), roots["probe"], lying)
@@ -107,13 +106,13 @@ def write_benchmark_roots(params: Params) -> None:
         for task, parts in asked.items():
             target = task.removesuffix("_static")
             if target in REPOSITORY and any(files[part] for part in parts):
-                deque(probe_rows(roots["score"], target, whole=True), 0)  # refuses cells that say nothing
+                deque(probe_rows(roots["score"], target, whole=True), 0)  # refuses empty cells
         for part in files:
             check_benchmark(pictures_in(files[part]), **rules)
 
 
 def scored_pictures(tasks: list[str]) -> Scored:
-    """The pictures of everything that is scored."""
+    """The images of all scored questions."""
     return Scored(
         {
             task: [
@@ -127,39 +126,39 @@ def scored_pictures(tasks: list[str]) -> Scored:
 
 
 def rows_of(params: Params, target: str) -> Sequence[Probe]:
-    """All rows that a target has to aim at, by number; none where a benchmark is not there: `capture` says so."""
+    """All candidate rows of a target, by number; none if the benchmark is missing, which `capture` reports."""
     if is_file(target):
         return file_rows(params, target)
     if target not in REPOSITORY:
-        from cadc.evaluation.aimed import AimedRows  # it imports lmms-eval, which takes 20 seconds
+        from cadc.evaluation.aimed import AimedRows  # imports lmms-eval, which takes 20 seconds
 
         return AimedRows(Path(params.data.probe), target)
     return list(probe_rows(artifacts.PROBE, target)) if (artifacts.PROBE / REPOSITORY[target]).is_dir() else []
 
 
 def write_target(params: Params, target: str, scored: Scored) -> None:
-    """Choose the rows that are aimed at of a target, and write them: none that shows a picture that is scored."""
+    """Choose the rows of a target, without images that are scored, and write them."""
     rows, name = rows_of(params, target), target_name(target)
     if not len(rows):
         return
     chosen, shared = draw(rows, scored, name, params.capture.target_rows)
     for task, ids in shared.items():
-        said = f"{len(ids)} rows of {name} that are aimed at show pictures that {task} is scored on: {some(ids)}"
+        said = f"{len(ids)} target rows of {name} use images that {task} is scored on: {some(ids)}"
         own = own_repositories(params.data)
         if own & {REPOSITORY.get(target), needs(task)[0].repository}:
-            raise InputError(f"{said}; give each picture of your own questions one of the two")
-        console.line(f"probe: {said}; they are left out of what is aimed at")
+            raise InputError(f"{said}; use each image of your own questions for only one of the two")
+        console.line(f"probe: {said}; they are not used as targets")
     if not chosen:
-        raise InputError(f"capture.targets: {target}: every row shows a picture that is scored; aim at another target")
+        raise InputError(f"capture.targets: {target}: every row uses an image that is scored; choose another target")
     file = write_chosen(artifacts.PROBE, target, map(rows.__getitem__, chosen))
     shown = ((f"{target}, row {row}", image) for row, image in pictures_in([file], "id"))
     check_benchmark(shown, **params.pool.image_rules | {"min_side": 1})
-    console.line(f"probe: {name}: {len(chosen)} of {len(rows)} rows are aimed at")
+    console.line(f"probe: {name}: {len(chosen)} of {len(rows)} rows are target rows")
 
 
 def write_targets(params: Params) -> None:
-    """Write what is aimed at, but for the embedded world's benchmarks, which are read as they lie; and say which
-    pictures the pool shares with what is scored."""
+    """Write all target rows, except those of the embedded world's benchmarks, which are read in place. Print which
+    images the pool shares with scored questions."""
     own = params.data.path is not None
     targets = [target for target in params.capture.targets if own or is_file(target)]
     if not own and not targets:
@@ -167,7 +166,7 @@ def write_targets(params: Params) -> None:
     scored = scored_pictures(params.evaluate.tasks)
     if own:
         for task, rows in scored.shared(pictures_in([artifacts.RAW / "rows.parquet"], "id")).items():
-            console.line(f"pool: {len(rows)} rows show pictures that {task} is scored on: {some(rows)}")
+            console.line(f"pool: {len(rows)} rows use images that {task} is scored on: {some(rows)}")
     for target in targets:
         write_target(params, target, scored)
 

@@ -1,6 +1,6 @@
-"""pretrain BASE (frozen): a base from nothing but a seed. Its output is in git; `make pretrain` makes it again.
+"""pretrain BASE (frozen): build a base model from a seed. Its output is in git; `make pretrain` makes it again.
 
-A killed run goes on behind its last long phase.
+A killed run resumes after its last long phase.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""proxy NAME: LoRA runs on the pool (or a fraction of it), one a seed, with snapshots of weights and AdamW state."""
+"""proxy NAME: LoRA runs on the pool (or a fraction of it), one per seed, with snapshots of weights and AdamW state."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ VARIANT = Variant.asked("proxies")
 
 
 def training() -> shards.Task:
-    """The run of one seed, as a shard: ranks share it, and a killed one goes on."""
+    """A task: the run of one seed, shared by all ranks; a killed run resumes."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     pool, processor = artifacts.load_pool(), load_processor(params.model)

@@ -1,4 +1,4 @@
-"""purity: how pure clusters of the pool are in each label, by pictures, by questions and by both (views/dvc.yaml)."""
+"""purity: purity of pool clusters in each label, by images, by questions and by both (views/dvc.yaml)."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ CLUSTERS, ITERATIONS, POINTS, SEED = (10, 30, 100, 300), 20, 256, 0
 
 def main(params: Params) -> int:
     pool, labels = artifacts.load_pool(), load_labels()
-    known = {"source": pool["source"]}  # all that other data have
+    known = {"source": pool["source"]}  # the only label of other data
     known |= {name: labels[name] for name in ("subtask", "meta_task", "form") if any(labels[name].to_pylist())}
     image, question = (
         np.asarray(artifacts.load_array(artifacts.EMBEDDINGS / f"{name}.npy")) for name in ("image", "sentence")

@@ -1,4 +1,4 @@
-"""report: the leaderboard, its figures, metrics.json, and what was chosen, from the small results in git."""
+"""report: the leaderboard, its plots, metrics.json and the statistics of selections, from the small results in git."""
 
 from cadc import artifacts
 from cadc.compute import console

@@ -1,8 +1,8 @@
-"""score ARM: every adapter on lmms-eval's own tasks, sample by sample; the arm's small results go to reports/arms, in
-git.
+"""score ARM: score every adapter on lmms-eval's own tasks, sample by sample. The arm's small results go to
+reports/arms, in git.
 
-First all questions are put into batches, once for all seeds and processes. Then they are asked, part by part: a stage
-that was killed asks only what is missing. Then lmms-eval scores each seed's answers.
+First all questions are batched, once for all seeds and processes. Then they are asked in parts: a killed stage only
+asks what is missing. Then lmms-eval scores each seed's answers.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ if TYPE_CHECKING:  # lmms-eval takes 20 seconds to import
 
 VARIANT = Variant.asked("arms")
 ADAPTERS = artifacts.ADAPTERS / VARIANT.name
-#: For the processes of this stage: where the benchmarks' tables lie, the questions' batches, the answers of each seed.
+#: Shared by the processes of this stage: the folder of the benchmarks' tables, the batches, the answers of each seed.
 PLAN = artifacts.SCRATCH / "score_plans" / f"{VARIANT.name}.json"
-_open = ExitStack()  # the judge stands as long as the process: lmms-eval keeps its address
-atexit.register(_open.close)  # while its thread still runs
+_open = ExitStack()  # keep the judge until the process ends: lmms-eval stores its address
+atexit.register(_open.close)  # close it while its thread still runs
 
 
 def tasks_of(params: Params, tables: Path) -> Benchmarks:
-    """The tasks, their data laid out under `tables` once for all processes."""
+    """The tasks; their data are laid out under `tables` once for all processes."""
     from cadc.evaluation.benchmarks import SHOWN, load_tasks
 
     root, evaluate = artifacts.BENCHMARKS / params.evaluate.split, params.evaluate
@@ -52,21 +52,21 @@ def tasks_of(params: Params, tables: Path) -> Benchmarks:
 
 @cache
 def questions(tables: Path) -> list[Question]:
-    """All questions of a cell. Processes that part from this one have them already."""
+    """All questions of a cell. Forked processes inherit them."""
     from cadc.evaluation.adapter import questions_of
 
     return questions_of(tasks_of(load_params(VARIANT), tables).tasks)
 
 
 def asking() -> shards.Task:
-    """The answers to one part of the questions, as answers.parquet in a folder."""
+    """A task: the answers to one part of the questions, as answers.parquet in a folder."""
     torch.set_num_threads(1)
     params, plan = load_params(VARIANT), artifacts.read_json(PLAN)
     from cadc.evaluation.adapter import chat_of
     from cadc.evaluation.asking import ask
 
     asked, chat = questions(Path(plan["tables"])), chat_of(params, load_processor(params.model))
-    held = []  # the seed whose adapter the model has
+    held = []  # the seed of the loaded adapter
 
     def answer(part: Part, folder: Path) -> None:
         if held != [part.seed]:
@@ -80,7 +80,8 @@ def asking() -> shards.Task:
 
 
 def scoring() -> shards.Task:
-    """The samples of one seed's adapter, as samples.parquet and metrics.json (lmms-eval's own figures) in a folder."""
+    """A task: the samples of one seed's adapter, as samples.parquet and metrics.json (lmms-eval's metrics) in a
+    folder."""
     params, plan = load_params(VARIANT), artifacts.read_json(PLAN)
     asked = _open.enter_context(judge(params.evaluate.judge))
     from cadc.evaluation.adapter import Answered
@@ -107,12 +108,12 @@ def scoring() -> shards.Task:
 
 def main(params: Params) -> int:
     root, evaluate, seeds = artifacts.BENCHMARKS / params.evaluate.split, params.evaluate, params.arm.seeds
-    check(root, evaluate.tasks, evaluate.judge.url is not None)  # now, for lmms-eval takes 20 seconds to import
+    check(root, evaluate.tasks, evaluate.judge.url is not None)  # before importing lmms-eval, which takes 20 seconds
     data, asked = shards.digest(root), evaluate.model_dump(exclude={"bootstrap", "shard_questions", "judge"})
     adapters = {seed: shards.digest(ADAPTERS / artifacts.run_name(seed)) for seed in seeds}
     common = shards.digest(asked, params.model.model_dump(), data, *params.model.sources)
     inputs = {seed: [common, evaluate.judge.model_dump(), adapters[seed]] for seed in seeds}
-    from cadc.evaluation.adapter import chat_of  # once, before processes part
+    from cadc.evaluation.adapter import chat_of  # once, before forking
     from cadc.evaluation.asking import batches_of, group, parts
 
     tables = artifacts.SCRATCH / "score_tables" / data
@@ -125,7 +126,7 @@ def main(params: Params) -> int:
     }
     missing = {part: own for part, own in cut.items() if part.seed in todo}
     if launch.rank() == 0:
-        torch.set_num_threads(1)  # threads do not survive where processes part
+        torch.set_num_threads(1)  # threads do not survive a fork
         asks = shards.kept(asking, missing, "score_parts").todo()
         batches = batches_of(chat_of(params, load_processor(params.model)), questions(tables)) if asks else []
         artifacts.write_json(PLAN, {"tables": str(tables), "batches": batches})
@@ -135,7 +136,7 @@ def main(params: Params) -> int:
     folders = shards.run_kept(scoring, inputs, "score", f"score {VARIANT.name}", here=True)
     n_samples = save_results(VARIANT.name, seeds, folders, artifacts.load_pool())
     for folder in shards.kept(asking, cut, "score_parts").folders.values():
-        shards.drop(folder)  # of seeds that were scored before there is mostly none
+        shards.drop(folder)  # usually absent for seeds scored before
     PLAN.unlink()
     return n_samples
 

@@ -1,5 +1,5 @@
-"""score_net NAME: Self-Filter's score-net, trained together with a model of its own; every row's difficulty and what
-it was told from."""
+"""score_net NAME: train Self-Filter's score-net together with its own model; gives every row's difficulty and the
+features used."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ EMBEDDED = [artifacts.EMBEDDINGS / f"{name}.npy" for name in ("image", "text")]
 
 
 def training() -> shards.Task:
-    """features.npy and difficulty.npy in a folder, by all ranks together; checkpoints lie beside it, so that a killed
-    run goes on."""
+    """A task: features.npy and difficulty.npy in a folder, by all ranks together. Checkpoints are next to it, so that a
+    killed run resumes."""
     torch.set_num_threads(1)
     params = load_params(VARIANT)
     settings, pool, processor = params.score_net, artifacts.load_pool(), load_processor(params.model)

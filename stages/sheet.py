@@ -1,4 +1,4 @@
-"""sheet: one picture of the mini world per subtask, with question and answer (testbed/dvc.yaml)."""
+"""sheet: one image of the mini world per subtask, with question and answer (testbed/dvc.yaml)."""
 
 import numpy as np
 

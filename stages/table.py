@@ -1,4 +1,4 @@
-"""table PIPELINE TABLE: one table of a pipeline, its metric and its picture, from the small results of its arms."""
+"""table PIPELINE TABLE: one table of a pipeline, its metric and its plots, from the small results of its arms."""
 
 import sys
 
@@ -14,7 +14,7 @@ GIVEN = [word for word in sys.argv[1:] if not word.startswith("-")]
 
 def main(params: Params) -> None:
     if len(GIVEN) != 2:
-        raise InputError("name a pipeline and one of its tables: stages/table.py PIPELINE TABLE")
+        raise InputError("usage: stages/table.py PIPELINE TABLE (a table of that pipeline)")
     pipeline, name = GIVEN
     stated = Stated()
     table = tables.make(stated.table(pipeline, name), stated, params.evaluate.bootstrap)

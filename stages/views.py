@@ -1,4 +1,4 @@
-"""views NAME: pool and probe rows as concepts (their images) and as skills (what their instructions need), for
+"""views NAME: embed pool and probe rows by concept (their images) and by skill (what their instructions need), for
 targeted selection."""
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ VARIANT = Variant.asked("view_sets")
 
 
 def skill_lists(params: Params, encoder, tables: dict[str, pa.Table]) -> dict[str, list[list[str]]]:
-    """The skills of every row of each table, from the inventory or from the language model that params name."""
+    """The skills of every row of each table, from the inventory or from the language model in params."""
     asked = params.views
     if asked.url is None:
         return {
@@ -38,13 +38,13 @@ def skill_lists(params: Params, encoder, tables: dict[str, pa.Table]) -> dict[st
 
 
 def rows_of(table: pa.Table) -> Iterable[dict]:
-    """The rows one by one: images are not all in memory."""
+    """Yield the rows one by one, so that images are not all in memory."""
     for batch in table.to_batches(max_chunksize=1024):
         yield from batch.to_pylist()
 
 
 def descriptions(known: dict[str, dict[str, str]], said: dict[str, str]) -> dict[str, str]:
-    """In words what each target, a benchmark's meta-task, asks for: as `said`, or the names of its subtasks."""
+    """A text on each target (a benchmark's meta-task): from `said`, or the names of its subtasks."""
     names: dict[str, list[str]] = {}
     for subtask, of in sorted(known.items()):
         names.setdefault(f"{of['target']}/{of['meta_task']}", []).append(
@@ -69,7 +69,7 @@ def main(params: Params) -> int:
         "probe_target": target,
     }
     tower = Tower(params.embed.tower) if params.embed.tower else None
-    if tower and tower.reads:  # a text alone can be placed among images
+    if tower and tower.reads:  # texts and images share one space
         described = descriptions(known, params.views.descriptions)
         turns = [[{"role": "user", "text": text}] for text in described.values()]
         arrays["described"] = np.array(list(described))
@@ -80,7 +80,7 @@ def main(params: Params) -> int:
         artifacts.write_json(folder / "descriptions.json", described)
     names = {"probe": probe["id"], "described": list(arrays.get("described", ()))}
     for name, array in arrays.items():
-        refuse_not_finite({name: array}, 0, names.get(name.partition("_")[0], pool["id"]), "row id", "look at this row")
+        refuse_not_finite({name: array}, 0, names.get(name.partition("_")[0], pool["id"]), "row id", "check this row")
         artifacts.save_array(folder / f"{name}.npy", array)
     for name, table in (("pool", pool), ("probe", probe)):
         artifacts.write_table(

@@ -1,8 +1,8 @@
-"""world NAME: an embedded world of `worlds`, whole: pool, labels and benchmarks (testbed/dvc.yaml).
+"""world NAME: a complete embedded world of `worlds`: pool, labels and benchmarks (testbed/dvc.yaml).
 
     dvc repro pipelines/testbed/dvc.yaml:world@world-b
 
-The gate judges worlds, and conclusions are confirmed in world-b. The pool of the default run is made by `prepare`.
+The gate judges worlds, and conclusions are confirmed in world-b. `prepare` makes the pool of the default run.
 """
 
 import sys
@@ -18,7 +18,7 @@ NAME = sys.argv[1]
 
 def main(params: Params) -> int:
     if NAME not in params.worlds:
-        raise InputError(f"there is no world {NAME}; conf/config.yaml composes {', '.join(params.worlds)}")
+        raise InputError(f"there is no world {NAME}; known worlds: {', '.join(params.worlds)}")
     world = params.worlds[NAME]
     folder, scratch = artifacts.WORLDS / NAME, artifacts.SCRATCH / "worlds" / NAME
     write_world(folder, scratch, world, params.benchmarks, params.pool)

@@ -160,7 +160,7 @@ def test_a_shard_of_rows_is_not_written_with_such_a_number(name, axis, pool, par
         return made
 
     ids = pool["id"].to_pylist()
-    with pytest.raises(InputError, match=rf"^{name} is not finite .* in row id {ids[7]}; look at these rows"):
+    with pytest.raises(InputError, match=rf"^{name} is not finite .* in row id {ids[7]}; check these rows"):
         pool_shards.pool_shard(small, measure, ("hidden",))(3, tmp_path)  # rows 6 and 7
 
 
@@ -218,7 +218,9 @@ def test_discovery_names_subtasks_of_which_no_row_has_a_gradient(empty, discover
     """Each would be a capability of its own, on which all draws agree."""
     rows, subtask = probe_rows()
     rows[np.isin(subtask, empty)] = 0
-    with pytest.raises(InputError, match=f"of {len(empty)} subtasks are zero: {', '.join(map(str, empty[:3]))}"):
+    with pytest.raises(
+        InputError, match=f"{len(empty)} subtasks have zero gradients: {', '.join(map(str, empty[:3]))}"
+    ):
         consensus(grams(rows), subtask, np.ones(1), discover)
     names = [{"name": f"kind {s}", "target": "pope"} for s in range(8)]
     (tmp_path / "subtasks.json").write_text(json.dumps(names))
@@ -252,7 +254,7 @@ def test_a_subtask_or_a_single_product_that_is_not_finite_is_named(value):
         lambda: affinity(np.ones((2, 3, 4)), np.ones((2, 3)), gram, np.ones(2)),
         lambda: purity(np.ones((2, 3, 4)), np.ones((2, 3)), gram),
     ):
-        with pytest.raises(InputError, match="in subtask 2; look at its gradient"):
+        with pytest.raises(InputError, match="in subtask 2; check its gradient"):
             ask()
     off = np.eye(3)[None]
     off[0, 0, 1] = off[0, 1, 0] = value

@@ -120,7 +120,7 @@ def test_the_reserve_is_held_to_the_model_as_the_pool_is(here, tmp_path, capsys)
     made = fitting_reserve(here(pool={"on_bad_row": "skip"}, metabolize={"reserve": folder}))
     assert made["id"].to_pylist() == [f"reserve:r{k}" for k in range(5)]
     said = " ".join(capsys.readouterr().out.split())
-    assert "reserve: 6 rows, 1 skipped: blank" in said and "1 of 6 rows left out that" in said
+    assert "reserve: 6 rows, 1 skipped: blank" in said and "skipped 1 of 6 rows that" in said
     assert "can't learn from: reserve:long" in said
     folder = reserve_of(tmp_path / "another", [BAD["a long question"], *good])
     with pytest.raises(InputError, match=r"another/pool\.json, row id reserve:long: 12\d tokens, .*on_bad_row: sk"):

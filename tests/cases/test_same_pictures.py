@@ -103,8 +103,8 @@ def test_rows_of_published_benchmarks_with_pictures_that_are_scored_are_left_out
     prepare(choice=None, yesno=None, probe=str(folder / "probe"), score=str(folder / "score"))
     said = capsys.readouterr().out
     for name, row in (("mmt_val", "0"), ("pope", "pope A 0")):
-        assert f"probe: 1 rows of {name} that are aimed at show pictures that pope is scored on: {row}; they" in said
-        assert f"probe: {name}: 1 of 2 rows are aimed at" in said
+        assert f"probe: 1 target rows of {name} use images that pope is scored on: {row}; they" in said
+        assert f"probe: {name}: 1 of 2 rows are target rows" in said
     aimed = load_probe(folder / "artifacts/benchmarks/probe", ["mmt_val", "pope"])[0]
     assert aimed["id"].to_pylist() == ["1", "pope A 1"]
     assert [row[0]["bytes"] for row in aimed["images"].to_pylist()] == [

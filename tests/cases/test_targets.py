@@ -82,9 +82,9 @@ def test_a_benchmark_is_aimed_at_on_another_split_than_it_is_scored(folder, prep
         {"role": "assistant", "text": "B"},
     ]
     said = capsys.readouterr().out
-    shared = "1 rows of scienceqa_img that are aimed at show pictures that scienceqa_img is scored on: scienceqa_img 0"
-    assert f"probe: {shared}; they are left out" in said
-    assert "probe: scienceqa_img: 5 of 6 rows are aimed at" in said
+    shared = "1 target rows of scienceqa_img use images that scienceqa_img is scored on: scienceqa_img 0"
+    assert f"probe: {shared}; they are not used as targets" in said
+    assert "probe: scienceqa_img: 5 of 6 rows are target rows" in said
 
 
 def test_so_many_rows_are_drawn_and_more_add_to_fewer(folder, prepare):

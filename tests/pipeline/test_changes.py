@@ -132,7 +132,7 @@ def test_a_schedule_killed_between_rounds_goes_on_and_ends_with_the_same_bytes(r
         shutil.rmtree(path.parent)
     killed(repository, lambda: list(scratch.glob("*.checkpoint")), "stages/finetune.py", "progress")
     out = run(repository, "dvc", "repro", "-f", "-s", "finetune@progress").stdout
-    assert "goes on behind step" in out and lock(repository) == before
+    assert "resuming after step" in out and lock(repository) == before
     chosen = pq.read_table(repository / "artifacts/adapters/progress/s0/selection.parquet")
     assert len(set(chosen["row"].to_pylist())) == N_CHOSEN
     assert sorted(set(chosen["stage"].to_pylist())) == [0, 1, 2, 3]

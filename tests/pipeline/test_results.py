@@ -36,7 +36,7 @@ def test_plots_and_rounds_tell_how_rows_were_chosen(repository):
     for kind in ("similarity", "self_influence"):
         assert {f"{kind}_cadc.png", f"{kind}_influence_coverage.png"} <= plots
     text = (repository / "reports/rounds.md").read_text()
-    assert re.search(r"20 answers \w+, 9 of them in the warm-up and the others in 3 rounds", text)
+    assert re.search(r"unlocked 20 answers: 9 in the warm-up and the others in 3 rounds", text)
 
 
 def test_the_page_holds_every_row_of_a_small_pool_with_scores_and_neighbours(repository):

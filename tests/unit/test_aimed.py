@@ -93,7 +93,7 @@ def test_of_many_people_s_answers_the_best_is_learnt(mirrors, name, said, best):
     given = [{"answer": text, "answer_id": k} for k, text in enumerate(said)] if name == "vqav2_val" else list(said)
     doc = {"question_id": 0, "answers": given}
     assert answer_of(name, task, doc) == best and doc["answers"] == given
-    with pytest.raises(InputError, match="none of its answers says anything"):
+    with pytest.raises(InputError, match="all its answers are empty"):
         answer_of(name, task, {"question_id": 0, "answers": []})
 
 

@@ -78,13 +78,13 @@ def test_without_a_target_what_needs_one_is_named_in_one_sentence_and_all_else_i
     with pytest.raises(InputError) as error:
         files(["capture.targets=[]"])
     assert str(error.value) == (
-        f"capture.targets is empty, and {', '.join(NEEDING)} are made of rows that are aimed at: name a target, or "
-        f"leave them out: {' '.join(f'~{name}' for name in NEEDING)}"
+        f"capture.targets is empty, but {', '.join(NEEDING)} need target rows: name a target, or remove them: "
+        f"{' '.join(f'~{name}' for name in NEEDING)}"
     )
     made = files(["capture.targets=[]", *(f"~{name}" for name in NEEDING)])
     params = OmegaConf.create(next(text for path, text in made.items() if path.name == "params.yaml"))
     assert set(params.arms) == {"progress", "random", "task_budget_random", "full"} and not params.captures
-    said = "conf/studies/leaderboard.yaml is left out: its row 'cadc' needs a target, and capture.targets is []"
+    said = "conf/studies/leaderboard.yaml is skipped: its row 'cadc' needs a target, and capture.targets is []"
     assert said in capsys.readouterr().out
 
 

@@ -204,16 +204,16 @@ def test_a_file_that_is_no_study_is_told_line_by_line(tmp_path):
     keys = ["split", "budgets.0", "rows.0.sets", "rows.1.arm"]
     assert [line.split(": ")[:2] for line in lines] == [[str(path), f"tables.0.{key}"] for key in keys]
     assert lines[3] == f"{path}: tables.0.rows.1.arm: Field required" and "0.001, the finest" in lines[1]
-    for text, words in (("", r"\(whole file\): "), ("a: [", "can't be read")):
+    for text, words in (("", r"\(whole file\): "), ("a: [", "cannot read it")):
         path.write_text(text)
         with pytest.raises(InputError, match=f"mine.yaml: {words}"):
             read_study(path)
 
 
 def test_claims_and_labels_are_of_rows():
-    with pytest.raises(ValueError, match="no row of the table"):
+    with pytest.raises(ValueError, match="not a row of the table"):
         table({"arm": "random"}, claims=[["random", "nobody"]])
-    with pytest.raises(ValueError, match="two rows are called random"):
+    with pytest.raises(ValueError, match="two rows have the label random"):
         table({"arm": "random"}, {"arm": "random"})
     twice = [{"title": title, "rows": [{"arm": "random"}]} for title in ("At 5%", "At 5 %")]
     with pytest.raises(ValueError, match="two tables would be written to at_5.md"):

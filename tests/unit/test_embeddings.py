@@ -90,5 +90,5 @@ def test_a_tower_of_images_alone_gives_their_pooled_features_and_no_text(tmp_pat
 
 def test_a_method_that_compares_texts_says_what_tower_it_needs():
     signal = Signal(2, np.array(["a", "a"]), {"image": np.ones((2, 3), np.float32)})
-    with pytest.raises(InputError, match="embeddings hold texts where embed.tower reads them"):
+    with pytest.raises(InputError, match="embeddings hold texts if embed.tower reads them"):
         signal["text"]

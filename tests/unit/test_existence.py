@@ -151,14 +151,14 @@ def test_the_nearest_half_is_that_of_explicit_means():
 def test_words_are_those_of_the_figures():
     one = {"ari": 0.0, "shuffled": 0.0}
     said = follows("cadc", 1, dict.fromkeys(LABELS, one))
-    assert said == "`cadc` finds 1 capability. It parts nothing, so no result of `cadc` rests on capabilities."
+    assert said == "`cadc` finds 1 capability. There is no partition, so capabilities explain no result of `cadc`."
     labels = {"form": {"ari": 0.9, "shuffled": 0.1}, "family": None, "asked": {"ari": 0.05, "shuffled": 0.06}}
     said = follows("x", 2, labels)
-    assert "follow *form* most, ARI 0.90" in said and "asked for ARI is 0.05 (shuffled labels: 0.06). In" in said
+    assert "agree most with *form* (ARI 0.90)" in said and "type of answer: 0.05 (shuffled labels: 0.06). In" in said
     labels["asked"] = {"ari": 0.95, "shuffled": 0.1}
     said = follows("x", 2, labels)
-    assert "follow *asked* most, ARI 0.95" in said and said.endswith("ARI is 0.95 (shuffled labels: 0.10).")
-    assert follows("x", 2, {"form": one}).endswith("They follow no label more than shuffled ones.")
+    assert "agree most with *asked* (ARI 0.95)" in said and said.endswith("answer: 0.95 (shuffled labels: 0.10).")
+    assert follows("x", 2, {"form": one}).endswith("They agree with no label beyond chance.")
     assert "| 0.00 (0.00) |  |  |  |" in of_discovery("x", 2, {**dict.fromkeys(LABELS), "form": one})
 
 
@@ -223,8 +223,8 @@ def test_the_stage_finds_form_over_all_targets_and_what_is_asked_for_within_one(
         assert ours[form]["labels"]["form"] is None and ours[form]["subtasks"] == 9
         assert cadc[form]["capabilities"] == 1  # what all share hides the rest, and nothing is centred
     text = (artifacts.REPORTS / "testbed/capabilities.md").read_text()
-    assert "`influence_coverage` on open questions alone finds 3 capabilities. They follow *asked* most, ARI 1" in text
-    assert "They follow *form* most" in text and "`cadc` on its own targets finds 1 capability." in text
+    assert "`influence_coverage` on open questions only finds 3 capabilities. They agree most with *asked* (A" in text
+    assert "They agree most with *form*" in text and "`cadc` on its own targets finds 1 capability." in text
     assert "| cadc | choice (its own) | 9 | 1 |" in text and "| cadc | choice | 18 |" in text
 
 

@@ -36,12 +36,12 @@ def test_every_condition_can_fail_alone():
     assert failing(random_5=[56.0, 60.0, 64.5]) == ["sd of random 5% over seeds"]
     assert failing(random_5=[56.0, 60.0, 64.0], oracle_5=[71.0, 75.0, 79.0]) == []
     assert failing(random_20=[67.0, 71.0, 75.0]) == ["sd of random 20% over seeds"]
-    assert failing(random_1=[30.0, 42.5, 43.0]) == ["a seed below its median, at most (of random 1%)"]
+    assert failing(random_1=[30.0, 42.5, 43.0]) == ["worst seed below its median (in random 1%)"]
     assert failing(full_100=[74.9, 74.9, 74.9]) == ["full - random 5%"]
     assert failing(full_100=[76.0, 76.0, 76.0]) == []
     assert failing(oracle_5=[68.0, 69.0, 69.9]) == ["oracle 5% - random 5%"]
     assert failing(oracle_5=[66.0, 70.0, 76.0]) == ["oracle 5% - random 5%, low end of the 95% interval"]
-    assert failing(random_20=[61.0, 61.0, 61.0]) == ["least rise of random at 1%, 5%, 20%, 100%"]
+    assert failing(random_20=[61.0, 61.0, 61.0]) == ["smallest rise of random over 1%, 5%, 20%, 100%"]
 
 
 def test_the_oracle_takes_clean_rows_once_and_balances_subtasks():
@@ -86,7 +86,7 @@ def test_trials_of_one_cell_differ_in_name():
 
 def test_a_gate_without_one_of_its_forms_is_refused_before_anything_is_trained():
     check_tasks(["pope_adv", "mmt_val", "mini_vqa"])
-    with pytest.raises(InputError, match="gate.tasks: the gate judges by .*; add mini_vqa, mmt_val"):
+    with pytest.raises(InputError, match="gate.tasks: the gate needs .*; add mini_vqa, mmt_val"):
         check_tasks(["pope_adv"])
     with pytest.raises(InputError, match="gate.tasks: no task 'mmt'"):
         check_tasks(["mmt"])

@@ -169,7 +169,7 @@ def test_runs_scored_on_other_samples_are_refused():
     for ask in (lambda: cadc.relative_to(full), lambda: difference(cadc, full, "pope_f1")):
         with pytest.raises(ValueError, match="arms were measured on different samples"):
             ask()
-    with pytest.raises(ValueError, match="cadc b05, seed 1, was scored on other samples than its seed 0"):
+    with pytest.raises(ValueError, match="cadc b05: seeds 1 and 0 were scored on different samples"):
         arm_of("cadc b05", {0: arms()["cadc 5%"][0], 1: odd["cadc 5%"][1]}, 2)
     with pytest.raises(ValueError, match="cadc has no runs"):
         arm_of("cadc", {}, 2)

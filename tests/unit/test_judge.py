@@ -71,7 +71,7 @@ def test_a_reply_that_lmms_eval_no_longer_waits_for_is_a_failure(serve, tmp_path
     server = serve(lambda prompt, n: "correct")
     with judge(Judge(url=server.url, model="m")) as asked:
         ask(asked.url, "Imagine you are an intelligent teacher.")
-        with pytest.raises(JudgeError, match="replies are kept, so run it again"):
+        with pytest.raises(JudgeError, match="replies are cached, so run it again"):
             asked.check()
 
 

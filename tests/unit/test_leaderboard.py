@@ -128,7 +128,7 @@ def test_energy_and_what_endpoints_were_asked_stand_in_the_one_table_of_costs(ar
 def test_watts_that_are_none_are_an_error_for_people(monkeypatch):
     for said in ("much", "0", "-5", "nan", "inf"):
         monkeypatch.setenv("CADC_WATTS", said)
-        with pytest.raises(InputError, match="CADC_WATTS is .*give what this machine draws in watts"):
+        with pytest.raises(InputError, match="CADC_WATTS is .*set it to this machine's power draw in watts"):
             seconds.watts()
 
 

@@ -98,10 +98,7 @@ def test_planted_faults_get_the_advice_that_mends_them(params):
     assert found["formless"].kinds == {"format": 12}
     assert found["contested"].confused[0] == ("green", "white", 3) and found["contested"].kinds == {"other": 10}
     assert "50% contradicted" in recommend(found["contested"], params.metabolize.rules)[1]
-    assert (
-        "4 rows that are not flagged, 100 are usual; the reserve has 30"
-        in recommend(found["bare"], params.metabolize.rules)[1]
-    )
+    assert "4 unflagged rows (usual: 100); the reserve has 30" in recommend(found["bare"], params.metabolize.rules)[1]
 
 
 def test_without_a_reserve_what_is_seen_too_seldom_is_shown_more_often_and_what_did_not_help_is_not_tried_again(params):

@@ -20,7 +20,7 @@ def test_neighbours_that_answer_otherwise_are_counted_only_with_the_same_questio
     )
     np.testing.assert_allclose(conflict.score[:3], [0.5, 0.5, 1.0])
     assert np.isnan(conflict.score[3:]).all() and np.flatnonzero(conflict.flag).tolist() == [2]
-    assert conflict.evidence[2] == "2 of 2 rows with its questions and picture answer otherwise"
+    assert conflict.evidence[2] == "2 of 2 rows with the same questions and image have another answer"
     assert not coverage.conflicts(["a", "a"], ["x", "y"], np.zeros(2, int), np.ones(2, bool)).flag.any()
 
 

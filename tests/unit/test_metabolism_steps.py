@@ -133,7 +133,7 @@ def test_the_report_gives_counts_and_shares_of_steps():
     found = findings(*attributed())
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in steps_table(found).splitlines()]
     wrong = {"contested": 10, "bare": 18, "formless": 12, "soiled": 6}
-    assert cells[0][1:] == ["wrong answers", *STEPS, "told by the world", "told by the model"]
+    assert cells[0][1:] == ["wrong answers", *STEPS, "described by the world", "described by the model"]
     assert cells[2] == ["all", "46", "0 (0%)", "36 (78%)", "10 (22%)", "0 (0%)", "10", "0"]
     assert [(row[0], int(row[1])) for row in cells[3:]] == sorted(wrong.items(), key=lambda item: -item[1])
     assert failed_steps(found) == {"format": 0, "looking": 36, "reasoning": 10, "not told": 0}

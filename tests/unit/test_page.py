@@ -141,7 +141,7 @@ def test_large_pictures_are_made_small_and_long_turns_are_cut():
     made = Image.open(io.BytesIO(pictures.thumbnail({"bytes": large.getvalue(), "path": None})))
     assert made.size == (pictures.SIDE, pictures.SIDE // 2) and made.format == "JPEG"
     ((_, text),) = rows.said([{"role": "user", "text": "<image>\n" + "x" * (rows.CHARACTERS + 7)}])
-    assert text.startswith("xxx") and text.endswith("x [7 characters more]")
+    assert text.startswith("xxx") and text.endswith("x [7 more characters]")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -195,7 +195,7 @@ def test_what_is_not_there_is_named_with_the_command_that_makes_it(table, path, 
 def test_facts_of_another_pool_are_refused(table):
     pq.write_table(artifacts.load_pool().slice(0, 5), Path("other.parquet"))
     Path("other.parquet").rename(artifacts.POOL / "rows.parquet")
-    with pytest.raises(InputError, match=f"is of {small_results.N_POOL} rows and artifacts/pool has 5"):
+    with pytest.raises(InputError, match=f"has {small_results.N_POOL} rows but artifacts/pool has 5"):
         making.data_of(table, Stated())
 
 
@@ -205,7 +205,7 @@ def test_scores_of_another_pool_are_refused(table):
     kept = np.load(path)
     for other in (np.concatenate([kept, kept[:3]]), kept[:-1]):
         artifacts.save_array(path, other)
-        with pytest.raises(InputError, match=f"'cadc: .*' is known of {len(other)} rows and artifacts/pool has"):
+        with pytest.raises(InputError, match=f"'cadc: .*' covers {len(other)} rows and artifacts/pool has"):
             making.data_of(table, Stated())
 
 
@@ -216,7 +216,7 @@ def test_any_table_of_a_pipeline_has_its_page(table):
     command.main(["mine", "one"])
     board = data_of(Path("reports/tables/mine/one.html").read_text())["board"]
     assert [arm["title"] for arm in board["arms"]] == ["all", "at random, 5%"]
-    for given, said in ((["mine"], "name a pipeline"), (["mine", "two"], "no table two")):
+    for given, said in ((["mine"], "usage: python -m cadc.report.page"), (["mine", "two"], "no table two")):
         with pytest.raises(SystemExit, match=said):
             command.main(given)
 

@@ -136,7 +136,7 @@ def test_rows_are_filtered_by_who_chose_them_by_group_and_by_words(opened, made)
         str(row["row"]) for row in rows if "r33" in row["id"] and row["row"] % 2
     ]
     page.fill("#search", "no such words")
-    assert page.inner_text("#count") == "No row here is like that." and page.locator("#cards li").count() == 0
+    assert page.inner_text("#count") == "No row matches." and page.locator("#cards li").count() == 0
 
 
 def test_a_row_opens_with_its_picture_words_and_choosers(opened, made):
@@ -162,7 +162,7 @@ def test_a_row_opens_with_its_picture_words_and_choosers(opened, made):
 
 def test_an_address_opens_its_row_and_arrows_go_on(opened):
     page = opened("#row=7")
-    assert "Row r7" in page.inner_text("#row") and "r0, cosine 1.000: a copy" in page.inner_text("#row")
+    assert "Row r7" in page.inner_text("#row") and "r0, cosine 1.000: a duplicate" in page.inner_text("#row")
     page.keyboard.press("ArrowRight")
     assert "Row r8" in page.inner_text("#row") and page.url.endswith("#row=8")
     page.keyboard.press("ArrowLeft")
@@ -181,12 +181,13 @@ def test_two_arms_are_compared_with_counts_of_all_rows(opened, made):
     pair = next(one for one in data["overlaps"] if set(one[:2]) == {"cadc", "random"})
     alone = dict(zip(pair[:2], pair[3:], strict=True))
     said = page.inner_text("#overlap")
-    assert f"{pair[2]} rows of both, {alone['cadc']} of cadc" in said and f"{alone['random']} of random" in said
+    assert f"{pair[2]} rows in both, {alone['cadc']} only in cadc" in said
+    assert f"{alone['random']} only in random" in said
     shown = page.locator("#cards-one button").evaluate_all("all => all.map(one => Number(one.dataset.row))")
     picked = {row["row"]: row["picked"] for row in data["browser"]["rows"]}
     assert shown and all("cadc" in picked[row] and not picked[row].get("random", [0] * 5)[4] for row in shown)
     page.select_option("#other", "")
-    assert page.inner_text("#only-other").startswith("Left out by cadc")
+    assert page.inner_text("#only-other").startswith("Not selected by cadc")
 
 
 def test_what_a_row_says_is_never_run(opened):

@@ -50,7 +50,7 @@ def test_a_page_says_what_there_is_and_shows_no_picture_that_there_is_not():
         np.array([0, 3, 4]), np.ones(3, np.float32), CLUSTER[[0, 3, 4]].astype(np.int32), np.array([1, 1, 2], np.int32)
     )
     text = rounds.page("x", unlocked, np.ones((2, 3, 6)), CLUSTER, ["count", "read", ""], {"rounds": "plots/x.png"})
-    assert "3 answers unlocked, 0 of them in the warm-up and the others in 2 rounds; 2 measurements of 6 rows" in text
+    assert "unlocked 3 answers: 0 in the warm-up and the others in 2 rounds. It made 2 measurements of 6 rows" in text
     assert "plots/x.png" in text and "terciles" not in text and "| 1 | read | 2 | 2 | 100.0 |" in text
     group = np.array(["count", "read", ""])[CLUSTER]
     assert rounds.shares_by_round(unlocked, group, ["count", "read"]).tolist() == [

@@ -164,5 +164,5 @@ def test_the_least_sure_rows_of_a_snapshot_are_chosen():
 @pytest.mark.parametrize("method", ["el2n", "perplexity", "predictive_entropy"])
 @pytest.mark.parametrize("snapshot", [3, -4])
 def test_a_snapshot_that_was_not_taken_is_refused(method, snapshot):
-    with pytest.raises(InputError, match=rf"select.snapshot is {snapshot}, and the proxy took 3 snapshots"):
+    with pytest.raises(InputError, match=rf"select.snapshot is {snapshot}, but the proxy has 3 snapshots"):
         chosen(method, pool(), 5, snapshot=snapshot)

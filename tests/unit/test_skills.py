@@ -128,7 +128,7 @@ def test_rows_without_a_list_are_named_once_all_others_have_theirs(serve, tmp_pa
     rows = [row(f"question {text} ?") for text in ("one", "hopeless", "three", "four", "five", "six", "seven")]
     with pytest.raises(
         EndpointError,
-        match=r"1 of 7 rows .* no list of skills \(id of hopeless\).*take another views.model.*"
+        match=r"1 of 7 rows .* no list of skills \(id of hopeless\).*use another views.model.*"
         r"unusable replies to 'A user asks .*hopeless",
     ):
         asked_lists(Endpoint(server.url, "m", tmp_path), rows, 2, with_image=False)

@@ -103,7 +103,7 @@ def test_one_seed_has_a_mean_and_no_interval(stated):
 
 
 def test_a_table_says_where_its_bytes_are_those_of_one_kind_of_machine(stated, tmp_path):
-    said = "one kind of machine (compute.isa: native)"
+    said = "results of one CPU type (compute.isa: native)"
     tables.write(tmp_path, "four", made(stated))
     assert said not in (tmp_path / "four.md").read_text()
     stated.root["compute"]["isa"] = "native"
@@ -126,7 +126,7 @@ def test_an_arm_that_is_not_made_is_named_with_its_command(stated, tmp_path):
             made(stated, spec((name, name)))
     with pytest.raises(InputError, match="no table five; there are mine four"):
         stated.table("mine", "five")
-    with pytest.raises(InputError, match="no pipeline makes arms.nobody"):
+    with pytest.raises(InputError, match="no pipeline defines arms.nobody"):
         made(stated, spec(("x", "nobody")))
 
 
@@ -135,13 +135,13 @@ def test_tasks_that_not_every_arm_was_scored_on_are_left_out_and_said_so(stated)
     table = made(stated, spec(*FOUR[:2]))
     assert table.left_out == ["llava_in_the_wild", "pope_adv", "pope_pop", "pope_random"]
     assert "corrected_choice" in table.columns and "corrected_yesno" not in table.columns
-    assert "Not every row was scored on llava_in_the_wild" in tables.note(table, Path("reports/tables/mine"))
+    assert "Not scored for every row, left out: llava_in_the_wild" in tables.note(table, Path("reports/tables/mine"))
 
 
 def test_arms_scored_on_other_rows_are_an_error_for_people(stated):
     small_results.write_arm("better", 0.8, 20, n=20)
     for full in ("full", None):
-        with pytest.raises(InputError, match="A table: .* other samples than random"):
+        with pytest.raises(InputError, match="A table: .* and random were scored on different samples"):
             made(stated, spec(*FOUR[:2], full=full))
 
 
@@ -155,7 +155,7 @@ def test_a_table_has_the_same_bytes_every_time(stated, tmp_path):
         assert one == two, name
     text = (tmp_path / "reports/tables/one/four.md").read_text()
     assert text.startswith("# A table\n\nWhat it is about.\n\nScore split, 3 seeds.\n")
-    assert "[how](../../../docs/statistics.md)" in text and "![A table](four.png)" in text
+    assert "([method](../../../docs/statistics.md)" in text and "![A table](four.png)" in text
 
 
 def test_published_figures_stand_beside_ours_and_are_drawn_against_them(stated, tmp_path):

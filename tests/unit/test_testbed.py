@@ -41,7 +41,7 @@ def test_a_gate_that_is_passed_in_every_world_is_said_to_be(reports, capsys):
     for world in ("a", "b"):
         write(world)
     testbed.main()
-    assert "the gate is passed in a, b" in capsys.readouterr().out
+    assert "the gate passed in a, b" in capsys.readouterr().out
     text = (reports / "gate_a.md").read_text()
     assert "| random 5% | 2 | 61.0 ± 1.0 |" in text and "| NO |" not in text
     assert "mean of forms: oracle 5% - random 5%, low end of the 95% interval" in text
@@ -54,7 +54,7 @@ def test_a_gate_that_is_passed_in_every_world_is_said_to_be(reports, capsys):
 def test_a_world_that_fails_is_named_and_the_exit_status_says_so(reports):
     write("a")
     write("b", oracle=[62.0, 63.0, 64.0])
-    with pytest.raises(SystemExit, match="the gate is NOT passed in b"):
+    with pytest.raises(SystemExit, match="the gate FAILED in b"):
         testbed.main()
     failed = [
         line["text"] for line in artifacts.read_json(reports / "gate_b.json")["conditions"]["open"] if not line["holds"]
@@ -63,8 +63,8 @@ def test_a_world_that_fails_is_named_and_the_exit_status_says_so(reports):
     assert "| open: oracle 5% - random 5% | 2.0 | >= 8 | NO |" in (reports / "gate_b.md").read_text()
     assert readme.gate().splitlines()[-3:] == [
         "- **b**: NOT passed, these conditions fail:",
-        "  - mean of forms: oracle 5% - random 5% is 2.0, asked >= 8",
-        "  - open: oracle 5% - random 5% is 2.0, asked >= 8",
+        "  - mean of forms: oracle 5% - random 5% is 2.0, required >= 8",
+        "  - open: oracle 5% - random 5% is 2.0, required >= 8",
     ]
 
 

@@ -1,4 +1,4 @@
-"""From influence on subtasks to influence on capabilities (CADC, attribution)."""
+"""Influence of rows on capabilities, from their influence on subtasks (CADC, attribution)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import numpy as np
 from cadc.capabilities.graph import centered, check_gram
 from cadc.compute.finite import refuse_not_finite
 
-_FIX = "run `attribute` again, which names it by id"
+_FIX = "run `attribute` again; it names the row by id"
 
 
 def snapshot_weights(rates: np.ndarray, rule: str) -> np.ndarray:
-    """How much every snapshot counts, float64 [M]: `lr`, its learning rate (CADC), or `equal` (ours).
+    """Weight of each snapshot, float64 [M]: `lr`, its learning rate (CADC), or `equal` (ours).
 
-    Under a decaying rate `lr` all but silences the last snapshots, the only ones at which the model knows enough to be
-    put off by a wrong answer.
+    With a decaying learning rate, `lr` gives almost no weight to the last snapshots, although only there the model
+    knows enough for a wrong answer to stand out.
     """
     return np.asarray(rates, np.float64) if rule == "lr" else np.ones(len(rates))
 
 
 def affinity(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """What a row is about, beside other rows (ours): float32 [N, S].
+    """How specific a row's influence is to each subtask (ours): float32 [N, S].
 
-    Its influence on every subtask less that on all subtasks, standardised over the rows so that subtasks can be
-    compared. Of a single subtask there is nothing to take off.
+    It is the influence on the subtask minus the influence on all subtasks, standardised over rows so that subtasks are
+    comparable. With a single subtask nothing is subtracted.
     """
     cosine = capability_influence(influence, norm, gram, weights, np.arange(influence.shape[2]), True).astype(
         np.float64
@@ -33,10 +33,10 @@ def affinity(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, weights:
 
 
 def purity(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray) -> np.ndarray:
-    """Whether a row moves the model on its course or, as wrong answers do, against it (ours): float32 [N, S].
+    """Whether a row's update agrees with training or, as wrong answers do, works against it (ours): float32 [N, S].
 
-    The cosine, common part included, of its direction with every subtask's trajectory at the last snapshot: the model
-    must have learnt something to be contradicted.
+    It is the cosine of the row's direction with every subtask's trajectory at the last snapshot, without centring. Only
+    the last snapshot counts because the model must have learnt something before a row can contradict it.
     """
     return capability_influence(influence[-1:], norm[-1:], gram[-1:], np.ones(1), np.arange(influence.shape[2]), False)
 
@@ -44,13 +44,13 @@ def purity(influence: np.ndarray, norm: np.ndarray, gram: np.ndarray) -> np.ndar
 def capability_influence(
     influence: np.ndarray, norm: np.ndarray, gram: np.ndarray, weights: np.ndarray, capability: np.ndarray, center: bool
 ) -> np.ndarray:
-    """Inf(z, c) = sum_t w_t cos(G_t(z), T_t(c)), T_t(c) the mean of the capability's subtask trajectories: float32 [N,
-    K].
+    """Inf(z, c) = sum_t w_t cos(G_t(z), T_t(c)), with T_t(c) the mean trajectory of the capability's subtasks: float32
+    [N, K].
 
     influence [M, N, S] and norm [M, N] of the rows' directions, gram [M, S, S] of the trajectories, weights [M],
-    capability [S]. With `center` the trajectories are taken less their mean over subtasks, but for a single
-    capability's: it is that mean, and nothing would be left. A zero direction or trajectory has influence 0. Raises
-    InputError naming rows by number, or subtasks, where anything is not finite.
+    capability [S]. `center` subtracts the mean over subtasks from the trajectories, except for a single capability,
+    whose trajectory is that mean. A zero direction or trajectory has influence 0. Raises InputError naming row numbers
+    or subtasks if a value is not finite.
     """
     check_gram(gram)
     n_capabilities = int(capability.max()) + 1
@@ -70,9 +70,9 @@ def capability_influence(
 
 
 def best_influence(affinity: np.ndarray, capability: np.ndarray) -> np.ndarray:
-    """A row serves a capability as well as the one of its subtasks that it serves best (ours): float32 [N, K].
+    """Influence on a capability as the maximum over its subtasks (ours): float32 [N, K].
 
-    affinity float32 [N, S], capability [S]. Beside the mean trajectory of a capability of many kinds of subtasks, a row
-    of just one kind looks like none of them.
+    affinity float32 [N, S], capability [S]. The maximum is used because a row of one kind of subtask is not similar to
+    the mean trajectory of a capability with many kinds.
     """
     return np.stack([affinity[:, capability == c].max(1) for c in range(int(capability.max()) + 1)], axis=1)

@@ -1,5 +1,5 @@
-"""What each capability is, in short: its subtasks, the words that its rows are asked in, and the rows that serve it
-most."""
+"""Short description of each capability: its subtasks, typical words of its questions, and its most influential
+rows."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from cadc import artifacts
 from cadc.data.pictures import image_file
 from cadc.data.wording import IMAGE_TOKEN
 
-_PRIOR = 0.01  # weight of the background in the log-odds, per word of the pool (Monroe et al. 2008, Dirichlet prior)
+_PRIOR = 0.01  # prior weight per word of the pool in the log-odds (Monroe et al. 2008, Dirichlet prior)
 _WORDS, _ROWS = 10, 6
-_PROMPTED = 20  # different questions that a line ends, at least, where it only says how to answer
+_PROMPTED = 20  # a last line shared by this many questions is an answer instruction
 _OPTION, _OPENING = re.compile(r"(?m)^\s*[A-Z][:.)]\s"), re.compile(r"(?i)^\s*question\s*:\s*")
 
 
 def first_exchange(row: dict) -> tuple[str, str]:
-    """A row's first question and answer, without image marks."""
+    """A row's first question and answer, without image tokens."""
     question, answer = (turn["text"].replace(IMAGE_TOKEN, " ").strip() for turn in row["turns"][:2])
     return question, answer
 
 
 def without_prompts(questions: list[str]) -> list[str]:
-    """Questions without what only says how to answer them: `Question:`, the letters of options, and a last line that
-    ends many different questions, such as "Answer the question using a single word or phrase."."""
+    """Questions without answer instructions: drops `Question:`, option letters, and a last line that ends many
+    different questions, such as "Answer the question using a single word or phrase."."""
     parts = [question.rstrip().rpartition("\n")[::2] for question in questions]
     ended: dict[str, set[str]] = {}
     for before, last in parts:
@@ -40,9 +40,9 @@ def without_prompts(questions: list[str]) -> list[str]:
 
 
 def telling_words(texts: list[str], group: np.ndarray, n_groups: int, n: int) -> list[list[str]]:
-    """For each group the `n` words that set its texts apart: largest z of the log-odds ratio with a Dirichlet prior.
+    """The `n` words that best distinguish each group's texts: largest z of the log-odds with a Dirichlet prior.
 
-    group int [len(texts)] in 0 .. n_groups - 1. A word counts once a text; a group without texts has none.
+    group int [len(texts)] in 0 .. n_groups - 1. A word counts once per text. A group without texts has no words.
     """
     counts = [Counter() for _ in range(n_groups)]
     for text, g in zip(texts, group, strict=True):
@@ -61,7 +61,7 @@ def telling_words(texts: list[str], group: np.ndarray, n_groups: int, n: int) ->
 
 
 def most_influential(influence: np.ndarray, questions: list[str], n: int) -> list[list[int]]:
-    """For each capability the `n` rows of highest influence that are asked differently, ties by row."""
+    """The `n` rows of highest influence on each capability with distinct questions, ties broken by row."""
     chosen = []
     for column in influence.T:
         seen: dict[str, int] = {}
@@ -81,7 +81,7 @@ def write_description(
     steps: list[int],
     pool: pa.Table,
 ) -> None:
-    """`folder`/facts.json and rows.parquet, a few KB: all that reports say and draw of the capabilities.
+    """Write `folder`/facts.json and rows.parquet (a few KB): all that reports need about the capabilities.
 
     named: subtasks with their capability. arrays: those of the artifact `capabilities`. steps: of the proxy's
     snapshots. rows.parquet holds capability, influence, question, answer and the first image's bytes of each

@@ -1,4 +1,4 @@
-"""The similarity graph of subtasks and its communities: a model's intrinsic capabilities (CADC, discovery)."""
+"""The similarity graph of subtasks and its communities, the model's intrinsic capabilities (CADC, discovery)."""
 
 from __future__ import annotations
 
@@ -14,35 +14,36 @@ from cadc.data.reasons import some
 
 
 def check_gram(gram: np.ndarray, names: Sequence[str] | None = None, what: str = "subtask") -> None:
-    """Raise InputError naming what has an inner product that is not finite in gram [M, n, n]; names [n], or by number.
+    """Raise InputError naming rows or subtasks with a non-finite inner product in gram [M, n, n]. names [n]; None:
+    numbers.
 
-    One such row spoils its whole subtask, and one such subtask every cosine of the centred trajectories.
+    One such row spoils its subtask, and one such subtask spoils every cosine of the centred trajectories.
     """
-    own = np.diagonal(gram, axis1=1, axis2=2)  # of a bad direction all products are bad, those with others included
-    fix = "look at its gradient: run `capture` again, which names the probe row"
+    own = np.diagonal(gram, axis1=1, axis2=2)  # the diagonal finds the cause: a bad direction spoils all its products
+    fix = "check its gradient: run `capture` again, which names the probe row"
     refuse_not_finite({"the inner product": own}, 1, names, what, fix)
     refuse_not_finite({"the inner product": gram}, 1, names, what, fix)
 
 
 def check_signal(row_gram: np.ndarray, subtask: np.ndarray, names: Sequence[str], what: str = "capture") -> None:
-    """Raise InputError naming the subtasks whose every probe row has a gradient of zero in all snapshots (ours).
+    """Raise InputError naming subtasks whose probe rows all have zero gradients in all snapshots (ours).
 
-    row_gram [M, n, n] are the rows' inner products, subtask int [n] says whose they are, among names [S]. Such a
-    subtask would be a capability of its own on which all draws agree, and nothing could be aimed at it.
+    row_gram [M, n, n]: inner products of the rows; subtask int [n]: index of each row's subtask in names [S]. Such a
+    subtask would form a stable capability of its own on which no row has influence.
     """
     seen = np.diagonal(row_gram, axis1=1, axis2=2).any(0)
     empty = [name for s, name in enumerate(names) if not seen[subtask == s].any()]
     if empty:
         raise InputError(
-            f"{what}: the gradients of all probe rows of {len(empty)} subtasks are zero: {some(empty)}; what "
-            "is learnt of these rows has no effect; look at their answers, or shorten the targets"
+            f"{what}: all probe rows of {len(empty)} subtasks have zero gradients: {some(empty)}; the model can't "
+            "learn from these rows; check their answers, or shorten the targets"
         )
 
 
 def centered(gram: np.ndarray) -> np.ndarray:
-    """Gram matrices of trajectories less their mean over subtasks: float64 [..., S, S].
+    """Gram matrices of the trajectories centred over subtasks: float64 [..., S, S].
 
-    What all subtasks share does not separate them (ours).
+    The common part of all trajectories does not separate subtasks (ours).
     """
     return gram - gram.mean(-1, keepdims=True) - gram.mean(-2, keepdims=True) + gram.mean((-1, -2), keepdims=True)
 
@@ -51,8 +52,8 @@ def cosine_similarity(gram: np.ndarray, rates: np.ndarray) -> np.ndarray:
     """Cosines of the concatenated, learning-rate-weighted trajectories, from gram [M, S, S] and rates [M]: float64 [S,
     S].
 
-    A subtask whose trajectory is zero has cosine 0 with every other and 1 with itself. Raises InputError as
-    `check_gram` does.
+    A subtask with a zero trajectory has cosine 0 with all others and 1 with itself. Raises InputError as `check_gram`
+    does.
     """
     check_gram(gram)
     total = np.einsum("m,mij->ij", np.asarray(rates, np.float64) ** 2, gram)
@@ -66,8 +67,8 @@ def cosine_similarity(gram: np.ndarray, rates: np.ndarray) -> np.ndarray:
 def capabilities(
     gram: np.ndarray, rates: np.ndarray, center: bool, tau: float, resolution: float, level: int, seed: int
 ) -> np.ndarray:
-    """Subtasks into capabilities from gram [M, S, S]: int32 [S]. Level 2 parts every capability of level 1 once more,
-    by what sets its own subtasks apart (ours)."""
+    """Group subtasks into capabilities, from gram [M, S, S]: int32 [S]. Level 2 splits every capability of level 1 once
+    more, with its own subtasks centred (ours)."""
     first = communities(cosine_similarity(centered(gram) if center else gram, rates), tau, resolution, seed)
     if level == 1:
         return first
@@ -81,10 +82,10 @@ def capabilities(
 
 
 def communities(cosine: np.ndarray, tau: float, resolution: float, seed: int) -> np.ndarray:
-    """Leiden on the graph whose edges are cosines >= tau, weighted by them (RBConfiguration): int32 [S].
+    """Leiden on the graph whose edges are cosines >= tau, weighted by the cosine (RBConfiguration): int32 [S].
 
-    Communities are numbered by size, the largest first, ties by their first subtask. Raises InputError for tau < 0:
-    Leiden takes no negative weights.
+    Communities are numbered by size, largest first, ties broken by their first subtask. Raises InputError for tau < 0,
+    because Leiden takes no negative weights.
     """
     if tau < 0:
         raise InputError(f"discover.tau is {tau}; Leiden takes no negative weights, so it must be >= 0")

@@ -1,4 +1,4 @@
-"""Is a subtask's gradient its own? How often one half of its probe rows is nearest to the other half (ours)."""
+"""Is a subtask's gradient specific to it? How often its two random halves are nearest neighbours (ours)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ SPLITS = 20
 
 
 def split_halves(subtask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Means over random halves of every subtask's rows, as weights: float64 [2 * S, n].
+    """Weights for the means over random halves of every subtask's rows: float64 [2 * S, n].
 
-    subtask int [n] says whose the rows are. Lines 2 s and 2 s + 1 are the halves of subtask s; of an odd number of rows
-    the second half has one more. Raises ValueError where a subtask has a single row.
+    subtask int [n]: of each row. Lines 2 s and 2 s + 1 are the halves of subtask s; for an odd number of rows the
+    second half has one more. Raises ValueError if a subtask has a single row.
     """
     n_subtasks = int(subtask.max()) + 1
     weights = np.zeros((2 * n_subtasks, len(subtask)))
     for s in range(n_subtasks):
         rows = rng.permutation(np.flatnonzero(subtask == s))
         if len(rows) < 2:
-            raise ValueError(f"subtask {s} has {len(rows)} probe rows; two halves need two at least")
+            raise ValueError(f"subtask {s} has {len(rows)} probe rows; it needs at least two")
         for half, own in enumerate((rows[: len(rows) // 2], rows[len(rows) // 2 :])):
             weights[2 * s + half, own] = 1 / len(own)
     return weights
@@ -36,11 +36,11 @@ def found_halves(
     splits: int = SPLITS,
     seed: int = 0,
 ) -> dict[str, float]:
-    """`found`, the share of halves whose nearest half is the other one of their subtask; `chance`, that of a guess.
+    """`found`: share of halves whose nearest half is the other one of the same subtask. `chance`: the same for a guess.
 
-    row_grams: of each proxy run float32 [M, n, n], the inner products of the probe rows' directions; subtask int [n];
-    weights [M] of the snapshots; with `center` halves are taken less their mean. Nearest is the largest cosine of the
-    concatenated, weighted means, as in discovery; a tie goes to the first. Mean over runs and over `splits` splits.
+    row_grams: one per proxy run, float32 [M, n, n], inner products of the probe rows' directions; subtask int [n];
+    weights [M] of the snapshots; `center` centres the halves. Nearest means the largest cosine of the concatenated,
+    weighted means, as in discovery; ties go to the first. Mean over runs and over `splits` splits.
     """
     right = []
     for row_gram in row_grams:

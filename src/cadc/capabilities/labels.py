@@ -1,7 +1,7 @@
-"""What a partition of subtasks follows: its adjusted Rand index with labels that the embedded world gives them (ours).
+"""Agreement of a partition of subtasks with labels of the embedded world: adjusted Rand index (ours).
 
-No label is known to a method. They say what discovered capabilities are: forms of questions, designed families,
-meta-tasks, or kinds of things that are asked for.
+No method sees these labels. They show what discovered capabilities correspond to: question forms, designed families,
+meta-tasks, or types of answers.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from sklearn.metrics import adjusted_rand_score
 
 from cadc.world.subtasks import ASKED, SUBTASKS
 
-#: How the questions of each of the embedded world's benchmarks are put; other targets are forms of their own.
+#: Question form of each benchmark of the embedded world. Any other target is a form of its own.
 FORM = {"mini_vqa": "open", "pope": "yes/no", "mmt_val": "choice", "llava_in_the_wild": "chat"}
 LABELS = ("form", "family", "meta-task", "asked", "source")
-_SAME = {"presence": "exist_hallucination"}  # what POPE asks is what this subtask asks
+_SAME = {"presence": "exist_hallucination"}  # POPE asks the same question as this subtask
 _SHUFFLES, _PERCENTILE = 200, 95
 
 Labels = dict[str, list[str | None]]
-#: ARI, and what only 5 of 100 shuffles of the same labels exceed; None where the labels do not part the subtasks.
+#: `ari`, and the 95th percentile of the ARI of shuffled labels; None if the labels do not split the subtasks.
 Agreement = dict[str, float] | None
 
 
 def form_of(subtask: dict) -> str:
-    """How a subtask's questions are put, by its `target`."""
+    """The question form of a subtask, by its `target`."""
     return FORM.get(subtask["target"], subtask["target"])
 
 
 def labels_of(subtasks: Sequence[dict]) -> Labels:
-    """The `LABELS` of subtasks: each a list [S], None where a subtask has none.
+    """The `LABELS` of subtasks: each a list [S], None where a subtask has no label.
 
-    subtasks: `name`, `target`, `meta_task` and, where it is known, `source`, as in subtasks.json. *family* and *asked*
-    are known of the embedded world alone; LLaVA-in-the-Wild asks for talk and has neither. Where a benchmark has a
-    subtask that is none of the world's, its subtasks are not the world's, and nothing is said of both labels.
+    subtasks: `name`, `target`, `meta_task` and, if known, `source`, as in subtasks.json. *family* and *asked* exist
+    only for the embedded world; LLaVA-in-the-Wild has neither. If any subtask is not the world's, both labels are None
+    for all subtasks.
     """
     names = [_SAME.get(name, name) for name in (one["name"].split(" (")[0] for one in subtasks)]
     embedded = all(name in SUBTASKS for name, one in zip(names, subtasks, strict=True) if form_of(one) != "chat")
@@ -49,10 +49,10 @@ def labels_of(subtasks: Sequence[dict]) -> Labels:
 
 
 def agreement(partition: Sequence[int], labels: Sequence[str | None], seed: int = 0) -> Agreement:
-    """`ari`, the adjusted Rand index (Hubert and Arabie 1985) of partition int [S] with labels [S], over the subtasks
-    that have one; and `shuffled`, the 95th percentile of that of shuffled labels.
+    """`ari`: adjusted Rand index (Hubert and Arabie 1985) of partition int [S] with labels [S], over the subtasks that
+    have a label. `shuffled`: the 95th percentile of the same for shuffled labels.
 
-    None where the labels are all alike or all different: then nothing could follow them.
+    None if the labels are all equal or all different, because then no partition can agree with them.
     """
     at = [i for i, label in enumerate(labels) if label is not None]
     found, own = np.asarray(partition)[at], np.array([labels[i] for i in at])

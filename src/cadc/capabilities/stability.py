@@ -1,4 +1,4 @@
-"""Which capabilities? The partition that other draws of the probe rows would have given too (ours)."""
+"""Choose the partition that is most stable under resampling of the probe rows (ours)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from cadc.capabilities.graph import capabilities, check_gram, check_signal, comm
 from cadc.config.params import Discover
 from cadc.config.targets import target_name
 
-_TOGETHER = 0.5  # share of the draws in which two subtasks must fall together to be held together by the consensus
+_TOGETHER = 0.5  # minimum share of draws that group two subtasks, for an edge in the consensus graph
 
 
 @dataclass(frozen=True)
 class Captured:
-    """Of the artifact `capture` what belongs to some of its targets: their subtasks, the positions of these among all
-    subtasks int [S], whose each of their probe rows is int [n], and the inner products of the rows' directions float32
-    [M, n, n] in every proxy run."""
+    """The part of the artifact `capture` for some targets.
+
+    subtasks: theirs. kept int [S]: their positions among all subtasks. subtask int [n]: index of each probe row's
+    subtask. row_grams: inner products of the rows' directions in each proxy run, float32 [M, n, n].
+    """
 
     subtasks: list[dict]
     kept: np.ndarray
@@ -31,10 +33,10 @@ class Captured:
 
 
 def load_captured(folder: Path, targets: Sequence[str], n_runs: int | None) -> Captured:
-    """What the capture in `folder` holds of the `targets`, in its first `n_runs` proxy runs (all for None).
+    """Load the capture in `folder` for the `targets`, from its first `n_runs` proxy runs (None: all).
 
-    Raises InputError naming file, subtask and probe row where an inner product is not finite, and the subtasks whose
-    probe gradients are all zero.
+    Raises InputError naming file, subtask and probe row if an inner product is not finite, or the subtasks whose probe
+    gradients are all zero.
     """
     everything = artifacts.read_json(folder / "subtasks.json")
     names = set(map(target_name, targets))
@@ -52,8 +54,9 @@ def load_captured(folder: Path, targets: Sequence[str], n_runs: int | None) -> C
 
 @dataclass(frozen=True)
 class Consensus:
-    """What one tau and resolution give: the consensus partition int32 [S], those of the bootstrap draws of every run
-    int32 [B, S], their mean pairwise adjusted Rand index, and how often two subtasks fall together float64 [S, S]."""
+    """The result for one tau and resolution: the consensus partition int32 [S], the partitions of all bootstrap draws
+    of every run int32 [B, S], their mean pairwise adjusted Rand index, and how often two subtasks are grouped, float64
+    [S, S]."""
 
     tau: float
     resolution: float
@@ -67,7 +70,7 @@ class Consensus:
         return int(self.partition.max()) + 1
 
     def summary(self, n_runs: int, chosen: bool) -> dict:
-        """In short, for a report. A single draw has nothing to agree with: its `ari` is null."""
+        """A summary for a report. `ari` is null for a single draw."""
         return {
             "tau": self.tau,
             "resolution": self.resolution,
@@ -79,10 +82,10 @@ class Consensus:
 
 
 def drawn_gram(row_gram: np.ndarray, subtask: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-    """Gram matrices float64 [M, S, S] of subtask means, each over its rows drawn with replacement (all of them
-    without `rng`).
+    """Gram matrices float64 [M, S, S] of subtask means over rows drawn with replacement (over all rows if `rng` is
+    None).
 
-    row_gram float32 [M, n, n] are the inner products of the probe rows' directions, subtask [n] says whose they are.
+    row_gram float32 [M, n, n]: inner products of the probe rows' directions; subtask [n]: of each row.
     """
     n_subtasks = int(subtask.max()) + 1
     weights = np.zeros((n_subtasks, len(subtask)))
@@ -104,14 +107,13 @@ def mean_agreement(partitions: np.ndarray) -> float:
 def consensus(
     row_grams: Sequence[np.ndarray], subtask: np.ndarray, weights: np.ndarray, discover: Discover
 ) -> list[Consensus]:
-    """The consensus at every tau and resolution, over bootstrap draws of the probe rows (the same for all) in every
-    proxy run.
+    """The consensus partition for every tau and resolution, over bootstrap draws of the probe rows in every proxy run.
 
-    row_grams and subtask as in `drawn_gram`, one row_gram a run; weights [M] of the snapshots. With `bootstrap: 0` a
-    run counts once, with all rows: of one run that is plain Leiden (CADC). The consensus partition is Leiden's on the
-    graph of how often two subtasks fall together (Lancichinetti and Fortunato 2012): it is steadier than that of any
-    one draw, or of all rows; and over several runs (ours) steadier than over one.
-    Raises InputError naming a probe row by number where an inner product is not finite, and the subtasks whose probe
+    row_grams and subtask as in `drawn_gram`, one row_gram per run; weights [M] of the snapshots. All combinations use
+    the same draws. With `bootstrap: 0` each run counts once with all rows; for one run that is plain Leiden (CADC). The
+    consensus partition is Leiden on the graph of how often two subtasks are grouped (Lancichinetti and Fortunato 2012).
+    It is more stable than the partition of one draw or of all rows, and more stable over several runs (ours) than over
+    one. Raises InputError naming a probe row by number if an inner product is not finite, or the subtasks whose probe
     gradients are all zero.
     """
     for row_gram in row_grams:
@@ -138,7 +140,7 @@ def consensus(
 
 
 def most_stable(candidates: list[Consensus]) -> Consensus:
-    """The candidate whose draws agree best among those that part the subtasks at all; ties by order. All alike if
-    none does."""
+    """The candidate with the highest agreement among those that split the subtasks; ties broken by order. If none does,
+    the choice is among all."""
     parting = [c for c in candidates if 1 < c.n_capabilities < len(c.partition)]
     return max(parting or candidates, key=lambda c: c.agreement)

@@ -1,4 +1,5 @@
-"""Does influence tell what training does? Predicted influence of sets of rows beside what tuning made of them."""
+"""Does influence predict training effects? Compare predicted influence of row sets with the effect of training on
+them."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ Figure = tuple[float, float, float]  # a correlation and its 95% interval
 def mean_spearman(predicted: np.ndarray, outcome: np.ndarray) -> float:
     """Mean over subtasks of Spearman's correlation over sets of rows; both float [n_sets, S].
 
-    Over random sets that is the linear datamodelling score (LDS; Park et al. 2023, TRAK, section 4). A subtask whose
-    predictions or outcomes are all alike counts as 0.
+    For random sets this is the linear datamodelling score (LDS; Park et al. 2023, TRAK, section 4). A subtask with
+    constant predictions or outcomes counts as 0.
     """
     a, b = (rankdata(x, axis=0) for x in (predicted, outcome))
     a, b = a - a.mean(0), b - b.mean(0)
@@ -22,14 +23,15 @@ def mean_spearman(predicted: np.ndarray, outcome: np.ndarray) -> float:
 
 
 def set_influence(attribution: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
-    """The sum of influences of each set's rows, float [n_sets, S]: attribution [N, S], sets of positions in N."""
+    """Sum of the influences of each set's rows, float [n_sets, S]. attribution [N, S]; sets: positions in N."""
     return np.stack([attribution[rows].sum(0) for rows in sets])
 
 
 def truth(predicted: np.ndarray, outcome: np.ndarray, draws: int = 500, seed: int = 0) -> tuple[Figure, Figure]:
-    """`mean_spearman` with its 95% bootstrap interval over sets; and the same *apart*, after the mean over subtasks is
-    taken off both, so that what is left says which subtasks a set serves. Both float [n_sets, S], larger is better for
-    the subtask."""
+    """`mean_spearman` with its 95% bootstrap interval over sets, as is and after centring both inputs over subtasks.
+
+    Centred, it measures which subtasks a set helps. Both inputs float [n_sets, S], larger is better for the subtask.
+    """
     resampled = np.random.default_rng(seed).integers(len(outcome), size=(draws, len(outcome)))
     figures = []
     for apart in (False, True):

@@ -1,6 +1,7 @@
-"""params.yaml and pipelines/ out of conf/: `python -m cadc.compose [profile=NAME] [data=NAME] [section.key=value]`.
+"""Compose params.yaml and pipelines/ from conf/: `python -m cadc.compose [profile=NAME] [data=NAME]
+[section.key=value]`.
 
-params.yaml is what `dvc exp run` composes too. pipelines/STUDY is one folder for each file of conf/studies; which
-folder makes what several studies ask for, and under which name, stays as the folders have it. With `--check` nothing
-is written: a line says which files are something else.
+params.yaml is also what `dvc exp run` composes. Each file of conf/studies gets a folder pipelines/STUDY. A variant that
+several studies share keeps the folder and name it has on disk. `--check` writes nothing and lists the files that
+differ.
 """

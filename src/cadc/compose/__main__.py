@@ -1,4 +1,4 @@
-"""The command: see the package."""
+"""Command line of the package `cadc.compose`; see there."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def main(arguments: list[str]) -> None:
     old = {folder for folder in old if folder.name not in BY_HAND}
     if check:
         others = [str(path) for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
-        others += [f"{folder}, whose study is gone" for folder in sorted(old)]
+        others += [f"{folder} (its study was removed)" for folder in sorted(old)]
         if others:
-            print(f"not what conf/ composes by default (`make params` composes anew): {', '.join(others)}")
+            print(f"these files differ from what conf/ composes (run `make params`): {', '.join(others)}")
         return
     for folder in old:
         shutil.rmtree(folder)

@@ -1,8 +1,6 @@
-"""Write each stage's code dependencies into the dvc.yaml files that are written by hand: they are its imports.
+"""Write the code dependencies of stages (their imports) into the dvc.yaml files that are edited by hand: `make deps`.
 
-    make deps
-
-Comments and all other lines stay. The pipelines of conf/studies follow from dvc.yaml (`python -m cadc.compose`).
+Comments and other lines are kept. The pipelines of conf/studies are generated from dvc.yaml (`python -m cadc.compose`).
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from pathlib import Path
 from cadc import artifacts
 from cadc.compute.closure import SOURCE, stage_code
 
-#: What stages read that is no Python -> the module that reads it.
+#: Non-Python files that stages read -> the module that reads them.
 READ = {
     "src/cadc/evaluation/tasks": "src/cadc/evaluation/benchmarks.py",
     "src/cadc/features/skills.txt": "src/cadc/features/skills.py",
@@ -24,9 +22,10 @@ _DEP = re.compile(r"^ *- (src/|stages/|requirements\.lock)")
 
 
 def code_of(script: Path, foreach: bool) -> list[str]:
-    """The code dependencies of the stage that runs `script`, as paths from the repository's root, sorted.
+    """The code dependencies of the stage that runs `script`: sorted paths relative to the repository root.
 
-    foreach: whether it is one stage a variant. One that is not, and loads selectors by name, loads those of all arms.
+    foreach: whether the stage runs once per variant. If it does not and loads selectors by name, it depends on all of
+    them.
     """
     code = stage_code(script)
     if not foreach and any("${item.method}" in name for name in code):
@@ -35,7 +34,7 @@ def code_of(script: Path, foreach: bool) -> list[str]:
 
 
 def rewritten(text: str, root: Path) -> str:
-    """A dvc.yaml with the code dependencies that its stages' imports ask for; `root`: the repository."""
+    """A dvc.yaml with the code dependencies that its stages' imports require. root: the repository."""
     lines, out, script, listing, foreach = text.splitlines(), [], None, False, False
     for line in lines:
         foreach = line.strip() == "do:" or (foreach and not re.match(r"^  \w", line))

@@ -1,4 +1,4 @@
-"""Studies spelled out: what each one's pipeline makes, and its tables, whose rows name arms."""
+"""Expand studies: the variants that each study's pipeline makes, and its tables with the arm of each row."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cadc.config.errors import InputError
 def spelled_out(
     library: dict, studies: dict[str, Study], there: dict[str, Made]
 ) -> tuple[dict[str, Made], dict[str, dict[str, dict]]]:
-    """What each study's pipeline makes, and its tables by name, whose rows name arms.
+    """The variants that each study's pipeline makes, and its tables by name, with the arm of each row.
 
-    library: everything that conf/library.yaml composes. there: what each pipeline makes now. Raises InputError naming
-    what a study has wrong.
+    library: everything that conf/library.yaml composes. there: the variants that each pipeline makes now. Raises
+    InputError naming the errors of a study.
     """
     root = [_root_arm(library, name) for name in library["arms"]]
     rows = {
@@ -43,7 +43,7 @@ def _request(library: dict, pipeline: str, label: str, base: Base, changes: dict
 
 
 def requests(library: dict, table: Table, file: str, pipeline: str) -> list[Request]:
-    """What a table's rows ask for, at each of its budgets. Raises InputError naming a key that is not read."""
+    """The variants that a table's rows need, at each budget. Raises InputError naming a key that no row reads."""
     common = {} if table.split == library["evaluate"]["split"] else {"evaluate.split": table.split}
     common |= {} if table.seeds is None else {"seeds": table.seeds}
     found, unread = [], set(table.set)
@@ -56,16 +56,16 @@ def requests(library: dict, table: Table, file: str, pipeline: str) -> list[Requ
             changes = common | shared | row.set | ({} if budget is None else {"budget": budget})
             found.append(_request(library, pipeline, row.title, base, changes, source))
     if unread:
-        raise InputError(f"{file}, {table.title}: set: no row reads {', '.join(sorted(unread))}")
+        raise InputError(f"{file}, {table.title}: set: no row reads {', '.join(sorted(unread))}; remove it")
     return found
 
 
 def stated(library: dict, table: Table, rows: list[Request], makers: dict[str, str]) -> dict:
-    """A table as params.json states it: each row with its label and its arm, and the arm that has all rows. makers: the
-    pipeline that makes each arm."""
+    """A table as params.json states it: each row with its label and arm, and the arm trained on all rows. makers: arm
+    -> the pipeline that makes it."""
     full = next((row.names["arms"] for row in rows if row.variants["arms"].content["method"] == "full"), None)
     if table.difficulty and full is None and table.split != library["evaluate"]["split"]:
-        raise InputError(f"{table.title}: difficulty is what full data misses; add a row of the arm full")
+        raise InputError(f"{table.title}: difficulty is the error of full data; add a row with the arm full")
     more = {name: value for name in ("shows", "difficulty") if (value := getattr(table, name))}
     if "capabilities" in table.shows:
         more["discoveries"] = list(
@@ -84,5 +84,5 @@ def stated(library: dict, table: Table, rows: list[Request], makers: dict[str, s
 
 
 def _followed(arm: dict, maker: str) -> dict[str, str]:
-    """What the stage that makes an arm's run again depends on besides the run."""
+    """What else the stage that repeats an arm's run depends on."""
     return {"maker": maker, "watched": arm["model"]["watched"], "split": arm["evaluate"]["split"]}

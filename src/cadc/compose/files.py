@@ -1,4 +1,4 @@
-"""Files out of conf/: composed by Hydra, studies spelled out into pipelines."""
+"""Compose params.yaml with Hydra and expand the studies of conf/ into pipelines."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ CONF, PIPELINES = Path("conf"), Path("pipelines")
 
 
 def composed(overrides: list[str], conf: Path = CONF, name: str = "config") -> DictConfig:
-    """All parameters with `overrides` in Hydra's grammar, what `-S` takes, and nothing left to interpolate.
+    """All parameters with `overrides` in Hydra's grammar (as for `-S`) and all interpolations resolved.
 
-    Raises InputError naming an override that is no such, a profile, data set or key that there is not, or a file that
-    is no YAML.
+    Raises InputError naming an invalid override, an unknown profile, data set or key, or a file that is not valid YAML.
     """
     try:
         OverridesParser.create().parse_overrides(overrides)
@@ -40,22 +39,22 @@ def composed(overrides: list[str], conf: Path = CONF, name: str = "config") -> D
         OmegaConf.resolve(params)
     except (MissingMandatoryValue, InterpolationToMissingValueError) as error:
         missing = str(error).splitlines()[0].rsplit(" ", 1)[-1]
-        raise InputError(f"{missing} has no default: give it, {missing}=VALUE") from None
+        raise InputError(f"{missing} has no default; set it: {missing}=VALUE") from None
     except HydraException as error:
         raise InputError(" ".join(str(error).split()) + _quoted(overrides)) from None
-    except yaml.YAMLError as error:  # it names file, line and column
-        raise InputError(f"{conf}: a file can't be read: {' '.join(str(error).split())}") from None
+    except yaml.YAMLError as error:  # the error names file, line and column
+        raise InputError(f"{conf}: cannot read a file: {' '.join(str(error).split())}") from None
     return params
 
 
 def _quoted(overrides: list[str]) -> str:
-    """How the first override is written whose value Hydra's grammar takes for more than a text; empty where none is."""
+    """A hint on quoting for the first override whose value Hydra does not parse as plain text; "" if there is none."""
     for override in overrides:
         key, _, value = override.partition("=")
         text = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + found[2].replace('"', '\\"'), value)
         quoted = f'{key}="{text}"'
         if value and not _is_text(override) and _is_text(quoted):
-            return f"; where {value} is a text, put it into quotes, and all into others: {shlex.quote(quoted)}"
+            return f"; if {value} is text, quote it: {shlex.quote(quoted)}"
     return ""
 
 
@@ -67,11 +66,11 @@ def _is_text(override: str) -> bool:
 
 
 def read_study(path: Path) -> Study:
-    """A file of conf/studies. Raises InputError with a line for each key that is unknown or wrong."""
+    """Read a file of conf/studies. Raises InputError with one line for each unknown key or wrong value."""
     try:
         return Study.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: can't be read: {error}") from None
+        raise InputError(f"{path}: cannot read it: {error}") from None
     except ValidationError as error:
         raise InputError("\n".join(f"{path}: {_fault(fault)}" for fault in error.errors())) from None
 
@@ -82,15 +81,15 @@ def _fault(fault: ErrorDetails) -> str:
 
 
 def left_out(name: str, study: Study, library: dict) -> bool:
-    """Whether a study has a row that aims at what is not in capture.targets, or at anything where that is empty. A line
-    says so."""
+    """Whether to skip a study because one of its rows aims at targets that capture.targets lacks. Prints a line if
+    so."""
     targets = library["capture"]["targets"]
     for row, common in ((row, table.set) for table in study.tables for row in table.rows):
         wanted = (common | row.set).get("discover.targets", [])
         if not set(wanted) <= set(targets) or (not targets and needs_target(library, row)):
             what = f"aims at {', '.join(wanted)}" if wanted else "needs a target"
             console.line(
-                f"conf/studies/{name}.yaml is left out: its row {row.title!r} {what}, and capture.targets is "
+                f"conf/studies/{name}.yaml is skipped: its row {row.title!r} {what}, and capture.targets is "
                 f"[{', '.join(targets)}]"
             )
             return True
@@ -100,15 +99,13 @@ def left_out(name: str, study: Study, library: dict) -> bool:
 def files(overrides: list[str], conf: Path = CONF, pipelines: Path = PIPELINES) -> dict[Path, str]:
     """Every file that conf/ composes, with its text.
 
-    pipelines: the folder that says which pipeline makes what now. Raises InputError naming each value that is wrong.
+    pipelines: the current folder, which states what each pipeline makes. Raises InputError naming each wrong value.
     """
     params, library = composed(overrides, conf), OmegaConf.to_container(composed(overrides, conf, "library"))
     raw = OmegaConf.to_container(params)
     check_targets(checked(raw, str(conf)), raw)
     if not raw.get("arms"):
-        raise InputError(
-            f"{conf}: arms is empty, and nothing would be made; name a method at least, as conf/config.yaml"
-        )
+        raise InputError(f"{conf}: arms is empty; name at least one method, as in conf/config.yaml")
     studies = {path.stem: read_study(path) for path in sorted((conf / "studies").glob("*.yaml"))}
     of_model = {name: study for name, study in studies.items() if study.model in (None, library["model"]["path"])}
     studies = {name: study for name, study in of_model.items() if not left_out(name, study, library)}

@@ -1,8 +1,7 @@
-"""What variants are called, and which pipeline makes each: what several rows share is made once.
+"""Names of variants and the pipeline that makes each. A variant that several rows need is made once.
 
-A variant that is on disk (pipelines/*/params.json) keeps its name, and the pipeline that makes it goes on doing so
-while its study asks for it: a new study takes nothing from another. Only new ones get a name, and go to the study
-that asks first.
+A variant on disk (pipelines/*/params.json) keeps its name and its pipeline as long as that study needs it, so that a
+new study never moves a variant. New variants are named here and go to the first study that needs them.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from cadc.compose.studies import OF_SIGNAL
 from cadc.config.arms import LEVELS
 
 ROOT = ""  # the pipeline of dvc.yaml
-_LONGEST = 64  # characters of a name
-#: Level -> name -> variant: what a pipeline makes.
+_LONGEST = 64  # characters in a name
+#: Level -> name -> variant: the variants that a pipeline makes.
 Made = dict[str, dict[str, dict]]
 
 
 @dataclass
 class Request:
-    """What a row asks for in a pipeline.
+    """The variants that a table row needs in a pipeline.
 
-    beside: the request of the capabilities that its arm's `curate.by` names, where that is not its signal. names: what
-    its variants are called, by level, once that is settled.
+    beside: the variants behind the capabilities of `curate.by`, if that differs from the arm's signal. names: the name
+    of each variant by level, once they are settled.
     """
 
     pipeline: str
@@ -37,7 +36,7 @@ class Request:
     names: dict[str, str] = field(default_factory=dict)
 
     def content(self, level: str) -> dict:
-        """A variant with the settled names of what it is made from."""
+        """A variant, with the settled names of its parents."""
         content = dict(self.variants[level].content)
         content |= {key: self.names[of] for key, of in POINTERS.items() if key in content}
         if "signal" in content:
@@ -48,13 +47,13 @@ class Request:
 
 
 def _settled(read: str, names: dict[str, str]) -> str:
-    """A folder under artifacts/ that an arm reads, by the name of its variant."""
+    """A folder under artifacts/ that an arm reads, with the settled name of its variant."""
     folder, _, name = read.partition("/")
     return f"{folder}/{names[OF_SIGNAL[folder]]}" if name else read
 
 
 def settle(all_requests: list[Request], there: dict[str, Made]) -> dict[str, Made]:
-    """Give every variant its name, level by level from the top of the DAG down: what each pipeline makes."""
+    """Name every variant, level by level from the top of the DAG. Returns what each pipeline makes."""
     made: dict[str, Made] = {}
     for level in LEVELS:
         here = [(request, request.content(level)) for request in all_requests if level in request.variants]
@@ -75,7 +74,7 @@ def _text(content: dict) -> str:
 
 
 def _names(level: str, here: list[tuple[Request, dict]], there: dict[str, Made]) -> dict[str, str]:
-    """The name of each content: that of the root pipeline, else the one on disk, else a new one."""
+    """The name of each variant: the root pipeline's, else the one on disk, else a new one."""
     wanted: dict[str, str] = {}
     for request, content in here:
         wanted.setdefault(_text(content), request.variants[level].wanted)
@@ -91,13 +90,14 @@ def _names(level: str, here: list[tuple[Request, dict]], there: dict[str, Made])
 
 
 def _free(wanted: str, content: str, taken: Iterable[str]) -> str:
-    """`wanted`, or one like it where it is too long or another's."""
+    """`wanted`, or with a hash appended if it is too long or taken."""
     if len(wanted) <= _LONGEST and wanted not in taken:
         return wanted
     return f"{wanted[: _LONGEST - 7]}_{hashlib.blake2b(content.encode(), digest_size=3).hexdigest()}"
 
 
 def _maker(level: str, name: str, askers: list[str], there: dict[str, Made]) -> str:
-    """Of the pipelines that ask for a variant the root's, else the one that makes it now, else the first."""
+    """The pipeline that makes a variant: the root if it needs it, else the current maker, else the first that needs
+    it."""
     now = (pipeline for pipeline, made in there.items() if name in made.get(level, {}))
     return next((pipeline for pipeline in (ROOT, *now) if pipeline in askers), askers[0])

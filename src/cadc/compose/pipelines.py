@@ -1,5 +1,5 @@
-"""pipelines/STUDY/: what a study of conf/studies asks DVC for. Its stages are those of dvc.yaml, for its own
-variants."""
+"""The dvc.yaml and params.json in pipelines/STUDY/ for a study of conf/studies. They reuse the stages of dvc.yaml for
+the study's own variants."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cadc.compose.studies import FEWEST_PUBLISHED, SECTIONS, read_by
 from cadc.compute.closure import stage_code
 from cadc.config.arms import LEVELS
 
-#: Folders of pipelines/ that people keep by hand.
+#: Folders of pipelines/ that are maintained by hand.
 BY_HAND = ("testbed", "cleaning", "metabolism", "export", "views", "smollm2")
-#: Stages of dvc.yaml by the level whose variants they make.
+#: Level -> the stages of dvc.yaml that make its variants.
 STAGES = {
     "proxies": ("proxy",),
     "captures": ("capture", "attribute"),
@@ -32,7 +32,7 @@ _HEADER = "# Written by `make params` from conf/studies/{name}.yaml and the stag
 
 
 def own_parameters(names: list[str], level: str) -> list[str]:
-    """A stage's parameters as a variant of its own states them: sections of params.yaml stand inside the variant."""
+    """A stage's parameters for a variant that states its own sections: paths inside the variant."""
     item, own = f"{level}.${{key}}", []
     for name in names:
         section = name.partition(".")[0]
@@ -44,25 +44,25 @@ def own_parameters(names: list[str], level: str) -> list[str]:
 
 
 def own_path(path: str, level: str) -> str:
-    """A dependency in which params.yaml's sections are the variant's own."""
+    """A dependency path in which sections of params.yaml are replaced by the variant's own."""
     for section in SECTIONS[level]:
         path = path.replace(f"${{{section}.", f"${{item.{section}.")
     return path
 
 
 def stage_of(template: dict, level: str, name: str) -> dict:
-    """A stage of dvc.yaml for the variants of pipeline `name`."""
+    """A stage of dvc.yaml, for the variants of pipeline `name`."""
     do = copy.deepcopy(template["do"])
     file = f"pipelines/{name}/params.json"
     do["cmd"] += f" {name}"
     do["deps"] = [own_path(dep, level) for dep in do["deps"]]
-    shared = [name for name in do["params"] if name == "compute"]  # of all variants, as params.yaml has it
+    shared = [name for name in do["params"] if name == "compute"]  # read from params.yaml for all variants
     do["params"] = [*shared, {file: own_parameters(do["params"], level)}]
     return {"foreach": f"${{{level}}}", "do": {"wdir": "../..", **do}}
 
 
 def table_stage(name: str, table: str, spec: dict) -> dict:
-    """The stage that makes one table from its arms' small results."""
+    """The stage that makes one table from the small results of its arms."""
     out = f"reports/tables/{name}/{table}"
     drawn = [f"{out}.png"] if spec["plot"] else []
     drawn += [f"{out}_published.png"] if len(spec["published"]) >= FEWEST_PUBLISHED else []
@@ -81,16 +81,16 @@ def table_stage(name: str, table: str, spec: dict) -> dict:
 
 
 def convergence_stage(name: str, followed: dict[str, dict[str, str]]) -> dict:
-    """The stage of pipeline `name` that follows the runs of arms, made by whichever pipeline, by step.
+    """The stage of pipeline `name` that evaluates arms at several steps of their runs, whichever pipeline made them.
 
-    followed: of each arm `maker`, the pipeline that makes it ("" for the root's), its `watched` model and its `split`.
+    followed: arm -> `maker` (its pipeline, "" for the root), its `watched` model and its `split`.
     """
     items = {
         arm: {
             "watched": one["watched"],
             "split": one["split"],
             "file": f"pipelines/{one['maker']}/params.json" if one["maker"] else "params.yaml",
-            "within": f"arms.{arm}." if one["maker"] else "",  # where the arm's own sections stand in it
+            "within": f"arms.{arm}." if one["maker"] else "",  # prefix of the arm's own sections in this file
         }
         for arm, one in followed.items()
     }
@@ -98,7 +98,7 @@ def convergence_stage(name: str, followed: dict[str, dict[str, str]]) -> dict:
     return {
         "foreach": items,
         "do": {
-            "desc": "Loss and scores of an arm by step",
+            "desc": "Loss and scores of an arm by training step",
             "wdir": "../..",
             "cmd": f"python stages/convergence.py ${{key}} {name}",
             "deps": [
@@ -116,8 +116,7 @@ def convergence_stage(name: str, followed: dict[str, dict[str, str]]) -> dict:
 
 
 def written(name: str, made: dict[str, dict], tables: dict[str, dict], templates: dict[str, dict]) -> dict[Path, str]:
-    """The text of the files of pipelines/`name`: dvc.yaml, and params.json with the variants that it makes and its
-    tables."""
+    """The text of the files in pipelines/`name`: dvc.yaml with the stages, and params.json with variants and tables."""
     folder = Path("pipelines") / name
     stages = {
         stage: stage_of(templates[stage], level, name) for level in LEVELS if made.get(level) for stage in STAGES[level]
@@ -126,7 +125,7 @@ def written(name: str, made: dict[str, dict], tables: dict[str, dict], templates
     stages |= {"convergence": convergence_stage(name, followed)} if followed else {}
     stages |= {f"table_{table}": table_stage(name, table, spec) for table, spec in tables.items()}
     document = {"vars": ["params.json"], "stages": stages}
-    about = "an edit here is lost"
+    about = "edits here are overwritten"
     text = _HEADER.format(name=name, about=about) + yaml.safe_dump(document, sort_keys=False, width=160)
     params = {level: made[level] for level in LEVELS if made.get(level)} | {"tables": tables}
     return {folder / "dvc.yaml": text, folder / "params.json": json.dumps(params, indent=1) + "\n"}

@@ -1,6 +1,6 @@
-"""A row of a table spelled out: the variants that it asks for, whole and checked, from the top of the DAG down.
+"""Expand a table row into complete, checked variants, from the top of the DAG down.
 
-`capture.update: sgd` makes another capture, another discovery from it and another arm on that.
+For example, `capture.update: sgd` creates a new capture, a discovery from it and an arm that uses the discovery.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from cadc.config.params import checked
 from cadc.evaluation.aims import SIGNALS, aims_at
 from cadc.selectors.loading import load_selector
 
-#: Keys under which a variant names what it is made from -> the level of that.
+#: Keys by which a variant names its parent -> the parent's level.
 POINTERS = {"run": "proxies", "trajectories": "captures"}
-_OWN = ("budget", "seeds", "signal", "select", "curate")  # of the arm itself
-_OPEN = ("finetune.epochs", "model.processor", "views.descriptions")  # dictionaries that take further keys
-_BEHIND = ("seeds", "evaluate.split", "budget", "signal")  # what a name says behind all else, in words of its own
+_OWN = ("budget", "seeds", "signal", "select", "curate")  # keys of the arm itself
+_OPEN = ("finetune.epochs", "model.processor", "views.descriptions")  # dictionaries that accept new keys
+_BEHIND = ("seeds", "evaluate.split", "budget", "signal")  # handled separately at the end of an arm's name
 
 
 @dataclass(frozen=True)
 class Base:
-    """An arm or method of the library, as it is before a row changes it.
+    """An arm or method of the library, before a row changes it.
 
-    chain: level -> name of all that its signal is made from, from the top of the DAG down. beside: the same of the
-    capabilities that `curate.by` names, where its signal is another. settings: all that a row may change: its own keys,
-    and the sections of it and of what it is made from.
+    chain: level -> name of every ancestor of its signal, from the top of the DAG down. beside: the same for the
+    capabilities of `curate.by`, if that differs from the signal. settings: everything a row may change: the arm's own
+    keys, and its sections and those of its ancestors.
     """
 
     name: str
@@ -40,16 +40,16 @@ class Base:
     settings: dict[str, Any]
 
     def reads(self, key: str) -> bool:
-        """Whether there is a dotted key in its settings."""
+        """Whether a dotted key exists in the settings."""
         return _holder(self.settings, key) is not None
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A variant as a row asks for it.
+    """A variant that a row needs.
 
-    wanted: its name, should it be a new one. content: all that it states; what it is made from goes by its name in
-    the library, in place of which its own name comes once that is settled.
+    wanted: the name to use if it is new. content: everything it states. Parents carry their library names here; `names`
+    replaces them by the settled ones.
     """
 
     wanted: str
@@ -57,11 +57,11 @@ class Asked:
 
 
 def base_of(library: dict, name: str, changes: dict[str, Any], source: str) -> Base:
-    """The arm or method that a row names, with what it is made from under these changes. Raises InputError where
-    there is no such arm or signal."""
+    """The arm or method of a row, with its ancestors under these changes. Raises InputError if the arm or signal does
+    not exist."""
     arms = library["arms"] | {key: arm for key, arm in library["methods"].items() if key not in library["arms"]}
     if name not in arms:
-        raise InputError(f"{source}: no arm or method {name}; there are {', '.join(arms)}")
+        raise InputError(f"{source}: no arm or method {name}; known: {', '.join(arms)}")
     common = {"method": name, "budget": library["budget"], "seeds": library["seeds"]}
     arm = common | {"curate": {"by": "pool", "keep": 1.0, "sequence": "none", "replay": 0.2}} | arms[name]
     signal, by = changes.get("signal", arm.get("signal")), changes.get("curate.by", arm["curate"]["by"])
@@ -70,7 +70,7 @@ def base_of(library: dict, name: str, changes: dict[str, Any], source: str) -> B
 
 
 def needs_target(library: dict, row: Row) -> bool:
-    """Whether a row's arm is made of rows that are aimed at, or is not there, as where it was left out for that."""
+    """Whether a row's arm uses target rows, or is unknown (arms that need a target are removed when there is none)."""
     arm = library["arms"].get(row.arm) or library["methods"].get(row.arm) or {}
     read = [row.set.get("signal", arm.get("signal", "")), row.set.get("curate.by", arm.get("curate", {}).get("by", ""))]
     return any(aims_at(str(folder)) for folder in (read if arm else SIGNALS))
@@ -80,13 +80,13 @@ def _chain(library: dict, signal: Any, source: str) -> dict[str, str]:
     made = [f"{folder}/{name}" for folder, level in OF_SIGNAL.items() for name in library[level]]
     known = ["pool", "embeddings", *made]
     if signal not in known:
-        raise InputError(f"{source}: signal = {signal!r}: there is none of that name; there are {', '.join(known)}")
+        raise InputError(f"{source}: signal = {signal!r} does not exist; known: {', '.join(known)}")
     folder, _, name = signal.partition("/")
     return _made_from(library, OF_SIGNAL[folder], name) if name else {}
 
 
 def _made_from(library: dict, level: str, name: str) -> dict[str, str]:
-    """Level -> name: a variant of the library, behind all that it is made from."""
+    """Level -> name for a variant of the library and its ancestors, ancestors first."""
     base, chain = library[level][name], {}
     for key, of in POINTERS.items():
         if key in base:
@@ -95,7 +95,7 @@ def _made_from(library: dict, level: str, name: str) -> dict[str, str]:
 
 
 def _settings(library: dict, arm: dict[str, Any], chain: dict[str, str]) -> dict[str, Any]:
-    """`full` has all rows: no budget changes it."""
+    """Everything a row may change. `full` always uses all rows, so it has no budget."""
     own = {key: arm[key] for key in _OWN if key in arm and not (key == "budget" and arm["method"] == "full")}
     sections = {name: library[name] for level in [*chain, "arms"] for name in SECTIONS[level] if name in library}
     for level, name in chain.items():
@@ -104,8 +104,8 @@ def _settings(library: dict, arm: dict[str, Any], chain: dict[str, str]) -> dict
 
 
 def _holder(found: Any, key: str) -> dict | None:
-    """The dictionary that a dotted key's last part is in, or may be put into; None where there is no such key.
-    `tuned.path` is `model.path`, of the arm alone."""
+    """The dictionary that holds the last part of a dotted key, or may take it; None if there is no such key.
+    `tuned.path` means `model.path` of the arm only."""
     if key.startswith("tuned."):
         key = f"model.{key.removeprefix('tuned.')}"
     *path, last = key.split(".")
@@ -115,25 +115,25 @@ def _holder(found: Any, key: str) -> dict | None:
 
 
 def _changed(found: dict[str, Any], changes: dict[str, Any], source: str) -> dict[str, Any]:
-    """`settings` with the values at dotted keys replaced. Raises InputError where there is no such key."""
+    """`found` with the values at dotted keys replaced. Raises InputError if a key does not exist."""
     found = copy.deepcopy(found)
     for key, value in changes.items():
         holder = _holder(found, key)
         if holder is None:
-            raise InputError(f"{source}: no parameter {key} of this arm, nor of what it is made from")
+            raise InputError(f"{source}: neither this arm nor its inputs have a parameter {key}")
         holder[key.rpartition(".")[2]] = value
     return found
 
 
 def asked(library: dict, base: Base, changes: dict[str, Any], source: str) -> dict[str, Asked]:
-    """The arm that `base` is with these changes, by level behind all that it is made from. Raises InputError naming
-    each key that there is not, or whose value is wrong."""
+    """The variants of `base` with these changes: level -> variant, ancestors first, the arm last. Raises InputError
+    naming each unknown key and wrong value."""
     tuned = {key: value for key, value in changes.items() if key.startswith("tuned.")}
     after = _changed(base.settings, {key: value for key, value in changes.items() if key not in tuned}, source)
     if "tuned.path" in tuned:
         tuned = {"tuned.watched": tuned["tuned.path"]} | tuned
     own = _changed(after, tuned, source)
-    arm = {key: value for key, value in base.arm.items() if key != "rows"}  # which `export` of the root alone reads
+    arm = {key: value for key, value in base.arm.items() if key != "rows"}  # only read by the root's `export`
     arm |= {key: own[key] for key in (*_OWN, *SECTIONS["arms"]) if key in own}
     contents = {level: _content(library[level][name], level, after) for level, name in base.chain.items()}
     contents["arms"] = arm
@@ -145,10 +145,11 @@ def asked(library: dict, base: Base, changes: dict[str, Any], source: str) -> di
 
 
 def beside(library: dict, base: Base, changes: dict[str, Any], source: str) -> dict[str, Asked]:
-    """What the capabilities of `curate.by` are made of, and they, by level; {} where the arm's signal tells them, or
-    nothing does.
+    """The variants behind the capabilities of `curate.by`, by level; {} if these are the arm's signal or there are
+    none.
 
-    A change counts for them, too; but one of `discover` is the signal's, where that is a discovery itself.
+    Changes apply here too, except that a change of `discover` belongs to the signal if the signal is itself a
+    discovery.
     """
     found = _settings(library, base.arm, base.beside)
     own = {key: value for key, value in changes.items() if _holder(found, key) is not None}
@@ -168,10 +169,10 @@ def _content(base: dict[str, Any], level: str, found: dict[str, Any]) -> dict[st
 
 
 def _check(library: dict, contents: dict[str, dict], source: str) -> None:
-    """As the stages that make these variants check them. Raises InputError naming keys and values.
+    """Check variants as the stages that make them do. Raises InputError naming keys and values.
 
-    But for one rule: which models may be tuned on the profile. conf/studies are of all profiles; the stages alone see
-    to it, or one table would keep all from being composed.
+    One rule is left to the stages: which models may be fine-tuned on the profile. conf/studies covers all profiles, and
+    one table must not block the composition of the others.
     """
     root = {key: value for key, value in library.items() if key != "methods"} | {"recipe_of": None}
     for content in contents.values():
@@ -188,19 +189,19 @@ def _differs(before: dict[str, Any], after: dict[str, Any], key: str) -> bool:
 
 
 def _words(changes: dict[str, Any]) -> list[str]:
-    """Changed parameters in words, for a name: the last part of each key, and its value."""
+    """Changed parameters as words for a name: last part of the key, and value."""
     return [slug(f"{key.rsplit('.', 1)[-1]} {json.dumps(value)}") for key, value in changes.items()]
 
 
 def _name(library: dict, level: str, name: str, differing: dict[str, Any]) -> str:
-    """A name for what becomes of a variant of the library, by what differs in it and in what it is made from."""
+    """A name for a changed library variant, built from the changes to it and its ancestors."""
     sections = {section for of in _made_from(library, level, name) for section in SECTIONS[of]}
     said = {key: value for key, value in differing.items() if key.partition(".")[0] in sections}
     return "_".join([*([] if name == "default" and said else [name]), *_words(said)])
 
 
 def _arm_name(library: dict, base: Base, arm: dict[str, Any], changes: dict[str, Any]) -> str:
-    """A name for an arm: all that its row says."""
+    """A name for an arm, built from everything its row states."""
     parts = [base.name, *_words({key: value for key, value in changes.items() if key not in _BEHIND})]
     if arm["budget"] != base.arm["budget"]:
         parts.append(budget_key(arm["budget"]))

@@ -1,7 +1,7 @@
 """Studies: tables whose rows are arms, as conf/studies states them.
 
-A row names an arm and what differs from it, by dotted key: `{arm: influence_coverage, set: {select.keep: 1.0}}`. What
-rows ask for is spelled out in compose/rows.py, and named in compose/names.py.
+A row names an arm and its changes by dotted key: `{arm: influence_coverage, set: {select.keep: 1.0}}`. compose/rows.py
+expands rows into variants, and compose/names.py names these.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from cadc.config.arms import LEVELS, Budget
 from cadc.config.section import Section, Seeds
 
-#: The sections that each level's variants state, whole.
+#: The sections that the variants of each level state in full.
 SECTIONS = {
     "proxies": ("model", "proxy"),
     "captures": ("model", "capture"),
@@ -27,14 +27,14 @@ SECTIONS = {
     "view_sets": ("model", "embed", "capture", "views"),
     "arms": ("model", "finetune", "evaluate"),
 }
-#: Published figures that a picture of them beside ours takes: of fewer it would show nothing.
+#: Published scores needed for a plot of ours against theirs.
 FEWEST_PUBLISHED = 3
-#: The folder that an arm's signal lies in -> the level whose variants it holds.
+#: The folder of an arm's signal -> the level of its variants.
 OF_SIGNAL = {folder: level for level, folder in LEVELS.items() if level not in ("proxies", "captures", "arms")}
 
 
 class Row(Section):
-    """One row of a table: an arm, and the parameters in which the row differs from it."""
+    """One row of a table: an arm, and the parameters that the row changes."""
 
     arm: str
     label: str = ""
@@ -46,12 +46,12 @@ class Row(Section):
 
 
 class Table(Section):
-    """A table. Differences are to its first row at the same budget; a row's `set` outranks the table's, which holds
-    for the rows that read it.
+    """A table. Differences are to its first row at the same budget. A row's `set` overrides the table's, which applies
+    to the rows that read the key.
 
-    claims: pairs of labels; the table says whether the first is ahead of the second. published: by label, what a paper
-    gives of the figure that the table judges by (Rel. %); it stands beside ours, and in a picture of both. shows: what
-    else its page holds, see `report.sections`. difficulty: a row and what it is held against there, subtask by subtask.
+    claims: pairs of labels; the table tests whether the first is ahead of the second. published: label -> the paper's
+    value of the table's metric (Rel. %), shown next to ours and in a plot. shows: optional sections of its page, see
+    `report.sections`. difficulty: two rows to compare by subtask difficulty.
     """
 
     title: str
@@ -71,18 +71,18 @@ class Table(Section):
     def _labels_are_rows(self):
         labels = [row.title for row in self.rows]
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
-            raise ValueError(f"{self.title}: two rows are called {twice[0]}")
+            raise ValueError(f"{self.title}: two rows have the label {twice[0]}")
         asked = {"a claim": chain(*self.claims), "published": self.published, "difficulty": self.difficulty or ()}
         for what, named in asked.items():
             if unknown := sorted(set(named) - set(labels)):
-                raise ValueError(f"{self.title}: {what} names {unknown[0]}, which is no row of the table")
+                raise ValueError(f"{self.title}: {what} names {unknown[0]}, which is not a row of the table")
         return self
 
 
 class Study(Section):
     """A file of conf/studies: one pipeline, one page of tables.
 
-    model: the `model.path` that the study is of. Where params.yaml has another, the study is not composed; None: any.
+    model: the `model.path` that the study is for; the study is skipped if params.yaml has another. None: any model.
     """
 
     title: str
@@ -94,18 +94,17 @@ class Study(Section):
     def _tables_have_files_of_their_own(self):
         names = [slug(table.title) for table in self.tables]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two tables would be written to {twice[0]}.md: give one another title")
+            raise ValueError(f"two tables would be written to {twice[0]}.md; change one title")
         return self
 
 
 def slug(text: str) -> str:
-    """`text` as a name that DVC takes: a-z, 0-9 and _."""
+    """`text` as a name that DVC accepts: a-z, 0-9 and _."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 def read_by(pipeline: str, spec: dict[str, Any]) -> list[str]:
-    """The small results that a table of a pipeline is made from, as its `params.json` states it: paths under
-    reports/."""
+    """The small results that a pipeline's table reads, as paths under reports/. spec: the table in params.json."""
     arms = dict.fromkeys([*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])])
     return [
         *(f"reports/arms/{arm}" for arm in arms),

@@ -1,1 +1,1 @@
-"""Curation by capability: which rows serve it, how many and which are taken, and in what order they are taught."""
+"""Curation by capability: assign rows to capabilities, set budgets, pick rows, and order them for training."""

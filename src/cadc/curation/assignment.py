@@ -1,4 +1,4 @@
-"""Each capability's share of an exact budget, and its rows, no row twice (CADC, curation)."""
+"""Split an exact budget over capabilities and assign rows to them without duplicates (CADC, curation)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy as np
 from cadc.artifacts import Selection
 from cadc.curation.picking import clean_first, top
 
-#: pick(capability, candidates int64 in row order, n): `n` of the candidates, or all of them where there are fewer.
+#: pick(capability, candidates int64 in row order, n): `n` of the candidates, or all if there are fewer.
 Pick = Callable[[int, np.ndarray, int], np.ndarray]
 
 
 def capability_budgets(weights: np.ndarray, counts: np.ndarray, n: int, clean: np.ndarray | None = None) -> np.ndarray:
-    """Rows of the budget `n` for each capability, in proportion to its weight: int64 [K], exact, at most `counts`.
+    """Budget of each capability, proportional to its weight: int64 [K], sum `n`, at most `counts`.
 
-    weights float [K] >= 0, counts int [K] rows that serve a capability, clean int [K] how many of these are not
-    doubtful (None: all). Doubtful rows count only where the clean ones of all capabilities are too few (ours).
+    weights float [K] >= 0; counts int [K]: rows that serve a capability; clean int [K]: how many of these are not
+    flagged as doubtful (None: all). Doubtful rows are used only if there are fewer than `n` clean rows (ours).
     """
     return clean_first(np.where(counts > 0, weights, 0), counts if clean is None else clean, counts, n)
 
 
 def assign(influence: np.ndarray, serves: np.ndarray, budgets: np.ndarray, pick: Pick) -> list[np.ndarray]:
-    """The rows of each capability, int64 each; together sum(budgets) different rows.
+    """The rows of each capability, one int64 array each; sum(budgets) distinct rows in total.
 
-    influence float32 [N, K], serves bool [N, K] the capabilities that a row may be taken for, budgets int64 [K].
+    influence float32 [N, K]; serves bool [N, K]: the capabilities a row may be taken for; budgets int64 [K].
 
-    Where a row serves several capabilities, the first takes it: they pick in their order. What a capability can't fill
-    passes on to the next. What the last leaves open is filled with the remaining rows of highest influence on any
+    Capabilities pick in order, so a row that serves several goes to the first. A shortfall passes on to the next
+    capability. What is still missing after the last is filled with the remaining rows of highest influence on any
     capability, so that the total is exact. The paper states none of these three rules; they are ours.
     """
     taken = np.zeros(len(influence), bool)

@@ -1,4 +1,4 @@
-"""Which rows serve which capability, and how a capability's self-influence moves (CADC, attribution and curation)."""
+"""Assign rows to capabilities, and follow each capability's self-influence (CADC, attribution and curation)."""
 
 from __future__ import annotations
 

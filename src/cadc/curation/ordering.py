@@ -1,4 +1,4 @@
-"""Order of the capabilities and replay: the staged curriculum (CADC, curation), for any method's rows."""
+"""The staged curriculum: order of capabilities, and replay (CADC, curation). Works with any method's rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from cadc.config.arms import Sequence
 
 
 def relative_slope(trend: np.ndarray) -> np.ndarray:
-    """Least-squares slope of each capability's self-influence over snapshots, over its mean: [M, K] -> float64 [K].
+    """Least-squares slope of each capability's self-influence over snapshots, divided by its mean: [M, K] -> float64
+    [K].
 
     Zero for a single snapshot and for a capability without self-influence.
     """
@@ -21,10 +22,10 @@ def relative_slope(trend: np.ndarray) -> np.ndarray:
 
 
 def stage_order(trend: np.ndarray, rule: Sequence, rng: np.random.Generator) -> np.ndarray:
-    """Capabilities in the order they are taught: int64 [K].
+    """The training order of capabilities: int64 [K].
 
-    `trend`: falling self-influence (learnt early) first, rising last (CADC); `reversed`: the other way round; `mean`:
-    least self-influence first; `shuffled`: any order. Ties by capability.
+    `trend`: falling self-influence (learnt early) first, rising last (CADC); `reversed`: the opposite; `mean`: lowest
+    self-influence first; `shuffled`: random. Ties are broken by capability.
     """
     slope = relative_slope(trend)
     keys = {"trend": slope, "reversed": -slope, "mean": trend.mean(0), "shuffled": rng.random(trend.shape[1])}
@@ -32,7 +33,7 @@ def stage_order(trend: np.ndarray, rule: Sequence, rng: np.random.Generator) -> 
 
 
 def replayed(stages: list[np.ndarray], fraction: float, rng: np.random.Generator) -> list[np.ndarray]:
-    """Each stage with round(fraction * earlier rows) of the earlier stages' own rows mixed in at random places."""
+    """Mix round(fraction * earlier rows) rows of the earlier stages into each stage, at random positions."""
     out: list[np.ndarray] = []
     for k, own in enumerate(stages):
         earlier = np.concatenate([*stages[:k], np.empty(0, np.int64)]).astype(np.int64)
@@ -44,10 +45,10 @@ def replayed(stages: list[np.ndarray], fraction: float, rng: np.random.Generator
 def sequenced(
     selection: Selection, best: np.ndarray, trend: np.ndarray, rule: Sequence, replay: float, rng: np.random.Generator
 ) -> Selection:
-    """The selection's rows in stages, one a capability; later stages replay a share of the earlier rows (CADC).
+    """Arrange the selection in stages, one per capability; later stages replay a share of the earlier rows (CADC).
 
-    best int [N]: the capability of a row that the method gave none. trend float64 [M, K]. rule `none` leaves the
-    method's own order. The same rows stay selected; a replayed row stands twice.
+    best int [N]: the capability of rows to which the method assigned none. trend float64 [M, K]. Rule `none` keeps the
+    method's order. The set of selected rows stays the same; a replayed row occurs twice.
     """
     if rule == "none":
         return selection

@@ -1,6 +1,7 @@
-"""Which rows of a capability fill its budget.
+"""Pick rows of a capability to fill its budget.
 
-`top` takes the most influential (CADC). `weighted` draws by influence and `diverse` spreads over subtasks (both ours).
+`top` takes the most influential (CADC). `weighted` samples by influence and `diverse` spreads over subtasks (both
+ours).
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from cadc.config.budgets import capped_shares
 
 
 def top(influence: np.ndarray, candidates: np.ndarray, n: int) -> np.ndarray:
-    """The `n` candidates of highest influence, ties by row (CADC): int64 [<= n]."""
+    """The `n` candidates of highest influence, ties broken by row (CADC): int64 [<= n]."""
     return candidates[np.argsort(-influence[candidates], kind="stable")[:n]]
 
 
 def weighted(influence: np.ndarray, candidates: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """`n` candidates drawn without replacement, p proportional to exp(influence / its standard deviation) (ours).
+    """Sample `n` candidates without replacement, p proportional to exp(influence / its standard deviation) (ours).
 
-    By the Gumbel trick: the n largest of influence / sd plus Gumbel noise.
+    Uses the Gumbel trick: the n largest of influence / sd plus Gumbel noise.
     """
     scale = float(influence[candidates].std()) or 1.0
     keys = influence[candidates] / scale + rng.gumbel(size=len(candidates))
@@ -28,18 +29,19 @@ def weighted(influence: np.ndarray, candidates: np.ndarray, n: int, rng: np.rand
 
 
 def eligible(affinity: np.ndarray, candidates: np.ndarray, keep: float) -> np.ndarray:
-    """How many of a capability's candidates are not doubtful, by subtask: int64 [S].
+    """The number of a capability's candidates that are not doubtful, by subtask: int64 [S].
 
-    ceil(keep * candidates of the subtask). A candidate belongs to the subtask of its highest affinity, float [N, S].
+    It is ceil(keep * candidates of the subtask). A candidate belongs to the subtask of its highest affinity (float [N,
+    S]).
     """
     return np.ceil(keep * np.bincount(affinity[candidates].argmax(1), minlength=affinity.shape[1])).astype(np.int64)
 
 
 def purest(affinity: np.ndarray, purity: np.ndarray, keep: float) -> np.ndarray:
-    """The rows that are not doubtful, over all subtasks: int64, rising (ours).
+    """The rows that are not doubtful, over all subtasks: int64, ascending (ours).
 
-    A row belongs to the subtask of its highest affinity; of a subtask's rows the ceil(keep * rows) of highest purity
-    are kept, ties by row. affinity, purity float [N, S].
+    A row belongs to the subtask of its highest affinity. Each subtask keeps its ceil(keep * rows) rows of highest
+    purity, ties broken by row. affinity, purity float [N, S].
     """
     home = affinity.argmax(1)
     own = purity[np.arange(len(home)), home]
@@ -51,10 +53,10 @@ def purest(affinity: np.ndarray, purity: np.ndarray, keep: float) -> np.ndarray:
 
 
 def clean_rows(affinity: np.ndarray, capability: np.ndarray, serves: np.ndarray, keep: float) -> np.ndarray:
-    """How many of the rows that serve a capability are not doubtful: int64 [K].
+    """The number of rows that serve a capability and are not doubtful: int64 [K].
 
-    The sum of `eligible` over its subtasks. affinity float [N, S], capability int [S] of each subtask, serves bool [N,
-    K].
+    It is the sum of `eligible` over the capability's subtasks. affinity float [N, S]; capability int [S]: of each
+    subtask; serves bool [N, K].
     """
     return np.array(
         [
@@ -65,9 +67,9 @@ def clean_rows(affinity: np.ndarray, capability: np.ndarray, serves: np.ndarray,
 
 
 def clean_first(weights: np.ndarray, clean: np.ndarray, counts: np.ndarray, n: int) -> np.ndarray:
-    """Shares of `n` rows by `weights`, whole rows, out of the `clean` ones of each group alone: int64 [S] (ours).
+    """Split `n` rows over groups by `weights`, using only their `clean` rows: int64 [S] (ours).
 
-    Where all clean ones together are too few, every group gives all of them. The rest is shared by weight, too, within
+    If all clean rows together are too few, every group gives all of them, and the rest is split by weight within
     `counts`.
     """
     if n <= clean.sum():
@@ -84,15 +86,15 @@ def diverse(
     candidates: np.ndarray,
     n: int,
 ) -> np.ndarray:
-    """`n` candidates spread over a capability's subtasks, the doubtful left out (ours): int64 [<= n].
+    """`n` candidates spread over a capability's subtasks, without doubtful rows (ours): int64 [<= n].
 
-    affinity and purity float32 [N, S] on the capability's subtasks, features float32 [N, d] by which rows are compared,
-    weight [S] how much each subtask counts (None: by its number of rows).
+    affinity and purity float32 [N, S] on the capability's subtasks; features float32 [N, d] for comparing rows; weight
+    [S] of each subtask (None: its number of rows).
 
-    A row belongs to the subtask of its highest affinity. Of a subtask's rows the share `keep` of highest purity is
-    `eligible`; the others are doubtful. No subtask gives a doubtful row while another has an eligible one left. Among
-    the eligible rows facility location picks: every one of them has one like it among the chosen. So near-duplicates
-    come last.
+    A row belongs to the subtask of its highest affinity. The share `keep` of a subtask's rows with the highest purity
+    is `eligible`; the others are doubtful. A doubtful row is used only when no subtask has an eligible one left.
+    Facility location picks among the eligible rows, so that each has a similar row among those picked and
+    near-duplicates come last.
     """
     own = affinity[candidates].argmax(1)
     counts = np.bincount(own, minlength=affinity.shape[1])
@@ -108,12 +110,11 @@ def diverse(
 
 
 def facility_location(features: np.ndarray, n: int, most: int = 8192) -> np.ndarray:
-    """Positions of `n` rows that stand for all of them: greedy maximum of sum_z max_{s chosen} cos(z, s), int64 [n].
+    """Positions of `n` representative rows: greedy maximum of sum_z max_{s chosen} cos(z, s), int64 [n].
 
-    features float [m, d]; they are centred first. Lazy greedy (Minoux 1978): gains only fall, so a row's gain is
-    computed again only when it heads the queue. Memory grows with m^2. So more than `most` rows are halved at the
-    median of the feature that varies most, as in a k-d tree, and each half gets its share of the n (ours). Ties by
-    position.
+    features float [m, d] are centred first. Lazy greedy (Minoux 1978): gains only fall, so a row's gain is recomputed
+    only when it heads the queue. Memory grows with m^2, so more than `most` rows are split at the median of the feature
+    with the highest variance, as in a k-d tree, and each half gets its share of n (ours). Ties are broken by position.
     """
     if len(features) > most:
         halves = np.array_split(np.argsort(features[:, features.var(0).argmax()], kind="stable"), 2)
@@ -124,7 +125,7 @@ def facility_location(features: np.ndarray, n: int, most: int = 8192) -> np.ndar
         )
     unit = features - features.mean(0)
     unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    # Whole numbers: the order of a sum decides no tie.
+    # Integers make sums exact, so that summation order cannot change ties.
     similar = np.clip(np.rint(1e6 * (unit @ unit.T)), 0, None).astype(np.int64)
     covered = np.zeros(len(unit), np.int64)
     waiting = [(-gain, i) for i, gain in enumerate(similar.sum(1).tolist())]

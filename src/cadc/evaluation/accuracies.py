@@ -9,12 +9,12 @@ import numpy as np
 
 from cadc.evaluation.statistics import Samples, group_means
 
-_POINTS = "llava_in_the_wild"  # its scores are points, and no accuracy
+_POINTS = "llava_in_the_wild"  # its scores are judge points, not accuracies
 
 
 def accuracies(runs: Sequence[Samples], level: Literal["subtask", "meta_task"]) -> dict[str, dict[str, float]]:
-    """Task -> name -> accuracy in percent, mean over runs on the same samples; of tasks with several names on that
-    level."""
+    """Task -> name -> accuracy in percent, mean over runs on the same samples. Only for tasks with several names at
+    that level."""
     out = {}
     for task in np.unique(runs[0].task).tolist():
         at = runs[0].task == task

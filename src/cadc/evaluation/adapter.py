@@ -1,5 +1,4 @@
-"""lmms-eval's chat interface over any image-text-to-text model and its LoRA adapter, and over answers that it gave
-before."""
+"""lmms-eval's chat interface to any image-text-to-text model with a LoRA adapter, and to stored answers."""
 
 from __future__ import annotations
 
@@ -22,13 +21,13 @@ from cadc.model.counting import Counting
 from cadc.model.encode import KEPT_BYTES, bytes_of, picture_rule, prompt
 from cadc.model.generate import by_length, generate_batch
 
-#: Questions that are put into batches by length together. Nothing of theirs but their lengths is held at once.
+#: Questions that are sorted into batches by length at a time. Only their lengths are held in memory.
 PORTION = 4096
 _GREY = (128, 128, 128)
 
 
 class Question(NamedTuple):
-    """Document number `doc` of `docs` as `task` asks it; `settings` are the task's for an answer (lmms-eval's)."""
+    """Document number `doc` of `docs`, asked by `task`; `settings` are the task's generation settings (lmms-eval's)."""
 
     task: str
     doc: int
@@ -37,12 +36,12 @@ class Question(NamedTuple):
     settings: dict[str, Any]
 
     def shown(self, rule: Rule) -> tuple[str, list[Image.Image]]:
-        """What a model is shown: a text and pictures, opened by `rule`. Raises InputError as `questions.shown`."""
+        """The text and images shown to a model; files are opened by `rule`. Raises InputError as `questions.shown`."""
         return shown(self.task, self.doc, self.to_messages(self.docs[self.doc]), rule)
 
 
 def questions_of(tasks: Sequence[ConfigurableMessagesTask]) -> list[Question]:
-    """Every question of `tasks`, in the order in which lmms-eval asks them."""
+    """Every question of `tasks`, in lmms-eval's order."""
     return [
         Question(task.config.task, doc, docs, task.doc_to_messages, task.config.generation_kwargs)
         for task in tasks
@@ -52,31 +51,35 @@ def questions_of(tasks: Sequence[ConfigurableMessagesTask]) -> list[Question]:
 
 
 def portions(questions: Sequence[Question]) -> Iterator[Sequence[Question]]:
-    """`questions` in stretches that are put into batches by themselves."""
+    """Split `questions` into portions that are batched separately."""
     for start in range(0, len(questions), PORTION):
         yield questions[start : start + PORTION]
 
 
 class Words(lmms):
-    """A model of lmms-eval that is asked for answers in words alone."""
+    """An lmms-eval model that only generates text."""
 
     is_simple = False
 
     def clean(self) -> None:
-        """lmms-eval deletes a model's modules after each run; ours is used again."""
+        """Do nothing: lmms-eval would delete the model's modules after each run, but it is reused."""
 
     def loglikelihood(self, requests: list[Instance]):
-        raise InputError(f"evaluate.tasks: {requests[0].task_name} asks for likelihoods; take one answered in words")
+        raise InputError(
+            f"evaluate.tasks: {requests[0].task_name} needs likelihoods; use a task with generated answers"
+        )
 
     def generate_until_multi_round(self, requests: list[Instance]):
-        raise InputError(f"evaluate.tasks: {requests[0].task_name} has several rounds; take one of a single question")
+        raise InputError(
+            f"evaluate.tasks: {requests[0].task_name} has several rounds; use a task with a single question"
+        )
 
 
 class ChatModel(Words):
     """Answers questions with any number of images.
 
-    Encoded prompts are kept while they fit into KEPT_BYTES, so that several adapters share them; beyond that no more
-    than a batch is held.
+    Encoded prompts are cached up to KEPT_BYTES, so that several adapters share them. Beyond that, at most one batch is
+    held.
     """
 
     def __init__(self, processor: ProcessorMixin, batch_size: int, max_new_tokens: int):
@@ -99,8 +102,8 @@ class ChatModel(Words):
         return answers
 
     def batches(self, portion: Sequence[Question]) -> list[list[int]]:
-        """The batches of one portion: places in it. Those of one batch may have answers of one length, and prompts of
-        similar ones; so batches hang on the questions alone, whoever asks which of them. No picture is decoded.
+        """The batches of one portion, as positions in it. All answers of a batch have the same length limit, and its
+        prompts have similar lengths. Batches depend only on the questions, not on who asks them. No image is decoded.
         """
         limits = [self._limit(question) for question in portion]
         made = []
@@ -111,7 +114,7 @@ class ChatModel(Words):
         return made
 
     def answers(self, batch: Sequence[Question]) -> list[str]:
-        """The answers to one of `batches`."""
+        """The answers to one of the `batches`."""
         limit, encoded = self._limit(batch[0]), [self.prompt(question) for question in batch]
         made = generate_batch(self.model, self.processor, encoded, limit)
         for i, question in enumerate(batch):
@@ -120,7 +123,7 @@ class ChatModel(Words):
         return made
 
     def prompt(self, question: Question) -> dict[str, Any]:
-        """A question as tensors to generate from."""
+        """A question as input tensors for generation."""
         key = (question.task, question.doc)
         if key in self._prompts:
             return self._prompts[key]
@@ -148,7 +151,7 @@ class ChatModel(Words):
 
 
 class BlankPictures:
-    """A processor that sees every picture grey: the model's answers are then given without looking."""
+    """A processor that replaces every image by a grey one, so that the model answers without the image."""
 
     def __init__(self, processor: ProcessorMixin):
         self._processor = processor
@@ -163,9 +166,9 @@ class BlankPictures:
 
 
 def chat_of(params: Params, processor: ProcessorMixin, blank: bool = False) -> ChatModel:
-    """The interface that asks a model, without one. One for each set of tasks: it keeps their prompts.
+    """A chat interface without a model. Use one per set of tasks, because it caches their prompts.
 
-    `blank`: with grey pictures.
+    `blank`: replace all images by grey ones.
     """
     return ChatModel(
         BlankPictures(processor) if blank else processor, params.evaluate.batch_size, params.evaluate.max_new_tokens
@@ -173,7 +176,7 @@ def chat_of(params: Params, processor: ProcessorMixin, blank: bool = False) -> C
 
 
 class Answered(Words):
-    """Gives answers that were given before, by task and number of the document."""
+    """Returns stored answers, by task and document number."""
 
     def __init__(self, answers: dict[tuple[str, int], str]):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Rows to aim at, made by lmms-eval's own tasks: asked in its words, answered in the form that it scores."""
+"""Target rows built from lmms-eval's own tasks: its prompts, with answers in the form that it scores."""
 
 from __future__ import annotations
 
@@ -18,41 +18,43 @@ from cadc.evaluation.aims import aims
 from cadc.evaluation.benchmarks import MirrorTask, ShownImage, mirror_task
 from cadc.evaluation.catalogue import TASKS, tasks_folder
 
-#: Columns beside the catalogue's that part a benchmark into subtasks: GQA's kinds of questions (query, verify, ...).
+#: Columns that split a benchmark into subtasks and are not in the catalogue: GQA's question types (query, verify, ...).
 _SUBTASK = {"gqa": "types.structural"}
 _YESNO = {"0": "No", "1": "Yes"}
-#: Cells without which another question would be asked, where a benchmark's task reads them. Hints may lack, and so may
-#: the last options; which of its pictures CMMMU shows is up to the question.
+#: Cells that must not be empty if a benchmark's task reads them. Hints and the last options may be missing, and which
+#: of its images CMMMU shows depends on the question.
 _ASKED = ("question", "image", "choices", "options", "choice_a", "choice_b", "choice_c", "choice_d")
 _ANSWERED = ("answer", "answers", "gt_answer")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture as its row has it, {bytes, path}, that is handed through a task undecoded."""
+    """An undecoded image {bytes, path} that passes through a task."""
 
     value: dict
 
     def convert(self, mode: str) -> Cell:
-        """What tasks do with a picture before they show it."""
+        """Tasks call this before they show an image; it stays undecoded."""
         return self
 
 
 class CellImage(ShownImage):
-    """A column of pictures that are not decoded."""
+    """A column of images that are not decoded."""
 
     def decode_example(self, value: dict, token_per_repo_id=None) -> Cell:
         return Cell(value)
 
 
 class AimedRows:
-    """The rows of benchmark `name` under `root`, a mirror of the hub, by number."""
+    """The rows of benchmark `name` under `root` (a mirror of the hub), by number."""
 
     def __init__(self, root: Path, name: str):
-        """Raises InputError where the mirror lacks the split or a column that the task reads."""
+        """Raises InputError if the mirror lacks the split or a column that the task reads."""
         questions = aims(name)[0]
         if not questions.folder(root).is_dir():
-            raise InputError(f"{questions.folder(root)} is not there, to aim at {name}: {questions.fetch(root)}")
+            raise InputError(
+                f"{questions.folder(root)} does not exist; the target {name} needs it: {questions.fetch(root)}"
+            )
         self.name, self.place = name, questions.folder(root)
         self._cache = tempfile.TemporaryDirectory(prefix="cadc-datasets-")
         manager = TaskManager(include_path=[str(tasks_folder(TASKS[name]))], include_defaults=False, model_name="cadc")
@@ -62,8 +64,8 @@ class AimedRows:
         return len(self._task.eval_docs)
 
     def __getitem__(self, number: int) -> Probe:
-        """One row, its subtask and its meta-task. Raises InputError where a cell says nothing, or nothing scores as an
-        answer."""
+        """One target row with its subtask and meta-task. Raises InputError if a needed cell is empty or no answer
+        scores."""
         doc, known = self._task.eval_docs[number], TASKS[self.name]
         try:
             _check(self.name, doc)
@@ -85,18 +87,18 @@ class AimedRows:
 
 
 def _check(task: str, doc: dict) -> None:
-    """Raise InputError where one of a document's cells says nothing that its question or its answer needs."""
+    """Raise InputError if a cell that the question or answer needs is empty."""
     for name in TASKS[task].columns:
         cell = doc.get(name)
         said = [part for part in (cell if isinstance(cell, list) else [cell]) if part is not None]
         if name in (*_ASKED, *_ANSWERED) and not any(not isinstance(part, str) or part.strip() for part in said):
-            fail(f"{name} is {shown(cell)}, and says nothing")
+            fail(f"{name} is {shown(cell)}, which is empty")
         if (task, name) == ("scienceqa_img", "hint") and cell is None:
-            fail("hint is None, which would be shown as a word; make it an empty text")
+            fail("hint is None, which would be shown as the word None; set it to an empty string")
 
 
 def _column(doc: dict, name: str | None) -> str | None:
-    """A column of a document, dots between names of a struct, as text; None where it is not there or empty."""
+    """A column of a document as text (dots separate struct fields); None if it is missing or empty."""
     value: object = doc
     for part in name.split(".") if name else [""]:
         value = value.get(part) if isinstance(value, dict) else None
@@ -104,16 +106,16 @@ def _column(doc: dict, name: str | None) -> str | None:
 
 
 def answer_of(name: str, task: MirrorTask, doc: dict) -> str:
-    """What a model should say of a document of task `name`.
+    """The reference answer to a document of task `name`.
 
-    Of many people's answers the one that the task gives most for, the commoner and then the earlier of equals.
-    HallusionBench scores a yes or no, and lmms-eval's target is a sentence. Raises InputError where there is none.
+    With answers by several people: the one that scores highest, then the most frequent, then the first. HallusionBench
+    scores yes or no, although lmms-eval's target is a sentence. Raises InputError if there is no answer.
     """
     given = doc.get("answers")
     if given is not None:
         said = [answer["answer"] if isinstance(answer, dict) else answer for answer in given]
         counts = Counter(text for text in said if text.strip())
-        # the task changes what it scores
+        # a copy, because the task changes the document
         score = {text: task.process_results(copy.deepcopy(doc), [text])["exact_match"] for text in counts}
         answer = max(counts, key=lambda text: (score[text], counts[text]), default="")
     elif name == "hallusion_bench_image":
@@ -121,7 +123,5 @@ def answer_of(name: str, task: MirrorTask, doc: dict) -> str:
     else:
         answer = str(task.doc_to_target(doc) or "")
     if not answer.strip():
-        raise InputError(
-            f"none of its answers says anything: {shown(given if given is not None else doc.get('answer'))}"
-        )
+        raise InputError(f"all its answers are empty: {shown(given if given is not None else doc.get('answer'))}")
     return answer

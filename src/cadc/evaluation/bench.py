@@ -1,4 +1,4 @@
-"""Tuning on rows of a pool and answering a benchmark's questions, in one process: for the gate and metabolism."""
+"""Fine-tune on pool rows and answer a benchmark's questions in one process, for the gate and metabolism."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cadc.training.schedule import static_schedule
 
 
 class Bench:
-    """A pool and the base, loaded once and shared by all trials of a process."""
+    """A pool and the base model, loaded once and shared by all trials of a process."""
 
     def __init__(self, params: Params, pool: pa.Table):
         self.params, self.pool = params, pool
@@ -27,11 +27,11 @@ class Bench:
         self.rows = EncodedRows(pool, self.processor, params.model.max_length, long_rows=params.model.long_rows)
 
     def tuned(self, rows: np.ndarray, n_examples: int, seed: int) -> PeftModel | PreTrainedModel:
-        """The base with a fresh adapter, or its own weights (`finetune.full`), tuned on pool rows int64 [n] in their
-        order, repeated up to `n_examples`; untuned without rows.
+        """Fine-tune the base with a fresh adapter, or its own weights (`finetune.full`), on pool rows int64 [n] in this
+        order, repeated up to `n_examples`. Without rows the base is returned untuned.
         """
         params = self.params
-        release()  # what was tuned before, if nobody holds it any more
+        release()  # free the previous model if nothing references it
         model = fresh_model(params, seed)
         if len(rows):
             finetune(
@@ -46,11 +46,11 @@ class Bench:
 
 
 def answers(model: PeftModel | PreTrainedModel, chat: ChatModel, tasks: Benchmarks) -> pa.Table:
-    """Every sample of every task as `sample_schema` has it, by task and document."""
+    """Every sample of every task as in `sample_schema`, by task and document."""
     chat.model = model
     try:
         samples = run(chat, tasks)[1]
     finally:
-        chat.model = None  # it keeps prompts, and no model
+        chat.model = None  # keep the prompts, but not the model
     rows = [row for task in sorted(samples) for row in sample_rows(task, samples[task])]
     return pa.Table.from_pylist(rows, schema=sample_schema(sorted(samples)))

@@ -1,4 +1,4 @@
-"""Running lmms-eval's own tasks on local data."""
+"""Run lmms-eval's own tasks on local data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
 
 
 class ShownImage(datasets.Image):
-    """A column of pictures that are decoded as those of the pool are: what is scored is what was trained on."""
+    """A column of images, decoded as those of the pool, so that training and scoring see the same pixels."""
 
     rule = "upright"
 
@@ -34,19 +34,19 @@ class ShownImage(datasets.Image):
 
 
 class StoredImage(ShownImage):
-    """The same where `model.pictures` is `llava`."""
+    """The same for `model.pictures: llava`."""
 
     rule = "llava"
 
 
-#: By `model.pictures`.
+#: Image column by `model.pictures`.
 SHOWN = {"upright": ShownImage, "llava": StoredImage}
 _decoding = ContextVar("decoding", default=True)
 
 
 @contextmanager
 def blank_pictures() -> Iterator[None]:
-    """Meanwhile all pictures are blank, and of the right sizes: where nothing else matters, no pixel is decoded."""
+    """In this context all images are blank but have the right sizes; nothing is decoded."""
     before = _decoding.set(False)
     try:
         yield
@@ -55,9 +55,9 @@ def blank_pictures() -> Iterator[None]:
 
 
 class MirrorTask(ConfigurableMessagesTask):
-    """A task as lmms-eval ships it, on rows that are already read.
+    """A task as lmms-eval ships it, on rows that are already loaded.
 
-    lmms-eval's own download reads all splits, and tries a missing folder five times.
+    lmms-eval's own download reads all splits and retries a missing folder five times.
     """
 
     def __init__(self, config: dict, data: datasets.Dataset):
@@ -74,8 +74,8 @@ class MirrorTask(ConfigurableMessagesTask):
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """Loaded tasks, a manager of their folders alone (lmms-eval would read all 2,000 tasks for every run), and their
-    data's folder.
+    """Loaded tasks, a manager of their folders only (lmms-eval would read all 2,000 tasks on every run), and the folder
+    of their data.
     """
 
     tasks: list[MirrorTask]
@@ -84,12 +84,12 @@ class Benchmarks:
 
 
 def _linked(folder: Path, to: Path) -> Path:
-    """A folder of links to the files of `folder`; of several processes that make it one does."""
+    """A folder of links to the files of `folder`. If several processes create it, one wins."""
     if not to.exists():
         partial = Path(tempfile.mkdtemp(dir=to.parents[1])) / to.name
         shutil.copytree(folder.resolve(), partial, copy_function=os.symlink)
         to.parent.mkdir(exist_ok=True)
-        with suppress(OSError):  # another process was quicker
+        with suppress(OSError):  # another process created it first
             partial.rename(to)
         shutil.rmtree(partial.parent)
     return to
@@ -98,19 +98,19 @@ def _linked(folder: Path, to: Path) -> Path:
 def _read(
     data: DataSet, root: Path, columns: tuple[str, ...], cache: str, picture: type[ShownImage]
 ) -> datasets.Dataset:
-    """The rows of one split, and of no other, their pictures decoded as `picture`.
+    """The rows of one split, without reading others. Images are decoded as `picture`.
 
-    Raises InputError where the mirror lacks the split or one of `columns`.
+    Raises InputError if the mirror lacks the split or one of `columns`.
     """
     folder = data.folder(root)
     place = f"{folder}, config {data.config or 'default'}, split {data.split}"
     again = data.again(root)
-    try:  # `datasets` takes paths for patterns, and a folder may be called "data [1]"
+    try:  # links, because `datasets` reads a path such as "data [1]" as a pattern
         links = _linked(folder, Path(cache) / data.repository)
         builder = datasets.load_dataset_builder(str(links), data.config, cache_dir=cache)
         files = {str(split): list(paths) for split, paths in (builder.config.data_files or {}).items()}
         if data.split not in files:
-            raise ValueError(f"there are the splits {', '.join(sorted(files)) or 'none'}")
+            raise ValueError(f"the folder has the splits {', '.join(sorted(files)) or 'none'}")
         rows = datasets.load_dataset(
             builder.name,
             data_files={data.split: files[data.split]},
@@ -118,38 +118,38 @@ def _read(
             features=builder.info.features,
             cache_dir=cache,
         )
-    except Exception as error:  # datasets raises errors of ten kinds for an incomplete folder
+    except Exception as error:  # datasets raises many error types for an incomplete folder
         raise InputError(
-            f"{place}: can't be read ({str(error).splitlines()[0] if str(error) else type(error).__name__}); {again}"
+            f"{place}: cannot read it ({str(error).splitlines()[0] if str(error) else type(error).__name__}); {again}"
         ) from error
     lacking = [name for name in columns if name not in rows.column_names]
     if lacking:
         raise InputError(
             f"{place}: no column {', '.join(lacking)}, which lmms-eval's task reads; "
-            f"there are {', '.join(rows.column_names)}; {again}"
+            f"the columns are {', '.join(rows.column_names)}; {again}"
         )
-    features = rows.info.features  # no data are copied; a picture stands alone or in a list
+    features = rows.info.features  # no data are copied; a cell holds one image or a list
     for name in _picture_columns(rows):
         features[name] = type(features[name])(picture()) if hasattr(features[name], "feature") else picture()
     return rows
 
 
 def _picture_columns(rows: datasets.Dataset) -> list[str]:
-    """The columns that hold a picture, or a list of them."""
+    """The columns that hold an image or a list of images."""
     kinds = rows.features.items()
     return [name for name, kind in kinds if isinstance(getattr(kind, "feature", kind), datasets.Image)]
 
 
 def _with_pictures(config: dict, rows: datasets.Dataset, pictures: datasets.Dataset, folder: Path) -> dict:
-    """GQA's questions, each with its picture looked up when it is asked for.
+    """GQA's questions, each with its image looked up on demand.
 
-    lmms-eval would fetch the pictures from the hub and write each once a question.
+    lmms-eval would fetch the images from the hub and write each image once per question.
     """
     at = {name: i for i, name in enumerate(pictures["id"])}
     lacking = sorted(set(rows["imageId"]) - set(at))
     if lacking:
         raise InputError(
-            f"{folder}: {len(lacking)} of the pictures that questions ask about are not there, such as {lacking[0]}; "
+            f"{folder}: {len(lacking)} of the images that questions refer to are missing, such as {lacking[0]}; "
             "fetch it again"
         )
     shipped = config["doc_to_visual"]
@@ -161,14 +161,14 @@ def _with_pictures(config: dict, rows: datasets.Dataset, pictures: datasets.Data
 
 
 def _judging(name: str, config: dict, judged: bool) -> dict:
-    """The metrics that can be computed here: no submission files; HallusionBench by a judge, or by the answer's yes or
-    no.
+    """Keep the metrics that can be computed here: no submission files. HallusionBench is scored by a judge, or else by
+    the yes or no in the answer.
     """
     metrics = [metric for metric in config["metric_list"] if metric["metric"] != "submission"]
     if name == "hallusion_bench_image":
         from lmms_eval.tasks.hallusion_bench import evaluate_hb, utils
 
-        utils.API_URL = os.environ.get("OPENAI_API_URL", "")  # read once at import there, whatever judge comes later
+        utils.API_URL = os.environ.get("OPENAI_API_URL", "")  # lmms-eval reads it only once, at import
         utils.headers = {"Content-Type": "application/json"}
         if not judged:
             metrics = [
@@ -187,10 +187,10 @@ def mirror_task(
     judged: bool,
     picture: type[ShownImage],
 ) -> MirrorTask:
-    """Task `name` on `sets` under `root`: its questions and, where they lie apart, its pictures.
+    """Task `name` on `sets` under `root`: its questions and, if separate, its images.
 
-    `cache`: a folder for `datasets`' tables. `judged`, `picture`: as in `load_tasks`. Raises InputError where a data
-    set is incomplete.
+    `cache`: a folder for `datasets`' tables. `judged`, `picture`: as in `load_tasks`. Raises InputError if a data set
+    is incomplete.
     """
     task, (questions, *pictures) = TASKS[name], sets
     own = {"task": name, "dataset_kwargs": None, "dataset_name": questions.config, "test_split": questions.split}
@@ -211,13 +211,12 @@ def load_tasks(
     picture: type[ShownImage] = ShownImage,
     cache: Path | None = None,
 ) -> Benchmarks:
-    """The named tasks on the data sets that lie under `root` in the hub's layout, as lmms-eval ships them but for the
-    path.
+    """The named tasks as lmms-eval ships them, except that they read the data sets under `root` (in the hub's layout).
 
-    `judged`: a language model can be asked (`judge` says where). `picture`: how pictures are decoded. `cache`: a folder
-    for `datasets`' tables of these very data, shared by processes; None: one of their own, as long as they are used
-    (that of all users knows a local folder by its name, whatever it holds). Raises InputError as `catalogue.check`
-    does, and at a data set that is incomplete.
+    `judged`: a language model can be asked (see `judge`). `picture`: how images are decoded. `cache`: a folder for
+    `datasets`' tables of exactly these data, which processes may share; None: a temporary folder. (The user-wide cache
+    identifies a local folder by its name only, whatever it holds.) Raises InputError as `catalogue.check` does, and if
+    a data set is incomplete.
     """
     check(root, names, judged)
     own = tempfile.TemporaryDirectory(prefix="cadc-datasets-") if cache is None else None
@@ -233,12 +232,12 @@ def load_tasks(
 
 
 def run(model: lmms, benchmarks: Benchmarks) -> tuple[dict[str, dict[str, float]], dict[str, list[dict]]]:
-    """lmms-eval's metrics by task, and its samples by task.
+    """Metrics of lmms-eval by task, and its samples by task.
 
-    One thread scores: MMT-Bench and CMMMU guess at random where they can't parse an answer, and threads share one
-    generator.
+    Scoring is single-threaded: MMT-Bench and CMMMU guess at random where they can't parse an answer, and threads would
+    share one random generator.
     """
-    # Hides its bars and tables; its warnings go to loguru's handler. Its files are dropped, too: it would reuse
+    # Hide lmms-eval's progress bars and tables; its warnings go to loguru's handler. Drop its files too: it would reuse
     # HallusionBench's verdicts among them.
     with (
         open(os.devnull, "w") as nowhere,
@@ -246,7 +245,7 @@ def run(model: lmms, benchmarks: Benchmarks) -> tuple[dict[str, dict[str, float]
         redirect_stdout(nowhere),
         tempfile.TemporaryDirectory(prefix="cadc-lmms-eval-") as written,
     ):
-        # It would keep every file's lock for good, and a process that forks later could not take it.
+        # lmms-eval would never release its file locks, and a process that forks later could not take them.
         evaluator._enable_reentrant_filelocks._patched = True
         made = evaluator.simple_evaluate(
             model=model,

@@ -1,7 +1,7 @@
-"""Every benchmark that `evaluate.tasks` can name, as data: how it is asked, read, scored and fetched.
+"""Every benchmark that `evaluate.tasks` can name, as data: how it is asked, read, scored and downloaded.
 
-Names, data sets, splits and prompts are lmms-eval's and are read from the yaml files that it ships; this module holds
-what they leave out. Nothing of lmms-eval is imported, for that takes 20 seconds.
+Names, data sets, splits and prompts come from the yaml files that lmms-eval ships. This module adds what they lack. It
+does not import lmms-eval, which takes 20 seconds.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import yaml
 from cadc import artifacts
 from cadc.config.errors import InputError
 
-#: What `cadc` ships itself: the folder, beside lmms-eval's.
+#: Tasks that `cadc` ships itself, next to lmms-eval's.
 OWN = Path(__file__).parent / "tasks"
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """`title` in tables; `kind` of question: yesno | choice | open | judged; `figure`: how `statistics.measure` scores
-    it.
+    """`title` in tables; `kind` of question: yesno | choice | open | judged; `figure`: the scoring rule in
+    `statistics.measure`.
     """
 
     title: str
@@ -37,12 +37,12 @@ class Benchmark:
 class Task:
     """One task of lmms-eval, in `folder` of its tasks.
 
-    `score`: where its own figure is in a sample, dots between names, or how `benchmarks.sample_rows` computes it.
-    `rows`: of the split as published. `columns`: those that its functions read. `options(doc)`: how many answers there
-    are to guess from (0: open). `subtask` and `meta`: columns. `judge`: may (asked where evaluate.judge.url is set),
-    must (that, or the small one), real (that alone). `like`: the task that lmms-eval ships, where it has no such task
-    itself; `metrics`: the task whose metrics it then takes. `image`: the column that names a document's image, alike in
-    all splits, where there is one: questions on one image are drawn together.
+    `score`: path of the task's own score in a sample (dots separate names), or a rule of `benchmarks.sample_rows`.
+    `rows`: number of rows in the published split. `columns`: those that its functions read. `options(doc)`: number of
+    answers to guess from (0: open). `subtask` and `meta`: columns. `judge`: may (used if evaluate.judge.url is set),
+    must (that judge, or the built-in one), real (only that judge). `like`: the lmms-eval task to start from, if
+    lmms-eval has no such task itself; `metrics`: the task whose metrics to use then. `image`: the column that
+    identifies a document's image in all splits, if there is one: questions on one image are resampled together.
     """
 
     folder: str
@@ -54,7 +54,7 @@ class Task:
     subtask: str | None = None
     meta: str | None = None
     judge: str | None = None
-    images: tuple[str, str, int] | None = None  # config, split and rows of the pictures, where they lie apart
+    images: tuple[str, str, int] | None = None  # config, split and rows of the images, if separate
     like: str | None = None
     metrics: str | None = None
     image: str | None = None
@@ -62,7 +62,7 @@ class Task:
 
 @dataclass(frozen=True)
 class DataSet:
-    """One split of a hub repository: what a task reads, and how many rows it has there (None: ours, any number)."""
+    """One split of a hub repository that a task reads, and its number of rows (None: our own, any number)."""
 
     repository: str
     config: str | None
@@ -73,27 +73,27 @@ class DataSet:
         return root / self.repository
 
     def fetch(self, root: Path) -> str:
-        """The command that puts it under `root`."""
+        """The command that downloads it to `root`."""
         if self.repository.startswith("cadc/"):
             made = "the mini world's own: `dvc repro prepare` makes it"
-            return f"({made}; leave it out of evaluate.tasks for a root of yours)"
+            return f"({made}; remove it from evaluate.tasks for your own root)"
         return f"hf download --repo-type dataset {self.repository} --local-dir {self.folder(root)}"
 
     def again(self, root: Path) -> str:
-        """What to do where it is incomplete under `root`."""
+        """What to do if it is incomplete under `root`."""
         origin, words = _origin(root)
         return f"fetch it again into {words}: {self.fetch(origin)}"
 
 
 def _origin(root: Path) -> tuple[Path, str]:
-    """Where people put the data sets of `root`, as a path and in words: `prepare` copies data.probe and data.score."""
+    """Where users put the data sets of `root`, as a path and in words: `prepare` copies data.probe and data.score."""
     if root in (artifacts.PROBE, artifacts.SCORE):
         key = f"data.{root.name}"
-        return Path(f"${key}"), f"{key}, of which {root} is a copy, and run `dvc repro prepare`"
+        return Path(f"${key}"), f"{key} ({root} is a copy) and run `dvc repro prepare`"
     return root, str(root)
 
 
-#: Headline figures, in the order of tables: the mini world's, PROGRESS's (arXiv 2506.01085) and HallusionBench.
+#: Headline metrics in table order: those of the mini world, PROGRESS (arXiv 2506.01085) and HallusionBench.
 BENCHMARKS = {
     "pope_f1": Benchmark("POPE F1", "yesno", "pope"),
     "mmt_accuracy": Benchmark("MMT-Bench", "choice", "mmt"),
@@ -194,14 +194,14 @@ TASKS = {
 
 
 class _Yaml(yaml.SafeLoader):
-    """YAML with lmms-eval's functions left out."""
+    """YAML without lmms-eval's functions."""
 
 
 _Yaml.add_constructor("!function", lambda loader, node: None)
 
 
 def tasks_folder(task: Task) -> Path:
-    """The folder whose yaml files describe `task`: of the installed lmms-eval, or our own."""
+    """The folder with the yaml files of `task`: in the installed lmms-eval, or our own."""
     own = OWN / task.folder
     return (
         own
@@ -212,7 +212,7 @@ def tasks_folder(task: Task) -> Path:
 
 @cache
 def shipped(name: str) -> dict:
-    """What lmms-eval's yaml says of task `name`, included files too, functions left out."""
+    """lmms-eval's yaml of task `name`, with included files and without functions."""
     task = TASKS[name]
     wanted, folder = task.like or name, tasks_folder(task)
     for path in sorted(folder.glob("*.yaml")):
@@ -220,25 +220,25 @@ def shipped(name: str) -> dict:
         if config.get("task") == wanted:
             base = yaml.load((folder / config["include"]).read_text(), _Yaml) if "include" in config else {}
             return {**base, **config}
-    raise InputError(f"{name}: no yaml under {folder} describes it; lmms-eval 0.7.3 is what this is made for")
+    raise InputError(f"{name}: no yaml under {folder} describes it; install lmms-eval 0.7.3")
 
 
 def needs(name: str) -> list[DataSet]:
-    """What task `name` reads: its questions and, where they lie apart, its pictures."""
+    """The data sets that task `name` reads: its questions and, if separate, its images."""
     config, task = shipped(name), TASKS[name]
     made = [DataSet(config["dataset_path"], config.get("dataset_name"), config["test_split"], task.rows)]
     return made + ([DataSet(config["dataset_path"], *task.images)] if task.images else [])
 
 
 def repositories(names: list[str]) -> list[str]:
-    """The hub repositories that tasks `names` read, sorted: the folders that belong under one root."""
+    """The hub repositories that tasks `names` read, sorted; their folders share one root."""
     return sorted({data.repository for name in names for data in needs(name)})
 
 
 def check_names(names: list[str], judged: bool, key: str = "evaluate.tasks") -> None:
-    """Raise InputError naming all tasks that are unknown, are of one benchmark twice, or need a judge.
+    """Raise InputError naming all tasks that are unknown, listed twice, or need a judge.
 
-    `judged`: evaluate.judge.url is set. `key`: of params.yaml, where the names stand.
+    `judged`: evaluate.judge.url is set. `key`: the key of params.yaml that holds the names.
     """
     faults = []
     for name in names:
@@ -246,28 +246,28 @@ def check_names(names: list[str], judged: bool, key: str = "evaluate.tasks") -> 
             near = get_close_matches(name, TASKS, 3, 0.4)
             faults.append(
                 f"{key}: no task {name!r}; "
-                + (f"nearest are {', '.join(near)}" if near else f"there are {', '.join(TASKS)}")
+                + (f"did you mean {', '.join(near)}?" if near else f"known tasks: {', '.join(TASKS)}")
             )
         elif names.count(name) > 1 or any(other == f"{name}_static" for other in names):
-            faults.append(f"{key}: {name} is named twice, or both with a judge and static; name it once")
+            faults.append(f"{key}: {name} is listed twice, or both with a judge and static; list it once")
         elif TASKS[name].judge == "real" and not judged:
             faults.append(
-                f"{name} asks a language model what it can't read; set evaluate.judge.url, "
-                f"or take {name}_static, which asks nothing"
+                f"{name} asks a language model about answers that it can't parse; set evaluate.judge.url, "
+                f"or use {name}_static, which needs no judge"
             )
     if faults:
         raise InputError("\n".join(dict.fromkeys(faults)))
 
 
 def check(root: Path, names: list[str], judged: bool) -> None:
-    """Check that tasks `names` can run on the data sets under `root`: their names first, as `check_names`.
+    """Check the names of tasks (as `check_names`), then that their data sets are under `root`.
 
     Raises InputError naming all data sets that `root` lacks.
     """
     check_names(names, judged)
     lacking: dict[str, tuple[DataSet, list[str]]] = {}
     for name in names:
-        data = needs(name)[0]  # what lies apart is of the same repository
+        data = needs(name)[0]  # separate images are in the same repository
         if not data.folder(root).is_dir():
             lacking.setdefault(data.repository, (data, []))[1].append(name)
     if lacking:
@@ -277,7 +277,7 @@ def check(root: Path, names: list[str], judged: bool) -> None:
         raise InputError(
             "\n".join(
                 [
-                    f"{len(lacking)} data sets that evaluate.tasks needs are not there; put each into its folder in "
+                    f"{len(lacking)} data sets that evaluate.tasks needs are missing; download each to its folder in "
                     f"{words}:",
                     *lines,
                 ]

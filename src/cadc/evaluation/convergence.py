@@ -1,6 +1,6 @@
-"""What a run knew on its way: its loss by step, and what it answers at some points of it.
+"""The learning curve of a run: its loss by step, and its answers at several steps.
 
-The run is made again, for the answers: same rows, order, seed and settings give the same losses.
+The run is repeated to get the answers: the same rows, order, seed and settings give the same losses.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from cadc.training.finetune import finetune
 from cadc.training.schedule import Schedule
 
 Asked = TypeVar("Asked")
-POINTS = 8  # of a run, at equal distances, the end among them
+POINTS = 8  # equally spaced steps of a run, including its end
 
 
 def steps_at(n_steps: int, n_points: int = POINTS) -> list[int]:
-    """The steps after which a run is looked at: rising, the last one its end; fewer where it has fewer steps."""
+    """The steps after which a run is evaluated: increasing, the last is its end; fewer for a shorter run."""
     return np.unique(np.ceil(np.arange(1, n_points + 1) * n_steps / n_points).astype(int)).tolist()
 
 
@@ -38,9 +38,10 @@ def along(
     seed: int,
     ask: Callable[[PeftModel | PreTrainedModel], Asked],
 ) -> tuple[np.ndarray, dict[int, Asked]]:
-    """Tune `model` as `finetune` does, then ask it with the weights that it had after each of `steps_at`.
+    """Train `model` as `finetune` does, then call `ask` with its weights after each of `steps_at`.
 
-    Returns the losses float32 [n_steps], and what `ask(model)` gave by step. Weights of all points are held meanwhile.
+    Returns the losses float32 [n_steps] and the result of `ask(model)` by step. Holds the weights of all these steps in
+    memory.
     """
     steps = steps_at(-(-len(schedule) // settings.batch_size))
     held: dict[int, dict[str, torch.Tensor]] = {}
@@ -59,11 +60,11 @@ def along(
 
 
 def check_same(made: np.ndarray, recorded: np.ndarray, what: str) -> None:
-    """Raises InputError where the losses float32 [n_steps] of a run that was made again are not those on record. Of a
-    record of several runs, one after the other, the last counts."""
+    """Raises InputError if the losses float32 [n_steps] of a repeated run differ from the recorded ones. If the record
+    covers several consecutive runs, the last counts."""
     recorded = recorded[-len(made) :]
     if len(recorded) != len(made) or not np.allclose(made, recorded, rtol=1e-3, atol=1e-4):
         raise InputError(
-            f"{what}: made again, its loss ends at {made[-1]:.4f}, and on record at {recorded[-1]:.4f}; run the arm's "
-            "finetune again with this code"
+            f"{what}: its loss ends at {made[-1]:.4f} when repeated, but on record at {recorded[-1]:.4f}; run the "
+            "arm's finetune again with this code"
         )

@@ -1,8 +1,8 @@
-"""The gate: is the testbed a world in which it matters which rows are chosen? (ours)
+"""The gate: does row selection matter in the testbed? (ours)
 
-Random, oracle and full runs alone are looked at, never a method. Figures are chance-corrected scores in percent, as
-`statistics.measure` gives them; the gate must hold for the open form alone and for the mean of the three forms, in
-every world. Its conditions ask that differences between draws are larger than what seeds do.
+It uses only random, oracle and full runs, never a method. Scores are chance-corrected, in percent, from
+`statistics.measure`. The gate must hold for open questions alone and for the mean of the three forms, in every world.
+Its conditions require differences between selections to exceed the variation between seeds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cadc.config.errors import InputError
 from cadc.evaluation.catalogue import TASKS, check_names
 from cadc.evaluation.intervals import Arm, difference
 
-#: The figures shown, with their names in tables, and those that the gate is judged on.
+#: The metrics shown, with their names in tables, and those that the gate uses.
 FORMS = {
     "corrected_open": "open",
     "corrected_yesno": "yes/no",
@@ -27,31 +27,31 @@ FORMS = {
     "corrected_mean": "mean of forms",
 }
 JUDGED = ("corrected_open", "corrected_mean")
-#: The forms that the oracle draws from: those of the benchmarks.
+#: The question forms that the oracle draws from: those of the benchmarks.
 _ASKED = ("open", "yesno", "choice")
-#: The benchmarks, one of each form, without which it tells nothing.
+#: The benchmarks that the gate needs, one per form.
 _NEEDED = ("vqa_accuracy", "pope_f1", "mmt_accuracy")
 
 
 def check_tasks(tasks: list[str]) -> None:
-    """Raise InputError where `gate.tasks` lacks a benchmark by which the gate judges."""
+    """Raise InputError if `gate.tasks` lacks a benchmark that the gate needs."""
     check_names(tasks, judged=False, key="gate.tasks")
     there = {TASKS[task].benchmark for task in tasks}
     if lacking := [name for name in _NEEDED if name not in there]:
         some = (next(task for task, known in TASKS.items() if known.benchmark == name) for name in lacking)
-        raise InputError(f"gate.tasks: the gate judges by three forms of question; add {', '.join(some)}")
+        raise InputError(f"gate.tasks: the gate needs all three question forms; add {', '.join(some)}")
 
 
 def cell_of(arm: str, budget: float) -> str:
-    """The name under which the seeds of one arm and size are averaged: `random 5%`, `base`."""
+    """The name of all seeds of one arm and size: `random 5%`, `base`."""
     return arm if budget == 0 else f"{arm} {100 * budget:g}%"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One tuning and scoring: rows drawn by `arm` (random, oracle, full), trained on for `epochs` passes.
+    """One fine-tuning and scoring run: rows drawn by `arm` (random, oracle, full), trained for `epochs` passes.
 
-    `base` is not tuned at all. `blind` is no run: it gives each subtask's commonest answer, or guesses an option.
+    `base` is not fine-tuned. `blind` is not a run: it gives each subtask's most common answer, or guesses an option.
     """
 
     arm: str
@@ -73,7 +73,7 @@ _HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.
 
 @dataclass(frozen=True)
 class Condition:
-    """One line of the gate: `value`, in points, stands in `relation` to `bound`."""
+    """One line of the gate: `value` (in points) must be in `relation` to `bound`."""
 
     text: str
     value: float
@@ -86,9 +86,9 @@ class Condition:
 
 
 def oracle(labels: list[dict], n: int, rng: np.random.Generator) -> np.ndarray:
-    """`n` clean, deduplicated rows in a benchmark's form, balanced over subtasks, in random order: int64 [n].
+    """`n` clean, deduplicated rows in the benchmarks' forms, balanced over subtasks, in random order: int64 [n].
 
-    `labels` are the pool's noise labels, which no method sees. Raises InputError where there are fewer such rows.
+    `labels` are the pool's noise labels, which no method sees. Raises InputError if there are fewer such rows.
     """
     groups: dict[str, list[int]] = {}
     for row, label in enumerate(labels):
@@ -97,7 +97,7 @@ def oracle(labels: list[dict], n: int, rng: np.random.Generator) -> np.ndarray:
     there = sum(map(len, groups.values()))
     if n > there:
         raise InputError(
-            f"gate.oracle: a budget of {n} rows exceeds the {there} clean rows in a benchmark's form; lower it"
+            f"gate.oracle: a budget of {n} rows exceeds the {there} clean rows in the benchmarks' forms; lower it"
         )
     names = sorted(groups)
     shares = capped_shares(np.ones(len(names)), np.array([len(groups[name]) for name in names]), n)
@@ -107,10 +107,10 @@ def oracle(labels: list[dict], n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def conditions(arms: dict[str, Arm], figure: str, random_cells: list[str], budget: float) -> list[Condition]:
-    """The gate's conditions for one figure.
+    """The gate's conditions for one metric.
 
-    arms: of each cell, runs of the same seeds (base may have one). random_cells: from the smallest random draw to
-    `full 100%`; with draws of `budget`, the oracle's size, and of 20%.
+    arms: runs of each cell, with the same seeds (base may have one). random_cells: from the smallest random draw to
+    `full 100%`, including draws of `budget` (the oracle's size) and of 20%.
     """
     runs = {cell: arm.runs[figure] for cell, arm in arms.items()}
     mean = {cell: float(values.mean()) for cell, values in runs.items()}
@@ -125,9 +125,9 @@ def conditions(arms: dict[str, Arm], figure: str, random_cells: list[str], budge
             Condition(f"sd of {cell} over seeds", float(runs[cell].std(ddof=1)), "<=", most)
             for cell, most in ((random, 4.0), ("random 20%", 2.5))
         ),
-        Condition(f"a seed below its median, at most (of {max(below, key=below.get)})", max(below.values()), "<=", 12),
+        Condition(f"worst seed below its median (in {max(below, key=below.get)})", max(below.values()), "<=", 12),
         Condition(f"full - {random}", mean[full] - mean[random], ">=", 15),
         Condition(f"{best} - {random}", lead.mean, ">=", 8),
         Condition(f"{best} - {random}, low end of the 95% interval", lead.low, ">", 0),
-        Condition(f"least rise of random at {shares}", min(rises), ">", 0),
+        Condition(f"smallest rise of random over {shares}", min(rises), ">", 0),
     ]

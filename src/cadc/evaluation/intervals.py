@@ -1,25 +1,25 @@
-"""How sure a figure is: the one rule for all tables.
+"""Confidence intervals: one rule for all tables.
 
-An arm is a way to choose rows. It has n runs, one a seed, all scored on the same rows.
+An arm is a way to select rows. It has n runs, one per seed, all scored on the same rows.
 
-- **A figure** of an arm is the mean over its seeds. Its 95% interval is Student's t with two variances added up. One is
-  between seeds: s^2 / n with n - 1 degrees of freedom, where s is the standard deviation over seeds. The other is of
-  the scoring rows: the variance of the mean over seeds when rows are drawn again, with unlimited degrees of freedom.
-  The degrees of freedom of the sum are Welch's and Satterthwaite's.
+- **A score** of an arm is the mean over its seeds. Its 95% interval uses Student's t with the sum of two variances. The
+  first is between seeds: s^2 / n with n - 1 degrees of freedom, where s is the standard deviation over seeds. The
+  second comes from the scoring rows: the variance of the mean over seeds when rows are resampled, with unlimited
+  degrees of freedom. The sum has the degrees of freedom of Welch and Satterthwaite.
 - **Scoring rows** are drawn with replacement (the bootstrap) within each benchmark, in units that belong together
-  (`Samples.unit`): questions on one image in POPE, once for its three splits, in LLaVA-Wild, MME, GQA, VQAv2 and
-  TextVQA; variants of one question in MMBench. Every arm gets the same draws.
-- **A difference** of two arms follows the same rule. Where both have the same seeds, s is that of the differences, seed
-  by seed. Where they do not, s_a^2 / n_a and s_b^2 / n_b stand in its place, each with its own degrees of freedom. The
-  rows' variance is that of the difference of the two means.
-- **One seed** says nothing of the spread between seeds. There is no interval then, and no p-value: they are nan.
+  (`Samples.unit`): questions on one image in POPE (once for its three splits), LLaVA-Wild, MME, GQA, VQAv2 and TextVQA;
+  variants of one question in MMBench. Every arm gets the same draws.
+- **A difference** of two arms follows the same rule. If both have the same seeds, s is the standard deviation of the
+  differences by seed. Otherwise s_a^2 / n_a and s_b^2 / n_b take its place, each with its own degrees of freedom. The
+  variance of the rows is that of the difference of the two means.
+- **One seed** says nothing about the spread between seeds. Interval and p-value are then nan.
 - **p-values** are two-sided, from the same t. Those of a family of claims are corrected by Holm's procedure.
 
-How often an interval covers depends on the shares of the two variances: 94 to 95% with five seeds, 92 to 95% with
-three, least where rows make up a tenth of the variance. What single answers vary by from seed to seed is in both
+The coverage of an interval depends on the ratio of the two variances: 94 to 95% with five seeds, 92 to 95% with three,
+lowest when rows contribute a tenth of the variance. The variation of single answers between seeds enters both
 variances, which widens intervals a little.
 
-Rel. % divides by the mean of the full-data runs: their rows are drawn along, their seeds are taken as they are.
+Rel. % divides by the mean of the full-data runs. Their rows are resampled too; their seeds are not.
 
 Sources: Satterthwaite (1946), Welch (1947), Efron (1979), Holm (1979).
 """
@@ -36,15 +36,15 @@ from cadc.config.errors import InputError
 from cadc.evaluation.statistics import Samples, measure_draws, relative, row_draws
 
 LEVEL = 0.95
-#: What runs have in common where they were scored on the same rows.
+#: Fields that are equal in runs scored on the same rows.
 _ROWS = ("task", "doc", "subtask", "meta_task", "truth_yes", "chance", "unit")
-#: Weights that are held at a time, draws times samples (64 MB).
+#: Weights held at a time, draws times samples (64 MB).
 _AT_ONCE = 8_000_000
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure of an arm, in percent: mean and standard deviation (n - 1) over seeds, 95% interval; nan of one seed."""
+    """A score of an arm, in percent: mean and standard deviation (n - 1) over seeds, 95% interval; nan for one seed."""
 
     mean: float
     sd: float
@@ -54,9 +54,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """One arm minus another, in points, with 95% interval and two-sided p-value (nan: one seed).
+    """One arm minus another, in points, with 95% interval and two-sided p-value (nan for one seed).
 
-    `n_seeds`: the pairs of seeds, or, where arms have other seeds (`paired` is false), those of the arm with fewer.
+    `n_seeds`: the number of seed pairs, or the smaller number of seeds if the arms have different ones (`paired` is
+    false).
     """
 
     mean: float
@@ -69,10 +70,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Arm:
-    """Figures of one arm, in percent, by name.
+    """Scores of one arm by metric, in percent.
 
-    `runs`: of each seed, float64 [n_seeds]; `draws`: the mean over seeds at each draw of rows, float64 [n_bootstrap].
-    `rows` names the scoring rows and their draws: arms that share it can be compared, though they were made apart.
+    `runs`: by seed, float64 [n_seeds]. `draws`: the mean over seeds for each draw of rows, float64 [n_bootstrap].
+    `rows` identifies the scoring rows and their draws: arms with equal `rows` can be compared, even if they were
+    measured separately.
     """
 
     seeds: tuple[int, ...]
@@ -81,14 +83,14 @@ class Arm:
     rows: str
 
     def estimate(self, figure: str) -> Estimate:
-        """One figure, with its 95% interval."""
+        """One score with its 95% interval."""
         values = self.runs[figure]
         mean, seeds = float(values.mean()), _between_seeds(values)
         half, _ = _student(mean, [seeds], _of_rows(self.draws[figure]))
         return Estimate(mean, float(np.sqrt(seeds[0] * len(values))), mean - half, mean + half)
 
     def relative_to(self, full: Arm) -> Arm:
-        """With Rel. % (`relative`): to the mean over the seeds of `full`, at the same draw of rows."""
+        """Add Rel. % (`relative`): the ratio to the mean over the seeds of `full`, for the same draws of rows."""
         _check_rows(self, full)
         by_seed = relative(self.runs, {name: values.mean() for name, values in full.runs.items()})
         return replace(
@@ -99,13 +101,13 @@ class Arm:
 
 
 def arm_of(name: str, runs: dict[int, Samples], n_bootstrap: int, seed: int = 0) -> Arm:
-    """Measure the runs of one arm, by seed, as they are and at `n_bootstrap` draws of their rows.
+    """Measure the runs of one arm, by seed, on all rows and on `n_bootstrap` draws of them.
 
-    Draws follow from the rows and `seed` alone. Raises InputError, naming the arm, where its runs were scored on
-    different samples.
+    Draws depend only on the rows and `seed`. Raises InputError naming the arm if its runs were scored on different
+    samples.
     """
     if n_bootstrap < 2:
-        raise InputError(f"n_bootstrap is {n_bootstrap}; a variance takes 2 draws, and a good one some hundreds")
+        raise InputError(f"n_bootstrap is {n_bootstrap}; use at least 2 draws, better several hundred")
     if not runs:
         raise InputError(f"{name} has no runs")
     seeds = tuple(sorted(runs))
@@ -115,8 +117,8 @@ def arm_of(name: str, runs: dict[int, Samples], n_bootstrap: int, seed: int = 0)
     for one, run in zip(seeds, samples, strict=True):
         if _rows_of(run) != rows:
             raise InputError(
-                f"{name}, seed {one}, was scored on other samples than its seed {seeds[0]}; evaluate both again on the "
-                "same benchmarks"
+                f"{name}: seeds {one} and {seeds[0]} were scored on different samples; evaluate both again on the same "
+                "benchmarks"
             )
     point = measure_draws(samples, np.ones((1, len(first.task))))
     draws: dict[str, list[np.ndarray]] = {figure: [] for figure in point}
@@ -134,7 +136,7 @@ def arm_of(name: str, runs: dict[int, Samples], n_bootstrap: int, seed: int = 0)
 
 
 def difference(a: Arm, b: Arm, figure: str) -> Difference:
-    """Arm `a` minus arm `b`. Raises InputError where they were not measured on the same draws of the same samples."""
+    """Arm `a` minus arm `b`. Raises InputError if they were not measured on the same draws of the same samples."""
     _check_rows(a, b)
     paired = a.seeds == b.seeds
     mine, yours = a.runs[figure], b.runs[figure]
@@ -145,7 +147,7 @@ def difference(a: Arm, b: Arm, figure: str) -> Difference:
 
 
 def holm(p: list[float]) -> list[float]:
-    """p-values adjusted for the whole family of them by Holm's procedure, in the input's order; nan stays nan."""
+    """p-values adjusted for the whole family by Holm's procedure, in input order; nan stays nan."""
     order = np.argsort(p)
     steps = np.asarray(p, float)[order] * np.arange(len(p), 0, -1)
     adjusted = np.empty(len(p))
@@ -154,20 +156,20 @@ def holm(p: list[float]) -> list[float]:
 
 
 def _between_seeds(values: np.ndarray) -> tuple[float, int]:
-    """Variance of the mean of independent values [n], and its degrees of freedom; nan of one value."""
+    """Variance of the mean of independent values [n], and its degrees of freedom; nan for one value."""
     n = len(values)
     return (float(values.var(ddof=1)) / n if n > 1 else float("nan")), n - 1
 
 
 def _of_rows(draws: np.ndarray) -> float:
-    """Variance of a figure over draws of the scoring rows [n_bootstrap]."""
+    """Variance of a score over draws of the scoring rows [n_bootstrap]."""
     return float(draws.var(ddof=1))
 
 
 def _student(mean: float, seeds: list[tuple[float, int]], rows: float) -> tuple[float, float]:
     """Half-width of the interval of `mean`, and its two-sided p-value.
 
-    Its variance is the sum of `seeds`, each with its degrees of freedom, and of `rows`.
+    The variance is the sum of `seeds` (each with its degrees of freedom) and `rows`.
     """
     variance = sum(part for part, _ in seeds) + rows
     if np.isnan(variance):
@@ -181,7 +183,7 @@ def _student(mean: float, seeds: list[tuple[float, int]], rows: float) -> tuple[
 
 
 def _rows_of(samples: Samples) -> str:
-    """A name for the scoring rows of a run."""
+    """A digest that identifies the scoring rows of a run."""
     digest = hashlib.sha256()
     for name in _ROWS:
         values = getattr(samples, name)

@@ -1,10 +1,10 @@
-"""The judge of LLaVA-in-the-Wild, MMBench and HallusionBench: any OpenAI-compatible endpoint, or a small deterministic
-one of our own.
+"""The judge of LLaVA-in-the-Wild, MMBench and HallusionBench: any OpenAI-compatible endpoint, or a small built-in one
+that is deterministic.
 
-lmms-eval asks in three ways, at two kinds of address, and hides failures: a dead or unparsable judge is worth 100.0 to
-LLaVA-in-the-Wild, a guess to MMBench, "unclear" to HallusionBench. So it always asks a server of ours on 127.0.0.1,
-which judges itself or asks the endpoint through `cadc.compute.endpoint`: each prompt is paid for once, lmms-eval never
-has the key, and failures are errors.
+lmms-eval calls judges in three ways at two kinds of address, and hides failures: a dead or unparsable judge scores
+100.0 in LLaVA-in-the-Wild, a guess in MMBench and "unclear" in HallusionBench. So it always talks to our server on
+127.0.0.1, which judges itself or calls the endpoint through `cadc.compute.endpoint`. Each prompt is paid for once,
+lmms-eval never sees the key, and failures are errors.
 """
 
 from __future__ import annotations
@@ -27,77 +27,77 @@ from cadc.config.params import Judge
 
 
 class JudgeError(InputError):
-    """The judge gave no usable score; the message says for which questions and what to look at."""
+    """The judge gave no usable score. The message names the questions and what to check."""
 
 
 def word_f1(answer: str, reference: str) -> float:
-    """F1 of the two texts' words, punctuation and order aside, in [0, 1] (as SQuAD's token F1)."""
+    """F1 of the words in two texts, ignoring punctuation and order, in [0, 1] (as SQuAD's token F1)."""
     words, wanted = (Counter(re.findall(r"\w+", text.lower())) for text in (answer, reference))
     shared = sum((words & wanted).values())
     return 2 * shared / (sum(words.values()) + sum(wanted.values())) if shared else 0.0
 
 
 def judge_reply(prompt: str) -> str:
-    """`10 S`: the reference has 10 points, the model's answer 10 times its word F1 with the reference.
+    """`10 S`: the reference gets 10 points, the model's answer 10 times its word F1 with the reference.
 
-    Raises ValueError where the prompt holds no two answers in lmms-eval's layout.
+    Raises ValueError if the prompt does not hold two answers in lmms-eval's layout.
     """
-    # The model's answer may hold such marks of its own: it goes to the last.
+    # The model's answer may contain such marks itself, so match up to the last one.
     layout = r"\[(\S+) 1\]\n(.*?)\n\n\[End of \1 1\]\s*\[\1 2\]\n(.*)\n\n\[End of \1 2\]"
     found = re.search(layout, prompt, flags=re.DOTALL)
     if found is None:
-        raise ValueError("the prompt holds no answers 1 and 2")
+        raise ValueError("the prompt does not contain answers 1 and 2")
     return f"10 {10 * word_f1(found[3], found[2]):.1f}"
 
 
 def _two_numbers(reply: str) -> str:
-    """lmms-eval takes the first digits that it finds, wherever they stand: of `10 1e9` a 1, of `8/10 7/10` 8 and 10."""
+    """Check the reply, because lmms-eval takes any first digits: 1 from `10 1e9`, and 8 and 10 from `8/10 7/10`."""
     words = re.findall(r"[^\s,;]*\d[^\s,;]*", reply.strip().split("\n")[0])
     points = [re.fullmatch(r"[^\w+:/-]*(\d+(?:\.\d+)?)[^\w+:/-]*", word) for word in words]
     if len(points) != 2 or not all(found and float(found[1]) <= 10 for found in points):
-        raise ValueError("its first line does not hold two numbers from 0 to 10 and no others")
+        raise ValueError("its first line must hold exactly two numbers from 0 to 10")
     return reply
 
 
 def _verdict(reply: str) -> str:
     if not re.search("correct|unclear", reply, flags=re.IGNORECASE):
-        raise ValueError("it says neither correct, incorrect nor unclear")
+        raise ValueError("it must say correct, incorrect or unclear")
     return reply
 
 
 def _letter(reply: str) -> str:
     if len(set(re.findall(r"\b[A-E]\b", reply))) != 1:
-        raise ValueError("it does not name one letter of A to E")
+        raise ValueError("it must name exactly one letter from A to E")
     return reply
 
 
-#: What lmms-eval reads in a reply, by words of its prompt: LLaVA-in-the-Wild's, HallusionBench's, MMBench's.
+#: How lmms-eval parses a reply, by words in its prompt: LLaVA-in-the-Wild, HallusionBench, MMBench.
 _USABLE = {
     "[End of ": _two_numbers,
     "Imagine you are an intelligent teacher": _verdict,
     "match an answer with several options": _letter,
 }
 
-#: Seconds that HallusionBench and MMBench wait for a reply, less one; then they ask again or go without.
+#: Seconds that HallusionBench and MMBench wait for a reply, minus one; afterwards they retry or give up.
 PATIENCE = 29.0
 
 
 @dataclass
 class Asked:
-    """The judge behind `url`: `of` names it; `failure` says why a prompt got no usable reply."""
+    """The judge behind `url`. `of`: its name; `failure`: why a prompt got no usable reply."""
 
     url: str
     of: str
     failure: str | None = None
 
     def check(self) -> None:
-        """Raise JudgeError if a prompt failed so far: lmms-eval has scored it all the same."""
+        """Raise JudgeError if any prompt failed so far, because lmms-eval scores failures."""
         if self.failure is not None:
             raise JudgeError(f"the judge at {self.of} failed: {self.failure}")
 
 
 def _reply(asked: Asked, endpoint: Endpoint | None, prompt: str) -> str:
-    """The judge's reply to one prompt of lmms-eval. After a failure, which ends the run, nothing more is asked."""
+    """The judge's reply to one prompt of lmms-eval. A failure ends the run, so nothing is asked after it."""
     if asked.failure is not None:
         return "no reply"
     try:
@@ -105,13 +105,13 @@ def _reply(asked: Asked, endpoint: Endpoint | None, prompt: str) -> str:
             return judge_reply(prompt)
         read, started = next((read for words, read in _USABLE.items() if words in prompt), str), time.monotonic()
         reply = endpoint.ask([prompt], read)[0]
-        if time.monotonic() - started > PATIENCE and read is not _two_numbers:  # whose failures `check_scores` sees
+        if time.monotonic() - started > PATIENCE and read is not _two_numbers:  # `check_scores` finds the others
             asked.failure = (
-                f"a reply took more than {PATIENCE:g} s, after which lmms-eval ignores it; "
-                "replies are kept, so run it again"
+                f"a reply took more than {PATIENCE:g} s, and lmms-eval ignores it then; "
+                "replies are cached, so run it again"
             )
         return reply
-    except Exception as error:  # whatever it is: lmms-eval would score a broken connection, too
+    except Exception as error:  # any error: lmms-eval would score even a broken connection
         asked.failure = str(error) or type(error).__name__
         return "no reply"
 
@@ -146,11 +146,11 @@ def _handler(asked: Asked, endpoint: Endpoint | None) -> type[BaseHTTPRequestHan
 
 @contextmanager
 def judge(params: Judge) -> Iterator[Asked]:
-    """Point lmms-eval at a judge on a free port of 127.0.0.1 for the duration.
+    """Point lmms-eval to a judge on a free port of 127.0.0.1 while the context is open.
 
-    It must be entered before lmms-eval's tasks are loaded. With `url: null` the judge is our own. Otherwise it passes
-    prompts on, with the key from OPENAI_API_KEY and from nowhere else, which is hidden from lmms-eval meanwhile. Raises
-    JudgeError where there is no key.
+    Enter it before loading lmms-eval's tasks. With `url: null` the judge is the built-in one. Otherwise it forwards
+    prompts with the key from OPENAI_API_KEY, which is hidden from lmms-eval meanwhile. Raises JudgeError if there is no
+    key.
     """
     endpoint = None
     if params.url is not None:
@@ -180,16 +180,16 @@ def judge(params: Judge) -> Iterator[Asked]:
 
 
 def check_scores(scores: list[tuple[int, list[float]]], url: str) -> None:
-    """Raise JudgeError if any (question id, [reference, model]) was not scored within 0 to 10, and where no reference
-    got a point: the figure is the share of the reference's points."""
+    """Raise JudgeError if any (question id, [reference, model]) has no scores within 0 to 10, or if no reference got a
+    point, because the metric divides by the reference's points."""
     bad = [question for question, pair in scores if len(pair) != 2 or not all(0 <= score <= 10 for score in pair)]
     if bad:
         raise JudgeError(
             f"the judge at {url} gave no usable score for {len(bad)} of {len(scores)} questions (ids {bad[:5]}); "
-            "see that it runs and replies with two numbers from 0 to 10"
+            "check that it runs and replies with two numbers from 0 to 10"
         )
     if scores and not any(reference for _, (reference, _) in scores):
         raise JudgeError(
-            f"the judge at {url} gave no reference answer of {len(scores)} a point, and the model's are a share of "
-            "those; see what it replies to one prompt (.endpoint/), and take another model"
+            f"the judge at {url} gave 0 points to all {len(scores)} reference answers, and the metric divides by them; "
+            "look at one of its replies (.endpoint/), or use another model"
         )

@@ -1,4 +1,4 @@
-"""Questions as lmms-eval asks them: what a model is shown of each, and which are too long for it."""
+"""Questions as lmms-eval asks them: the input of a model, and the questions that are too long for it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,21 @@ from cadc.data.wording import question_alone
 from cadc.evaluation.benchmarks import SHOWN, blank_pictures, load_tasks
 from cadc.evaluation.catalogue import needs
 
-if TYPE_CHECKING:  # whoever scores does without what it takes to read a pool
+if TYPE_CHECKING:  # scoring alone does not need to read a pool
     from cadc.model.fit import Fit
 
-_NAMES = ("question_id", "index", "id")  # columns by which people find a question again
+_NAMES = ("question_id", "index", "id")  # columns that identify a question
 
 
 def shown(task: str, number: int, messages: list[dict], rule: Rule = "upright") -> tuple[str, list[Image.Image]]:
-    """The text and the pictures of a document's chat messages, as the task makes them; files are opened by `rule`.
+    """The text and images of a document's chat messages, as the task makes them. Files are opened by `rule`.
 
-    Raises InputError where anything else is shown.
+    Raises InputError if the messages contain anything else.
     """
     parts = [part for message in messages for part in message["content"]]
     other = sorted({part["type"] for part in parts} - {"text", "image"})
     if other:
-        raise InputError(
-            f"{task}, document {number}: shows {', '.join(other)}; models here are shown images and text alone"
-        )
+        raise InputError(f"{task}, document {number}: contains {', '.join(other)}; only images and text are supported")
     images = [
         upright_rgb(part["url"])
         if isinstance(part["url"], Image.Image)
@@ -42,12 +40,12 @@ def shown(task: str, number: int, messages: list[dict], rule: Rule = "upright") 
 
 
 def too_long(fit: Fit, root: Path, name: str, judged: bool) -> list[str]:
-    """The questions of task `name` under `root` that are longer than model.max_length, each with its tokens.
+    """The questions of task `name` under `root` that exceed model.max_length, each with its number of tokens.
 
-    No picture is decoded. Raises InputError as `load_tasks` and `shown` do, and where a processor refuses a picture.
+    No image is decoded. Raises InputError as `load_tasks` and `shown` do, and if a processor refuses an image.
     """
     place, found = f"{needs(name)[0].folder(root)}: {name}", []
-    with blank_pictures():  # while it is loaded, too: some tasks look at every row then
+    with blank_pictures():  # includes loading, because some tasks read every row then
         (task,) = load_tasks(root, [name], judged, SHOWN[fit.picture_rule]).tasks
         for number, doc in enumerate(task.eval_docs):
             text, images = shown(name, number, task.doc_to_messages(doc), fit.picture_rule)

@@ -1,13 +1,13 @@
-"""An arm's small results, kept in git: its scored samples, the rows it was trained on, and what it chose when.
+"""An arm's small results, kept in git: scored samples, training rows, and the history of adaptive methods.
 
-From these every table and figure can be made again where nothing else is there (reports/arms/ARM/):
+Every table and plot can be made again from these alone (reports/arms/ARM/):
 
-    samples.parquet      seed int32, then as `sample_schema` has it
+    samples.parquet      seed int32, then as in `sample_schema`
     selections.parquet   seed int32, row int64, id, capability int32, stage int32, in training order; a replayed row
-                         stands again
-    metrics.json         seed -> task -> lmms-eval's own figures
-    rounds_SEED.npy      of a method that chose while the model learnt: float64 [n_measurements, n_clusters, 6]
-    cluster.npy          of such a method: unsigned integers [n_rows], the clusters it tracked
+                         occurs again
+    metrics.json         seed -> task -> lmms-eval's own metrics
+    rounds_SEED.npy      for methods that select during training: float64 [n_measurements, n_clusters, 6]
+    cluster.npy          for such methods: the cluster of each row, unsigned integers [n_rows]
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COMPACT = {"compression": "zstd", "compression_level": 19}
 
 
 def save_results(arm: str, seeds: list[int], scored: dict[int, Path], pool: pa.Table) -> int:
-    """Write the small results of `arm`; scored: the folder of each seed's samples and metrics. Returns the number of
+    """Write the small results of `arm`. scored: folder with each seed's samples and metrics. Returns the number of
     samples."""
     out, ids = artifacts.fresh(artifacts.ARMS / arm), pool["id"]
     samples = pa.concat_tables(
@@ -64,14 +64,14 @@ def save_results(arm: str, seeds: list[int], scored: dict[int, Path], pool: pa.T
 
 
 def load_samples(arm: str) -> dict[int, Samples]:
-    """Every seed's samples of an arm. Raises FileNotFoundError where it was not made yet."""
+    """Samples of an arm by seed. Raises FileNotFoundError if they do not exist yet."""
     table = artifacts.read_table(artifacts.ARMS / arm / "samples.parquet")
     seeds = sorted(set(table["seed"].to_pylist()))
     return {seed: Samples.of_table(table.filter(pc.equal(table["seed"], seed))) for seed in seeds}
 
 
 def load_selections(arm: str) -> dict[int, pa.Table]:
-    """Every seed's rows of an arm, in training order."""
+    """Selected rows of an arm by seed, in training order."""
     table = artifacts.read_table(artifacts.ARMS / arm / "selections.parquet")
     seeds = sorted(set(table["seed"].to_pylist()))
     return {seed: table.filter(pc.equal(table["seed"], seed)) for seed in seeds}

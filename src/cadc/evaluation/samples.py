@@ -1,6 +1,6 @@
-"""lmms-eval's samples as one plain table, with what reports need and lmms-eval leaves out.
+"""lmms-eval's samples as one plain table, with fields that reports need and lmms-eval leaves out.
 
-Beside its score every sample has its subtask, meta-task, chance level and prediction, and the unit it is drawn with.
+Every sample has its score, subtask, meta-task, chance level and prediction, and the unit that it is resampled with.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SAMPLE_SCHEMA = pa.schema(
 
 
 def sample_schema(names: list[str]) -> pa.Schema:
-    """SAMPLE_SCHEMA and, where questions of a task belong together, `unit`: the number that they share."""
+    """SAMPLE_SCHEMA and, if questions of a task are resampled together, `unit`: the number that they share."""
     together = any(TASKS[name].image or _figure(name) in ("mme", "circular") for name in names)
     return SAMPLE_SCHEMA.append(pa.field("unit", pa.int64())) if together else SAMPLE_SCHEMA
 
@@ -38,8 +38,8 @@ def _answer(sample: dict) -> str:
 
 
 def _mmbench(task: str, sample: dict) -> float:
-    """Whether one question of MMBench is answered rightly; lmms-eval's own evaluator only says whether all its variants
-    are.
+    """Whether a single MMBench question is answered correctly. lmms-eval's evaluator only reports whether all variants
+    of a question are.
     """
     evaluator = MMBench_Evaluator(API_KEY="", API_URL=os.environ.get("OPENAI_API_URL", ""))
     item = sample["gpt_eval_score"]
@@ -49,7 +49,7 @@ def _mmbench(task: str, sample: dict) -> float:
 
 
 def _hallusion(task: str, sample: dict) -> float:
-    """`correct` is what a judge made of it; else `answer` is the 0 or 1 that lmms-eval read."""
+    """`correct` is a judge's verdict; without a judge, `answer` is the 0 or 1 that lmms-eval parsed."""
     entry = sample["aAcc"]
     return entry["correct"] if "correct" in entry else entry["answer"] == entry["gt_answer"]
 
@@ -58,7 +58,7 @@ def _mme(task: str, sample: dict) -> float:
     return (sample.get("mme_perception_score") or sample["mme_cognition_score"])["score"]
 
 
-#: How to get the score of a sample that has no such figure of its own: by `Task.score`.
+#: How to compute a sample's score if lmms-eval gives none, by `Task.score`.
 _SCORES = {
     "mmbench": _mmbench,
     "hallusion": _hallusion,
@@ -81,7 +81,7 @@ def _score(task: str, sample: dict) -> float:
 
 
 def _reference(sample: dict) -> str:
-    """The right answer; of ten people's, the commonest."""
+    """The reference answer; the most common one if ten people answered."""
     given = sample["doc"].get("answers")
     if not given:
         return str(sample["target"])
@@ -89,10 +89,10 @@ def _reference(sample: dict) -> str:
 
 
 def _unit(task: str, sample: dict) -> int:
-    """The number of what a sample belongs to: its image where that has a name, in MMBench the question behind all
-    variants, else its document.
+    """The number of the unit of a sample: its image if that has a name, in MMBench the question behind all variants,
+    else its document.
 
-    The number of an image follows from its name alone. So it is the same in all splits, whatever their order.
+    The number of an image depends only on its name, so it is the same in all splits.
     """
     doc, figure = sample["doc"], _figure(task)
     if figure == "circular":
@@ -104,8 +104,8 @@ def _unit(task: str, sample: dict) -> int:
 
 
 def _chances(task: str, samples: list[dict]) -> list[float]:
-    """The score of a guess: one over the number of options; in mini_vqa the share of a subtask's commonest answer; else
-    0.
+    """The score of a guess: one over the number of options; for mini_vqa the share of a subtask's most common answer;
+    else 0.
     """
     if task != "mini_vqa":
         options = [TASKS[task].options(sample["doc"]) for sample in samples]
@@ -122,7 +122,7 @@ def _column(doc: dict, name: str | None, otherwise: str) -> str:
 
 
 def sample_rows(task: str, samples: list[dict]) -> list[dict]:
-    """One plain row a sample, by document. score is within 0 and 1, or judge points, and `scale` then the reference's
+    """One plain row per sample, by document. score is in 0 to 1, or in judge points; `scale` then holds the reference's
     points.
     """
     known, samples = TASKS[task], sorted(samples, key=lambda sample: sample["doc_id"])

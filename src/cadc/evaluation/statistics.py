@@ -1,6 +1,6 @@
-"""Figures of runs from their per-sample results: benchmark scores, chance-corrected scores, relative performance.
+"""Metrics of runs from their per-sample results: benchmark scores, chance-corrected scores, relative performance.
 
-What figures of several seeds say, with intervals and differences, is in `intervals`.
+`intervals` combines several seeds, with intervals and differences.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from cadc.evaluation import catalogue
 
-#: The headline figure of each benchmark, all in percent: what relative performance is the mean over.
+#: The headline metric of each benchmark, in percent; relative performance is the mean over these.
 BENCHMARKS = {name: benchmark.title for name, benchmark in catalogue.BENCHMARKS.items()}
-#: What else the leaderboard and metrics.json show.
+#: Other metrics of the leaderboard and metrics.json.
 OTHERS = (
     "pope_accuracy",
     "pope_yes_ratio",
@@ -33,10 +33,10 @@ OTHERS = (
 class Samples:
     """One run's samples as arrays [n], sorted by task and document, so that runs can be paired sample by sample.
 
-    `unit`: a number that samples of one benchmark share where they belong together, whichever of its tasks they are of:
-    MME's two questions on an image, MMBench's variants of a question, questions on one image in POPE, LLaVA-Wild, GQA,
-    VQAv2 and TextVQA. They are drawn together; MME's and MMBench's are scored together, too. None: a unit is a
-    document, which POPE's three splits share by its number.
+    `unit`: a number shared by the samples of one benchmark that belong together, across its tasks: MME's two questions
+    on an image, MMBench's variants of a question, questions on one image in POPE, LLaVA-Wild, GQA, VQAv2 and TextVQA.
+    They are resampled together; those of MME and MMBench are also scored together. None: a unit is a document, and
+    POPE's three splits share document numbers.
     """
 
     task: np.ndarray
@@ -49,7 +49,7 @@ class Samples:
     scale: np.ndarray
     chance: np.ndarray
     unit: np.ndarray | None = None
-    #: What was worked out of these arrays before: every draw asks for the same groups.
+    #: Cached groups of these arrays, because every draw needs the same ones.
     known: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -74,7 +74,7 @@ class Samples:
         )
 
     def units(self, at: np.ndarray) -> tuple[int, np.ndarray]:
-        """How many units samples `at` of one benchmark make, and each sample's: int64 [len(at)]."""
+        """The number of units in samples `at` of one benchmark, and each sample's unit: int64 [len(at)]."""
         key = ("units", int(at[0]))
         if key not in self.known:
             names, index = np.unique((self.doc if self.unit is None else self.unit)[at], return_inverse=True)
@@ -83,7 +83,7 @@ class Samples:
 
 
 def group_means(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    """Weighted mean of `values` in each group; groups whose weights are all zero are left out."""
+    """Weighted mean of `values` by group; groups with zero total weight are left out."""
     names, index = np.unique(groups, return_inverse=True)
     total = np.bincount(index, weights, len(names))
     sums = np.bincount(index, weights * values, len(names))
@@ -92,8 +92,8 @@ def group_means(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> 
 
 @dataclass(frozen=True)
 class _Groups:
-    """n samples in G groups, by name: an order in which each group is together int64 [n], and where the groups begin
-    and end in it int64 [G + 1]."""
+    """n samples in G named groups: an order that keeps each group together, int64 [n], and the group boundaries in it,
+    int64 [G + 1]."""
 
     order: np.ndarray
     edges: np.ndarray
@@ -107,18 +107,18 @@ class _Groups:
 
 @dataclass(frozen=True)
 class _Part:
-    """One benchmark's n samples: what R runs say [n, R], and how often each counts in B draws [B, n]."""
+    """One benchmark's n samples: results of R runs [n, R], and the weight of each sample in B draws [B, n]."""
 
-    samples: Samples  # of the first run: what all have in common
+    samples: Samples  # of the first run; holds the fields that all runs share
     at: np.ndarray  # int64 [n], in `samples`
     score: np.ndarray
     scale: np.ndarray
     says_yes: np.ndarray
     weights: np.ndarray
-    in_groups: dict[str, tuple[_Groups, np.ndarray]] = field(default_factory=dict)  # with the weights in their order
+    in_groups: dict[str, tuple[_Groups, np.ndarray]] = field(default_factory=dict)  # with the weights in group order
 
     def by(self, column: str) -> tuple[_Groups, np.ndarray]:
-        """The groups that a column of the samples names, and `weights` in their order."""
+        """The groups of a column of the samples, and `weights` in their order."""
         if column not in self.in_groups:
             known, key = self.samples.known, (column, int(self.at[0]))
             if key not in known:
@@ -132,21 +132,20 @@ class _Part:
 
 
 def _group_sums(values: np.ndarray, groups: _Groups, weights: np.ndarray) -> np.ndarray:
-    """Sums of `values` [n, R] in each of G groups, weighted by each row of `weights` [B, n], which are in the order of
-    the groups: float64 [G, B, R]."""
+    """Weighted sums of `values` [n, R] by group: float64 [G, B, R]. weights [B, n]: in the order of the groups."""
     values = values[groups.order].astype(float)
     return np.stack([weights[:, start:end] @ values[start:end] for start, end in pairwise(groups.edges)])
 
 
 def _group_means(values: np.ndarray, groups: _Groups, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means as `_group_sums`, 0 where a group weighs nothing, and where it weighs something: bool [G, B, 1]."""
+    """Means like `_group_sums`, 0 for a group without weight; and whether a group has weight: bool [G, B, 1]."""
     sums = _group_sums(np.column_stack([values, np.ones(len(values))]), groups, weights)
     total = sums[..., -1:]
     return sums[..., :-1] / np.where(total > 0, total, 1), total > 0
 
 
 def _mean_of(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Mean over groups [G, B, R] of those that are there [G, B, 1]: float64 [B, R]; 0 where none is."""
+    """Mean over the groups [G, B, R] that are present [G, B, 1]: float64 [B, R]; 0 if none is."""
     return (values * there).sum(0) / np.maximum(there.sum(0), 1)
 
 
@@ -155,9 +154,9 @@ def _accuracy(name: str, part: _Part) -> dict[str, np.ndarray]:
 
 
 def _pope(name: str, part: _Part) -> dict[str, np.ndarray]:
-    """POPE: the mean F1 of its three samplings, accuracy, and how often the model says yes.
+    """POPE: mean F1 of its three samplings, accuracy, and the share of yes answers.
 
-    F1 of `yes` is as lmms-eval counts it, but with unparsed answers to present objects as misses.
+    F1 of `yes` is computed as in lmms-eval, except that unparsed answers to present objects count as misses.
     """
     truth = part.samples.truth_yes[part.at, None]
     hits, said, present = (_group_sums(x, *part.by("task")) for x in (truth & part.says_yes, part.says_yes, truth))
@@ -166,7 +165,7 @@ def _pope(name: str, part: _Part) -> dict[str, np.ndarray]:
 
 
 def _mmt(name: str, part: _Part) -> dict[str, np.ndarray]:
-    """MMT-Bench: accuracy, its mean over subtasks, and the mean over meta-tasks of that."""
+    """MMT-Bench: accuracy, mean accuracy over subtasks, and its mean over meta-tasks."""
     subtask, first = np.unique(part.samples.subtask[part.at], return_index=True)
     meta = part.samples.meta_task[part.at][first]
     means, there = _group_means(part.score, *part.by("subtask"))
@@ -181,12 +180,12 @@ def _mmt(name: str, part: _Part) -> dict[str, np.ndarray]:
 
 
 def _ratio(name: str, part: _Part) -> dict[str, np.ndarray]:
-    """LLaVA-in-the-Wild: the judge's points over those of the reference answers."""
+    """LLaVA-in-the-Wild: the judge's points divided by those of the reference answers."""
     return {name: (part.weights @ part.score) / (part.weights @ part.scale)}
 
 
 def _by_unit(part: _Part) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of U units, each drawn as one: whether all samples are right [U, R], weights [B, U], the first sample [U]."""
+    """For U units, each resampled as one: whether all samples are correct [U, R], weights [B, U], first sample [U]."""
     _, index = part.samples.units(part.at)
     order = np.argsort(index, kind="stable")
     start = np.searchsorted(index[order], np.arange(index.max() + 1))
@@ -195,16 +194,17 @@ def _by_unit(part: _Part) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _circular(name: str, part: _Part) -> dict[str, np.ndarray]:
-    """MMBench: a question is right if it is with its options in every order shown (CircularEval, Liu et al. 2023)."""
+    """MMBench: a question counts as correct if it is correct for every order of options (CircularEval, Liu et al.
+    2023)."""
     right, weights, _ = _by_unit(part)
     return {name: weights @ right / weights.sum(1, keepdims=True)}
 
 
 def _mme(name: str, part: _Part) -> dict[str, np.ndarray]:
-    """MME's perception and cognition, as shares of what can be reached.
+    """MME's perception and cognition scores, as a fraction of the maximum.
 
-    The mean over subtasks of accuracy and accuracy+ (all questions on an image right; Fu et al. 2023). lmms-eval's
-    figures are 2 * n_subtasks times these. Perception stands in for MME, as in tables since LLaVA-1.5.
+    Mean over subtasks of accuracy and accuracy+ (all questions on an image correct; Fu et al. 2023). lmms-eval's scores
+    are 2 * n_subtasks times these. Perception represents MME, as in tables since LLaVA-1.5.
     """
     subtask = part.samples.subtask[part.at]
     accuracy, there = _group_means(part.score, *part.by("subtask"))
@@ -224,12 +224,12 @@ def _corrected(part: _Part) -> np.ndarray:
     """Mean over subtasks of (accuracy - chance) / (1 - chance): float64 [B, R]."""
     accuracy, there = _group_means(part.score, *part.by("subtask"))
     chance, _ = _group_means(part.samples.chance[part.at, None], *part.by("subtask"))
-    telling = there & (chance < 1)  # where every guess is right, an answer says nothing
+    telling = there & (chance < 1)  # if every guess is correct, an answer carries no information
     return _mean_of((accuracy - chance) / np.where(telling, 1 - chance, 1), telling)
 
 
 def _by_benchmark(samples: Samples) -> dict[str, np.ndarray]:
-    """The samples of each benchmark, int64 [n]; a task that the catalogue lacks is a benchmark of its own."""
+    """The samples of each benchmark, int64 [n]. A task that the catalogue lacks is its own benchmark."""
     if "benchmarks" not in samples.known:
         tasks, of = np.unique(samples.task, return_inverse=True)
         benchmark = [known.benchmark if (known := catalogue.TASKS.get(task)) else str(task) for task in tasks]
@@ -239,11 +239,12 @@ def _by_benchmark(samples: Samples) -> dict[str, np.ndarray]:
 
 
 def measure_draws(runs: list[Samples], weights: np.ndarray) -> dict[str, np.ndarray]:
-    """All figures of R runs on the same samples, in percent, at B weightings of these (float [B, n]).
+    """All metrics of R runs on the same samples, in percent, for B weightings of these (float [B, n]): float64 [B, R]
+    each.
 
-    float64 [B, R] each. corrected_*: of a form of question, the mean over its benchmarks of the mean over subtasks of
-    (accuracy - chance) / (1 - chance), unclipped; chance is one half (yes or no), one over the number of options, the
-    commonest answer's share (mini_vqa) or 0.
+    corrected_*: for each question form, the mean over its benchmarks of the mean over subtasks of (accuracy - chance) /
+    (1 - chance), not clipped. chance is one half (yes or no), one over the number of options, the share of the most
+    common answer (mini_vqa), or 0.
     """
     first = runs[0]
     score, scale, says = (
@@ -265,15 +266,15 @@ def measure_draws(runs: list[Samples], weights: np.ndarray) -> dict[str, np.ndar
 
 
 def measure(samples: Samples, weights: np.ndarray | None = None) -> dict[str, float]:
-    """All figures of one run, as `measure_draws`, each sample counted `weights` times (float [n], default once)."""
+    """All metrics of one run as in `measure_draws`. weights: count of each sample (float [n], default 1)."""
     weights = np.ones(len(samples.task)) if weights is None else weights
     return {name: float(values[0, 0]) for name, values in measure_draws([samples], weights[None]).items()}
 
 
 def relative(figures: dict, full: dict) -> float | np.ndarray:
-    """Rel. %: mean over benchmarks of score / full-data score, in percent (as COINCIDE, ICONS and PROGRESS report).
+    """Rel. %: mean over benchmarks of score / full-data score, in percent (as in COINCIDE, ICONS and PROGRESS).
 
-    Figures are numbers or arrays that broadcast. A benchmark whose full-data score is 0 is left out; nan where all are.
+    Inputs are numbers or arrays that broadcast. Benchmarks with a full-data score of 0 are left out; nan if all are.
     """
     pairs = [(figures[name], np.asarray(full[name], float)) for name in BENCHMARKS if name in figures and name in full]
     ratios = np.array([score / np.where(below > 0, below, np.nan) for score, below in pairs])
@@ -283,7 +284,7 @@ def relative(figures: dict, full: dict) -> float | np.ndarray:
 
 
 def row_draws(samples: Samples, n_draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Bootstrap draws of the scoring rows: how often every sample counts in each, float64 [n_draws, n].
+    """Bootstrap draws of the scoring rows: the count of every sample in each draw, float64 [n_draws, n].
 
     Units are drawn with replacement within each benchmark, once for all of its tasks.
     """

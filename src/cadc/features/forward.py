@@ -1,7 +1,7 @@
-"""What the proxy makes of pool rows, from forward passes alone.
+"""Features of pool rows from the proxy's forward passes.
 
-Of its last snapshot: activations (COINCIDE) and hidden states (Self-Sup, D2). Of every snapshot: how well it knew each
-answer (EL2N, perplexity, D2), and how sure it was before any of it (predictive entropy).
+From the last snapshot: activations (COINCIDE) and hidden states (Self-Sup, D2). From every snapshot: how well it
+predicts each answer (EL2N, perplexity, D2), and its entropy before the answer (predictive entropy).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cadc.model.stream import stretches, token_lengths
 from cadc.training.answers import answer_scores
 from cadc.training.snapshots import Snapshot, restore
 
-#: The arrays of `row_features`: one value set a row, and one a row and snapshot.
+#: The arrays of `row_features`: per row, and per row and snapshot.
 BY_ROW, BY_SNAPSHOT = ("activations", "hidden"), ("nll", "el2n", "margin", "entropy")
 
 _ATTENTION_OUTPUT = re.compile(
@@ -31,27 +31,27 @@ _ATTENTION_OUTPUT = re.compile(
 
 
 def attention_outputs(model: PeftModel, n_layers: int) -> list[torch.nn.Module]:
-    """The attention output projections of `n_layers` layers of the language model, spread evenly.
+    """The attention output projections of `n_layers` evenly spaced layers of the language model.
 
-    3, 7, 11, 15, 19 of 24, as COINCIDE's code has them. Raises TypeError where the model names none.
+    3, 7, 11, 15, 19 of 24, as in COINCIDE's code. Raises TypeError if none is found by name.
     """
     found = {
         int(match[2]): module for name, module in model.named_modules() if (match := _ATTENTION_OUTPUT.search(name))
     }
     if not found:
         raise TypeError(
-            "no attention output projection (layers.N.self_attn.o_proj) was found in the language model; name it in "
+            "found no attention output projection (layers.N.self_attn.o_proj) in the language model; add its name in "
             "cadc.features.forward"
         )
     n = min(n_layers, len(found))
-    last = n_layers >= len(found)  # a model with no more layers than are asked for gives all
+    last = n_layers >= len(found)  # use all layers if the model has no more than n_layers
     spread = range(n) if last else [(i + 1) * len(found) // (n + 1) - 1 for i in range(n)]
     return [found[sorted(found)[i]] for i in spread]
 
 
 @contextmanager
 def watched(modules: list[torch.nn.Module]) -> Iterator[list[torch.Tensor]]:
-    """The outputs of `modules` in the forward pass made last, in their order."""
+    """The outputs of `modules` in the last forward pass, in order."""
     seen: list[torch.Tensor] = [torch.empty(0)] * len(modules)
 
     def catch(k):
@@ -66,16 +66,16 @@ def watched(modules: list[torch.nn.Module]) -> Iterator[list[torch.Tensor]]:
 
 
 def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean over the positions of a mask: [B, L, d], bool [B, L] -> float32 [B, d], zero where there is none."""
+    """Mean over masked positions: [B, L, d], bool [B, L] -> float32 [B, d], zero for an empty mask."""
     return (values.float() * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
 def first_token_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Entropy in nats of the next-token distribution where a row's first answer begins: float32 [B].
+    """Entropy in nats of the next-token distribution at the start of a row's first answer: float32 [B].
 
-    logits [B, L, V], labels [B, L]. The position is the one that predicts the first token of the row's first answer:
-    the only one that no answer token precedes, so the answer does not enter. A mean over answer tokens would be
-    conditioned on the answer. A row without answer tokens has NaN.
+    logits [B, L, V], labels [B, L]. The position is the one that predicts the first token of the first answer. It is
+    the only position before any answer token, so the answer has no effect; a mean over answer tokens would depend on
+    it. NaN for a row without answer tokens.
     """
     is_answer = labels[:, 1:] != IGNORE
     there, position = is_answer.any(1), is_answer.int().argmax(1)  # position i predicts token i + 1
@@ -95,9 +95,9 @@ def row_features(
 ) -> dict[str, np.ndarray]:
     """Features of pool rows `which`.
 
-    Of the last snapshot: activations float16 [n, n_layers, 2, width], tanh of the attention outputs' mean over image
-    tokens and over `text_tokens`, each of length 1 (zero where a row has none); hidden float32 [n, width], the mean
-    final hidden state over all tokens. Of every snapshot: nll, el2n, margin (`answer_scores`) and entropy
+    Last snapshot: activations float16 [n, n_layers, 2, width], tanh of the attention outputs' mean over image tokens
+    and over `text_tokens`, each scaled to unit length (zero if a row has none); hidden float32 [n, width], mean final
+    hidden state over all tokens. Every snapshot: nll, el2n, margin (`answer_scores`) and entropy
     (`first_token_entropy`), float32 [n_snapshots, n] each.
     """
     tokenizer = rows.processor.tokenizer
@@ -127,17 +127,17 @@ def row_features(
 
 
 def _masks(inputs: dict[str, torch.Tensor], image_token: int, special: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Which tokens of a batch are there, those of images, and `text_tokens`: bool [B, L] each."""
+    """Masks of a batch, bool [B, L] each: non-padding, image tokens, and `text_tokens`."""
     there, is_image = inputs["attention_mask"] == 1, inputs["input_ids"] == image_token
     return there, is_image, there & text_tokens(inputs["input_ids"], is_image, special)
 
 
 def text_tokens(ids: torch.Tensor, is_image: torch.Tensor, special: torch.Tensor) -> torch.Tensor:
-    """Which tokens are what a row says: bool [B, L], for ids int64 and is_image bool [B, L], special int64 token ids.
+    """The tokens of a row's own text: bool [B, L]. ids int64 [B, L], is_image bool [B, L], special int64 token ids.
 
-    Those behind the first image token, where there is one, that are no special token. What stands before the image is
-    the same in all rows and, under a causal mask, has the same activations. Special are role marks, padding and the
-    marks of an image's tiles.
+    These are non-special tokens after the first image token, if there is one. Text before the image is the same in all
+    rows and, under a causal mask, has the same activations. Special tokens are role marks, padding and image-tile
+    marks.
     """
     behind = (is_image.cumsum(1) > 0) | ~is_image.any(1, keepdim=True)
     return behind & ~is_image & ~torch.isin(ids, special)

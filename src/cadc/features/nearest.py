@@ -1,4 +1,4 @@
-"""What each pool row is about: the meta-task of the probe row nearest to it."""
+"""Assign each pool row the meta-task of its nearest probe row."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cadc.features.embeddings import (
     tower_embeddings,
 )
 
-_BLOCK = 4096  # rows at a time
+_BLOCK = 4096  # rows per block
 
 
 def probe_views(params: Params) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Image and question embeddings side by side of pool rows and of probe rows, and the probe rows' subtasks and
+    """Concatenated image and question embeddings of pool rows and of probe rows, and the probe rows' subtasks and
     meta-tasks.
 
-    No answer is read. Without a tower questions alone are compared.
+    Answers are not read. Without a tower only questions are compared.
     """
     table, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
     records = table.to_pylist()
@@ -37,7 +37,7 @@ def probe_views(params: Params) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
 
 
 def nearest_meta_task(params: Params) -> np.ndarray:
-    """The meta-task of each pool row's nearest probe row, by cosine: str [n_rows], '' where nothing is aimed at."""
+    """The meta-task of each pool row's nearest probe row, by cosine: str [n_rows], '' if there are no targets."""
     if not params.capture.targets:
         return np.full(artifacts.load_pool().num_rows, "")
     features, probe, _, meta_task = probe_views(params)

@@ -1,4 +1,4 @@
-"""How pure clusters are in a label, by what their rows are compared by (PROGRESS, Fig. 3)."""
+"""Purity of clusters in a label, by the features that rows are compared by (PROGRESS, Fig. 3)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SHUFFLES = 20
 
 
 def purity(cluster: np.ndarray, label: np.ndarray) -> float:
-    """The share of rows whose label is the commonest of their cluster; cluster int [n], label [n]."""
+    """Share of rows that have the most common label of their cluster; cluster int [n], label [n]."""
     names, index = np.unique(label, return_inverse=True)
     counts = np.zeros((int(cluster.max()) + 1, len(names)), np.int64)
     np.add.at(counts, (cluster, index), 1)
@@ -16,6 +16,6 @@ def purity(cluster: np.ndarray, label: np.ndarray) -> float:
 
 
 def chance(cluster: np.ndarray, label: np.ndarray, seed: int = 0) -> float:
-    """The same of shuffled labels, mean of 20 shuffles: small clusters are pure by chance."""
+    """Purity of shuffled labels, mean of 20 shuffles: small clusters are pure by chance."""
     rng = np.random.default_rng(seed)
     return float(np.mean([purity(cluster, rng.permutation(label)) for _ in range(_SHUFFLES)]))

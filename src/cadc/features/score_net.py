@@ -1,9 +1,8 @@
-"""The score-net of Self-Filter (Chen et al. 2024, stage 1): it learns which rows are easy while the model learns from
-them.
+"""The score-net of Self-Filter (Chen et al. 2024, stage 1): learns which rows are easy while the model trains on them.
 
-A linear layer scores each row by its image and text embeddings; the softmax of the scores over a batch weighs the rows'
-losses. Both are trained on the weighted loss, so weight moves to rows of low loss: the negative score is a row's
-difficulty.
+A linear layer scores each row from its image and text embeddings. The softmax of the scores over a batch weights the
+rows' losses. Both are trained on the weighted loss, so weight moves to rows with a low loss: a row's difficulty is its
+negative score.
 """
 
 from __future__ import annotations
@@ -39,14 +38,13 @@ def train_score_net(
     seed: int = 0,
     kept: Path | None = None,
 ) -> np.ndarray:
-    """Train `model` in place with a score-net on the rows of `order`, int64 [n_examples].
+    """Train `model` in place, with a score-net, on the rows of `order`, int64 [n_examples].
 
-    Returns the difficulty of all rows, float32 [n_rows]. features float32 [n_rows, width]. `settings` are the model's
-    optimizer, batch size and schedule; of a batch, `micro_batch` rows pass at once. The net starts at zero, where all
-    rows of a batch have one weight, and has an AdamW of its own at `learning_rate`. `seed` is dropout's. `kept`: where
-    checkpoints go, from which a killed run goes on. Several processes that work together all call this alike: each
-    passes its share of a batch, and all learn the same net from the losses of all. Raises InputError at a loss that is
-    not finite.
+    Returns the difficulty of all rows, float32 [n_rows]. features float32 [n_rows, width]. `settings`: the model's
+    optimizer, batch size and schedule; a batch is processed `micro_batch` rows at a time. The net starts at zero (equal
+    weights) and has its own AdamW at `learning_rate`. `seed` controls dropout. `kept`: where checkpoints go, so that a
+    killed run resumes. In a distributed run all processes call this with the same arguments: each processes its share
+    of a batch, and all learn the same net from all losses. Raises InputError if a loss is not finite.
     """
     shard_base(model)
     (rank, world), parameters, device = team(), list(trainable(model).values()), next(model.parameters()).device
@@ -59,7 +57,7 @@ def train_score_net(
     if params.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     model.train()
-    # of each batch the parts that this process passes, as places in it, and how many of them count
+    # for each batch: the parts that this process computes, as positions in it, and how many of them count
     split = [shares(np.arange(len(which)), settings.micro_batch, rank, world) for which in batches]
     todo = list(zip(batches, split, strict=True))[done:]
     stream = ahead(rows, [row for which, (parts, _) in todo for at in parts for row in which[at]])
@@ -73,7 +71,7 @@ def train_score_net(
             with torch.autocast(device.type, torch.bfloat16, enabled=params.dtype == "bfloat16"):
                 made = answer_loss(model(**inputs, use_cache=False).logits, labels)
             counts = float(k < n_counted)
-            # the model's gradient; the net's needs the losses of the whole batch
+            # this is the model's gradient; the net's gradient needs the losses of the whole batch
             (counts * share[at] * made).sum().backward()
             passed[at] += counts * made.detach()
         add_up(passed)

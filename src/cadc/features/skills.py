@@ -1,8 +1,8 @@
-"""The visual skills that an instruction needs, as a short list: from an inventory and sentence embeddings, or from a
+"""The visual skills that an instruction needs, as a short list from an inventory and sentence embeddings, or from a
 language model.
 
-The skill view of targeted selection (arXiv 2508.10339, no released code) is the embedding of such a list. Its lists
-come from a language model; the inventory, which needs nothing but a sentence encoder, is ours.
+The skill view of targeted selection (arXiv 2508.10339, no released code) embeds such a list. The paper's lists come
+from a language model; the inventory, which only needs a sentence encoder, is ours.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _OPTION = re.compile(r"^\(?([A-Z])[.):]\s")
-_LONGEST = 80  # characters of a skill that a language model names
-_LINES_READ = 65536  # whose embeddings are in memory at a time
-_ROWS_ASKED = 1024  # whose prompts, with their images, are in memory at a time
+_LONGEST = 80  # maximum characters of a skill named by a language model
+_LINES_READ = 65536  # lines embedded at a time
+_ROWS_ASKED = 1024  # rows whose prompts and images are in memory at a time
 
 PROMPT = """A user asks a vision-language assistant:
 
@@ -40,13 +40,13 @@ Do not answer the user. Reply with a JSON array of {top} strings and nothing els
 
 
 def inventory() -> list[str]:
-    """The skills of skills.txt, in its order."""
+    """The skills of skills.txt, in order."""
     lines = resources.files("cadc.features").joinpath("skills.txt").read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def instruction_lines(turns: list[dict[str, str]]) -> list[str]:
-    """The lines of a row's questions, without image marks and lists of options (A, B, ... one a line).
+    """The lines of a row's questions, without image tokens and option lists (A, B, ... one per line).
 
     There is at least one line, which may be empty.
     """
@@ -63,7 +63,7 @@ def instruction_lines(turns: list[dict[str, str]]) -> list[str]:
 
 
 def options(lines: list[str]) -> list[bool]:
-    """Which lines are lettered options: runs that begin with A and go on with B."""
+    """Which lines are lettered options: runs of lines that start with A and continue with B."""
     letters = [found[1] if (found := _OPTION.match(line)) else "" for line in lines]
     out, i = [False] * len(lines), 0
     while i < len(lines):
@@ -79,15 +79,15 @@ def options(lines: list[str]) -> list[bool]:
 def nearest_skills(order: np.ndarray, top: int) -> list[int]:
     """The `top` skills of an instruction, in the inventory's order.
 
-    order int [n_lines, >= top or all]: each line's skills, nearest first. The lines take turns to add their next
-    nearest skill: content and format mostly have a line each, and neither crowds out the other.
+    order int [n_lines, >= top or all]: each line's skills, nearest first. Lines take turns to add their next nearest
+    skill, because content and answer format are usually on separate lines and both should count.
     """
     turns = order.T.ravel().tolist()  # every line's nearest skill, then every line's second
     return sorted(list(dict.fromkeys(turns))[:top])
 
 
 def inventory_lists(encoder: SentenceTransformer, rows: Iterable[list[dict[str, str]]], top: int) -> list[list[str]]:
-    """For the turns of every row, the `top` entries of the inventory that are nearest to its lines."""
+    """For each row's turns, the `top` inventory entries nearest to its lines."""
     names = inventory()
     skills = sentence_embeddings(encoder, names).T
     lines = [instruction_lines(turns) for turns in rows]
@@ -101,7 +101,7 @@ def inventory_lists(encoder: SentenceTransformer, rows: Iterable[list[dict[str, 
 
 
 def read_list(reply: str, top: int) -> list[str]:
-    """A reply's skills, at most `top`: its first JSON array of short strings. Raises ValueError where it holds none."""
+    """A reply's skills, at most `top`: its first JSON array of short strings. Raises ValueError if there is none."""
     for start in (found.start() for found in re.finditer(r"\[", reply)):
         try:
             skills = json.JSONDecoder().raw_decode(reply, start)[0]
@@ -109,15 +109,14 @@ def read_list(reply: str, top: int) -> list[str]:
             continue
         if skills and all(isinstance(skill, str) and skill.strip() and len(skill) <= _LONGEST for skill in skills):
             return [" ".join(skill.split()).lower() for skill in skills[:top]]
-    raise ValueError(f"it holds no JSON array of strings of 1 to {_LONGEST} characters")
+    raise ValueError(f"it contains no JSON array of strings of 1 to {_LONGEST} characters")
 
 
 def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: bool) -> list[list[str]]:
-    """The skills that a language model names for every row, a dict with `id`, `turns` and `images`.
+    """The skills that a language model names for each row, a dict with `id`, `turns` and `images`.
 
-    With `with_image` it is shown the row's first image. Replies are kept and asked for once. Raises EndpointError
-    naming the rows without a usable reply, once all others have theirs, or at once where a whole batch has none, and
-    as `Endpoint.ask_each` does.
+    `with_image` shows it the row's first image. Replies are cached. Raises EndpointError naming the rows without a
+    usable reply, after all others have theirs, or at once if a whole batch has none; and as `Endpoint.ask_each` does.
     """
     rows, made, failed = iter(rows), [], {}
 
@@ -139,13 +138,12 @@ def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: 
     if failed:
         names, first = ", ".join(list(failed)[:5]) + (", ..." if len(failed) > 5 else ""), next(iter(failed.values()))
         raise EndpointError(
-            f"views: {len(failed)} of {len(made)} rows asked for have no list of skills ({names}). Run "
-            "again to ask for "
-            f"these alone, take another views.model, or leave the rows out of the pool. The first: {first}"
+            f"views: {len(failed)} of {len(made)} rows got no list of skills ({names}). Run again to retry "
+            f"only these, use another views.model, or remove the rows from the pool. First error: {first}"
         )
     return made
 
 
 def list_text(skills: list[str]) -> str:
-    """A list of skills as the sentence that is embedded."""
+    """A list of skills as the sentence to embed."""
     return "; ".join(skills)

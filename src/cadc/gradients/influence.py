@@ -1,8 +1,8 @@
-"""Subtask trajectories from probe rows, and the streaming influence of pool rows on them.
+"""Subtask trajectories from probe rows, and streaming influence of pool rows on them.
 
-Inner products are linear, so no row's gradient is ever stored: each batch's update directions are sketched and
-multiplied with the subtask trajectories at once. What is kept, influence[snapshot, row, subtask], the row norms and the
-Gram matrix of the trajectories, gives every threshold, partition and budget exactly and in seconds.
+Inner products are linear, so no row's gradient is stored: each batch's update directions are sketched and multiplied
+with the subtask trajectories at once. The stored results (influence[snapshot, row, subtask], row norms and the Gram
+matrix of the trajectories) are enough to compute any threshold, partition and budget exactly, in seconds.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from cadc.model.encode import EncodedRows
 from cadc.model.stream import Batch, stretches, token_lengths
 from cadc.training.snapshots import Snapshot, restore
 
-#: Of one parameter's row gradients at once: it bounds batches of many short rows where a connector is trained whole,
-#: with 17 million weights a row in LLaVA-1.5-7B.
+#: Maximum size of one parameter's row gradients. It limits batches of many short rows when a connector is fully trained
+#: (17 million weights per row in LLaVA-1.5-7B).
 GRADIENT_BYTES = 1 << 30
 _FIX = (
-    "at the proxy's snapshot after step {step}: look at these rows or leave them out; where they are many, lower "
+    "at the proxy's snapshot after step {step}: check these rows or leave them out; if there are many, lower "
     "proxy.learning_rate or set model.dtype: float32"
 )
 
 
 class SketchedDirections:
-    """Rows -> sketched update directions at one snapshot after the other, with the gradients' own norms and losses."""
+    """Computes sketched update directions of rows at each snapshot, with raw gradient norms and losses."""
 
     def __init__(self, model: PeftModel, capture: Capture, pad_id: int):
         self.model, self.capture, self.pad_id = model, capture, pad_id
@@ -50,21 +50,21 @@ class SketchedDirections:
     def batches(
         self, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot]
     ) -> Iterator[tuple[int, np.ndarray, torch.Tensor, np.ndarray, np.ndarray]]:
-        """Yields (snapshot's place, positions in `which`, sketches float32 [B, width], squared gradient norms [B],
-        losses [B])."""
+        """Yields (snapshot index, positions in `which`, sketches float32 [B, width], squared gradient norms [B], losses
+        [B])."""
         for t, at, (sketches,), norms, losses in self.views(rows, which, snapshots, (self.capture.update,)):
             yield t, at, sketches, norms, losses
 
     def views(
         self, rows: EncodedRows, which: np.ndarray, snapshots: list[Snapshot], updates: tuple[Update, ...]
     ) -> Iterator[tuple[int, np.ndarray, list[torch.Tensor], np.ndarray, np.ndarray]]:
-        """`batches` with one sketch of the rows' directions for each of several updates, all from one backward pass.
+        """`batches` with one sketch per row for each of several updates, from a single backward pass.
 
-        Rows are batched by length, as many as `capture.batch_tokens` holds, so that little is padded and memory does
-        not grow with the longest row; the positions say which rows they are. A row is encoded once: stretches of
-        batches pass through one snapshot after the other. A row whose gradient is zero has direction zero (ours): AdamW
-        would move it by the momentum that all rows share, and it would look like the purest of all. Raises InputError
-        naming rows whose loss, gradient or direction is not finite, or too long for float32 squares.
+        Rows are batched by length up to `capture.batch_tokens`, so that there is little padding and memory does not
+        grow with the longest row; the positions identify the rows. Each row is encoded once: stretches of batches pass
+        through one snapshot after the other. A row with a zero gradient gets a zero direction (ours): AdamW would move
+        it by the shared momentum, which would look like a perfectly pure row. Raises InputError naming rows whose loss,
+        gradient or direction is not finite, or whose squared norm overflows float32.
         """
         for stretch in self.stretches(rows, which):
             for t, snapshot in enumerate(snapshots):
@@ -80,7 +80,7 @@ class SketchedDirections:
                         yield t, at, sketches, made["gradient"], made["loss"]
 
     def stretches(self, rows: EncodedRows, which: np.ndarray) -> Iterator[list[tuple[np.ndarray, Batch]]]:
-        """Batches of rows `which` with their positions, in stretches; see `views`."""
+        """Batches of rows `which` with their positions, grouped into stretches; see `views`."""
         most = max(1, GRADIENT_BYTES // (4 * max(self.gradients.sizes)))
         places = token_batches(token_lengths(rows, which), self.capture.batch_tokens, most)
         return stretches(rows, which, places, self.pad_id)
@@ -88,8 +88,8 @@ class SketchedDirections:
     def sketched(
         self, batch: Batch, snapshot: Snapshot, directions: list[Direction]
     ) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
-        """One batch at `snapshot`, whose weights the model has, within `self.gradients`: its sketches, float32
-        [B, width] for each of `directions`; squared gradient norms, each parameter's times its rate; losses, both
+        """Process one batch with the weights of `snapshot`, inside `self.gradients`. Returns sketches, float32 [B,
+        width] for each of `directions`; squared gradient norms, each parameter weighted by its rate; and losses, both
         float32 [B]."""
         n_rows = len(batch["input_ids"])
         sketches, squared = [self.sketch.zeros(n_rows) for _ in directions], torch.zeros(n_rows, device=self.device)
@@ -106,8 +106,8 @@ class SketchedDirections:
 
 
 def token_batches(lengths: np.ndarray, budget: int, most: int | None = None) -> list[np.ndarray]:
-    """Positions in batches of similar length, each at most `budget` tokens with its padding and `most` rows (one row at
-    least)."""
+    """Positions in batches of similar length, each with at most `budget` tokens (padding included) and `most` rows, but
+    at least one row."""
     batches, batch = [], []
     for i in np.argsort(lengths, kind="stable"):
         if batch and (lengths[i] * (len(batch) + 1) > budget or len(batch) == most):
@@ -120,12 +120,11 @@ def token_batches(lengths: np.ndarray, budget: int, most: int | None = None) -> 
 def subtask_trajectories(
     engine: SketchedDirections, rows: EncodedRows, subtask: np.ndarray, n_subtasks: int, snapshots: list[Snapshot]
 ) -> dict[str, np.ndarray]:
-    """What the probe rows of each subtask ask for, subtask int [n]; all float32.
+    """Mean directions and gradients of each subtask's probe rows, subtask int [n]; all float32.
 
-    trajectories [n_snapshots, n_subtasks, width]: their mean sketched update direction (CADC, discovery); row_gram
-    [n_snapshots, n, n]: inner products of the rows' own directions; gradients and unit_gradients [n_snapshots,
-    n_subtasks, width]: their mean raw gradient, and the mean of their unit gradients (LESS, ICONS), a row without
-    gradient adding zero.
+    trajectories [n_snapshots, n_subtasks, width]: mean sketched update direction (CADC, discovery); row_gram
+    [n_snapshots, n, n]: inner products of the rows' directions; gradients and unit_gradients [n_snapshots, n_subtasks,
+    width]: mean raw gradient, and mean of the unit gradients (LESS, ICONS); a row with a zero gradient adds zero.
     """
     n, width = len(subtask), engine.sketch.width
     means = {
@@ -159,8 +158,8 @@ def row_gram(engine: SketchedDirections, rows: EncodedRows, n: int, snapshots: l
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows [n, width] at length 1; a zero row stays zero."""
-    squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)  # float32's end at lengths of 1e-23 and 1e19
+    """Scale rows [n, width] to length 1; zero rows stay zero."""
+    squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)  # float32 squares cover 1e-23 to 1e19 only
     norms = np.sqrt(squares).astype(vectors.dtype)[:, None]
     return vectors / np.where(norms > 0, norms, 1)
 
@@ -176,7 +175,7 @@ def row_influence(
 
     Returns influence float32 [n_snapshots, n, n_subtasks], the inner products <G_t(z), T_t(s)>; norm float32
     [n_snapshots, n], |G_t(z)| of the sketched direction; self_influence float32 [n_snapshots, n], lr_t |g_t(z)|^2 of
-    the raw gradient (CADC, curation), each parameter at its own rate; loss float32 [n_snapshots, n]. With
+    the raw gradient (CADC, curation), each parameter with its own rate; loss float32 [n_snapshots, n]. With
     `capture.keep_sketches` also sketches float32 [n_snapshots, n, width].
     """
     n, n_subtasks = len(which), trajectories.shape[1]

@@ -1,7 +1,7 @@
-"""How well pool rows match validation rows' own gradients: what LESS, ICONS and TIVE choose by, in one pass.
+"""Match of pool rows with gradients of validation rows, for LESS, ICONS and TIVE in one pass.
 
-CADC compares update directions with update directions (`influence.py`). Here the validation side is the raw gradient,
-and either the mean gradient of a subtask or the mean of its rows' unit gradients; the pool side is a row's update
+CADC compares update directions with update directions (`influence.py`). Here the validation side is the raw gradient:
+either the mean gradient of a subtask, or the mean of its rows' unit gradients. The pool side is a row's update
 direction (LESS) or its raw gradient (ICONS, TIVE).
 """
 
@@ -24,13 +24,13 @@ def row_matching(
     targets: dict[str, np.ndarray],
     match: Match,
 ) -> dict[str, np.ndarray]:
-    """Pool rows `which` against `targets`: subtask_trajectories' gradients (mean) and unit_gradients (units).
+    """Match pool rows `which` with `targets`: the gradients (mean) and unit_gradients (units) of subtask_trajectories.
 
-    Returns, all float32: update_on_mean and update_on_units [n_snapshots, n, n_subtasks], inner products of the rows'
-    update directions with them, and update_norm [n_snapshots, n]; gradient_on_units [n_snapshots, n, n_subtasks] of the
-    rows' raw gradients, and gradient_norm [n_snapshots, n]; and float16 gradient [n, match.keep_width], each row's unit
-    raw gradient at snapshot `match.keep_snapshot`, its sketch folded to `match.keep_width` places (which leaves inner
-    products unbiased), with its norm before, kept_norm [n].
+    Returns, all float32: update_on_mean and update_on_units [n_snapshots, n, n_subtasks], inner products with the rows'
+    update directions, and update_norm [n_snapshots, n]; gradient_on_units [n_snapshots, n, n_subtasks], inner products
+    with the rows' raw gradients, and gradient_norm [n_snapshots, n]. Also float16 gradient [n, match.keep_width]: each
+    row's unit raw gradient at snapshot `match.keep_snapshot`, with its sketch folded to `match.keep_width` entries
+    (inner products stay unbiased), and its norm before scaling, kept_norm [n].
     """
     n, n_subtasks = len(which), targets["gradients"].shape[1]
     out = {

@@ -1,11 +1,11 @@
-"""Per-sample gradients of every trained parameter of an adapter from one batched forward and backward pass.
+"""Per-sample gradients of every trained adapter parameter, from one batched forward and backward pass.
 
-For a linear map y = x W^T the gradient of sample b is sum over positions of (dL/dy)^T x. Hooks on LoRA's two linears,
-and on layers trained whole, catch x and dL/dy, so the batch's summed weight gradients are never computed (as in
-Opacus, bergson and dattri).
+For a linear map y = x W^T the gradient of sample b is the sum over positions of (dL/dy)^T x. Hooks on LoRA's two
+linears and on fully trained layers capture x and dL/dy, so the batch's summed weight gradients are never computed (as
+in Opacus, bergson and dattri).
 
-What is held of LoRA's A is the input of the layer that it adapts, in the model's own precision and not in PEFT's 32-bit
-copy of it: q, k and v (gate and up) read one tensor, which is held once.
+For LoRA's A the input of the adapted layer is kept, in the model's own precision, not PEFT's 32-bit copy: q, k and v
+(gate and up) share one input tensor, which is then held once.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _TEXT_MODULES = ("language_model.", "text_model.")
 
 
 def answer_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy over each row's own answer tokens: logits [B, L, V], labels [B, L] -> float [B].
+    """Mean cross-entropy over each row's answer tokens: logits [B, L, V], labels [B, L] -> float [B].
 
-    The mean is per row, so that a row's gradient depends on nothing else in its batch. A row without answer tokens in
-    reach has loss 0.
+    The mean is per row, so that a row's gradient does not depend on other rows in its batch. A row without answer
+    tokens in reach has loss 0.
     """
     targets = labels[:, 1:]
     losses = F.cross_entropy(logits[:, :-1].float().transpose(1, 2), targets, ignore_index=IGNORE, reduction="none")
@@ -43,9 +43,9 @@ def answer_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 class PerSampleGradients:
     """Collects the gradient of each row of a batch with respect to every parameter of `trainable(model)`.
 
-    Use as a context manager around any number of `__call__`s; these ask for no gradient meanwhile, and the model is in
-    evaluation mode: dropout has no part in a row's gradient. `names` are the parameters in the sorted order of
-    `trainable(model)`, `sizes` their numbers of elements.
+    Use as a context manager around any number of `__call__`s. Meanwhile the parameters require no gradient, and the
+    model is in evaluation mode, so dropout does not affect gradients. `names`: the parameters in the sorted order of
+    `trainable(model)`; `sizes`: their numbers of elements.
     """
 
     def __init__(self, model: PeftModel):
@@ -56,7 +56,7 @@ class PerSampleGradients:
         self._name_of = {id(parameter): name for name, parameter in self.parameters.items()}
         self._handles: list = []
         self._consume: Consume | None = None
-        self._uncast: dict[torch.nn.Module, torch.Tensor] = {}  # LoRA's A -> the input of the layer that runs now
+        self._uncast: dict[torch.nn.Module, torch.Tensor] = {}  # LoRA's A -> input of the layer that is running
 
     def __enter__(self) -> PerSampleGradients:
         self.model.eval()
@@ -74,7 +74,7 @@ class PerSampleGradients:
             self.__exit__()
             raise InputError(
                 f"model.lora.targets: {len(self.names) - reached} of {len(self.names)} LoRA parameters are "
-                "not in linear layers; name linear layers alone, others have no per-sample gradients here"
+                "not in linear layers; only linear layers support per-sample gradients, so name no others"
             )
         return self
 
@@ -87,14 +87,14 @@ class PerSampleGradients:
             parameter.requires_grad_(True)
 
     def _before_cast(self, adapters: list[torch.nn.Module], module: torch.nn.Module, inputs: tuple, output) -> None:
-        """The base layer runs first, on the very tensor that PEFT then casts for A."""
+        """Called before PEFT casts the base layer's input for A."""
         self._uncast.update(dict.fromkeys(adapters, inputs[0].detach()))
 
     def _on_forward(self, name: str, module: torch.nn.Linear, inputs: tuple, output: torch.Tensor) -> None:
         if not output.requires_grad:
-            output.requires_grad_(True)  # below the first adapted layer nothing is differentiable: start the graph here
+            output.requires_grad_(True)  # start the graph here: nothing below the first adapted layer is differentiable
         x = self._uncast.pop(module) if module in self._uncast else inputs[0].detach()
-        if name.endswith(".bias"):  # of a layer trained whole: a weight whose input is 1
+        if name.endswith(".bias"):  # bias of a fully trained layer: a weight with input 1
             x = x.new_ones(*x.shape[:-1], 1)
         self._calls[name] += 1
         output.register_hook(lambda gradient: self._on_backward(name, x, gradient))
@@ -103,22 +103,23 @@ class PerSampleGradients:
         x, gradient = x.float(), gradient.detach().float()
         if any(part in name for part in _TEXT_MODULES):
             rows = torch.bmm(gradient.flatten(1, -2).transpose(1, 2), x.flatten(1, -2)).flatten(1)  # [B, out * in]
-        else:  # vision tower and connector see images, of which a row has any number
+        else:  # vision tower and connector: any number of images per row
             rows = self._over_images(x.flatten(0, -2), gradient.flatten(0, -2))
         self._calls[name] -= 1
         if name in self._waiting:
             rows += self._waiting.pop(name)
         if self._calls[name]:
-            self._waiting[name] = rows  # a layer used several times: its gradient is the sum, known at its last use
+            self._waiting[name] = rows  # sum over all uses of a layer that runs several times
         else:
             self._unreached.remove(name)
             self._consume(name, rows)
 
     def _over_images(self, x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-        """Row gradients [B, out * in] of a layer that sees all images' positions [positions, in] one after the other.
+        """Row gradients [B, out * in] of a layer that processes the concatenated positions of all images [positions,
+        in].
 
-        Images have positions in proportion to their patches: equally many, but in Qwen2-VL, whose merger also joins
-        four.
+        The number of positions of an image is proportional to its patches. It is the same for all images, except in
+        Qwen2-VL, whose merger also joins four patches.
         """
         if len(self._image_size.unique()) == 1:
             apart = (-1, len(x) // len(self._image_row))
@@ -133,9 +134,9 @@ class PerSampleGradients:
     def __call__(self, batch: dict[str, torch.Tensor], consume: Consume) -> torch.Tensor:
         """One forward and backward pass over a collated batch.
 
-        `consume(name, gradients float32 [B, size])` is called once per parameter, inside the backward pass, so that no
-        more than one parameter's gradients exist at a time. What the batch does not reach (the connector, in a batch of
-        text alone) has gradient zero, which AdamW still moves. Returns losses float32 [B].
+        `consume(name, gradients float32 [B, size])` is called once per parameter, inside the backward pass, so that
+        only one parameter's gradients exist at a time. Parameters that the batch does not reach (the connector in a
+        text-only batch) have a zero gradient, which AdamW still moves. Returns losses float32 [B].
         """
         device = next(self.model.parameters()).device
         self._image_row, self._image_size, self._n_rows = (
@@ -151,11 +152,11 @@ class PerSampleGradients:
             losses.sum().backward()
         for name in sorted(self._unreached):
             nothing = torch.zeros(1, self.parameters[name].numel(), device=device)
-            consume(name, nothing.expand(self._n_rows, -1))  # not a row's worth of memory for each
+            consume(name, nothing.expand(self._n_rows, -1))  # expand uses no memory per row
         return losses.detach()
 
     def dense(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """All gradients at once, parameters side by side: float32 [B, sum(sizes)], and losses float32 [B]."""
+        """All gradients at once, parameters concatenated: float32 [B, sum(sizes)], and losses float32 [B]."""
         device = next(self.model.parameters()).device
         everything = Exact(self.names, self.sizes, device)
         out = everything.zeros(len(batch["input_ids"]))

@@ -1,7 +1,8 @@
-"""Random projections of the LoRA gradient, parameter by parameter: inner products survive, the size does not.
+"""Random projections of the LoRA gradient, parameter by parameter, that approximately preserve inner products.
 
-Signs and places come from a hash of (parameter name, seed), so the projection is the same on every device, thread count
-and batch composition. For both kinds E<Px, Py> = <x, y> and Var<Px, Py> is at most (|x|^2 |y|^2 + <x, y>^2) / width.
+Signs and positions come from a hash of (parameter name, seed), so the projection is the same for every device, thread
+count and batch composition. For both kinds E<Px, Py> = <x, y>, and Var<Px, Py> is at most (|x|^2 |y|^2 + <x, y>^2) /
+width.
 """
 
 from __future__ import annotations
@@ -18,30 +19,30 @@ from torch.nn import functional as F
 from cadc.compute import console
 from cadc.gradients.adamw import Direction
 
-_BLOCK = 1024  # coordinates whose signs a Rademacher projection holds at a time
+_BLOCK = 1024  # coordinates per block of Rademacher signs
 
 
 def hashed_generator(name: str, *keys: int) -> np.random.Generator:
-    """A counter-based generator (Philox) keyed by a parameter's name and numbers."""
+    """A counter-based generator (Philox), keyed by a parameter name and numbers."""
     key = hashlib.blake2b("\0".join([name, *map(str, keys)]).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=np.frombuffer(key, "<u8")))
 
 
 def _signs(rng: np.random.Generator, *shape: int) -> torch.Tensor:
-    """float32 of the given shape, each +1 or -1."""
+    """Random signs +1 or -1, float32, of the given shape."""
     bits = np.unpackbits(np.frombuffer(rng.bytes(-(-int(np.prod(shape)) // 8)), np.uint8), count=int(np.prod(shape)))
     return torch.from_numpy(bits.astype(np.float32) * 2 - 1).reshape(shape)
 
 
 class Exact:
-    """No projection: every coordinate in a place of its own."""
+    """No projection: every coordinate has its own position."""
 
     def __init__(self, names: list[str], sizes: list[int], device: torch.device):
         self.device, self.width = device, sum(sizes)
         self._start = dict(zip(names, np.cumsum([0, *sizes]).tolist(), strict=False))
 
     def zeros(self, n_rows: int) -> torch.Tensor:
-        """Empty sketches to add to: float32 [n_rows, width]."""
+        """Zero sketches to add to: float32 [n_rows, width]."""
         return torch.zeros(n_rows, self.width, device=self.device)
 
     def add(self, name: str, values: torch.Tensor, out: torch.Tensor) -> None:
@@ -54,11 +55,11 @@ class Exact:
 
 
 class CountSketch(Exact):
-    """Each coordinate goes to one bucket with one sign (Charikar, Chen, Farach-Colton 2002; SJLT with one nonzero).
+    """Adds each coordinate to one bucket with a sign (Charikar, Chen, Farach-Colton 2002; SJLT with one nonzero).
 
-    The buckets of a run of `width` coordinates are 0 .. width - 1, rotated by a random shift (ours): any two
-    coordinates meet with probability at most 1 / width, which is all that the variance depends on, and a run is added
-    in two straight pieces, where scattered buckets would pull the whole sketch through the cache for every parameter.
+    A run of `width` coordinates uses buckets 0 .. width - 1, rotated by a random shift (ours). Any two coordinates then
+    collide with probability at most 1 / width, which is all that the variance depends on. A run is added in two
+    contiguous pieces, while scattered buckets would pull the whole sketch through the cache for every parameter.
     """
 
     def __init__(self, names: list[str], sizes: list[int], width: int, seed: int, device: torch.device):
@@ -88,7 +89,7 @@ class CountSketch(Exact):
 
 
 class Rademacher(Exact):
-    """Dense signs / sqrt(width), as TRAK and LESS project; made block by block and dropped, so memory stays bounded."""
+    """Dense signs / sqrt(width), as in TRAK and LESS; generated block by block, so that memory stays bounded."""
 
     def __init__(self, names: list[str], sizes: list[int], width: int, seed: int, device: torch.device):
         self.device, self.width, self.seed = device, width, seed
@@ -107,9 +108,9 @@ def make_sketch(kind: str, names: list[str], sizes: list[int], width: int, seed:
 
 
 def _rotated_sum(signed: torch.Tensor, shift: torch.Tensor, width: int) -> torch.Tensor:
-    """Runs of `width` signed coordinates [B, size], each rotated by its shift, summed: [B, width].
+    """Sum of runs of `width` signed coordinates [B, size], each rotated by its shift: [B, width].
 
-    Gathered and not scattered: the same order of sums on every device.
+    Uses gather instead of scatter, for the same summation order on every device.
     """
     runs = F.pad(signed, (0, len(shift) * width - signed.shape[1])).unflatten(1, (len(shift), width))
     source = (torch.arange(width, device=signed.device) - shift[:, None]) % width
@@ -119,16 +120,16 @@ def _rotated_sum(signed: torch.Tensor, shift: torch.Tensor, width: int) -> torch
 def _adamw_sketch(
     gradients, shift, sign, momentum, variance, own: float, square: float, epsilon: float, width: int
 ) -> torch.Tensor:
-    """What `_add_adamw` adds, in tensor operations: float32 [B, width]."""
+    """The result of `_add_adamw` in tensor operations: float32 [B, width]."""
     moved = (own * gradients + momentum) / ((square * (gradients * gradients) + variance).sqrt() + epsilon)
     return _rotated_sum(sign * moved, shift, width)
 
 
 @functools.cache
 def _compiled() -> Callable[..., torch.Tensor]:
-    """`_adamw_sketch` as one kernel per shape of parameter, for GPUs; batches vary in size.
+    """`_adamw_sketch` as one kernel per parameter shape, for GPUs; batch sizes vary.
 
-    Where it can't be compiled, for want of a C compiler or of Triton, the same operations one by one, which is said.
+    If compilation fails (no C compiler or Triton), the operations run one by one, and a message says so.
     """
     kernel = torch.compile(_adamw_sketch, dynamic=True)
     works = True
@@ -143,7 +144,7 @@ def _compiled() -> Callable[..., torch.Tensor]:
                     raise
                 works = False
                 said = str(error).strip().partition("\n")[0]
-                console.line(f"torch.compile does not work here ({said}); sketches are made without, more slowly")
+                console.line(f"torch.compile fails here ({said}); sketching continues without it, more slowly")
         return _adamw_sketch(*args)
 
     return run
@@ -151,7 +152,7 @@ def _compiled() -> Callable[..., torch.Tensor]:
 
 @numba.njit(error_model="numpy", cache=True)
 def _add_adamw(gradients, shift, sign, momentum, variance, own, square, epsilon, out):
-    """Direction, sign and sum in one pass over gradients [B, size], without a temporary; out float32 [B, width]."""
+    """Direction, sign and sum in one pass over gradients [B, size], without temporaries; out float32 [B, width]."""
     size, width = gradients.shape[1], out.shape[1]
     for b in range(gradients.shape[0]):
         for run in range(len(shift)):

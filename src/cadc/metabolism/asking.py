@@ -1,6 +1,6 @@
-"""Further questions to the models of a version's trials: an exchange each, of rows of the pool or of what is made up.
+"""Ask the models of a version's trials further questions, one exchange each, about pool rows or newly built questions.
 
-Each model may be asked others. Answers are kept as shards, so that a killed loop asks none twice.
+Each model may get other questions. Answers are stored as shards, so that a killed loop asks nothing twice.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from cadc.model.encode import encode_prompt, picture_rule, text_rule
 from cadc.model.generate import generate_each
 from cadc.model.load import load_adapter, load_base, load_processor, release
 
-ASKED = FOLDER / "asked"  # what each model is asked: KEY.parquet, a pool table; KEY.json, its adapter and `longest`
+ASKED = FOLDER / "asked"  # questions of each model: KEY.parquet, a pool table; KEY.json, its adapter and `longest`
 
 
 def questions(texts: list[str], images: list[list[dict]]) -> pa.Table:
-    """Made up questions as a pool table. images: the pictures {bytes, path} that `<image>` in each text stands for."""
+    """Build a pool table from questions. images: the images {bytes, path} for the `<image>` tokens of each text."""
     rows = [
         {"id": str(i), "source": "", "images": shown, "turns": [{"role": "user", "text": text}]}
         for i, (text, shown) in enumerate(zip(texts, images, strict=True))
@@ -39,7 +39,7 @@ def questions(texts: list[str], images: list[list[dict]]) -> pa.Table:
 
 
 def answering() -> shards.Task:
-    """One model's answers to the first questions of the rows that are there for it, as said.json in a folder."""
+    """A task: one model's answers to the first questions of its rows, written as said.json to a folder."""
     torch.set_num_threads(1)
     params = load_params()
     processor = load_processor(params.model)
@@ -70,9 +70,9 @@ def answering() -> shards.Task:
 def ask(
     params: Params, name: str, trials: list[Trial], purpose: str, tables: list[pa.Table], longest: int
 ) -> list[list[str]]:
-    """The answers of each of a version's models to the first questions of its own table of rows, in their order.
+    """The answers of each of a version's models to the first questions of its own table, in order.
 
-    purpose: a word by which this asking is known among those of a round; longest: tokens of an answer, at most.
+    purpose: identifies these questions within a round; longest: maximum answer length in tokens.
     """
     keys = [f"{purpose}_{name}_s{seed}" for seed in params.metabolize.seeds]
     ASKED.mkdir(parents=True, exist_ok=True)
@@ -86,6 +86,7 @@ def ask(
 
 
 def ask_again(params: Params, name: str, trials: list[Trial], rows: np.ndarray) -> list[list[str]]:
-    """Each trial's model's answers to the questions of a version's `rows`, one exchange each: [n_trials][len(rows)]."""
+    """Answers of each trial's model to the questions of a version's `rows`, one exchange each:
+    [n_trials][len(rows)]."""
     table = artifacts.read_table(FOLDER / "versions" / name / "rows.parquet", memory_map=True).take(rows)
     return ask(params, name, trials, "ask", [table] * len(trials), params.evaluate.max_new_tokens)

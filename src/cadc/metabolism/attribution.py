@@ -1,8 +1,8 @@
-"""Attribution: wrong answers are asked again with the picture told in words, to say which step failed (ours).
+"""Attribute wrong answers to a step: ask them again with the image described in words (ours).
 
-Nobody but the probe rows' pictures says what there is to see: one of an embedded world is read off its pixels
-(`world/told.py`), any other the very model that answered wrongly describes. A model is asked only what it answered
-wrongly, and only where its form and a blank picture don't say already what failed.
+Descriptions come only from the probe rows' images: those of an embedded world are read from the pixels
+(`world/told.py`); others are described by the model that answered wrongly. A model is only asked its own wrong answers
+again, and only if neither the form nor a blank image already shows what failed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from cadc.world.told import told
 DESCRIBE = "describe the image in detail."
 LONGEST = 128  # tokens of a description
 
-Picture = bytes  # what a picture is known by: its file's digest
+Picture = bytes  # identifies an image: the digest of its file
 
 
 def describes(text: str, params: Params) -> bool:
-    """Whether a model's reply to `DESCRIBE` says anything: a refusal and a loop don't."""
+    """Whether a model's reply to `DESCRIBE` is a description, and not a refusal or a loop."""
     turns = [{"role": "user", "text": DESCRIBE}, {"role": "assistant", "text": text}]
     loops = repetition.check([turns], **settings_of(params.clean, "repetition")).flag[0]
     return bool(text.strip()) and not loops and not refusal(DESCRIBE, text)
@@ -38,7 +38,7 @@ def describes(text: str, params: Params) -> bool:
 def _described(
     params: Params, name: str, trials: list[Trial], lacking: list[dict[Picture, dict]]
 ) -> list[dict[Picture, str]]:
-    """What each model says that the pictures `lacking` in words show; without those that it can't describe."""
+    """Each model's descriptions of the images in `lacking`, without those that it can't describe."""
     if not any(lacking):
         return [{} for _ in trials]
     tables = [
@@ -52,7 +52,7 @@ def _described(
 
 
 def _undecided(replies: Replies) -> list[list[str]]:
-    """The step that failed as far as form and blank picture tell, '' for right answers: [K][n]."""
+    """The failed step as far as form and blank image show it, '' for correct answers: [K][n]."""
     rows = range(len(replies.question))
     return [
         ["" if score[i] >= 1 else failed_step(replies.question[i], replies.answer[i], said[i], blind[i]) for i in rows]
@@ -63,9 +63,9 @@ def _undecided(replies: Replies) -> list[list[str]]:
 def attribute(
     params: Params, name: str, trials: list[Trial], replies: Replies, images: pa.ChunkedArray, order: np.ndarray
 ) -> Attribution:
-    """The step that failed of each wrong answer of a version's models.
+    """The failed step of each wrong answer of a version's models.
 
-    images: the probe rows' pictures, lists of {bytes, path}; order int64 [n]: the probe row behind each of `replies`.
+    images: the probe rows' images, lists of {bytes, path}; order int64 [n]: the probe row of each of `replies`.
     """
     step = _undecided(replies)
     open_ = [[i for i, failed in enumerate(own) if failed == NOT_TOLD] for own in step]
@@ -73,7 +73,7 @@ def attribute(
     files: dict[Picture, dict] = {}
     for i in sorted({i for own in open_ for i in own}):
         shown = images[int(order[i])].as_py()
-        if len(shown) == 1:  # of several nobody could say which one is described
+        if len(shown) == 1:  # with several images, a description would be ambiguous
             picture[i] = file_digest(image_file(shown[0]))
             files[picture[i]] = shown[0]
     by_world = {key: text for key, image in files.items() if (text := told(open_image(image)))}

@@ -1,4 +1,4 @@
-"""How a pool covers the probe rows: the kind of each row, how near rows lie, and whether neighbours answer alike
+"""Coverage of the probe rows by a pool: the kind of each row, distances, and whether neighbours give the same answer
 (ours).
 """
 
@@ -15,7 +15,7 @@ from cadc.selectors.shared.knn import matches
 
 def homes(rows: np.ndarray, probe: np.ndarray, group: np.ndarray, near: float) -> np.ndarray:
     """The kind of each row: the group (int [n_probe], from 0) of the probe row with the nearest question, int32 [n]; -1
-    where none has a cosine of `near`.
+    if no cosine reaches `near`.
 
     rows float32 [n, d], probe float32 [n_probe, d]: unit embeddings of questions.
     """
@@ -26,26 +26,26 @@ def homes(rows: np.ndarray, probe: np.ndarray, group: np.ndarray, near: float) -
 
 
 def distances(probe: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
-    """Mean cosine distance of each probe row to the k nearest pool rows, by question and image alike: float64
-    [n_probe], in [0, 2].
+    """Mean cosine distance of each probe row to the k nearest pool rows, by question and image: float64 [n_probe], in
+    [0, 2].
 
-    probe, rows: unit rows that have both views side by side, each of length 1 / sqrt(2).
+    probe, rows: unit rows with both views concatenated, each of length 1 / sqrt(2).
     """
     return 1 - matches(probe, rows, k)[1].mean(1)
 
 
 def asked_and_given(turns: list[list[dict]]) -> tuple[list[str], list[str]]:
-    """What each row asks and what it answers, a text each: answers without their steps, which contradict nobody."""
+    """The questions and the answers of each row, one text each. Reasoning steps are removed from answers."""
     asked = [" | ".join(turn["text"] for turn in row[::2]) for row in turns]
     return asked, [" | ".join(final_answer(turn["text"]) for turn in row[1::2]) for row in turns]
 
 
 def conflicts(questions: list[str], answers: list[str], picture: np.ndarray, has_image: np.ndarray) -> Findings:
-    """Rows whose neighbours answer otherwise. Neighbours have the same questions and pictures that look the same.
+    """Rows that contradict their neighbours. Neighbours have the same questions and similar-looking images.
 
-    picture int64 [n]: the group of a row's pictures; has_image bool [n]: rows without one have no neighbours. The score
-    is the share of neighbours that answer otherwise, NaN without any. A row is flagged if it has at least two
-    neighbours and more than half of them do.
+    picture int64 [n]: the group of a row's images; has_image bool [n]: rows without an image have no neighbours. The
+    score is the share of neighbours with another answer, NaN without neighbours. A row is flagged if it has at least
+    two neighbours and more than half of them have another answer.
     """
     groups: dict[tuple[str, int], list[int]] = {}
     for row in np.flatnonzero(has_image).tolist():
@@ -58,7 +58,7 @@ def conflicts(questions: list[str], answers: list[str], picture: np.ndarray, has
                 other, n = len(members) - same[answers[row]], len(members) - 1
                 share[row] = other / n
                 evidence[row] = (
-                    f"{other} of {n} rows with its questions and picture answer otherwise"
+                    f"{other} of {n} rows with the same questions and image have another answer"
                     if n > 1 and other > n / 2
                     else ""
                 )

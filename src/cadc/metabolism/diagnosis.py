@@ -1,19 +1,20 @@
-"""Diagnosis: what is wrong with each subtask, and the one action against it (ours).
+"""Diagnosis: what is wrong with each subtask, and one recommended action (ours).
 
-Evidence comes from the pool and from the probe split, as several tuned models answered it; no scoring row and no noise
-label is read. The rules, in order, with the thresholds of `metabolize.rules`:
+Evidence comes from the pool and from several fine-tuned models' answers on the probe split. Scoring rows and noise
+labels are not read. The rules, in order, with the thresholds of `metabolize.rules`:
 
     clean        at least `flagged` of the pool's rows of this kind are flagged, or at least `conflict` contradicted by
                  neighbours
-    rewrite      the same, but without them there would be fewer than `sparse` times the usual number of rows: a row is
-                 rewritten where a new answer is accepted, copies stay
+    rewrite      the same, but dropping them would leave fewer than `sparse` times the usual number of rows: rows with
+    an
+                 accepted new answer are rewritten, copies stay
     down-sample  healthy (score >= `healthy`), with more than `dense` times the usual number of rows
     leave        healthy
-    collect      fewer than `sparse` times the usual number of rows, or weak (score < `weak`), and the reserve has some
+    collect      fewer than `sparse` times the usual number of rows, or weak (score < `weak`), and the reserve has rows
     up-sample    the same, but the reserve has none; or at least `format` of the wrong answers break the format
-    leave        otherwise: more of the same would not help
+    leave        otherwise: more rows would not help
 
-The usual number is the median over subtasks. A recommendation that was tried and rolled back is skipped.
+The usual number is the median over subtasks. A recommendation that was rolled back before is skipped.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ from cadc.metabolism.steps import STEPS, Attribution
 
 @dataclass(frozen=True)
 class Replies:
-    """The probe rows as K tuned models answered them.
+    """The probe rows as answered by K fine-tuned models.
 
-    question, answer [n]; chance float [n]; said [K][n]; blind [K][n], with a blank picture; score float [K, n].
-    attribution: of the wrong answers, where somebody looked into it.
+    question, answer [n]; chance float [n]; said [K][n]; blind [K][n], answers on a blank image; score float [K, n].
+    attribution: failed steps of the wrong answers, if analysed.
     """
 
     question: list[str]
@@ -49,10 +50,10 @@ class Replies:
 
 @dataclass(frozen=True)
 class Holdings:
-    """What pool and reserve hold for the probe rows.
+    """The rows of pool and reserve relative to the probe rows.
 
-    distance float [n_probe]. Of pool rows: home int [n], conflict float [n] (NaN without neighbours), flagged bool [n].
-    Of the reserve's rows that may be added: reserve_home int.
+    distance float [n_probe]. Pool rows: home int [n], conflict float [n] (NaN without neighbours), flagged bool [n].
+    Reserve rows that may be added: reserve_home int.
     """
 
     distance: np.ndarray
@@ -66,10 +67,10 @@ class Holdings:
 class Diagnosis:
     """One subtask or capability.
 
-    score is chance-corrected. kinds: the wrong answers by kind, counted over all models. confused: the commonest pairs
-    (right, given, count) among those of the kind `other`. rows, usual: the pool's rows of this kind, and the median
-    over all kinds. reserve: rows of the reserve that could be added. steps, told: the wrong answers by the step that
-    failed, and those asked again by who put the picture into words; no recommendation rests on these.
+    score is chance-corrected. kinds: wrong answers by kind, counted over all models. confused: the most common pairs
+    (correct, given, count) among those of the kind `other`. rows, usual: the pool's rows of this kind, and the median
+    over all kinds. reserve: reserve rows that could be added. steps, told: wrong answers by failed step, and those
+    asked again by source of the description; recommendations do not use these.
     """
 
     name: str
@@ -101,7 +102,7 @@ def group_scores(group: np.ndarray, replies: Replies) -> np.ndarray:
 
 
 def findings(names: list[str], group: np.ndarray, replies: Replies, holdings: Holdings) -> list[Diagnosis]:
-    """The evidence of every group, without a recommendation; names[group[i]] is the group of probe row i (int
+    """The evidence for every group, without a recommendation; names[group[i]] is the group of probe row i (int
     [n_probe]).
     """
     kinds, pairs = [Counter() for _ in names], [[] for _ in names]
@@ -132,7 +133,7 @@ def findings(names: list[str], group: np.ndarray, replies: Replies, holdings: Ho
 
 
 def _by_group(group: np.ndarray, n: int, found: Attribution | None) -> tuple[list[Counter], list[Counter]]:
-    """The steps that failed and who told pictures, counted over all models for each of `n` groups."""
+    """Counts of failed steps and of description sources over all models, for each of `n` groups."""
     steps, told = [Counter() for _ in range(n)], [Counter() for _ in range(n)]
     if found is not None:
         for counts, named in ((steps, found.step), (told, found.teller)):
@@ -143,12 +144,12 @@ def _by_group(group: np.ndarray, n: int, found: Attribution | None) -> tuple[lis
 
 
 def failed_steps(found: list[Diagnosis]) -> dict[str, int]:
-    """The wrong answers of all subtasks by the step that failed."""
+    """Counts of wrong answers of all subtasks by failed step."""
     return {step: sum(diagnosis.steps.get(step, 0) for diagnosis in found) for step in STEPS}
 
 
 def recommend(found: Diagnosis, rules: Rules, tried: Set[tuple[str, str]] = frozenset()) -> tuple[str, str]:
-    """The action for a subtask, and why; `tried`: pairs (subtask, action) that did not help."""
+    """The action for a subtask, and the reason. tried: pairs (subtask, action) that did not help."""
     clean_rows = found.rows * (1 - found.flagged)
     few, many = rules.sparse * found.usual, rules.dense * found.usual
     share = found.kinds.get("format", 0) / max(1, sum(found.kinds.values()))
@@ -156,13 +157,13 @@ def recommend(found: Diagnosis, rules: Rules, tried: Set[tuple[str, str]] = froz
     dirty = found.flagged >= rules.flagged or found.conflict >= rules.conflict
     spoilt = f"{found.flagged:.0%} of {found.rows} rows flagged, {found.conflict:.0%} contradicted"
     scarce, low = (
-        f"{clean_rows:.0f} rows that are not flagged, {found.usual:.0f} are usual",
+        f"{clean_rows:.0f} unflagged rows (usual: {found.usual:.0f})",
         f"score {100 * found.score:.0f}",
     )
     wanted = [
         (dirty and clean_rows < few, "rewrite", f"{spoilt}; without them only {scarce}"),
         (dirty, "clean", spoilt),
-        (healthy and found.rows > many, "down-sample", f"{low}; {found.rows} rows, {found.usual:.0f} are usual"),
+        (healthy and found.rows > many, "down-sample", f"{low}; {found.rows} rows (usual: {found.usual:.0f})"),
         (healthy, "leave", low),
         (clean_rows < few and found.reserve > 0, "collect", f"{scarce}; the reserve has {found.reserve}"),
         (weak and found.reserve > 0, "collect", f"{low}; the reserve has {found.reserve}"),

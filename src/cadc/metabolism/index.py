@@ -1,7 +1,6 @@
-"""The rows that versions are made of, raw pool and reserve, with embeddings of their questions and images, and their
-picture groups.
+"""The rows that versions consist of (raw pool and reserve), with embeddings of questions and images, and image groups.
 
-No change of a version alters these.
+Changes between versions do not alter these.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ SHARD_ROWS = 5000
 
 @dataclass(frozen=True)
 class Index:
-    """All rows that a version can hold, with their embeddings.
+    """All rows that a version can contain, with their embeddings.
 
-    rows: table of n raw and reserve rows, the first n_pool of which are the raw pool's. sentence, image float32 [n, d]:
-    unit embeddings of questions and images. picture int64, files bytes [n]: group and files of each row's pictures.
+    rows: table of n raw and reserve rows; the first n_pool are the raw pool's. sentence, image float32 [n, d]: unit
+    embeddings of questions and images. picture int64, files bytes [n]: group and files of each row's images.
     probe_sentence, probe_image: the probe rows' embeddings.
     """
 
@@ -58,7 +57,7 @@ class Index:
         return self.rows.slice(self.n_pool)
 
     def origins(self, ids: list[str], changes: list[Change]) -> np.ndarray:
-        """The row of the index that each row of a version is, or is a copy of: int64 [len(ids)]."""
+        """The index row of each row of a version, or of its original if it is a copy: int64 [len(ids)]."""
         place = {name: i for i, name in enumerate(self.rows["id"].to_pylist())}
         for change in changes:
             if change.action == "add":
@@ -67,12 +66,13 @@ class Index:
 
 
 def both_views(sentence: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Questions and images side by side, each of length 1 / sqrt(2): their product is the mean of both cosines."""
+    """Question and image embeddings concatenated, each of length 1 / sqrt(2): products are the mean of both cosines."""
     return np.hstack([sentence, image]).astype(np.float32) / np.float32(np.sqrt(2))
 
 
 def indexing() -> shards.Task:
-    """Embeddings of the reserve or of the probe rows, or picture fingerprints of a stretch of raw and reserve rows."""
+    """A task: embeddings of the reserve or the probe rows, or image fingerprints of a stretch of raw and reserve
+    rows."""
     torch.set_num_threads(1)
     params = load_params()
 
@@ -104,13 +104,13 @@ def indexing() -> shards.Task:
 
 
 def fitting() -> shards.Task:
-    """The rows of one stretch of the reserve, as it was read, that don't fit the model."""
+    """A task: the rows in one stretch of the reserve that don't fit the model."""
     return finding(Fit(load_params().model), READ)
 
 
 def fitting_reserve(params: Params) -> pa.Table:
     """The reserve without rows that the model can't learn from. Raises InputError naming such a row, unless
-    pool.on_bad_row lets it be left out."""
+    pool.on_bad_row allows to skip it."""
     reserve, _ = read_reserve(params, artifacts.SCRATCH / "reserve")
     if not reserve.num_rows:
         return reserve
@@ -121,7 +121,7 @@ def fitting_reserve(params: Params) -> pa.Table:
     if misfits:
         names = some([row["id"] for row in misfits])
         console.line(
-            f"reserve: {len(misfits)} of {reserve.num_rows} rows left out that {params.model.path} can't learn from: "
+            f"reserve: skipped {len(misfits)} of {reserve.num_rows} rows that {params.model.path} can't learn from: "
             f"{names}"
         )
     fits = ~np.isin(np.arange(reserve.num_rows), [row["place"] for row in misfits])
@@ -129,7 +129,7 @@ def fitting_reserve(params: Params) -> pa.Table:
 
 
 def build_index(params: Params, reserve: pa.Table, targets: list[str]) -> tuple[Index, pa.Table, list[str], list[str]]:
-    """The index, and the probe rows of the `targets` with the subtask and the target of each."""
+    """The index, the probe rows of the `targets`, and the subtask and target of each probe row."""
     pool = artifacts.load_pool()
     probe, subtasks, known = load_probe(artifacts.PROBE, targets, whole=True)
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a round of the loop works with: versions of the pool, their trials, their diagnosis and their rewrites."""
+"""The parts of a round of the loop: versions of the pool, their trials, diagnosis and rewrites."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _POPE = {"adversarial": "pope_adv", "popular": "pope_pop", "random": "pope_rando
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the pool: its changes, its rows, and what checks without a model say of its and the reserve's rows.
+    """A version of the pool: its changes and rows, and the model-free checks of its rows and the reserve's.
 
     Arrays over n + n_reserve hold the version's rows, then the reserve's.
     """
@@ -38,11 +38,11 @@ class Version:
     name: str
     changes: list[Change]
     table: pa.Table
-    origin: np.ndarray  # int64 [n + n_reserve], of the index
+    origin: np.ndarray  # int64 [n + n_reserve]: rows of the index
     turns: list[list[dict]]
     flags: dict[str, Findings]  # of the version's rows
     keeper: np.ndarray  # int64 [n]
-    spare: np.ndarray  # bool [n_reserve]: rows of the reserve that may be added
+    spare: np.ndarray  # bool [n_reserve]: reserve rows that may be added
 
     @property
     def n_rows(self) -> int:
@@ -50,9 +50,9 @@ class Version:
 
 
 def probe_order(samples: pa.Table, probe: pa.Table, targets: list[str]) -> np.ndarray:
-    """The probe row behind each sample: int64 [n_samples]. targets: one for each probe row.
+    """The probe row of each sample: int64 [n_samples]. targets: of each probe row.
 
-    Raises InputError where samples and probe rows are not the same questions.
+    Raises InputError if samples and probe rows are not the same questions.
     """
     place: dict[str, list[int]] = {}
     for row, (name, target) in enumerate(zip(probe["id"].to_pylist(), targets, strict=True)):
@@ -63,18 +63,18 @@ def probe_order(samples: pa.Table, probe: pa.Table, targets: list[str]) -> np.nd
     order = np.array([place[task][doc] for task, doc in asked] if known else [], np.int64)
     if not known or any(answers[row] != said for row, said in zip(order, samples["answer"].to_pylist(), strict=True)):
         raise InputError(
-            f"{artifacts.PROBE}: its questions are not those that lmms-eval asked, or not in that order; "
+            f"{artifacts.PROBE}: its questions or their order differ from those that lmms-eval asked; "
             "run `dvc repro prepare`"
         )
     return order
 
 
 class Loop:
-    """What all rounds share: the index, the probe rows and their groups."""
+    """Shared by all rounds: the index, and the probe rows with their groups."""
 
     def __init__(self, params: Params):
         self.params, self.asked = params, params.metabolize
-        self._stepped: set[str] = set()  # rows that an endpoint was asked to answer step by step
+        self._stepped: set[str] = set()  # rows sent to an endpoint for step-by-step answers
         targets = sorted({TARGETS[task] for task in self.asked.tasks})
         made = build_index(params, fitting_reserve(params), targets)
         self.index, self.probe, subtasks, self.target = made
@@ -85,7 +85,7 @@ class Loop:
         self.home = coverage.homes(self.index.sentence, self.index.probe_sentence, self.group, self.asked.near)
 
     def version(self, name: str, changes: list[Change]) -> Version:
-        """The version that `changes` make of the raw pool."""
+        """The version that `changes` turn the raw pool into."""
         index = self.index
         table = apply_lineage(index.pool, index.reserve, changes)
         ids = table["id"].to_pylist()
@@ -107,7 +107,7 @@ class Loop:
         return Version(name, changes, table, origin, turns, flags, keeper, spare)
 
     def mix(self, version: Version, made_by: list[Change]) -> Mix:
-        """The mix of a version that the changes `made_by` made of the one before."""
+        """The mix of a version; `made_by` are its changes since the previous version."""
         home = self.home[version.origin[: version.n_rows]]
         reserve = set(self.index.reserve["id"].to_pylist())
         return mix_of(version.name, version.table["source"].to_pylist(), home, self.names.tolist(), made_by, reserve)
@@ -115,8 +115,8 @@ class Loop:
     def tried(self, version: Version, last: bool) -> list[Trial]:
         """The version's trials.
 
-        Every model also judges the rows of probed kinds, but for copies, rows that text checks flag, and rows that are
-        answered step by step; none in the last round.
+        Every model also judges the rows of probed kinds, except copies, rows flagged by text checks, and rows with
+        step-by-step answers. In the last round no rows are judged.
         """
         n, home = version.n_rows, self.home[version.origin]
         worth = np.concatenate([(version.keeper == np.arange(n)) & ~any_flag(version.flags, n), version.spare])
@@ -126,7 +126,7 @@ class Loop:
         return try_version(self.params, version.name, version.table, reserve, self.index.n_pool, look)
 
     def disagreement(self, version: Version, trials: list[Trial]) -> tuple[Findings, np.ndarray]:
-        """Which rows of the version and the reserve its models disagree with, and which models never saw a row.
+        """The rows of the version and the reserve that its models disagree with, and the models that never saw a row.
 
         The second is bool [n_models, n + n_reserve].
         """
@@ -144,9 +144,9 @@ class Loop:
     def diagnose(
         self, version: Version, trials: list[Trial], disagreement: Findings
     ) -> tuple[list[Diagnosis], list[Diagnosis], dict[str, Findings], np.ndarray]:
-        """The evidence on every subtask and every capability, all flags of the version's rows, and the spare rows.
+        """Evidence on every subtask and capability, all flags of the version's rows, and the spare rows.
 
-        The last is bool [n_reserve]: rows of the reserve that may be added.
+        The last is bool [n_reserve]: reserve rows that may be added.
         """
         n, index, home = version.n_rows, self.index, self.home[version.origin]
         order = probe_order(trials[0].samples, self.probe, self.target)
@@ -180,7 +180,7 @@ class Loop:
         return found, self.by_capability(order, replies, held), flags, spare
 
     def by_capability(self, order: np.ndarray, replies: Replies, held: Holdings) -> list[Diagnosis]:
-        """The same evidence by capability, where `discover` has found some.
+        """The same evidence by capability, if `discover` has run.
 
         A kind of rows belongs to the capability of most of its probe rows.
         """
@@ -191,7 +191,7 @@ class Loop:
         numbers, capability = np.unique([of[name] for name in self.subtasks], return_inverse=True)
         main = np.array(
             [np.bincount(capability[self.group == g]).argmax() for g in range(len(self.names))] + [-1]
-        )  # the last is for rows of no kind
+        )  # -1 for rows without a kind
         by_capability = replace(held, home=main[held.home], reserve_home=main[held.reserve_home])
         return findings([f"capability {number}" for number in numbers], capability[order], replies, by_capability)
 
@@ -203,7 +203,7 @@ class Loop:
         flags: dict[str, Findings],
         judges: np.ndarray,
     ) -> dict:
-        """New answers for flagged rows of the subtasks that are to be rewritten: row -> (before, after)."""
+        """New answers for flagged rows of the subtasks to rewrite: row -> (before, after)."""
         n = version.n_rows
         which = np.array([diagnosis.action == "rewrite" for diagnosis in found])[self.home[version.origin[:n]]] & (
             self.home[version.origin[:n]] >= 0
@@ -229,9 +229,10 @@ class Loop:
         changes: list[Change],
         rng: np.random.Generator,
     ) -> tuple[list[Change], str]:
-        """A share of the version's rows, answered step by step: further changes, and what became of the rows, in words.
+        """Give a share of the version's rows step-by-step answers. Returns the further changes and a summary in words.
 
-        They are neither flagged nor changed already. None is asked twice: a reply that was not taken would come again.
+        Rows that are flagged or already changed are excluded. No row is sent twice, because the reply would be the
+        same.
         """
         n, ids = version.n_rows, version.table["id"].to_pylist()
         spoken_for = self._stepped | {change.row for change in changes}

@@ -1,4 +1,4 @@
-"""The mix of a version of the pool: its rows by source and by what they ask for, and what made it of the one before
+"""The mix of a pool version: its rows by source and by question type, and its changes since the previous version
 (ours).
 """
 
@@ -13,15 +13,15 @@ import numpy as np
 from cadc.data.lineage import Change
 from cadc.metabolism.reasoning import REASON
 
-OTHER_KINDS = "not probed"  # what rows ask for that no probe row asks
+OTHER_KINDS = "not probed"  # question types without a probe row
 
 
 @dataclass(frozen=True)
 class Mix:
-    """One version: rows by source and by kind, and the changes that made it of the version before.
+    """One version: rows by source and by kind, and the number of changes since the previous version.
 
-    collected: added from the reserve; copied: added as a further copy of a row that was there; rewritten: with another
-    answer; reasoned: with steps before the same answer.
+    collected: added from the reserve; copied: added as another copy of an existing row; rewritten: given another
+    answer; reasoned: given steps before the same answer.
     """
 
     version: str
@@ -39,7 +39,7 @@ class Mix:
 
 
 def _done(change: Change, reserve: Set[str]) -> str:
-    """What a change does, of the things that a mix counts."""
+    """The kind of a change, as counted in a mix."""
     if change.action == "add":
         return "collect" if change.source in reserve else "copy"
     return REASON if change.reason == REASON else change.action
@@ -53,9 +53,9 @@ def mix_of(
     made_by: list[Change],
     reserve: Set[str],
 ) -> Mix:
-    """The mix of a version with rows of these `sources` [n] and kinds (home int [n], of `names`; -1 for none).
+    """The mix of a version with rows of these `sources` [n] and kinds (home int [n], index into `names`; -1 for none).
 
-    made_by: the changes that made it of the version before; reserve: the ids of the reserve's rows.
+    made_by: the changes since the previous version; reserve: the ids of the reserve's rows.
     """
     actions = Counter(_done(change, reserve) for change in made_by)
     kinds = Counter(names[k] if k >= 0 else OTHER_KINDS for k in home.tolist())

@@ -1,4 +1,4 @@
-"""Which rows a round has answered step by step, and what becomes of the answers (ours)."""
+"""Choose the rows that a round gives step-by-step answers, and filter these answers (ours)."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ TOO_LONG = "longer than the model takes"
 
 
 def drawn(able: np.ndarray, home: np.ndarray, found: list[Diagnosis], n: int, rng: np.random.Generator) -> np.ndarray:
-    """Up to `n` of the rows that are `able` (bool [n_rows]), in order: int64.
+    """Draw up to `n` of the rows that are `able` (bool [n_rows]): int64, ascending.
 
-    A row is drawn in proportion to how often the models fail at reasoning when its kind is asked: home int [n_rows],
-    -1 for none, counts kinds in the order of `found`. Rows of kinds at which they never do come last.
+    The probability is proportional to how often the models fail at reasoning on the row's kind: home int [n_rows], -1
+    for none, index into `found`. Rows of kinds without such failures come last.
     """
     often = np.array([d.steps.get(REASONING, 0) / max(1, d.n_probe) for d in found] + [0.0])
     rows = np.flatnonzero(able)
-    # the least of exponential draws over weights are a weighted draw without repetition (Efraimidis and Spirakis 2006)
+    # the smallest exponential waiting times give a weighted draw without replacement (Efraimidis and Spirakis 2006)
     waits = rng.exponential(size=len(rows)) / np.maximum(often[home[rows]], 1e-12)
     return np.sort(rows[np.argsort(waits, kind="stable")[:n]])
 
 
 def fitting(rewrites: Rewrites, table: pa.Table, fit: Fit) -> tuple[Rewrites, Counter[str]]:
-    """The new answers of single exchanges of `table` with which these still fit the model, and how many do not."""
+    """The new answers of single exchanges of `table` that still fit the model, and the number of those that do not."""
     schema, kept = table.schema.remove_metadata(), {}
     for row in sorted(rewrites):
         (record,) = table.slice(row, 1).to_pylist()
@@ -46,12 +46,12 @@ def fitting(rewrites: Rewrites, table: pa.Table, fit: Fit) -> tuple[Rewrites, Co
 
 
 def of_rows(turns: list[list[dict]]) -> np.ndarray:
-    """Rows with an answer that has steps: bool [n]. Models that give short answers can't judge these."""
+    """Rows with a step-by-step answer: bool [n]. Models with short answers can't judge these."""
     return np.array([any(is_reasoned(turn["text"]) for turn in row[1::2]) for row in turns], bool)
 
 
 def changes_of(rewrites: Rewrites, ids: list[str], version: int) -> list[Change]:
-    """The changes that write new answers into rows of the version before; ids: of its rows."""
+    """The changes that put new answers into rows of the previous version. ids: of its rows."""
     return [
         Change(ids[row], version, "rewrite", before=before, after=after, reason=REASON)
         for row, (before, after) in sorted(rewrites.items())
@@ -59,13 +59,13 @@ def changes_of(rewrites: Rewrites, ids: list[str], version: int) -> list[Change]
 
 
 def reasoned(params: Params, table: pa.Table, rows: np.ndarray) -> tuple[list[Change], str]:
-    """The changes by which eligible `rows` of a version are answered step by step by the endpoint's model, and what
-    became of these rows, in words.
+    """Let the endpoint's model answer eligible `rows` of a version step by step. Returns the changes and a summary in
+    words.
 
     table: the version's; rows int64. Raises EndpointError as `asked_of`.
     """
     if not len(rows):
-        return [], "No row is left that could be answered step by step"
+        return [], "No row is left for step-by-step answers"
     asked, turns = params.metabolize, table["turns"].to_pylist()
     replies = asked_of(Endpoint(asked.url, asked.model, max_tokens=TOKENS), table, rows)
     taken, left = accepted(turns, rows, replies, params.clean)

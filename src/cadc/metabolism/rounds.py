@@ -1,6 +1,6 @@
-"""The closed loop: diagnose a version, update it, try the next one, keep it or roll back.
+"""The closed loop: diagnose a version, update it, try the new version, keep it or roll back.
 
-Every heavy part runs in shards, so that a killed loop resumes where it was.
+All heavy parts run in shards, so that a killed loop resumes.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Propose = Callable[[State, list[Diagnosis], int, Rules, np.random.Generator], li
 
 @dataclass(frozen=True)
 class Round:
-    """One round: the diagnosis of the version before, the changes proposed and the verdict on them.
+    """One round: the diagnosis of the previous version, the proposed changes and the verdict.
 
-    Without changes there is no verdict. reasoned: what became of rows that were to be answered step by step, in words.
+    Without changes there is no verdict. reasoned: a summary of step-by-step answers, in words.
     """
 
     number: int
@@ -51,9 +51,9 @@ class Round:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of all rounds: every version that was tried, by name, and the last one accepted.
+    """The result of all rounds: all versions tried, by name, and the last accepted one.
 
-    mixes: of the raw pool and of each version that was accepted.
+    mixes: of the raw pool and of each accepted version.
     """
 
     rounds: list[Round]
@@ -66,9 +66,9 @@ class Outcome:
 
 
 def run_rounds(params: Params, propose: Propose = update) -> Outcome:
-    """Run all rounds; `propose` makes the changes.
+    """Run all rounds; `propose` computes the changes.
 
-    Decisions rest on the probe split, the pool and the reserve; neither scoring rows nor noise labels are opened.
+    Decisions use the probe split, the pool and the reserve. Scoring rows and noise labels are not read.
     """
     loop, asked = Loop(params), params.metabolize
     best = loop.version("round_0", [])
@@ -113,7 +113,7 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
         console.line(f"round {number}: {failures(found)}")
         counts = {name: int(finding.flag.sum()) for name, finding in flags.items()}
         rounds.append(Round(number, best.name, found, capabilities, counts, best.n_rows, changes, verdict, said))
-        console.line(f"round {number}: " + (round_summary(verdict, changes) if verdict else "nothing to change"))
+        console.line(f"round {number}: " + (round_summary(verdict, changes) if verdict else "no changes"))
         if not changes:
             break
         if verdict.accepted:
@@ -126,15 +126,15 @@ def run_rounds(params: Params, propose: Propose = update) -> Outcome:
 
 
 def failures(found: list[Diagnosis]) -> str:
-    """At which steps the wrong answers of all subtasks failed, in words."""
+    """The failed steps of the wrong answers of all subtasks, in words."""
     counts = failed_steps(found)
     wrong = sum(counts.values())
     shares = ", ".join(f"{step} {count} ({count / wrong:.0%})" for step, count in counts.items() if count)
-    return f"{wrong} wrong answers by the step that failed: {shares}" if wrong else "no wrong answers"
+    return f"{wrong} wrong answers by failed step: {shares}" if wrong else "no wrong answers"
 
 
 def round_summary(verdict: Verdict, changes: list[Change]) -> str:
-    """What a round changed and the verdict on it, in words."""
+    """The changes of a round and the verdict, in words."""
     counts = {action: sum(change.action == action for change in changes) for action in ("drop", "add", "rewrite")}
     said = ", ".join(f"{count} x {action}" for action, count in counts.items() if count)
     outcome = "accepted" if verdict.accepted else "rolled back"

@@ -1,12 +1,12 @@
-"""The step at which a wrong answer failed, of those that an answer takes: its form, looking, reasoning (ours).
+"""The step at which a wrong answer failed: format, looking or reasoning (ours).
 
-    format      it has another form than asked for, or says what is right in a form that is scored as wrong
-    looking     a blank picture gets the same answer, so that what was seen was not used; or the same model answers
-                rightly once it is told in words what there is to see, so that it saw something else
-    reasoning   it is told in words what there is to see, and answers wrongly all the same
-    not told    nobody could put the picture into words, or the answer to these words has no form to judge it by
+    format      the answer has the wrong form, or is correct in a form that is scored as wrong
+    looking     the answer is the same on a blank image, so the image was not used; or the model answers correctly once
+                the image is described in words, so it misread the image
+    reasoning   the answer is wrong even with the image described in words
+    not told    there was no description, or the answer to it could not be parsed
 
-The first that failed counts.
+The first failed step counts.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from cadc.cleaning.meaning import options_of
 from cadc.metabolism.errors import breaks_format, means_the_same, wants_yes_no
 
 FORMAT, LOOKING, REASONING, NOT_TOLD = STEPS = ("format", "looking", "reasoning", "not told")
-#: Who put pictures into words: whoever drew them, or the model that was asked.
+#: Sources of descriptions: the world that drew the image, or the model itself.
 WORLD, MODEL = TELLERS = ("world", "model")
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Of K models' answers to n questions: step [K][n], one of `STEPS`, '' for a right answer; teller [K][n], one of
-    `TELLERS` where the model was told a picture in words, else ''.
+    """K models' answers to n questions: step [K][n], one of `STEPS`, '' for a correct answer; teller [K][n], one of
+    `TELLERS` if the model was given a description, else ''.
     """
 
     step: list[list[str]]
@@ -32,9 +32,9 @@ class Attribution:
 
 
 def failed_step(question: str, answer: str, said: str, blind: str, told: str = "") -> str:
-    """The first step that failed of a wrong answer `said`.
+    """The first failed step of a wrong answer `said`.
 
-    blind: the same model's answer with a blank picture; told: with the picture in words, '' where it was not asked.
+    blind: the same model's answer on a blank image; told: its answer with a description, '' if it was not asked.
     """
     options, yes_no = options_of(question), wants_yes_no(answer)
     if breaks_format(said, options, yes_no) or means_the_same(said, answer, options):

@@ -1,6 +1,6 @@
-"""Trials of a version: one model a seed, tuned on a random draw of its rows.
+"""Trials of a version: one model per seed, fine-tuned on a random draw of its rows.
 
-Each model answers the probe rows with their pictures and with grey ones, and judges rows that it never saw.
+Each model answers the probe rows with their images and with grey ones, and judges rows that it never saw.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from cadc.training.schedule import n_examples
 
 @dataclass(frozen=True)
 class Trial:
-    """What the model of one seed said of a version.
+    """Results of one seed's model on a version.
 
-    samples and blind (with grey pictures) have `sample_schema`; draw int64; measured float64 [n_looked, 2]: loss and
+    samples and blind (with grey images) have `sample_schema`; draw int64; measured float64 [n_looked, 2]: loss and
     share of exact answers; folder: its adapter.
     """
 
@@ -42,11 +42,11 @@ class Trial:
 
 
 def draw_of(ids: list[str], n: int, seed: int) -> np.ndarray:
-    """`n` rows of a version in random order, or all that it has: int64.
+    """`n` rows of a version in random order, or all if it has fewer: int64.
 
-    Each row's place is a hash of the seed and its id. So versions share the draw of the rows that they share: one that
-    lacks a single row has the same draw but for that row. With draws made afresh such a version differed by as much as
-    any other.
+    Each row's position is a hash of the seed and its id, so versions with common rows share most of their draw: without
+    one row, the draw is the same except for that row. Fresh draws would differ as much between such versions as between
+    any others.
     """
     place = np.array(
         [int.from_bytes(blake2b(f"{seed} {row}".encode(), digest_size=8).digest()) for row in ids], np.uint64
@@ -55,13 +55,13 @@ def draw_of(ids: list[str], n: int, seed: int) -> np.ndarray:
 
 
 def _version(key: str) -> tuple[Path, int]:
-    """The folder of a version, and the seed, of the trial named `VERSION_sSEED`."""
+    """The folder of a version, and the seed, for the trial named `VERSION_sSEED`."""
     name, seed = key.rsplit("_s", 1)
     return FOLDER / "versions" / name, int(seed)
 
 
 def trying() -> shards.Task:
-    """One trial. The pool table behind it holds the version's rows, then the reserve's."""
+    """A task: one trial. Its pool table holds the version's rows, then the reserve's."""
     torch.set_num_threads(1)
     params, loaded = load_params(), {}
     asked, picture = params.metabolize, SHOWN[params.model.pictures]
@@ -74,7 +74,7 @@ def trying() -> shards.Task:
             chats = {"samples": chat_of(params, bench.processor), "blind": chat_of(params, bench.processor, blank=True)}
             loaded.update(bench=bench, chats=chats, plan=artifacts.read_json(version / "plan.json"))
         bench, plan = loaded["bench"], loaded["plan"]
-        n = n_selected(asked.budget, plan["raw"])  # of rows, and so of steps, as many for every version
+        n = n_selected(asked.budget, plan["raw"])  # the same number of rows, and so of steps, for every version
         draw = draw_of(bench.pool["id"].slice(0, plan["rows"]).to_pylist(), n, seed)
         model = bench.tuned(draw, n_examples(n, plan["raw"], params.finetune.epochs), seed)
         for name, chat in loaded["chats"].items():
@@ -90,7 +90,7 @@ def trying() -> shards.Task:
 def try_version(
     params: Params, name: str, table: pa.Table, reserve: pa.Table, n_raw: int, look: np.ndarray
 ) -> list[Trial]:
-    """One trial a seed of the version `name`. look int64: rows that every model judges, numbered over the version's
+    """One trial per seed of the version `name`. look int64: rows that every model judges, numbered over the version's
     rows and then the reserve's.
     """
     folder = FOLDER / "versions" / name
@@ -127,7 +127,7 @@ def try_version(
 
 
 def scoring() -> shards.Task:
-    """One trial's model on the scoring split: for the report, once the rounds are over."""
+    """A task: one trial's model on the scoring split, for the report after the last round."""
     torch.set_num_threads(1)
     params = load_params()
     tasks = load_tasks(artifacts.SCORE, params.metabolize.tasks, picture=SHOWN[params.model.pictures])
@@ -143,7 +143,7 @@ def scoring() -> shards.Task:
 
 
 def score_versions(params: Params, versions: dict[str, list[Trial]]) -> dict[str, list[pa.Table]]:
-    """The samples of every version's models on the scoring split."""
+    """The samples of each version's models on the scoring split."""
     seeds = params.metabolize.seeds
     adapters = {
         f"{name}_s{seed}": str(trial.folder)

@@ -1,4 +1,4 @@
-"""Update: from recommendations, flags and the reserve to the changes that make the next version (ours)."""
+"""Turn recommendations, flags and the reserve into the changes for the next version (ours)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from cadc.metabolism.diagnosis import Diagnosis
 class State:
     """A version before its update.
 
-    ids of its rows; reserve_ids of the reserve's rows that may be added; home, reserve_home int32: their kinds; flags
-    of the pool's rows; rewrites: old and new answers by row, where a rewrite was accepted.
+    ids: of its rows; reserve_ids: of reserve rows that may be added; home, reserve_home int32: their kinds; flags: of
+    the pool's rows; rewrites: old and new answers by row, for accepted rewrites.
     """
 
     ids: list[str]
@@ -31,15 +31,15 @@ class State:
 
 
 def update(state: State, found: list[Diagnosis], version: int, rules: Rules, rng: np.random.Generator) -> list[Change]:
-    """The changes that carry out every subtask's recommendation; home counts subtasks in the order of `found`.
+    """The changes that carry out every subtask's recommendation; home is an index into `found`.
 
     - clean drops flagged rows.
-    - rewrite replaces answers where a new one was accepted, and drops other flagged rows, but for copies.
-    - down-sample drops flagged rows first, then any, down to `dense` times the usual number.
-    - collect and up-sample add rows of the reserve, or further copies of rows that are not flagged: up to the usual
-      number, or by `grow` of it where that is more, and at most one copy of each row.
+    - rewrite replaces answers that have an accepted new one, and drops other flagged rows, except copies.
+    - down-sample drops flagged rows first, then others, down to `dense` times the usual number.
+    - collect and up-sample add reserve rows, or copies of unflagged rows: up to the usual number, or by `grow` of it if
+      that is more, and at most one copy of each row.
 
-    All draws are by `rng`.
+    All draws use `rng`.
     """
     flagged = any_flag(state.flags, len(state.ids))
     changes = []

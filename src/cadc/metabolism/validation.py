@@ -1,4 +1,4 @@
-"""Incremental validation: an update is kept only if the probe split says that it helps (ours)."""
+"""Incremental validation: an update is kept only if it helps on the probe split (ours)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from cadc.config.errors import InputError
 from cadc.evaluation.statistics import Samples, measure, resampled_weights
 
-FIGURE = "corrected_mean"  # chance-corrected, the mean of open, yes/no and multiple choice, in percent
+FIGURE = "corrected_mean"  # chance-corrected mean of open, yes/no and multiple choice, in percent
 
 
 @dataclass(frozen=True)
 class Verdict:
     """gain: difference of the means over seeds, in points. low: lower bound of its one-sided bootstrap interval.
-    by_seed: the difference for each seed.
+    by_seed: difference for each seed.
     """
 
     gain: float
@@ -28,11 +28,11 @@ class Verdict:
 
 
 def validate(before: list[Samples], after: list[Samples], level: float, n_bootstrap: int, seed: int = 0) -> Verdict:
-    """Whether `after`, run by run of the same seed, is better than `before`: a paired bootstrap of the mean over seeds.
+    """Whether `after` is better than `before`, with runs paired by seed: a paired bootstrap of the mean over seeds.
 
-    Probe rows are resampled within each task, and seeds as well. Resampling rows alone would accept an update because
-    of one lucky run: in some runs a form of question is not learnt in time. Raises InputError where runs were asked
-    different rows.
+    Probe rows are resampled within each task, and seeds too. Resampling only rows would accept an update because of one
+    lucky run, since some runs fail to learn a question form in time. Raises InputError if runs were asked different
+    rows.
     """
     first = before[0]
     for run in (*before, *after):

@@ -1,4 +1,4 @@
-"""A run followed by step: its loss, its score and its accuracy in each meta-task, from reports/convergence."""
+"""Learning curves of a run by step: loss, score and accuracy per meta-task, read from reports/convergence."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from cadc.report.tables import COLUMNS, Line, Table
 from cadc.report.text import markdown
 
 FIGURE = "corrected_mean"
-_WIDE, _PARTS = 4, 40  # panels side by side; parts of a run that losses are means over
+_WIDE, _PARTS = 4, 40  # panels per row; number of segments over which the loss is averaged
 
 
 @dataclass(frozen=True)
 class Followed:
-    """An arm's runs: losses float32 [n_seeds, n_steps]; at each of `steps` its score by seed, float64 [n_seeds], and
-    task -> meta-task -> accuracy in percent, mean over seeds."""
+    """An arm's runs. losses: float32 [n_seeds, n_steps]. scores: float64 [n_seeds] at each of `steps`. abilities: task
+    -> meta-task -> accuracy in percent at each of `steps`, mean over seeds."""
 
     losses: np.ndarray
     steps: list[int]
@@ -37,15 +37,15 @@ class Followed:
 
 
 def load_followed(study: str, arm: str) -> Followed:
-    """Raises InputError where an arm was not followed for a study, or by no figure that is drawn here."""
+    """Raises InputError if the arm has no recorded learning curve, or none with the metric that is plotted here."""
     folder = artifacts.REPORTS / "convergence" / study / arm
     if not (folder / "points.json").exists():
         raise InputError(f"{folder}: not made yet; run `dvc repro pipelines/{study}/dvc.yaml:convergence@{arm}`")
     points = artifacts.read_json(folder / "points.json")["points"]
     if any(FIGURE not in one for point in points for one in point["figures"]):
         raise InputError(
-            f"{folder}: its questions have no right answers, and steps are told by these; add a task to evaluate.tasks "
-            "that no judge scores"
+            f"{folder}: its questions have no reference answers, so there is no accuracy by step; add a task to "
+            "evaluate.tasks that is scored without a judge"
         )
     return Followed(
         np.asarray(artifacts.load_array(folder / "loss.npy")),
@@ -56,7 +56,7 @@ def load_followed(study: str, arm: str) -> Followed:
 
 
 def section(table: Table, path: Path) -> str:
-    """The part of a table's page, and PATH_convergence.png. path: of the page, without suffix."""
+    """A section of a table's page. Also writes PATH_convergence.png. path: the page without its suffix."""
     made = {line.label: load_followed(path.parent.name, line.arm) for line in table.lines}
     whole = list(load_samples(table.spec["full"]).values()) if table.spec["full"] else []
     file = path.with_name(f"{path.name}_convergence.png")
@@ -70,8 +70,9 @@ def section(table: Table, path: Path) -> str:
     body = [_row(line, made[line.label], most) for line in table.lines]
     header = ["", "steps", *(f"{k} of {most}" for k in range(1, most + 1))]
     said = (
-        f"{COLUMNS[FIGURE].capitalize()} score at equal distances of each run, the last at its end: mean ± sd "
-        "over seeds. Below also the loss and the accuracy in each meta-task; dashed: full data at its end.\n"
+        f"{COLUMNS[FIGURE].capitalize()} score at equally spaced steps of each run; the last column is the end of "
+        "training. Mean ± sd over seeds. The plot also shows the loss and the accuracy per meta-task; the dashed "
+        "line is full data at the end of training.\n"
     )
     return f"## By step\n\n{said}\n{markdown(header, body)}\n![by step]({file.name})\n"
 
@@ -83,9 +84,9 @@ def _row(line: Line, run: Followed, most: int) -> list[str]:
 
 @matplotlib.rc_context(STYLE)
 def draw(path: Path, made: dict[str, Followed], full: float | None, abilities: dict[str, dict[str, float]]) -> None:
-    """Loss and score of each line by step, then its accuracy in each meta-task, a panel each.
+    """Plot the loss and score of each line by step, then its accuracy in each meta-task, one panel each.
 
-    full, abilities: full data's score and accuracies at its end, dashed.
+    full, abilities: score and accuracies of full data at the end of training, drawn as dashed lines.
     """
     names = [(task, name) for task, own in next(iter(made.values())).abilities[-1].items() for name in own]
     high = -(-(2 + len(names)) // _WIDE)
@@ -104,7 +105,7 @@ def draw(path: Path, made: dict[str, Followed], full: float | None, abilities: d
     ):
         if value is not None:
             axis.axhline(value, color="0.6", ls="--", lw=1)
-    titles = ["loss, nats a token", f"{COLUMNS[FIGURE]}, %", *(f"{name.replace('_', ' ')}, %" for _, name in names)]
+    titles = ["loss, nats per token", f"{COLUMNS[FIGURE]}, %", *(f"{name.replace('_', ' ')}, %" for _, name in names)]
     for axis, title in zip(panels, titles, strict=False):
         axis.set_title(title, fontsize=7)
         axis.tick_params(labelsize=7)

@@ -1,4 +1,4 @@
-"""reports/capabilities.md: what the capabilities of each discovery are, how stable, and which rows serve them most."""
+"""reports/capabilities.md: the capabilities of each discovery, their stability and their most influential rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cadc.report.text import markdown
 
 
 def load_found(stated: Stated, name: str) -> tuple[dict, list[dict]]:
-    """facts.json and rows.parquet of a discovery (`capabilities.description`). Raises InputError where it has none."""
+    """Read facts.json and rows.parquet of a discovery (`capabilities.description`). Raises InputError if missing."""
     folder = artifacts.FOUND / name
     if not (folder / "facts.json").exists():
         command = stated.command("discover", "discoveries", name)
@@ -32,7 +32,7 @@ def load_found(stated: Stated, name: str) -> tuple[dict, list[dict]]:
 
 
 def section(name: str, facts: dict) -> str:
-    """What a discovery found, as text; its pictures are those of `draw`."""
+    """The text on one discovery. `draw` makes its plots."""
     body = []
     for c, (share, words) in enumerate(zip(facts["share"], facts["words"], strict=True)):
         own = sorted((one for one in facts["subtasks"] if one["capability"] == c), key=_place)
@@ -53,11 +53,11 @@ def section(name: str, facts: dict) -> str:
         f"## {name}\n",
         markdown(["capability", "rows", "subtasks", "words"], body),
         existence.of_discovery(name, len(body), labels),
-        "How stable:\n",
+        "Stability:\n",
         markdown(["tau", "resolution", "capabilities", "ARI", "proxy runs", "chosen"], stable),
         f"![similarity of subtasks](plots/similarity_{name}.png)\n",
         f"![self-influence](plots/self_influence_{name}.png)\n",
-        "The rows of highest influence on each, no question twice:\n",
+        "The rows with the highest influence on each capability, without repeated questions:\n",
         f"![most influential rows](plots/rows_{name}.png)\n",
     ]
     return "\n".join(parts)
@@ -68,7 +68,7 @@ def _place(subtask: dict) -> tuple[str, str]:
 
 
 def draw(name: str, facts: dict, rows: list[dict], plots: Path) -> None:
-    """The cosines of the subtasks' trajectories, self-influence over the proxy run, and the most influential rows."""
+    """Plot the cosines of subtask trajectories, self-influence over the proxy run, and the most influential rows."""
     capability = np.array([one["capability"] for one in facts["subtasks"]])
     names = [one["name"] for one in facts["subtasks"]]
     figures.similarity(plots / f"similarity_{name}.png", np.array(facts["cosine"]), names, capability)
@@ -78,7 +78,7 @@ def draw(name: str, facts: dict, rows: list[dict], plots: Path) -> None:
 
 @matplotlib.rc_context(STYLE)
 def draw_rows(path: Path, rows: list[dict]) -> None:
-    """One line of pictures with question and answer a capability; rows as `write_description` keeps them."""
+    """One line of images per capability, each with question and answer. rows: as `write_description` stores them."""
     lines = [[row for row in rows if row["capability"] == c] for c in range(max(row["capability"] for row in rows) + 1)]
     columns = max(len(line) for line in lines)
     figure, axes = plt.subplots(len(lines), columns, figsize=(2.1 * columns, 2.3 * len(lines)), squeeze=False)
@@ -101,14 +101,15 @@ def draw_rows(path: Path, rows: list[dict]) -> None:
 
 
 def write(stated: Stated, plots: Path) -> None:
-    """reports/capabilities.md and its pictures: one section for each discovery of params.yaml."""
+    """Write reports/capabilities.md and its plots: one section per discovery in params.yaml."""
     parts = [
         "# Capabilities\n",
-        "Communities of subtasks whose probe rows would move the model alike (Leiden on the trajectories' cosines).",
-        "*Rows* is the share of the pool that serves a capability best. *Words* set these rows' questions apart",
-        "(log-odds with a Dirichlet prior). Under *how stable*, ARI is the mean pairwise adjusted Rand index of",
-        "partitions of bootstrap draws of the probe rows (1: always the same); a single partition has none.\n",
-        f"Under *what it follows*, {existence.KEY} More of it: [testbed/capabilities.md](testbed/capabilities.md).",
+        "A capability is a community of subtasks whose gradient updates point the same way (Leiden on the cosines of",
+        "their trajectories). *Rows*: share of the pool whose influence is highest on this capability. *Words*: words",
+        "that distinguish the questions of these rows (log-odds with a Dirichlet prior). *ARI* under *Stability*: mean",
+        "pairwise adjusted Rand index of the partitions found on bootstrap draws of the probe rows (1: identical);",
+        "empty if all rows form one capability.\n",
+        f"Under *Agreement with labels*, {existence.KEY} See also [testbed/capabilities.md](testbed/capabilities.md).",
         "Made by `dvc repro`.\n",
     ]
     for name in stated.root["discoveries"]:

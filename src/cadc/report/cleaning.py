@@ -1,7 +1,4 @@
-"""reports/cleaning.md: what the checks found, and how right they are where noise was planted.
-
-With ten examples of each check and their pictures.
-"""
+"""reports/cleaning.md: what each check flagged, its precision and recall on planted noise, and ten example rows."""
 
 from __future__ import annotations
 
@@ -22,8 +19,8 @@ from cadc.data.pictures import open_image
 from cadc.report.figures import save
 from cadc.report.text import markdown
 
-EXAMPLES, SIDE = 10, 96  # rows a check; pixels of a picture in its sheet
-#: Which planted faults a check is meant to find.
+EXAMPLES, SIDE = 10, 96  # example rows per check; side of their images, in pixels
+#: The planted faults that each check should find.
 PLANTED = {
     "repetition": ("repetition",),
     "abnormal": ("refusal", "echo", "truncation", "meta"),
@@ -36,9 +33,9 @@ PLANTED = {
 
 
 def planted_copies(labels: pa.Table, copies: Copies) -> np.ndarray:
-    """The group of rows that say the same, int64 [n].
+    """The duplicate group of each row, int64 [n].
 
-    These are planted copies with their original, and rows equal letter by letter (text-only rows repeat by chance).
+    A group holds an original with its planted copies, and exact duplicates (text-only rows repeat by chance).
     """
     place = {name: i for i, name in enumerate(labels["id"].to_pylist())}
     root = np.array([place[name] if name else i for i, name in enumerate(labels["duplicate_of"].to_pylist())])
@@ -50,10 +47,10 @@ def planted_copies(labels: pa.Table, copies: Copies) -> np.ndarray:
 
 
 def figures_of(name: str, found: Findings, labels: pa.Table, copies: Copies) -> dict[str, float]:
-    """precision, recall and, where scores rank rows, auc against the planted faults that a check is meant for.
+    """Precision, recall and, if scores rank rows, AUC against the planted faults that a check targets.
 
-    {} where none is. A copy counts as rightly found if the row that is kept instead is of its planted group: recall is
-    of the rows beyond one a group.
+    {} if no such fault was planted. A flagged copy is correct if the row kept in its place is in its planted group.
+    Recall is over all rows beyond the first of each group.
     """
     if name == "duplicates":
         root = planted_copies(labels, copies)
@@ -74,7 +71,7 @@ def figures_of(name: str, found: Findings, labels: pa.Table, copies: Copies) -> 
 
 
 def sheet(path: Path, images: list[list[dict]]) -> None:
-    """The first picture of each row side by side, numbered from the left; a grey field where a row has none."""
+    """Draw the first image of each row side by side, left to right; a grey field for a row without an image."""
     out = Image.new("RGB", (len(images) * (SIDE + 4), SIDE), "white")
     for k, own in enumerate(images):
         picture = open_image(own[0]) if own else Image.new("RGB", (SIDE, SIDE), (225, 225, 225))
@@ -89,19 +86,19 @@ def sheet(path: Path, images: list[list[dict]]) -> None:
 
 
 def summary(turns: list[dict[str, str]]) -> str:
-    """A row's first exchange, its answer in sight, and how many more there are."""
+    """A row's first question and answer, and how many more turns it has."""
     (question, answer), *more = questions_and_answers(turns)
     return f"{shown(INSTRUCTION.sub(' ', question))} → {shown(answer)}" + (f" (and {len(more)} more)" if more else "")
 
 
 def examples(folder: Path, name: str, pool: pa.Table, found: Findings, copies: Copies) -> list[str]:
-    """A sheet of pictures and a table of the flagged rows with the highest scores, one of a group of copies.
+    """A sheet of images and a table of the flagged rows with the highest scores, one row per duplicate group.
 
-    For duplicates every other one is its keeper.
+    For duplicates, each copy is followed by the row that is kept.
     """
     flagged = np.flatnonzero(found.flag)
     worst = flagged[np.argsort(-found.score[flagged], kind="stable")]
-    if name == "duplicates":  # the least alike, which can be wrong
+    if name == "duplicates":  # show the least similar copies: these are the likely mistakes
         worst = np.array(
             [row for copy in worst[::-1][: EXAMPLES // 2] for row in (copy, copies.keeper[copy])], np.int64
         )
@@ -127,7 +124,7 @@ def examples(folder: Path, name: str, pool: pa.Table, found: Findings, copies: C
 
 
 def roc(path: Path, found: dict[str, Findings], labels: pa.Table) -> None:
-    """ROC curves of the checks whose faults are planted, with the point at which they flag."""
+    """Plot ROC curves of the checks with planted faults, and mark their operating points."""
     noise = np.array(labels["noise"].to_pylist())
     figure, axis = plt.subplots(figsize=(4, 3.4))
     for k, name in enumerate(name for name in PLANTED if name in found):
@@ -154,7 +151,7 @@ def write(
     n_dropped: int,
     n_rewritten: int,
 ) -> None:
-    """Write `folder`/cleaning.md and the pictures in `folder`/cleaning/. labels serve the table's right half alone."""
+    """Write `folder`/cleaning.md and the images in `folder`/cleaning/. `labels` are used only to score the checks."""
     pictures = artifacts.fresh(folder / "cleaning")
     planted = {name: figures_of(name, f, labels, copies) if labels.num_rows else {} for name, f in found.items()}
     body = [
@@ -177,14 +174,14 @@ def write(
         "ROC AUC",
     ]
     lines = [
-        "# What cleaning found",
+        "# Cleaning",
         "",
-        f"{pool.num_rows} rows as they were read; {n_dropped} left out and {n_rewritten} rewritten by the actions in "
-        "params.yaml (`clean`). "
+        f"The pool had {pool.num_rows} rows; the actions in params.yaml (`clean`) dropped {n_dropped} and rewrote "
+        f"{n_rewritten}. "
         + (
-            "Right half: against the noise that was planted, which no check sees."
+            "Right half: comparison with the planted noise. The checks don't see these labels."
             if labels.num_rows
-            else "The pool has no labels of noise to compare with."
+            else "The pool has no noise labels to compare with."
         ),
         "",
         markdown(header, body),

@@ -1,7 +1,7 @@
-"""What an arm costs in floating-point operations (ours): selection before and in training, and one fine-tuning.
+"""Floating-point operations of an arm: row selection (before and during training) and one fine-tuning run (ours).
 
-Operations a row were counted once on the root pipeline's model, by `stages/operations.py`. The rest is arithmetic on
-what an arm states. Seconds differ from machine to machine and stand in reports/costs.md (`seconds`).
+`stages/operations.py` counts the operations per row once, on the root pipeline's model. This module computes the rest
+from what the arm states. Wall-clock times depend on the machine; they are in reports/costs.md (`seconds`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from cadc.report.stated import Stated
 from cadc.training.schedule import n_examples
 
 COUNTED = artifacts.REPORTS / "operations.json"
-#: What of `capture` the gradient engine's operations depend on.
+#: The keys of `capture` that change the gradient engine's operations.
 _ENGINE = ("targets", "sketch", "projection")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Operations: `selection` takes what it takes once for all seeds, `tuning` is of one seed."""
+    """Operations. `selection` is spent once for all seeds; `tuning` is spent per seed."""
 
     selection: float
     tuning: float
@@ -37,25 +37,25 @@ class Cost:
 
 
 def load_counted() -> dict[str, float]:
-    """reports/operations.json. Raises InputError where it was not made."""
+    """Read reports/operations.json. Raises InputError if it is missing."""
     if not COUNTED.exists():
         raise InputError(f"{COUNTED}: no such file; run `dvc repro operations`")
     return artifacts.read_json(COUNTED)
 
 
 def full_tuning(stated: Stated, per_row: dict[str, float]) -> float:
-    """Operations of one tuning on all rows, by params.yaml."""
+    """Operations of one fine-tuning run on all rows, with the settings of params.yaml."""
     n_pool = int(per_row["n_rows"])
     return n_examples(n_pool, n_pool, stated.root["finetune"]["epochs"]) * per_row["training"]
 
 
 def cost_of(stated: Stated, name: str, per_row: dict[str, float]) -> Cost | None:
-    """What an arm costs. None where it can't be told: another model than the root's, or lists of skills (`views`)."""
+    """The cost of an arm. None if it is unknown: the arm uses another model than the root, or skill lists (`views`)."""
     arm = stated.arm(name)
     parts = [_before_training(stated, read, per_row) for read in dict.fromkeys((arm["signal"], arm["curate"]["by"]))]
     if None in parts or arm["model"] != stated.root["model"]:
         return None
-    before = sum({name: value for part in parts for name, value in part.items()}.values())  # what both read counts once
+    before = sum({name: value for part in parts for name, value in part.items()}.values())  # shared ones count once
     n_pool = int(per_row["n_rows"])
     examples = n_examples(n_selected(arm["budget"], n_pool), n_pool, arm["finetune"]["epochs"])
     rounds = sorted((artifacts.ARMS / name).glob("rounds_*.npy"))
@@ -64,15 +64,15 @@ def cost_of(stated: Stated, name: str, per_row: dict[str, float]) -> Cost | None
         return Cost(before, max(examples, rows) * per_row["training"])
     tuning = examples * per_row["training"]
     measured = float(np.mean([artifacts.load_array(path)[:, :, 4].sum() for path in rounds]))
-    first = tuning if arm["select"].get("shuffled") else 0.0  # its rows are those of a run before it
+    first = tuning if arm["select"].get("shuffled") else 0.0  # it reuses the rows of an earlier run
     return Cost(before + n_pool * per_row["questions"] + measured * per_row["forward"] + first, tuning)
 
 
 def _before_training(stated: Stated, signal: str, per_row: dict[str, float]) -> dict[str, float] | None:
-    """Operations that a signal takes before any row is chosen, of its whole artifact, by what is made for it.
+    """Operations spent on a signal before any row is selected, keyed by the artifact they produce.
 
-    A method that reads one of its snapshots (ICONS, EL2N) could do with less. `capabilities` are told from as many
-    proxy runs as their variant states.
+    The whole artifact is counted, even for methods that read only one snapshot (ICONS, EL2N). `capabilities` count as
+    many proxy runs as their variant states.
     """
     n_rows, (folder, _, name) = per_row["n_rows"], signal.partition("/")
     if not name:
@@ -93,7 +93,7 @@ def _before_training(stated: Stated, signal: str, per_row: dict[str, float]) -> 
     run = f"proxy {made.get('run') or stated.variant('captures', made['trajectories'])['run']}"
     training = round(n_rows * of_proxy["pool_fraction"]) * of_proxy["epochs"] * per_row["training"]
     n_snapshots = of_proxy["snapshots"] if isinstance(of_proxy["snapshots"], int) else len(of_proxy["snapshots"])
-    if folder == "contrasts":  # answers with and without the picture, the first layer, every snapshot's attention
+    if folder == "contrasts":  # with and without image, first layer, attention per snapshot
         return {run: training, signal: (3 + n_snapshots) * n_rows * per_row["forward"]}
     if folder == "features":
         return {run: training, signal: n_snapshots * n_rows * per_row["forward"]}
@@ -105,7 +105,7 @@ def _before_training(stated: Stated, signal: str, per_row: dict[str, float]) -> 
 
 
 def _proxy(stated: Stated, made: dict[str, Any]) -> dict[str, Any]:
-    """The proxy run that a variant was made from, by itself or by its trajectories."""
+    """The proxy run of a variant, taken from the variant itself or from its trajectories."""
     if "trajectories" in made:
         return stated.variant("proxies", stated.variant("captures", made["trajectories"])["run"])
     return stated.variant("proxies", made["run"]) if "run" in made else stated.root

@@ -1,4 +1,4 @@
-"""Tables of a diagnosis: what is wrong with each subtask and capability, and at which step wrong answers fail."""
+"""Tables of a diagnosis: what is wrong in each subtask and capability, and at which step wrong answers fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cadc.metabolism.steps import MODEL, STEPS, TELLERS, WORLD
 from cadc.report.text import markdown
 
 _FAILS = [step if step == STEPS[-1] else f"fails at {step}" for step in STEPS]
-_TOLD = {WORLD: "told by the world", MODEL: "told by the model"}
+_TOLD = {WORLD: "described by the world", MODEL: "described by the model"}
 
 
 def _percent(share: float) -> str:
@@ -18,7 +18,7 @@ def _percent(share: float) -> str:
 
 
 def _shares(d: Diagnosis) -> list[str]:
-    """Of the wrong answers, in percent: each kind and each step; nothing where there are none."""
+    """Share of wrong answers by kind and by step, in percent; empty cells if no answer is wrong."""
     parts = [(d.kinds, KINDS), (d.steps, STEPS)]
     return [
         _percent(counts.get(name, 0) / sum(counts.values())) if sum(counts.values()) else ""
@@ -28,14 +28,14 @@ def _shares(d: Diagnosis) -> list[str]:
 
 
 def _rows_held(d: Diagnosis) -> list[str]:
-    """The pool's rows for what was diagnosed: distance, rows, conflict, flagged."""
+    """The pool's rows for a subtask or capability: distance, number of rows, conflict, flagged."""
     return [f"{d.distance:.2f}", str(d.rows), _percent(d.conflict), _percent(d.flagged)]
 
 
 def diagnosis_table(found: list[Diagnosis]) -> str:
-    """One line a subtask, the worst first."""
-    header = ["", "score", "chance", *KINDS, *_FAILS, "confused most (right, given)", "distance", "rows", "conflict"]
-    header += ["flagged", "in reserve", "recommended", "because"]
+    """One line per subtask, worst first."""
+    header = ["", "score", "chance", *KINDS, *_FAILS, "most confused (correct, given)", "distance", "rows", "conflict"]
+    header += ["flagged", "in reserve", "recommended", "reason"]
     body = []
     for d in sorted(found, key=lambda d: (d.score, d.name)):
         pairs = ", ".join(f"{right} → {given} ({count})" for right, given, count in d.confused[:2])
@@ -45,15 +45,16 @@ def diagnosis_table(found: list[Diagnosis]) -> str:
 
 
 def capability_table(found: list[Diagnosis]) -> str:
-    """One line a capability, in the order given."""
+    """One line per capability, in the given order."""
     header = ["", "probe rows", "score", *KINDS, *_FAILS, "distance", "rows", "conflict", "flagged"]
     body = [[d.name, str(d.n_probe), _percent(d.score), *_shares(d), *_rows_held(d)] for d in found]
     return markdown(header, body)
 
 
 def steps_table(found: list[Diagnosis]) -> str:
-    """Counts and shares of the steps at which wrong answers fail: all subtasks, then one line each, most wrong answers
-    first. '' where no answer is wrong.
+    """Counts and shares of the steps at which wrong answers fail: all subtasks first, then one line per subtask.
+
+    Subtasks with most wrong answers come first. "" if no answer is wrong.
     """
     told = Counter()
     for d in found:

@@ -1,4 +1,4 @@
-"""Where a selection helps, by how difficult a subtask is, and a Gaussian through it (PROGRESS, Fig. 7)."""
+"""Gain of a selection against subtask difficulty, with a fitted Gaussian (PROGRESS, Fig. 7)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from scipy.optimize import curve_fit
 from cadc.evaluation.accuracies import accuracies
 from cadc.evaluation.statistics import Samples
 
-_FEWEST = 5  # points that a fit of three numbers takes
+_FEWEST = 5  # points needed to fit three parameters
 
 
 def against_difficulty(
     better: list[Samples], worse: list[Samples], full: list[Samples]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Of each benchmark with several subtasks: difficulty and gain of each, float64 [n_subtasks], in percent.
+    """Difficulty and gain per subtask, both float64 [n_subtasks] in percent, for each benchmark with several subtasks.
 
-    Runs of one arm each, one a seed, scored on the same samples. Difficulty is 100 less full data's accuracy; gain is
-    the accuracy of `better` less that of `worse`; all are means over seeds.
+    Each argument holds the runs of one arm, one per seed, scored on the same samples. Difficulty is 100 minus the
+    accuracy of full data. Gain is the accuracy of `better` minus that of `worse`. All are means over seeds.
     """
     mine, theirs, whole = (accuracies(runs, "subtask") for runs in (better, worse, full))
     return {
@@ -35,8 +35,10 @@ def gaussian(x: np.ndarray, height: float, centre: float, width: float) -> np.nd
 
 
 def fitted(difficulty: np.ndarray, gain: np.ndarray) -> tuple[float, float, float, float] | None:
-    """Height, centre and width of the Gaussian through the points by least squares, centre within 0 to 100 and width
-    within 2 to 100, and R²; None where there are fewer than five points, all alike, or none is found."""
+    """Least-squares fit of a Gaussian: height, centre (0 to 100), width (2 to 100) and R².
+
+    None for fewer than five points, constant input, or if the fit does not converge.
+    """
     if len(difficulty) < _FEWEST or np.ptp(difficulty) == 0 or np.ptp(gain) == 0:
         return None
     highest = int(np.argmax(np.abs(gain)))
@@ -44,7 +46,7 @@ def fitted(difficulty: np.ndarray, gain: np.ndarray) -> tuple[float, float, floa
     bounds = ([-200, 0, 2], [200, 100, 100])
     try:
         found, _ = curve_fit(gaussian, difficulty, gain, p0=start, bounds=bounds, max_nfev=20_000)
-    except RuntimeError:  # no fit within so many steps
+    except RuntimeError:  # did not converge
         return None
     rest = np.sum((gain - gaussian(difficulty, *found)) ** 2)
     height, centre, width = (float(value) for value in found)

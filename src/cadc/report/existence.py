@@ -1,5 +1,5 @@
-"""Do capabilities exist here? What each discovery's partition follows, and whether subtasks have gradients of their
-own."""
+"""Do capabilities exist here? Which labels each discovered partition agrees with, and whether the gradients of a
+subtask differ from those of others."""
 
 from __future__ import annotations
 
@@ -7,61 +7,61 @@ from cadc import artifacts
 from cadc.capabilities.labels import LABELS, Agreement
 from cadc.report.text import markdown
 
-#: In a table's head: which label, and what only 5 of 100 shuffles of it exceed.
+#: Legend of the tables of label agreement.
 KEY = (
-    "ARI is the adjusted Rand index of the partition with a label of the subtasks: 1 where they are the same, 0 by "
-    "chance. In brackets what 95 of 100 shuffles of the label do not exceed. *form*: open, yes/no, choice or chat; "
-    "*family* and *meta-task*: those of the benchmark; *asked*: what the answer is, a colour, a position, a count and "
-    "so on; *source*: the folder of the pictures. Empty: the label does not part the subtasks."
+    "ARI is the adjusted Rand index between the partition and a label of the subtasks: 1 if they are identical, 0 by "
+    "chance. In brackets: the 95th percentile over 100 shuffles of the label. *form*: open, yes/no, choice or chat; "
+    "*family* and *meta-task*: as the benchmark defines them; *asked*: the type of answer, such as a colour, a "
+    "position or a count; *source*: the folder of the images. Empty: all subtasks have the same label."
 )
 
 
 def cell(one: Agreement) -> str:
-    """An agreement in a table; empty where there is none."""
+    """An agreement as a table cell; empty if there is none."""
     return "" if one is None else f"{one['ari']:z.2f} ({one['shuffled']:z.2f})"
 
 
 def follows(name: str, n_capabilities: int, labels: dict[str, Agreement], where: str = "") -> str:
-    """In words, which label the partition of discovery `name` follows most, and whether it follows what is asked for:
-    more than shuffled labels, or not. `where`: on which targets."""
+    """State which label the partition of discovery `name` agrees with most, and whether it agrees with the type of
+    answer (`asked`) more than shuffled labels do. `where`: on which targets."""
     known = {label: one for label, one in labels.items() if one}
     above = {label: one["ari"] for label, one in known.items() if one["ari"] > one["shuffled"]}
     asked = known.get("asked")
     found = f"`{name}`{where} finds {n_capabilities} capabilit{'y' if n_capabilities == 1 else 'ies'}"
     if n_capabilities == 1:
-        return f"{found}. It parts nothing, so no result of `{name}` rests on capabilities."
+        return f"{found}. There is no partition, so capabilities explain no result of `{name}`."
     if above:
         most = max(above, key=above.__getitem__)
-        said = f"{found}. They follow *{most}* most, ARI {above[most]:z.2f}."
+        said = f"{found}. They agree most with *{most}* (ARI {above[most]:z.2f})."
     else:
-        said = f"{found}. They follow no label more than shuffled ones."
+        said = f"{found}. They agree with no label beyond chance."
     if asked is None:
         return said
-    said += f" With what is asked for ARI is {asked['ari']:z.2f} (shuffled labels: {asked['shuffled']:z.2f})."
+    said += f" ARI with the type of answer: {asked['ari']:z.2f} (shuffled labels: {asked['shuffled']:z.2f})."
     if "asked" not in above:
-        said += f" In that sense there are no capabilities here, and no result of `{name}` rests on them."
+        said += f" In this sense there are no capabilities here, so they explain no result of `{name}`."
     return said
 
 
 def of_discovery(name: str, n_capabilities: int, labels: dict[str, Agreement]) -> str:
-    """The part of reports/capabilities.md on what a discovery's partition follows."""
+    """The part of reports/capabilities.md on label agreement of a discovery's partition."""
     table = markdown(list(LABELS), [[cell(labels[label]) for label in LABELS]])
-    return f"What it follows, ARI:\n\n{table}\n{follows(name, n_capabilities, labels)}\n"
+    return f"Agreement with labels (ARI):\n\n{table}\n{follows(name, n_capabilities, labels)}\n"
 
 
 def _rounded(value):
-    """Figures of a nested dict to four places."""
+    """Round all floats of a nested dict to four places."""
     if isinstance(value, dict):
         return {key: _rounded(one) for key, one in value.items()}
     return round(value, 4) if isinstance(value, float) else value
 
 
 def write(made: dict[str, dict[str, dict]], splits: int) -> None:
-    """reports/testbed/capabilities.md and .json.
+    """Write reports/testbed/capabilities.md and .json.
 
-    made: of each discovery and each set of targets `own` (whether these are the discovery's), `subtasks` and
-    `capabilities` (how many), `agreement` (mean pairwise ARI of draws), `labels` (`capabilities.labels.agreements`)
-    and `halves` (`capabilities.halves.found_halves`, over so many `splits`).
+    made: discovery -> set of targets -> `own` (the discovery's own targets), `subtasks` and `capabilities` (counts),
+    `agreement` (mean pairwise ARI over bootstrap draws), `labels` (`capabilities.labels.agreements`) and `halves`
+    (`capabilities.halves.found_halves`, over `splits` random splits).
     """
     cells = [(name, targets, one) for name, sets in made.items() for targets, one in sets.items()]
     path = artifacts.REPORTS / "testbed" / "capabilities.json"
@@ -81,7 +81,7 @@ def write(made: dict[str, dict[str, dict]], splits: int) -> None:
         [name, targets, str(2 * one["subtasks"])] + [f"{100 * one['halves'][key]:.1f}" for key in ("found", "chance")]
         for name, targets, one in cells
     ]
-    where = {True: " on its own targets", False: " on open questions alone"}
+    where = {True: " on its own targets", False: " on open questions only"}
     verdict = [
         follows(name, one["capabilities"], one["labels"], where[one["own"]])
         for name, targets, one in sorted(cells, key=lambda each: not each[2]["own"])
@@ -92,19 +92,19 @@ def write(made: dict[str, dict[str, dict]], splits: int) -> None:
         "\n".join(
             [
                 "# Do capabilities exist here?\n",
-                "A report, no condition. Made by `dvc repro pipelines/testbed/dvc.yaml:capabilities`.\n",
+                "For information; no condition. Made by `dvc repro pipelines/testbed/dvc.yaml:capabilities`.\n",
                 *(f"- {line}" for line in verdict),
-                "\n## What the partition follows\n",
-                f"{KEY} *agreement*: mean pairwise ARI of partitions of bootstrap draws of the probe rows, in every "
-                "proxy run; 1 where all draws find a single capability. Each discovery is made again with its own "
-                "settings on the targets of a line.\n",
+                "\n## Agreement of the partition with labels\n",
+                f"{KEY} *agreement*: mean pairwise ARI of the partitions found on bootstrap draws of the probe rows, "
+                "over all proxy runs; 1 if every draw finds a single capability. Each line repeats the discovery with "
+                "its own settings on the targets given.\n",
                 markdown(["discovery", "targets", "subtasks", "capabilities", "agreement", *LABELS], partitions),
                 "## Nearest split half\n",
-                f"The probe rows of each subtask are parted in two at random, {splits} times. How often is the half "
-                "whose mean gradient is nearest (cosine, weighted and centred as the discovery does) the other half "
-                "of the same subtask? Near 100%: a subtask's gradient is its own. Near chance: it is noise.\n",
+                f"The probe rows of each subtask are split into two random halves, {splits} times. *found*: how often "
+                "the other half of the same subtask has the nearest mean gradient (cosine, weighted and centred as in "
+                "the discovery). Near 100%: the subtask has a gradient of its own. Near chance: noise.\n",
                 markdown(["discovery", "targets", "halves", "found %", "chance %"], halves),
-                "Whether influence tells what training does: [influence_truth.md](../benchmarks/influence_truth.md).\n",
+                "Does influence predict training effects? [influence_truth.md](../benchmarks/influence_truth.md).\n",
             ]
         ),
     )

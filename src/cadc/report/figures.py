@@ -1,4 +1,4 @@
-"""The report's figures. No time, host or version is written into a PNG: the same inputs give the same bytes."""
+"""The report's plots. PNGs contain no time, host or version, so the same inputs give the same bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STYLE = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110, "savefig.bbox": "tight",
     "svg.hashsalt": "cadc", "font.family": "DejaVu Sans",
 }  # fmt: skip
-MARKERS = "osD^vPX*"  # of lines, beside their colours
+MARKERS = "osD^vPX*"  # tell lines apart without colour
 
 
 def save(figure, path: Path) -> None:
@@ -37,29 +37,29 @@ def save(figure, path: Path) -> None:
 
 
 def in_percent(title: str) -> str:
-    """A figure's title with its unit."""
+    """A metric's title with its unit."""
     return title if "%" in title else f"{title}, %"
 
 
 def _bounds(value: Estimate) -> tuple[float, float]:
-    """Its 95% interval; of one seed the mean alone."""
+    """The 95% interval; with one seed, the mean twice."""
     return (value.mean, value.mean) if math.isnan(value.low) else (value.low, value.high)
 
 
 def _below_and_above(values: list[Estimate]) -> np.ndarray:
-    """What matplotlib draws 95% intervals by: float64 [2, n]."""
+    """Error bars of the 95% intervals as matplotlib wants them: float64 [2, n]."""
     return np.array([[value.mean - _bounds(value)[0], _bounds(value)[1] - value.mean] for value in values]).T
 
 
 def _plain_numbers(logarithmic) -> None:
-    """1, 2, 5, 10 and so on along a logarithmic axis, without powers."""
+    """Label a logarithmic axis 1, 2, 5, 10, ... without exponents."""
     logarithmic.set_major_locator(LogLocator(subs=(1, 2, 5)))
     logarithmic.set_major_formatter(StrMethodFormatter("{x:g}"))
     logarithmic.set_minor_formatter(NullFormatter())
 
 
 def _label_points(axis, points: list[tuple[str, float, float]]) -> None:
-    """Write each point's label beside it: at the first of some places where it meets no point and no other label."""
+    """Write each point's label at the nearest position that overlaps no point and no other label."""
     figure = axis.figure
     figure.canvas.draw()
     pixels = axis.transData.transform([(x, y) for _, x, y in points])
@@ -83,9 +83,9 @@ def _label_points(axis, points: list[tuple[str, float, float]]) -> None:
 
 @matplotlib.rc_context(STYLE)
 def intervals(path: Path, rows: list[tuple[str, Arm]], titles: dict[str, str], random: Arm | None) -> None:
-    """Every figure of every arm: mean, 95% interval and each seed, one panel a figure of `titles`.
+    """Mean, 95% interval and every seed of each arm, one panel per metric in `titles`.
 
-    rows: (label, arm), best first. random: random rows, whose interval is shaded.
+    rows: (label, arm), best first. random: random selection, whose interval is shaded.
     """
     height, width = 0.32 * len(rows) + 1.1, 2.5 if len(titles) > 1 else 4.5
     figure, axes = plt.subplots(1, len(titles), figsize=(width * len(titles), height), sharey=True, squeeze=False)
@@ -102,17 +102,17 @@ def intervals(path: Path, rows: list[tuple[str, Arm]], titles: dict[str, str], r
     first = axes[0][0]
     first.set_yticks(range(len(rows)), [label for label, *_ in rows])
     first.invert_yaxis()
-    said = "mean and 95% interval; small: each seed" + ("; band: random rows" if random is not None else "")
+    said = "mean and 95% interval; small dots: seeds" + ("; band: random rows" if random is not None else "")
     axes[0][0].annotate(said, (0, 1), xytext=(0, 8), xycoords="axes fraction", textcoords="offset points", fontsize=8)
     save(figure, path)
 
 
 @matplotlib.rc_context(STYLE)
 def similarity(path: Path, cosine: np.ndarray, names: list[str], capability: np.ndarray) -> None:
-    """Cosines of the subtasks' trajectories, ordered and framed by capability."""
+    """Plot the cosines of subtask trajectories, sorted by capability, with a frame around each capability."""
     order = np.argsort(capability, kind="stable")
     n = len(names)
-    side = 0.21 if n <= 40 else 0.13  # inches a subtask: many fit a page, too
+    side = 0.21 if n <= 40 else 0.13  # inches per subtask; smaller when there are many
     figure, axis = plt.subplots(figsize=(side * n + 3, side * n + 1.2))
     image = axis.imshow(cosine[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
     axis.set_yticks(range(n), [names[i].replace("_", " ") for i in order], fontsize=7 if n <= 40 else 6)
@@ -129,7 +129,10 @@ def similarity(path: Path, cosine: np.ndarray, names: list[str], capability: np.
 
 @matplotlib.rc_context(STYLE)
 def trends(path: Path, steps: list[int], trend: np.ndarray) -> None:
-    """Mean self-influence of each capability's rows at the proxy's snapshots: float64 [n_snapshots, n_capabilities]."""
+    """Plot the mean self-influence of each capability's rows at the proxy's snapshots.
+
+    trend: float64 [n_snapshots, n_capabilities].
+    """
     figure, axis = plt.subplots(figsize=(5, 3))
     for c in range(trend.shape[1]):
         axis.plot(steps, trend[:, c], marker=MARKERS[c % len(MARKERS)], label=f"capability {c}")
@@ -143,7 +146,7 @@ def trends(path: Path, steps: list[int], trend: np.ndarray) -> None:
 
 @matplotlib.rc_context(STYLE)
 def stages(path: Path, counts: np.ndarray) -> None:
-    """Rows of each capability (columns) in each stage (rows) of CADC's curriculum: int [n_stages, K]."""
+    """Plot the rows of each capability (columns) in each stage (rows) of CADC's curriculum: int [n_stages, K]."""
     figure, axis = plt.subplots(figsize=(5, 0.4 * len(counts) + 1.3))
     left = np.zeros(len(counts))
     for c in range(counts.shape[1]):
@@ -158,9 +161,9 @@ def stages(path: Path, counts: np.ndarray) -> None:
 
 @matplotlib.rc_context(STYLE)
 def pareto(path: Path, points: list[tuple[str, float, Estimate]], title: str, band: Estimate | None) -> None:
-    """Score against the operations of selection and tuning: points of (label, operations, figure), with 95% intervals.
+    """Plot score against operations of selection plus fine-tuning. points: (label, operations, metric).
 
-    A step leads along those that no cheaper arm reaches. band: random rows, whose interval is shaded.
+    Bars are 95% intervals. The step line is the Pareto front. band: random selection, whose interval is shaded.
     """
     figure, axis = plt.subplots(figsize=(5.5, 3.4))
     best, front = -np.inf, []
@@ -172,11 +175,11 @@ def pareto(path: Path, points: list[tuple[str, float, Estimate]], title: str, ba
             best = value.mean
             front.append((cost / 1e12, best))
     if front:
-        axis.plot(*np.array(front).T, color="0.6", lw=1, zorder=0, drawstyle="steps-post", label="best for its cost")
+        axis.plot(*np.array(front).T, color="0.6", lw=1, zorder=0, drawstyle="steps-post", label="Pareto front")
     axis.set_xscale("log")
     _plain_numbers(axis.xaxis)
     axis.margins(x=0.16, y=0.08)
-    axis.set_xlabel("selection and one tuning, TFLOP")
+    axis.set_xlabel("selection and one fine-tuning, TFLOP")
     axis.set_ylabel(in_percent(title))
     axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8)
     _label_points(axis, [(label, cost / 1e12, value.mean) for label, cost, value in points])
@@ -187,10 +190,10 @@ def pareto(path: Path, points: list[tuple[str, float, Estimate]], title: str, ba
 def curves(
     path: Path, lines: dict[str, list[tuple[float, Estimate]]], full: float | None, title: str, random: str | None
 ) -> None:
-    """Scores against budgets: a line a variant through its (budget in percent, figure), with 95% intervals.
+    """Plot scores against budgets, one line per variant. lines: label -> (budget in percent, metric).
 
-    full: full data's mean, which runs across. random: the label of random rows, whose interval is shaded. Lines stand
-    a little beside each other, so that those which coincide are both seen.
+    full: mean score of full data, drawn as a horizontal line. random: the label of random selection, whose interval is
+    shaded. Lines are shifted sideways a little, so that overlapping points stay visible.
     """
     figure, axis = plt.subplots(figsize=(5.5, max(3.4, 0.22 * len(lines) + 0.6)))
     for i, (label, points) in enumerate(lines.items()):
@@ -219,7 +222,7 @@ def curves(
 
 @matplotlib.rc_context(STYLE)
 def published(path: Path, points: list[tuple[str, float, Estimate]], title: str) -> None:
-    """Our figures against a paper's, with 95% intervals and their rank correlation: (label, the paper's, ours)."""
+    """Plot our scores against a paper's, with 95% intervals. points: (label, the paper's score, ours)."""
     figure, axis = plt.subplots(figsize=(4.6, 3.8))
     theirs, ours = [figure for _, figure, _ in points], [value.mean for *_, value in points]
     yerr = _below_and_above([value for *_, value in points])
@@ -256,7 +259,7 @@ def difficulty(
     fits: dict[str, tuple[float, float, float, float] | None],
     title: str,
 ) -> None:
-    """Gain against difficulty, a panel a benchmark, with the Gaussian that was fitted: see `report.difficulty`."""
+    """Plot gain against difficulty with the fitted Gaussian, one panel per benchmark: see `report.difficulty`."""
     figure, axes = plt.subplots(1, max(1, len(points)), figsize=(3.4 * max(1, len(points)), 2.9), squeeze=False)
     for axis, (name, (hard, gain)) in zip(axes[0], points.items(), strict=False):
         axis.axhline(0, color="0.8", lw=1)
@@ -266,6 +269,6 @@ def difficulty(
             axis.plot(x, gaussian(x, *fit[:3]), color="C1", lw=1, label=f"R² {fit[3]:.2f}")
             axis.legend(frameon=False, fontsize=8)
         axis.set_title(name)
-        axis.set_xlabel("difficulty: full data's misses, %")
+        axis.set_xlabel("difficulty: error of full data, %")
         axis.set_ylabel(title)
     save(figure, path)

@@ -1,4 +1,4 @@
-"""The leaderboard: the root pipeline's arms as one table, with what they chose and what they cost."""
+"""The leaderboard: the root pipeline's arms in one table, with the rows they selected and their costs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from cadc.report.stated import Stated
 from cadc.report.tables import COLUMNS, Table
 from cadc.report.text import markdown
 
-_MOST = 8  # figures an arm in metrics.json: `dvc metrics diff` fits one screen
+_MOST = 8  # metrics per arm in metrics.json, so that `dvc metrics diff` fits one screen
 
 
 def spec_of(stated: Stated) -> dict[str, Any]:
-    """The root's arms, as the statement of a table."""
+    """The table specification for the root pipeline's arms."""
     arms = stated.root["arms"]
     full = next((name for name, arm in arms.items() if arm["method"] == "full"), None)
     rows = [{"label": name, "arm": name} for name in arms]
@@ -31,7 +31,7 @@ def spec_of(stated: Stated) -> dict[str, Any]:
 
 
 def make(stated: Stated, n_bootstrap: int) -> Table:
-    """The table of the root's arms, best first; differences are to random rows where they are among them."""
+    """The table of the root's arms, best first. Differences are to random selection if it is among the arms."""
     arms = stated.root["arms"]
     first = next((name for name, arm in arms.items() if arm["method"] == "random"), None)
     table = tables.make(spec_of(stated), stated, n_bootstrap, first)
@@ -40,7 +40,7 @@ def make(stated: Stated, n_bootstrap: int) -> Table:
 
 
 def metrics(table: Table) -> dict[str, dict[str, float]]:
-    """Arm -> figure -> mean over seeds: what it is judged by, and the benchmarks' headline figures."""
+    """Arm -> metric -> mean over seeds: the metric used for ranking and each benchmark's headline metric."""
     names = {"relative": "relative", "corrected_mean": "corrected"} | {name: name for name in BENCHMARKS}
     there = [name for name in names if all(name in line.measured.runs for line in table.lines)][:_MOST]
     return {
@@ -50,7 +50,7 @@ def metrics(table: Table) -> dict[str, dict[str, float]]:
 
 
 def secondary(table: Table) -> str:
-    """The figures that the table itself leaves out, as means."""
+    """Means of the metrics that the main table leaves out."""
     names = {name: BENCHMARKS.get(name, name.replace("_", " ")) for name in (*BENCHMARKS, *OTHERS)}
     there = [name for name in names if name not in COLUMNS and all(name in line.measured.runs for line in table.lines)]
     body = [[line.title, *(f"{line.mean(name):.1f}" for name in there)] for line in table.lines]
@@ -58,14 +58,14 @@ def secondary(table: Table) -> str:
 
 
 def write_subtasks(path: Path, table: Table) -> None:
-    """Accuracy of every arm in every subtask and meta-task of every benchmark, mean over seeds, in percent."""
+    """Write each arm's accuracy per subtask and meta-task of each benchmark: mean over seeds, in percent."""
     with artifacts.whole(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["arm", "task", "level", "name", "accuracy"])
         for arm in sorted(line.arm for line in table.lines):
             runs = list(load_samples(arm).values())
             for task in np.unique(runs[0].task):
-                if task == "llava_in_the_wild":  # its points are no accuracy
+                if task == "llava_in_the_wild":  # its score is not an accuracy
                     continue
                 at = runs[0].task == task
                 scores = np.mean([run.score[at] for run in runs], axis=0)
@@ -75,7 +75,7 @@ def write_subtasks(path: Path, table: Table) -> None:
 
 
 def cost_table(table: Table, full: float, per_row: dict[str, float]) -> str:
-    """Operations of every arm's selection and tuning beside its score; `full` are those of tuning on all rows."""
+    """Operations per arm for selection and fine-tuning, with its score. `full`: operations of full-data fine-tuning."""
     body = []
     for line in table.lines:
         said = ["", "", "", ""]
@@ -83,16 +83,17 @@ def cost_table(table: Table, full: float, per_row: dict[str, float]) -> str:
             parts = (line.cost.selection, line.cost.tuning, line.cost.together)
             said = [*(f"{part / 1e12:.1f}" for part in parts), f"{line.cost.together / full:.2f}"]
         body.append([line.title, *said, f"{line.mean(table.judged):.1f}"])
-    header = ["", "selection, TFLOP", "tuning", "together", "of tuning on all rows", COLUMNS[table.judged]]
+    header = ["", "selection, TFLOP", "fine-tuning, TFLOP", "total, TFLOP", "total / full data", COLUMNS[table.judged]]
     said = (
-        f"A row takes {per_row['forward'] / 1e6:.0f} MFLOP forward, {per_row['training'] / 1e6:.0f} in training, "
-        f"{per_row['gradients'] / 1e6:.0f} in the gradient engine.\n"
+        f"Operations per row: {per_row['forward'] / 1e6:.0f} MFLOP for a forward pass, "
+        f"{per_row['training'] / 1e6:.0f} MFLOP in training, {per_row['gradients'] / 1e6:.0f} MFLOP in the gradient "
+        "engine.\n"
     )
     return markdown(header, body) + "\n" + said
 
 
 def draw(table: Table, stated: Stated, plots: Path) -> list[str]:
-    """leaderboard.png, pareto.png and the stages of each arm that has several; returns the latter's names."""
+    """Draw leaderboard.png, pareto.png and one stage plot per multi-stage arm. Returns the names of these arms."""
     judged, titles = table.judged, {**BENCHMARKS, table.judged: COLUMNS[table.judged]}
     titles = {name: title for name, title in titles.items() if all(name in one.measured.runs for one in table.lines)}
     random = tables.random_of(table)
@@ -104,7 +105,7 @@ def draw(table: Table, stated: Stated, plots: Path) -> list[str]:
     for name in staged:
         chosen = next(iter(load_selections(name).values()))
         stage, capability = (chosen[column].to_numpy() for column in ("stage", "capability"))
-        if len(stage) and stage.max() > 0 and capability.min() >= 0:  # one stage would be one bar
+        if len(stage) and stage.max() > 0 and capability.min() >= 0:  # with one stage there is nothing to compare
             counts = np.zeros((stage.max() + 1, capability.max() + 1), int)
             np.add.at(counts, (stage, capability), 1)
             figures.stages(plots / f"stages_{name}.png", counts)
@@ -122,32 +123,33 @@ def page(table: Table, facts: selections.Facts, cost: str, staged: list[str]) ->
         tables.tabulated(table),
         tables.note(table, artifacts.REPORTS),
         "![leaderboard](plots/leaderboard.png)\n",
-        "*corrected* is the mean over open, yes/no and multiple choice of (accuracy - chance) / (1 - chance).\n"
-        "Rel. % is the mean over benchmarks of score / full-data score.\n"
-        "LLaVA-Wild is the model's points over the reference's.\n",
-        "## All figures\n",
+        "*corrected*: mean over open, yes/no and multiple-choice questions of (accuracy - chance) / (1 - chance).\n"
+        "*Rel. %*: mean over benchmarks of score / full-data score.\n"
+        "*LLaVA-Wild*: the model's points divided by the reference answer's points.\n",
+        "## All metrics\n",
         secondary(table),
         "Accuracy in every subtask and meta-task: [subtasks.csv](subtasks.csv).\n",
         "## What was selected\n",
         selections.composition(arms, facts),
         selections.task_shares(arms, facts),
-        f"The pool has {len(facts.source)} rows; {facts.skipped} were left out when it was read.\n",
+        f"The pool has {len(facts.source)} rows; {facts.skipped} were skipped when it was read.\n",
         *(f"Rows of `{name}` by stage:\n\n![stages of {name}](plots/stages_{name}.png)\n" for name in staged),
         "## What it costs\n",
-        "Counted, not timed. *Selection* is what the signal takes, which arms and budgets share. Tuning is of one\n"
-        "seed. Seconds and memory of each stage on the machine at hand: `reports/costs.md`, written by every run.\n",
+        "Operations are counted, not timed. *Selection* is the cost of the signal, which arms and budgets share.\n"
+        "Fine-tuning is for one seed. Every run writes the seconds and memory of each stage on this machine to\n"
+        "`reports/costs.md`.\n",
         cost,
-        "![score against cost](plots/pareto.png)\n",
+        "![score versus cost](plots/pareto.png)\n",
         "## More\n",
-        "- What was chosen while the model learnt, and what came of it: [rounds.md](rounds.md)\n"
-        "- Capabilities, how stable they are, and which rows serve them most: [capabilities.md](capabilities.md)\n"
-        "- Whether it matters in this world which rows are chosen: `make gate`\n",
+        "- Rows selected during training (adaptive methods), and their effect: [rounds.md](rounds.md)\n"
+        "- Capabilities, their stability and their most influential rows: [capabilities.md](capabilities.md)\n"
+        "- Check that row selection matters in this world: `make gate`\n",
     ]
     return "\n".join(parts)
 
 
 def write(table: Table, stated: Stated, plots: Path) -> None:
-    """leaderboard.md, metrics.json, subtasks.csv and their pictures."""
+    """Write leaderboard.md, metrics.json, subtasks.csv and their plots."""
     artifacts.write_json(artifacts.REPORTS / "metrics.json", metrics(table))
     write_subtasks(artifacts.REPORTS / "subtasks.csv", table)
     staged, per_row = draw(table, stated, plots), costs.load_counted()

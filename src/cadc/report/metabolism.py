@@ -1,6 +1,6 @@
-"""Metabolism's report: flags, diagnosis, what each round changed and what that gained.
+"""Metabolism's report: flags, diagnosis, the changes of each round and their gain.
 
-With pictures of changed rows, the mix of each version, and the lineage itself.
+It shows changed rows with their images, the mix of each version, and the lineage.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ FIGURES = {
     "corrected_choice": "multiple choice",
     FIGURE: "mean of forms",
 }
-SHOWN = 10  # changed rows with their pictures
+SHOWN = 10  # changed rows shown with their images
 ACTIONS = ("drop", "add", "rewrite")
 
 
 def _figures(tables: list[pa.Table]) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation over seeds of each figure, in percent."""
+    """Mean and standard deviation over seeds of each metric, in percent."""
     made = [measure(Samples.of_table(table)) for table in tables]
     return {
         name: {"mean": round(float(np.mean(values)), 2), "sd": round(float(np.std(values, ddof=1)), 2)}
@@ -60,10 +60,10 @@ def _counts(changes: list[Change]) -> dict[str, int]:
 
 
 def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
-    """round_0, the raw pool, and each round: rows, changes, figures on the probe split, gain, whether it was accepted;
-    `failed`, the wrong answers of the version before by step.
+    """Metrics of round_0 (the raw pool) and of each round: rows, changes, scores on the probe split, gain, acceptance.
 
-    `score` has the first and the last version, `mix` the first and each that was accepted.
+    `failed`: wrong answers of the previous version by failed step. `score` covers the first and the last version,
+    `mix` the first and each accepted version.
     """
     first = outcome.rounds[0].version
     probe = {name: _figures([trial.samples for trial in trials]) for name, trials in outcome.trials.items()}
@@ -85,7 +85,7 @@ def metrics(outcome: Outcome, scored: dict[str, list[pa.Table]]) -> dict:
 
 
 def _labels_said(changes: list[Change]) -> str:
-    """What noise labels say of the changes: for reading alone, no decision saw them; '' where there are none."""
+    """Noise labels of the changed rows, as a table; "" without labels. No decision uses these labels."""
     labels = {label["id"]: label for label in load_labels(artifacts.POOL).to_pylist()}
     body = []
     for name, own in (
@@ -107,11 +107,11 @@ def _labels_said(changes: list[Change]) -> str:
             [
                 "",
                 "rows of the raw pool",
-                "wrong answer, %",
-                "mismatched image, %",
-                "other fault, %",
-                "copy of another, %",
-                "none of these, %",
+                "wrong answers, %",
+                "mismatched images, %",
+                "other faults, %",
+                "duplicates, %",
+                "clean, %",
             ],
             body,
         )
@@ -121,16 +121,13 @@ def _labels_said(changes: list[Change]) -> str:
 
 
 def _round_text(made: Round, params: Params) -> list[str]:
-    counts = (
-        ", ".join(f"{count} x {action}" for action, count in _counts(made.changes).items() if count)
-        or "nothing to change"
-    )
+    counts = ", ".join(f"{count} x {action}" for action, count in _counts(made.changes).items() if count) or "none"
     by_action = {
         action: sum(d.action == action for d in made.found) for action in dict.fromkeys(d.action for d in made.found)
     }
     parts = [
         f"## Round {made.number}\n",
-        f"Diagnosed: {made.version.replace('_', ' ')}, {made.n_rows} rows. Advice: "
+        f"Diagnosed version: {made.version.replace('_', ' ')}, {made.n_rows} rows. Advice: "
         + ", ".join(f"{n} x {a}" for a, n in by_action.items())
         + ".\n",
     ]
@@ -140,10 +137,10 @@ def _round_text(made: Round, params: Params) -> list[str]:
         verdict, level = made.verdict, params.metabolize.level
         seeds = ", ".join(f"{gain:+.1f}" for gain in verdict.by_seed)
         spread = 2 * float(np.std(verdict.by_seed, ddof=1))
-        said = "accepted" if verdict.accepted else "rolled back; what was advised here is not advised again"
+        said = "accepted" if verdict.accepted else "rolled back; this advice is not given again"
         parts.append(
-            f"On the probe split {verdict.gain:+.1f} points ({seeds} by seed; 2 sd {spread:.1f}), "
-            f"{100 * level:g}% lower bound {verdict.low:+.1f}: **{said}**.\n"
+            f"Gain on the probe split: {verdict.gain:+.1f} points ({seeds} by seed; 2 sd {spread:.1f}); "
+            f"{100 * level:g}% lower bound {verdict.low:+.1f}. Result: **{said}**.\n"
         )
     parts += [
         "Flagged: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in made.flagged.items()) + ".\n",
@@ -156,13 +153,13 @@ def _round_text(made: Round, params: Params) -> list[str]:
 
 
 def _folded(title: str, table: str) -> list[str]:
-    """A table that is opened by its title; nothing without a table."""
+    """A collapsible table; nothing if the table is empty."""
     return [f"<details><summary>{title}</summary>\n", table, "</details>\n"] if table else []
 
 
 @matplotlib.rc_context(STYLE)
 def _draw_changes(outcome: Outcome, changes: list[Change]) -> None:
-    """changes.png: rows that were changed, as many of each action as there are, evenly over the lineage."""
+    """Draw changes.png: changed rows, split evenly over the actions and spread over the lineage."""
     place = {name: i for i, name in enumerate(outcome.index.rows["id"].to_pylist())}
     shown: list[Change] = []
     groups = [[c for c in changes if c.action == action and (c.source or c.row) in place] for action in ACTIONS]
@@ -192,9 +189,9 @@ def _draw_changes(outcome: Outcome, changes: list[Change]) -> None:
 
 
 def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -> None:
-    """reports/metabolism.json, metabolism.md and metabolism/.
+    """Write reports/metabolism.json, metabolism.md and metabolism/.
 
-    The folder has lineage.csv (what was accepted), rejected.csv (what was rolled back), changes.png and mix.png.
+    The folder holds lineage.csv (accepted changes), rejected.csv (rolled-back changes), changes.png and mix.png.
     """
     artifacts.fresh(FOLDER)
     write_lineage(FOLDER / "lineage.csv", outcome.changes)
@@ -206,7 +203,7 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
     draw_mixes(FOLDER / "mix.png", outcome.mixes)
 
     asked = params.metabolize
-    names = [name for name in FIGURES if name in made["score"]["first"]]  # of the forms that are asked
+    names = [name for name in FIGURES if name in made["score"]["first"]]  # only forms that the benchmarks have
     titles = [FIGURES[name] for name in names]
 
     def cells(figures: dict) -> list[str]:
@@ -223,28 +220,27 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
         for name, figures in tried.items()
     ]
     score = [
-        [{"first": "raw pool", "last": f"last accepted, {outcome.last.replace('_', ' ')}"}[name], *cells(figures)]
+        [{"first": "raw pool", "last": f"last accepted ({outcome.last.replace('_', ' ')})"}[name], *cells(figures)]
         for name, figures in made["score"].items()
     ]
     judged = (
-        f"Each version is judged by random draws of {100 * asked.budget:g}% of the raw pool's rows, equal in number "
-        f"and steps, over {len(asked.seeds)} seeds. Chance-corrected\n"
-        "scores, mean ± sd. A round is kept if a paired bootstrap over probe rows and seeds says that it helps. "
-        "Made by `make metabolism`.\n"
+        f"Each version is scored by fine-tuning on random draws of {100 * asked.budget:g}% of the raw pool's rows, "
+        f"with the same number of rows and steps, over {len(asked.seeds)} seeds.\n"
+        "Scores are chance-corrected, mean ± sd. A round is kept if a paired bootstrap over probe rows and seeds shows "
+        "a gain. Made by `make metabolism`.\n"
     )
     legend = (
-        "Kinds of error and shares are in percent, of the wrong answers of all seeds' models; *no image*: a grey "
-        "picture gets the same answer. *distance*: cosine distance to the\n"
-        f"{asked.neighbors} nearest rows of the pool. What noise labels say of the changes was read for this page "
-        "alone.\n"
+        "Error kinds and shares are percentages of the wrong answers of all seeds' models. *no image*: the answer is "
+        "the same on a grey image. *distance*: cosine distance to the\n"
+        f"{asked.neighbors} nearest rows of the pool. Noise labels of the changed rows are used in this report only.\n"
     )
     steps = (
-        "Steps: the first one that failed counts. *format*: the answer has another form than asked for. *looking*: a "
-        "grey picture gets the same answer (of few possible answers by chance, too), or\n"
-        "the same model answers rightly once it is told in words what there is to see. *reasoning*: it is told, and "
-        "answers wrongly all the same. *not told*: there were no words, or the answer to them\n"
-        "has no form to judge it by. Words come from the embedded world, which drew the picture, or else from the "
-        "model's own description of it; what that leaves out counts as reasoning.\n"
+        "Steps: the first failed step counts. *format*: the answer has the wrong form. *looking*: the answer is the "
+        "same on a grey image (with few possible answers this also happens by chance), or\n"
+        "the model answers correctly once the image is described in words. *reasoning*: the answer is wrong even with "
+        "the description. *not told*: there was no description, or\n"
+        "the answer to it could not be parsed. Descriptions come from the embedded world, which drew the image, or "
+        "else from the model itself; an error in the model's own description counts as reasoning.\n"
     )
     artifacts.write_text(
         artifacts.REPORTS / "metabolism.md",
@@ -252,10 +248,10 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
             [
                 "# Metabolism of the pool\n",
                 judged,
-                "## What it bought\n",
-                "On the probe split, by which rounds are judged:\n",
+                "## Gain\n",
+                "On the probe split, which decides whether a round is kept:\n",
                 markdown(["version", "rows", *titles, ""], rows),
-                "On the scoring split, opened once the rounds were over:\n",
+                "On the held-out scoring split, evaluated after the last round:\n",
                 markdown(["version", *titles], score),
                 _difference(scored),
                 *mix_section(outcome.mixes, "metabolism/mix.png"),
@@ -265,21 +261,19 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
                 "## Changed rows\n",
                 "![changed rows](metabolism/changes.png)\n",
                 "All changes: [lineage.csv](metabolism/lineage.csv); "
-                "what was rolled back: [rejected.csv](metabolism/rejected.csv).\n",
+                "rolled-back changes: [rejected.csv](metabolism/rejected.csv).\n",
             ]
         ),
     )
 
 
 def _difference(scored: dict[str, list[pa.Table]]) -> str:
-    """The last version against the first on the scoring split, seed by seed."""
+    """The last version's gain over the first on the scoring split, by seed."""
     if len(scored) < 2:
         return "No round was accepted: the pool stays as it was.\n"
     first, last = ([measure(Samples.of_table(table))[FIGURE] for table in tables] for tables in scored.values())
     gains = np.array(last) - np.array(first)
     spread = 2 * gains.std(ddof=1)
-    beyond = "more" if gains.mean() > spread else "NOT more"
+    beyond = "above" if gains.mean() > spread else "NOT above"
     by_seed = ", ".join(f"{gain:+.1f}" for gain in gains)
-    return (
-        f"Difference {gains.mean():+.1f} ({by_seed} by seed), {beyond} than twice its sd over seeds ({spread:.1f}).\n"
-    )
+    return f"Difference {gains.mean():+.1f} ({by_seed} by seed), {beyond} twice its sd over seeds ({spread:.1f}).\n"

@@ -1,4 +1,4 @@
-"""The mixes of a pool's versions, side by side: tables, and one picture of stacked bars."""
+"""The mix of each pool version: tables and a picture of stacked bars."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from cadc.metabolism.mixes import Mix
 from cadc.report.figures import STYLE, save
 from cadc.report.text import markdown
 
-_SHOWN = 9  # parts of a bar that have a colour of their own
-_COLOURS = [f"C{i}" for i in range(10) if i != 7]  # but for grey, which is for the others
+_SHOWN = 9  # parts of a bar with their own colour
+_COLOURS = [f"C{i}" for i in range(10) if i != 7]  # without grey, which stands for all other parts
 _OTHERS = "0.8"
-_DIGIT = 0.013  # of the longest bar, at most: the width of a digit in it
+_DIGIT = 0.013  # width of a digit, as a fraction of the longest bar
 
 
 def titles(mixes: list[Mix]) -> list[str]:
-    """What the versions are called in reports: the first one is the pool as it was read."""
+    """The names of the versions in reports. The first is the pool as it was read."""
     return ["as read", *(mix.version.replace("_", " ") for mix in mixes[1:])]
 
 
 def changes_table(mixes: list[Mix]) -> str:
-    """One line a version: its rows, the change against the one before, and what was done to make it."""
+    """One line per version: its rows, the change since the previous version, and how it was made."""
     header = ["", "rows", "change", "added from the reserve", "copied", "rewritten", "answered step by step"]
     header += ["dropped"]
     body = []
@@ -39,13 +39,13 @@ def changes_table(mixes: list[Mix]) -> str:
 
 
 def _ordered(parts: list[dict[str, int]]) -> list[str]:
-    """The names of all parts, those first that have most rows in any version."""
+    """The names of all parts, largest first by their maximum over versions."""
     names = {name for own in parts for name in own}
     return sorted(names, key=lambda name: (-max(own.get(name, 0) for own in parts), name))
 
 
 def parts_table(mixes: list[Mix], parts: list[dict[str, int]]) -> str:
-    """One line a part (a source or a kind), one column a version: rows, their share, and the change of rows."""
+    """One line per part (source or kind), one column per version: rows, share, and change in rows."""
     body = []
     for name in _ordered(parts):
         cells = []
@@ -58,7 +58,7 @@ def parts_table(mixes: list[Mix], parts: list[dict[str, int]]) -> str:
 
 
 def _bars(axis, mixes: list[Mix], parts: list[dict[str, int]], title: str) -> None:
-    """One bar a version, of its parts; the smaller parts together in grey."""
+    """One bar per version, stacked by part; the smallest parts are merged into a grey one."""
     names = _ordered(parts)
     shown = names if len(names) <= _SHOWN else names[: _SHOWN - 1]
     others = [sum(own.get(name, 0) for name in names[len(shown) :]) for own in parts]
@@ -87,10 +87,10 @@ def _bars(axis, mixes: list[Mix], parts: list[dict[str, int]], title: str) -> No
 
 
 def figure_of(mixes: list[Mix]) -> plt.Figure:
-    """Two panels of one bar a version: rows by source, and rows by what is asked for."""
+    """Two panels with one bar per version: rows by source, and rows by question type."""
     figure, axes = plt.subplots(2, 1, figsize=(9, 2 * max(2.2, 0.5 * len(mixes) + 1)))
     _bars(axes[0], mixes, [mix.sources for mix in mixes], "by source")
-    _bars(axes[1], mixes, [mix.kinds for mix in mixes], "by what is asked for")
+    _bars(axes[1], mixes, [mix.kinds for mix in mixes], "by question type")
     figure.tight_layout(h_pad=2.0)
     return figure
 
@@ -102,15 +102,15 @@ def draw_mixes(path: Path, mixes: list[Mix]) -> None:
 
 
 def mix_section(mixes: list[Mix], picture: str) -> list[str]:
-    """The part of a report on mixes; `picture`: where `draw_mixes` put it, as seen from the report."""
+    """The report section on mixes. picture: path of the `draw_mixes` output, relative to the report."""
     return [
         "## Mix of the pool\n",
-        "The pool as it was read, then after each accepted round. Changes are against the version before.\n",
+        "The pool as it was read, then after each accepted round. Changes are relative to the previous version.\n",
         changes_table(mixes),
-        f"![rows by source and by what is asked for, by version]({picture})\n",
+        f"![rows by source and by question type, for each version]({picture})\n",
         "Rows by source:\n",
         parts_table(mixes, [mix.sources for mix in mixes]),
-        "<details><summary>Rows by what is asked for</summary>\n",
+        "<details><summary>Rows by question type</summary>\n",
         parts_table(mixes, [mix.kinds for mix in mixes]),
         "</details>\n",
     ]

@@ -1,6 +1,6 @@
-"""Every table and figure again from the small results in git: `python -m cadc.report.remake` (`make tables`).
+"""Rebuild every table and plot from the small results in git: `python -m cadc.report.remake` (`make tables`).
 
-No arm is trained and no cache is needed. Tables that lack results are left out, and said so.
+This trains nothing and needs no cache. Tables with missing results are skipped and named.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cadc.report.text import NOT_MADE
 
 
 def targets() -> tuple[list[str], list[str]]:
-    """What can be made: DVC targets of tables whose small results are all there; and the tables that lack some."""
+    """DVC targets of the tables that have all their results, and the tables that lack some."""
     ready, missing, stated = [], [], Stated()
     tables = {("", "report"): spec_of(stated)}
     tables |= {(name, table): spec for name, own in stated.pipelines.items() for table, spec in own["tables"].items()}

@@ -1,4 +1,4 @@
-"""reports/rounds.md: what a method that chooses while the model learns chose when, and what came of it (PROGRESS)."""
+"""reports/rounds.md: rows unlocked per round by methods that select during training (PROGRESS), and the effect."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from cadc.report.stated import Stated
 from cadc.report.text import markdown
 
 LEVELS = ("easy", "medium", "hard")
-DIFFICULTY = "difficulty: random rows' misses, %"
+DIFFICULTY = "difficulty: error of random selection, %"
 
 
 def abilities(about: np.ndarray, cluster: np.ndarray) -> np.ndarray:
-    """What each cluster is about: the meta-task that most of its rows are nearest to, str [n_clusters].
+    """Name each cluster by the meta-task that most of its rows are nearest to: str [n_clusters].
 
-    about str [n_rows], cluster int [n_rows]; ties by name. A cluster without rows is ''.
+    about: str [n_rows], cluster: int [n_rows]. Ties are broken by name. A cluster without rows is ''.
     """
     votes = [Counter(about[cluster == k].tolist()) for k in range(cluster.max() + 1)]
     return np.array([min(vote, key=lambda name, vote=vote: (-vote[name], name)) if vote else "" for vote in votes])
 
 
 def shares_by_round(selection: Selection, group: np.ndarray, names: list[str]) -> np.ndarray:
-    """Share of each round's rows that is of each group: float64 [n_rounds, len(names)], zero for a round without rows.
+    """Share of each group in each round's rows: float64 [n_rounds, len(names)], zero for a round without rows.
 
     group: str [n_rows].
     """
@@ -47,9 +47,8 @@ def shares_by_round(selection: Selection, group: np.ndarray, names: list[str]) -
 def terciles(history: np.ndarray) -> np.ndarray:
     """Mean loss and accuracy of the clusters that were easy, medium and hard at first: float64 [n_marks, 3, 2].
 
-    history float64 [n_marks, n_clusters, 6] as `Adaptive.history` gives it. Marks start at the first measurement that
-    knows a cluster. Easy is what has a low loss then; only clusters measured from there to the last count. Empty where
-    nothing was measured.
+    history: float64 [n_marks, n_clusters, 6] as in `Adaptive.history`. Clusters are ranked by their loss in the first
+    measurement (low is easy). Only clusters measured every time from then on count. Empty if nothing was measured.
     """
     known = np.isfinite(history[:, :, 0])
     history = history[known.any(1).argmax() :] if known.any() else history[:0]
@@ -63,7 +62,7 @@ def terciles(history: np.ndarray) -> np.ndarray:
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Spearman's rank correlation, ties at their mean rank; 0 where one is constant."""
+    """Spearman's rank correlation with mean ranks for ties; 0 if an input is constant."""
     ranks = [np.array([(np.sum(v < a) + np.sum(v <= a) - 1) / 2 for a in v]) for v in (x, y)]
     if min(np.std(r) for r in ranks) == 0:
         return 0.0
@@ -71,10 +70,11 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def improvements(own: list[Samples], others: list[Samples]) -> tuple[np.ndarray, np.ndarray]:
-    """Points of every MMT-Bench and mini_vqa subtask over random rows, and what random rows miss of it, in percent.
+    """Gain over random selection in each MMT-Bench and mini_vqa subtask, and its error rate there, in percent.
 
-    own, others: samples by seed. Both float64 [n_subtasks], by name; empty where neither benchmark was scored. Misses
-    are those of the first run of random rows, points are over the others: what one run has by luck is not on both axes.
+    own, others: samples by seed. Both outputs are float64 [n_subtasks], sorted by name; empty if neither benchmark was
+    scored. The error rate is from the first random run and the gain is over the other runs, so that the luck of one run
+    does not enter both axes.
     """
 
     def accuracy(runs: list[Samples]) -> dict[str, float]:
@@ -96,11 +96,11 @@ def page(
     names: list[str],
     pictures: dict[str, str],
 ) -> str:
-    """An arm's section: what it unlocked and measured, its clusters, and its pictures, by what they show."""
+    """The section of an arm: rows unlocked and measured, clusters, and plots. pictures: path by what it shows."""
     said = {
-        "rounds": "What each round unlocked, by its clusters' meta-tasks (the one that most rows are nearest to):",
-        "terciles": "Clusters that were easy, medium and hard at first:",
-        "improvement": "Where it helps, by subtask of MMT-Bench and mini VQA, mean over seeds:",
+        "rounds": "Rows unlocked per round, by their cluster's meta-task (the one most of its rows are nearest to):",
+        "terciles": "Clusters that were easy, medium and hard in the first measurement:",
+        "improvement": "Gain by subtask of MMT-Bench and mini VQA, mean over seeds:",
     }
     n_warm_up, n_rounds = int(np.sum(selection.stage == 0)), int(selection.stage.max())
     unlocked, size = (
@@ -113,14 +113,15 @@ def page(
     ]
     parts = [
         f"## {arm}\n",
-        f"Its first run: {len(selection)} answers unlocked, {n_warm_up} of them in the warm-up and the others in "
-        f"{n_rounds} rounds; {len(history)} measurements of {history[:, :, 4].sum():.0f} rows in all.\n",
+        f"The first seed's run unlocked {len(selection)} answers: {n_warm_up} in the warm-up and the others in "
+        f"{n_rounds} rounds. It made {len(history)} measurements of {history[:, :, 4].sum():.0f} rows in total.\n",
     ]
     parts += [f"{text}\n\n![{name}]({pictures[name]})\n" for name, text in said.items() if name in pictures]
     if unlocked.any():
         parts.append(
             markdown(
-                ["cluster", "about", "rows", "unlocked in rounds", "% of them"], [row for row in body if row[3] != "0"]
+                ["cluster", "meta-task", "rows", "unlocked in rounds", "% of its rows"],
+                [row for row in body if row[3] != "0"],
             )
         )
     return "\n".join(parts)
@@ -128,7 +129,7 @@ def page(
 
 @matplotlib.rc_context(STYLE)
 def draw_rounds(path: Path, shares: np.ndarray, names: list[str]) -> None:
-    """What each round unlocked, by ability: stacked bars, the warm-up first."""
+    """Plot the rows unlocked in each round by meta-task: stacked bars, the warm-up first."""
     figure, axis = plt.subplots(figsize=(7, 3.2))
     colours, low = plt.get_cmap("tab20").colors, np.zeros(len(shares))
     for i, name in enumerate(names):
@@ -138,16 +139,16 @@ def draw_rounds(path: Path, shares: np.ndarray, names: list[str]) -> None:
         low += share
     axis.set_xticks(range(len(shares)), ["warm-up", *(str(k) for k in range(1, len(shares)))])
     axis.set_xlabel("round")
-    axis.set_ylabel("share of its rows, %")
+    axis.set_ylabel("share of the round's rows, %")
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
     save(figure, path)
 
 
 @matplotlib.rc_context(STYLE)
 def draw_terciles(path: Path, scores: np.ndarray) -> None:
-    """Loss and accuracy of the three groups of clusters over the measurements: float64 [n_marks, 3, 2]."""
+    """Plot loss and accuracy of the three cluster groups over the measurements: float64 [n_marks, 3, 2]."""
     figure, axes = plt.subplots(1, 2, figsize=(7.5, 2.8))
-    for column, (axis, title) in enumerate(zip(axes, ("loss, nats a token", "accuracy, %"), strict=True)):
+    for column, (axis, title) in enumerate(zip(axes, ("loss, nats per token", "accuracy, %"), strict=True)):
         for i, name in enumerate(LEVELS):
             values = scores[:, i, column] * (1, 100)[column]
             axis.plot(values, marker=MARKERS[i], label=f"{name} at first")
@@ -159,23 +160,23 @@ def draw_terciles(path: Path, scores: np.ndarray) -> None:
 
 @matplotlib.rc_context(STYLE)
 def draw_improvement(path: Path, improvement: np.ndarray, difficulty: np.ndarray) -> None:
-    """Points over random rows of every subtask against what random rows miss of it, with the rank correlation."""
+    """Plot the gain over random selection in each subtask against difficulty, with the rank correlation."""
     figure, axis = plt.subplots(figsize=(3.8, 3))
     axis.axhline(0, color="0.8", lw=1)
     axis.plot(difficulty, improvement, "o", ms=4)
     axis.set_xlabel(DIFFICULTY)
-    axis.set_ylabel("points over random rows")
+    axis.set_ylabel("points over random selection")
     axis.set_title(f"rank correlation {rank_correlation(difficulty, improvement):+.2f}")
     save(figure, path)
 
 
 def arms_with_rounds(stated: Stated) -> list[str]:
-    """The arms of params.yaml that chose while the model learnt."""
+    """The arms of params.yaml that select rows during training."""
     return [name for name in stated.root["arms"] if list((artifacts.ARMS / name).glob("rounds_*.npy"))]
 
 
 def random_beside(stated: Stated, arm: str) -> str | None:
-    """The arm of random rows at the same budget, if params.yaml has one."""
+    """The random-selection arm with the same budget, if params.yaml has one."""
     arms = stated.root["arms"]
     same = [name for name, one in arms.items() if (one["method"], one["budget"]) == ("random", arms[arm]["budget"])]
     return same[0] if same else None
@@ -184,7 +185,7 @@ def random_beside(stated: Stated, arm: str) -> str | None:
 def draw(
     arm: str, selection: Selection, history: np.ndarray, about: np.ndarray, other: str | None, plots: Path
 ) -> dict:
-    """The pictures of an arm, by what they show, where there is something; about: str [n_rows], of the clusters."""
+    """Draw the plots of an arm that have data. Returns path by content. about: cluster meta-task, str [n_rows]."""
     pictures = {name: f"rounds_{arm}_{name}.png" for name in ("rounds", "terciles", "improvement")}
     if other is not None:
         points, difficulty = improvements(*(list(load_samples(name).values()) for name in (arm, other)))
@@ -199,11 +200,11 @@ def draw(
 
 
 def write(stated: Stated, plots: Path) -> None:
-    """reports/rounds.md and its pictures: of every arm that chose while the model learnt, its first run."""
-    parts = ["# Chosen while the model learns\n", "Made by `dvc repro`.\n"]
+    """Write reports/rounds.md and its plots: the first run of each arm that selects rows during training."""
+    parts = ["# Rows selected during training\n", "Made by `dvc repro`.\n"]
     adaptive = arms_with_rounds(stated)
     if not adaptive:
-        parts.append("No arm of params.yaml does.\n")
+        parts.append("No arm in params.yaml selects rows during training.\n")
     for arm in adaptive:
         parts.append(_section(arm, stated, load_facts(), plots))
     artifacts.write_text(artifacts.REPORTS / "rounds.md", "\n".join(parts))

@@ -1,5 +1,5 @@
-"""reports/costs.md: what each stage, arm and endpoint took on the machine at hand. It varies: neither git nor DVC keeps
-it."""
+"""reports/costs.md: time and memory of each stage, arm and endpoint on this machine. It varies between runs, so neither
+git nor DVC tracks it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from cadc.config.errors import InputError
 from cadc.report.tables import COLUMNS, Table
 from cadc.report.text import markdown
 
-_JOULES = 3.6e6  # of a kilowatt-hour
+_JOULES = 3.6e6  # joules per kilowatt-hour
 _ENDPOINT = {"requests": "requests", "prompt_tokens": "tokens in", "completion_tokens": "tokens out"}
 
 
 def watts() -> float | None:
-    """What this machine draws while it works, from CADC_WATTS; None where that is not set. Raises InputError where it
-    is no positive number."""
+    """Power draw of this machine in watts, from CADC_WATTS; None if unset. Raises InputError if it is not a positive
+    number."""
     said = os.environ.get("CADC_WATTS")
     try:
         drawn = float(said) if said else None
     except ValueError:
         drawn = 0.0
     if drawn is not None and not 0 < drawn < float("inf"):
-        raise InputError(f"CADC_WATTS is {said!r}; give what this machine draws in watts, for example CADC_WATTS=350")
+        raise InputError(f"CADC_WATTS is {said!r}; set it to this machine's power draw in watts, for example 350")
     return drawn
 
 
 def stage_table(made: dict[str, dict], drawn: float | None) -> str:
-    """made: by STAGE@NAME seconds, cpu_seconds, peak_memory_mb and, of some, rows, as `run_stage` writes them."""
+    """made: STAGE@NAME -> seconds, cpu_seconds, peak_memory_mb and sometimes rows, as `run_stage` writes them."""
     body = [
         [
             name,
@@ -53,9 +53,9 @@ def _energy(seconds: float, drawn: float | None) -> list[str]:
 
 
 def cost_table(made: dict[str, dict], spent: dict[str, dict], table: Table, drawn: float | None) -> str:
-    """Operations, seconds and energy of every arm, and what each endpoint was asked; made as in `stage_table`.
+    """Operations, seconds and energy of each arm, and requests to each endpoint. made: as in `stage_table`.
 
-    spent: of every model behind an endpoint, its counts (`compute.replies`).
+    spent: model behind an endpoint -> counts (`compute.replies`).
     """
 
     def taken(stage: str, arm: str, n: int = 1) -> list[str]:
@@ -65,8 +65,8 @@ def cost_table(made: dict[str, dict], spent: dict[str, dict], table: Table, draw
         return [f"{cost['cpu_seconds'] / n:.1f}", *_energy(cost["seconds"] / n, drawn)]
 
     asked, energy = list(_ENDPOINT) if spent else [], ["kWh"] if drawn else []
-    header = ["", "selection, TFLOP", "one tuning, TFLOP", "together", "CPU seconds of `curate`", *energy]
-    header += ["of one fine-tuning", *energy, *(_ENDPOINT[name] for name in asked), COLUMNS[table.judged]]
+    header = ["", "selection, TFLOP", "one fine-tuning, TFLOP", "total, TFLOP", "CPU seconds, `curate`", *energy]
+    header += ["CPU seconds, one fine-tuning", *energy, *(_ENDPOINT[name] for name in asked), COLUMNS[table.judged]]
     body = []
     for line in table.lines:
         cost = line.cost
@@ -80,24 +80,24 @@ def cost_table(made: dict[str, dict], spent: dict[str, dict], table: Table, draw
 
 
 def page(made: dict[str, dict], spent: dict[str, dict], table: Table, drawn: float | None = None) -> str:
-    """The text of reports/costs.md; its arguments are those of the two tables."""
+    """The text of reports/costs.md. The arguments are those of the two tables."""
     said = [
-        "Operations are counted: selection takes its own once for all seeds, tuning is of one seed. Seconds are of",
-        "this machine; what `curate` reads was made by the stages above. A fine-tuning includes its measurements.",
-        *([f"Energy is seconds at {drawn:g} W (CADC_WATTS)."] if drawn else []),
-        *(["Endpoints: all replies kept so far, of every pipeline."] if spent else []),
+        "Operations are counted: selection once for all seeds, fine-tuning per seed. Seconds are measured on this",
+        "machine; the stages above made the inputs of `curate`. Fine-tuning includes the measurements made during it.",
+        *([f"Energy is seconds times {drawn:g} W (CADC_WATTS)."] if drawn else []),
+        *(["Endpoint counts cover all stored replies of all pipelines."] if spent else []),
     ]
-    parts = ["# What each stage cost on this machine", stage_table(made, drawn), "## What each arm costs"]
+    parts = ["# Cost of each stage on this machine", stage_table(made, drawn), "## Cost of each arm"]
     return "\n\n".join([*(part.strip() for part in parts), "\n".join(said), cost_table(made, spent, table, drawn)])
 
 
 def write(table: Table) -> None:
-    """Nothing where no stage ran here."""
+    """Write reports/costs.md; does nothing if no stage ran here."""
     if artifacts.COSTS.exists():
         made = {path.stem: artifacts.read_json(path) for path in sorted(artifacts.COSTS.glob("*.json"))}
         try:
             spent = replies.spent_so_far(replies.cache_folder())
-        except replies.EndpointError as error:  # nothing else in the report rests on it
-            console.line(f"costs: what endpoints were asked is left out: {error}")
+        except replies.EndpointError as error:  # the rest of the report does not need it
+            console.line(f"costs: endpoint counts are left out: {error}")
             spent = {}
         artifacts.write_text(artifacts.REPORTS / "costs.md", page(made, spent, table, watts()))

@@ -1,5 +1,5 @@
-"""More parts of a table's page, made from the same small results: what `shows` and `difficulty` of its statement ask
-for."""
+"""Optional sections of a table's page, made from the same small results. A table asks for them with `shows` and
+`difficulty`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from cadc.report.stated import Stated
 from cadc.report.tables import Line, Table
 from cadc.report.text import markdown
 
-_MOST = 8  # lines that stand side by side; of more only the best are told
+_MOST = 8  # lines shown side by side; with more, only the best two are shown
 
 
 def benchmarks(table: Table, stated: Stated) -> str:
-    """What each line makes of each benchmark and meta-task, the best in bold; of many lines the best and the second."""
+    """Score of each line on each benchmark and meta-task, best in bold; with many lines, only the best two."""
     shown = [name for name in BENCHMARKS if all(name in line.measured.runs for line in table.lines)]
     of_meta = [accuracies(list(load_samples(line.arm).values()), "meta_task") for line in table.lines]
     made = [
@@ -43,11 +43,11 @@ def benchmarks(table: Table, stated: Stated) -> str:
             best = [[titles[i], said[i]] for i in order[:2]]
             body.append([name, *best[0], *best[1], said[0]])
     header = titles if len(made) <= _MOST else ["best", "%", "second", "%", titles[0]]
-    return "## Benchmark by benchmark\n\n" + markdown(["", *header], body)
+    return "## Results by benchmark\n\n" + markdown(["", *header], body)
 
 
 def rows(table: Table, stated: Stated) -> str:
-    """What the lines chose: how clean it is, and of which sources."""
+    """The rows that each line selected: noise and sources."""
     arms, facts = {line.title: line.arm for line in table.lines}, selections.load_facts()
     return "\n".join(
         ["## What was selected\n", selections.composition(arms, facts), selections.task_shares(arms, facts)]
@@ -55,7 +55,7 @@ def rows(table: Table, stated: Stated) -> str:
 
 
 def capabilities(table: Table, stated: Stated) -> str:
-    """The capabilities behind each line: how many, how alike to those of the first, how stable, what they follow."""
+    """The capabilities behind each line: count, agreement with the first line's, stability, agreement with labels."""
     found = {}
     for line in table.lines:
         folder, _, name = stated.arm(line.arm)["signal"].partition("/")
@@ -78,14 +78,15 @@ def capabilities(table: Table, stated: Stated) -> str:
         )
     header = ["", "subtasks", "capabilities", "agreement", f"ARI with *{first}*", *LABELS]
     said = (
-        "*agreement*: mean pairwise ARI of partitions of draws of the probe rows. ARI with the first row: over the "
-        f"subtasks that both have; 1 where the partitions are the same, two single capabilities too. {existence.KEY}"
+        "*agreement*: mean pairwise ARI of the partitions found on bootstrap draws of the probe rows. ARI with the "
+        "first row is over the subtasks that both have; it is 1 for identical partitions. "
+        f"{existence.KEY}"
     )
     return f"## Capabilities\n\n{said}\n\n" + markdown(header, body)
 
 
 def alike(one: dict, other: dict) -> float:
-    """The adjusted Rand index of two discoveries' partitions (facts.json), over the subtasks that both have."""
+    """Adjusted Rand index of two discoveries' partitions (facts.json), over the subtasks that both have."""
     first, second = (
         {(s["target"], s["name"]): s["capability"] for s in facts["subtasks"]} for facts in (one, other)
     )  # fmt: skip
@@ -94,8 +95,8 @@ def alike(one: dict, other: dict) -> float:
 
 
 def difficulty(table: Table, path: Path) -> str:
-    """Where a line is ahead of another, by how difficult a subtask is to full data, with a Gaussian fitted to each
-    benchmark (PROGRESS, Fig. 7). Writes PATH_difficulty.png."""
+    """Gain of one line over another by subtask difficulty for full data, with a Gaussian fitted to each benchmark
+    (PROGRESS, Fig. 7). Writes PATH_difficulty.png."""
     better, worse = (_line(table, label) for label in table.spec["difficulty"])
     arms = (better.arm, worse.arm, table.spec["full"])
     points = against_difficulty(*(list(load_samples(arm).values()) for arm in arms))
@@ -112,8 +113,8 @@ def difficulty(table: Table, path: Path) -> str:
     ]
     header = ["benchmark", "subtasks", "highest gain, points", "at difficulty, %", "width, %", "R²"]
     said = (
-        f"Points of *{better.label}* over *{worse.label}* in each subtask, against its difficulty: what full data "
-        "misses of it. A Gaussian is fitted to each benchmark; empty where none fits.\n"
+        f"Points of *{better.label}* over *{worse.label}* in each subtask against its difficulty (the error of full "
+        "data). A Gaussian is fitted to each benchmark; cells are empty if the fit fails.\n"
     )
     return f"## By difficulty\n\n{said}\n{markdown(header, body)}\n![by difficulty]({file.name})\n"
 
@@ -128,7 +129,7 @@ SECTIONS: dict[str, Callable[[Table, Stated], str]] = {
 
 
 def of(table: Table, stated: Stated, path: Path) -> list[str]:
-    """The parts that the table's statement asks for. path: of its page, without suffix."""
+    """The sections that the table asks for. path: its page without the suffix."""
     shows = table.spec.get("shows", [])
     parts = [make(table, stated) for name, make in SECTIONS.items() if name in shows]
     parts += [by_step.section(table, path)] if "convergence" in shows else []

@@ -1,4 +1,4 @@
-"""What each arm's rows are: of which sources, how clean, how much of the pool's clusters they cover."""
+"""Statistics of each arm's selected rows: sources, noise, and coverage of the pool's clusters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cadc.report.text import markdown
 
 @dataclass(frozen=True)
 class Facts:
-    """reports/pool.parquet, all [n_rows]: source and about str, cluster int32; None where the pool has no labels:
-    noise and form str, copy bool. `skipped`: how many rows were left out when the pool was read.
+    """reports/pool.parquet, all [n_rows]: source and about str, cluster int32; None if the pool has no labels: noise
+    and form str, copy bool. `skipped`: number of rows skipped when the pool was read.
     """
 
     source: np.ndarray
@@ -29,7 +29,7 @@ class Facts:
 
 
 def load_facts() -> Facts:
-    """Raises InputError where there are none yet."""
+    """Raises InputError if the file is missing."""
     if not artifacts.FACTS.exists():
         raise InputError(f"{artifacts.FACTS}: no such file; run `dvc repro facts`")
     table = artifacts.read_table(artifacts.FACTS)
@@ -39,14 +39,14 @@ def load_facts() -> Facts:
 
 
 def rows_of(arm: str) -> list[np.ndarray]:
-    """The different rows of an arm, of each seed: int64 [n]."""
+    """The distinct rows of an arm for each seed: int64 [n]."""
     return [np.unique(chosen["row"].to_numpy()) for chosen in load_selections(arm).values()]
 
 
 def composition(arms: dict[str, str], facts: Facts) -> str:
-    """Clusters covered, and shares of faults, copies and multiple choice (labels no method has seen), over seeds.
+    """Clusters covered, and shares of faults, copies and multiple choice, mean over seeds. No method sees these labels.
 
-    arms: name of each by its label.
+    arms: label -> arm.
     """
     kinds = {}
     if facts.noise is not None:
@@ -54,7 +54,7 @@ def composition(arms: dict[str, str], facts: Facts) -> str:
             "wrong answers %": facts.noise == "wrong",
             "mismatched images %": facts.noise == "mismatch",
             "other faults %": np.isin(facts.noise, OTHER_FAULTS),
-            "copies of another row %": facts.copy,
+            "duplicates %": facts.copy,
         }
     if facts.form is not None:
         kinds["multiple choice %"] = facts.form == "choice"
@@ -69,7 +69,7 @@ def composition(arms: dict[str, str], facts: Facts) -> str:
 
 
 def task_shares(arms: dict[str, str], facts: Facts) -> str:
-    """The share of every source of the pool in each arm's rows, mean over seeds. arms: name of each by its label."""
+    """Share of each source in each arm's rows, mean over seeds. arms: label -> arm."""
     names = sorted(set(facts.source.tolist()))
 
     def shares(rows: list[np.ndarray]) -> list[str]:

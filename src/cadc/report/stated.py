@@ -1,4 +1,4 @@
-"""What params.yaml and the pipelines' params.json state of arms, of tables, and of what arms are made from."""
+"""Access to arms, tables and their upstream variants, as params.yaml and pipelines/*/params.json define them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cadc.config.params import read
 
 
 class Stated:
-    """All named variants of the repository, and all tables. An arm's name is its own over all pipelines."""
+    """All named variants and tables of the repository. Arm names are unique across pipelines."""
 
     def __init__(self):
         self.root = read("params.yaml")
@@ -19,14 +19,14 @@ class Stated:
         self.pipelines: dict[str, dict] = {path.parent.name: read(path) for path in paths}
 
     def maker(self, level: str, name: str) -> str:
-        """The pipeline that makes a variant, "" for the root's. Raises InputError where none does."""
+        """The pipeline that defines a variant, "" for the root. Raises InputError if none does."""
         for pipeline, levels in {"": self.root, **self.pipelines}.items():
             if name in levels.get(level, {}):
                 return pipeline
-        raise InputError(f"no pipeline makes {level}.{name}; run `make params` and see conf/studies")
+        raise InputError(f"no pipeline defines {level}.{name}; run `make params` and see conf/studies")
 
     def variant(self, level: str, name: str) -> dict[str, Any]:
-        """A variant with its sections: its own or, where it states none, those of params.yaml."""
+        """A variant with its sections. A section that it does not state comes from params.yaml."""
         levels = self.pipelines.get(self.maker(level, name), self.root)
         sections = {section: self.root[section] for section in SECTIONS[level] if section in self.root}
         return sections | levels[level][name]
@@ -36,13 +36,13 @@ class Stated:
         return self.variant("arms", name)
 
     def command(self, stage: str, level: str, name: str) -> str:
-        """The command that makes a stage's result for a variant."""
+        """The command that produces a stage's result for a variant."""
         pipeline = self.maker(level, name)
         where = f"pipelines/{pipeline}/dvc.yaml:" if pipeline else ""
         return f"dvc repro {where}{stage}@{name}"
 
     def table(self, pipeline: str, name: str) -> dict[str, Any]:
-        """A table of a pipeline. Raises InputError where there is none."""
+        """A table of a pipeline. Raises InputError if the pipeline has no such table."""
         tables = self.pipelines.get(pipeline, {}).get("tables", {})
         if name not in tables:
             known = ", ".join(f"{of} {one}" for of, levels in self.pipelines.items() for one in levels["tables"])

@@ -1,8 +1,8 @@
-"""A table, made from small results alone: arms beside each other, how sure each figure is, what is claimed of them.
+"""Tables that compare arms, made from small results alone: scores, intervals and tests of claims.
 
-A table's statement (`pipelines/NAME/params.json`): title, about, split, plot, rows [{label, arm}], claims [[label,
-label]], published {label: what a paper gives}, full: the arm that Rel. % divides by, or null. The rule for intervals
-stands in `evaluation.intervals`.
+A table's specification (`pipelines/NAME/params.json`): title, about, split, plot, rows [{label, arm}], claims [[label,
+label]], published {label: the paper's score}, full: the arm that Rel. % divides by, or null. `evaluation.intervals`
+defines the intervals.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ COLUMNS = {
     "llava_wild": "LLaVA-Wild",
     "relative": "Rel. %",
 }
-LEVEL, RULE = 0.05, Path("docs/statistics.md")  # of a claim's corrected p-value; what says how it is made
+LEVEL, RULE = 0.05, Path("docs/statistics.md")  # threshold on the corrected p-value of a claim; its documentation
 
 
 @dataclass(frozen=True)
 class Line:
-    """One row: an arm under a label, measured. `whole`: it is tuned on all rows, so that no budget stands beside it."""
+    """One row: a measured arm with its label. `whole`: it trains on all rows, so its title has no budget."""
 
     label: str
     arm: str
@@ -61,7 +61,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Claim:
-    """That `better` is ahead of `worse` at one budget; `p` is corrected for all claims of the table."""
+    """The claim that `better` is ahead of `worse` at one budget. `p` is corrected for all claims of the table."""
 
     better: Line
     worse: Line
@@ -92,20 +92,20 @@ class Table:
 
     @property
     def judged(self) -> str:
-        """The figure that differences are taken of: relative to full data where the table has that, and it is a number:
-        nothing is relative to a score of 0. Raises InputError where no figure is one."""
+        """The metric that differences use: relative to full data if the table has it and it is finite (it is not
+        for a full-data score of 0). Raises InputError if no metric is finite."""
         there = [name for name in self.columns if all(math.isfinite(line.mean(name)) for line in self.lines)]
         if not there:
-            raise InputError(f"{self.spec['title']}: no figure is a number; score all rows on one benchmark at least")
+            raise InputError(f"{self.spec['title']}: no finite metric; score all rows on one benchmark at least")
         return next(name for name in ("relative", "corrected_mean", *there) if name in there)
 
     def difference(self, line: Line) -> Difference | None:
-        """To the first row at the same budget; None where there is none, or the line is that row."""
+        """Difference to the first row at the same budget; None if there is no such row or the line is that row."""
         first = next((one for one in self.lines if (one.label, one.budget) == (self.first, line.budget)), line)
         return None if first is line else apart(line.measured, first.measured, self.judged)
 
     def claims(self) -> list[Claim]:
-        """Every claim at each budget that both rows have."""
+        """Every claim, at each budget that both rows have."""
         pairs = [
             (one, other)
             for better, worse in self.spec["claims"]
@@ -119,9 +119,9 @@ class Table:
 
 
 def samples_of(stated: Stated, arms: list[str]) -> tuple[dict[str, dict[int, Samples]], list[str]]:
-    """Each arm's samples by seed, of the tasks that all arms were scored on, and the tasks left out.
+    """Samples of each arm by seed, limited to tasks that all arms were scored on, and the tasks left out.
 
-    Raises InputError, with the command that makes them, where an arm's results are not there.
+    Raises InputError naming the command to run if an arm's results are missing.
     """
     made = {}
     for arm in arms:
@@ -138,7 +138,7 @@ def samples_of(stated: Stated, arms: list[str]) -> tuple[dict[str, dict[int, Sam
 
 
 def _of_tasks(run: Samples, tasks: set[str]) -> Samples:
-    """The samples of some tasks; strings are as wide as these need them, for rows are known by their bytes."""
+    """The samples of some tasks. Strings get the narrowest dtype, because rows are compared by their bytes."""
     at = np.isin(run.task, sorted(tasks))
     kept = {name: values[at] for name, values in vars(run).items() if isinstance(values, np.ndarray)}
     texts = {name: np.array(values.tolist()) for name, values in kept.items() if values.dtype.kind == "U"}
@@ -146,9 +146,9 @@ def _of_tasks(run: Samples, tasks: set[str]) -> Samples:
 
 
 def make(spec: dict[str, Any], stated: Stated, n_bootstrap: int, first: str | None = None) -> Table:
-    """Measure a table's arms. first: the label that differences are to, by default the first row's.
+    """Measure a table's arms. first: the label that differences are to; by default the first row's.
 
-    Raises InputError where an arm is not made, and where arms were scored on different samples.
+    Raises InputError if an arm has no results or arms were scored on different samples.
     """
     wanted = [*(row["arm"] for row in spec["rows"]), *([spec["full"]] if spec["full"] else [])]
     samples, left_out = samples_of(stated, list(dict.fromkeys(wanted)))
@@ -157,7 +157,7 @@ def make(spec: dict[str, Any], stated: Stated, n_bootstrap: int, first: str | No
         one, *_ = made
         for arm, measured in made.items():
             if measured.rows != made[one].rows:
-                raise InputError(f"{arm} was scored on other samples than {one}; score both on the same benchmarks")
+                raise InputError(f"{arm} and {one} were scored on different samples; score both on the same benchmarks")
         if spec["full"]:
             made = {arm: measured.relative_to(made[spec["full"]]) for arm, measured in made.items()}
     except InputError as error:
@@ -172,13 +172,13 @@ def make(spec: dict[str, Any], stated: Stated, n_bootstrap: int, first: str | No
 
 
 def mean_sd(line: Line, figure: str) -> str:
-    """`12.3 ± 0.4`; of one seed the mean alone."""
+    """`12.3 ± 0.4`; with one seed, the mean alone."""
     mean, sd = (made := line.measured.estimate(figure)).mean, made.sd
     return f"{mean:.1f}" + ("" if math.isnan(sd) else f" ± {sd:.1f}")
 
 
 def interval(low: float, high: float, sign: str = "") -> str:
-    """`1.2 to 3.4`, with `sign` "+" `+1.2 to +3.4`; nothing where one seed tells none."""
+    """`1.2 to 3.4`, or with `sign` "+" `+1.2 to +3.4`; "" with one seed, which gives no interval."""
     low, high = (round(value, 1) + 0.0 for value in (low, high))  # no -0.0
     return "" if math.isnan(low) else f"{low:{sign}.1f} to {high:{sign}.1f}"
 
@@ -213,7 +213,7 @@ def tabulated(table: Table) -> str:
 
 
 def claimed(table: Table) -> str:
-    """The table of claims in Markdown; "" where nothing is claimed."""
+    """The table of claims in Markdown; "" without claims."""
     body = []
     for claim in table.claims():
         made = claim.difference
@@ -228,22 +228,22 @@ def claimed(table: Table) -> str:
 
 
 def note(table: Table, folder: Path) -> str:
-    """What stands under a table in a file of `folder`: the rule, what differences are to, and what was left out."""
-    said = f"Mean ± sd, 95% interval over seeds and rows: [how]({os.path.relpath(RULE, folder)})."
+    """The text below a table in a file of `folder`: interval rule, reference of the differences, tasks left out."""
+    said = f"Mean ± sd; 95% interval over seeds and rows ([method]({os.path.relpath(RULE, folder)}))."
     compared = any(table.difference(line) for line in table.lines)
     said += f" Differences are to *{table.first}* at the same budget.\n" if compared else "\n"
-    return said + (f"Not every row was scored on {', '.join(table.left_out)}: left out.\n" if table.left_out else "")
+    return said + (f"Not scored for every row, left out: {', '.join(table.left_out)}.\n" if table.left_out else "")
 
 
 def seeds_of(table: Table) -> str:
-    """`3 seeds`, or `3 to 5 seeds`; and where bytes are those of one kind of machine, that."""
+    """`3 seeds`, or `3 to 5 seeds`; adds a note if results depend on the machine's instruction set."""
     least, most = (of(len(line.measured.seeds) for line in table.lines) for of in (min, max))
-    alike = ", one kind of machine (compute.isa: native)" if table.isa == "native" else ""
+    alike = ", results of one CPU type (compute.isa: native)" if table.isa == "native" else ""
     return (f"{least} to {most} seeds" if least < most else f"{most} seed{'s' * (most > 1)}") + alike
 
 
 def metrics(table: Table) -> dict[str, dict[str, float]]:
-    """One figure a row, for `dvc metrics diff`. No key has a dot."""
+    """One metric per row, for `dvc metrics diff`. Keys contain no dot."""
     name = {"corrected_mean": "corrected"}.get(table.judged, table.judged)
     out: dict[str, dict[str, float]] = {}
     for line in table.lines:
@@ -255,13 +255,13 @@ def metrics(table: Table) -> dict[str, dict[str, float]]:
 
 
 def random_of(table: Table) -> Arm | None:
-    """Random rows, which others are held against, where these stand in the table at one budget alone."""
+    """The random-selection arm, if the table has it at exactly one budget."""
     found = [line.measured for line in table.lines if line.method == "random"]
     return found[0] if len(found) == 1 else None
 
 
 def draw(path: Path, table: Table) -> None:
-    """What the table judges by: against budgets where a label has several, else every row's, best first."""
+    """Plot the ranking metric: against budget if a label has several budgets, else one line per row, best first."""
     judged, parts = table.judged, [line for line in table.lines if not line.whole]
     if len({line.budget for line in parts}) == 1:
         ranked = sorted(table.lines, key=lambda line: (-line.mean(judged), line.title))
@@ -276,7 +276,7 @@ def draw(path: Path, table: Table) -> None:
 
 
 def draw_published(path: Path, table: Table) -> None:
-    """Our figures against those of a paper, of the rows that it has."""
+    """Plot our scores against the paper's, for the rows that have both."""
     theirs = table.spec["published"]
     own = [line for line in table.lines if line.label in theirs]
     points = [(line.label, theirs[line.label], line.measured.estimate(table.judged)) for line in own]
@@ -284,8 +284,8 @@ def draw_published(path: Path, table: Table) -> None:
 
 
 def write(folder: Path, name: str, table: Table, more: Sequence[str] = ()) -> None:
-    """NAME.md, NAME.json and, where the table asks for them, NAME.png and NAME_published.png in `folder`. more: parts
-    of the page that come last."""
+    """Write NAME.md, NAME.json and, if the table asks for them, NAME.png and NAME_published.png to `folder`. more:
+    sections appended to the page."""
     spec = table.spec
     parts = [f"# {spec['title']}\n", spec["about"].strip() + "\n" if spec["about"].strip() else ""]
     parts += [f"{spec['split'].capitalize()} split, {seeds_of(table)}.\n", tabulated(table), note(table, folder)]

@@ -1,4 +1,4 @@
-"""The testbed's own report: the gate's table and verdict, the learning curve, the plateau of epochs, the contact sheet.
+"""The testbed's report: the gate's table and verdict, the learning curve, the epoch plateau and the contact sheet.
 
 python -m cadc.report.testbed     # print the committed gates; exit status 1 where a condition fails
 """
@@ -29,9 +29,9 @@ _RAW = {"vqa_accuracy": "mini VQA %", "pope_accuracy": "POPE %", "mmt_accuracy":
 
 
 def write_gate(world: str, cells: dict[str, Trial], arms: dict[str, Arm], budget: float) -> None:
-    """gate_WORLD.json, .md and .png: every seed's figures and the conditions at `budget`; a table; the learning curve.
+    """Write gate_WORLD.json, .md and .png: scores by seed, conditions at `budget`, a table and the learning curve.
 
-    cells: by name, from the smallest to the largest draw, one trial of each; arms: their runs.
+    cells: one trial by name, ordered by size of the draw. arms: their runs.
     """
     curve = [cell for cell in cells if cell.startswith(("random", "full"))]
     verdicts = {FORMS[name]: conditions(arms, name, curve, budget) for name in JUDGED}
@@ -62,33 +62,33 @@ def write_gate(world: str, cells: dict[str, Trial], arms: dict[str, Arm], budget
         "\n".join(
             [
                 f"# The gate of {world}\n",
-                "Is this a world in which it matters which rows are chosen, and can it tell methods apart? "
-                "Chance-corrected scores (0: the commonest answer of each subtask, no picture seen; 100: all right), "
-                "mean ± sd over seeds that vary draw, LoRA initialisation and order. Made by `make gate`.\n",
+                "Does row selection matter in this world, and can the world tell methods apart? Scores are "
+                "chance-corrected (0: the most common answer of each subtask, without the image; 100: all correct), "
+                "mean ± sd over seeds that vary the draw, LoRA initialisation and order. Made by `make gate`.\n",
                 markdown(*gate_table(world)),
                 f"![learning curve](gate_{world}.png)\n",
                 markdown(*condition_table(world)),
-                "*oracle* draws from clean, deduplicated rows in the benchmarks' forms, balanced over subtasks: "
-                "it knows the noise labels, which no method sees.\n",
+                "*oracle* draws clean, deduplicated rows in the benchmarks' question forms, balanced over subtasks. "
+                "It reads the noise labels, which no method sees.\n",
             ]
         ),
     )
 
 
 def path_of(world: str) -> Path:
-    """A world's committed gate."""
+    """Path of a world's committed gate."""
     return FOLDER / f"gate_{world}.json"
 
 
 def worlds() -> list[str]:
-    """The worlds that have a gate, made or not."""
+    """The worlds that have a gate, whether or not it was run."""
     return list(read("params.yaml")["worlds"])
 
 
 def failed(made: dict) -> list[str]:
-    """The conditions of a committed gate that do not hold, in words."""
+    """The failed conditions of a committed gate, in words."""
     return [
-        f"{title}: {line['text']} is {line['value']:.1f}, asked {line['bound']}"
+        f"{title}: {line['text']} is {line['value']:.1f}, required {line['bound']}"
         for title, lines in made["conditions"].items()
         for line in lines
         if not line["holds"]
@@ -96,7 +96,7 @@ def failed(made: dict) -> list[str]:
 
 
 def gates() -> dict[str, dict]:
-    """The committed gates by world, as gate_WORLD.json has them."""
+    """The committed gates by world, as stored in gate_WORLD.json."""
     return {path.stem.removeprefix("gate_"): artifacts.read_json(path) for path in sorted(FOLDER.glob("gate_*.json"))}
 
 
@@ -105,7 +105,7 @@ def _spread(values: list[float]) -> str:
 
 
 def gate_table(world: str) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a committed gate's scores, a blind guess first."""
+    """Header and rows of a committed gate's scores, lowest share first; the blind guess leads."""
     made = gates()[world]
     header = ["rows", "passes", *FORMS.values(), *_RAW.values()]
     order = sorted(made["scores"], key=lambda cell: (made["share"][cell], cell != "blind", cell))
@@ -123,7 +123,7 @@ def condition_table(world: str) -> tuple[list[str], list[list[str]]]:
         for title, lines in gates()[world]["conditions"].items()
         for line in lines
     ]
-    return ["condition", "measured", "asked", "holds"], rows
+    return ["condition", "measured", "required", "holds"], rows
 
 
 @matplotlib.rc_context(STYLE)
@@ -151,7 +151,7 @@ def _draw_curve(path: Path, cells: dict[str, Trial], arms: dict[str, Arm]) -> No
 
 @matplotlib.rc_context(STYLE)
 def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
-    """plateau.json, plateau.md and plateau.png: the scores of each size over its passes, means over seeds."""
+    """Write plateau.json, plateau.md and plateau.png: scores of each size by number of passes, mean over seeds."""
     cells: dict[str, dict[float, dict[str, list[float]]]] = {}
     for trial in sorted(figures, key=lambda trial: (trial.budget, trial.epochs, trial.seed)):
         runs = cells.setdefault(trial.cell, {}).setdefault(trial.epochs, {name: [] for name in FORMS})
@@ -173,7 +173,9 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
         for i, name in enumerate(JUDGED):
             runs = [made[name] for made in grid.values()]
             spread = [np.std(values, ddof=1) if len(values) > 1 else 0 for values in runs]
-            at = [passes * 1.02 ** (2 * i - 1) for passes in grid]  # beside each other where they coincide
+            at = [
+                passes * 1.02 ** (2 * i - 1) for passes in grid
+            ]  # shifted sideways, so that overlapping points stay visible
             mean = [np.mean(values) for values in runs]
             axis.errorbar(at, mean, spread, fmt=f"{MARKERS[i]}-", capsize=2, label=FORMS[name])
         axis.set_title(cell)
@@ -188,9 +190,9 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
     ]
     artifacts.write_text(
         FOLDER / "plateau.md",
-        "# How many passes\n\n"
-        "Chance-corrected scores on the probe split, mean ± sd over seeds (`make plateau`); "
-        "the scoring split has no say in it.\n\n"
+        "# Number of passes\n\n"
+        "Chance-corrected scores on the probe split, mean ± sd over seeds (`make plateau`). "
+        "The scoring split is not used here.\n\n"
         + markdown(["rows", "passes", *FORMS.values()], body)
         + "\n![plateau](plateau.png)\n",
     )
@@ -198,7 +200,7 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
 
 @matplotlib.rc_context(STYLE)
 def write_sheet(entries: list[tuple[str, str, str, Image.Image]], columns: int = 8) -> None:
-    """world.png: one picture of every subtask, entries (subtask, question, answer, picture)."""
+    """Write world.png: one image per subtask. entries: (subtask, question, answer, image)."""
     rows = -(-len(entries) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(2.1 * columns, 2.25 * rows))
     for axis in axes.flat:
@@ -225,11 +227,11 @@ def main() -> None:
         console.table(f"The gate of {world}: chance-corrected scores, mean ± sd over seeds", *gate_table(world))
         console.table(f"Conditions, {world}", *condition_table(world))
     failing = {world: failed(own) for world, own in made.items() if failed(own)}
-    faults = [f"the gate is NOT passed in {world}: {'; '.join(lines)}" for world, lines in failing.items()]
+    faults = [f"the gate FAILED in {world}: {'; '.join(lines)}" for world, lines in failing.items()]
     faults += [f"the gate of {world} is {NOT_MADE}: run `make gate`" for world in worlds() if world not in made]
     if faults:
         raise SystemExit("\n".join(faults))
-    console.line(f"the gate is passed in {', '.join(made)}")
+    console.line(f"the gate passed in {', '.join(made)}")
 
 
 if __name__ == "__main__":

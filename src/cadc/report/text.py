@@ -1,4 +1,4 @@
-"""Tables in Markdown, and what reports say of something that is not there yet."""
+"""Markdown tables, and the text for results that do not exist yet."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ NOT_MADE = "not made yet"
 
 
 def markdown(header: list[str], body: list[list[str]]) -> str:
-    """A GitHub table, the first column to the left and the others to the right."""
+    """A GitHub table: first column left-aligned, the others right-aligned."""
     lines = ["| " + " | ".join(header) + " |", "|" + "|".join([":--", *["--:"] * (len(header) - 1)]) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in body)]) + "\n"

@@ -1,5 +1,5 @@
-"""reports/views: how pure clusters are by what rows are compared by, and what stands near a benchmark's rows by either
-view."""
+"""reports/views: cluster purity by the features that rows are compared by, and the pool rows nearest to benchmark rows
+in each view."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ FOLDER = artifacts.REPORTS / "views"
 
 
 def write_purity(made: dict[str, dict[str, dict[int, tuple[float, float]]]]) -> None:
-    """purity.md and purity.png. made: label -> what rows are compared by -> number of clusters -> purity, and that of
-    shuffled labels."""
+    """Write purity.md and purity.png. made: label -> view -> number of clusters -> purity, and purity of shuffled
+    labels."""
     views = list(next(iter(made.values())))
     parts = [
-        "# What makes clusters pure\n",
-        "Clusters of the pool by its pictures, by its questions, or by both side by side (spherical k-means, as\n"
-        "PROGRESS tracks them). *Purity* is the share of rows whose label is the commonest of their cluster, in %; in\n"
-        "brackets that of shuffled labels. PROGRESS's Fig. 3 asks the same of LLaVA-665K's skills. Labels are for\n"
-        "reports alone.\n"
+        "# Cluster purity\n",
+        "Clusters of the pool by its images, by its questions, or by both concatenated (spherical k-means, as in\n"
+        "PROGRESS). *Purity* is the share of rows that have the most common label of their cluster, in %; in\n"
+        "brackets the purity of shuffled labels. Fig. 3 of PROGRESS reports this for the skills of LLaVA-665K. The\n"
+        "labels are used in reports only.\n"
         "Made by `dvc repro pipelines/views/dvc.yaml:purity`.\n",
     ]
     for label, by_view in made.items():
@@ -66,8 +66,8 @@ def _draw_purity(path: Path, made: dict[str, dict[str, dict[int, tuple[float, fl
 
 @dataclass(frozen=True)
 class Shown:
-    """A row as a page shows it: its first picture (as the pool has it, or None), question, answer and skills. near: the
-    cosine by which it was found."""
+    """A row as shown on a page: first image (as stored in the pool, or None), question, answer and skills. near: its
+    cosine to the benchmark row."""
 
     picture: dict | None
     question: str
@@ -83,17 +83,17 @@ class Shown:
 
 
 def write_neighbours(rows: list[tuple[str, Shown, dict[str, list[Shown]]]]) -> None:
-    """neighbours.md and neighbours.png. rows: of each target one benchmark row, and by view the pool rows nearest to
-    it."""
+    """Write neighbours.md and neighbours.png. rows: for each target one benchmark row and, by view, the pool rows
+    nearest to it."""
     parts = [
-        "# What stands near a benchmark's rows\n",
-        "One row of each target, with the skills that were read off its question, and the pool rows nearest to it by\n"
-        "concept (its picture) and by skill. Targeted selection takes such rows, one by one.\n"
+        "# Pool rows nearest to benchmark rows\n",
+        "One row of each target with the skills extracted from its question, and the pool rows nearest to it by\n"
+        "concept (its image) and by skill. Targeted selection takes such rows one by one.\n"
         "Made by `dvc repro pipelines/views/dvc.yaml:neighbours`.\n",
         "![neighbours](neighbours.png)\n",
     ]
     for target, row, near in rows:
-        body = [["the row", "", _cell(row.question), _cell(row.answer), _cell("; ".join(row.skills))]]
+        body = [["target row", "", _cell(row.question), _cell(row.answer), _cell("; ".join(row.skills))]]
         for view, found in near.items():
             body += [
                 [f"by {view}", f"{one.near:.2f}", _cell(one.question), _cell(one.answer), _cell("; ".join(one.skills))]
@@ -111,7 +111,7 @@ def _cell(text: str) -> str:
 
 @matplotlib.rc_context(STYLE)
 def _draw_neighbours(path: Path, rows: list[tuple[str, Shown, dict[str, list[Shown]]]]) -> None:
-    """A line a target: its row, then the nearest by each view."""
+    """One line per target: its row, then the nearest row in each view."""
     views = list(rows[0][2])
     figure, axes = plt.subplots(
         len(rows), 1 + len(views), figsize=(2.5 * (1 + len(views)), 2.5 * len(rows)), squeeze=False

@@ -1,10 +1,11 @@
-"""CADC: the most influential rows of each capability that a model discovers in itself (arXiv 2510.00040).
+"""CADC: the most influential rows of each capability that the model discovers in itself (arXiv 2510.00040).
 
-This is the paper's curation and nothing else. Every row goes to the capabilities on which its influence is highest. A
-capability's budget follows the mean self-influence of its rows. Its rows are those of highest influence on it.
+This is the paper's curation without changes. Every row is assigned to the capabilities on which its influence is
+highest. A capability's budget is proportional to the mean self-influence of its rows, and is filled with the rows of
+highest influence on it.
 
-Capabilities are discovered upstream (`discover`). The order of the stages and replay are `curate.sequence` and
-`curate.replay`, which every method can have. This project's own method on the same signal is `influence_coverage`.
+Capabilities are discovered upstream (`discover`). Stage order and replay are set by `curate.sequence` and
+`curate.replay`, which work with every method. This project's own method on the same signal is `influence_coverage`.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """delta: a row serves every capability on which its influence is within `delta` of its highest."""
+    """delta: a row is assigned to every capability on which its influence is within `delta` of its maximum."""
 
     delta: Annotated[float, Field(ge=0)]
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` different rows with their capabilities, in random order.
+    """`n` distinct rows with their capabilities, in random order.
 
-    Of the signal: `influence` float32 [n_rows, K], `self_influence` float32 [n_snapshots, n_rows].
+    Signal: `influence` float32 [n_rows, K], `self_influence` float32 [n_snapshots, n_rows].
     """
     influence = signal["influence"]
     serves = attribute(influence, params.delta)
@@ -42,5 +43,5 @@ def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> 
 
 
 def scores(signal: Signal, params: Params) -> np.ndarray:
-    """A row's highest influence on a capability, by which rows are ranked inside it: float32 [n_rows]."""
+    """A row's highest influence on a capability, which ranks rows within it: float32 [n_rows]."""
     return signal["influence"].max(1)

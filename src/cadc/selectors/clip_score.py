@@ -1,4 +1,4 @@
-"""CLIP-Score: rows whose image and text agree (Hessel et al. 2021, arXiv 2104.08718)."""
+"""CLIP-Score: rows with the highest agreement of image and text (Hessel et al. 2021, arXiv 2104.08718)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """Nothing to choose."""
+    """No parameters."""
 
 
 def clip_scores(image: np.ndarray, text: np.ndarray) -> np.ndarray:
     """2.5 * max(cos, 0): float32 [n_rows].
 
-    image, text float32 [n_rows, d] in one space: unit rows, or zero where a row has none.
+    image, text float32 [n_rows, d] in one embedding space: unit rows, or zero if a row has none.
     """
     return 2.5 * np.maximum(np.einsum("nd,nd->n", image, text), 0)
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The `n` rows of highest score, in random order; rows without an image score 0."""
+    """The `n` rows of highest score, in random order. Rows without an image score 0."""
     return Selection.of_rows(rng.permutation(rows_in_band(clip_scores(signal["image"], signal["text"]), n, "top")))
 
 

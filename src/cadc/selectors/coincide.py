@@ -1,7 +1,7 @@
-"""COINCIDE: rows from clusters of a reference model's activations, more from what transfers and is sparse.
+"""COINCIDE: rows from clusters of a reference model's activations, more from clusters that transfer and are sparse.
 
-Lee et al. 2024. Reference code: G-JWLee/COINCIDE_code. Its rule and the two variants stand in
-`shared/transfer_density.py`.
+Lee et al. 2024. Reference code: G-JWLee/COINCIDE_code. `shared/transfer_density.py` implements its rule in two
+variants.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """k-means, the share rule and the kernel; see params.yaml for each value's source."""
+    """k-means, the share rule and the kernel. params.yaml gives the source of each value."""
 
     clusters: Positive
     iterations: Positive
@@ -36,8 +36,8 @@ def describe(
 ) -> Measured:
     """Score the clusters of `features` float [n_rows, n_layers * 2 * width], given their assignment and centroids.
 
-    In each layer first the visual, then the language half. The released code divides rows by sqrt(n_layers * 2), so
-    that all with an image are unit; a kernel that much wider is the same.
+    Each layer has first the visual, then the language half. The released code divides rows by sqrt(n_layers * 2), so
+    that rows with an image have unit length; a kernel wider by that factor is equivalent.
     """
     language = centroids.reshape(len(centroids), n_layers, 2, -1)[:, :, 1].reshape(len(centroids), -1)
     return scored(features, assignment, language, params.gamma * np.sqrt(2 * n_layers), params.neighbor_threshold)
@@ -46,8 +46,8 @@ def describe(
 def measure(signal: Signal, params: Params) -> Measured:
     """Cluster the pool by `activations` float16 [n_rows, n_layers, 2, width], and score the clusters.
 
-    Axis 2: mean over visual and mean over text tokens of a layer's attention output projections, each tanh-ed and unit
-    length; zero where a row has no image.
+    Axis 2: means over visual and over text tokens of a layer's attention output projections, after tanh and scaled to
+    unit length; zero if a row has no image.
     """
     n_rows, n_layers = signal["activations"].shape[:2]
     features = signal["activations"].reshape(n_rows, -1)
@@ -58,5 +58,5 @@ def measure(signal: Signal, params: Params) -> Measured:
 
 
 def select(measured: Measured, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` different rows in random order."""
+    """`n` distinct rows in random order."""
     return Selection.of_rows(rng.permutation(spread(measured, n, params.temperature, params.variant)))

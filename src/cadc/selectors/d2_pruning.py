@@ -1,17 +1,18 @@
-"""D2-Pruning: rows important by their margin, spread over a nearest-neighbour graph by messages (Maharana et al. 2024).
+"""D2-Pruning: important rows by margin, spread over a nearest-neighbour graph by message passing (Maharana et al.
+2024).
 
-arXiv 2310.07931. A row's score is AUM: its margin (probability of the true token less the best other one), as a mean
-over snapshots. Rows with a low AUM are hard. `important: hard` scores max(AUM) - AUM >= 0, D2-Pruning's difficulty;
-`easy` scores AUM itself, as COINCIDE ran this baseline on LLaVA-665K ("higher the value, easier the sample", the
-highest first). The authors' own code has both signs, each marked as to be checked.
+arXiv 2310.07931. A row's score is AUM: the mean over snapshots of its margin (probability of the true token minus the
+best other one). Rows with a low AUM are hard. `important: hard` scores max(AUM) - AUM >= 0, D2-Pruning's difficulty;
+`easy` scores AUM itself, as COINCIDE ran this baseline on LLaVA-665K ("higher the value, easier the sample", highest
+first). The authors' own code contains both signs, each marked as to be checked.
 
     variant   graph                          forward message                          next row
     paper     symmetric, distance d          s_i + sum_j exp(-d_ij) max(s_j, 1e-7)    the highest score
-    released  each row's own k, d squared    max(s_i, 1e-7) + the same                by a queue that nearly is that
+    released  each row's own k, d squared    max(s_i, 1e-7) + the same                by an approximate queue
 
-paper agrees with the authors' GraphDensitySampler (sum, weighted); released with COINCIDE's d2_prune.py, whose queue is
-that of the authors' DataComp script. In both, the row picked takes exp(-gamma d_ij) times its score from its
-neighbours. Late picks have negative scores and so lift their neighbours, though never above 0.
+`paper` agrees with the authors' GraphDensitySampler (sum, weighted); `released` agrees with COINCIDE's d2_prune.py,
+whose queue comes from the authors' DataComp script. In both, a picked row reduces each neighbour's score by exp(-gamma
+d_ij) times its own score. Rows picked late have negative scores and so raise their neighbours, but never above 0.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from cadc.selectors.shared.knock_out import knock_out, settle
 from cadc.selectors.shared.unit import unit_rows
 from cadc.selectors.signal import Signal
 
-_LEAST = 1e-7  # of a score in a message, as in both released codes
+_LEAST = 1e-7  # minimum score in a message, as in both released codes
 
 
 class Params(Section):
@@ -47,7 +48,7 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Graph:
-    """Row i's neighbours are neighbour[start[i] : start[i + 1]].
+    """The neighbours of row i are neighbour[start[i] : start[i + 1]].
 
     start int64 [n + 1]; neighbour int32 [e]; distance float64 [e] (squared in variant released).
     """
@@ -59,8 +60,8 @@ class Graph:
 
 @dataclass(frozen=True)
 class Messages:
-    """What no budget changes: the graph, each row's score after the forward messages float64 [n], and how the reverse
-    ones decay, float64 [e]."""
+    """Results that do not depend on the budget: the graph, scores after the forward messages float64 [n], and the decay
+    of the reverse messages, float64 [e]."""
 
     graph: Graph
     score: np.ndarray
@@ -69,14 +70,14 @@ class Messages:
 
 
 def importance(margin: np.ndarray, important: str) -> np.ndarray:
-    """Scores float64 [n_rows] from margins [n_snapshots, n_rows]. Raises InputError where one is not finite."""
+    """Scores float64 [n_rows] from margins [n_snapshots, n_rows]. Raises InputError if one is not finite."""
     aum = np.asarray(margin, np.float64).mean(0)
     refuse_not_finite({"the mean margin": aum}, 0)
     return aum.max() - aum if important == "hard" else aum
 
 
 def neighbour_graph(rows: np.ndarray, k: int, variant: str, exact_rows: int) -> Graph:
-    """Each row's k nearest by Euclidean distance, and under `paper` the rows it is one of the k nearest of."""
+    """Each row's k nearest by Euclidean distance; under `paper` also the rows that have it among their k nearest."""
     index, distance = nearest(rows, k, "euclidean", exact_rows)
     n, k = index.shape
     if variant == "released":
@@ -88,7 +89,7 @@ def neighbour_graph(rows: np.ndarray, k: int, variant: str, exact_rows: int) -> 
 
 
 def forward(graph: Graph, score: np.ndarray, variant: str) -> np.ndarray:
-    """Scores float64 [n] after each row's neighbours have sent theirs."""
+    """Scores float64 [n] after each row has received its neighbours' messages."""
     heard = np.exp(-graph.distance) * np.maximum(score, _LEAST)[graph.neighbour]
     to = np.repeat(np.arange(len(score)), np.diff(graph.start))
     own = np.maximum(score, _LEAST) if variant == "released" else score
@@ -98,9 +99,9 @@ def forward(graph: Graph, score: np.ndarray, variant: str) -> np.ndarray:
 # Not cached on disk: numba would not notice a change in knock_out.py.
 @numba.njit
 def pick_order(score, start, neighbour, decay, n):
-    """The n rows in the order they are picked, int64 [n].
+    """The n rows in picking order, int64 [n].
 
-    `score` float64 [n_rows] is left as the reverse messages make it; a row picked keeps what it had then.
+    Modifies `score` float64 [n_rows]: it holds the result of the reverse messages; picked rows keep their last score.
     """
     tree = knock_out(score, np.ones(len(score), np.bool_))
     size, order = len(tree) // 2, np.empty(n, np.int64)
@@ -117,10 +118,10 @@ def pick_order(score, start, neighbour, decay, n):
 
 @numba.njit
 def queue_order(score, start, neighbour, decay, n):
-    """As `pick_order`, by the released queue.
+    """Like `pick_order`, with the released queue.
 
-    Rows are sorted once, by their scores before any pick. A row whose score has fallen below that of the next in line
-    stands by; of those standing by the highest is picked as soon as the head of the line is no higher.
+    Rows are sorted once, by their initial scores. A row whose score has fallen below that of the next in line waits.
+    The best waiting row is picked as soon as the head of the line is not higher.
     """
     line = np.argsort(-score, kind="mergesort")
     tree = knock_out(score, np.zeros(len(score), np.bool_))
@@ -145,7 +146,7 @@ def queue_order(score, start, neighbour, decay, n):
 
 
 def measure(signal: Signal, params: Params) -> Messages:
-    """The graph over `hidden` float32 [n_rows, width]; forward messages from `margin` float32 [n_snapshots, n_rows]."""
+    """Graph over `hidden` float32 [n_rows, width]; forward messages from `margin` float32 [n_snapshots, n_rows]."""
     rows = unit_rows(signal["hidden"]) if params.unit_rows else signal["hidden"]
     graph = neighbour_graph(rows, params.neighbors, params.variant, params.exact_rows)
     score = forward(graph, importance(signal["margin"], params.important), params.variant)

@@ -1,4 +1,4 @@
-"""EL2N: rows by the length of the error vector, softmax less one-hot, mean over answer tokens (Paul et al. 2021)."""
+"""EL2N: norm of the error vector (softmax minus one-hot), mean over answer tokens (Paul et al. 2021)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Params(Section):
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` rows of a band of `el2n` float32 [n_snapshots, n_rows], at one snapshot, in random order."""
+    """`n` rows from a band of `el2n` float32 [n_snapshots, n_rows] at one snapshot, in random order."""
     return Selection.of_rows(
         rng.permutation(rows_in_band(at_snapshot(signal["el2n"], params.snapshot), n, params.band))
     )
 
 
 def scores(signal: Signal, params: Params) -> np.ndarray:
-    """EL2N by which a band is filled, higher is sooner: [n_rows]."""
+    """EL2N as used to fill the band, higher is selected first: [n_rows]."""
     return band_scores(at_snapshot(signal["el2n"], params.snapshot), params.band)

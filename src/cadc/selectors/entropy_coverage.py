@@ -2,14 +2,14 @@
 
 Ours; CADC's reviewers asked for such a baseline.
 
-A *cell* is a cluster of one task: the rows of one source that one cluster holds. The chosen rows have the highest
-entropy over cells that a budget allows. No answer is read: clusters are made of images and questions.
+A *cell* holds the rows of one source in one cluster. The selected rows have the highest entropy over cells that the
+budget allows. Answers are not read: clusters come from images and questions.
 
-The joint entropy H(cluster, task) counts, not H(cluster) + H(task). The sum is satisfied when clusters and tasks are
-even one by one, even where most pairs of them are empty. The joint entropy asks for every pair. Its maximum under cell
-sizes is also known exactly: all cells alike, up to one row, except that a smaller cell gives all it has. What it leaves
-open is which cells give the one row more, and with fewer rows than cells, which cells give a row at all. There, cells
-of clusters and tasks that have few rows so far come first: a greedy step on H(cluster) + H(task).
+The objective is the joint entropy H(cluster, task), not H(cluster) + H(task). The sum can be maximal with even clusters
+and even tasks although most pairs of them are empty; the joint entropy rewards every pair. Its maximum for given cell
+sizes is known exactly: all cells are equal up to one row, except that a smaller cell gives all its rows. What remains
+open is which cells give one extra row and, with fewer rows than cells, which cells give a row at all. Cells of clusters
+and tasks with few rows so far come first: a greedy step on H(cluster) + H(task).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """Spherical k-means: number of clusters, iterations, seed, and rows a cluster that it learns from, at most."""
+    """Spherical k-means: number of clusters, iterations, seed, and maximum training points per cluster."""
 
     clusters: Positive
     iterations: Positive
@@ -35,9 +35,9 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Cells:
-    """The pool's cells, none of them empty.
+    """The pool's non-empty cells.
 
-    of_row int64 [n_rows]: the cell of each row. cluster, task int64 [n_cells]: what each cell is of.
+    of_row int64 [n_rows]: the cell of each row. cluster, task int64 [n_cells]: the cluster and task of each cell.
     """
 
     of_row: np.ndarray
@@ -46,7 +46,7 @@ class Cells:
 
     @classmethod
     def of(cls, cluster: np.ndarray, task: np.ndarray) -> Cells:
-        """The cells of rows of clusters int [n_rows] and tasks [n_rows], in the order of cluster, then task."""
+        """Build cells from clusters int [n_rows] and tasks [n_rows], ordered by cluster, then task."""
         clusters, by_cluster = np.unique(cluster, return_inverse=True)
         tasks, by_task = np.unique(task, return_inverse=True)
         pairs, of_row = np.unique(by_cluster * len(tasks) + by_task, return_inverse=True)
@@ -59,7 +59,7 @@ class Cells:
 
 
 def level_of(size: np.ndarray, n: int) -> int:
-    """The highest level L with sum(min(size, L)) <= n: rows that every cell gives, as far as it has them."""
+    """The highest level L with sum(min(size, L)) <= n: the number of rows that every cell gives if it has them."""
     low, high = 0, int(size.max(initial=0))
     while low < high:
         middle = (low + high + 1) // 2
@@ -68,10 +68,10 @@ def level_of(size: np.ndarray, n: int) -> int:
 
 
 def even_shares(cells: Cells, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows to take of each cell: int64 [n_cells], `n` in all, at most the cell's size.
+    """Rows to take from each cell: int64 [n_cells], sum `n`, at most the cell's size.
 
-    Their entropy over cells is the highest there is: p log p is convex, so a row always goes to a cell with the fewest
-    that has one left. Of cells with equal reason to give one more, `rng` draws.
+    Their entropy over cells is maximal: p log p is convex, so the next row always goes to a cell with the fewest
+    selected rows that has one left. `rng` breaks ties.
     """
     size = cells.size
     shares = np.minimum(size, level_of(size, n))
@@ -79,7 +79,7 @@ def even_shares(cells: Cells, n: int, rng: np.random.Generator) -> np.ndarray:
     cluster, task = cells.cluster[able], cells.task[able]
     in_cluster, in_task = (np.bincount(of, shares, len(size)).astype(np.int64) for of in (cells.cluster, cells.task))
     x = np.arange(n + 1.0)
-    loss = (x + 1) * np.log(x + 1) - x * np.log(np.maximum(x, 1))  # of entropy, by one row more where there are x
+    loss = (x + 1) * np.log(x + 1) - x * np.log(np.maximum(x, 1))  # entropy lost by adding a row to x rows
     gives = np.zeros(len(able), bool)
     for _ in range(n - int(shares.sum())):
         best = int(np.argmin(np.where(gives, np.inf, loss[in_cluster[cluster]] + loss[in_task[task]])))
@@ -91,10 +91,10 @@ def even_shares(cells: Cells, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def measure(signal: Signal, params: Params) -> Cells:
-    """Cluster the pool by image and question, side by side, and part the clusters by task. A task is a row's source.
+    """Cluster the pool by image and question features, concatenated, and split clusters by task (a row's source).
 
-    Of the signal: `image` float32 [n_rows, a], `sentence` float32 [n_rows, b] of the questions alone; unit rows (zero
-    without an image).
+    Signal: `image` float32 [n_rows, a], `sentence` float32 [n_rows, b] of the questions only; unit rows (zero without
+    an image).
     """
     features = np.concatenate([signal["image"], signal["sentence"]], axis=1)
     cluster, _ = spherical_kmeans(features, params.clusters, params.iterations, params.seed, params.points_per_cluster)
@@ -102,7 +102,7 @@ def measure(signal: Signal, params: Params) -> Cells:
 
 
 def select(cells: Cells, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` different rows in random order, drawn uniformly inside a cell."""
+    """`n` distinct rows in random order, drawn uniformly within each cell."""
     shares = even_shares(cells, n, rng)
     by_cell = np.lexsort((rng.random(len(cells.of_row)), cells.of_row))
     place = np.arange(len(by_cell)) - (np.cumsum(cells.size) - cells.size)[cells.of_row[by_cell]]

@@ -1,4 +1,4 @@
-"""The whole pool in random order: what a selection is measured against."""
+"""The whole pool in random order, the reference for every selection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """Nothing to choose."""
+    """No parameters."""
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:

@@ -1,4 +1,4 @@
-"""ICONS: every target task votes for the rows that match it best; the most voted are taken (Wu et al. 2025).
+"""ICONS: every target task votes for the rows that match it best; rows with the most votes are taken (Wu et al. 2025).
 
 arXiv 2501.00654.
 """
@@ -20,7 +20,7 @@ _BLOCK = 65536  # rows at a time
 
 
 class Params(Section):
-    """Which proxy snapshot's gradients are compared; ICONS has one, after a warm-up on 5% of the data."""
+    """snapshot: of the proxy's gradients. ICONS has a single one, after a warm-up on 5% of the data."""
 
     snapshot: Annotated[int, Field(ge=0)]
 
@@ -28,9 +28,9 @@ class Params(Section):
 def task_scores(products: np.ndarray, norm: np.ndarray, task: np.ndarray, probe_rows: np.ndarray) -> np.ndarray:
     """Mean cosine of each row's gradient with those of each task's validation rows: float32 [n_rows, n_tasks].
 
-    products [n_rows, n_subtasks]: inner products with each subtask's mean unit gradient. norm [n_rows]: of the rows'
-    own gradients. task int [n_subtasks]: the task that a subtask belongs to. probe_rows [n_subtasks]: its number of
-    rows. A zero gradient scores 0. Raises InputError naming rows by number where anything is not finite.
+    products [n_rows, n_subtasks]: inner products with each subtask's mean unit gradient. norm [n_rows]: norms of the
+    rows' gradients. task int [n_subtasks]: the task of each subtask. probe_rows [n_subtasks]: its number of rows. A
+    zero gradient scores 0. Raises InputError naming row numbers if a value is not finite.
     """
     refuse_not_finite({"the inner product": products, "the gradient's norm": norm}, 0)
     share = np.zeros((len(task), task.max() + 1))
@@ -47,21 +47,22 @@ def task_scores(products: np.ndarray, norm: np.ndarray, task: np.ndarray, probe_
 
 
 def votes(scores: np.ndarray, fraction: float) -> np.ndarray:
-    """How many tasks have a row at or above their (1 - fraction) quantile (linear interpolation): int64 [n_rows]."""
+    """Number of tasks for which a row is at or above the (1 - fraction) quantile (linear interpolation): int64
+    [n_rows]."""
     return (scores >= np.quantile(scores, 1 - fraction, axis=0)).sum(1)
 
 
 def measure(signal: Signal, params: Params) -> np.ndarray:
     """Mean cosine with every target benchmark: float32 [n_rows, n_tasks].
 
-    Of the signal: `gradient_on_units` float32 [n_snapshots, n_rows, n_subtasks], `gradient_norm` float32 [n_snapshots,
-    n_rows], `benchmark` int32 [n_subtasks], `probe_rows` int64 [n_subtasks]. Raises InputError at a snapshot that was
-    not taken.
+    Signal: `gradient_on_units` float32 [n_snapshots, n_rows, n_subtasks], `gradient_norm` float32 [n_snapshots,
+    n_rows], `benchmark` int32 [n_subtasks], `probe_rows` int64 [n_subtasks]. Raises InputError for a snapshot that does
+    not exist.
     """
     if params.snapshot >= len(signal["rate"]):
         raise InputError(
-            f"select.snapshot is {params.snapshot}, and the proxy took {len(signal['rate'])} snapshots "
-            "(proxy.snapshots): it counts from 0"
+            f"select.snapshot is {params.snapshot}, but the proxy has {len(signal['rate'])} snapshots "
+            "(proxy.snapshots), counted from 0"
         )
     t = params.snapshot
     return task_scores(
@@ -70,14 +71,14 @@ def measure(signal: Signal, params: Params) -> np.ndarray:
 
 
 def select(scores: np.ndarray, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The `n` most voted rows, in random order.
+    """The `n` rows with the most votes, in random order.
 
-    Ties decide most of them: they go by mean score, then by row (ours; in the released code they are arbitrary).
+    Most rows are tied. Ties are broken by mean score, then by row (ours; arbitrary in the released code).
     """
     ranked = np.lexsort((-scores.mean(1), -votes(scores, n / len(scores))))
     return Selection.of_rows(rng.permutation(ranked[:n]))
 
 
 def scores(measured: np.ndarray, params: Params) -> np.ndarray:
-    """Mean cosine with all tasks: float32 [n_rows]. Votes, which come first, depend on the budget."""
+    """Mean cosine over all tasks: float32 [n_rows]. The votes, which rank first, depend on the budget."""
     return measured.mean(1)

@@ -1,14 +1,14 @@
-"""Influence coverage: rows that cover the benchmarks' subtasks by influence, doubtful rows left out (ours).
+"""Influence coverage: cover the benchmarks' subtasks by influence, without doubtful rows (ours, not published).
 
-This is no published method. It takes CADC's signal (arXiv 2510.00040): capabilities, and every row's influence on each
-subtask. What differs from the selector `cadc` are the budgets and the pick:
+It uses CADC's signal (arXiv 2510.00040): capabilities, and every row's influence on each subtask. It differs from the
+selector `cadc` in the budgets and in how rows are picked:
 
-- *Budgets*: by the benchmarks' weights (`targets`), so that every benchmark counts alike; or by another rule.
-- *Doubtful rows* are left out: of the rows nearest to a subtask only the share `keep` of highest purity is eligible.
-- *Coverage*: among the eligible rows of a subtask facility location picks, over the rows' affinity to all subtasks. So
-  every eligible row has one like it among the chosen, and near-duplicates come last.
+- *Budgets* follow the benchmarks' weights (`targets`), so that every benchmark counts equally; other rules exist.
+- *Doubtful rows* are left out: of the rows nearest to a subtask, only the share `keep` of highest purity is eligible.
+- *Coverage*: facility location picks among a subtask's eligible rows, using their affinity to all subtasks. So every
+  eligible row has a similar row in the selection, and near-duplicates come last.
 
-With `budget_rule: self_influence` and `pick: top` it chooses what `cadc` chooses: the ablation between the two.
+With `budget_rule: self_influence` and `pick: top` it selects the same rows as `cadc`, which allows ablations.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """delta: a row serves every capability on which its influence is within `delta` of its highest.
+    """delta: a row is assigned to every capability on which its influence is within `delta` of its maximum.
 
-    budget_rule: a capability's share is in proportion to its subtasks' weights (`targets`), to its rows' mean
-    self-influence (`self_influence`, CADC), to its number of rows (`pool`), or the same for all (`equal`).
-    pick: `diverse` covers the subtasks, `top` takes the most influential rows (CADC), `weighted` draws by influence.
-    keep: share of each subtask's rows, those of highest purity, from which `diverse` picks.
+    budget_rule: a capability's budget is proportional to its subtasks' weights (`targets`), its rows' mean
+    self-influence (`self_influence`, CADC), its number of rows (`pool`), or equal for all (`equal`).
+    pick: `diverse` covers the subtasks, `top` takes the most influential rows (CADC), `weighted` samples by influence.
+    keep: share of each subtask's rows (those of highest purity) from which `diverse` picks.
     """
 
     delta: Annotated[float, Field(ge=0)]
@@ -42,7 +42,7 @@ class Params(Section):
 
 
 def budget_weights(signal: Signal, serves: np.ndarray, rule: str) -> np.ndarray:
-    """What each capability's budget is in proportion to: float [K]. serves bool [n_rows, K]."""
+    """Weights that capability budgets are proportional to: float [K]. serves bool [n_rows, K]."""
     n_capabilities = serves.shape[1]
     if rule == "self_influence":
         return trend(signal["self_influence"], serves).mean(0)
@@ -52,11 +52,10 @@ def budget_weights(signal: Signal, serves: np.ndarray, rule: str) -> np.ndarray:
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` different rows with their capabilities, in random order.
+    """`n` distinct rows with their capabilities, in random order.
 
-    Of the signal: `influence` float32 [n_rows, K]; `affinity`, `purity` float32 [n_rows, S] on subtasks; `capability`
-    int32 [S] of each subtask and `weight` float64 [S], how much it counts; `self_influence` float32 [n_snapshots,
-    n_rows].
+    Signal: `influence` float32 [n_rows, K]; `affinity`, `purity` float32 [n_rows, S] on subtasks; `capability` int32
+    [S] and `weight` float64 [S] of each subtask; `self_influence` float32 [n_snapshots, n_rows].
     """
     influence = signal["influence"]
     serves = attribute(influence, params.delta)
@@ -77,5 +76,5 @@ def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> 
 
 
 def scores(signal: Signal, params: Params) -> np.ndarray | None:
-    """A row's highest influence on a capability: float32 [n_rows]; None under `diverse`, which ranks by no number."""
+    """A row's highest influence on a capability: float32 [n_rows]; None for `diverse`, which has no ranking score."""
     return None if params.pick == "diverse" else signal["influence"].max(1)

@@ -1,4 +1,4 @@
-"""The longest answers: tells what length alone is worth ("Long Is More for Alignment", Zhao et al. 2024).
+"""The longest answers: shows the effect of length alone ("Long Is More for Alignment", Zhao et al. 2024).
 
 arXiv 2402.04833.
 """
@@ -14,11 +14,11 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """Nothing to choose."""
+    """No parameters."""
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The `n` rows of most answer words (`words` int64 [n_rows], all turns of a row together), in random order."""
+    """The `n` rows with the most answer words (`words` int64 [n_rows], over all turns of a row), in random order."""
     return Selection.of_rows(rng.permutation(rows_in_band(signal["words"], n, "top")))
 
 

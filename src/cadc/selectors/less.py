@@ -1,4 +1,4 @@
-"""LESS: the rows whose update direction is nearest to some subtask's gradient (Xia et al. 2024, arXiv 2402.04333)."""
+"""LESS: rows whose update direction is closest to the gradient of some subtask (Xia et al. 2024, arXiv 2402.04333)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cadc.config.section import Section
 from cadc.selectors.shared.band import rows_in_band
 from cadc.selectors.signal import Signal
 
-_BLOCK = 16384  # rows at a time, so that memory does not grow with the pool
+_BLOCK = 16384  # rows per block; bounds memory
 
 
 class Params(Section):
-    """variant: `paper` takes the cosine with a subtask's mean gradient, `released` the mean cosine with its rows' own.
+    """variant: `paper` uses the cosine with a subtask's mean gradient, `released` the mean cosine with its rows.
 
-    The released direction of a row, without bias correction, is `match.update: adam_less`.
+    The released update direction, without bias correction, is `match.update: adam_less`.
     """
 
     variant: Literal["paper", "released"]
@@ -27,13 +27,13 @@ class Params(Section):
 def matching_scores(
     influence: np.ndarray, row_norm: np.ndarray, subtask_norm: np.ndarray, rates: np.ndarray
 ) -> np.ndarray:
-    """How well a row's update serves the subtask that it serves best (eq. 3): float64 [n_rows].
+    """Match of a row's update with the best-matching subtask (eq. 3): float64 [n_rows].
 
     The maximum over subtasks of sum_t rate_t * cosine. influence [n_snapshots, n_rows, n_subtasks]: inner products of
     row and subtask directions. row_norm [n_snapshots, n_rows] and subtask_norm [n_snapshots, n_subtasks]: their norms
-    (ones where a direction is a mean of unit vectors, as in LESS's released code). rates [n_snapshots]: the learning
-    rates, taken as shares. A zero gradient matches nothing: 0. Raises InputError naming
-    rows by number, or subtasks, where anything is not finite.
+    (ones if a direction is a mean of unit vectors, as in LESS's released code). rates [n_snapshots]: learning rates,
+    normalised to sum 1. A zero gradient scores 0. Raises InputError naming row numbers or subtasks if a value is not
+    finite.
     """
     refuse_not_finite({"the inner product": influence, "the update's norm": row_norm}, 1)
     refuse_not_finite({"the gradient's norm": subtask_norm}, 1, what="subtask")
@@ -56,10 +56,10 @@ def measure(signal: Signal, params: Params) -> np.ndarray:
 
 
 def select(scores: np.ndarray, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The `n` rows of highest score, ties by row, in random order."""
+    """The `n` rows of highest score, ties broken by row, in random order."""
     return Selection.of_rows(rng.permutation(rows_in_band(scores, n, "top")))
 
 
 def scores(measured: np.ndarray, params: Params) -> np.ndarray:
-    """How well a row serves the subtask that it serves best: float64 [n_rows]."""
+    """Match with the best-matching subtask: float64 [n_rows]."""
     return measured

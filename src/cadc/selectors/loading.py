@@ -1,4 +1,4 @@
-"""A method by its name, the file that is called so, and what it reads."""
+"""Load a method by name (its file name) and the signal that it reads."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from cadc.config.section import Section
 from cadc.selectors.signal import Signal
 
 _NO_METHODS = ("__init__", "loading", "signal")
-#: Every method there is.
+#: The names of all methods.
 METHODS = tuple(sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - {*_NO_METHODS}))
 
 
 def load_selector(method: str, settings: dict, source: str) -> tuple[ModuleType, Section]:
-    """The module of `method`, and its checked parameters from the keys and values of an arm's `select`.
+    """The module of `method` and its parameters, validated from an arm's `select`.
 
-    source: where the arm stands, for messages. Raises InputError where there is no such method, or naming every key
+    source: where the arm is defined, for messages. Raises InputError if there is no such method, or naming every key
     that is unknown, missing or out of range.
     """
     if method not in METHODS:
-        raise InputError(f"{source}.method: no file src/cadc/selectors/{method}.py; there are {', '.join(METHODS)}")
+        raise InputError(
+            f"{source}.method: no file src/cadc/selectors/{method}.py; known methods: {', '.join(METHODS)}"
+        )
     module = importlib.import_module(f"cadc.selectors.{method}")
     try:
         return module, module.Params(**settings)
@@ -42,30 +44,30 @@ def load_selector(method: str, settings: dict, source: str) -> tuple[ModuleType,
 
 
 def _answer_words(pool: pa.Table) -> np.ndarray:
-    """Words in each row's answers, all turns together: int64 [n_rows]."""
+    """Number of words in each row's answers, over all turns: int64 [n_rows]."""
     turns = pool["turns"].to_pylist()
     return np.array([sum(len(turn["text"].split()) for turn in own if turn["role"] == "assistant") for own in turns])
 
 
 def load_signal(arm: Arm, pool: pa.Table) -> Signal:
-    """What the method of `arm` may see of the pool: the arrays of its signal, and words."""
+    """What the method of `arm` may see of the pool: the arrays of its signal, and word counts."""
     arrays = artifacts.load_arrays(artifacts.ROOT / arm.signal)
-    arrays["words"] = lambda: _answer_words(pool)  # when asked for: a method that unlocks answers reads none
+    arrays["words"] = lambda: _answer_words(pool)  # lazy: methods that unlock answers must not read them
     return Signal(pool.num_rows, np.array(pool["source"].to_pylist()), arrays, pool["id"])
 
 
 def measure(selector: ModuleType, signal: Signal, settings: Section):
-    """What `select` gets for every budget and seed: what the method measures, or the signal itself."""
+    """The input of `select` for every budget and seed: the method's `measure` result, or the signal itself."""
     return selector.measure(signal, settings) if hasattr(selector, "measure") else signal
 
 
 def choose(
     selector: ModuleType, measured, n: int, settings: Section, seed: int, drawn_at: int | None = None
 ) -> artifacts.Selection:
-    """The method's selection at a budget of `n` rows; with draws as at the budget `drawn_at`, if given."""
+    """The method's selection of `n` rows. drawn_at: the budget whose random draws are used, if not `n`."""
     return selector.select(measured, n, settings, np.random.default_rng([seed, n if drawn_at is None else drawn_at]))
 
 
 def scores(selector: ModuleType, measured, settings: Section) -> np.ndarray | None:
-    """The number by which a method ranks rows, higher is sooner: [n_rows]; None where it ranks by none."""
+    """The score by which a method ranks rows, higher is selected first: [n_rows]; None if it has no such score."""
     return selector.scores(measured, settings) if hasattr(selector, "scores") and measured is not None else None

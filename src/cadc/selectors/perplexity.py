@@ -1,4 +1,4 @@
-"""Perplexity of the answer: exp of its mean negative log-likelihood (Marion et al. 2023: the middle is best).
+"""Perplexity of the answer: exp of its mean negative log-likelihood (Marion et al. 2023: the middle band works best).
 
 arXiv 2309.04564.
 """
@@ -21,13 +21,13 @@ class Params(Section):
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` rows of a band of `nll` float32 [n_snapshots, n_rows], at one snapshot, in random order.
+    """`n` rows from a band of `nll` float32 [n_snapshots, n_rows] at one snapshot, in random order.
 
-    exp keeps the order and could overflow, so rows are sorted by the likelihood itself.
+    Rows are sorted by the log-likelihood itself: exp keeps the order but could overflow.
     """
     return Selection.of_rows(rng.permutation(rows_in_band(at_snapshot(signal["nll"], params.snapshot), n, params.band)))
 
 
 def scores(signal: Signal, params: Params) -> np.ndarray:
-    """The negative log-likelihood by which a band is filled, higher is sooner: [n_rows]."""
+    """Negative log-likelihood as used to fill the band, higher is selected first: [n_rows]."""
     return band_scores(at_snapshot(signal["nll"], params.snapshot), params.band)

@@ -1,11 +1,11 @@
-"""Predictive entropy: the rows whose answer the model is least sure of, before it reads any of it.
+"""Predictive entropy: rows whose answer the model is least certain of before it reads any of it.
 
-Max-entropy uncertainty sampling as in "Selection via Proxy" (Coleman et al. 2020, arXiv 1906.11829), there over
-classes, here over the first token of the answer. No later token would do: its distribution depends on the answer's
-tokens before it. So a row's score reads its images and its question alone.
+Max-entropy uncertainty sampling as in "Selection via Proxy" (Coleman et al. 2020, arXiv 1906.11829), which uses
+classes; here the entropy is over the first answer token. Later tokens would depend on the answer. So a row's score
+reads only its images and its question.
 
-The proxy that is asked was itself trained on labelled rows, as in the paper: the score of a row needs no label of that
-row, the run before it does.
+The proxy itself was trained on labelled rows, as in the paper: the score of a row does not need that row's label, but
+the proxy run needs labels.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """snapshot: of the proxy's, from 0; -1 is the last."""
+    """snapshot: of the proxy run, from 0; -1 is the last."""
 
     snapshot: int
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The `n` rows of highest entropy, ties by row, in random order.
+    """The `n` rows of highest entropy, ties broken by row, in random order.
 
-    Of the signal: `entropy` float32 [n_snapshots, n_rows], in nats.
+    Signal: `entropy` float32 [n_snapshots, n_rows], in nats.
     """
     return Selection.of_rows(rng.permutation(rows_in_band(at_snapshot(signal["entropy"], params.snapshot), n, "top")))
 

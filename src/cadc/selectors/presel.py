@@ -1,9 +1,9 @@
-"""PreSel: rows typical of their kind of picture, more of them from tasks whose questions help the answer.
+"""PreSel: typical rows of each image cluster, more from tasks whose questions help the answer.
 
-arXiv 2503.07591; released code bardisafa/PreSel 2dd6709. A model tuned on a few reference rows says how much likelier
-an answer is with the question than without it; tasks where that is much get larger budgets. Inside a task budgets go
-to clusters of pictures, and in a cluster to the rows most like their nearest. Its scores need answers of the reference
-rows alone.
+arXiv 2503.07591; released code bardisafa/PreSel 2dd6709. A model fine-tuned on a few reference rows tells how much more
+likely an answer is with the question than without it; tasks where the gain is large get larger budgets. Within a task,
+budgets go to image clusters, and within a cluster to the rows most similar to their neighbours. Its scores only need
+the answers of the reference rows.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """clusters: of pictures in a task, as a share of its rows, by k-means from `seed`; neighbors: free rows of its
-    cluster that a row is compared with. variant: `paper` shares by largest remainder, and what a task can't fill
-    others do; `released`: LLaVA-665K's rule, see `released_budgets`, and what stays open is drawn at random."""
+    """clusters: number of image clusters of a task, as a share of its rows, by k-means with `seed`. neighbors: number
+    of free rows of its cluster that a row is compared with. variant: `paper` uses largest remainders and passes on what
+    a task can't fill; `released` uses LLaVA-665K's rule (see `released_budgets`) and fills open places at random."""
 
     clusters: Fraction
     neighbors: Positive
@@ -36,8 +36,9 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Tasks:
-    """importance float64 [n_tasks]; task int [n_rows]; cluster int [n_rows], inside a row's task; reference int64
-    [m]; typicality float64 [n_rows], NaN of reference rows and of rows that are alone; shows bool [n_rows]."""
+    """importance float64 [n_tasks]; task int [n_rows]; cluster int [n_rows], numbered within a row's task; reference
+    int64 [m]; typicality float64 [n_rows], NaN for reference rows and for rows without neighbours; shows bool
+    [n_rows]."""
 
     importance: np.ndarray
     task: np.ndarray
@@ -48,8 +49,8 @@ class Tasks:
 
 
 def task_importance(ratio: np.ndarray, task: np.ndarray, n_tasks: int) -> np.ndarray:
-    """Mean over a task's reference rows of loss with the question / loss without it: float64 [n_tasks]; low: the
-    question helps. Of a task without reference rows the mean of all others (ours; released: an error)."""
+    """Mean over a task's reference rows of loss with the question / loss without it: float64 [n_tasks]; low values mean
+    that the question helps. A task without reference rows gets the mean of the others (ours; released: an error)."""
     counts = np.bincount(task, minlength=n_tasks)
     sums = np.bincount(task, np.asarray(ratio, np.float64), minlength=n_tasks)
     known = counts > 0
@@ -60,7 +61,7 @@ def task_importance(ratio: np.ndarray, task: np.ndarray, n_tasks: int) -> np.nda
 
 
 def task_weights(importance: np.ndarray, temperature: float | None = None) -> np.ndarray:
-    """softmax(-importance / temperature), float64 [n_tasks]; temperature: 1 / sqrt(n_tasks) if none is given."""
+    """softmax(-importance / temperature), float64 [n_tasks]; default temperature: 1 / sqrt(n_tasks)."""
     temperature = 1 / np.sqrt(len(importance)) if temperature is None else temperature
     logits = -importance / temperature
     shares = np.exp(logits - logits.max())
@@ -68,15 +69,15 @@ def task_weights(importance: np.ndarray, temperature: float | None = None) -> np
 
 
 def released_budgets(weights: np.ndarray, total: int) -> np.ndarray:
-    """As released for LLaVA-665K: rounded down, and all that is left to the largest: int64 [n_tasks]."""
+    """The rule released for LLaVA-665K: round down, and give the rest to the largest share: int64 [n_tasks]."""
     counts = (weights * total).astype(np.int64)
     counts[np.argmax(weights)] += total - counts.sum()
     return counts
 
 
 def vision_flan_budgets(weights: np.ndarray, sizes: np.ndarray, total: int) -> np.ndarray:
-    """As released for Vision-Flan: rounded down, one more by falling fraction up to a task's size; what goes beyond a
-    size is handed out one by one, tasks in turn: int64 [n_tasks]."""
+    """The rule released for Vision-Flan: round down, then add one by falling fraction up to a task's size; any excess
+    over a size is handed out one by one, tasks in turn: int64 [n_tasks]."""
     total = min(total, int(sizes.sum()))
     exact = weights * total
     counts = exact.astype(np.int64)
@@ -97,10 +98,11 @@ def vision_flan_budgets(weights: np.ndarray, sizes: np.ndarray, total: int) -> n
 
 
 def cluster_counts(free: np.ndarray, sizes: np.ndarray, n: int) -> np.ndarray:
-    """Rows of each cluster of a task, as released: in proportion to its free rows, rounded to the even; too few: one
-    more each from the largest cluster on; too many: one less each from the smallest on. int64 [n_clusters].
+    """Rows of each cluster of a task, as released: proportional to its free rows, rounded half to even. If these are
+    too few, one more each from the largest cluster on; if too many, one less each from the smallest on. int64
+    [n_clusters].
 
-    free, sizes int [n_clusters]: rows that may be taken, and all. Whatever one sweep leaves open stays open.
+    free, sizes int [n_clusters]: rows that may be taken, and all rows. What one sweep leaves open stays open.
     """
     if not free.sum():
         return np.zeros(len(free), np.int64)
@@ -117,8 +119,8 @@ def cluster_counts(free: np.ndarray, sizes: np.ndarray, n: int) -> np.ndarray:
 
 
 def typicality(features: np.ndarray, cluster: np.ndarray, free: np.ndarray, neighbors: int) -> np.ndarray:
-    """Mean cosine of each free row with the `neighbors` nearest free rows of its cluster, itself left out: float64 [n];
-    NaN of rows that are not free, or alone.
+    """Mean cosine of each free row with its `neighbors` nearest free rows in the cluster: float64 [n]; NaN for rows
+    that are not free or have no neighbour.
 
     features float32 [n, d]; cluster int [n]; free bool [n].
     """
@@ -136,7 +138,7 @@ def typicality(features: np.ndarray, cluster: np.ndarray, free: np.ndarray, neig
 
 
 def typical_rows(typical: np.ndarray, cluster: np.ndarray, free: np.ndarray, n: int) -> np.ndarray:
-    """Up to `n` free rows of one task, the most typical of each cluster, ties by row: int64. See `cluster_counts`."""
+    """Up to `n` free rows of one task, the most typical of each cluster, ties broken by row: int64."""
     found = members(cluster, int(cluster.max()) + 1)
     rows = [own[free[own]] for own in found]
     counts = cluster_counts(np.array([len(own) for own in rows]), np.array([len(own) for own in found]), n)
@@ -145,8 +147,8 @@ def typical_rows(typical: np.ndarray, cluster: np.ndarray, free: np.ndarray, n: 
 
 
 def clusters_of(features: np.ndarray, task: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """The cluster of each row inside its task, int64 [n], by k-means on rows of length 1: max(1, int(share * size))
-    clusters of a task, as released. features float32 [n, d]."""
+    """The cluster of each row within its task, int64 [n], by k-means on unit rows: max(1, int(share * size)) clusters
+    per task, as released. features float32 [n, d]."""
     unit, out = unit_rows(features), np.zeros(len(features), np.int64)
     for rows in members(task, int(task.max()) + 1):
         k = max(1, int(share * len(rows)))
@@ -156,9 +158,8 @@ def clusters_of(features: np.ndarray, task: np.ndarray, share: float, seed: int)
 
 
 def measure(signal: Signal, params: Params) -> Tasks:
-    """Of the signal: `ratio` float32 [n_rows], of the rows with a picture that a model was tuned on their losses with
-    and without the question, 0 of all others; `image` float32 [n_rows, d]; `shows` bool [n_rows]. A task is a row's
-    source."""
+    """Signal: `ratio` float32 [n_rows], loss with the question / loss without it for the reference rows, 0 for all
+    others; `image` float32 [n_rows, d]; `shows` bool [n_rows]. A task is a row's source."""
     shows = np.asarray(signal["shows"], bool)
     names, task = np.unique(signal.task, return_inverse=True)
     reference = np.flatnonzero(signal["ratio"])
@@ -175,8 +176,8 @@ def measure(signal: Signal, params: Params) -> Tasks:
 
 
 def select(tasks: Tasks, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` rows in random order: the reference rows, and typical ones by task and cluster. Rows without a picture:
-    `text_only`. A budget below the reference rows draws from these."""
+    """`n` rows in random order: the reference rows, then typical rows by task and cluster. A budget below the number of
+    reference rows is drawn from these. Rows without an image: see `text_only`."""
 
     def choose(m: int) -> np.ndarray:
         if m <= len(tasks.reference):

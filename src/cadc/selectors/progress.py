@@ -1,7 +1,7 @@
-"""PROGRESS: rows from the clusters that improve fastest while the model learns.
+"""PROGRESS: rows from the clusters that improve fastest during training.
 
-Chandhok et al. 2025, arXiv 2506.01085. This file is what comes before the first round: clusters that know no answer,
-the warm-up, and the plan of the rounds. The rounds themselves are `cadc.training.adaptive`.
+Chandhok et al. 2025, arXiv 2506.01085. This file does what precedes the first round: clusters built without answers,
+the warm-up, and the plan of the rounds. `cadc.training.adaptive` runs the rounds.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Plan):
-    """The plan of the rounds (see `Plan`), and what its clusters and its warm-up are made by.
+    """The plan of the rounds (see `Plan`), and the parameters of its clusters and warm-up.
 
-    objective: `loss` or `accuracy`, by which a cluster improves.
-    clusters: whose progress is tracked. iterations, seed, points_per_cluster: of both k-means.
-    warm_up: share of the budget that is chosen before training, by COINCIDE's rule on `warm_up_clusters` clusters;
+    objective: `loss` or `accuracy`, the measure of a cluster's improvement.
+    clusters: number of tracked clusters. iterations, seed, points_per_cluster: of both k-means.
+    warm_up: share of the budget selected before training, by COINCIDE's rule on `warm_up_clusters` clusters;
     warm_up_temperature, neighbor_threshold, gamma: of that rule.
     """
 
@@ -42,17 +42,17 @@ class Params(Plan):
 
 @dataclass(frozen=True)
 class Clustered:
-    """Both clusterings of the pool: `fine`, scored for the warm-up; `tracked` int32 [n_rows], for the rounds."""
+    """Both clusterings of the pool: `fine` with scores for the warm-up; `tracked` int32 [n_rows] for the rounds."""
 
     fine: Measured
     tracked: np.ndarray
 
 
 def measure(signal: Signal, params: Params) -> Clustered:
-    """Cluster the pool by image and question, side by side. Neither knows an answer.
+    """Cluster the pool by image and question features, concatenated, without answers.
 
-    Of the signal: `image` float32 [n_rows, a], `sentence` float32 [n_rows, b], unit rows (zero without an image).
-    The questions tell a cluster's transferability: the `sentence` half of its centroid; as released the whole of it.
+    Signal: `image` float32 [n_rows, a], `sentence` float32 [n_rows, b], unit rows (zero without an image). A cluster's
+    transferability uses the `sentence` half of its centroid (the questions); the released code uses the whole centroid.
     """
     width = signal["image"].shape[1]
     features = np.concatenate([signal["image"], signal["sentence"]], axis=1)
@@ -66,7 +66,7 @@ def measure(signal: Signal, params: Params) -> Clustered:
 
 
 def select(clustered: Clustered, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The warm-up of a budget of `n` rows, in random order; the others are chosen while the model learns."""
+    """The warm-up for a budget of `n` rows, in random order. The other rows are selected during training."""
     warm_up = spread(clustered.fine, round(params.warm_up * n), params.warm_up_temperature, params.variant)
     return Selection.of_rows(rng.permutation(warm_up))
 

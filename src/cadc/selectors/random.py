@@ -1,4 +1,4 @@
-"""Uniform choice: the baseline that every method must beat."""
+"""Uniform random selection, the baseline that every method must beat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """Nothing to choose."""
+    """No parameters."""
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:

@@ -1,8 +1,8 @@
-"""ScalSelect: rows of highest leverage in the dominant subspace of what their instructions attend to in the picture.
+"""ScalSelect: rows of highest leverage in the dominant subspace of the image features that instructions attend to.
 
-arXiv 2602.11636; released code ChangtiWu/ScalSelect 74375d3. Abstract and code agree. Leverages come from the Gram
-matrix of the columns, a block of rows at a time, where the code takes an SVD of the whole matrix: the same numbers.
-Leverage favours outliers, and duplicates of a row have its leverage each.
+arXiv 2602.11636; released code ChangtiWu/ScalSelect 74375d3. Abstract and code agree. Leverages are computed from the
+Gram matrix of the columns, one block of rows at a time; the code computes an SVD of the whole matrix, with the same
+result. Leverage favours outliers, and each duplicate of a row has the same leverage.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from cadc.selectors.shared.text_only import with_text_rows
 from cadc.selectors.signal import Signal
 
 _BLOCK = 8192  # rows at a time
-_ZERO = 1e-12  # of a column's standard deviation and a row's length (released)
+_ZERO = 1e-12  # minimum standard deviation of a column, and length of a row (released)
 
 
 class Params(Section):
-    """energy: share of the squared singular values that the subspace holds. standardise, unit_rows: columns by their
-    standard deviation, then rows to length 1; the released script does neither, the code's own default both."""
+    """energy: share of the squared singular values that the subspace holds. standardise: divide columns by their
+    standard deviation. unit_rows: then scale rows to length 1. The released script does neither; the code's default is
+    both."""
 
     energy: Fraction
     standardise: bool
@@ -31,7 +32,7 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Leverage:
-    """score float64 [n_rows], 0 without a picture; shows bool [n_rows]."""
+    """score float64 [n_rows], 0 without an image; shows bool [n_rows]."""
 
     score: np.ndarray
     shows: np.ndarray
@@ -48,8 +49,8 @@ def leverages(
     """Leverage of each row of `features` float [n_rows, d] in the smallest leading subspace that holds `energy` of the
     squared singular values: float64 [n], and the singular values float64 [d], largest first.
 
-    rows: int64 [n], those that take part (None: all). The leverages sum to the subspace's dimension. Without any energy
-    all are 0. `features` may be a map of a file: one block of rows is held at a time.
+    rows: int64 [n], rows to use (None: all). The leverages sum to the dimension of the subspace; they are 0 if all
+    singular values are. `features` may be memory-mapped: one block of rows is held at a time.
     """
     rows = np.arange(len(features)) if rows is None else rows
     n, width = len(rows), features.shape[1]
@@ -82,8 +83,7 @@ def leverages(
 
 
 def measure(signal: Signal, params: Params) -> Leverage:
-    """Of the signal: `attended` float [n_rows, width], means over a picture's most attended tokens; `shows` bool
-    [n_rows]."""
+    """Signal: `attended` float [n_rows, width], means over an image's most attended tokens; `shows` bool [n_rows]."""
     shows = np.asarray(signal["shows"], bool)
     score, pictured = np.zeros(signal.n_rows), np.flatnonzero(shows)
     if len(pictured):
@@ -93,7 +93,7 @@ def measure(signal: Signal, params: Params) -> Leverage:
 
 
 def select(leverage: Leverage, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The `n` rows of highest leverage, ties by row, in random order. Rows without a picture: `text_only`."""
+    """The `n` rows of highest leverage, ties broken by row, in random order. Rows without an image: see `text_only`."""
     pictured = np.flatnonzero(leverage.shows)
     best = pictured[np.argsort(-leverage.score[pictured], kind="stable")]
     return with_text_rows(leverage.shows, n, rng, lambda m: best[:m])

@@ -1,8 +1,8 @@
-"""Self-Filter, stage 2: the most difficult rows, each of which makes its neighbours easier (Chen et al. 2024).
+"""Self-Filter, stage 2: the most difficult rows; each picked row makes its neighbours easier (Chen et al. 2024).
 
-arXiv 2402.12501. Stage 1, a score-net trained along with the model, gives a row's difficulty: minus the net's output,
-which is defined up to a constant only. So `paper` shifts the least difficulty to 0 first (ours, the paper is silent);
-`released` takes it as it is.
+arXiv 2402.12501. Stage 1, a score-net trained jointly with the model, gives a row's difficulty: minus the net's output,
+which is only defined up to a constant. `paper` first shifts the minimum difficulty to 0 (ours; the paper does not say);
+`released` does not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cadc.selectors.shared.knock_out import knock_out, settle
 from cadc.selectors.shared.unit import unit_rows
 from cadc.selectors.signal import Signal
 
-_AHEAD = 5  # times k neighbours are listed, so that k of them mostly remain
+_AHEAD = 5  # list this many times k neighbours, so that usually k of them remain
 
 
 class Params(Section):
@@ -36,7 +36,7 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """difficulty float64 [n]; unit features float32 [n, d]; index int32, cosine float32 [n, 5 k], the nearest first."""
+    """difficulty float64 [n]; unit features float32 [n, d]; index int32, cosine float32 [n, 5 k], nearest first."""
 
     difficulty: np.ndarray
     unit: np.ndarray
@@ -46,7 +46,8 @@ class Neighbourhood:
 
 @numba.njit
 def _nearest_left(unit, tree, row, k):
-    """The k rows still in the tree that are nearest to `row` by cosine, ties by row: (index int32, cosine float32)."""
+    """The k remaining rows of the tree nearest to `row` by cosine, ties broken by row: (index int32, cosine
+    float32)."""
     index, cosine, size = np.empty(k, np.int32), np.empty(k, np.float32), 0
     for j in range(len(unit)):
         if tree[len(tree) // 2 + j] < 0:
@@ -66,10 +67,10 @@ def _nearest_left(unit, tree, row, k):
 # Not cached on disk: numba would not notice a change in knock_out.py.
 @numba.njit
 def pick_order(difficulty, unit, index, cosine, k, gamma, n):
-    """The n rows in the order they are picked, int64 [n]; `difficulty` float64 is left as the picks make it.
+    """The n rows in picking order, int64 [n]. Modifies `difficulty` float64.
 
-    Of the rows that remain, the k nearest to the row picked lose gamma * its difficulty * cos^2. They come from its
-    list or, where fewer than k of that remain, from a search over all that remain.
+    Of the remaining rows, the k nearest to the picked row lose gamma * its difficulty * cos^2. They come from its list
+    or, if fewer than k of the list remain, from a search over all remaining rows.
     """
     tree = knock_out(difficulty, np.ones(len(difficulty), np.bool_))
     size, order = len(tree) // 2, np.empty(n, np.int64)
@@ -95,9 +96,9 @@ def pick_order(difficulty, unit, index, cosine, k, gamma, n):
 
 
 def measure(signal: Signal, params: Params) -> Neighbourhood:
-    """Neighbours by `features` float32 [n_rows, d] and `difficulty` float32 [n_rows] as the variant wants it.
+    """Neighbours from `features` float32 [n_rows, d], and `difficulty` float32 [n_rows] as the variant defines it.
 
-    Raises InputError where a difficulty is not finite.
+    Raises InputError if a difficulty is not finite.
     """
     difficulty = np.asarray(signal["difficulty"], np.float64)
     refuse_not_finite({"difficulty": difficulty}, 0, fix="has the score-net diverged?")
@@ -109,7 +110,7 @@ def measure(signal: Signal, params: Params) -> Neighbourhood:
 
 
 def select(measured: Neighbourhood, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` rows, the most difficult first as neighbours make each other easier, in random order."""
+    """`n` rows, most difficult first while picked rows make their neighbours easier, in random order."""
     order = pick_order(
         measured.difficulty.copy(), measured.unit, measured.index, measured.cosine, params.neighbors, params.gamma, n
     )
@@ -117,5 +118,5 @@ def select(measured: Neighbourhood, n: int, params: Params, rng: np.random.Gener
 
 
 def scores(measured: Neighbourhood, params: Params) -> np.ndarray:
-    """Difficulty, before any pick makes neighbours easier: float64 [n_rows]."""
+    """Difficulty before any row is picked: float64 [n_rows]."""
     return measured.difficulty

@@ -1,6 +1,6 @@
 """Self-Sup: the most prototypical rows, those closest to the centroid of their cluster (Sorscher et al. 2022).
 
-The paper keeps those where data are scarce and the farthest where they abound; the baseline is the former.
+The paper keeps these when data are scarce, and the farthest rows when data are abundant. The baseline is the former.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """k-means on the unit rows."""
+    """k-means on unit rows."""
 
     clusters: Positive
     iterations: Positive
@@ -25,7 +25,7 @@ class Params(Section):
 
 
 def measure(signal: Signal, params: Params) -> np.ndarray:
-    """Cosine of each row with its centroid, float64 [n_rows], from `hidden` float32 [n_rows, width]: means over a row's
+    """Cosine of each row with its centroid, float64 [n_rows], from `hidden` float32 [n_rows, width]: mean over a row's
     tokens in the final layer."""
     hidden = unit_rows(signal["hidden"])
     assignment, centroids = spherical_kmeans(
@@ -35,7 +35,7 @@ def measure(signal: Signal, params: Params) -> np.ndarray:
 
 
 def select(cosine: np.ndarray, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The `n` rows closest to their centroid, ties by row, in random order."""
+    """The `n` rows closest to their centroid, ties broken by row, in random order."""
     return Selection.of_rows(rng.permutation(rows_in_band(cosine, n, "top")))
 
 

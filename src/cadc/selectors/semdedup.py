@@ -1,7 +1,7 @@
-"""SemDeDup: of rows that say the same, one stays (Abbas et al. 2023).
+"""SemDeDup: keep one of each group of semantic duplicates (Abbas et al. 2023).
 
-Reference code: facebookresearch/SemDeDup. There eps is found by hand, and what is kept too many is cut off the last
-clusters (COINCIDE_code); here eps follows from the budget, and the cut is even.
+Reference code: facebookresearch/SemDeDup. There eps is tuned by hand, and excess rows are cut from the last clusters
+(COINCIDE_code). Here eps follows from the budget, and the cut is even.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TILE = 2048  # rows of a cluster compared at a time
 
 
 class Params(Section):
-    """k-means, what is compared, and which of several alike is kept."""
+    """k-means, the features that are compared, and which of several similar rows is kept."""
 
     clusters: Positive
     iterations: Positive
@@ -34,10 +34,10 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Measured:
-    """What all budgets and seeds share.
+    """Results shared by all budgets and seeds.
 
-    order: rows of each cluster, those to be kept first in front. nearest float64 [n_rows]: a row's highest cosine with
-    one in front of it.
+    order: rows of each cluster in order of preference. nearest float64 [n_rows]: a row's highest cosine with a row
+    before it.
     """
 
     order: list[np.ndarray]
@@ -45,9 +45,9 @@ class Measured:
 
 
 def compared_rows(image: np.ndarray, text: np.ndarray, view: str) -> np.ndarray:
-    """Unit rows of what is compared: float32 [n_rows, d], zero where a row has nothing of the view.
+    """The features to compare, as unit rows: float32 [n_rows, d], zero if a row has none in this view.
 
-    With `both`, image and text stand side by side; a row without an image is just its text.
+    `both` concatenates image and text; a row without an image then has only its text.
     """
     return unit_rows(np.concatenate([image, text], axis=1) if view == "both" else image if view == "image" else text)
 
@@ -57,17 +57,18 @@ def keeping_order(
 ) -> list[np.ndarray]:
     """Rows of each cluster by distance to its centroid, or in `random` order.
 
-    `hard`: farthest first (the paper); `easy`: nearest first. Ties by row. cosine float [n_rows] with the centroid.
+    `hard`: farthest first (the paper); `easy`: nearest first. Ties are broken by row. cosine float [n_rows] with the
+    centroid.
     """
     key = {"hard": cosine, "easy": -cosine, "random": rng.random(len(cosine))}[keep]
     return [rows[np.argsort(key[rows], kind="stable")] for rows in members(assignment, n_clusters)]
 
 
 def nearest_in_front(features: np.ndarray) -> np.ndarray:
-    """Highest cosine of each row of a cluster with one in front of it: unit rows float [s, d] -> float64 [s].
+    """Highest cosine of each row of a cluster with a row before it: unit rows float [s, d] -> float64 [s].
 
-    0 for the first and where all are negative, as released. Rounded to 1e-6: copies have cosine 1 exactly, so that none
-    is preferred for the last bit of a sum. Time s^2 d, memory TILE^2 + s d.
+    0 for the first row and if all are negative, as released. Rounded to 1e-6: duplicates then have cosine exactly 1, so
+    that rounding errors do not decide between them. Time s^2 d, memory TILE^2 + s d.
     """
     nearest = np.zeros(len(features))
     for at in range(0, len(features), TILE):
@@ -81,12 +82,13 @@ def nearest_in_front(features: np.ndarray) -> np.ndarray:
 
 
 def within_budget(measured: Measured, n: int, rng: np.random.Generator) -> np.ndarray:
-    """`n` rows: those that the largest eps leaves that leaves at least `n`, the surplus trimmed evenly (ours).
+    """`n` rows: the rows that the largest possible eps leaves, with the surplus trimmed evenly (ours).
 
-    An eps leaves the rows whose cosine with each in front of them is at most 1 - eps.
+    An eps leaves the rows whose cosine with each row before them is at most 1 - eps. The largest eps that leaves at
+    least `n` rows is used.
 
-    What is trimmed are rows that would go next, all at the same cosine: of each cluster those that stand last, in
-    proportion to how many it has. `rng` says which clusters lose the odd ones.
+    The trimmed rows all have the cosine that would be removed next. Each cluster loses its last ones, in proportion to
+    how many it has; `rng` decides which clusters lose the remainder.
     """
     if n == 0:
         return np.empty(0, np.int64)
@@ -100,9 +102,9 @@ def within_budget(measured: Measured, n: int, rng: np.random.Generator) -> np.nd
 
 
 def measure(signal: Signal, params: Params) -> Measured:
-    """Cluster the pool by `image` and `text`, float32 [n_rows, width]: unit rows, zero where a row has none.
+    """Cluster the pool by `image` and `text`, float32 [n_rows, width]: unit rows, zero if a row has none.
 
-    A row with nothing of the view is like no other and survives.
+    A row without features in this view is similar to no other and is kept.
     """
     features = compared_rows(signal["image"], signal["text"], params.view)
     assignment, centroids = spherical_kmeans(
@@ -117,10 +119,10 @@ def measure(signal: Signal, params: Params) -> Measured:
 
 
 def select(measured: Measured, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` different rows in random order."""
+    """`n` distinct rows in random order."""
     return Selection.of_rows(rng.permutation(within_budget(measured, n, rng)))
 
 
 def scores(measured: Measured, params: Params) -> np.ndarray:
-    """Minus the cosine with the most similar row in front: float64 [n_rows]. Ties are cut evenly over clusters."""
+    """Minus the cosine with the most similar row before it: float64 [n_rows]. Ties are cut evenly over clusters."""
     return -measured.nearest

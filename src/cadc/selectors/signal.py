@@ -1,4 +1,4 @@
-"""What a selector may see: arrays alone, never a file, a model or a label."""
+"""What a selector may see: arrays only, never a file, a model or a label."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from cadc.config.errors import InputError
 class Signal:
     """The pool as a selector sees it. `signal["name"]` is an array of the artifact that the method declares.
 
-    n_rows: pool size. task str [n_rows]: the source a row comes from. arrays: by name; names, shapes and dtypes stand
-    in `cadc.artifacts`, under the folder that the arm's `signal` names. A function in place of an array is called
-    when the array is asked for. Every method has `words` int64 [n_rows], the number of words in a row's answers. ids:
-    what messages name rows by (empty: their numbers).
+    n_rows: pool size. task str [n_rows]: the source of each row. arrays: by name; `cadc.artifacts` lists names, shapes
+    and dtypes under the folder of the arm's `signal`. A function instead of an array is called on access. Every method
+    has `words` int64 [n_rows], the number of words in a row's answers. ids: row names for messages (empty: numbers).
     """
 
     n_rows: int
@@ -28,7 +27,7 @@ class Signal:
     _finite: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def of_rows(self, rows: np.ndarray) -> Signal:
-        """The signal of some rows alone, int64 rising; they are numbered anew, and ids stay theirs."""
+        """The signal of some rows, int64 ascending; rows are renumbered but keep their ids."""
 
         def part(name: str) -> np.ndarray:
             array = self[name]
@@ -40,13 +39,12 @@ class Signal:
         return Signal(len(rows), self.task[rows], arrays, ids)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """The array `name`. Raises InputError where the signal has none, and naming rows where it is not finite."""
+        """The array `name`. Raises InputError if the signal lacks it, or naming rows if it is not finite."""
         if name not in self.arrays:
             known = ", ".join(sorted(self.arrays)) or "none"
             raise InputError(
-                f"a method asks for the array {name}, and its signal has {known}: name an artifact that holds it "
-                "as the arm's `signal`"
-                + ("; embeddings hold texts where embed.tower reads them" if name == "text" else "")
+                f"a method needs the array {name}, but its signal has {known}: set the arm's `signal` to an artifact "
+                "that holds it" + ("; embeddings hold texts if embed.tower reads them" if name == "text" else "")
             )
         array = self.arrays[name]
         array = array() if callable(array) else array

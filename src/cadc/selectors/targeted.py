@@ -1,13 +1,13 @@
-"""Targeted selection: the pool rows that are nearest to the rows of the benchmarks aimed at (arXiv 2508.10339).
+"""Targeted selection: the pool rows nearest to the rows of the target benchmarks (arXiv 2508.10339).
 
-Two views of a row: its *concepts* (its image, by a contrastive tower) and its *skills* (those its instruction needs, as
-sentences). A benchmark's rows take turns, each with its nearest pool row that is left. Parameter `view`:
+A row has two views: its *concepts* (its image, embedded by a contrastive tower) and its *skills* (those its instruction
+needs, embedded as sentences). Benchmark rows take turns, each with its nearest remaining pool row. Parameter `view`:
 
     concept, skill   nearest in that view.
-    auto             per benchmark the view that mutual ranking predicts, without any fine-tuning.
-    sum, max         by the sum of both cosines, by the larger of both: ablations of the paper.
+    auto             the view that mutual ranking predicts for each benchmark, without fine-tuning.
+    sum, max         by the sum, or the larger, of both cosines: ablations of the paper.
     split            half of the budget by concept, half by skill: an ablation of the paper.
-    product          by the product of both cosines: a row must show the concepts and need the skills (ours).
+    product          by the product of both cosines: a row must match both concepts and skills (ours).
 """
 
 from __future__ import annotations
@@ -36,16 +36,15 @@ from cadc.selectors.shared.retrieval import (
 )
 from cadc.selectors.signal import Signal
 
-_EQUAL = 1e-6  # products that differ by less are ties, as cosines are
+_EQUAL = 1e-6  # smaller differences are ties, as for cosines
 
 
 class Params(Section):
-    """view: by what pool rows are near; see the module.
+    """view: how similarity of pool rows is measured; see the module.
 
-    targets: benchmarks by the names that `capture.targets` has, or one of their meta-tasks as `mmt_val/counting`. None
+    targets: benchmarks as named in `capture.targets`, or one of their meta-tasks such as `mmt_val/counting`. No target
     may be part of another.
-    lower: of mutual ranking, the view that is taken where R_s|c is the lower of the two mean ranks. View `auto` alone
-    reads it.
+    lower: the view that mutual ranking predicts if R_s|c is the lower of the two mean ranks. Only view `auto` reads it.
     """
 
     view: Literal["concept", "skill", "sum", "max", "split", "product", "auto"]
@@ -58,7 +57,7 @@ class Params(Section):
         for i, one in enumerate(targets):
             for other in targets[:i] + targets[i + 1 :]:
                 if one == other or one.startswith(f"{other}/"):
-                    raise ValueError(f"{one} is in {other}, which is named, too: its rows would count twice")
+                    raise ValueError(f"{one} is part of {other}, which is listed too; its rows would count twice")
         return targets
 
 
@@ -73,9 +72,9 @@ class Measured:
 def by_product(pool: PoolViews, concept_queries: np.ndarray, skill_queries: np.ndarray) -> Lists:
     """Lists by the product of both cosines, each at least 0, for queries float32 [n, width] of each view (ours).
 
-    The paper leaves open how concepts and skills interact. A sum lets one view make up for the other; a product does
-    not. A row without a picture has product 0, as has one that is turned away in a view; these come last, in the pool's
-    order. A benchmark row without a picture goes by its skills alone.
+    The paper leaves open how concepts and skills interact. In a sum one view can compensate for the other, in a product
+    it can't. Rows without an image, and rows with a negative cosine in a view, have product 0 and come last, in pool
+    order. A benchmark row without an image uses its skills only.
     """
     groups = pool.both
     first = first_rows(groups.group)
@@ -97,7 +96,7 @@ def by_product(pool: PoolViews, concept_queries: np.ndarray, skill_queries: np.n
 
 
 def _highest(values: np.ndarray, k: int) -> np.ndarray:
-    """The places of the k highest values [n], ties by place: int64 [min(k, n)]."""
+    """Positions of the k highest values [n], ties broken by position: int64 [min(k, n)]."""
     keys = -np.rint(values.astype(np.float64) / _EQUAL).astype(np.int64) * len(values) + np.arange(len(values))
     if k >= len(values):
         return np.argsort(keys)
@@ -106,7 +105,7 @@ def _highest(values: np.ndarray, k: int) -> np.ndarray:
 
 
 def lists_of(aim: Aim, view: str, lower: Which) -> list[Lists]:
-    """One benchmark's lists by `view`: two for `split`, else one."""
+    """The lists of one benchmark by `view`: two for `split`, else one."""
     if view == "sum":
         return [by_sum(aim.pool.both, aim.concept_queries, aim.skill_queries)]
     if view == "max":
@@ -124,8 +123,8 @@ def lists_of(aim: Aim, view: str, lower: Which) -> list[Lists]:
 def measure(signal: Signal, params: Params) -> Measured:
     """The lists of every target, in the order of `targets`.
 
-    Of the signal: `concept`, `skill` float32 [n_rows, width] of pool rows; `probe_concept`, `probe_skill` float32
-    [n_probe, width] and `probe_target` str [n_probe] of benchmark rows.
+    Signal: `concept`, `skill` float32 [n_rows, width] of pool rows; `probe_concept`, `probe_skill` float32 [n_probe,
+    width] and `probe_target` str [n_probe] of benchmark rows.
     """
     pool, targets = PoolViews.of(signal["concept"], signal["skill"]), []
     for name in params.targets:
@@ -136,5 +135,5 @@ def measure(signal: Signal, params: Params) -> Measured:
 
 
 def select(measured: Measured, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` different rows in random order. Targets take turns, and so have equal shares up to one row."""
+    """`n` distinct rows in random order. Targets take turns, so their shares are equal up to one row."""
     return Selection.of_rows(rng.permutation(round_robin(measured.targets, n, measured.n_rows)))

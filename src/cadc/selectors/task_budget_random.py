@@ -1,4 +1,4 @@
-"""Uniform choice inside equal budgets per task: tells what balance alone is worth."""
+"""Random selection with equal budgets per task: shows the effect of balance alone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """Nothing to choose."""
+    """No parameters."""
 
 
 def select(signal: Signal, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The same number of rows of every task (a task too small gives all it has, the others share the rest).
+    """The same number of rows from every task (a smaller task gives all its rows, and the others share the rest).
 
-    Rows are drawn without replacement inside a task and trained on in random order. A task is a row's source.
+    Rows are drawn without replacement within a task, and trained in random order. A task is a row's source.
     """
     tasks, index = np.unique(signal.task, return_inverse=True)
     shares = capped_shares(np.ones(len(tasks)), np.bincount(index, minlength=len(tasks)), n)

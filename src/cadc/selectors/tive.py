@@ -1,4 +1,4 @@
-"""TIVE: budgets by a task's mean gradient norm; inside a task a draw by agreement with its mean gradient.
+"""TIVE: task budgets by mean gradient norm; within a task, rows sampled by agreement with its mean gradient.
 
 Liu et al. 2024, arXiv 2403.09559.
 """
@@ -20,14 +20,14 @@ _BLOCK = 65536  # rows at a time
 
 
 class Params(Section):
-    """q: how much a row's value counts in the draw; released: 0.001, at which it does not count at all."""
+    """q: weight of a row's value in the sampling. Released: 0.001, which makes its effect negligible."""
 
     q: Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """What all budgets and seeds share.
+    """Results shared by all budgets and seeds.
 
     task int64 [n_rows]; value float64 [n_tasks]: mean gradient norm; instance float64 [n_rows]: mean cosine with the
     task's rows.
@@ -41,7 +41,7 @@ class Tasks:
 def instance_values(unit: np.ndarray, task: np.ndarray, n_tasks: int) -> np.ndarray:
     """<g^, mean of g^ over the row's task>: float64 [n_rows] (TIVE, eq. 5).
 
-    unit: gradients of length 1 [n_rows, width]; task int [n_rows].
+    unit: unit gradients [n_rows, width]; task int [n_rows].
     """
     means, out = np.zeros((n_tasks, unit.shape[1]), np.float64), np.empty(len(unit))
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(unit), _BLOCK)]
@@ -58,7 +58,7 @@ def instance_values(unit: np.ndarray, task: np.ndarray, n_tasks: int) -> np.ndar
 
 
 def measure(signal: Signal, params: Params) -> Tasks:
-    """Of the signal: `kept_norm` float32 [n_rows], `gradient` float16 [n_rows, width]. A task is a row's source."""
+    """Signal: `kept_norm` float32 [n_rows], `gradient` float16 [n_rows, width]. A task is a row's source."""
     tasks, task = np.unique(signal.task, return_inverse=True)
     counts = np.bincount(task, minlength=len(tasks))
     value = np.bincount(task, np.asarray(signal["kept_norm"], np.float64), minlength=len(tasks)) / counts
@@ -74,11 +74,11 @@ def weights(instance: np.ndarray, q: float) -> np.ndarray:
 def select(tasks: Tasks, n: int, params: Params, rng: np.random.Generator) -> Selection:
     """`n` rows in random order.
 
-    A task's share is value / sum of values, whatever its size; what it can't fill, others do. Inside a task rows are
-    drawn without replacement with p ~ exp(q * instance value).
+    A task's share is value / sum of values, whatever its size; what it can't fill goes to others. Within a task rows
+    are drawn without replacement with p ~ exp(q * instance value).
     """
     shares = capped_shares(tasks.value, np.bincount(tasks.task, minlength=len(tasks.value)), n)
-    # The Gumbel trick: the largest keys are a softmax draw without replacement.
+    # Gumbel trick: the largest keys are a softmax sample without replacement.
     keys = params.q * tasks.instance + rng.gumbel(size=len(tasks.task))
     chosen = [np.empty(0, np.int64)]
     for k in np.flatnonzero(shares):
@@ -88,5 +88,5 @@ def select(tasks: Tasks, n: int, params: Params, rng: np.random.Generator) -> Se
 
 
 def scores(tasks: Tasks, params: Params) -> np.ndarray:
-    """A row's value inside its task: float64 [n_rows]."""
+    """A row's value within its task: float64 [n_rows]."""
     return tasks.instance

@@ -1,8 +1,8 @@
-"""VisNec: rows whose answers need the picture most, a like share of every kind of question.
+"""VisNec: rows whose answers depend most on the image, the same share from every question cluster.
 
 arXiv 2603.01195; released code DMK041218/VisNec f0a4e9d. A row's visual necessity is the mean negative log-likelihood
-of its answer without the picture, less that with it. Paper and code agree, as far as the abstract tells, but for
-budgets: the code rounds each cluster's down and takes at least one row.
+of its answer without the image, minus that with it. Paper (as far as the abstract tells) and code agree except for
+budgets: the code rounds each cluster's budget down and takes at least one row.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from cadc.selectors.shared.kmeans import members
 from cadc.selectors.shared.text_only import with_text_rows
 from cadc.selectors.signal import Signal
 
-_BATCH = 2048  # of k-means (released)
+_BATCH = 2048  # batch size of k-means (released)
 
 
 class Params(Section):
-    """clusters, of questions, by mini-batch k-means from `seed`. variant: `paper` gives every cluster its share by
-    largest remainder; `released` rounds it down, but to one row at least, and what is open then goes to whichever rows
-    need their picture most (ours)."""
+    """clusters: number of question clusters, by mini-batch k-means with `seed`. variant: `paper` uses largest
+    remainders for the shares of clusters; `released` rounds down to at least one row and gives what is left to the rows
+    of highest visual necessity (ours)."""
 
     clusters: Positive
     seed: Seed
@@ -35,8 +35,8 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Needs:
-    """need float64 [n_rows]; rows: those with a picture of each cluster, int64, most in need first; shows bool
-    [n_rows]: whether a row has a picture."""
+    """need float64 [n_rows]; rows: those with an image in each cluster, int64, highest need first; shows bool [n_rows]:
+    whether a row has an image."""
 
     need: np.ndarray
     rows: list[np.ndarray]
@@ -50,20 +50,20 @@ def clusters_of(questions: np.ndarray, n_clusters: int, seed: int) -> np.ndarray
 
 
 def ranked(need: np.ndarray, cluster: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
-    """`rows` int64 [m] of each cluster int [m], most in need first, ties by row. need float64 [n_rows]; NaN comes
-    last."""
+    """Rows of each cluster, highest need first, ties broken by row. rows int64 [m], cluster int [m], need float64
+    [n_rows]; NaN comes last."""
     order = [own[np.argsort(-need[rows[own]], kind="stable")] for own in members(cluster, int(cluster.max()) + 1)]
     return [rows[own] for own in order]
 
 
 def released_counts(sizes: np.ndarray, ratio: float) -> np.ndarray:
-    """As released: of every cluster that has rows max(1, int(ratio * size)): int64 [n_clusters]."""
+    """As released: max(1, int(ratio * size)) rows from every non-empty cluster: int64 [n_clusters]."""
     return np.where(sizes > 0, np.maximum(1, (ratio * sizes).astype(np.int64)), 0)
 
 
 def measure(signal: Signal, params: Params) -> Needs:
-    """Of the signal: `nll_shown`, `nll_blind` float32 [n_rows], mean over answer tokens with and without the picture,
-    of the model before tuning; `sentence` float32 [n_rows, d] of the questions; `shows` bool [n_rows]."""
+    """Signal: `nll_shown`, `nll_blind` float32 [n_rows], mean over answer tokens with and without the image, of the
+    model before fine-tuning; `sentence` float32 [n_rows, d] of the questions; `shows` bool [n_rows]."""
     shows = np.asarray(signal["shows"], bool)
     need = np.asarray(signal["nll_blind"], np.float64) - np.asarray(signal["nll_shown"], np.float64)
     pictured = np.flatnonzero(shows)
@@ -74,7 +74,8 @@ def measure(signal: Signal, params: Params) -> Needs:
 
 
 def select(needs: Needs, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` rows in random order: those of every cluster that need their picture most. Rows without one: `text_only`."""
+    """`n` rows in random order: the highest visual necessity of each cluster. Rows without an image: see
+    `text_only`."""
 
     def choose(m: int) -> np.ndarray:
         sizes = np.array([len(rows) for rows in needs.rows], np.int64)
@@ -93,5 +94,5 @@ def select(needs: Needs, n: int, params: Params, rng: np.random.Generator) -> Se
 
 
 def scores(needs: Needs, params: Params) -> np.ndarray:
-    """Visual necessity, by which rows are ranked inside a cluster: float64 [n_rows]."""
+    """Visual necessity, which ranks rows within a cluster: float64 [n_rows]."""
     return needs.need

@@ -1,8 +1,8 @@
-"""XMAS: rows whose cross-modal attention changes little while a proxy learns, as many of each kind of change.
+"""XMAS: rows whose cross-modal attention changes little while a proxy trains, spread over clusters of trajectories.
 
 arXiv 2510.01454; released code BigML-CS-UCLA/XMAS c3e95c8. A row's trajectory is the sum of the largest singular values
-of its attention from text to picture, at every snapshot of the proxy. Rows are clustered by trajectory; of each cluster
-those of least change are taken.
+of its text-to-image attention at every snapshot of the proxy. Rows are clustered by trajectory, and the rows with the
+smallest changes are taken from each cluster.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from cadc.selectors.shared.text_only import with_text_rows
 from cadc.selectors.signal import Signal
 
 TOP = 5  # singular values (XMAS)
-_TOO_SMALL = 2  # clusters of so many rows are left out (released)
+_TOO_SMALL = 2  # clusters of at most this size are left out (released)
 
 
 class Params(Section):
-    """clusters, of trajectories, by Euclidean k-means from `seed` on so many `points_per_cluster` at most. variant:
-    `paper` shares alike as far as clusters have rows; `released` leaves out clusters of two rows, takes shares from the
-    smallest cluster on, rounded down, and fills what is open with the steadiest rows left (ours)."""
+    """clusters: number of trajectory clusters, by Euclidean k-means with `seed` on at most `points_per_cluster` rows
+    per cluster. variant: `paper` uses equal shares as far as clusters have rows; `released` leaves out clusters of up
+    to two rows, rounds shares down from the smallest cluster on, and fills up with the most stable remaining rows
+    (ours)."""
 
     clusters: Positive
     iterations: Positive
@@ -38,7 +39,7 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Trajectories:
-    """instability float64 [n_rows]; rows: of each cluster those with a picture, int64, the steadiest first; shows bool
+    """instability float64 [n_rows]; rows: those with an image in each cluster, int64, most stable first; shows bool
     [n_rows]."""
 
     instability: np.ndarray
@@ -47,18 +48,18 @@ class Trajectories:
 
 
 def trajectories(singular: np.ndarray) -> np.ndarray:
-    """Sum of the TOP largest singular values: [n_snapshots, n, k], in any order -> float32 [n, n_snapshots]."""
+    """Sum of the TOP largest singular values: [n_snapshots, n, k] in any order -> float32 [n, n_snapshots]."""
     largest = np.sort(np.asarray(singular, np.float32), axis=2)[:, :, -TOP:]
     return np.ascontiguousarray(largest.sum(2, dtype=np.float32).T)
 
 
 def instabilities(trajectory: np.ndarray) -> np.ndarray:
-    """Sum of the absolute changes from snapshot to snapshot: float64 [n], from [n, n_snapshots]."""
+    """Sum of absolute changes between snapshots: float64 [n], from [n, n_snapshots]."""
     return np.abs(np.diff(np.asarray(trajectory, np.float64), axis=1)).sum(1)
 
 
 def clusters_of(trajectory: np.ndarray, n_clusters: int, iterations: int, seed: int, points: int) -> np.ndarray:
-    """The Euclidean cluster of each trajectory, int64 [n], by faiss with one thread."""
+    """The Euclidean cluster of each trajectory, int64 [n], by single-threaded faiss."""
     faiss.omp_set_num_threads(1)
     kmeans = faiss.Kmeans(
         trajectory.shape[1],
@@ -73,14 +74,14 @@ def clusters_of(trajectory: np.ndarray, n_clusters: int, iterations: int, seed: 
 
 
 def ranked(instability: np.ndarray, cluster: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
-    """`rows` int64 [m] of each cluster int [m], the steadiest first, ties by row; NaN comes last."""
+    """Rows of each cluster, most stable first, ties broken by row, NaN last. rows int64 [m], cluster int [m]."""
     found = members(cluster, int(cluster.max()) + 1)
     return [rows[own[np.argsort(instability[rows[own]], kind="stable")]] for own in found]
 
 
 def released_counts(sizes: np.ndarray, n: int) -> np.ndarray:
-    """As released: from the smallest cluster on (ties by number) an equal share of what is left, rounded down, of those
-    of more than two rows: int64 [n_clusters]."""
+    """As released: from the smallest cluster of more than two rows on (ties by number), an equal share of what is left,
+    rounded down: int64 [n_clusters]."""
     counts, left = np.zeros(len(sizes), np.int64), n
     order = [c for c in np.argsort(sizes, kind="stable") if sizes[c] > _TOO_SMALL]
     for j, c in enumerate(order):
@@ -90,7 +91,7 @@ def released_counts(sizes: np.ndarray, n: int) -> np.ndarray:
 
 
 def measure(signal: Signal, params: Params) -> Trajectories:
-    """Of the signal: `singular` float32 [n_snapshots, n_rows, TOP]; `shows` bool [n_rows]."""
+    """Signal: `singular` float32 [n_snapshots, n_rows, TOP]; `shows` bool [n_rows]."""
     shows = np.asarray(signal["shows"], bool)
     pictured, instability = np.flatnonzero(shows), np.zeros(signal.n_rows)
     if not len(pictured):
@@ -102,7 +103,7 @@ def measure(signal: Signal, params: Params) -> Trajectories:
 
 
 def select(made: Trajectories, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` rows in random order: the steadiest of every cluster. Rows without a picture: `text_only`."""
+    """`n` rows in random order: the most stable of every cluster. Rows without an image: see `text_only`."""
 
     def choose(m: int) -> np.ndarray:
         if not m:
@@ -119,5 +120,5 @@ def select(made: Trajectories, n: int, params: Params, rng: np.random.Generator)
 
 
 def scores(made: Trajectories, params: Params) -> np.ndarray:
-    """Minus the instability, by which rows are ranked inside a cluster: float64 [n_rows]."""
+    """Minus the instability, which ranks rows within a cluster: float64 [n_rows]."""
     return -made.instability

@@ -1,26 +1,26 @@
-"""PROGRESS (Chandhok et al. 2025, arXiv 2506.01085): which rows come next is decided while the model learns.
+"""PROGRESS (Chandhok et al. 2025, arXiv 2506.01085): select the next rows during training.
 
-A warm-up, then rounds. Each round measures every cluster that has unlocked rows, compares this with the measurement
-before, turns the relative changes into shares, unlocks `gap` rows and trains on them. What the paper leaves open is
-decided here; `variant: released` does as its code does (MyLittleChange/PROGRESS d204855, `released_progress`):
+After a warm-up, training proceeds in rounds. Each round measures every cluster with unlocked rows, compares it with the
+previous measurement, turns relative changes into shares, unlocks `gap` rows and trains on them. What the paper leaves
+open is decided here; `variant: released` follows its code (MyLittleChange/PROGRESS d204855, `released_progress`):
 
-- *What clusters are made of*: images by the tower of `embed`, questions by MiniLM (PROGRESS: DINO and BERT).
-- *Which rows measure a cluster*: of `released` as many, drawn anew each time from all that were trained on, so that a
-  change is between different rows. Else its first rows in training order, `rows_per_cluster` at most, and fewer where
-  measuring would take more than `measure_share` of training. With `passes: first` each of them is trained on once
-  before it is measured, and not again while rows are chosen: what moves is what other rows teach, or make the model
+- *Cluster features*: images by the tower of `embed`, questions by MiniLM (PROGRESS: DINO and BERT).
+- *Rows that measure a cluster*: with `released`, the same number, drawn anew each time from all trained rows, so that a
+  change is between different rows. Otherwise its first rows in training order, at most `rows_per_cluster`, and fewer if
+  measuring would take more than `measure_share` of training. With `passes: first` each of them is trained once before
+  it is measured, and not again while rows are selected: changes then show what other rows teach, or make the model
   forget.
-- *The first round* needs a change: clusters are also measured half-way through the warm-up. Without a warm-up the first
-  two rounds are drawn uniformly.
-- *Clusters without an unlocked row* have no change and no share: exploration reaches them.
-- *Exhausted clusters* leave their share to the others in proportion. Where no cluster with a share has rows left, the
-  round is filled by exploration.
-- *Loss falls*: its relative decrease is the change; of `released` its rise, of losses over all text tokens.
-- *What `released` leaves open*, rounded down or without a cluster to take it from, is drawn from all rows left (ours):
-  budgets are exact.
-- *Several passes* (the budget's, as for every method; the paper has one): see `Plan.passes`. With `round`, static
-  training on the resulting selection, its rounds as stages, gives the same adapter; with `first`, static training on it
-  as one stage does.
+- *The first round* needs a change, so clusters are also measured half-way through the warm-up. Without a warm-up the
+  first two rounds are drawn uniformly.
+- *Clusters without an unlocked row* have no change and no share: only exploration reaches them.
+- *Exhausted clusters* leave their share to the others in proportion. If no cluster with a share has rows left,
+  exploration fills the round.
+- *Loss*: the change is the relative decrease; with `released` it is the increase, of losses over all text tokens.
+- *What `released` leaves open*, by rounding down or for lack of a cluster, is drawn from all remaining rows (ours), so
+  that budgets are exact.
+- *Several passes* (set by the budget, as for every method; the paper has one): see `Plan.passes`. With `round`, static
+  training on the resulting selection, with its rounds as stages, gives the same adapter; with `first`, static training
+  on it as one stage does.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from cadc.config.plan import Plan
 from cadc.training import released_progress as released
 
 Measure = Callable[[np.ndarray], np.ndarray]
-ROUNDS, MEASURED = 6, 12  # streams of random numbers of their own
+ROUNDS, MEASURED = 6, 12  # ids of separate random streams
 
 
 def relative_change(now: np.ndarray, before: np.ndarray, epsilon: float, objective: str) -> np.ndarray:
-    """(now - before) / (before + epsilon), for a loss the decrease (before - now) / (before + epsilon): float64
+    """(now - before) / (before + epsilon), or for a loss the decrease (before - now) / (before + epsilon): float64
     [n_clusters].
 
-    NaN where a cluster was not measured both times.
+    NaN for a cluster without both measurements.
     """
     sign = -1.0 if objective == "loss" else 1.0
     return sign * (now - before) / (before + epsilon)
 
 
 def priorities(change: np.ndarray, temperature: float) -> np.ndarray:
-    """Softmax of `change` / `temperature` over the clusters that have one: float64 [n_clusters], zero elsewhere, or all
-    zero.
+    """Softmax of `change` / `temperature` over clusters with a known change: float64 [n_clusters], zero elsewhere; all
+    zero if no change is known.
     """
     p, known = np.zeros(len(change)), np.isfinite(change)
     if known.any():
@@ -61,7 +61,7 @@ def priorities(change: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def tercile(value: np.ndarray, which: str, objective: str) -> np.ndarray:
-    """Equal shares in the easiest, medium or hardest third of the measured clusters: float64 [n_clusters]."""
+    """Equal shares for the easiest, medium or hardest third of the measured clusters: float64 [n_clusters]."""
     p, known = np.zeros(len(value)), np.flatnonzero(np.isfinite(value))
     if len(known):
         easiest_first = known[np.argsort(value[known] if objective == "loss" else -value[known], kind="stable")]
@@ -73,11 +73,11 @@ def tercile(value: np.ndarray, which: str, objective: str) -> np.ndarray:
 def draw(
     p: np.ndarray, cluster: np.ndarray, left: np.ndarray, n: int, exploration: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """`n` rows that are still locked, in random order: int64 [n].
+    """`n` locked rows, in random order: int64 [n].
 
-    round((1 - exploration) * n) of them are drawn by `p` float64 [n_clusters], the others uniformly from all rows left.
-    Shares are whole rows by largest remainder; what a cluster lacks goes to the others; inside a cluster rows are drawn
-    uniformly. cluster int [n_rows], left bool [n_rows].
+    round((1 - exploration) * n) of them are drawn by `p` float64 [n_clusters], the others uniformly from all remaining
+    rows. Shares become whole rows by largest remainder; what a cluster lacks goes to the others; within a cluster rows
+    are drawn uniformly. cluster int [n_rows], left bool [n_rows].
     """
     room = np.bincount(cluster[left], minlength=len(p)) * (p > 0)
     shares = capped_shares(p, room, min(round((1 - exploration) * n), int(room.sum())))
@@ -91,8 +91,8 @@ def draw(
 
 
 def released_draw(p: np.ndarray, cluster: np.ndarray, left: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """`n` rows that are still locked, as released: whole rows by share, rounded down, then rows of clusters without a
-    share; what is open after that from all rows left (ours). In random order: int64 [n]."""
+    """`n` locked rows by the released rule: shares rounded down, then rows of clusters without a share; the rest is
+    drawn from all remaining rows (ours). In random order: int64 [n]."""
     rows = np.flatnonzero(left)
     counts = released.counts(p, np.bincount(cluster[rows], minlength=len(p)), n)
     chosen = [rng.choice(rows[cluster[rows] == k], counts[k], replace=False) for k in np.flatnonzero(counts)]
@@ -103,12 +103,11 @@ def released_draw(p: np.ndarray, cluster: np.ndarray, left: np.ndarray, n: int, 
 
 
 class Adaptive:
-    """A schedule of `n_examples` examples on `n` rows that chooses them round by round. Slice it from the front on, as
-    an array.
+    """A schedule of `n_examples` examples on `n` rows, selected round by round. Slice it like an array, front to back.
 
     cluster int32 [n_rows]; warm_up int64 [n_warm_up], the first rows to unlock. measure(rows) -> float64 [len(rows), 2]
-    gives loss and accuracy of unlocked rows under the current model; unlock(rows) is called before rows are measured or
-    handed out. All draws follow from `seed` and the round. Raises ValueError where the pool has fewer than `n` rows or
+    returns loss and accuracy of unlocked rows under the current model; unlock(rows) is called before rows are measured
+    or returned. All draws depend only on `seed` and the round. Raises ValueError if the pool has fewer than `n` rows or
     the warm-up more.
     """
 
@@ -141,8 +140,8 @@ class Adaptive:
         self._examples = self._sizes if plan.passes == "first" else largest_remainder(self._sizes, self._length)
         starts = np.cumsum(self._examples)[:-1].tolist()
         half = [int(self._examples[0]) // 2] if len(warm_up) and starts else []
-        #: Numbers of examples. The model is measured before the batch that goes beyond one. A round begins after each,
-        #: but for `half`.
+        #: Numbers of examples. The model is measured before the first batch that exceeds one. A round begins after each
+        #: mark, except for `half`.
         self.marks: list[int] = [*half, *starts]
         self._n_halves = len(half)
         self._row, self._stage, self._p = (
@@ -153,11 +152,9 @@ class Adaptive:
         self._order = np.resize(self._row, int(self._examples[0]))
         self._passed = 0
         affordable = 3 * plan.measure_share * self._length / max(1, len(self.marks) * self.n_clusters)
-        #: Rows that measure a cluster, at most.
+        #: Maximum number of rows that measure a cluster.
         self.rows_per_cluster = max(1, min(plan.rows_per_cluster, int(affordable)))
-        self._values = np.full(
-            (len(self.cluster), 2), np.nan
-        )  # loss and accuracy of each measured row, when it was measured last
+        self._values = np.full((len(self.cluster), 2), np.nan)  # last measured loss and accuracy of each row
         self._history: list[np.ndarray] = []
         self._unlock(self._row)
 
@@ -183,7 +180,7 @@ class Adaptive:
         return np.stack([*self._history, np.empty((self.n_clusters, 6))])[:-1]
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that later rounds depend on, as arrays; `load` takes it up again."""
+        """Everything that later rounds depend on, as arrays; `load` restores it."""
         return {
             "row": self._row,
             "stage": self._stage,
@@ -201,8 +198,8 @@ class Adaptive:
         self._order = np.concatenate([np.resize(rows, n) for rows, n in zip(rounds, self._examples, strict=False)])
 
     def _tracked(self, mark: int) -> np.ndarray:
-        """The rows that measure their clusters once `mark` examples are handed out, in training order, or as they are
-        drawn: int64."""
+        """The rows that measure their clusters after `mark` examples, in training order, or in drawing order for
+        `released`: int64."""
         kept, count, rows = [], np.zeros(self.n_clusters, np.int64), list(dict.fromkeys(self._order[:mark].tolist()))
         if self.plan.variant == "released":
             rows = self._rng(self._passed, MEASURED).permutation(rows).tolist()
@@ -215,7 +212,7 @@ class Adaptive:
 
     def _means(self, values: np.ndarray, which: np.ndarray) -> np.ndarray:
         """Mean of `values` float64 [n_rows, 2] over each cluster's rows in `which`: float64 [n_clusters, 2], NaN
-        without any.
+        without rows.
         """
         counts = np.bincount(self.cluster[which], minlength=self.n_clusters)
         sums = np.stack([np.bincount(self.cluster[which], values[which, i], self.n_clusters) for i in range(2)], 1)
@@ -246,7 +243,7 @@ class Adaptive:
             self._next_round(self._passed - self._n_halves, p)
 
     def _as_released(self, now: np.ndarray, tracked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The change of each cluster and its share in the next round: float64 [n_clusters] each."""
+        """The change of each cluster and its share in the next round, as released: float64 [n_clusters] each."""
         column = ("loss", "accuracy").index(self.plan.objective)
         before = self._history[-1][:, column] if self._history else np.full(self.n_clusters, np.nan)
         left = np.bincount(self.cluster[~np.isin(np.arange(len(self.cluster)), self._row)], minlength=self.n_clusters)
@@ -255,7 +252,7 @@ class Adaptive:
         if self.plan.order == "change":
             return change, released.shares(change, left, self.plan.temperature)
         p, which = np.zeros(self.n_clusters), {"medium": "mid"}.get(self.plan.order, self.plan.order)
-        gap = int(self._sizes[max(1, self._passed + 1 - self._n_halves)])  # the next round's
+        gap = int(self._sizes[max(1, self._passed + 1 - self._n_halves)])  # of the next round
         taken = released.control(-now if self.plan.objective == "loss" else now, left, gap, which)
         p[taken] = left[taken] / max(1, left[taken].sum())
         return change, p
@@ -269,7 +266,7 @@ class Adaptive:
         if self.plan.variant == "released" and self.plan.order == "change":
             rows = released_draw(p, self.cluster, left, n, rng)
         else:
-            explored = self.plan.exploration if self.plan.variant == "paper" else 0.0  # released controls explore none
+            explored = self.plan.exploration if self.plan.variant == "paper" else 0.0  # released controls don't explore
             rows = draw(p, self.cluster, left, n, explored, rng)
         self._unlock(rows)
         self._row, self._stage = np.append(self._row, rows), np.append(self._stage, np.full(len(rows), stage, np.int32))

@@ -1,4 +1,4 @@
-"""Tuning a connector alone, so that a language model sees: what LLaVA calls its first stage."""
+"""Train only the connector, so that a language model can use images: LLaVA's first stage."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ CONNECTOR = r"model\.multi_modal_projector\..*"
 
 
 def split_by_picture(pool: pa.Table, held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows with a picture, in random order: those to tune on and `held_out` to look at, int64; no picture is in both.
+    """Rows with an image, in random order: training rows and `held_out` validation rows, int64; they share no image.
 
-    Fewer are held out where there are less than twice as many.
+    At most half of the rows are held out.
     """
     shown = [hashlib.sha256(repr(images).encode()).digest() if images else b"" for images in pool["images"].to_pylist()]
     drawn = [int(row) for row in np.random.default_rng(seed).permutation(len(shown)) if shown[row]]
@@ -32,8 +32,7 @@ def split_by_picture(pool: pa.Table, held_out: int, seed: int) -> tuple[np.ndarr
 
 @torch.no_grad()
 def answer_loss_of(model: PreTrainedModel, rows: EncodedRows, which: np.ndarray, size: int, blank: bool) -> float:
-    """Mean cross-entropy over the answer tokens of the rows `which`, `size` a batch; blank: with pixels that are all
-    zero."""
+    """Mean cross-entropy over the answer tokens of rows `which`, `size` per batch. blank: set all pixels to zero."""
     model.eval()
     device, pad_id = next(model.parameters()).device, rows.processor.tokenizer.pad_token_id
     total, counted, stream = 0.0, 0, ahead(rows, [int(row) for row in which])

@@ -1,4 +1,4 @@
-"""How well a model knows the answers of rows: measured during training, and the source of features."""
+"""Measure how well a model predicts the answers of rows, during training and for features."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
 from cadc.model.stream import ahead, token_lengths
 
-#: Of logits [B, L, V], labels [B, L] and text bool [B, L] the loss of each row, [B].
+#: (logits [B, L, V], labels [B, L], text bool [B, L]) -> loss of each row, [B].
 RowLosses = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-    """How well each row's answer tokens were predicted: logits [B, L, V], labels [B, L] -> float32 [B] each, means over
+    """How well each row's answer tokens are predicted: logits [B, L, V], labels [B, L] -> float32 [B] each, means over
     tokens.
 
     nll: -log p. el2n: |p - onehot|_2 (Paul et al. 2021, eq. 2). margin: p of the token minus the highest other p; its
-    mean over snapshots is the area under the margin (Pleiss et al. 2020). A row without answer tokens has NaN: 0 would
-    be the best there is.
+    mean over snapshots is the area under the margin (Pleiss et al. 2020). NaN for a row without answer tokens, because
+    0 would be the best value.
     """
     targets = labels[:, 1:]
     row, position = torch.nonzero(targets != IGNORE, as_tuple=True)
-    p = logits[row, position].float().softmax(-1)  # position i foretells token i + 1
+    p = logits[row, position].float().softmax(-1)  # position i predicts token i + 1
     own = p.gather(1, targets[row, position][:, None])[:, 0]
     others = p.scatter(1, targets[row, position][:, None], -1.0).amax(1)
     nll = F.cross_entropy(logits[row, position].float(), targets[row, position], reduction="none")
@@ -41,17 +41,16 @@ def answer_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch
 
 
 def exact_matches(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Share of each row's answers that greedy decoding would give exactly: logits [B, L, V], labels [B, L] -> float32
-    [B].
+    """Share of each row's answers that greedy decoding would reproduce: logits [B, L, V], labels [B, L] -> float32 [B].
 
-    Greedy decoding gives an answer exactly when each of its tokens, the end of the turn included, is the likeliest
-    after those before it. So one forward pass is enough and nothing is generated. Answers of a row with several turns
-    count alike. A row without one has NaN.
+    Greedy decoding reproduces an answer exactly if each token, the end of turn included, is the most likely one after
+    those before it. So one forward pass is enough, without generation. All answers of a multi-turn row count equally.
+    NaN for a row without an answer.
     """
     wrong = (logits[:, :-1].argmax(-1) != labels[:, 1:]) & (labels[:, 1:] != IGNORE)
     answer = labels != IGNORE
     begins = answer & ~F.pad(answer, (1, 0))[:, :-1]
-    number = begins.cumsum(1)[:, 1:]  # of the answer that a token belongs to, from 1
+    number = begins.cumsum(1)[:, 1:]  # index of the answer that a token belongs to, from 1
     missed = torch.zeros(len(labels), int(number.max()) + 1 if number.numel() else 1, device=labels.device)
     missed.scatter_add_(1, number, wrong.float())
     n_answers = begins.sum(1)
@@ -60,24 +59,24 @@ def exact_matches(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def mean_losses(logits: torch.Tensor, labels: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-    """Mean loss of each row's answer tokens: float32 [B], whatever else it says."""
+    """Mean loss over each row's answer tokens: float32 [B]. Ignores `text`."""
     return answer_scores(logits, labels)["nll"]
 
 
 def text_tokens(inputs: dict[str, torch.Tensor], image_token: int) -> torch.Tensor:
-    """What a batch's rows say before pictures are expanded: bool [B, L]; of tokens of a picture the first alone."""
+    """A batch's tokens before image expansion: bool [B, L]; only the first token of each image counts."""
     image = inputs["input_ids"] == image_token
     return (inputs["attention_mask"] == 1) & ~(image & F.pad(image, (1, 0))[:, :-1])
 
 
-@torch.no_grad()  # not inference_mode: what FSDP allocates in a run's first pass must serve training, too
+@torch.no_grad()  # not inference_mode: training reuses what FSDP allocates in the first pass
 def measured(
     model: PeftModel, rows: EncodedRows, which: np.ndarray, batch_size: int, losses: RowLosses = mean_losses
 ) -> np.ndarray:
-    """Loss, by `losses`, and share of exact answers of each row in `which`: float64 [len(which), 2].
+    """Loss (by `losses`) and share of exact answers of each row in `which`: float64 [len(which), 2].
 
-    The model is left in the mode it was in. Rows are batched by length, so that the batches depend on `which` alone.
-    Raises InputError naming rows without a finite loss.
+    Keeps the model's train or eval mode. Rows are batched by length, so that batches depend only on `which`. Raises
+    InputError naming rows without a finite loss.
     """
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
@@ -92,7 +91,5 @@ def measured(
         made = losses(logits, labels, text_tokens(inputs, model.config.image_token_id)), exact_matches(logits, labels)
         values[at] = torch.stack(made, 1).double().cpu().numpy()
     model.train(was_training)
-    refuse_not_finite(
-        {"loss and accuracy": values}, 0, rows.ids(which), fix="lower learning_rate, or look at these rows"
-    )
+    refuse_not_finite({"loss and accuracy": values}, 0, rows.ids(which), fix="lower learning_rate, or check these rows")
     return values

@@ -1,4 +1,4 @@
-"""Checkpoints: a run that was killed goes on where it was, and ends with the bytes it would have had."""
+"""Checkpoints: a killed run resumes and gives the same bytes as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _STATE = (
     "step",
     "exp_avg",
     "exp_avg_sq",
-)  # of AdamW; a parameter that no row has reached yet has none, and not every step reaches all
+)  # AdamW state; parameters that no row has reached have none
 
 
 class Stateful(Protocol):
-    """A schedule that has more to remember than how far it was followed."""
+    """A schedule with state beyond the number of steps done."""
 
     def state(self) -> dict[str, np.ndarray]: ...
 
@@ -35,18 +35,18 @@ class Stateful(Protocol):
 
 
 def checkpoint_beside(folder: Path) -> Path:
-    """Where the run that is tuned into `folder` keeps what it goes on from: a killed run's folder is cleared, what is
-    beside it stays."""
+    """The checkpoint path of the run that writes to `folder`. It is next to the folder, because DVC clears the folder
+    of a killed run."""
     return folder.with_suffix(".checkpoint")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run's state is kept, and after which steps it is always written. Only the last one is kept; writing is
+    """Where a run's state is saved, and the steps after which it always is. Only the last state is kept; writes are
     atomic.
 
-    It holds the trained weights, those of `head` where one learns beside the model, AdamW's moments, the losses so far
-    and the schedule's own state. No random state: nothing that is drawn depends on what was drawn before.
+    It holds the trained weights, those of an optional `head`, AdamW's moments, the losses so far and the schedule's
+    state. No random state is needed, because no draw depends on earlier draws.
     """
 
     path: Path
@@ -55,11 +55,11 @@ class Checkpoint:
     head: torch.nn.Module | None = None
 
     def due(self, step: int, every: int | None) -> bool:
-        """Whether it is written after `step` steps, where one in `every` is asked for (None: no more than `steps`)."""
+        """Whether to save after `step` steps, if every `every`-th step is saved (None: only `steps`)."""
         return step in self.steps or bool(every and step % every == 0)
 
     def save(self, model: PeftModel | PreTrainedModel, optimizer: torch.optim.Optimizer, losses: np.ndarray) -> None:
-        """losses: float32, one of each step done. All processes that work together call this; the first one writes."""
+        """losses: float32, one per step done. In a distributed run all processes call this; the first one writes."""
         tensors = {"losses": torch.from_numpy(losses.copy())}
         for name, parameter in self._learnt(model).items():
             tensors[f"weight.{name}"] = gathered(parameter)
@@ -77,9 +77,9 @@ class Checkpoint:
         return trainable(model) | {f"head.{name}": parameter for name, parameter in beside}
 
     def load(self, model: PeftModel | PreTrainedModel, optimizer: torch.optim.Optimizer) -> np.ndarray:
-        """Restore the state. Returns the losses of the steps done, float32, empty where there is no checkpoint.
+        """Restore the state. Returns the losses of the steps done, float32; empty if there is no checkpoint.
 
-        Raises InputError, naming the file, where it can't be read or is of another run."""
+        Raises InputError, naming the file, if it can't be read or belongs to another run."""
         if not self.path.exists():
             return np.empty(0, np.float32)
         try:
@@ -88,9 +88,9 @@ class Checkpoint:
             raise
         except (LookupError, RuntimeError, InputError) as error:  # also of another recipe: names and shapes differ
             raise InputError(
-                f"{self.path}: no checkpoint of this run ({first_line(error)}); remove it, and the run starts anew"
+                f"{self.path}: not a checkpoint of this run ({first_line(error)}); remove it, and the run starts again"
             ) from None
-        console.line(f"goes on behind step {len(losses)}, from {self.path.name}")
+        console.line(f"resuming after step {len(losses)}, from {self.path.name}")
         return losses
 
     def _restored(

@@ -1,12 +1,12 @@
-"""Fine-tuning on the rows of a schedule, in its order: a plain loop, with optional snapshots of weights and AdamW
-state.
+"""Fine-tune on the rows of a schedule, in its order: a plain loop with optional snapshots of weights and AdamW state.
 
-What is trained (`trainable`: LoRA and layers trained whole, or the model's own weights) is held in float32 meanwhile.
+Trained parameters (`trainable`: LoRA and fully trained layers, or the model's own weights) are kept in float32
+meanwhile.
 
 A Trainer's bookkeeping would take a fifth of the time on a model this small, and it shuffles by default. A batch may be
-split into micro-batches, in one process or several (training/parallel.py): its loss is the mean over all of its answer
-tokens, however it is split, unless `loss_mean` is LLaVA's. Dropout's masks depend on seed, step and micro-batch alone:
-however many processes there are, and wherever a run was killed, they are the same; another split has others.
+split into micro-batches, in one process or several (training/parallel.py). Its loss is the mean over all of its answer
+tokens, however it is split, unless `loss_mean` is LLaVA's. Dropout masks depend only on seed, step and micro-batch:
+they do not change with the number of processes or after a resume, only with another split.
 """
 
 from __future__ import annotations
@@ -41,13 +41,11 @@ Snapshot = Callable[[int, torch.optim.Optimizer, float], None]
 
 
 def learnt(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where a token that is learnt comes next, bool [B, L], and these tokens one after the other, int64 [n]; labels
-    [B, L].
+    """Positions that predict a token with loss, bool [B, L], and these tokens concatenated, int64 [n]; labels [B, L].
 
-    As `logits_to_keep`, the first has a model make logits there alone: most positions hold images, questions and
-    padding.
+    As `logits_to_keep`, the mask limits logits to these positions; most others hold images, questions and padding.
     """
-    targets = F.pad(labels, (0, 1), value=IGNORE)[:, 1:]  # position i foretells token i + 1
+    targets = F.pad(labels, (0, 1), value=IGNORE)[:, 1:]  # position i predicts token i + 1
     keep = targets != IGNORE
     return keep, targets[keep]
 
@@ -55,8 +53,8 @@ def learnt(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _stream(
     rows: EncodedRows, schedule: Schedule, settings: Optimizer, rank: int, world: int, done: int
 ) -> Iterator[dict[str, Any]]:
-    """The encoded rows that process `rank` takes from step `done` on, in order: made ahead of it as far as the schedule
-    is decided, which it is up to its next mark once training has asked for the step before."""
+    """The encoded rows that process `rank` needs from step `done` on, in order. Rows are encoded ahead as far as the
+    schedule is decided: up to its next mark once training has reached the step before."""
     size, marks = settings.batch_size, () if isinstance(schedule, np.ndarray) else schedule.marks
     decided = [done, *sorted({mark // size for mark in marks if mark // size > done}), -(-len(schedule) // size)]
     for begin, end in pairwise(decided):
@@ -76,15 +74,14 @@ def finetune(
     checkpoint: Checkpoint | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """Tune `model` in place on `rows` in the order of `schedule`, which is never changed.
+    """Train `model` in place on `rows` in the order of `schedule`, which is never changed.
 
-    AdamW with linear warm-up and cosine decay (LLaVA-1.5's recipe); the loss is the mean over the batch's answer
-    tokens, or over the means of its micro-batches (`settings.loss_mean`; one without such tokens adds 0). `seed` is
-    dropout's.
-    `take_snapshot(step, optimizer, lr)` is called after the given steps, `lr` being the rate of the next step. With a
-    `checkpoint` the run resumes from it, if there is one. Several processes that work together all call this alike; the
-    first one takes snapshots and writes checkpoints. Returns the loss of every step, float32 [n_steps]. Raises
-    InputError, naming step and row ids, at a loss that is not finite.
+    AdamW with linear warm-up and cosine decay (LLaVA-1.5's recipe). The loss is the mean over the batch's answer
+    tokens, or over the means of its micro-batches (`settings.loss_mean`; one without answer tokens adds 0). `seed`
+    controls dropout. `take_snapshot(step, optimizer, lr)` is called after the given steps; `lr` is the rate of the next
+    step. A run resumes from `checkpoint` if that exists. In a distributed run all processes call this with the same
+    arguments; the first one takes snapshots and writes checkpoints. Returns the loss of every step, float32 [n_steps].
+    Raises InputError naming step and row ids if a loss is not finite.
     """
     with in_float32(list(trainable(model).values())):
         shard_base(model)
@@ -122,8 +119,8 @@ def _steps(
             n_tokens = total(sum(counts))
             if not n_tokens:
                 raise InputError(
-                    f"no token can be learnt at step {i + 1}, {', '.join(rows.ids(which))}: their answers are cut off; "
-                    "raise model.max_length or leave these rows out"
+                    f"no token can be learnt at step {i + 1}, rows {', '.join(rows.ids(which))}: their answers are cut "
+                    "off; raise model.max_length or leave these rows out"
                 )
             if settings.loss_mean == "micro_batches":
                 n_parts = total(n_counted)
@@ -146,8 +143,8 @@ def _steps(
             if not np.isfinite([losses[i], length]).all():
                 ids = ", ".join(rows.table["id"][int(row)].as_py() for row in which)
                 raise InputError(
-                    f"the loss is {losses[i]}, the length of its gradient {length}, at step {i + 1}, "
-                    f"rows with ids {ids}; lower learning_rate or look at these rows"
+                    f"the loss is {losses[i]} and the gradient norm {length} at step {i + 1}, "
+                    f"rows with ids {ids}; lower learning_rate or check these rows"
                 )
             console.note(loss=losses[i])
             optimizer.step()

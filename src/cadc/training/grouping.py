@@ -1,7 +1,7 @@
-"""Batches of rows with images and batches of rows of text alone, each of rows of similar length.
+"""Batches of rows with images and batches of text-only rows, each of similar length.
 
-As LLaVA draws them with `group_by_modality_length` (llava/train/llava_trainer.py): from the same generator in the same
-state, the same order. It is an order of its own: of a selection's order nothing is left but its rows.
+The order is LLaVA's `group_by_modality_length` (llava/train/llava_trainer.py): the same generator state gives the same
+order. It replaces the order of a selection.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import torch
 
 from cadc.config.params import Optimizer
 
-GROUPS = 8  # a stream of random numbers of its own
-_SLICE = 10_000  # rows whose turns are Python objects at a time
+GROUPS = 8  # id of a separate random stream
+_SLICE = 10_000  # rows converted to Python objects at a time
 
 
 def word_counts(pool: pa.Table, which: np.ndarray) -> np.ndarray:
-    """Words of the turns of rows `which` int [n], marks of images among them, below zero for rows without images:
+    """Number of words in the turns of rows `which` int [n], image tokens included, negative for rows without images:
     int64 [n].
 
-    LLaVA's own measure of length: no row needs to be encoded for it. A row without a word counts as one of one word.
+    This is LLaVA's own measure of length; it does not need encoding. A row without words counts as one word.
     """
     counts = []
     for start in range(0, len(which), _SLICE):
@@ -33,11 +33,11 @@ def word_counts(pool: pa.Table, which: np.ndarray) -> np.ndarray:
 
 
 def grouped(lengths: np.ndarray, batch_size: int, n_parts: int, generator: torch.Generator) -> np.ndarray:
-    """An order of rows in which each batch is of one modality and of similar length: int64 [n], a permutation.
+    """An order of rows in which each batch has one modality and similar lengths: int64 [n], a permutation.
 
-    lengths int [n], none of them 0, below zero for rows without images. The last batch of each modality is the rest:
-    both rests stand last, in the rows' own order. Inside a batch rows are dealt to `n_parts` parts of even length,
-    longest first, one part after the other (LLaVA: a part is what one GPU passes at a time).
+    lengths int [n], non-zero, negative for rows without images. The last, incomplete batches of both modalities are
+    merged at the end, in row order. Within a batch rows are split into `n_parts` parts of balanced length, longest
+    first (LLaVA: a part is what one GPU processes at a time).
     """
     kinds = [np.flatnonzero(lengths > 0), np.flatnonzero(lengths < 0)]
     if not all(len(kind) for kind in kinds):
@@ -53,7 +53,7 @@ def grouped(lengths: np.ndarray, batch_size: int, n_parts: int, generator: torch
 
 
 def _by_length(lengths: np.ndarray, batch_size: int, n_parts: int, generator: torch.Generator) -> np.ndarray:
-    """A random order, sorted and dealt batch by batch: int64 [n]."""
+    """A random order, sorted and split into parts batch by batch: int64 [n]."""
     order = torch.randperm(len(lengths), generator=generator).numpy()
     dealt = [np.empty(0, np.int64)]
     for start in range(0, len(order), batch_size):
@@ -63,7 +63,7 @@ def _by_length(lengths: np.ndarray, batch_size: int, n_parts: int, generator: to
 
 
 def _parts(rows: np.ndarray, lengths: np.ndarray, n_parts: int) -> list[np.ndarray]:
-    """Rows, longest first, in parts of as many rows and about as many words; dealt in turn where that can't be."""
+    """Split rows (longest first) into parts of equal size and balanced words; round-robin if sizes can't be equal."""
     if len(rows) % n_parts:
         return [rows[part::n_parts] for part in range(n_parts)]
     parts: list[list[int]] = [[] for _ in range(n_parts)]
@@ -76,10 +76,9 @@ def _parts(rows: np.ndarray, lengths: np.ndarray, n_parts: int) -> list[np.ndarr
 
 
 def grouped_schedule(pool: pa.Table, rows: np.ndarray, n_examples: int, settings: Optimizer, seed: int) -> np.ndarray:
-    """The rows to train on, one an example, in grouped batches of `settings.batch_size`: int64 [n_examples].
+    """The rows to train on, one per example, in grouped batches of `settings.batch_size`: int64 [n_examples].
 
-    rows int64 [n]; every pass over them has an order of its own. A part is a micro-batch, where these are equally
-    large.
+    rows int64 [n]; every pass has its own order. A part is a micro-batch if these have equal sizes.
     """
     lengths, micro = word_counts(pool, rows), settings.micro_batch or settings.batch_size
     n_parts = settings.batch_size // micro if settings.batch_size % micro == 0 else 1

@@ -1,5 +1,5 @@
-"""What every training loop does alike: AdamW and its schedule, from where a killed run was; rates of LoRA and of layers
-trained whole; clipping; dropout's seeds."""
+"""Shared by all training loops: AdamW with its schedule (also when resuming), learning rates of LoRA and of fully
+trained layers, clipping, and dropout seeds."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from cadc.model.load import is_whole, trainable
 if TYPE_CHECKING:
     from cadc.training.checkpoint import Checkpoint
 
-DROPOUT = 9  # a stream of random numbers of its own
+DROPOUT = 9  # id of a separate random stream
 
 
 def parameter_groups(
     model: PeftModel | PreTrainedModel, learning_rate: float, whole_learning_rate: float | None
 ) -> list[dict]:
-    """Groups for torch's optimizers: all that is trained at `learning_rate`, but for the layers of `model.lora.whole`,
-    which have a group of their own at `whole_learning_rate` (None: the same).
+    """Parameter groups for torch's optimizers: everything trained at `learning_rate`, except the layers of
+    `model.lora.whole`, which form a group at `whole_learning_rate` (None: the same).
     """
     named = trainable(model)
     parts = (
@@ -39,7 +39,7 @@ def parameter_groups(
 
 
 def zero_head(width: int, device: torch.device) -> torch.nn.Linear:
-    """A linear layer from `width` features to one number, which is 0 until it learns."""
+    """A linear layer from `width` features to one number, initialised to zero."""
     head = torch.nn.Linear(width, 1, device=device)
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
@@ -54,12 +54,12 @@ def started(
     checkpoint: Checkpoint | None,
     fused: bool | None = None,
 ) -> tuple[torch.optim.AdamW, LambdaLR, np.ndarray, int]:
-    """`recipe`'s AdamW for `groups`, with its linear warm-up and cosine decay over `n_steps`; the losses of all steps,
-    float32 [n_steps]; and how many steps are done.
+    """AdamW of `recipe` for `groups`, its schedule (linear warm-up, cosine decay over `n_steps`), the losses of all
+    steps, float32 [n_steps], and the number of steps done.
 
-    Where `checkpoint` (None: there are none) holds some, its weights, moments and losses are taken up, and the schedule
-    goes on behind them; losses of steps to come are not set. Groups name their `lr`; one that names a `weight_decay`
-    has that in place of the recipe's. `fused` is torch's.
+    If `checkpoint` exists, its weights, moments and losses are restored and the schedule continues from there; losses
+    of later steps are uninitialised. Each group states its `lr`; a `weight_decay` in a group overrides the recipe's.
+    `fused` is torch's.
     """
     optimizer = torch.optim.AdamW(
         groups,
@@ -73,7 +73,7 @@ def started(
     done = checkpoint.load(model, optimizer) if checkpoint else losses[:0]
     losses[: len(done)] = done
     for group in optimizer.param_groups:
-        group["initial_lr"] = group["lr"]  # which a schedule that goes on asks for
+        group["initial_lr"] = group["lr"]  # required to resume a schedule
     rate = get_cosine_schedule_with_warmup(
         optimizer, round(recipe.warmup_share * n_steps), n_steps, last_epoch=len(done) - 1
     )
@@ -81,21 +81,21 @@ def started(
 
 
 def clip(parameters: list[torch.nn.Parameter], longest: float | None) -> float:
-    """Scale all gradients together to length `longest` at most; None leaves them. Returns the length before."""
+    """Clip the joint gradient norm to `longest` (None: no clipping). Returns the norm before."""
     length = torch.nn.utils.clip_grad_norm_(parameters, math.inf if longest is None else longest)
     return (length.full_tensor() if isinstance(length, DTensor) else length).item()
 
 
 def seed_dropout(*keys: int) -> None:
-    """Have what is drawn next, dropout's masks, depend on `keys` alone: a run that goes on draws what it would have."""
+    """Seed torch so that the next dropout masks depend only on `keys`, also after a resume."""
     torch.manual_seed(int(np.random.SeedSequence([*keys, DROPOUT]).generate_state(1, np.uint64)[0]))
 
 
 @contextmanager
 def in_float32(parameters: list[torch.nn.Parameter]) -> Iterator[None]:
-    """Within, parameters are held in float32, so that small updates count; behind it in their own dtype again.
+    """Within this context parameters are float32, so that small updates count; afterwards they have their own dtype.
 
-    What was sharded within stays in float32.
+    Parameters that were sharded meanwhile stay float32.
     """
     kept = [parameter.dtype for parameter in parameters]
     for parameter in parameters:

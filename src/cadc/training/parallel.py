@@ -1,10 +1,10 @@
-"""Several processes on one run: each processes its share of every batch; all hold the same adapter, moments and losses.
+"""Distributed training: each process computes its share of every batch; all hold the same adapter, moments and losses.
 
-Gradients are summed here, once a batch, and not by DistributedDataParallel or accelerate's `prepare`. These average
-over processes, where the mean over a batch's answer tokens is wanted, and they hang where one process has fewer rows
-with images than another. An adapter is small beside its base. So FSDP shards the base alone: snapshots, checkpoints and
-adapters are whole in every process. Where the model's own weights are trained (`finetune.full`), FSDP shards them, too,
-with their gradients and AdamW's moments; they are gathered to be written.
+Gradients are summed here, once per batch, not by DistributedDataParallel or accelerate's `prepare`: these average over
+processes instead of over the batch's answer tokens, and they hang if one process has fewer rows with images than
+another. An adapter is small compared with its base, so FSDP shards only the base: every process holds complete
+snapshots, checkpoints and adapters. If the model's own weights are trained (`finetune.full`), FSDP also shards these,
+their gradients and AdamW's moments; they are gathered for writing.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from cadc.model.load import save_adapter, save_weights, trainable
 def shares(which: np.ndarray, micro_batch: int | None, rank: int, world: int) -> tuple[list[np.ndarray], int]:
     """The micro-batches of a batch of rows `which` for process `rank` of `world`, and how many of them count.
 
-    A micro-batch has `micro_batch` rows, or the process's whole share. FSDP needs equally many in every process: one
-    with fewer repeats the batch's first rows, which do not count. In one process without `micro_batch` the batch stays
-    whole.
+    A micro-batch has `micro_batch` rows, or the process's whole share. FSDP needs the same number in every process: a
+    process with fewer repeats the batch's first rows, which do not count. In one process without `micro_batch` the
+    batch stays whole.
     """
     size = min(micro_batch or len(which), -(-len(which) // world))
     parts = [which[start : start + size] for start in range(0, len(which), size)]
@@ -40,7 +40,7 @@ def shares(which: np.ndarray, micro_batch: int | None, rank: int, world: int) ->
 
 
 def add_up(tensor: torch.Tensor) -> None:
-    """Put the sum over all processes into `tensor` of each."""
+    """Replace `tensor` in each process by the sum over all processes."""
     if team()[1] > 1:
         distributed.all_reduce(tensor)
 
@@ -55,10 +55,10 @@ def total(value: float) -> float:
 
 
 def add_up_gradients(parameters: list[torch.nn.Parameter]) -> None:
-    """Put the sum over all processes into every `.grad`; zero for a parameter that no row of the batch reaches.
+    """Replace every `.grad` by the sum over all processes; zero for a parameter that no row of the batch reaches.
 
-    AdamW would skip a parameter without a gradient, so that the result would depend on how the batch is split. Of
-    sharded weights FSDP has made the mean.
+    AdamW would skip a parameter without a gradient, and the result would depend on how the batch is split. For sharded
+    weights FSDP has already computed the mean.
     """
     for parameter in parameters:
         if parameter.grad is None:
@@ -76,8 +76,8 @@ def add_up_gradients(parameters: list[torch.nn.Parameter]) -> None:
 
 
 def spread(measure: Callable[[np.ndarray], np.ndarray], which: np.ndarray) -> np.ndarray:
-    """`measure(which)` float64 [len(which), k], each process measuring every `world`-th row; all processes get all of
-    it.
+    """`measure(which)` float64 [len(which), k], where each process measures every `world`-th row and all get the whole
+    result.
     """
     rank, world = team()
     if world == 1:
@@ -90,23 +90,23 @@ def spread(measure: Callable[[np.ndarray], np.ndarray], which: np.ndarray) -> np
 
 
 def gathered(tensor: torch.Tensor) -> torch.Tensor:
-    """A weight or moment whole, on the CPU: of one that is sharded, all processes ask together."""
+    """A complete weight or moment on the CPU. If it is sharded, all processes must call this."""
     tensor = tensor.detach()
     return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).cpu().contiguous()
 
 
 def spread_as(parameter: torch.nn.Parameter, whole: torch.Tensor) -> torch.Tensor:
-    """`whole`, a weight or moment of `parameter`, on its device, sharded as it is. A mere number, AdamW's step, stays
-    one."""
+    """`whole`, a weight or moment of `parameter`, moved to its device and sharded like it. Scalars, such as AdamW's
+    step, stay as they are."""
     if isinstance(parameter, DTensor) and whole.shape == parameter.shape:
         return distribute_tensor(whole.to(parameter.device), parameter.device_mesh, parameter.placements)
     return whole.to(parameter.device)
 
 
 def save_tuned(model: PeftModel | PreTrainedModel, folder: Path, dtype: torch.dtype) -> None:
-    """`save_adapter` for processes that work together, which all call this: the first one writes.
+    """`save_adapter` for distributed runs: all processes call this, the first one writes.
 
-    Sharded weights, which training leaves in float32, are written in `dtype`.
+    Sharded weights are float32 after training and are written in `dtype`.
     """
     if any(isinstance(parameter, DTensor) for parameter in trainable(model).values()):
         weights = {name: gathered(parameter).to(dtype) for name, parameter in trainable(model).items()}
@@ -117,18 +117,18 @@ def save_tuned(model: PeftModel | PreTrainedModel, folder: Path, dtype: torch.dt
 
 
 def shard_base(model: PeftModel | PreTrainedModel) -> None:
-    """Under accelerate's FSDP config, shard the base over the processes, layer by layer of its language model. LoRA and
-    layers trained whole beside it stay whole; the weights of `finetune.full` are sharded.
+    """Under accelerate's FSDP config, shard the base over the processes, one language-model layer at a time. LoRA and
+    fully trained layers are not sharded; the weights of `finetune.full` are.
 
-    What is outside these layers (vision tower, embeddings) is gathered at once for every pass, so that a process
+    Everything outside these layers (vision tower, embeddings) is gathered at once for every pass, so that a process
     without images need not wait for one with images. Each device must hold the whole base once, while it is loaded.
-    Raises InputError where the config asks for what is not supported here.
+    Raises InputError if the config uses unsupported options.
     """
     if team()[1] == 1 or os.environ.get("ACCELERATE_USE_FSDP") != "true":
         return
     if os.environ.get("FSDP_VERSION") != "2" or os.environ.get("FSDP_OFFLOAD_PARAMS") == "true":
         raise InputError(
-            "accelerate's config: FSDP works with fsdp_version: 2 and without fsdp_offload_params, "
+            "accelerate's config: FSDP needs fsdp_version: 2 and no fsdp_offload_params, "
             "as in conf/accelerate/fsdp.yaml"
         )
     adapted = isinstance(model, PeftModel)
@@ -142,11 +142,11 @@ def shard_base(model: PeftModel | PreTrainedModel) -> None:
 
 
 def _refuse_unreached(model: PreTrainedModel) -> None:
-    """Processes add up sharded gradients during the backward pass, and would wait for one without images."""
+    """Refuse trained weights outside the language model: the backward pass would hang in a process without images."""
     parts = (model.get_decoder(), model.get_input_embeddings(), model.get_output_embeddings())
     reached = {id(parameter) for part in parts for parameter in part.parameters()}
     if beyond := [name for name, parameter in trainable(model).items() if id(parameter) not in reached]:
         raise InputError(
-            f"finetune.full: {beyond[0]} is no weight of the language model, and under FSDP only these can be trained: "
-            "name them alone, or start without fsdp.yaml"
+            f"finetune.full: {beyond[0]} is not a weight of the language model, and FSDP can only train these here: "
+            "name only these, or start without fsdp.yaml"
         )

@@ -22,10 +22,10 @@ from cadc.training.snapshots import save_snapshot, snapshot_steps
 
 
 def proxy_run(folder: Path, pool: pa.Table, processor, params: Params, seed: int) -> None:
-    """Train the run of one `seed`: LoRA initialisation, rows and their order.
+    """Train the proxy run of one `seed`, which sets LoRA initialisation, rows and their order.
 
-    Writes snapshot_K.safetensors, snapshots.json and loss.npy (float32 [n_steps]) into `folder`. Checkpoints and the
-    snapshots taken so far lie beside it until the run is over: a killed run resumes from there.
+    Writes snapshot_K.safetensors, snapshots.json and loss.npy (float32 [n_steps]) to `folder`. Until the run ends,
+    checkpoints and snapshots are next to the folder, so that a killed run resumes.
     """
     proxy = params.proxy
     rows = np.random.default_rng(seed).permutation(pool.num_rows)[: n_selected(proxy.pool_fraction, pool.num_rows)]
@@ -52,7 +52,7 @@ def proxy_run(folder: Path, pool: pa.Table, processor, params: Params, seed: int
         folder / "snapshots.json", [artifacts.read_json(kept / f"{k}.json") for k in range(len(steps))]
     )
     artifacts.save_array(folder / "loss.npy", losses)
-    (kept / "checkpoint").unlink(missing_ok=True)  # first: none may stand where the snapshots before it don't
+    (kept / "checkpoint").unlink(missing_ok=True)  # remove first: a checkpoint must not outlive earlier snapshots
     for k in range(len(steps)):
         (kept / f"snapshot_{k}.safetensors").rename(folder / f"snapshot_{k}.safetensors")
     shutil.rmtree(kept)

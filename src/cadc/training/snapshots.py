@@ -1,4 +1,4 @@
-"""Proxy snapshots: trained weights and AdamW state by parameter name, and when they are taken."""
+"""Proxy snapshots: trained weights and AdamW state by parameter name, and the steps at which they are taken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cadc.model.load import is_whole, load_tensors, trainable
 class Snapshot:
     """State after `step` updates: weights, first and second moments by parameter name; `lr` is the next step's rate.
 
-    whole_rate: the rate of layers trained whole, as a share of `lr`, which is LoRA's.
+    whole_rate: learning rate of fully trained layers relative to `lr`, which is LoRA's.
     """
 
     step: int
@@ -32,14 +32,14 @@ class Snapshot:
     whole_rate: float = 1.0
 
     def rate(self, name: str) -> float:
-        """The rate of parameter `name` as a share of `lr`."""
+        """The learning rate of parameter `name` relative to `lr`."""
         return self.whole_rate if is_whole(name) else 1.0
 
 
 def snapshot_steps(n_steps: int, shares: list[float]) -> list[int]:
-    """The steps at which rising `shares` of a run are over, never its first state or its last.
+    """The steps at which increasing `shares` of a run are done, never its start or its end.
 
-    Raises InputError where two shares fall on one step.
+    Raises InputError if two shares fall on the same step.
     """
     steps = [max(1, round(share * n_steps)) for share in shares]
     if len(set(steps)) < len(steps) or steps[-1] >= n_steps:
@@ -55,8 +55,8 @@ def save_snapshot(
 ) -> dict:
     """Write snapshot_`index`.safetensors and return its entry for snapshots.json.
 
-    A parameter that no row has reached yet has no AdamW state: its moments are zero. Examples are LoRA in layers behind
-    the one whose features LLaVA takes, and a connector before the first image.
+    Parameters that no row has reached have no AdamW state; their moments are zero. Examples are LoRA in layers after
+    the one whose features LLaVA uses, and a connector before the first image.
     """
     optimizer = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
     tensors, state = {}, optimizer.state
@@ -69,7 +69,7 @@ def save_snapshot(
     with artifacts.whole(folder / f"snapshot_{index}.safetensors") as part:
         save_file(tensors, part)
     entry = {"step": step, "lr": lr, "beta1": group["betas"][0], "beta2": group["betas"][1], "epsilon": group["eps"]}
-    if others:  # layers trained whole
+    if others:  # fully trained layers
         entry["whole_rate"] = others[0]["initial_lr"] / group["initial_lr"]
     return entry
 
@@ -93,9 +93,13 @@ def restore(model: PeftModel, snapshot: Snapshot) -> None:
     parameters = trainable(model)
     if set(parameters) != set(snapshot.weights):
         odd = sorted(set(parameters) ^ set(snapshot.weights))[:3]
-        raise InputError(f"the snapshot and model.lora.targets disagree on {odd}; run proxy_train again")
+        raise InputError(
+            f"the snapshot does not match model.lora.targets: they differ in {odd}; run the stage proxy again"
+        )
     if odd := [name for name, parameter in parameters.items() if parameter.shape != snapshot.weights[name].shape]:
-        raise InputError(f"the snapshot's {odd[0]} is of another shape than model.lora says; run proxy_train again")
+        raise InputError(
+            f"the snapshot does not match model.lora: {odd[0]} has another shape; run the stage proxy again"
+        )
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(snapshot.weights[name])

@@ -1,5 +1,5 @@
-"""The fine-tuning of an arm: one run a seed, on the selection in its own order or on what its plan goes on to
-choose."""
+"""Fine-tune an arm: one run per seed, on the selection in its order, or on rows that its plan selects during
+training."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from cadc.training.schedule import n_examples, static_schedule
 def _refuse_stages(there: bool, what: str) -> None:
     if there:
         raise InputError(
-            f"finetune.grouped: {what}, and grouping by length would undo their order; set false for this arm, or "
-            "curate.sequence: none"
+            f"finetune.grouped: {what}, and grouping by length would change the order; set it to false for this arm, "
+            "or set curate.sequence: none"
         )
 
 
 class Tuner:
-    """What all runs of a process share: the pool and its encoded rows."""
+    """Shared by all runs of a process: the pool and its encoded rows."""
 
     def __init__(self, params: Params):
         self.params, self.pool, self.processor = params, artifacts.load_pool(), load_processor(params.model)
@@ -41,8 +41,8 @@ class Tuner:
         self.rows = EncodedRows(self.pool, self.processor, model.max_length, long_rows=model.long_rows)
 
     def static(self, seed: int, selection: artifacts.Selection, folder: Path) -> None:
-        """Train on `selection` in rank order, or in batches grouped by modality and length; what was tuned and loss.npy
-        go into `folder`. Raises InputError where stages are to be grouped."""
+        """Train on `selection` in rank order, or in batches grouped by modality and length. Writes the trained weights
+        and loss.npy to `folder`. Raises InputError if stages would be grouped."""
         settings, model = self.params.finetune, fresh_model(self.params, seed)
         examples = n_examples(selection.n_unique, self.pool.num_rows, settings.epochs)
         checkpoint = Checkpoint(checkpoint_beside(folder))
@@ -57,9 +57,9 @@ class Tuner:
             console.line(self.rows.summary())
 
     def adaptive(self, seed: int, warm_up: artifacts.Selection, plan: Path, folder: Path) -> None:
-        """Train on the warm-up, then on what `plan`, the selection's plan.json, chooses; beside the adapter all rows
-        and rounds.npy. Raises InputError where its rounds are to be grouped."""
-        _refuse_stages(self.params.finetune.grouped, "the method chooses rows while it trains")
+        """Train on the warm-up, then on the rows that `plan` (the selection's plan.json) selects. Also writes the
+        selection and rounds.npy to `folder`. Raises InputError if the rounds would be grouped."""
+        _refuse_stages(self.params.finetune.grouped, "the method selects rows during training")
         settings, model, n = (
             self.params.finetune,
             self.params.model,

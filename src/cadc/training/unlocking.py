@@ -1,4 +1,4 @@
-"""A run that unlocks its rows while it learns: the schedule, the model that is measured, and the locked answers."""
+"""A run that unlocks rows during training: the schedule, the model that is measured, and the locked answers."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from cadc.training.parallel import spread
 from cadc.training.released_progress import judged_right, row_losses
 from cadc.training.verdicts import judged, verdict
 
-SHUFFLED = 7  # a stream of random numbers of its own
+SHUFFLED = 7  # id of a separate random stream
 
 
 class UnlockedRows(EncodedRows):
-    """Pool rows whose answers stay locked until `unlock`: reading another one is an error, never silent."""
+    """Pool rows whose answers are locked until `unlock`. Reading a locked row is an error."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -44,13 +44,13 @@ class UnlockedRows(EncodedRows):
 
     def record(self, row: int) -> dict[str, Any]:
         if row not in self.unlocked:
-            raise PermissionError(f"row {self.table['id'][row].as_py()}: its answer was asked for but is still locked")
+            raise PermissionError(f"row {self.table['id'][row].as_py()}: its answer was read while still locked")
         return super().record(row)
 
 
 @dataclass(frozen=True)
 class TunedRun:
-    """A finished run: the tuned model, the loss of every step float32, the unlocked rows, `Adaptive.history`."""
+    """A finished run: the trained model, the loss of every step float32, the unlocked rows, `Adaptive.history`."""
 
     model: PeftModel | PreTrainedModel
     losses: np.ndarray
@@ -63,27 +63,29 @@ def tune(
     warm_up: np.ndarray, n: int, n_examples: int, seed: int, settings: Optimizer, model_params: Model,
     checkpoint_path: Path,
 ) -> TunedRun:  # fmt: skip
-    """Train on `n` rows unlocked round by round, `n_examples` examples in all; resumes from `checkpoint_path` if it is
-    there.
+    """Train on `n` rows unlocked round by round, `n_examples` examples in total; resumes from `checkpoint_path` if it
+    exists.
 
-    cluster int32 [n_rows], warm_up int64 [n_warm_up]. With `plan.shuffled` a second model is trained on the rows that
-    the first one unlocked, in random order; the losses are then those of both runs, one after the other, and the
-    selection has that order and one stage. Several processes measure a share of the rows each and choose the same rows.
-    Raises InputError where each of them would ask a judge.
+    cluster int32 [n_rows], warm_up int64 [n_warm_up]. With `plan.shuffled` a second model is trained on the unlocked
+    rows in random order; the losses are then those of both runs, concatenated, and the selection has that order and one
+    stage. In a distributed run each process measures a share of the rows, and all select the same rows. Raises
+    InputError if each of them would call a judge.
     """
     if plan.judge_url and team()[1] > 1:
-        raise InputError("judge_url: answers are judged by one process; start this method without `accelerate launch`")
+        raise InputError(
+            "judge_url: only a single process can judge answers; start this method without `accelerate launch`"
+        )
     model, in_bf16 = fresh_model(), model_params.dtype == "bfloat16"
     judge = Endpoint(plan.judge_url, plan.judge_model) if plan.judge_url else None
     read, losses_of = (judged_right, row_losses) if plan.variant == "released" else (verdict, mean_losses)
 
     def measure(which: np.ndarray) -> np.ndarray:
-        with torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=in_bf16):  # as it trains
+        with torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=in_bf16):  # as in training
             scores = spread(lambda mine: measured(model, rows, mine, settings.batch_size, losses_of), which)
             if judge:
                 scores[:, 1] = judged(model, rows, which, judge, settings.batch_size, read)
         if judge:
-            console.line(f"the judge: {summary(judge.spent)}")
+            console.line(f"judge: {summary(judge.spent)}")
         return scores
 
     schedule = Adaptive(plan, cluster, warm_up, n, n_examples, seed, measure, rows.unlock)

@@ -1,4 +1,4 @@
-"""A judge's word on a model's answers: right or wrong (PROGRESS asks one for the accuracy of its clusters)."""
+"""Let a judge decide whether a model's answers are correct (PROGRESS measures the accuracy of clusters this way)."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ Reason - why, in a sentence"""
 
 
 def verdict(reply: str) -> float:
-    """A judge's word as 1 (correct) or 0 (wrong, incorrect): `Answer - correct`, `**correct**`, with a reason or not.
+    """A judge's verdict as 1 (correct) or 0 (wrong, incorrect): `Answer - correct`, `**correct**`, with or without
+    reason.
 
-    Raises ValueError where it says neither: a judge that can't be understood is no judge.
+    Raises ValueError if the reply is neither.
     """
     said = reply.split(REASON)[0].replace(VERDICT, "")
     word = re.sub(r"[^a-z]+", " ", said.lower()).strip()
     if word not in ("correct", "wrong", "incorrect"):
-        raise ValueError(f"neither `Answer - correct` nor `Answer - wrong`: {reply!r}")
+        raise ValueError(f"it says neither `Answer - correct` nor `Answer - wrong`: {reply!r}")
     return float(word == "correct")
 
 
@@ -54,12 +55,12 @@ def judged(
     batch_size: int,
     read: Callable[[str], float] = verdict,
 ) -> np.ndarray:
-    """Whether a judge finds the model's answer to the last question of each row in `which` right: float64
-    [len(which)], 1 or 0.
+    """Whether a judge accepts the model's answer to the last question of each row in `which`: float64 [len(which)], 1
+    or 0.
 
-    read: what tells that from a reply; PROGRESS's code takes whatever it can't read for wrong (`judged_right`). Earlier
-    turns are the row's own; an answer may be twice as long as the longest reference. The judge sees the
-    conversation, the reference and the answer, but not the image (ours).
+    read: parses a reply; PROGRESS's code counts unreadable replies as wrong (`judged_right`). Earlier turns are the
+    row's own. An answer may be twice as long as the longest reference. The judge sees the conversation, the reference
+    and the answer, but not the image (ours).
     """
     was_training, tokenizer = model.training, rows.processor.tokenizer
     model.eval()

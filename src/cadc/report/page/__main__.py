@@ -1,6 +1,6 @@
-"""The page of any table of a pipeline: python -m cadc.report.page PIPELINE TABLE (names of `pipelines/*/params.json`).
+"""The page of any pipeline table: python -m cadc.report.page PIPELINE TABLE (names from `pipelines/*/params.json`).
 
-It lies beside the table, as reports/tables/PIPELINE/TABLE.html. Neither git nor DVC keeps it.
+It is written next to the table, as reports/tables/PIPELINE/TABLE.html. Neither git nor DVC tracks it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cadc.report.stated import Stated
 
 def main(given: list[str]) -> None:
     if len(given) != 2:
-        raise SystemExit("name a pipeline and one of its tables: python -m cadc.report.page PIPELINE TABLE")
+        raise SystemExit("usage: python -m cadc.report.page PIPELINE TABLE (a table of that pipeline)")
     (pipeline, name), stated = given, Stated()
     path = artifacts.REPORTS / "tables" / pipeline / f"{name}.html"
     try:

@@ -1,4 +1,4 @@
-"""One HTML file out of the page's data: styles, scripts and data within, nothing from a network."""
+"""Build one HTML file from the page's data, with styles, scripts and data inlined and no network access."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 
 ASSETS = Path(__file__).with_name("assets")
 SCRIPTS = ("dom.js", "charts.js", "board.js", "rows.js")
-#: What would end a script element, or a line of JavaScript, stands as an escape: rows are people's text.
+#: Characters that would end a script element or a JavaScript line are escaped, because rows hold arbitrary text.
 _ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 
 def as_json(data: Any) -> str:
-    """JSON that can stand in a script element whatever its texts hold. Raises ValueError on nan."""
+    """JSON that is safe inside a script element, whatever its texts. Raises ValueError on nan."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
     return text.translate(_ESCAPES)
 
 
 def _allowed(text: str) -> str:
-    """What the page's policy calls a script or a style by: no other is run."""
+    """The hash by which the page's content security policy allows a script or style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def document(data: dict[str, Any]) -> str:
-    """The page: assets/page.html with what its marks name put in."""
+    """The page: assets/page.html with its placeholders filled."""
     style, script = (ASSETS / "page.css").read_text(), "\n".join((ASSETS / name).read_text() for name in SCRIPTS)
     parts = {
         "POLICY": f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}",

@@ -1,4 +1,4 @@
-"""What the page shows of figures: the arms' scores, their costs, what they are made of, and the capabilities."""
+"""Data of the page's charts: arm scores, costs, composition of selections, and capabilities."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from cadc.report.stated import Stated
 from cadc.report.tables import COLUMNS, Line, Table
 
 OTHERS = "all others"
-_GROUPS = 24  # names of one label that are shown by themselves
+_GROUPS = 24  # number of values of a label shown separately
 
 
 def rounded(value: float, digits: int = 6) -> float | None:
-    """`value` to some significant digits, more than are shown; None where there is none, which JSON has no number for.
+    """`value` rounded to some significant digits, more than are shown; None for nan, which JSON cannot hold.
 
-    A browser that rounds it to one place comes to what Python makes of `value` itself, and the tables show: a figure
-    that is rounded twice, or half-way between two, may not.
+    The result rounds to the same one decimal in a browser as `value` does in Python. Without this, double rounding or
+    ties could show another figure than the tables.
     """
     if math.isnan(value):
         return None
@@ -36,7 +36,7 @@ def rounded(value: float, digits: int = 6) -> float | None:
 
 
 def board(table: Table) -> dict[str, Any]:
-    """Every arm, best first, with its figures in percent, their 95% intervals, its difference and its cost."""
+    """Every arm, best first: scores in percent with 95% intervals, difference and cost."""
     titles = COLUMNS | {name: title for name, title in BENCHMARKS.items() if name not in COLUMNS}
     names = [name for name in titles if all(name in line.measured.runs for line in table.lines)]
     ranked = sorted(table.lines, key=lambda line: (-line.mean(table.judged), line.title))
@@ -70,9 +70,9 @@ def _arm(line: Line, table: Table, names: list[str]) -> dict[str, Any]:
 
 
 def groupings(facts: selections.Facts, member: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The labels that rows are grouped by, each str [n_rows], by title; those that the pool has not are left out.
+    """The labels that rows can be grouped by, each str [n_rows], by title. Labels that the pool lacks are left out.
 
-    member: of each discovery, the capability that each row serves best, int [n_rows].
+    member: for each discovery, the capability on which each row has the highest influence, int [n_rows].
     """
     copies = None if facts.copy is None else np.where(facts.copy, "copy of another row", "no copy")
     named = {"source": facts.source, "form": facts.form, "noise": facts.noise, "copies": copies, "about": facts.about}
@@ -81,7 +81,7 @@ def groupings(facts: selections.Facts, member: dict[str, np.ndarray]) -> dict[st
 
 
 def composition(arms: list[str], groups: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Of every grouping the share of each group in the pool and in each arm's rows (mean over seeds), in percent."""
+    """For each grouping, the share of each group in the pool and in each arm's rows (mean over seeds), in percent."""
     rows = {arm: selections.rows_of(arm) for arm in arms}
     return [_shares(title, label, rows) for title, label in groups.items()]
 
@@ -107,13 +107,13 @@ def _shares(title: str, label: np.ndarray, rows: dict[str, list[np.ndarray]]) ->
 
 
 def overlaps(chosen: dict[str, np.ndarray]) -> list[list]:
-    """Of every two arms [A, B, rows of both, rows of A alone, rows of B alone]; chosen: int64 [n] of each arm."""
+    """For every pair of arms: [A, B, rows in both, rows only in A, rows only in B]. chosen: int64 [n] per arm."""
     pairs = [(a, b, len(np.intersect1d(chosen[a], chosen[b]))) for a, b in combinations(chosen, 2)]
     return [[a, b, both, len(chosen[a]) - both, len(chosen[b]) - both] for a, b, both in pairs]
 
 
 def capabilities(stated: Stated) -> list[dict[str, Any]]:
-    """Every discovery of params.yaml: its capabilities with their subtasks, words, rows and self-influence."""
+    """Every discovery in params.yaml: its capabilities with their subtasks, words, rows and self-influence."""
     return [_discovery(name, *load_found(stated, name)) for name in stated.root["discoveries"]]
 
 
@@ -146,6 +146,6 @@ def _discovery(name: str, facts: dict, rows: list[dict]) -> dict[str, Any]:
 
 
 def members(discoveries: list[str]) -> dict[str, np.ndarray]:
-    """Of each discovery whose artifact is at hand, the capability that each row serves best: int64 [n_rows]."""
+    """For each discovery with a local artifact: the capability each row influences most, int64 [n_rows]."""
     paths = {name: artifacts.CAPABILITIES / name / "influence.npy" for name in discoveries}
     return {name: np.argmax(artifacts.load_array(path), axis=1) for name, path in paths.items() if path.exists()}

@@ -1,4 +1,4 @@
-"""The page of a table's arms, reports/index.html: its data, and the file."""
+"""Build the page of a table's arms, reports/index.html."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PATH = artifacts.REPORTS / "index.html"
 
 
 def data_of(table: Table, stated: Stated) -> dict[str, Any]:
-    """All that the page shows. Raises InputError where the pool or the facts of its rows are not there, or something
-    is known of another pool."""
+    """All data that the page shows. Raises InputError if the pool or reports/pool.parquet is missing, or if an artifact
+    was made from another pool."""
     if not (artifacts.POOL / "rows.parquet").exists():
-        raise InputError(f"{artifacts.POOL}: no such folder, and the page shows its rows; run `dvc repro pool`")
+        raise InputError(f"{artifacts.POOL}: no such folder; the page needs its rows: run `dvc repro pool`")
     pool, facts, discoveries = artifacts.load_pool(), selections.load_facts(), list(stated.root["discoveries"])
     if pool.num_rows != len(facts.source):
         raise InputError(
-            f"{artifacts.FACTS} is of {len(facts.source)} rows and {artifacts.POOL} has {pool.num_rows}; "
+            f"{artifacts.FACTS} has {len(facts.source)} rows but {artifacts.POOL} has {pool.num_rows}; "
             "run `dvc repro facts`"
         )
     board = figures.board(table)
@@ -40,8 +40,8 @@ def data_of(table: Table, stated: Stated) -> dict[str, Any]:
     for title, column in columns.items():
         if len(column) != pool.num_rows:
             raise InputError(
-                f"{title!r} is known of {len(column)} rows and {artifacts.POOL} has {pool.num_rows}; run `dvc repro` "
-                "to make it anew, or remove its folder under artifacts"
+                f"{title!r} covers {len(column)} rows but {artifacts.POOL} has {pool.num_rows}; run `dvc repro` "
+                "to update it, or remove its folder under artifacts"
             )
     return {
         "board": board,
@@ -63,7 +63,7 @@ def data_of(table: Table, stated: Stated) -> dict[str, Any]:
 def _browser(
     pool, part: dict, picked: dict, groups: dict, columns: dict, flags: list[list[str]] | None
 ) -> dict[str, Any]:
-    """The rows shown, each with its groups, who chose it, its scores, what it is like, and what flags it."""
+    """The rows shown: groups, arms that selected them, scores, nearest rows and cleaning flags."""
     shown, pictures = rows.sampled(pool, part)
     at = [one["row"] for one in shown]
     more = zip(rows.picked(picked, at), rows.scored(columns, at), rows.nearest(at, pool["id"]), strict=True)

@@ -1,4 +1,4 @@
-"""Pictures of rows as the page holds them: small, and each once."""
+"""Thumbnails for the page, each stored once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from PIL import Image
 from cadc.data import png
 from cadc.data.pictures import file_digest, image_file, open_image
 
-SIDE = 224  # pixels of a picture's longer side, at most
+SIDE = 224  # maximum length of the longer side, in pixels
 
 
 def thumbnail(image: dict) -> bytes:
-    """A file of what models see of a cell {bytes, path} and of nothing else: no EXIF, no comment, no profile.
+    """The image of a cell {bytes, path} as models see it, as an image file without EXIF, comments or profile.
 
-    Its longer side is at most SIDE pixels. A small PNG stays one, all others are JPEG. Raises InputError naming the
-    picture where it can't be read.
+    The longer side is at most SIDE pixels. A small PNG stays PNG; all others become JPEG. Raises InputError naming the
+    image if it cannot be read.
     """
     picture, out = open_image(image), io.BytesIO()
     lossless = max(picture.size) <= SIDE and image_file(image).startswith(png.SIGNATURE)
@@ -28,20 +28,20 @@ def thumbnail(image: dict) -> bytes:
 
 
 def data_address(file: bytes) -> str:
-    """A PNG or JPEG as an address that holds it whole."""
+    """A PNG or JPEG file as a data URL."""
     kind = "png" if file.startswith(png.SIGNATURE) else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"
 
 
 class Pictures:
-    """Files as addresses, each once: `addresses` in the order of their first use."""
+    """Data URLs of image files without duplicates: `addresses` in order of first use."""
 
     def __init__(self):
         self.addresses: list[str] = []
         self._place: dict[bytes, int] = {}
 
     def place(self, image: dict) -> int:
-        """Where a cell {bytes, path} stands among `addresses`."""
+        """Index in `addresses` of the image in a cell {bytes, path}."""
         file = thumbnail(image)
         digest = file_digest(file)
         if digest not in self._place:

@@ -1,4 +1,4 @@
-"""The rows that the page holds: a sample of large pools, with pictures, conversations, who chose them, and why."""
+"""The rows shown on the page (a sample of large pools): images, conversations, and which arms selected them and why."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from cadc.data.wording import IMAGE_TOKEN
 from cadc.report.page.figures import rounded
 from cadc.report.page.pictures import Pictures
 
-ROWS = 1500  # at most: the file is in git, and one that a reader opens on a phone
-BYTES = 9_000_000  # of their pictures and texts, at most: the whole page stays below 15 MB
-CHARACTERS = 3000  # of one turn
-PICTURES = 4  # of one row
+ROWS = 1500  # maximum: the file is in git and must open on a phone
+BYTES = 9_000_000  # maximum for images and texts: keeps the whole page below 15 MB
+CHARACTERS = 3000  # per turn
+PICTURES = 4  # per row
 NEAREST = 3
-_AT_ONCE = 64  # rows whose similarity to all others is held at a time
+_AT_ONCE = 64  # rows per batch of similarities
 
 
 def in_turn(chosen: dict[str, np.ndarray], n_pool: int, seed: int = 0) -> Iterator[int]:
-    """Every row of the pool once: in turn one of each arm's and one that no arm chose, each drawn at random.
+    """Yield every row of the pool once, cycling over the arms and the unselected rows, each in random order.
 
-    chosen: int64 [n], the different rows of each arm. Any beginning holds arms, and rejected rows, about alike.
+    chosen: arm -> distinct rows, int64 [n]. Any prefix holds about the same number of rows of each arm and of
+    unselected rows.
     """
     rng = np.random.default_rng(seed)
     rejected = np.setdiff1d(np.arange(n_pool), np.concatenate([*chosen.values(), np.empty(0, int)]))
@@ -38,19 +39,19 @@ def in_turn(chosen: dict[str, np.ndarray], n_pool: int, seed: int = 0) -> Iterat
 
 
 def said(turns: list[dict]) -> list[list[str]]:
-    """[[role, text]] without image marks; a long text is cut, and says by how much."""
+    """[[role, text]] without image tokens. Long texts are cut, with a note of the characters removed."""
     texts = [(turn["role"], turn["text"].replace(IMAGE_TOKEN, "").strip()) for turn in turns]
     return [
-        [role, text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]} [{len(text) - CHARACTERS} characters more]"]
+        [role, text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]} [{len(text) - CHARACTERS} more characters]"]
         for role, text in texts
     ]
 
 
 def sampled(pool: pa.Table, chosen: dict[str, np.ndarray]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows to show, by number, as {row, id, turns, pictures, more}, and the addresses of their pictures.
+    """The rows to show in order, as {row, id, turns, pictures, more}, and the data URLs of their images.
 
-    `pictures` are places among the addresses; `more` is how many pictures are left out. As many rows as ROWS and
-    BYTES allow, all of a small pool.
+    `pictures` are indices into the URLs; `more` is the number of images left out. The number of rows is limited by
+    ROWS and BYTES.
     """
     pictures, rows, size = Pictures(), [], 0
     for row in in_turn(chosen, pool.num_rows):
@@ -68,10 +69,11 @@ def sampled(pool: pa.Table, chosen: dict[str, np.ndarray]) -> tuple[list[dict[st
 
 
 def picked(arms: dict[str, dict[int, pa.Table]], shown: list[int]) -> list[dict[str, list[int]]]:
-    """Of each row shown, arm -> [seeds that chose it, first place in training, stage, capability, 1 or 0].
+    """For each row shown: arm -> [seeds that selected it, first position in training, stage, capability, 1 or 0].
 
-    Place (from 1), stage and capability (-1: the method has none) are of the first seed that chose it; 1: that is the
-    arm's first seed. arms: every seed's rows in training order (`results.load_selections`).
+    Position (from 1), stage and capability (-1 if the method has none) come from the first seed that selected the row;
+    the last value is 1 if that is the arm's first seed. arms: every seed's rows in training order
+    (`results.load_selections`).
     """
     out: list[dict[str, list[int]]] = [{} for _ in shown]
     at = {row: i for i, row in enumerate(shown)}
@@ -87,7 +89,7 @@ def picked(arms: dict[str, dict[int, pa.Table]], shown: list[int]) -> list[dict[
 
 
 def scored(columns: dict[str, np.ndarray], shown: list[int]) -> list[list[list[float | None]]]:
-    """Of each row shown, for every column its value and the share of the pool's rows below it, in percent."""
+    """For each row shown and each column: its value, and the percentage of pool rows with a lower value."""
     made = []
     for column in columns.values():
         below = np.searchsorted(np.sort(column), column[shown]) * 100 / len(column)
@@ -96,9 +98,9 @@ def scored(columns: dict[str, np.ndarray], shown: list[int]) -> list[list[list[f
 
 
 def nearest(shown: list[int], ids: pa.ChunkedArray) -> list[list[list]]:
-    """Of each row shown, the NEAREST rows of the whole pool by pictures and words, as [row, id, cosine].
+    """For each row shown: the NEAREST pool rows by image and text embeddings, as [row, id, cosine].
 
-    Nothing where the embeddings are not at hand. Ties by row.
+    Empty if the embeddings are not available. Ties are broken by row.
     """
     paths = [artifacts.EMBEDDINGS / f"{name}.npy" for name in ("image", "text")]
     if not all(path.exists() for path in paths):

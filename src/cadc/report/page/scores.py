@@ -1,4 +1,4 @@
-"""Why rows are chosen: what methods and discoveries make of every row of the pool, and what cleaning says of it."""
+"""Why rows are selected: the scores of methods and discoveries for every pool row, and the flags of cleaning."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cadc.selectors.loading import load_selector, load_signal, measure, scores
 
 
 def of_discoveries(names: list[str]) -> dict[str, np.ndarray]:
-    """Of each discovery whose artifact is at hand, float [n_rows] by title: influence on each capability and on each
+    """Columns float [n_rows] by title for each discovery with a local artifact: influence on each capability and
     target, and mean self-influence."""
     columns = {}
     for name in names:
@@ -31,8 +31,8 @@ def of_discoveries(names: list[str]) -> dict[str, np.ndarray]:
 
 
 def of_methods(stated: Stated, arms: list[str], pool: pa.Table) -> dict[str, np.ndarray]:
-    """The number by which the method of each arm ranks rows, higher is sooner, float [n_rows] by title: of those that
-    rank by one, and whose signal is at hand."""
+    """The score by which each arm's method ranks rows (higher is selected first), float [n_rows] by title. Only for
+    methods that rank by a score and have a local signal."""
     columns = {}
     for name in arms:
         said = stated.arm(name)
@@ -48,7 +48,7 @@ def of_methods(stated: Stated, arms: list[str], pool: pa.Table) -> dict[str, np.
 
 
 def flags(stated: Stated, ids: list[str]) -> list[list[str]] | None:
-    """The checks of cleaning that flag each row; None where none was asked for (`export.flags: raw`)."""
+    """The cleaning checks that flag each row; None if the export uses no flags (`export.flags: raw`)."""
     if stated.root["export"]["flags"] != "cleaning":
         return None
     return flags_of(artifacts.read_table(artifacts.CLEANING / "findings.parquet"), ids)

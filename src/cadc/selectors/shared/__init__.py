@@ -1,1 +1,1 @@
-"""What several methods share: clusters, neighbours, retrieval, bands of a score."""
+"""Code shared by several methods: clusters, neighbours, retrieval, score bands."""

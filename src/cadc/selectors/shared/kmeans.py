@@ -1,4 +1,4 @@
-"""Spherical k-means by faiss, and what methods ask of its clusters."""
+"""Spherical k-means with faiss, and functions on its clusters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from cadc.compute.launch import n_cores
 
-PIECE = 16384  # rows turned to floats at a time: features may be a float16 map larger than memory; faiss cuts at 4096
+PIECE = 16384  # rows converted to float32 at a time (features may be memory-mapped); a multiple of faiss's 4096
 _ROWS_AT_ONCE = 4096
 _APART = 1 / 1024
 
@@ -24,12 +24,12 @@ def spherical_kmeans(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cluster the rows of `features` float [n, d] by cosine.
 
-    max_points_per_centroid: learn from so many rows a cluster, drawn by `seed`, where there are more (None: from all).
-    Only what is learnt from is held in memory as float32; all other rows are read in pieces. n_threads: None, one a
-    core that this process may use.
+    max_points_per_centroid: train on at most this many rows per cluster, drawn with `seed` (None: on all). Only the
+    training rows are held in memory as float32; other rows are read in pieces. n_threads: None uses one per available
+    core.
 
-    Returns assignment int32 [n] and unit centroids float32 [min(n_clusters, n), d]: those of `faiss.Kmeans` with one
-    thread, to the byte, whatever the number of threads.
+    Returns assignment int32 [n] and unit centroids float32 [min(n_clusters, n), d]. They are identical, byte for byte,
+    to those of single-threaded `faiss.Kmeans`, whatever the number of threads.
     """
     n_clusters = min(n_clusters, len(features))
     sampled = max_points_per_centroid is not None and n_clusters * max_points_per_centroid < len(features)
@@ -45,10 +45,11 @@ def spherical_kmeans(
 
 
 def _learn(points: np.ndarray, n_clusters: int, n_iterations: int, seed: int, pool: ThreadPoolExecutor) -> np.ndarray:
-    """faiss's Clustering::train with a flat index of inner products: centroids float32 [n_clusters, d].
+    """faiss's Clustering::train with a flat inner-product index: centroids float32 [n_clusters, d].
 
-    faiss itself has one matrix product in flight, whatever its threads. Here pieces of it run side by side: those that
-    faiss cuts anyway, and each cluster's sum in the order of its points. So no sum is taken in another order.
+    faiss itself runs one matrix product at a time, whatever its number of threads. Here the pieces into which faiss
+    splits the product run in parallel, and each cluster is summed in the order of its points, so that no summation
+    order changes.
     """
     n, width = points.shape
     if n == n_clusters:
@@ -65,7 +66,7 @@ def _learn(points: np.ndarray, n_clusters: int, n_iterations: int, seed: int, po
             centroids[c] = mean
         _split(centroids, np.array([len(rows) for rows in found], np.float32), n)
         faiss.normalize_L2(centroids)
-        objective = np.cumsum(products, dtype=np.float32)[-1]  # one after the other
+        objective = np.cumsum(products, dtype=np.float32)[-1]  # sequential sum
         if objective == before:
             break
         before = objective
@@ -73,7 +74,7 @@ def _learn(points: np.ndarray, n_clusters: int, n_iterations: int, seed: int, po
 
 
 def _nearest(points: np.ndarray, centroids: np.ndarray, pool: ThreadPoolExecutor) -> tuple[np.ndarray, np.ndarray]:
-    """The centroid of largest inner product with each of `points`, and that product: int64, float32 [n]."""
+    """The centroid with the largest inner product for each of `points`, and that product: int64, float32 [n]."""
     index = faiss.IndexFlatIP(centroids.shape[1])
     index.add(centroids)
 
@@ -85,7 +86,7 @@ def _nearest(points: np.ndarray, centroids: np.ndarray, pool: ThreadPoolExecutor
 
 
 def _mean(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Mean of these rows as faiss takes it, one after the other in float32; zero of none."""
+    """Mean of these rows as faiss computes it, summed sequentially in float32; zero without rows."""
     if not len(rows):
         return np.zeros(points.shape[1], np.float32)
     total = points[rows[0]]
@@ -95,9 +96,9 @@ def _mean(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _split(centroids: np.ndarray, sizes: np.ndarray, n: int) -> None:
-    """Give every cluster without points half of another one, as faiss does (Clustering.cpp, split_clusters): in place.
+    """Give every empty cluster half of another one, in place, as faiss does (Clustering.cpp, split_clusters).
 
-    The other one is drawn by its size; both are moved a little apart.
+    The other cluster is drawn with probability by size; both centroids are perturbed slightly.
     """
     draws = np.random.MT19937()
     draws._legacy_seeding(1234)
@@ -116,7 +117,7 @@ def _split(centroids: np.ndarray, sizes: np.ndarray, n: int) -> None:
 
 
 def members(assignment: np.ndarray, n_clusters: int) -> list[np.ndarray]:
-    """The rows of each cluster in pool order, int64; an empty array where a cluster has none."""
+    """The rows of each cluster in pool order, int64; empty arrays for empty clusters."""
     order = np.argsort(assignment, kind="stable")
     return np.split(order, np.cumsum(np.bincount(assignment, minlength=n_clusters))[:-1])
 

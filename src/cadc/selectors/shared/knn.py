@@ -1,4 +1,4 @@
-"""Nearest neighbours by faiss, exact or by lists."""
+"""Nearest neighbours with faiss, exact or with inverted lists."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import numpy as np
 from cadc.compute.finite import refuse_not_finite
 from cadc.config.environment import whole_number
 
-_BLOCK = 4096  # rows a search: a fixed number, so that the count of workers changes nothing that is computed
-_QUERIES = 256  # the same, where queries are few and rows many
-_SPARE = 10  # candidates beyond those asked for, among which distances in float32 may err
-_BLUR = 1e-5  # by which faiss's products of two rows of length up to 2, in float32, may err
+_BLOCK = 4096  # rows per search, fixed so that results do not depend on the number of workers
+_QUERIES = 256  # the same for few queries and many rows
+_SPARE = 10  # extra candidates, because float32 distances may misorder them
+_BLUR = 1e-5  # float32 error of faiss's products of two rows of length up to 2
 _LISTS_PROBED = 16  # of 4 * sqrt(rows)
 _SEED = 0
 
@@ -24,18 +24,19 @@ _SEED = 0
 def nearest(
     rows: np.ndarray, k: int, metric: Literal["euclidean", "cosine"], exact_rows: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest of `rows` float32 [n, d] to each, itself left out: (index int32, value float32) [n, min(k, n - 1)].
+    """The k nearest neighbours of each row of `rows` float32 [n, d]: (index int32, value float32) [n, min(k, n - 1)].
 
-    euclidean: values are distances, ascending. cosine: rows are unit or zero, values are cosines, descending. Of two
-    equals the lower row comes first. A duplicate of a row is its neighbour at distance 0.
+    euclidean: values are distances, ascending. cosine: rows are unit or zero, values are cosines, descending. Ties are
+    broken by row, lowest first. A duplicate of a row is its neighbour at distance 0.
 
-    Up to `exact_rows` rows every pair is looked at. Beyond, rows fall into 4 * sqrt(n) lists by k-means (IVF, faiss),
-    and 16 lists are searched a row. Of 50,000 rows in 300 groups that finds 99.5% of the 5 nearest and 94% of the 50
-    nearest in 64 dimensions, all in 512 (a Gaussian cloud without groups, in 64: 29% of 5).
+    Up to `exact_rows` rows, every pair is compared. Beyond, rows are split into 4 * sqrt(n) lists by k-means (IVF,
+    faiss), and each search covers 16 lists. For 50,000 rows in 300 groups this finds 99.5% of the 5 nearest and 94% of
+    the 50 nearest in 64 dimensions, and all in 512 (for a Gaussian cloud without groups in 64 dimensions: 29% of 5).
 
-    faiss computes in float32 from norms and products, which blurs near-duplicates. So distances of its candidates are
-    computed again from differences, in float64, in one order of sums. CADC_WORKERS (default 1) blocks are searched at a
-    time, each on one thread; their number changes no byte. Raises InputError where a feature is not finite.
+    faiss computes in float32 from norms and products, which is inaccurate for near-duplicates. So the distances of its
+    candidates are recomputed from differences in float64, in a fixed summation order. CADC_WORKERS (default 1) blocks
+    are searched in parallel, each on one thread; their number does not change the result. Raises InputError if a
+    feature is not finite.
     """
     rows = np.ascontiguousarray(rows, np.float32)
     n, k = len(rows), min(k, len(rows) - 1)
@@ -52,7 +53,7 @@ def nearest(
             found = faiss.knn(queries, rows, wanted, metric=measure)[1]
         else:
             found = lists.search(queries, wanted)[1]
-            if len(short := np.flatnonzero((found < 0).any(1))):  # 16 lists hold fewer rows than wanted
+            if len(short := np.flatnonzero((found < 0).any(1))):  # 16 lists held too few rows
                 found[short] = faiss.knn(queries[short], rows, wanted, metric=measure)[1]
         return _sorted_candidates(queries, rows, start, found, k, cosine)
 
@@ -60,12 +61,12 @@ def nearest(
 
 
 def matches(queries: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k of `rows` float32 [n, d] whose inner product with each of `queries` float32 [n_queries, d] is largest.
+    """The k of `rows` float32 [n, d] with the largest inner product with each of `queries` float32 [n_queries, d].
 
-    (index int64, product float64), both [n_queries, min(k, n)], descending; of two equals the lower row comes first.
+    (index int64, product float64), both [n_queries, min(k, n)], descending; ties are broken by row, lowest first.
 
-    Products are float64, in one order of sums. faiss, in float32, only proposes, and is asked for more where it may
-    have left out an equal. Every pair is looked at. Workers as in `nearest`; lengths are to be about 1.
+    Products are float64 in a fixed summation order. faiss only proposes candidates in float32, and is asked for more if
+    it may have left out a tie. Every pair is compared. Workers as in `nearest`; rows should have length about 1.
     """
     queries, rows = np.ascontiguousarray(queries, np.float32), np.ascontiguousarray(rows, np.float32)
     k = min(k, len(rows))
@@ -73,7 +74,7 @@ def matches(queries: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, 
     def search(start: int) -> tuple[np.ndarray, np.ndarray]:
         block = queries[start : start + _QUERIES]
         index, value = np.empty((len(block), k), np.int64), np.empty((len(block), k))
-        index[:], value[:] = np.arange(k), 0.0  # what a query of zeros gets
+        index[:], value[:] = np.arange(k), 0.0  # result for a zero query
         open_, wanted = np.flatnonzero(block.any(1)), min(k + _SPARE, len(rows))
         while len(open_):
             near, found = faiss.knn(block[open_], rows, wanted, metric=faiss.METRIC_INNER_PRODUCT)
@@ -92,7 +93,7 @@ def matches(queries: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, 
 def _blockwise(
     search: Callable[[int], tuple[np.ndarray, np.ndarray]], n: int, block: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`search(start)` of every block of n queries, CADC_WORKERS at a time, joined in order."""
+    """`search(start)` for every block of n queries, CADC_WORKERS in parallel, concatenated in order."""
     with ThreadPoolExecutor(
         whole_number("CADC_WORKERS", 1) or 1, initializer=faiss.omp_set_num_threads, initargs=(1,)
     ) as workers:
@@ -101,7 +102,7 @@ def _blockwise(
 
 
 def _lists(rows: np.ndarray, measure: int) -> faiss.IndexIVFFlat:
-    """The rows in 4 * sqrt(n) lists, by k-means on at most 64 rows a list."""
+    """The rows in 4 * sqrt(n) inverted lists, by k-means on at most 64 rows per list."""
     faiss.omp_set_num_threads(1)
     coarse = (
         faiss.IndexFlatIP(rows.shape[1]) if measure == faiss.METRIC_INNER_PRODUCT else faiss.IndexFlatL2(rows.shape[1])
@@ -125,7 +126,7 @@ def product(x, y):
 
 @numba.njit(nogil=True, cache=True)
 def _products(queries, rows, found):
-    """The products of each query with the rows `found` int64 [n, m]: float64 [n, m]."""
+    """Inner products of each query with the rows `found` int64 [n, m]: float64 [n, m]."""
     out = np.empty(found.shape)
     for i in range(len(found)):
         for j in range(found.shape[1]):
@@ -144,7 +145,7 @@ def _distance(x, y):
 
 @numba.njit(nogil=True, cache=True)
 def _sorted_candidates(queries, rows, start, found, k, cosine):
-    """The first k of the candidates `found` int64 [n, m] of `queries`, by exact value, then by row.
+    """The first k of the candidates `found` int64 [n, m] of `queries`, sorted by exact value, then by row.
 
     The queries are rows start, start + 1, ...
     """

@@ -1,4 +1,4 @@
-"""The knock-out tree by which a greedy pick finds its next row: log2(n) games a change of score, none a pick."""
+"""A tournament tree that finds the next row of a greedy pick: log2(n) comparisons per score change, none per pick."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 
 @numba.njit
 def knock_out(scores, taking_part):
-    """A tree of winners int32 [2 * size], size a power of 2: tree[1] is the row of highest score, of equals the lowest.
+    """A tree of winners int32 [2 * size], size a power of 2: tree[1] is the row of highest score, ties to the lowest
+    row.
 
-    scores float64 [n]; taking_part bool [n]. Row i stands at leaf tree[size + i], which is -1 where i takes no part, as
-    is tree[1] where none does. After a score has changed, `settle` plays the row's log2(n) games again.
+    scores float64 [n]; taking_part bool [n]. Row i is at leaf tree[size + i], which is -1 if i does not take part; so
+    is tree[1] if no row does. After a score change, `settle` repeats the row's log2(n) comparisons.
     """
     size = 1
     while size < len(scores):
@@ -27,7 +28,7 @@ def knock_out(scores, taking_part):
 
 @numba.njit
 def settle(tree, scores, i, takes_part):
-    """Row i of a `knock_out` tree, whose score has changed, stays (or comes) in or goes out."""
+    """Update row i of a `knock_out` tree after its score has changed; it enters, stays or leaves."""
     node = len(tree) // 2 + i
     tree[node] = i if takes_part else -1
     node //= 2
@@ -40,7 +41,7 @@ def settle(tree, scores, i, takes_part):
 
 @numba.njit
 def _winner(left, right, scores):
-    """Of two rows, or -1 for none, the one of higher score; of equals the left, lower one."""
+    """The row of higher score, or the left (lower) one if equal; -1 means no row."""
     if left < 0 or (right >= 0 and scores[right] > scores[left]):
         return right
     return left

@@ -1,28 +1,28 @@
 """Greedy minimisation of the squared maximum mean discrepancy (MMD) between a cluster and the rows picked from it.
 
-As COINCIDE uses it (Lee et al. 2024; the algorithm is that of Kim et al. 2016, "Examples are not enough, learn to
-criticize"), but without its s x s kernel: one column is computed when a row is picked.
+As used by COINCIDE (Lee et al. 2024; algorithm of Kim et al. 2016, "Examples are not enough, learn to criticize"), but
+without the s x s kernel: one column is computed per picked row.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-GRID = 2.0**30  # kernels are multiples of 1 / GRID: sums of up to 8 million are exact, in whatever order they are taken
+GRID = 2.0**30  # kernels are multiples of 1 / GRID, so that sums up to 8 million are exact in any order
 BLOCK = 2**24  # kernel entries at a time: 128 MiB
 
 
 def rbf_kernel(a: np.ndarray, b: np.ndarray, gamma: float) -> np.ndarray:
     """exp(-|x - y|^2 / (2 gamma^2)) of the rows of a float64 [m, d] and b float64 [n, d]: float64 [m, n].
 
-    Rounded to a grid of 1e-9, so that rows which are copies of each other tie, on every machine.
+    Rounded to a grid of 1e-9, so that duplicates tie on every machine.
     """
     distance = np.einsum("md,md->m", a, a)[:, None] + np.einsum("nd,nd->n", b, b) - 2 * (a @ b.T)
     return np.rint(np.exp(-np.maximum(distance, 0) / (2 * gamma**2)) * GRID) / GRID
 
 
 def kernel_sums(features: np.ndarray, gamma: float) -> np.ndarray:
-    """Sum over a cluster's rows of their kernel with each of them, itself included: features [s, d] -> float64 [s]."""
+    """Kernel of each row of a cluster summed over all its rows, itself included: features [s, d] -> float64 [s]."""
     features = np.asarray(features, np.float64)
     step = max(1, BLOCK // max(1, len(features)))
     sums = [rbf_kernel(features[at : at + step], features, gamma).sum(1) for at in range(0, len(features), step)]
@@ -30,12 +30,12 @@ def kernel_sums(features: np.ndarray, gamma: float) -> np.ndarray:
 
 
 def greedy_mmd(features: np.ndarray, sums: np.ndarray, n: int, gamma: float) -> np.ndarray:
-    """Positions of the `n` rows of a cluster that bring MMD^2 down most at each step, in that order: int64 [n].
+    """Positions of the `n` rows of a cluster that reduce MMD^2 most at each step, in that order: int64 [n].
 
     features float [s, d], sums float64 [s] = `kernel_sums`. With S the k rows picked so far, the next one minimises
-    mean_{S + x, S + x} K - 2 mean_{S + x, all} K. What x alone adds is (2 sum_S K(x, .) + 1) / (k + 1) - 2 sums(x) / s,
-    up to a factor that is the same for all. The first pick is the row of highest mean similarity. Ties by position. The
-    first n of a longer order are the order of n. Time n s d, memory s d.
+    mean_{S + x, S + x} K - 2 mean_{S + x, all} K. The part that depends on x is (2 sum_S K(x, .) + 1) / (k + 1) - 2
+    sums(x) / s, up to a constant factor. The first pick is the row of highest mean similarity. Ties are broken by
+    position. The first n of a longer result are the result for n. Time n s d, memory s d.
     """
     features = np.asarray(features, np.float64)
     to_all = 2 * sums / len(sums)

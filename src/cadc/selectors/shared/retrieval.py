@@ -1,8 +1,7 @@
-"""Pool rows for the rows of benchmarks: nearest in a view, taken in turns; and which view a benchmark needs.
+"""Retrieve pool rows for benchmark rows: nearest in a view, taken in turns; and predict which view a benchmark needs.
 
-Source: arXiv 2508.10339 (no released code) for the two views and mutual ranking. How ties, exhausted lists, rows
-without an image and several benchmarks are dealt with is ours. The selector `targeted` retrieves; reports rank the
-views.
+Source of the two views and mutual ranking: arXiv 2508.10339 (no released code). The handling of ties, exhausted lists,
+rows without an image and several benchmarks is ours. The selector `targeted` retrieves; reports rank the views.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from cadc.selectors.shared.knn import matches
 
 Which = Literal["concept", "skill"]
 
-_ROWS = 16384  # rows against all queries at a time
-_QUERIES = 256  # queries at a time against all rows
-_EQUAL = 1e-6  # cosines that differ by less are ties: a sum of float32 products varies by so much with its order
-_DEPTH = 64  # groups that a list begins with
+_ROWS = 16384  # rows per block, against all queries
+_QUERIES = 256  # queries per block, against all rows
+_EQUAL = 1e-6  # smaller differences are ties: float32 sums vary this much with their order
+_DEPTH = 64  # initial number of groups in a list
 
 
 def alike(rows: np.ndarray) -> np.ndarray:
-    """Which rows float32 [n, d] are the same, bit for bit: int64 [n], groups numbered by their first row.
+    """Group rows float32 [n, d] that are bitwise identical: int64 [n], groups numbered by their first row.
 
-    By a 64-bit hash: that any two of 665,000 different rows share one has a probability of 1e-8.
+    Uses a 64-bit hash: the probability that any two of 665,000 distinct rows collide is 1e-8.
     """
     hashes = np.empty(len(rows), np.uint64)
     for start in range(0, len(rows), _ROWS):
@@ -50,9 +49,9 @@ def numbered(keys: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True)
 def _hash(bits, out):
-    """A hash of every row uint32 [n, d], into out uint64 [n].
+    """Hash every row uint32 [n, d] into out uint64 [n].
 
-    Each word is mixed in by MurmurHash3's 64-bit finaliser.
+    Each word is mixed in with MurmurHash3's 64-bit finaliser.
     """
     for i in range(len(bits)):
         state = np.uint64(0x9E3779B97F4A7C15)
@@ -66,11 +65,11 @@ def _hash(bits, out):
 
 @dataclass(frozen=True)
 class View:
-    """Pool rows as one view shows them.
+    """Pool rows in one view.
 
-    Rows that are the same are one group, searched once: one image serves several rows, and skill lists from an
-    inventory take few values. group int64 [n_rows], numbered by their first rows. different float32 [n_groups, width]:
-    what each group shows, zero where nothing.
+    Identical rows form one group and are searched once: one image serves several rows, and skill lists from an
+    inventory take few values. group int64 [n_rows], numbered by first row. different float32 [n_groups, width]: the
+    features of each group, zero if it has none in this view.
     """
 
     group: np.ndarray
@@ -78,7 +77,7 @@ class View:
 
     @classmethod
     def of_rows(cls, rows: np.ndarray) -> View:
-        """A view of rows float32 [n_rows, width], unit or zero. Raises InputError where a feature is not finite."""
+        """A view of rows float32 [n_rows, width], unit or zero. Raises InputError if a feature is not finite."""
         fix = "check the tower (embed.tower) and run the stage `views` again"
         refuse_not_finite({"a feature of a view": rows}, 0, fix=fix)
         group = alike(rows)
@@ -86,7 +85,7 @@ class View:
 
     @classmethod
     def of_both(cls, concept: View, skill: View) -> View:
-        """Both views side by side: what a cosine is in either, an inner product is, summed, in this one."""
+        """Both views concatenated, so that an inner product is the sum of both cosines."""
         group = numbered(concept.group * len(skill.different) + skill.group)
         first = first_rows(group)
         return cls(
@@ -109,10 +108,10 @@ def first_rows(group: np.ndarray) -> np.ndarray:
 
 
 def ranks_of_nearest(by: View, queries: np.ndarray, other: View, other_queries: np.ndarray) -> np.ndarray:
-    """For each benchmark row, the rank in the view `other` of the pool row that is nearest to it in the view `by`.
+    """For each benchmark row: the rank in the view `other` of the pool row that is nearest to it in the view `by`.
 
-    float64 [n_queries], from 1. Ties share their rank. Where several rows are nearest because they show the same, their
-    mean rank counts. So the pool's order does not matter.
+    float64 [n_queries], from 1. Ties share their rank. If several identical rows are nearest, their mean rank counts,
+    so that the pool's order does not matter.
     """
     nearest = matches(queries, by.different, 1)[0][:, 0]
     out = np.empty(len(queries))
@@ -130,7 +129,7 @@ def ranks_of_nearest(by: View, queries: np.ndarray, other: View, other_queries: 
 
 @numba.njit(cache=True)
 def _mean_place(cosine, size, held):
-    """The mean rank of rows whose cosines are `held` float64 [m], ascending, among groups of `size` rows each."""
+    """Mean rank of rows with cosines `held` float64 [m], ascending, among groups of `size` rows each."""
     total = 0.0
     for j in range(len(cosine)):
         below, upto = np.searchsorted(held, cosine[j] - _EQUAL), np.searchsorted(held, cosine[j] + _EQUAL, side="right")
@@ -139,11 +138,11 @@ def _mean_place(cosine, size, held):
 
 
 class Lists:
-    """For every benchmark row, the groups of pool rows by nearness, as deep as they have been asked for.
+    """For every benchmark row, the groups of pool rows sorted by similarity, as deep as needed so far.
 
-    search(queries int [n], k) gives the k nearest groups of each: int [n, min(k, n_groups)]. members: the rows of each
-    group; a row may be in two. queries: a number for every benchmark row. Those that ask for the same have one number,
-    and one list.
+    search(queries int [n], k) returns the k nearest groups of each: int [n, min(k, n_groups)]. members: the rows of
+    each group; a row may be in two groups. queries: a number for every benchmark row; identical queries share a number
+    and a list.
     """
 
     def __init__(self, search: Callable[[np.ndarray, int], np.ndarray], members: list[np.ndarray], queries: np.ndarray):
@@ -151,15 +150,15 @@ class Lists:
         self.found = list(search(np.arange(queries.max() + 1), _DEPTH))
 
     def deepen(self, which: np.ndarray) -> None:
-        """These lists, all of one length, twice as deep; what they had stays in front."""
+        """Double the depth of these lists, which have equal lengths; their present entries stay in front."""
         old = [self.found[query] for query in which]
         for query, had, new in zip(which, old, self.search(which, 2 * len(old[0])), strict=True):
             self.found[query] = np.concatenate([had, new[~np.isin(new, had)]])
 
     def rows_in_turn(self, taken: np.ndarray) -> Iterator[int]:
-        """Rows that are not `taken` bool [n_rows], as long as there are any.
+        """Yield rows that are not `taken` bool [n_rows], as long as there are any.
 
-        Benchmark rows take turns, each with its nearest row that is left; inside a group the pool's order.
+        Benchmark rows take turns, each with its nearest remaining row; within a group, rows come in pool order.
         """
         place, used = np.zeros(len(self.found), np.int64), np.zeros(len(self.members), np.int64)
         while True:
@@ -173,7 +172,7 @@ class Lists:
                 if depth == len(self.members):
                     raise IndexError("every row of the pool is taken")
                 alike_deep = np.array([len(found) for found in self.found]) == depth
-                self.deepen(np.flatnonzero(alike_deep & (place >= depth // 2)))  # with those that soon will be as far
+                self.deepen(np.flatnonzero(alike_deep & (place >= depth // 2)))  # and those that will need it soon
             group = self.found[query][place[query]]
             rows = self.members[group]
             while used[group] < len(rows) and taken[rows[used[group]]]:
@@ -184,9 +183,10 @@ class Lists:
 
 
 def round_robin(targets: list[list[Lists]], n: int, n_rows: int) -> np.ndarray:
-    """`n` different of `n_rows` rows: targets take turns, inside a target its lists, inside a list its benchmark rows.
+    """`n` distinct rows out of `n_rows`: targets take turns, then the lists of a target, then the benchmark rows of a
+    list.
 
-    So all have equal shares, up to one row, and none has the first choice of everything.
+    So all get equal shares up to one row, and none always chooses first.
     """
     taken, chosen = np.zeros(n_rows, bool), np.empty(n, np.int64)
     streams = [[lists.rows_in_turn(taken) for lists in each] for each in targets]
@@ -200,7 +200,7 @@ def round_robin(targets: list[list[Lists]], n: int, n_rows: int) -> np.ndarray:
 def by_view(view: View, queries: np.ndarray) -> Lists:
     """Lists by cosine in one view, for queries float32 [n, width].
 
-    Queries that show nothing (zero) take no turn, unless none shows anything.
+    Queries without features (zero) are skipped, unless all are zero.
     """
     shown = queries[np.any(queries != 0, 1)] if np.any(queries) else queries[:1]
     number = alike(shown)
@@ -214,7 +214,7 @@ def by_sum(both: View, concept_queries: np.ndarray, skill_queries: np.ndarray) -
 
 
 def by_max(concept: View, skill: View, concept_queries: np.ndarray, skill_queries: np.ndarray) -> Lists:
-    """Lists by the larger of both cosines: the lists of both views merged. A row comes first where it is nearer."""
+    """Lists by the larger of both cosines: the merged lists of both views. A row takes its better position."""
     number = alike(np.concatenate([concept_queries, skill_queries], 1))
     first = first_rows(number)
     head = np.concatenate([first_rows(concept.group), first_rows(skill.group)])
@@ -235,7 +235,7 @@ def by_max(concept: View, skill: View, concept_queries: np.ndarray, skill_querie
 
 @dataclass(frozen=True)
 class PoolViews:
-    """The pool in both views; `both`, side by side, is made when it is asked for."""
+    """The pool in both views; `both` (concatenated) is computed on demand."""
 
     concept: View
     skill: View
@@ -252,16 +252,16 @@ class PoolViews:
 
 @dataclass(frozen=True)
 class Aim:
-    """The pool in both views, and one benchmark's rows: float32 [n_queries, width] each."""
+    """The pool in both views, and the rows of one benchmark: float32 [n_queries, width] each."""
 
     pool: PoolViews
     concept_queries: np.ndarray
     skill_queries: np.ndarray
 
     def ranks(self) -> tuple[np.ndarray, np.ndarray]:
-        """R_s|c and R_c|s of the benchmark rows that have an image: float64 [n] each.
+        """R_s|c and R_c|s of the benchmark rows with an image: float64 [n] each.
 
-        R_s|c is the rank by skill, in the pool, of the row nearest by concept; R_c|s the other way round.
+        R_s|c is the rank by skill of the pool row nearest by concept; R_c|s is the reverse.
         """
         shown = np.any(self.concept_queries != 0, 1)
         concept, skill = (self.pool.concept, self.concept_queries[shown]), (self.pool.skill, self.skill_queries[shown])
@@ -269,11 +269,11 @@ class Aim:
 
 
 def predicted(skill_by_concept: np.ndarray, concept_by_skill: np.ndarray, lower: Which) -> Which:
-    """The view that a benchmark needs, by the means of R_s|c and R_c|s, float64 [n] each.
+    """The view that a benchmark needs, from the means of R_s|c and R_c|s, float64 [n] each.
 
-    lower: the view where the mean of R_s|c is the lower one. Where rows near by concept need near skills, too, but not
-    the other way round, concepts give both (`lower: concept`). The paper's text leaves open which sign stands for which
-    view. Without any rank (no benchmark row has an image) it is skill.
+    lower: the view to use if the mean of R_s|c is lower. If rows with similar concepts also need similar skills, but
+    not vice versa, concepts cover both (`lower: concept`). The paper leaves open which sign means which view. Without
+    ranks (no benchmark row has an image) the result is skill.
     """
     if not len(skill_by_concept):
         return "skill"
@@ -281,13 +281,13 @@ def predicted(skill_by_concept: np.ndarray, concept_by_skill: np.ndarray, lower:
 
 
 def rows_of_target(target: np.ndarray, name: str) -> np.ndarray:
-    """The benchmark rows whose `target`, str [n_probe], each `BENCHMARK/META-TASK`, is `name` or a part of it: int64.
+    """The benchmark rows whose `target` (str [n_probe], each `BENCHMARK/META-TASK`) is `name` or a part of it: int64.
 
-    Raises InputError where there is none.
+    Raises InputError if there is none.
     """
     name = target_name(name)
     which = np.flatnonzero((target == name) | np.char.startswith(target, f"{name}/"))
     if not len(which):
         known = sorted({each.split("/")[0] for each in target.tolist()} | set(target.tolist()))
-        raise InputError(f"no benchmark row is of {name}; `targets` can be {', '.join(known)}")
+        raise InputError(f"no benchmark row belongs to {name}; `targets` can be {', '.join(known)}")
     return which

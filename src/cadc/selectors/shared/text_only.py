@@ -1,7 +1,7 @@
-"""Rows without a picture, of which methods that look at pictures know nothing: one rule for all of them (ours).
+"""Rows without an image, for methods that score images: one rule for all of them (ours).
 
-They are a stratum of their own. Its share of the budget is its share of the pool, and its rows are drawn at random. The
-authors' code leaves them out (ScalSelect, PreSel), scores them 0 (VisNec) or draws them beside the clusters (XMAS).
+These rows are a separate stratum. It gets its share of the pool as its share of the budget, and its rows are drawn at
+random. The authors' code leaves them out (ScalSelect, PreSel), scores them 0 (VisNec) or draws them separately (XMAS).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from cadc.config.budgets import capped_shares
 def with_text_rows(
     shows: np.ndarray, n: int, rng: np.random.Generator, choose: Callable[[int], np.ndarray]
 ) -> Selection:
-    """`n` rows in random order: of those with pictures the ones that `choose(m)` gives, m different row numbers.
+    """`n` rows in random order. `choose(m)` selects m distinct row numbers among the rows with images.
 
-    shows bool [n_rows]: whether a row has a picture.
+    shows bool [n_rows]: whether a row has an image.
     """
     pictured, plain = np.flatnonzero(shows), np.flatnonzero(~shows)
     sizes = np.array([len(pictured), len(plain)])

@@ -1,7 +1,7 @@
-"""COINCIDE's rule (Lee et al. 2024): every cluster gives rows, the more the better it transfers and the sparser it is.
+"""COINCIDE's rule (Lee et al. 2024): a cluster gives more rows the better it transfers and the sparser it is.
 
-The variants differ in how shares become whole rows, and in nothing else. `paper` keeps all shares in proportion, by
-largest remainder. `released` rounds one cluster after another, as G-JWLee/COINCIDE_code does.
+The variants differ only in how shares become whole rows. `paper` keeps all shares proportional, with largest
+remainders. `released` rounds one cluster after another, as G-JWLee/COINCIDE_code does.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ from cadc.config.budgets import capped_shares, largest_remainder
 from cadc.selectors.shared.kmeans import members
 from cadc.selectors.shared.mmd import greedy_mmd, kernel_sums
 
-BLOCK = 2**24  # cosines of centroids at a time: 64 MiB
+BLOCK = 2**24  # cosines of centroids per block: 64 MiB
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The pool's clusters: what all budgets and seeds share.
+    """The pool's clusters, shared by all budgets and seeds.
 
-    features float [n_rows, d]. rows: those of each cluster in pool order, none of them empty. score float64
-    [n_clusters]: transferability over density. sums: `kernel_sums` of each cluster. gamma: width of the kernel on
-    `features`.
+    features float [n_rows, d]. rows: those of each cluster in pool order, none empty. score float64 [n_clusters]:
+    transferability / density. sums: `kernel_sums` of each cluster. gamma: width of the kernel on `features`.
     """
 
     features: np.ndarray
@@ -36,9 +35,9 @@ class Measured:
 def transferability(language: np.ndarray, threshold: float) -> np.ndarray:
     """Mean cosine of a cluster's language half to those of the other clusters: float64 [n_clusters].
 
-    language float [n_clusters, width], the part of each centroid that tells what is asked. Clusters whose cosine is
-    above `threshold` say the same thing twice and are left out; 0 where that leaves none (ours: the released code
-    divides by zero), and a cosine with a zero centroid is 0.
+    language float [n_clusters, width]: the part of each centroid that represents the question. Pairs of clusters with a
+    cosine above `threshold` are near-duplicates and left out; the result is 0 if none is left (ours: the released code
+    divides by zero). The cosine with a zero centroid is 0.
     """
     language = language / np.maximum(np.linalg.norm(language, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     mean = np.zeros(len(language))
@@ -52,7 +51,7 @@ def transferability(language: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def densities(sums: list[np.ndarray]) -> np.ndarray:
-    """Mean kernel over all pairs of a cluster's rows, each with itself included: float64 [n_clusters].
+    """Mean kernel over all pairs of a cluster's rows, self-pairs included: float64 [n_clusters].
 
     sums: `kernel_sums` of each cluster.
     """
@@ -60,21 +59,21 @@ def densities(sums: list[np.ndarray]) -> np.ndarray:
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Logarithms of the shares of the whole: float64, finite for any finite logits."""
+    """Log of the softmax: float64, finite for any finite logits."""
     shifted = logits - logits.max()
     return shifted - np.log(np.exp(shifted).sum())
 
 
 def visit_order(score: np.ndarray) -> np.ndarray:
-    """Clusters from the largest share on, ties by number: int64 [n_clusters]."""
+    """Clusters by share, largest first, ties broken by number: int64 [n_clusters]."""
     return np.argsort(-score, kind="stable")
 
 
 def released_shares(score: np.ndarray, sizes: np.ndarray, n: int, temperature: float) -> np.ndarray:
-    """As released: from the largest share on, each takes round(what is left * its share among those not yet visited).
+    """As released: from the largest share on, each cluster takes round(rest * its share among those not yet visited).
 
-    A cluster with fewer rows gives all and what it can't fill goes to those after it. So what the last can't fill stays
-    open, and the sum may be below `n`.
+    A smaller cluster gives all its rows, and the shortfall goes to the following ones. A shortfall of the last cluster
+    stays open, so the sum may be below `n`.
     """
     order = visit_order(score)
     logits = score[order] / temperature
@@ -88,12 +87,12 @@ def released_shares(score: np.ndarray, sizes: np.ndarray, n: int, temperature: f
 
 
 def cluster_shares(score: np.ndarray, sizes: np.ndarray, n: int, temperature: float, variant: str) -> np.ndarray:
-    """Rows to take of each cluster, by softmax(score / temperature): int64 [n_clusters], at most `sizes`, `n` in all.
+    """Rows to take from each cluster, by softmax(score / temperature): int64 [n_clusters], at most `sizes`, sum `n`.
 
-    score float64, sizes int64 [n_clusters]. `paper`: clusters whose share exceeds them are taken whole and the rest is
-    shared anew by all others, until none exceeds; then largest remainders. `released`: see `released_shares`; what it
-    leaves open goes to whichever clusters have room, by their share (ours). Raises ValueError if there are fewer than
-    `n`.
+    score float64, sizes int64 [n_clusters]. `paper`: clusters smaller than their share are taken whole and the rest is
+    shared among the others again, until none is too small; then largest remainders. `released`: see `released_shares`;
+    what it leaves open goes to clusters with rows left, by their share (ours). Raises ValueError if there are fewer
+    than `n` rows.
     """
     if n > sizes.sum():
         raise ValueError(f"a budget of {n} rows exceeds the {sizes.sum()} rows in clusters")
@@ -114,9 +113,9 @@ def cluster_shares(score: np.ndarray, sizes: np.ndarray, n: int, temperature: fl
 
 
 def pick(measured: Measured, shares: np.ndarray) -> list[np.ndarray]:
-    """Of each cluster as many rows as its share, in the order of picking.
+    """The rows of each cluster, as many as its share, in picking order.
 
-    A cluster that is taken whole is in pool order; of the others greedy MMD^2 picks.
+    A cluster that is taken whole is in pool order; greedy MMD^2 picks from the others.
     """
     chosen = []
     for rows, sums, share in zip(measured.rows, measured.sums, shares, strict=True):
@@ -129,10 +128,10 @@ def pick(measured: Measured, shares: np.ndarray) -> list[np.ndarray]:
 def scored(
     features: np.ndarray, assignment: np.ndarray, language: np.ndarray, gamma: float, threshold: float
 ) -> Measured:
-    """Score the clusters of `features` float [n_rows, d] by transferability over density.
+    """Score the clusters of `features` float [n_rows, d] by transferability / density.
 
-    assignment int [n_rows]; language float [n_clusters, width]: the language half of each centroid. A cluster without
-    rows is none, for the others' transferability too (ours).
+    assignment int [n_rows]; language float [n_clusters, width]: the language half of each centroid. Empty clusters are
+    ignored, also for the transferability of others (ours).
     """
     rows = members(assignment, len(language))
     some = [c for c in range(len(rows)) if len(rows[c])]
@@ -142,6 +141,6 @@ def scored(
 
 
 def spread(measured: Measured, n: int, temperature: float, variant: str) -> np.ndarray:
-    """`n` rows by the whole rule, cluster after cluster: int64 [n]."""
+    """`n` rows by the complete rule, cluster after cluster: int64 [n]."""
     sizes = np.array([len(rows) for rows in measured.rows])
     return np.concatenate(pick(measured, cluster_shares(measured.score, sizes, n, temperature, variant)))

@@ -1,4 +1,4 @@
-"""Rows of length 1, by which cosines are inner products."""
+"""Unit rows, whose inner products are cosines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// The leaderboard, costs, budgets, what was picked, and the capabilities.
+// The leaderboard, costs, budgets, selected rows, and capabilities.
 
 const BOARD = DATA.board,
   ARMS = BOARD.arms;
@@ -26,7 +26,7 @@ const plain = ({ name, title }) => ({
     return [number(mean), sd === null ? "" : h("small", {}, ` ± ${number(sd)}`)];
   },
 });
-// Columns of the leaderboard: what a cell shows, and what it is sorted by (null: last).
+// Columns of the leaderboard: cell content and sort key (null sorts last).
 const COLUMNS = [
   { title: "arm", text: (arm) => arm.label, by: (arm) => arm.label },
   { title: "rows", text: (arm) => percent(arm.budget), by: (arm) => arm.budget },
@@ -101,13 +101,13 @@ function drawCosts() {
       ]);
   $("cost-table").replaceChildren(
     table(
-      ["arm", "selection, TFLOP", "one tuning, TFLOP", "together", "of tuning on all rows", TITLES[BOARD.judged]],
+      ["arm", "selection, TFLOP", "one fine-tuning, TFLOP", "total, TFLOP", "total / full data", TITLES[BOARD.judged]],
       body,
     ),
   );
 }
 
-// A line of each label through its budgets, and a dashed one on to full data, where all methods are one.
+// One line per label through its budgets, and a dashed line on to full data, where all methods are the same.
 function budgetLines() {
   const whole = ARMS.find((arm) => arm.whole),
     labels = [...new Set(ARMS.filter((arm) => !arm.whole).map((arm) => arm.label))];
@@ -172,7 +172,7 @@ function capabilityPanel(one, c) {
         one.families.map(([family, names]) => h("li", {}, h("strong", {}, family), `: ${names.join(", ")}`)),
       ),
     ),
-    h("details", { open: true }, h("summary", {}, "Rows of most influence"), h("ul", { class: "examples" }, examples)),
+    h("details", { open: true }, h("summary", {}, "Most influential rows"), h("ul", { class: "examples" }, examples)),
   );
 }
 
@@ -199,10 +199,10 @@ function drawCapabilities() {
         h(
           "details",
           {},
-          h("summary", {}, "How stable"),
+          h("summary", {}, "Stability"),
           h(
             "div",
-            { class: "wide", role: "region", tabindex: "0", "aria-label": `How stable, ${found.name}` },
+            { class: "wide", role: "region", tabindex: "0", "aria-label": `Stability, ${found.name}` },
             table(["tau", "resolution", "capabilities", "ARI", "proxy runs", "chosen"], stable),
           ),
         ),
@@ -227,7 +227,7 @@ const seeds = [...new Set(ARMS.map((arm) => arm.seeds.length))].sort((a, b) => a
 const seedsEach = `${seeds.length > 1 ? `${seeds[0]} to ` : ""}${seeds.at(-1)} seed${seeds.at(-1) > 1 ? "s" : ""} each`;
 $("about").textContent =
   `${ARMS.length} arms, ${seedsEach}, on the ${BOARD.split} split; ` +
-  `a pool of ${thousands(DATA.pool.rows)} rows, ${thousands(DATA.pool.skipped)} left out when it was read.`;
+  `a pool of ${thousands(DATA.pool.rows)} rows, ${thousands(DATA.pool.skipped)} skipped when it was read.`;
 options(
   $("figure"),
   BOARD.columns.map(({ name, title }) => [name, title]),
@@ -274,5 +274,5 @@ chart("curve", (width) => {
         xTitle: "rows, % of the pool",
         xTicks: [...new Set(lines.flatMap((line) => line.points.map((point) => point.x)))].sort((a, b) => a - b),
       })
-    : h("p", {}, "Every arm is trained on all rows.");
+    : h("p", {}, "All arms train on all rows.");
 });

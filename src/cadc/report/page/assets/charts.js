@@ -1,4 +1,4 @@
-// Charts as SVG, drawn anew for the width at hand so that their letters stay as large.
+// SVG charts, redrawn for the available width so that the text size stays the same.
 
 const CHARTS = [];
 function chart(id, draw) {
@@ -76,7 +76,7 @@ function axisY(scale, values, x0, x1, title) {
     .flat();
 }
 
-// Rows of {title, mean, low, high, runs, band: [low, high] or null}: a line each, the band of random rows behind.
+// rows: {title, mean, low, high, runs, band: [low, high] or null}, one line each; band: interval of random selection.
 function intervalChart(width, rows, title) {
   const left = Math.min(Math.max(...rows.map((row) => textWidth(row.title))) + 14, width * 0.48),
     step = 26,
@@ -126,8 +126,8 @@ function intervalChart(width, rows, title) {
   );
 }
 
-// Where a label of each point goes: the first of some places at which it meets no other label and no point. Where there
-// is none it has no label: a table names all, and the pointer does.
+// Position of each point's label: the first that overlaps no other label and no point. If there is none, the label is
+// left out; the table and the tooltip still name the point.
 function placed(points, width, height) {
   const boxes = points.map(({ x, y }) => [x - 6, y - 6, x + 6, y + 6]);
   const meets = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
@@ -152,12 +152,12 @@ function placed(points, width, height) {
   });
 }
 
-// Points of {title, cost, mean, low, high}, operations along x; band: the interval of random rows, or null.
+// points: {title, cost, mean, low, high}; x is operations. band: the interval of random selection, or null.
 function scatterChart(width, points, band, title) {
   const height = Math.min(420, Math.max(300, width * 0.5)),
     left = 44,
     bottom = height - 44;
-  if (!points.length) return h("p", {}, "No arm's operations can be told.");
+  if (!points.length) return h("p", {}, "The operations of all arms are unknown.");
   const costs = points.map((point) => point.cost / 1e12),
     xs = [Math.min(...costs) / 1.6, Math.max(...costs) * 1.6];
   const [low, high] = span(points.flatMap((point) => [point.mean, point.low ?? point.mean, point.high ?? point.mean]));
@@ -202,15 +202,15 @@ function scatterChart(width, points, band, title) {
       logTicks(...xs).filter((_, i, all) => all.length * 45 < width || i % 2 === 0),
       22,
       bottom,
-      "selection and one tuning, TFLOP",
+      "selection and one fine-tuning, TFLOP",
       width - 8,
     ),
     marks,
   );
 }
 
-// Lines of {title, points: [{x, mean, low, high}], own}: dashed beyond the first `own` points, beside whose last the
-// title stands. xTicks: the values of a logarithmic x axis.
+// lines: {title, points: [{x, mean, low, high}], own}: dashed after the first `own` points; the title is next to the
+// last of these. xTicks: values of a logarithmic x axis.
 function lineChart(
   width,
   lines,
@@ -229,7 +229,7 @@ function lineChart(
     right - (logY ? 90 : 12),
   ]);
   const y = (logY ? logarithmic : linear)([low, high], [bottom, 22]);
-  // Lines stand a little beside each other, so that no interval hides another.
+  // Lines are shifted sideways, so that no interval hides another.
   const at = (i, point) =>
     x(point.x) +
     (point.low === undefined || point.x === wide[1]

@@ -1,5 +1,5 @@
 "use strict";
-// Elements out of data. Texts are set as text alone, so nothing that a row says becomes markup.
+// Build elements from data. Texts are set as text nodes, so nothing in a row becomes markup.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const SVG = "http://www.w3.org/2000/svg";
@@ -56,7 +56,7 @@ function options(select, entries, chosen) {
   select.replaceChildren(...entries.map(([value, title]) => h("option", { value, selected: value === chosen }, title)));
 }
 
-// A light page by the system's wish, a dark one, or what the button says.
+// Light or dark follows the system setting until the button overrides it.
 $("theme").addEventListener("click", () => {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");

@@ -1,4 +1,4 @@
-// The browser of rows, and two arms beside each other.
+// The row browser, and the comparison of two arms.
 
 const { rows: ROWS, pictures: PICTURES, groups: GROUPS, scores: SCORES } = DATA.browser;
 const CHOOSERS = ARMS.filter((arm) => DATA.pool.chosen[arm.arm] < DATA.pool.rows);
@@ -6,7 +6,7 @@ const PAGE = 24;
 const byNumber = new Map(ROWS.map((row) => [row.row, row]));
 const searched = ROWS.map((row) => [row.id, ...row.turns.map(([, text]) => text)].join("\n").toLowerCase());
 const firstOf = (row, role) => (row.turns.find(([who]) => who === role) ?? ["", ""])[1];
-// Chosen by the first seed of an arm, as the counts are: else a row has been chosen by another seed alone.
+// Selected by the arm's first seed, as in the counts. Otherwise only another seed selected the row.
 const chose = (arm, row) => row.picked[arm] !== undefined && row.picked[arm][4] === 1;
 
 let listed = ROWS,
@@ -24,7 +24,7 @@ function card(row) {
       row.pictures.length ? picture(PICTURES[row.pictures[0]], "") : h("span", { class: "none" }, "no picture"),
       h("span", { class: "said" }, firstOf(row, "user")),
       h("strong", { class: "said" }, firstOf(row, "assistant")),
-      h("span", { class: "by" }, by.length ? `chosen by ${by.join("; ")}` : "chosen by no arm"),
+      h("span", { class: "by" }, by.length ? `selected by ${by.join("; ")}` : "selected by no arm"),
     ),
   );
 }
@@ -32,15 +32,15 @@ function card(row) {
 const filters = [
   [
     "search",
-    h("input", { type: "search", id: "search", placeholder: "words or an id" }),
+    h("input", { type: "search", id: "search", placeholder: "text or id" }),
     (value, row, i) => searched[i].includes(value.toLowerCase()),
   ],
   [
-    "chosen by",
+    "selected by",
     h("select", { id: "by" }),
     (value, row) => (value === "nobody" ? !CHOOSERS.some((arm) => row.picked[arm.arm]) : chose(value.slice(1), row)),
   ],
-  ["left out by", h("select", { id: "left" }), (value, row) => !row.picked[value.slice(1)]],
+  ["not selected by", h("select", { id: "left" }), (value, row) => !row.picked[value.slice(1)]],
   ...GROUPS.map((title, g) => [
     title,
     h("select", { id: `group-${g}` }),
@@ -59,8 +59,8 @@ function drawPage() {
     from = page * PAGE;
   $("cards").replaceChildren(...listed.slice(from, from + PAGE).map(card));
   $("count").textContent = listed.length
-    ? `${thousands(listed.length)} rows; ${from + 1} to ${Math.min(from + PAGE, listed.length)} are shown`
-    : "No row here is like that.";
+    ? `${thousands(listed.length)} rows; ${from + 1} to ${Math.min(from + PAGE, listed.length)} shown`
+    : "No row matches.";
   const go = (title, to, off) =>
     h(
       "button",
@@ -93,7 +93,7 @@ function facts(row) {
 }
 function choosers(row) {
   return table(
-    ["chosen by", "seeds", "place in training", "stage", "capability"],
+    ["selected by", "seeds", "position in training", "stage", "capability"],
     ARMS.map((arm) => {
       const found = row.picked[arm.arm];
       if (!found) return [arm.title, "none", "", "", ""];
@@ -114,7 +114,7 @@ function likeRows(row) {
     { class: "near" },
     row.near.map(([other, id, cosine]) => {
       const found = byNumber.get(other),
-        said = `${id}, cosine ${number(cosine, 3)}${cosine >= 0.9995 ? ": a copy, as far as the embeddings see" : ""}`;
+        said = `${id}, cosine ${number(cosine, 3)}${cosine >= 0.9995 ? ": a duplicate by its embeddings" : ""}`;
       return h(
         "li",
         {},
@@ -124,7 +124,7 @@ function likeRows(row) {
   );
 }
 
-// Open the dialog of a row; the address then names it, and such an address opens it.
+// Open the dialog of a row. The URL then names the row, and opening such a URL opens the dialog.
 function show(number_, keep = false) {
   const row = byNumber.get(number_),
     dialog = $("row");
@@ -148,13 +148,13 @@ function show(number_, keep = false) {
       "div",
       { class: "pictures" },
       row.pictures.map((place, i) => picture(PICTURES[place], `picture ${i + 1} of row ${row.id}`)),
-      row.more ? h("p", {}, `and ${row.more} pictures more`) : null,
+      row.more ? h("p", {}, `and ${row.more} more images`) : null,
     ),
     row.turns.map(([role, text]) =>
       h("p", { class: `turn ${role === "assistant" ? "assistant" : "other"}` }, h("strong", {}, role), text),
     ),
-    h("h4", {}, "Who picked it"),
-    h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Who picked it" }, choosers(row)),
+    h("h4", {}, "Selected by"),
+    h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Selected by" }, choosers(row)),
     SCORES.length
       ? [
           h("h4", {}, "Scores"),
@@ -162,18 +162,18 @@ function show(number_, keep = false) {
             "div",
             { class: "wide", tabindex: "0", role: "region", "aria-label": "Scores" },
             table(
-              ["", "value", "of the pool below it, %"],
+              ["", "value", "percentile in the pool"],
               SCORES.map((title, i) => [title, String(row.scores[i][0]), number(row.scores[i][1])]),
             ),
           ),
         ]
       : null,
-    h("h4", {}, "What it is"),
+    h("h4", {}, "Attributes"),
     facts(row),
-    row.near.length ? [h("h4", {}, "Most like it, of the whole pool"), likeRows(row)] : null,
+    row.near.length ? [h("h4", {}, "Nearest rows in the pool"), likeRows(row)] : null,
   );
   if (!dialog.open) dialog.showModal();
-  // What was pressed is gone with the row before: its like gets the focus, so that keys go on working.
+  // The pressed button was replaced: focus its successor, so that keyboard navigation goes on.
   const buttons = [...dialog.querySelectorAll(".bar-of button:enabled")];
   (buttons.find((button) => button.textContent === pressed) ?? buttons.at(-1)).focus();
   dialog.scrollTop = 0;
@@ -197,7 +197,7 @@ function ofAddress() {
 }
 addEventListener("hashchange", ofAddress);
 
-// Two arms: A, and B or what A left out.
+// Two arms: A, and B or the rows that A left out.
 let beside = 6;
 function compare() {
   const a = $("one").value,
@@ -208,18 +208,18 @@ function compare() {
   const n = DATA.pool.chosen,
     pair = DATA.overlaps.find(([x, y]) => (x === a && y === b) || (x === b && y === a));
   const title = (name) => named[name].title;
-  $("only-one").textContent = rest ? `Chosen by ${title(a)}` : `Only ${title(a)}`;
-  $("only-other").textContent = rest ? `Left out by ${title(a)}` : `Only ${title(b)}`;
+  $("only-one").textContent = rest ? `Selected by ${title(a)}` : `Only ${title(a)}`;
+  $("only-other").textContent = rest ? `Not selected by ${title(a)}` : `Only ${title(b)}`;
   if (rest)
     $("overlap").textContent =
-      `${title(a)} has chosen ${thousands(n[a])} rows and left out ${thousands(DATA.pool.rows - n[a])}.`;
-  else if (a === b) $("overlap").textContent = "These are the same arm.";
+      `${title(a)} selected ${thousands(n[a])} rows and left out ${thousands(DATA.pool.rows - n[a])}.`;
+  else if (a === b) $("overlap").textContent = "A and B are the same arm.";
   else {
     const [x, , both, first, second] = pair,
       [mine, yours] = x === a ? [first, second] : [second, first];
     $("overlap").textContent =
-      `${thousands(both)} rows of both, ${thousands(mine)} of ${title(a)} alone, ` +
-      `${thousands(yours)} of ${title(b)} alone.`;
+      `${thousands(both)} rows in both, ${thousands(mine)} only in ${title(a)}, ` +
+      `${thousands(yours)} only in ${title(b)}.`;
   }
   $("cards-one").replaceChildren(...only.slice(0, beside).map(card));
   $("cards-other").replaceChildren(...other.slice(0, beside).map(card));
@@ -228,15 +228,15 @@ function compare() {
 
 $("sample").textContent =
   ROWS.length < DATA.pool.rows
-    ? `A sample: ${thousands(ROWS.length)} of ${thousands(DATA.pool.rows)} rows, of every arm about as many as of ` +
-      "rows that none has chosen. Counts and shares above are of all rows."
+    ? `A sample: ${thousands(ROWS.length)} of ${thousands(DATA.pool.rows)} rows, about as many from each arm as from ` +
+      "the rows that no arm selected. The counts and shares above cover all rows."
     : `All ${thousands(ROWS.length)} rows of the pool.`;
 $("filters").append(...filters.map(([title, input]) => h("label", {}, title, input)));
 $("filters").addEventListener("submit", (event) => event.preventDefault());
 $("filters").addEventListener("input", listRows);
 options(
   $("by"),
-  [["", "anyone or nobody"], ["nobody", "nobody"], ...CHOOSERS.map((arm) => [`=${arm.arm}`, arm.title])],
+  [["", "any"], ["nobody", "no arm"], ...CHOOSERS.map((arm) => [`=${arm.arm}`, arm.title])],
   "",
 );
 options($("left"), [["", "any"], ...CHOOSERS.map((arm) => [`=${arm.arm}`, arm.title])], "");
@@ -254,7 +254,7 @@ if (CHOOSERS.length) {
     CHOOSERS.map((arm) => [arm.arm, arm.title]),
     CHOOSERS[0].arm,
   );
-  options($("other"), [["", "what A left out"], ...CHOOSERS.map((arm) => [arm.arm, arm.title])], "");
+  options($("other"), [["", "rows not in A"], ...CHOOSERS.map((arm) => [arm.arm, arm.title])], "");
   for (const id of ["one", "other"])
     $(id).addEventListener("change", () => {
       beside = 6;
