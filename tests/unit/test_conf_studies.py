@@ -213,6 +213,20 @@ def test_a_file_that_is_no_study_is_told_line_by_line(tmp_path):
 def test_claims_and_labels_are_of_rows():
     with pytest.raises(ValueError, match="no row of the table"):
         table({"arm": "random"}, claims=[["random", "nobody"]])
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ({"budgets": [0.05, 0.05]}, "names 0.05 twice"),
+        ({"budgets": []}, "at least 1 item"),
+        ({"shows": ["rows", "rows"]}, "names rows twice"),
+        ({"claims": [["random", "full"], ["random", "full"]]}, "twice"),
+    ],
+)
+def test_a_table_names_nothing_twice(named, words):
+    with pytest.raises(ValueError, match=words):
+        table({"arm": "random"}, {"arm": "full"}, **named)
     with pytest.raises(ValueError, match="two rows are called random"):
         table({"arm": "random"}, {"arm": "random"})
     twice = [{"title": title, "rows": [{"arm": "random"}]} for title in ("At 5%", "At 5 %")]
