@@ -213,6 +213,11 @@ def test_a_file_that_is_no_study_is_told_line_by_line(tmp_path):
 def test_claims_and_labels_are_of_rows():
     with pytest.raises(ValueError, match="no row of the table"):
         table({"arm": "random"}, claims=[["random", "nobody"]])
+    with pytest.raises(ValueError, match="two rows are called random"):
+        table({"arm": "random"}, {"arm": "random"})
+    twice = [{"title": title, "rows": [{"arm": "random"}]} for title in ("At 5%", "At 5 %")]
+    with pytest.raises(ValueError, match="two tables would be written to at_5.md"):
+        Study.model_validate({"title": "Mine", "tables": twice})
 
 
 @pytest.mark.parametrize(
@@ -227,11 +232,6 @@ def test_claims_and_labels_are_of_rows():
 def test_a_table_names_nothing_twice(named, words):
     with pytest.raises(ValueError, match=words):
         table({"arm": "random"}, {"arm": "full"}, **named)
-    with pytest.raises(ValueError, match="two rows are called random"):
-        table({"arm": "random"}, {"arm": "random"})
-    twice = [{"title": title, "rows": [{"arm": "random"}]} for title in ("At 5%", "At 5 %")]
-    with pytest.raises(ValueError, match="two tables would be written to at_5.md"):
-        Study.model_validate({"title": "Mine", "tables": twice})
 
 
 def test_five_lines_make_a_pipeline(conf):
