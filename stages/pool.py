@@ -2,6 +2,7 @@
 
     dvc repro pool
 
+The stage writes rows in the order of their ids, so another order in the file changes only the order in skipped.json.
 The model's processor counts tokens; no image is decoded. A row is refused if all its answers are beyond
 model.max_length, or, with model.long_rows: fail, if any part is. Such a row raises an error, or is skipped and counted
 with pool.on_bad_row: skip or llava. Target and benchmark questions must fit completely. The stage also fails if the
@@ -15,7 +16,6 @@ from pathlib import Path
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadc import artifacts
@@ -24,6 +24,7 @@ from cadc.compute.stage import run_stage
 from cadc.config.params import Params, load_params
 from cadc.config.targets import target_name
 from cadc.data.probe import place_of
+from cadc.data.row_order import write_in_order
 from cadc.evaluation import questions
 from cadc.evaluation.catalogue import needs
 from cadc.model.fit import Fit, refuse_too_long, too_long
@@ -68,27 +69,14 @@ def fitting() -> shards.Task:
 
 
 def write_without(source: Path, out: Path, misfits: list[dict]) -> None:
-    """Write the pool of `source` without `misfits` to `out`, and list these in skipped.json; an exact copy if there are
-    none."""
-    shutil.copytree(source, out, copy_function=shutil.copyfile, dirs_exist_ok=True)
-    if not misfits:
-        return
+    """Write the pool of `source` without `misfits` to `out`, in the order of ids, and list them in skipped.json."""
+    shutil.copytree(source, out, ignore=shutil.ignore_patterns("rows.parquet", "skipped.json"), dirs_exist_ok=True)
     left = np.ones(pq.read_metadata(source / "rows.parquet").num_rows, bool)
     left[[row["place"] for row in misfits]] = False
-    start = 0
-    with (
-        pq.ParquetFile(source / "rows.parquet") as file,
-        artifacts.whole(out / "rows.parquet") as part,
-        pq.ParquetWriter(part, file.schema_arrow) as writer,
-    ):
-        for group in range(file.num_row_groups):
-            rows = file.read_row_group(group)
-            writer.write_table(rows.filter(pa.array(left[start : start + len(rows)])))
-            start += len(rows)
+    write_in_order(source / "rows.parquet", out / "rows.parquet", left, artifacts.SCRATCH / "pool/order")
     skipped = artifacts.read_json(source / "skipped.json")
-    artifacts.write_json(
-        out / "skipped.json", skipped + [{name: row[name] for name in ("id", "reason")} for row in misfits]
-    )
+    skipped += [{name: row[name] for name in ("id", "reason")} for row in misfits]
+    artifacts.write_json(out / "skipped.json", skipped)
 
 
 def main(params: Params) -> int:

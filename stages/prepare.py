@@ -61,9 +61,8 @@ def plant_faults(params: Params) -> list[dict]:
     table, labels = plant(artifacts.read_table(path), settings)
     artifacts.write_table(path, table)
     kinds = Counter(label["noise"] for label in labels)
-    console.line(
-        f"pool: planted faults: {kinds[WRONG]} rows with another row's answer, {kinds[MISMATCH]} with another row's image"
-    )
+    said = f"{kinds[WRONG]} rows with another row's answer, {kinds[MISMATCH]} with another row's image"
+    console.line(f"pool: planted faults: {said}")
     return labels
 
 

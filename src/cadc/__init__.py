@@ -6,9 +6,23 @@ they are loaded, so it must come before them whatever a file imports first: the 
 so as Python starts (its cadc.pth). A value that the user has set in the
 environment is kept. `CADC_ISA=native`, which stages set where `compute.isa` says so, leaves the instruction set to the
 machine: then only machines of one kind give the same bytes.
+
+Each process also leaves its number to those that it starts, as `CADC_STARTED_BY`: by it a stage sees whether the DVC
+that started it has gone while it was still loading (`compute/lifeline.py`).
 """
 
 import os
+
+#: The process that started this one, as far as it is known: of several between them the nearest that imports this file.
+STARTED_BY = int(os.environ.get("CADC_STARTED_BY") or os.getppid())
+
+
+def _leave_number() -> None:
+    os.environ["CADC_STARTED_BY"] = str(os.getpid())
+
+
+_leave_number()
+os.register_at_fork(after_in_child=_leave_number)
 
 ISA = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # all beyond AVX2 that NumPy 2.4 has code for

@@ -34,7 +34,7 @@ def killed_in(folder, stage, after):
     ended = dvc.poll() is not None
     dvc.send_signal(signal.SIGKILL)
     dvc.wait()
-    until(lambda: not working_in(folder), 10)
+    until(lambda: not working_in(folder), 90)  # on a busy machine a stage loads for that long before it sees
     return not ended
 
 
@@ -55,7 +55,7 @@ def test_every_stage_that_is_killed_twice_ends_in_the_bytes_of_one_that_is_not(u
 
 def upstream_of(folder, stage):
     """The stages before one that have not run yet."""
-    said = run(folder, "dvc", "repro", "--dry", stage).stdout
+    said = run(folder, "dvc", "repro", "--dry", stage, check=False).stdout  # it stops at outputs that are still missing
     names = [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")]
     return [name for name in names if name != stage]
 

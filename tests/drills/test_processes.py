@@ -89,6 +89,29 @@ def test_a_stage_ends_with_the_dvc_that_runs_it(stage, tmp_path):
     until(lambda: not working_in(tmp_path), 10)
 
 
+ORPHAN = "import os, subprocess, sys; import cadc; subprocess.Popen(sys.argv[1:]); os._exit(0)"
+#: As `dvc queue` does: what runs the stages has itself no parent any more.
+DAEMON = "import os, subprocess, sys; import cadc; os.fork() and os._exit(0); subprocess.run(sys.argv[1:])"
+SHELLS = "import subprocess, sys; import cadc; subprocess.run(['sh', '-c', ' '.join(sys.argv[1:]) + '; true'])"
+
+
+@pytest.mark.parametrize("loading", [0, 1])
+def test_a_stage_whose_dvc_went_while_it_was_loading_does_not_begin(stage, tmp_path, loading):
+    """Where DVC is killed while its stage is still loading, however early, the stage does not begin."""
+    (tmp_path / "sitecustomize.py").write_text(f"import time; time.sleep({loading})")
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    out, _ = stage(by=[sys.executable, "-c", ORPHAN], DVC_STAGE="slow", PYTHONPATH=path).communicate(timeout=60)
+    assert "InputError: the DVC that started it has gone; run it again" in out
+    assert not ran(tmp_path) and not working_in(tmp_path)
+
+
+@pytest.mark.parametrize("by", [DAEMON, SHELLS])
+def test_a_stage_that_something_else_than_dvc_s_command_runs_goes_on(stage, tmp_path, by):
+    """A stage that is run by a daemon, through DVC's Python interface or through a shell that stays is not ended."""
+    out, _ = stage(by=[sys.executable, "-c", by], DVC_STAGE="slow").communicate(timeout=60)
+    assert out.splitlines()[-1] == "done" and ran(tmp_path) == list(range(8))
+
+
 def test_a_lost_worker_is_one_sentence_and_the_others_stop(stage, tmp_path):
     """A worker that the system ends is one sentence, and no queue is worked off behind it."""
     process = stage()

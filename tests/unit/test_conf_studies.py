@@ -220,6 +220,20 @@ def test_claims_and_labels_are_of_rows():
         Study.model_validate({"title": "Mine", "tables": twice})
 
 
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ({"budgets": [0.05, 0.05]}, "names 0.05 twice"),
+        ({"budgets": []}, "at least 1 item"),
+        ({"shows": ["rows", "rows"]}, "names rows twice"),
+        ({"claims": [["random", "full"], ["random", "full"]]}, "twice"),
+    ],
+)
+def test_a_table_names_nothing_twice(named, words):
+    with pytest.raises(ValueError, match=words):
+        table({"arm": "random"}, {"arm": "full"}, **named)
+
+
 def test_five_lines_make_a_pipeline(conf):
     rows = "\n  - {arm: random}\n  - {arm: influence_coverage, set: {select.keep: 0.5}}\n"
     text = f"title: Mine\ntables:\n- title: Keep\n  rows:{rows}"

@@ -269,3 +269,13 @@ def test_an_error_stops_the_stage_and_keeps_whole_shards(tmp_path, monkeypatch, 
         shards.run(failing, [0, 1, 2], "s", [1], "")
     assert not any(Path("artifacts/scratch/s").glob("*/00002"))
     assert any(Path("artifacts/scratch/s").glob("*/00000"))
+
+
+def test_a_stage_that_is_done_leaves_no_lock_and_can_run_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CADC_WORKERS", "1")
+    for stage in ("s", "of/a", "s"):
+        shards.run(writing, [0, 1], stage, [1], "")
+        assert Path(f"artifacts/scratch/{stage}.lock").exists()
+        shards.forget(stage.partition("/")[0])
+        assert not any(path.is_file() for path in Path("artifacts/scratch").rglob("*"))

@@ -17,7 +17,8 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
                                  checks were told to rewrite; lineage.csv: every change, both answers and its reason
                                  (data/lineage.py)
     pool/                        as raw: what all other stages work on, a copy of raw or of cleaned (`clean.pool`)
-                                 without rows that `model` can't learn from, which skipped.json names
+                                 without rows that `model` can't learn from, which skipped.json names, in the order of
+                                 their ids' text
     labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (embedded world; reports and oracle
                                  only)
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score;

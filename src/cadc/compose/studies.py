@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from itertools import chain
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from cadc.config.arms import LEVELS, Budget
-from cadc.config.section import Section, Seeds
+from cadc.config.section import Once, Section, Seeds
 
 #: The sections that the variants of each level state in full.
 SECTIONS = {
@@ -58,13 +58,15 @@ class Table(Section):
     about: str = ""
     split: Literal["score", "probe"] = "score"
     seeds: Seeds | None = None
-    budgets: list[Budget] | None = None
+    budgets: Annotated[list[Budget], Field(min_length=1), Once] | None = None
     set: dict[str, Any] = Field(default_factory=dict)
     plot: bool = False
     rows: list[Row] = Field(min_length=1)
-    claims: list[tuple[str, str]] = Field(default_factory=list)
+    claims: Annotated[list[tuple[str, str]], Once] = Field(default_factory=list)
     published: dict[str, float] = Field(default_factory=dict)
-    shows: list[Literal["benchmarks", "rows", "capabilities", "convergence"]] = Field(default_factory=list)
+    shows: Annotated[list[Literal["benchmarks", "rows", "capabilities", "convergence"]], Once] = Field(
+        default_factory=list
+    )
     difficulty: tuple[str, str] | None = None
 
     @model_validator(mode="after")

@@ -8,6 +8,10 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
+
+from cadc import STARTED_BY
+from cadc.config.errors import InputError
 
 _SET_PDEATHSIG = 1  # prctl's
 
@@ -27,9 +31,30 @@ def end_with_parent(parent: int, by: int = signal.SIGKILL) -> None:
 
 
 def end_with_dvc() -> None:
-    """Of a stage that DVC runs: end with it. The shell between them hands its place to the stage."""
-    if "DVC_STAGE" in os.environ:
-        end_with_parent(os.getppid(), signal.SIGTERM)
+    """Of a stage that DVC runs: end with it. The shell between them hands its place to the stage.
+
+    Raises InputError where DVC went while the stage was loading: another process is its parent by then, and nothing
+    that can be seen of that one says so. What started the stage has therefore left its number (`STARTED_BY`) and must
+    be among the stage's ancestors. In DVC's own environment Python imports cadc as it starts, so that no moment is left
+    out. A DVC of another environment leaves none: of it the stage knows the parent that it had when it imported cadc,
+    and what ends before, in the milliseconds in which Python starts, is not seen.
+    """
+    if "DVC_STAGE" not in os.environ or sys.platform != "linux":
+        return
+    end_with_parent(os.getppid(), signal.SIGTERM)
+    if not _is_ancestor(STARTED_BY):
+        raise InputError("the DVC that started it has gone; run it again")
+
+
+def _is_ancestor(process: int) -> bool:
+    """Whether this process was started by another, or by one that it started; True where the system does not tell."""
+    try:
+        above = os.getppid()
+        while above not in (0, process):
+            above = int(Path(f"/proc/{above}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return True
+    return above == process
 
 
 def _wait_for(process: multiprocessing.process.BaseProcess, by: int) -> None:

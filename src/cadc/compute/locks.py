@@ -17,25 +17,43 @@ _held: dict[Path, IO[str]] = {}  # for as long as this process lives
 
 
 def hold(path: Path, what: str) -> None:
-    """Hold the lock `path` until this process ends. Raises InputError where another process holds it.
+    """Hold the lock `path` until `release` or the end of this process. Raises InputError where another process has it.
 
     A process that it starts does not hold it. On a file system without locks nothing is held.
     """
     path = path.absolute()
-    if path in _held:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+")
-    if _taken(file, wait=False) is not False:
+    while path not in _held:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+        if _taken(file, wait=False) is False:
+            file.seek(0)
+            holder = file.read()
+            file.close()
+            raise InputError(
+                f"{what} is running already, as process {holder}; wait for it or end it, and run this again"
+            )
+        if not _is(file, path):  # its holder has let go of it, and removed it, meanwhile
+            file.close()
+            continue
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         _held[path] = file
-        return
-    file.seek(0)
-    holder = file.read()
-    file.close()
-    raise InputError(f"{what} is running already, as process {holder}; wait for it or end it, and run this again")
+
+
+def release(path: Path) -> None:
+    """Let go of the lock `path`, and of all that are held in the folder of its name, and remove them."""
+    path = path.absolute()
+    for one in [one for one in _held if one == path or path.with_suffix("") in one.parents]:
+        one.unlink(missing_ok=True)
+        _held.pop(one).close()
+
+
+def _is(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -242,3 +242,4 @@ def join(folders: dict[object, Path], name: str, path: Path, n_rows: int, axis: 
 def forget(stage: str) -> None:
     """Drop a stage's shards once its outputs are written."""
     shutil.rmtree(artifacts.SCRATCH / stage, ignore_errors=True)
+    locks.release(artifacts.SCRATCH / f"{stage}.lock")

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 
-from cadc import ISA, artifacts
+from cadc import ISA, STARTED_BY, artifacts
 from cadc.compute import console, disk, lifeline
 from cadc.config.arms import Variant
 from cadc.config.errors import InputError
@@ -51,7 +51,8 @@ def on_its_isa(isa: str) -> None:
     Libraries choose theirs once, when they are loaded."""
     if os.environ.get("CADC_ISA", "avx2") != isa:
         kept = {name: value for name, value in os.environ.items() if name not in ISA}
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept | {"CADC_ISA": isa})
+        told = {"CADC_ISA": isa, "CADC_STARTED_BY": str(STARTED_BY)}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept | told)
 
 
 def _params_of(variant: Variant | None) -> Params:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cadc.config.section import Fraction, Positive, Rate, Section, Seed, Share, Url
+from cadc.config.section import Epochs, Fraction, Positive, Rate, Section, Seed, Share, Trainings, Url
 
 
 class Check(Section):
@@ -125,15 +125,15 @@ BY_MODEL = ("mismatch", "hallucination", "wrong_answer")
 
 
 class Matching(Section):
-    members: Positive
-    epochs: Rate
+    members: Trainings
+    epochs: Epochs
     learning_rate: Rate
     batch_size: Annotated[int, Field(ge=2)]
 
 
 class Crossfit(Section):
-    folds: Annotated[int, Field(ge=2)]
-    epochs: Rate
+    folds: Annotated[int, Field(ge=2, le=100)]  # each is a training
+    epochs: Epochs
     matching: Matching
-    draws: Positive
+    draws: Trainings
     seed: Seed

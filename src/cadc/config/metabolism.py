@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cadc.config.section import Fraction, Once, Positive, Rate, Section, Seed, Share, Url
+from cadc.config.section import Draws, Fraction, Once, Positive, Rate, Section, Seed, Share, Trainings, Url
 
 
 class Rules(Section):
@@ -27,14 +27,14 @@ class Rules(Section):
 
 
 class Metabolize(Section):
-    rounds: Positive
+    rounds: Trainings
     budget: Fraction
     seeds: Annotated[list[Seed], Once] = Field(min_length=2)
     tasks: Annotated[list[Literal["pope_adv", "pope_pop", "pope_random", "mmt_val", "mini_vqa"]], Once] = Field(
         min_length=1
     )
     reserve: str | None
-    reserve_rows: Annotated[int, Field(ge=0)]
+    reserve_rows: Annotated[int, Field(ge=0, le=1_000_000)]
     reserve_seed: Seed
     neighbors: Positive
     near: Share
@@ -42,7 +42,7 @@ class Metabolize(Section):
     agree: Annotated[int, Field(ge=2)]
     doubt: Rate
     level: Annotated[float, Field(ge=0.5, lt=1)]
-    bootstrap: Positive
+    bootstrap: Draws
     url: Url | None
     model: str
     reasoning: Fraction | None

@@ -19,7 +19,20 @@ from cadc.config.errors import InputError
 from cadc.config.metabolism import Metabolize
 from cadc.config.model import Lora as Lora  # for those who take all sections from here
 from cadc.config.model import Model
-from cadc.config.section import Fraction, Once, OneOrMany, Positive, Rate, Section, Seed, Seeds, Share, Url
+from cadc.config.section import (
+    Draws,
+    Epochs,
+    Fraction,
+    Once,
+    OneOrMany,
+    Positive,
+    Rate,
+    Section,
+    Seed,
+    Seeds,
+    Share,
+    Url,
+)
 from cadc.config.training import Align, Finetune, Proxy
 from cadc.config.training import Optimizer as Optimizer
 from cadc.config.world import Base, Benchmarks, Gate, Plateau, Pretrain, Tower, World
@@ -108,7 +121,7 @@ class Contrast(Section):
 
 class ScoreNet(Section):
     seed: Seed
-    epochs: Rate
+    epochs: Epochs
     learning_rate: Rate
 
 
@@ -123,11 +136,11 @@ class Discover(Section):
     runs: Positive | None
     snapshot_weights: Literal["lr", "equal"]
     center: bool
-    tau: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], OneOrMany] = Field(min_length=1)
-    resolutions: Annotated[list[Rate], OneOrMany] = Field(min_length=1)
+    tau: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], OneOrMany, Once] = Field(min_length=1)
+    resolutions: Annotated[list[Rate], OneOrMany, Once] = Field(min_length=1)
     level: Literal[1, 2]
     attribution: Literal["mean", "best"]
-    bootstrap: Annotated[int, Field(ge=0)]
+    bootstrap: Annotated[int, Field(ge=0, le=10_000)]
     seed: Seed
 
 
@@ -151,7 +164,7 @@ class Evaluate(Section):
     max_new_tokens: Positive
     shard_questions: Positive
     merge_adapter: bool
-    bootstrap: Positive
+    bootstrap: Draws
     judge: Judge
 
 
@@ -193,16 +206,16 @@ class Params(Section):
     run: Name = "default"
     trajectories: Name = "default"
     arm: Arm | None = None
-    recipe_of: list[str] | None
+    recipe_of: Annotated[list[str], Field(min_length=1), Once] | None
     compute: Compute
     sizes: Sizes
     facts: Facts
     data: Data
     pool: Pool
     world: World
-    worlds: dict[str, World]
+    worlds: dict[str, World] = Field(min_length=1)
     benchmarks: Benchmarks
-    bases: dict[Name, Base]
+    bases: dict[Name, Base] = Field(min_length=1)
     pretrain: Pretrain
     tower: Tower
     align: Align

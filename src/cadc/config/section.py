@@ -14,9 +14,14 @@ T = TypeVar("T")
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+#: Counts whose cost grows with them, up to what anybody has a use for (ours): beyond it a digit slipped.
+Draws = Annotated[int, Field(ge=2, le=10_000)]  # of a bootstrap, whose variance takes two
+Trainings = Annotated[int, Field(ge=1, le=100)]
+Made = Annotated[int, Field(ge=1, le=100_000)]  # pictures or questions
 Rate = Annotated[float, Field(gt=0)]
-Passes = Annotated[float, Field(ge=1)]  # over chosen rows: each is trained on once at least
-Seed = Annotated[int, Field(ge=0)]
+Epochs = Annotated[float, Field(gt=0, le=1000)]
+Passes = Annotated[float, Field(ge=1, le=1000)]  # over chosen rows: each is trained on once at least
+Seed = Annotated[int, Field(ge=0, lt=2**31)]  # the least that all libraries take
 OneOrMany = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 
 
@@ -53,6 +58,6 @@ Url = Annotated[str, AfterValidator(_url)]  # of an OpenAI-compatible endpoint
 
 
 class Section(BaseModel):
-    """A section of params.yaml; unknown keys are refused."""
+    """A section of params.yaml; unknown keys are refused, and so are numbers without end."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from cadc.config.section import Fraction, Passes, Pattern, Positive, Rate, Section, Seed, Seeds, Share
+from cadc.config.section import Epochs, Fraction, Passes, Pattern, Positive, Rate, Section, Seed, Seeds, Share
 
 
 class Optimizer(Section):
@@ -42,7 +42,7 @@ class Optimizer(Section):
 class Proxy(Optimizer):
     seeds: Seeds
     pool_fraction: Fraction
-    epochs: Rate
+    epochs: Epochs
     snapshots: Annotated[int, Field(ge=1, le=1000)] | Annotated[list[Share], Field(min_length=1)]
 
     @property

@@ -7,12 +7,13 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from cadc.config.section import Fraction, Once, Passes, Positive, Rate, Section, Seed, Seeds, Share
+from cadc.config.section import Fraction, Made, Once, Passes, Positive, Rate, Section, Seed, Seeds, Share
 
 Form = Literal["open", "yesno", "choice", "chat"]
 Group = Literal["structure", "perception", "symbols"]
 Source = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # a folder of images has its name
 Wording = Annotated[int, Field(ge=0, le=2)]
+SeveralPasses = Annotated[list[Passes], Field(min_length=1), Once]
 
 
 class Faults(Section):
@@ -54,8 +55,8 @@ class Sources(Section):
 class World(Section):
     seed: Seed
     questions_seed: Seed
-    rows: Annotated[int, Field(ge=100)]
-    wordings: list[Wording] = Field(min_length=1)
+    rows: Annotated[int, Field(ge=100, le=1_000_000)]
+    wordings: Annotated[list[Wording], Once] = Field(min_length=1)
     long_tail_exponent: Annotated[float, Field(ge=0)]
     form_shares: dict[Form, Share]
     sources: Sources
@@ -75,12 +76,12 @@ class World(Section):
 
 
 class Benchmarks(Section):
-    probe_per_subtask: Positive
-    probe_pope_images: Positive
-    score_per_subtask: Positive
-    probe_llava_wild_images: Positive
-    pope_images: Positive
-    llava_wild_images: Positive
+    probe_per_subtask: Made
+    probe_pope_images: Made
+    score_per_subtask: Made
+    probe_llava_wild_images: Made
+    pope_images: Made
+    llava_wild_images: Made
 
 
 class Base(Section):
@@ -133,7 +134,7 @@ class Tower(Section):
 
 class Gate(Section):
     seeds: Annotated[list[Seed], Once] = Field(min_length=2)
-    random: list[Fraction]
+    random: Annotated[list[Fraction], Once] = Field(min_length=1)
     oracle: Fraction
     tasks: Annotated[list[str], Once] = Field(min_length=1)
 
@@ -149,4 +150,4 @@ class Gate(Section):
 
 class Plateau(Section):
     seeds: Seeds
-    epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], list[Passes]]
+    epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], SeveralPasses] = Field(min_length=1)
