@@ -62,7 +62,9 @@ def plant_faults(params: Params) -> list[dict]:
     table, labels = plant(artifacts.read_table(path), settings)
     artifacts.write_table(path, table)
     kinds = Counter(label["noise"] for label in labels)
-    console.line(f"pool: faults planted: {kinds[WRONG]} rows have another's answer, {kinds[MISMATCH]} another's picture")
+    console.line(
+        f"pool: faults planted: {kinds[WRONG]} rows have another's answer, {kinds[MISMATCH]} another's picture"
+    )
     return labels
 
 

@@ -30,7 +30,7 @@ def check_signal(row_gram: np.ndarray, subtask: np.ndarray, names: Sequence[str]
     row_gram [M, n, n] are the rows' inner products, subtask int [n] says whose they are, among names [S]. Such a
     subtask would be a capability of its own on which all draws agree, and nothing could be aimed at it.
     """
-    seen = np.diagonal(row_gram, axis1=1, axis2=2).any(0)
+    seen = np.any(np.diagonal(row_gram, axis1=1, axis2=2), axis=0)
     empty = [name for s, name in enumerate(names) if not seen[subtask == s].any()]
     if empty:
         raise InputError(

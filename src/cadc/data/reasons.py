@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import NoReturn
 
 from cadc.config.errors import InputError
 
@@ -20,7 +21,7 @@ class PoolError(InputError):
     """A file or a row that can't be used; the message names the file, the row id and the fix."""
 
 
-def fail(reason: str):
+def fail(reason: str) -> NoReturn:
     raise InputError(reason)
 
 

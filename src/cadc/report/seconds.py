@@ -4,6 +4,7 @@ it."""
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from cadc import artifacts
 from cadc.compute import console, replies
@@ -52,7 +53,7 @@ def _energy(seconds: float, drawn: float | None) -> list[str]:
     return [f"{seconds * drawn / _JOULES:.3g}"] if drawn else []
 
 
-def cost_table(made: dict[str, dict], spent: dict[str, dict], table: Table, drawn: float | None) -> str:
+def cost_table(made: dict[str, dict], spent: Mapping[str, Mapping], table: Table, drawn: float | None) -> str:
     """Operations, seconds and energy of every arm, and what each endpoint was asked; made as in `stage_table`.
 
     spent: of every model behind an endpoint, its counts (`compute.replies`).
@@ -79,7 +80,7 @@ def cost_table(made: dict[str, dict], spent: dict[str, dict], table: Table, draw
     return markdown(header, body)
 
 
-def page(made: dict[str, dict], spent: dict[str, dict], table: Table, drawn: float | None = None) -> str:
+def page(made: dict[str, dict], spent: Mapping[str, Mapping], table: Table, drawn: float | None = None) -> str:
     """The text of reports/costs.md; its arguments are those of the two tables."""
     said = [
         "Operations are counted: selection takes its own once for all seeds, tuning is of one seed. Seconds are of",

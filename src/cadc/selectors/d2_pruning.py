@@ -97,7 +97,7 @@ def forward(graph: Graph, score: np.ndarray, variant: str) -> np.ndarray:
 
 # Not cached on disk: numba would not notice a change in knock_out.py.
 @numba.njit
-def pick_order(score, start, neighbour, decay, n):
+def pick_order(score: np.ndarray, start: np.ndarray, neighbour: np.ndarray, decay: np.ndarray, n: int) -> np.ndarray:
     """The n rows in the order they are picked, int64 [n].
 
     `score` float64 [n_rows] is left as the reverse messages make it; a row picked keeps what it had then.
@@ -116,7 +116,7 @@ def pick_order(score, start, neighbour, decay, n):
 
 
 @numba.njit
-def queue_order(score, start, neighbour, decay, n):
+def queue_order(score: np.ndarray, start: np.ndarray, neighbour: np.ndarray, decay: np.ndarray, n: int) -> np.ndarray:
     """As `pick_order`, by the released queue.
 
     Rows are sorted once, by their scores before any pick. A row whose score has fallen below that of the next in line

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,23 +51,23 @@ def _answer_words(pool: pa.Table) -> np.ndarray:
 
 def load_signal(arm: Arm, pool: pa.Table) -> Signal:
     """What the method of `arm` may see of the pool: the arrays of its signal, and words."""
-    arrays = artifacts.load_arrays(artifacts.ROOT / arm.signal)
+    arrays: dict[str, np.ndarray | Callable[[], np.ndarray]] = {**artifacts.load_arrays(artifacts.ROOT / arm.signal)}
     arrays["words"] = lambda: _answer_words(pool)  # when asked for: a method that unlocks answers reads none
     return Signal(pool.num_rows, np.array(pool["source"].to_pylist()), arrays, pool["id"])
 
 
-def measure(selector: ModuleType, signal: Signal, settings: Section):
+def measure(selector: ModuleType, signal: Signal, settings: Section) -> Any:
     """What `select` gets for every budget and seed: what the method measures, or the signal itself."""
     return selector.measure(signal, settings) if hasattr(selector, "measure") else signal
 
 
 def choose(
-    selector: ModuleType, measured, n: int, settings: Section, seed: int, drawn_at: int | None = None
+    selector: ModuleType, measured: Any, n: int, settings: Section, seed: int, drawn_at: int | None = None
 ) -> artifacts.Selection:
     """The method's selection at a budget of `n` rows; with draws as at the budget `drawn_at`, if given."""
     return selector.select(measured, n, settings, np.random.default_rng([seed, n if drawn_at is None else drawn_at]))
 
 
-def scores(selector: ModuleType, measured, settings: Section) -> np.ndarray | None:
+def scores(selector: ModuleType, measured: Any, settings: Section) -> np.ndarray | None:
     """The number by which a method ranks rows, higher is sooner: [n_rows]; None where it ranks by none."""
     return selector.scores(measured, settings) if hasattr(selector, "scores") and measured is not None else None

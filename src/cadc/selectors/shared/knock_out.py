@@ -7,7 +7,7 @@ import numpy as np
 
 
 @numba.njit
-def knock_out(scores, taking_part):
+def knock_out(scores: np.ndarray, taking_part: np.ndarray) -> np.ndarray:
     """A tree of winners int32 [2 * size], size a power of 2: tree[1] is the row of highest score, of equals the lowest.
 
     scores float64 [n]; taking_part bool [n]. Row i stands at leaf tree[size + i], which is -1 where i takes no part, as
@@ -26,7 +26,7 @@ def knock_out(scores, taking_part):
 
 
 @numba.njit
-def settle(tree, scores, i, takes_part):
+def settle(tree: np.ndarray, scores: np.ndarray, i: int, takes_part: bool) -> None:
     """Row i of a `knock_out` tree, whose score has changed, stays (or comes) in or goes out."""
     node = len(tree) // 2 + i
     tree[node] = i if takes_part else -1
@@ -39,7 +39,7 @@ def settle(tree, scores, i, takes_part):
 
 
 @numba.njit
-def _winner(left, right, scores):
+def _winner(left: int, right: int, scores: np.ndarray) -> int:
     """Of two rows, or -1 for none, the one of higher score; of equals the left, lower one."""
     if left < 0 or (right >= 0 and scores[right] > scores[left]):
         return right
