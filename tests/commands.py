@@ -64,7 +64,7 @@ def is_hub_id(path: str) -> bool:
 def make(words: list[str]) -> Iterator[str]:
     text = Path("Makefile").read_text()
     for word in words:
-        name, given, value = word.partition("=")
+        name, given, _value = word.partition("=")
         if not given and not re.search(rf"^{re.escape(word)}:", text, re.M):
             yield f"make {word}: no such target"
         if given and f"$({name})" not in text:

@@ -2,6 +2,7 @@
 profiles' options, and tokens counted without decoding."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from cadc.model.load import load_processor
 
 
 def options(profile) -> dict:
-    model = yaml.safe_load(open(f"conf/profile/{profile}.yaml", encoding="utf-8"))["model"]
+    model = yaml.safe_load(Path(f"conf/profile/{profile}.yaml").read_text(encoding="utf-8"))["model"]
     return {name: model[name] for name in ("processor", "aspect", "pictures", "text", "max_length")}
 
 

@@ -52,7 +52,7 @@ def test_instance_values(golden):
 
 
 def test_the_draw_is_exact_where_the_released_one_rounds_down_and_repeats(golden):
-    made, keep = measured(golden)
+    made, _keep = measured(golden)
     n = round(0.15 * len(golden["task"]))
     rows = select(made, n, Params(q=0.001), np.random.default_rng(0)).row
     assert len(set(rows.tolist())) == n > golden["default_fp32_drawn"].sum()

@@ -197,7 +197,7 @@ def test_the_second_level_parts_each_capability_and_crosses_none():
 
 
 def test_affinity_tells_what_a_row_is_about_and_purity_whether_it_goes_against_the_course():
-    trajectories, groups = planted(3, 1, shared=3.0, seed=7)
+    trajectories, _groups = planted(3, 1, shared=3.0, seed=7)
     rng = np.random.default_rng(8)
     own = np.repeat([0, 1, 2], 40)
     wrong = np.arange(120) % 4 == 0

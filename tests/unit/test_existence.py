@@ -185,7 +185,10 @@ def captured(tmp_path, monkeypatch):
         label: {kind: rng.normal(size=600) for kind in dict.fromkeys(labels[label])} for label in ("form", "asked")
     }
     mean = rng.normal(size=600) + np.stack(
-        [3 * parts["form"][form] + parts["asked"][asked] for form, asked in zip(labels["form"], labels["asked"])]
+        [
+            3 * parts["form"][form] + parts["asked"][asked]
+            for form, asked in zip(labels["form"], labels["asked"], strict=False)
+        ]
     )
     of = np.repeat(np.arange(len(named)), 6)
     folder = artifacts.CAPTURE / "default"

@@ -50,7 +50,7 @@ def test_inside_a_capability_the_highest_influence_is_taken():
 
 @pytest.mark.parametrize("method", SELECT)
 def test_a_score_is_of_every_row(method):
-    module, settings = selector_of(method)
+    module, _settings = selector_of(method)
     if not hasattr(module, "plan"):
         score = scored(method, make_signal("generic"))[-1]
         assert score is None or (np.shape(score) == (N,) and np.isfinite(score).all())

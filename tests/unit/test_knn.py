@@ -77,7 +77,7 @@ def test_lists_find_nearly_all_with_true_values_and_never_come_up_short(metric):
     rows = unit_rows(clustered(12000, d=6, seed=1))
     index, value = nearest(rows, 3, metric, exact_rows=100)
     wanted, _ = nearest(rows, 3, metric, exact_rows=12000)
-    found = np.mean([len(np.intersect1d(a, b)) for a, b in zip(index, wanted)]) / 3
+    found = np.mean([len(np.intersect1d(a, b)) for a, b in zip(index, wanted, strict=False)]) / 3
     assert found > 0.97 and index.min() >= 0 and not (index == np.arange(12000)[:, None]).any()
     assert all(len(set(row)) == 3 for row in index.tolist())
     pairs = rows[:, None].astype(np.float64), rows[index].astype(np.float64)

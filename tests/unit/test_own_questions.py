@@ -44,6 +44,7 @@ def folder(tmp_path):
                     f"{('ac', 'bd')[i // 3][i % 2]}.png",
                     ("VAL", "TEST")[i // 3],
                 ],
+                strict=False,
             )
         )
         for i in range(6)

@@ -76,7 +76,7 @@ from cadc.selectors.loading import load_selector
     ],
 )
 def test_faults_are_named(tmp_path, path, value, words):
-    raw = yaml.safe_load(open("params.yaml"))
+    raw = yaml.safe_load(Path("params.yaml").read_text())
     section = raw
     for key in path[:-1]:
         section = section[key]
@@ -109,7 +109,7 @@ def test_faults_are_named(tmp_path, path, value, words):
     ],
 )
 def test_what_cleaning_cannot_carry_out_is_refused(tmp_path, changes, words):
-    raw = yaml.safe_load(open("params.yaml"))
+    raw = yaml.safe_load(Path("params.yaml").read_text())
     for key, value in changes.items():
         section, _, name = key.rpartition(".")
         (raw["clean"][section] if section else raw["clean"])[name] = value
@@ -131,7 +131,7 @@ def test_what_cleaning_cannot_carry_out_is_refused(tmp_path, changes, words):
     ],
 )
 def test_steps_need_somebody_who_writes_them(tmp_path, changes, words):
-    raw = yaml.safe_load(open("params.yaml"))
+    raw = yaml.safe_load(Path("params.yaml").read_text())
     assert raw["metabolize"]["reasoning"] is None
     raw["metabolize"] |= changes
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
@@ -144,7 +144,7 @@ def test_steps_need_somebody_who_writes_them(tmp_path, changes, words):
 
 
 def test_a_key_in_an_address_is_refused_and_not_repeated(tmp_path):
-    raw = yaml.safe_load(open("params.yaml"))
+    raw = yaml.safe_load(Path("params.yaml").read_text())
     raw["evaluate"]["judge"] = {"url": "https://me:secret@x/v1", "model": "m"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
     with pytest.raises(InputError, match="would stand in git; export OPENAI_API_KEY") as error:
@@ -170,7 +170,7 @@ def test_numbers_of_the_environment_are_checked_like_params(monkeypatch, name, l
 
 
 def test_missing_section_and_broken_file(tmp_path):
-    raw = yaml.safe_load(open("params.yaml"))
+    raw = yaml.safe_load(Path("params.yaml").read_text())
     del raw["proxy"]
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(raw))
@@ -201,7 +201,7 @@ def test_budget_keys_have_no_dot():
     ],
 )
 def test_faults_of_variants_are_named(tmp_path, level, name, key, value, words):
-    raw = yaml.safe_load(open("params.yaml"))
+    raw = yaml.safe_load(Path("params.yaml").read_text())
     *path, last = key.split(".")
     section = raw[level][name]
     for part in path:

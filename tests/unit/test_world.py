@@ -89,7 +89,7 @@ def test_subtasks_cover_the_groups_and_enough_meta_tasks():
 def test_forms_hold_the_right_answer(form):
     rng = np.random.default_rng(2)
     for name in SUBTASKS:
-        scene, question = find_question(name, rng)
+        _scene, question = find_question(name, rng)
         turn = ask(question, form, rng)
         assert turn.wrong != turn.answer
         if form == "choice":

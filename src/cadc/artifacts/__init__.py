@@ -90,6 +90,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -104,8 +105,7 @@ BENCHMARKS, WORLDS = ROOT / "benchmarks", ROOT / "worlds"
 PROBE, SCORE = BENCHMARKS / "probe", BENCHMARKS / "score"
 EMBEDDINGS, VIEWS = ROOT / "embeddings", ROOT / "views"
 PROXY, CAPTURE, INFLUENCE = ROOT / "proxy", ROOT / "capture", ROOT / "influence"
-MATCHING, FEATURES, SCORE_NET = ROOT / "matching", ROOT / "features", ROOT / "score_net"
-CONTRASTS = ROOT / "contrasts"
+MATCHING, FEATURES, SCORE_NET, CONTRASTS = (ROOT / name for name in ("matching", "features", "score_net", "contrasts"))
 CAPABILITIES, SELECTIONS = ROOT / "capabilities", ROOT / "selections"
 ADAPTERS, EXPORT = ROOT / "adapters", ROOT / "export"
 SCRATCH, COSTS = ROOT / "scratch", ROOT / "costs"
@@ -157,7 +157,7 @@ def damaged(path: Path, error: Exception) -> InputError:
     return InputError(f"{path}: can't be read ({why}), though it was written whole; run {what}")
 
 
-def read_json(path: Path):
+def read_json(path: Path) -> Any:
     """Raises InputError, naming the file, where it holds no JSON."""
     try:
         return json.loads(path.read_text())
@@ -165,7 +165,7 @@ def read_json(path: Path):
         raise damaged(path, error) from None
 
 
-def read_table(path: Path, **options) -> pa.Table:
+def read_table(path: Path, **options: Any) -> pa.Table:
     """A parquet file; options: pyarrow's. Raises InputError, naming the file, where it is none."""
     try:
         return pq.read_table(path, **options)
@@ -206,11 +206,11 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, value) -> None:
+def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
-def write_table(path: Path, table: pa.Table, **options) -> None:
+def write_table(path: Path, table: pa.Table, **options: Any) -> None:
     """A parquet file; options: pyarrow's."""
     with whole(path) as part:
         pq.write_table(table, part, **options)

@@ -44,7 +44,7 @@ def telling_words(texts: list[str], group: np.ndarray, n_groups: int, n: int) ->
 
     group int [len(texts)] in 0 .. n_groups - 1. A word counts once per text. A group without texts has no words.
     """
-    counts = [Counter() for _ in range(n_groups)]
+    counts: list[Counter[str]] = [Counter() for _ in range(n_groups)]
     for text, g in zip(texts, group, strict=True):
         counts[g].update(set(re.findall(r"[^\W_]+", text.lower())))
     everything = sum(counts, Counter())

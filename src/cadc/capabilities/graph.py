@@ -31,7 +31,7 @@ def check_signal(row_gram: np.ndarray, subtask: np.ndarray, names: Sequence[str]
     row_gram [M, n, n]: inner products of the rows; subtask int [n]: index of each row's subtask in names [S]. Such a
     subtask would form a stable capability of its own on which no row has influence.
     """
-    seen = np.diagonal(row_gram, axis1=1, axis2=2).any(0)
+    seen = np.any(np.diagonal(row_gram, axis1=1, axis2=2), axis=0)
     empty = [name for s, name in enumerate(names) if not seen[subtask == s].any()]
     if empty:
         raise InputError(

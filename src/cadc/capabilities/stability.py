@@ -39,8 +39,8 @@ def load_captured(folder: Path, targets: Sequence[str], n_runs: int | None) -> C
     gradients are all zero.
     """
     everything = artifacts.read_json(folder / "subtasks.json")
-    names = set(map(target_name, targets))
-    kept = np.array([i for i, subtask in enumerate(everything) if subtask["target"] in names])
+    wanted = set(map(target_name, targets))
+    kept = np.array([i for i, subtask in enumerate(everything) if subtask["target"] in wanted])
     of_row = np.asarray(artifacts.load_array(folder / "row_subtask.npy"))
     rows = np.flatnonzero(np.isin(of_row, kept))
     runs = sorted(folder.glob("row_gram_run_*.npy"))[:n_runs]
@@ -119,11 +119,11 @@ def consensus(
     for row_gram in row_grams:
         check_gram(row_gram, [f"{row} (of subtask {s})" for row, s in enumerate(subtask)], "probe row")
         check_signal(row_gram, subtask, [str(s) for s in range(int(subtask.max()) + 1)])
-    rngs = [[discover.seed, b] for b in range(discover.bootstrap)] or [None]
+    rngs: list[list[int] | None] = [[discover.seed, b] for b in range(discover.bootstrap)]
     grams = [
         drawn_gram(row_gram, subtask, None if rng is None else np.random.default_rng(rng))
         for row_gram in row_grams
-        for rng in rngs
+        for rng in rngs or [None]
     ]
     made = []
     for tau, resolution in product(discover.tau, discover.resolutions):

@@ -33,7 +33,7 @@ class Evidence:
     entropy: np.ndarray
     blind_nll: np.ndarray
 
-    def tokens(self, row: int) -> slice:
+    def tokens(self, row: int | np.integer) -> slice:
         return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
 
     def row_mean(self, values: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ What they make of the pool is `Evidence`, the artifact crossfit/.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -206,7 +207,7 @@ def inputs_of(params: Params) -> list:
     ]
 
 
-def judge_pool(fold: np.ndarray, keeper: np.ndarray, params: Params) -> dict[object, Path]:
+def judge_pool(fold: np.ndarray, keeper: np.ndarray, params: Params) -> dict[Any, Path]:
     """Train every fold's adapter and judge all rows of the raw pool: the folders of `judging`, stretch by stretch.
 
     fold int32, keeper int64 [n_rows]: the fold of each row, and the row that it copies or itself. Rows of no fold (-1)
@@ -228,7 +229,7 @@ def judge_pool(fold: np.ndarray, keeper: np.ndarray, params: Params) -> dict[obj
     return shards.run(judging, keys, "crossfit", inputs, "judge every row by the adapter that never saw it")
 
 
-def write_evidence(out: Path, folders: dict[object, Path], fold: np.ndarray) -> None:
+def write_evidence(out: Path, folders: dict[Any, Path], fold: np.ndarray) -> None:
     """The arrays of `Evidence` in folder `out`, from those of all shards."""
     n_rows = len(fold)
     counts = np.concatenate([artifacts.load_array(folder / "n_tokens.npy") for folder in folders.values()])

@@ -80,7 +80,7 @@ _FIRST = re.compile(
     r"يمكنني|मुझे|मेर[ाीे]|मैं"
 )
 #: What texts have one of that have one of these, in small letters, a _ for a blank: looked for first, as that is quick.
-_SIGNS = one_of(
+_IN_SELF_TALK = one_of(
     """
     _ai | _ia | _ki | aiで | aiと | aiな | aiア | aiモ | ai로 | ai이 | artificial | created by | developed by |
     dil_ | intelig | intellig | kecerdasan | knowledge cut | made by | model | modèle | mô hình | språk | sztuczna |
@@ -89,7 +89,7 @@ _SIGNS = one_of(
     知能 | 모델 | 지능
     """
 )
-_SIGNS = tuple(_SIGNS.replace("_", " ").split("|"))
+_SIGNS = tuple(_IN_SELF_TALK.replace("_", " ").split("|"))
 _SELF_TALK = re.compile(f"(?i){_SELF}|(?P<role>{_ROLE})")
 _SENTENCE = re.compile(r"[.!?。！？।؟\n]")
 _NEAR = 200  # characters of a sentence on both sides

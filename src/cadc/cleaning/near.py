@@ -53,7 +53,7 @@ def components(keys: np.ndarray, alike: Alike) -> np.ndarray:
             same = alike(i, j)
             left.append(i[same])
             right.append(j[same])
-    left, right = np.concatenate(left), np.concatenate(right)
-    _, group = connected_components(coo_matrix((np.ones(len(left), bool), (left, right)), shape=(n, n)), directed=False)
+    pairs = np.concatenate(left), np.concatenate(right)
+    _, group = connected_components(coo_matrix((np.ones(len(pairs[0]), bool), pairs), shape=(n, n)), directed=False)
     _, first = np.unique(group, return_index=True)
     return first[group]

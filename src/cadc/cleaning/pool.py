@@ -16,7 +16,10 @@ from cadc.config.params import load_params
 from cadc.data.pictures import file_digest, image_file, open_image
 
 SHARD_ROWS = 5000
-_EMPTY = {"hash": np.empty((0, SIDE * SIDE // 8), np.uint8), "thumbnail": np.empty((0, SIDE, SIDE, 3), np.int16)}
+_EMPTY: dict[str, np.ndarray] = {
+    "hash": np.empty((0, SIDE * SIDE // 8), np.uint8),
+    "thumbnail": np.empty((0, SIDE, SIDE, 3), np.int16),
+}
 
 
 def picture_prints(images: list[list[dict]]) -> dict[str, np.ndarray]:
@@ -24,11 +27,12 @@ def picture_prints(images: list[list[dict]]) -> dict[str, np.ndarray]:
 
     Of all images in order: `fingerprint`'s arrays and file uint8 [n_images, 16]. n_images int64 [n], of each row.
     """
-    files, prints = [file_digest(image_file(image)) for own in images for image in own], {}
+    files = [file_digest(image_file(image)) for own in images for image in own]
+    prints: dict[bytes, dict[str, np.ndarray]] = {}
     for name, image in zip(files, (image for own in images for image in own), strict=True):
         if name not in prints:  # rows of one picture are often neighbours: it is decoded once
             prints[name] = fingerprint(open_image(image))
-    pictures = {
+    pictures: dict[str, np.ndarray] = {
         part: np.stack([prints[name][part] for name in files]) if files else empty for part, empty in _EMPTY.items()
     }
     return pictures | {

@@ -79,7 +79,9 @@ def form_of(question: str, answer: str) -> str:
 def eligible(turns: list[list[dict]]) -> np.ndarray:
     """Rows of one question that has a short answer in one of `FORMS`: bool [n]."""
     single = single_exchanges(turns).tolist()
-    return np.array([one and form_of(row[0]["text"], row[1]["text"]) != "" for row, one in zip(turns, single)], bool)
+    return np.array(
+        [one and form_of(row[0]["text"], row[1]["text"]) != "" for row, one in zip(turns, single, strict=True)], bool
+    )
 
 
 def is_reasoned(answer: str) -> bool:
@@ -149,7 +151,8 @@ def accepted(
     turns: list[list[dict]], rows: np.ndarray, replies: list[str], clean: Clean
 ) -> tuple[Rewrites, Counter[str]]:
     """The replies to eligible rows that are taken, and how many are not, by reason."""
-    taken, rejected = {}, Counter()
+    taken: Rewrites = {}
+    rejected: Counter[str] = Counter()
     for row, reply in zip(rows.tolist(), replies, strict=True):
         answer, reason = checked(turns[row], reply, clean)
         if answer:

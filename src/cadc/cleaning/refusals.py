@@ -111,11 +111,11 @@ def _kinds_of(wording: Wording, edge: str) -> list[_Kind]:
         "end": rf"(?=\s*(?:[.,;!。،]|$)| \w+ {_TALK})",
         "talk": _TALK,
     }
-    sorry, cant, see, none, tell, own = (
+    sorry, cant, see, none, tell, owned = (
         re.sub("<(picture|end|talk)>", lambda name: names[name[1]], one_of(text))
         for text in (wording.sorry, wording.cant, wording.see, wording.none, wording.tell, wording.own)
     )
-    own, gap = _small(own) if own else None, "[^.!?。！？]"
+    own, gap = _small(owned) if owned else None, "[^.!?。！？]"
     blind = _small(rf"(?:{cant}){gap}{{0,20}}?(?:{see})")
     apology = _small(rf"(?:{sorry})\w{{0,8}}[.!。]?{gap}{{0,60}}?(?:{cant})")
     return [

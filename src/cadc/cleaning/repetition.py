@@ -33,7 +33,7 @@ class Repeated(NamedTuple):
     share: float  # of its units in an n-gram that occurred before
     stretch: float  # of its units in the longest run of these that has one n-gram twice, so thrice with the first
     gram: tuple[str, ...]  # the commonest n-gram, () without any
-    count: int  # how often that occurs
+    count: int  # type: ignore[assignment]  # how often that occurs; tuple has a method of this name, which nobody calls
 
 
 def repeated_share(units: list[str], n: int) -> Repeated:

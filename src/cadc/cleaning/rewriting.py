@@ -44,7 +44,7 @@ def accepted(turns: list[list[dict]], rows: np.ndarray, answers: list[str], clea
     """New answers to the single exchanges `rows` ('' for none) that differ from the old ones and that no check flags:
     row -> (before, after).
     """
-    out = {}
+    out: Rewrites = {}
     for row, answer in zip(rows.tolist(), answers, strict=True):
         given = turns[row][1]["text"]
         if answer and answer.strip() != given.strip() and unobjectionable(turns[row], answer, clean):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cadc.compose.names import ROOT, Made, Request, settle
 from cadc.compose.rows import Base, asked, base_of, beside
 from cadc.compose.studies import Study, Table, slug
@@ -44,7 +46,7 @@ def _request(library: dict, pipeline: str, label: str, base: Base, changes: dict
 
 def requests(library: dict, table: Table, file: str, pipeline: str) -> list[Request]:
     """The variants that a table's rows need, at each budget. Raises InputError naming a key that no row reads."""
-    common = {} if table.split == library["evaluate"]["split"] else {"evaluate.split": table.split}
+    common: dict[str, Any] = {} if table.split == library["evaluate"]["split"] else {"evaluate.split": table.split}
     common |= {} if table.seeds is None else {"seeds": table.seeds}
     found, unread = [], set(table.set)
     for row in table.rows:

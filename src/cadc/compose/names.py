@@ -80,12 +80,12 @@ def _names(level: str, here: list[tuple[Request, dict]], there: dict[str, Made])
         wanted.setdefault(_text(content), request.variants[level].wanted)
     names = {_text(content): wanted[_text(content)] for request, content in here if request.pipeline == ROOT}
     on_disk = {_text(variant): name for made in there.values() for name, variant in made.get(level, {}).items()}
-    for content in wanted:
-        if content not in names and content in on_disk and on_disk[content] not in names.values():
-            names[content] = on_disk[content]
-    for content, name in wanted.items():
-        if content not in names:
-            names[content] = _free(name, content, names.values())
+    for text in wanted:
+        if text not in names and text in on_disk and on_disk[text] not in names.values():
+            names[text] = on_disk[text]
+    for text, name in wanted.items():
+        if text not in names:
+            names[text] = _free(name, text, names.values())
     return names
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -38,7 +38,7 @@ def note(**figures: float) -> None:
 def track(items: Iterable, label: str, total: int | None = None) -> Iterator:
     """Iterate over `items` behind a progress bar; off a terminal a line every few minutes, with rate, what was noted,
     peak memory and the time left."""
-    total = len(items) if total is None and hasattr(items, "__len__") else total
+    total = len(items) if total is None and isinstance(items, Sized) else total
     if not _live:
         yield from items if _console.is_terminal else _with_lines(items, label, total)
         return

@@ -93,7 +93,7 @@ class Endpoint:
         if failed:
             first = next(iter(failed.values()))
             raise EndpointError(f"{len(failed)} of {len(set(prompts))} prompts got no usable reply: {first}") from first
-        return made
+        return [answer for answer in made if not isinstance(answer, EndpointError)]
 
     def ask_each(self, prompts: Sequence[str | Prompt], read: Callable[[str], T]) -> list[T | EndpointError]:
         """As `ask`, with an EndpointError in place of each reply that can't be used: an Unusable where it hangs on the
@@ -186,7 +186,7 @@ class Endpoint:
             raise self._refusal
         try:
             made = self._client.chat.completions.create(
-                model=self.model, messages=messages, temperature=0.0, max_tokens=self.max_tokens
+                model=self.model, messages=list[Any](messages), temperature=0.0, max_tokens=self.max_tokens
             )
             return _text_of(made), {"requests": 1} | _tokens_of(made)
         except (json.JSONDecodeError, AttributeError, TypeError, LookupError):

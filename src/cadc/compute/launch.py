@@ -221,7 +221,7 @@ def _as_rank(shards: Shards, label: str, together: bool) -> None:
     if together:
         _together = True
         if rank():
-            sys.stdout = open(os.devnull, "w")  # rank 0 says what all do
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  it stays open to the end: rank 0 says what all do
         shards.run(0, 1, label)
         _together = False
     else:

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from cadc.compute import console, launch, locks, watch
 from cadc.compute.closure import SOURCE, closure
 from cadc.config.errors import InputError
 
-Task = Callable[[object, Path], None]
+Task = Callable[[Any, Path], None]
 _made: dict[tuple[str, Path], Task] = {}  # this process's task, for the stage it works on
 
 
@@ -107,7 +108,7 @@ class Shards:
 
     make: Callable[[], Task]
     root: Path
-    folders: dict[object, Path]
+    folders: dict[Any, Path]
     group: Callable[[object], int] | None = None
 
     @property
@@ -160,7 +161,7 @@ class Shards:
 
 def run(
     make: Callable[[], Task], keys: list, stage: str, inputs: list, label: str, together: bool = False
-) -> dict[object, Path]:
+) -> dict[Any, Path]:
     """Have `make()(key, folder)` computed once per key, by whom `launch.py` finds, skipping shards already whole.
 
     `make` loads what all shards need (a model, the pool); every process calls it once, before its first shard.
@@ -204,7 +205,7 @@ def run_kept(
     together: bool = False,
     here: bool = False,
     group: Callable[[object], int] | None = None,
-) -> dict[object, Path]:
+) -> dict[Any, Path]:
     """As `run`, for shards that are `kept`. `here`: by processes of this machine, for a round after the first: the
     ranks of torchrun have left by then. `group`: see `Shards`."""
     shards = replace(kept(make, inputs_of, stage), group=group)
@@ -220,7 +221,7 @@ def link(folder: Path, to: Path) -> None:
     shutil.copytree(folder, to, copy_function=os.link, dirs_exist_ok=True)
 
 
-def join(folders: dict[object, Path], name: str, path: Path, n_rows: int, axis: int = 0) -> None:
+def join(folders: dict[Any, Path], name: str, path: Path, n_rows: int, axis: int = 0) -> None:
     """One memory-mapped array `path` out of every shard's `name`, in the order of the shards, `n_rows` long on
     `axis`."""
     parts = [artifacts.load_array(folder / name) for folder in folders.values()]

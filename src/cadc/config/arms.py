@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -50,7 +50,7 @@ class Curate(Section):
     replay: Share
 
     @model_validator(mode="after")
-    def _told(self):
+    def _told(self) -> Self:
         if self.by == "pool" and (self.sequence != "none" or self.keep < 1):
             raise ValueError("sequence and keep go by capabilities: set by to a folder of them, as capabilities/NAME")
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,7 @@ class Check(Section):
 class AnswerCheck(Check):
     """Of faults that another answer would mend."""
 
-    action: Literal["report", "drop", "rewrite"]
+    action: Literal["report", "drop", "rewrite"]  # type: ignore[assignment]  # wider than a Check's, which is frozen
 
 
 class Repetition(AnswerCheck):
@@ -47,7 +47,7 @@ class Duplicates(Check):
     seed: Seed
 
     @model_validator(mode="after")
-    def _bands(self):
+    def _bands(self) -> Self:
         if self.bands > self.permutations:
             raise ValueError(f"{self.bands} bands can't be cut from {self.permutations} permutations; lower bands")
         return self
@@ -94,7 +94,7 @@ class Clean(Section):
         return [name for name in CHECKS if getattr(self, name).action == action]
 
     @model_validator(mode="after")
-    def _carried_out(self):
+    def _carried_out(self) -> Self:
         acting = self.acting("drop") + self.acting("rewrite")
         if acting and self.pool == "raw":
             name = acting[0]

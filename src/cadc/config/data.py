@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,13 +27,14 @@ class Data(Section):
     expected: Expected
 
     @model_validator(mode="after")
-    def _whole(self):
+    def _whole(self) -> Self:
         if self.path is not None and (self.annotations is None or self.images is None):
             raise ValueError("path is set; set annotations and images, too: what they are called in it")
         return self
 
     def inside(self, name: str) -> Path:
         """A file or folder of `path`."""
+        assert self.path is not None, "data.path is null: the embedded world lies in no folder"
         return Path(self.path) / name
 
 

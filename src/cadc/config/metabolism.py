@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,7 +20,7 @@ class Rules(Section):
     grow: Rate
 
     @model_validator(mode="after")
-    def _ordered(self):
+    def _ordered(self) -> Self:
         if self.weak > self.healthy:
             raise ValueError(f"weak={self.weak:g} is above healthy={self.healthy:g}; a subtask can't be both")
         return self
@@ -49,7 +49,7 @@ class Metabolize(Section):
     rules: Rules
 
     @model_validator(mode="after")
-    def _possible(self):
+    def _possible(self) -> Self:
         if self.agree > len(self.seeds):
             raise ValueError(f"agree={self.agree}, but only {len(self.seeds)} models are tuned, one a seed")
         if self.url is not None and not self.model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -51,7 +51,7 @@ class Model(Section):
         ]
 
     @model_validator(mode="after")
-    def _usable(self):
+    def _usable(self) -> Self:
         if self.packing and self.attention == "flash_attention_2":
             raise ValueError(
                 "flash_attention_2 would let rows that share a sequence see each other; set packing: false"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -17,8 +17,7 @@ from cadc.config.cleaning import Clean, Crossfit
 from cadc.config.data import Data, Pool
 from cadc.config.errors import InputError
 from cadc.config.metabolism import Metabolize
-from cadc.config.model import Lora as Lora  # for those who take all sections from here
-from cadc.config.model import Model
+from cadc.config.model import Lora, Model
 from cadc.config.section import (
     Draws,
     Epochs,
@@ -33,8 +32,7 @@ from cadc.config.section import (
     Share,
     Url,
 )
-from cadc.config.training import Align, Finetune, Proxy
-from cadc.config.training import Optimizer as Optimizer
+from cadc.config.training import Align, Finetune, Optimizer, Proxy
 from cadc.config.world import Base, Benchmarks, Gate, Plateau, Pretrain, Tower, World
 
 
@@ -58,7 +56,7 @@ class Views(Section):
     descriptions: dict[str, str]
 
     @model_validator(mode="after")
-    def _named(self):
+    def _named(self) -> Self:
         if self.url is not None and not self.model:
             raise ValueError("url names an endpoint; set model, too")
         return self
@@ -151,7 +149,7 @@ class Judge(Section):
     model: str
 
     @model_validator(mode="after")
-    def _named(self):
+    def _named(self) -> Self:
         if self.url is not None and self.model in ("", OWN_JUDGE):
             raise ValueError(f"url names an endpoint, and model is {self.model!r}; set model to one that it serves")
         return self
@@ -239,7 +237,7 @@ class Params(Section):
     metabolize: Metabolize
 
     @model_validator(mode="after")
-    def _own_recipe(self):
+    def _own_recipe(self) -> Self:
         """Rates, LoRA targets and lengths of a model of half a million parameters ruin another one without a word."""
         known = {Path(path).resolve() for path in self.recipe_of or ()}
         if self.recipe_of is not None and Path(self.model.path).resolve() not in known:
@@ -251,13 +249,13 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _planted(self):
+    def _planted(self) -> Self:
         if self.data.path is None and (self.pool.planted.answers or self.pool.planted.pictures):
             raise ValueError("pool.planted is for data of your own; the embedded world has faults: set world.faults")
         return self
 
     @model_validator(mode="after")
-    def _aimed_at(self):
+    def _aimed_at(self) -> Self:
         if self.discover and (beyond := set(self.discover.targets) - set(self.capture.targets)):
             raise ValueError(
                 f"discover.targets: {', '.join(sorted(beyond))} is not among capture.targets; no gradient "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -41,7 +41,7 @@ class Plan(Section):
     judge_model: str = ""
 
     @model_validator(mode="after")
-    def _judge(self):
+    def _judge(self) -> Self:
         if self.judge_url and (self.objective != "accuracy" or not self.judge_model):
             raise ValueError("judge_url needs a judge_model, and judges answers: objective accuracy")
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -33,7 +33,7 @@ class Optimizer(Section):
     grouped: bool = False
 
     @model_validator(mode="after")
-    def _means_of_what(self):
+    def _means_of_what(self) -> Self:
         if self.loss_mean == "micro_batches" and self.micro_batch is None:
             raise ValueError("loss_mean: micro_batches is a mean over micro-batches; set micro_batch, too")
         return self
@@ -56,7 +56,7 @@ class Proxy(Optimizer):
 
     @field_validator("snapshots")
     @classmethod
-    def _rising(cls, snapshots: int | list[float]):
+    def _rising(cls, snapshots: int | list[float]) -> int | list[float]:
         if isinstance(snapshots, list) and not all(a < b for a, b in pairwise([0, *snapshots, 1])):
             raise ValueError(f"snapshots {snapshots}: shares of the run rise, above 0 and below 1")
         return snapshots

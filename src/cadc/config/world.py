@@ -46,7 +46,7 @@ class Sources(Section):
 
     @field_validator("open", "yesno", "choice")
     @classmethod
-    def _every_group(cls, sources: dict[str, str]):
+    def _every_group(cls, sources: dict[str, str]) -> dict[str, str]:
         if missing := set(get_args(Group)) - set(sources):
             raise ValueError(f"name a source of {', '.join(sorted(missing))}, too")
         return sources
@@ -69,7 +69,7 @@ class World(Section):
 
     @field_validator("form_shares")
     @classmethod
-    def _sums_to_one(cls, shares: dict[str, float]):
+    def _sums_to_one(cls, shares: dict[str, float]) -> dict[str, float]:
         if set(shares) != set(get_args(Form)) or abs(sum(shares.values()) - 1) > 1e-9:
             raise ValueError(f"give {', '.join(get_args(Form))}, summing to 1")
         return shares

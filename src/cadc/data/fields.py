@@ -123,8 +123,10 @@ def _medium(name: str, value) -> str:
     if kind.intersection(_PICTURES):
         return "picture"
     if "modality" in kind:
-        told = (_MODALITY.fullmatch(part.strip()) for text in texts_of(value) for part in re.split("[,;+|&]", text))
-        return next((_BY_MODALITY.get(found[1].lower(), "picture") for found in told if found), "")
+        modalities = (
+            _MODALITY.fullmatch(part.strip()) for text in texts_of(value) for part in re.split("[,;+|&]", text)
+        )
+        return next((_BY_MODALITY.get(found[1].lower(), "picture") for found in modalities if found), "")
     return medium_of(value, name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from cadc.data.field_values import given
 from cadc.data.json_rows import Unusable
@@ -22,7 +23,7 @@ def id_of(value, what: str = "id") -> str:
     return check_text(str(value), what)
 
 
-def with_ids(records: Iterable, repeated_ids: str) -> Iterator[tuple[str, object, str]]:
+def with_ids(records: Iterable, repeated_ids: str) -> Iterator[tuple[str, Any, str]]:
     """(id, record, fault) of each record: the id that it has in the pool, and '' or why it is none of the pool's.
 
     With `repeated_ids: number` an id that was there before becomes ID#2, ID#3... A record with a fault goes by the id

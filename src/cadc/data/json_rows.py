@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cadc.data.file_kinds import other_file
 from cadc.data.reasons import PoolError
@@ -77,7 +78,7 @@ class _Patient(_Decoder):
             return None
 
 
-def _why(error: Exception, text: str) -> str:
+def _why(error: json.JSONDecodeError | RecursionError, text: str) -> str:
     """What a decoder found wrong with `text`."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
@@ -87,7 +88,7 @@ def _why(error: Exception, text: str) -> str:
     return error.msg
 
 
-def json_values(path: Path, lines: bool | None = None) -> Iterator[tuple[int, object]]:
+def json_values(path: Path, lines: bool | None = None) -> Iterator[tuple[int, Any]]:
     """(line, value) of each value of a file, which holds a JSON list or, if its name or `lines` say so, a value a line.
 
     The value is an `Unusable` where a key stands twice in one object, or a number is too long. Raises PoolError, naming
@@ -112,7 +113,7 @@ def _first_character(file) -> bytes:
     return text[:1]
 
 
-def _lines(path: Path, file) -> Iterator[tuple[int, object]]:
+def _lines(path: Path, file) -> Iterator[tuple[int, Any]]:
     decoder = _Decoder()
     for number in itertools.count(1):
         line = file.readline(LONGEST_ROW + 1)
@@ -185,7 +186,7 @@ class _Window:
             if self.at < len(self.text) or not self.more():
                 return self.text[self.at : self.at + 1]
 
-    def value(self, decoder: _Decoder) -> tuple[int, object]:
+    def value(self, decoder: _Decoder) -> tuple[int, Any]:
         """The line and the JSON value that starts here."""
         while True:
             line, too_long = self.line_at(self.at), len(self.text) - self.at > LONGEST_ROW
@@ -221,7 +222,7 @@ class _Window:
         return PoolError(f"{where}: not JSON{long} (column {column}: {reason}); repair or remove the row")
 
 
-def _listed(path: Path, file) -> Iterator[tuple[int, object]]:
+def _listed(path: Path, file) -> Iterator[tuple[int, Any]]:
     window, decoder = _Window(path, file), _Decoder()
     first = window.character()
     if first != "[":

@@ -19,7 +19,7 @@ import io
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -94,7 +94,7 @@ def read_lineage(path: Path) -> list[Change]:
     return sorted(changes, key=lambda change: change.version)
 
 
-def _change(line: dict[str, str]) -> Change:
+def _change(line: dict[str, Any]) -> Change:
     if line["action"] not in get_args(Action):
         fail(f"action is {line['action']!r}, not drop, add or rewrite")
     if int(line["version"]) < 1:

@@ -222,6 +222,7 @@ def _scaled(image: Image.Image) -> Image.Image:
     hidden = values == clear if isinstance(clear, int) else np.zeros((), bool)
     shown = values[~hidden] if hidden.any() else values
     low, high = (shown.min(), shown.max()) if shown.size else (0, 0)  # NaN where there is one
+    scale: float | None
     if image.mode == "F":
         scale = 255 if low > -_HALF and high < 1 + _HALF else None
     else:

@@ -154,7 +154,7 @@ def _checked(chunks: Iterator[list], make: Callable[[], Checker]) -> Iterator[_C
         return
     # `fork` saves every worker its imports
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _start, (make, os.getpid())) as pool:
-        waiting = deque()
+        waiting: deque[tuple[list, Future]] = deque()
         try:
             for chunk in itertools.chain(first, chunks):
                 waiting.append((chunk, pool.submit(_check_here, chunk)))

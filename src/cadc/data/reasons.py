@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import NoReturn
 
 from cadc.config.errors import InputError
 
@@ -22,7 +23,7 @@ class PoolError(InputError):
     _kept = ""  # an id or a file's name may hold a line break
 
 
-def fail(reason: str):
+def fail(reason: str) -> NoReturn:
     raise InputError(reason)
 
 

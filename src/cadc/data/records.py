@@ -69,13 +69,13 @@ def _of_one_split(folder: Path) -> list[Path]:
             f"{folder}: holds the splits {', '.join(splits)}; set data.annotations to one of their folders, "
             f"such as {folder / splits[0]}"
         )
-    splits = parquet_splits(folder)
-    if not splits:
+    found = parquet_splits(folder)
+    if not found:
         raise InputError(
             f"{folder}: a folder, but no Hugging Face dataset; give a JSON file, parquet files or a folder written by "
             "save_to_disk"
         )
-    return _only(splits, folder, folder)
+    return _only(found, folder, folder)
 
 
 def _named_files(pattern: Path) -> list[Path]:
@@ -126,7 +126,7 @@ def _name_of(files: list[Path], others: list[Path]) -> Path:
     parent, shard = files[0].parent, shard_of(files[0])
     if {file for file in others if parent in file.parents} == {*files}:
         return parent
-    alike = itertools.takewhile(lambda letters: len({*letters}) == 1, zip(*(file.name for file in files)))
+    alike = itertools.takewhile(lambda letters: len({*letters}) == 1, zip(*(file.name for file in files), strict=False))
     prefix = shard.head if shard else "".join(letters[0] for letters in alike)
     named = [file for file in others if file.parent == parent and file.name.startswith(prefix)]
     return parent / f"{prefix}*.parquet" if named == files and (shard or len(files) > 1) else files[0]

@@ -134,7 +134,7 @@ def _lacking(names: list[str], ending: str) -> Iterator[list[str]]:
         if not _DAY.search(plain):
             rows[tuple(_NUMBER.split(plain))].append(_NUMBER.findall(plain))
     for words, numbers in rows.items():
-        several = [k for k, column in enumerate(zip(*numbers)) if len({*column}) > 1]
+        several = [k for k, column in enumerate(zip(*numbers, strict=True)) if len({*column}) > 1]
         alone = len(numbers) == 1 and ending != "/" and (words == ("", "") or words[0] == "part-")  # 0001.parquet
         if len(several) == 1 or alone:
             yield from _between(words, numbers, several[0] if several else 0, ending)

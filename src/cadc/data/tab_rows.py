@@ -76,7 +76,7 @@ def tab_rows(path: Path, needed: tuple[str, ...], fix: str) -> Iterator[tuple[in
     except UnicodeDecodeError as error:
         raise PoolError(f"{path}: not UTF-8 at byte {error.start}; re-save the file as UTF-8") from None
     lines: list[str] = []  # of the row that is read
-    watched = (lines.append(line) or line for line in io.StringIO(text, newline=""))
+    watched = (lines.append(line) or line for line in io.StringIO(text, newline=""))  # type: ignore[func-returns-value]  # None
     reader = csv.reader(watched, delimiter="\t", strict=True)
     start, header = 1, None
     try:

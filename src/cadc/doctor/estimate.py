@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -86,7 +87,7 @@ def row_flops(size: Size, tokens: float, times: int = 1) -> float:
     text = size.parameters - size.tower - size.looked_up + size.lora - size.in_tower
     of_text = 2 * text * tokens + 4 * size.layers * size.heads * tokens**2
     side = size.picture.patches / max(1, round(size.picture.patches / _PATCHES_AT_ONCE))
-    of_tower = 2 * (size.tower + size.in_tower) * size.picture.patches
+    of_tower = 2.0 * (size.tower + size.in_tower) * size.picture.patches
     of_tower += 4 * size.tower_layers * size.tower_width * size.picture.patches * side
     return times * of_text + (times if size.in_tower else 1) * of_tower
 
@@ -125,7 +126,7 @@ def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[
     batch, learnt = max(capture.batch_tokens, load.tokens), max(0.0, 1 - size.picture.tokens / load.tokens)
     a_row = row_bytes(size, load.tokens)
 
-    def training(settings: Optimizer) -> dict[str, float]:
+    def training(settings: Optimizer) -> dict[str, Any]:
         tokens = (settings.micro_batch or settings.batch_size) * load.tokens
         kept = (settings.batch_size + (settings.micro_batch or settings.batch_size)) * a_row
         return {
@@ -157,7 +158,10 @@ def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[
     proxied, probed = n * params.proxy.pool_fraction * params.proxy.epochs, load.probe_rows * snapshots
     parameters, patches, width = _tower(params.embed.tower)
     embedding = n * 2 * parameters * patches
-    watching = {"memory": 4 * parameters + 128 * 34 * 2 * patches * width, "host": _PROGRAMS + 4 * parameters}
+    watching: dict[str, Any] = {
+        "memory": 4 * parameters + 128 * 34 * 2 * patches * width,
+        "host": _PROGRAMS + 4 * parameters,
+    }
     made = [Work("prepare", n, 0.0, 0.0, n * (2000.0 if not params.pool.embed_images else 6000.0), _PROGRAMS)]
     if (params.clean.pool, params.clean.evidence) == ("cleaned", "crossfit"):
         how, draws = params.crossfit.matching, params.crossfit.draws

@@ -47,7 +47,8 @@ def probed(target: str, at_most: int | None) -> tuple[int, int]:
 
 def load_of(params: Params, size: Size, annotations: checks.Annotations | None) -> tuple[Load, list[str]]:
     """The amount of work, and the assumptions behind it."""
-    rows, characters, said = params.data.expected.rows or 0, _CHARACTERS, []
+    rows, said = params.data.expected.rows or 0, []
+    characters: float = _CHARACTERS
     if annotations is None:
         characters = _MINI_CHARACTERS
     elif annotations.fault is None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from lmms_eval.tasks import TaskManager
 from PIL import Image
 
 from cadc.config.errors import InputError
-from cadc.data.pictures import open_image, shown_size
+from cadc.data.pictures import Rule, open_image, shown_size
 from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
 
 
 class ShownImage(datasets.Image):
     """A column of images, decoded as those of the pool, so that training and scoring see the same pixels."""
 
-    rule = "upright"
+    rule: Rule = "upright"
 
     def decode_example(self, value: dict, token_per_repo_id=None) -> Image.Image:
         return open_image(value, self.rule) if _decoding.get() else Image.new("RGB", shown_size(value, self.rule))
@@ -206,7 +206,7 @@ def mirror_task(
 
 def load_tasks(
     root: Path,
-    names: list[str],
+    names: Sequence[str],
     judged: bool = False,
     picture: type[ShownImage] = ShownImage,
     cache: Path | None = None,

@@ -7,7 +7,7 @@ does not import lmms-eval, which takes 20 seconds.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -235,7 +235,7 @@ def repositories(names: list[str]) -> list[str]:
     return sorted({data.repository for name in names for data in needs(name)})
 
 
-def check_names(names: list[str], judged: bool, key: str = "evaluate.tasks") -> None:
+def check_names(names: Sequence[str], judged: bool, key: str = "evaluate.tasks") -> None:
     """Raise InputError naming all tasks that are unknown, listed twice, or need a judge.
 
     `judged`: evaluate.judge.url is set. `key`: the key of params.yaml that holds the names.
@@ -259,7 +259,7 @@ def check_names(names: list[str], judged: bool, key: str = "evaluate.tasks") -> 
         raise InputError("\n".join(dict.fromkeys(faults)))
 
 
-def check(root: Path, names: list[str], judged: bool) -> None:
+def check(root: Path, names: Sequence[str], judged: bool) -> None:
     """Check the names of tasks (as `check_names`), then that their data sets are under `root`.
 
     Raises InputError naming all data sets that `root` lacks.

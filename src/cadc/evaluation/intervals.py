@@ -188,7 +188,7 @@ def _rows_of(samples: Samples) -> str:
     for name in _ROWS:
         values = getattr(samples, name)
         digest.update(f"{name} {values.dtype if values is not None else None}".encode())
-        digest.update(b"" if values is None else np.ascontiguousarray(values))
+        digest.update(b"" if values is None else np.ascontiguousarray(values).data)
     return digest.hexdigest()
 
 

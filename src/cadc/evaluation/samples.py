@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from hashlib import blake2b
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -71,7 +72,7 @@ _SCORES = {
 }
 
 
-def _score(task: str, sample: dict) -> float:
+def _score(task: str, sample: Any) -> float:
     where = TASKS[task].score
     if where in _SCORES:
         return float(_SCORES[where](task, sample))

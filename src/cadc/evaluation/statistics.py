@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -166,7 +167,7 @@ def _pope(name: str, part: _Part) -> dict[str, np.ndarray]:
 
 def _mmt(name: str, part: _Part) -> dict[str, np.ndarray]:
     """MMT-Bench: accuracy, mean accuracy over subtasks, and its mean over meta-tasks."""
-    subtask, first = np.unique(part.samples.subtask[part.at], return_index=True)
+    _, first = np.unique(part.samples.subtask[part.at], return_index=True)
     meta = part.samples.meta_task[part.at][first]
     means, there = _group_means(part.score, *part.by("subtask"))
     by_meta = [(means[meta == one], there[meta == one]) for one in np.unique(meta)]
@@ -271,7 +272,7 @@ def measure(samples: Samples, weights: np.ndarray | None = None) -> dict[str, fl
     return {name: float(values[0, 0]) for name, values in measure_draws([samples], weights[None]).items()}
 
 
-def relative(figures: dict, full: dict) -> float | np.ndarray:
+def relative(figures: dict, full: dict) -> Any:
     """Rel. %: mean over benchmarks of score / full-data score, in percent (as in COINCIDE, ICONS and PROGRESS).
 
     Inputs are numbers or arrays that broadcast. Benchmarks with a full-data score of 0 are left out; nan if all are.

@@ -41,7 +41,7 @@ def write_files(
                 with_paths(own, paths, kept=images == "relative"),
                 own.turns,
                 paths[: own.n_images],
-                lambda shown=shown: [pictures.file(picture) for picture in shown],
+                lambda shown=shown: [pictures.file(picture) for picture in shown],  # type: ignore[misc]  # its default
             )
 
     for each in formats:

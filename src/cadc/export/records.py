@@ -113,7 +113,7 @@ def _own(record: dict, row: dict, checker: Checker) -> Chosen | None:
         turns, shown, _ = as_shown(turns, images, checker.llava)
     except (InputError, KeyError, TypeError):
         return None
-    changed = [k for k, (was, now) in enumerate(zip(turns, row["turns"])) if was != now]
+    changed = [k for k, (was, now) in enumerate(zip(turns, row["turns"], strict=False)) if was != now]
     if len(turns) != len(row["turns"]) or any(turns[k]["role"] == "user" for k in changed):
         return None
     if len(shown) != len(row["images"]):
@@ -124,7 +124,7 @@ def _own(record: dict, row: dict, checker: Checker) -> Chosen | None:
             said[k + begun] = _answering(said[k + begun], row["turns"][k]["text"])
         record = {**record, "conversations": said}
     cells = row["images"] if len(row["images"]) == len(images) else map(_cell, images)
-    pictures = [Picture(_name(image, checker), cell) for image, cell in zip(images, cells)]
+    pictures = [Picture(_name(image, checker), cell) for image, cell in zip(images, cells, strict=False)]
     return Chosen(row["id"], row["source"], record, pictures, row["turns"], len(shown))
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from importlib import resources
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -118,7 +118,8 @@ def asked_lists(endpoint: Endpoint, rows: Iterable[dict], top: int, with_image: 
     `with_image` shows it the row's first image. Replies are cached. Raises EndpointError naming the rows without a
     usable reply, after all others have theirs, or at once if a whole batch has none; and as `Endpoint.ask_each` does.
     """
-    rows, made, failed = iter(rows), [], {}
+    made: list[Any] = []
+    rows, failed = iter(rows), {}
 
     def prompt_of(row: dict) -> Prompt:
         image = row["images"][0] if with_image and row["images"] else None

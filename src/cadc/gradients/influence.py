@@ -108,7 +108,8 @@ class SketchedDirections:
 def token_batches(lengths: np.ndarray, budget: int, most: int | None = None) -> list[np.ndarray]:
     """Positions in batches of similar length, each with at most `budget` tokens (padding included) and `most` rows, but
     at least one row."""
-    batches, batch = [], []
+    batches: list[np.ndarray] = []
+    batch: list[np.int64] = []
     for i in np.argsort(lengths, kind="stable"):
         if batch and (lengths[i] * (len(batch) + 1) > budget or len(batch) == most):
             batches.append(np.array(batch))

@@ -33,7 +33,7 @@ def row_matching(
     (inner products stay unbiased), and its norm before scaling, kept_norm [n].
     """
     n, n_subtasks = len(which), targets["gradients"].shape[1]
-    out = {
+    out: dict[str, np.ndarray] = {
         name: np.zeros((len(snapshots), n, n_subtasks), np.float32)
         for name in ("update_on_mean", "update_on_units", "gradient_on_units")
     }

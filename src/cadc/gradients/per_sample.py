@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -55,7 +56,10 @@ class PerSampleGradients:
         self.sizes = [parameter.numel() for parameter in self.parameters.values()]
         self._name_of = {id(parameter): name for name, parameter in self.parameters.items()}
         self._handles: list = []
-        self._consume: Consume | None = None
+        self._consume: Consume = lambda name, gradients: None
+        self._calls: Counter[str] = Counter()
+        self._waiting: dict[str, torch.Tensor] = {}
+        self._unreached: set[str] = set()
         self._uncast: dict[torch.nn.Module, torch.Tensor] = {}  # LoRA's A -> input of the layer that is running
 
     def __enter__(self) -> PerSampleGradients:
@@ -63,7 +67,7 @@ class PerSampleGradients:
         reached = 0
         for module in self.model.modules():
             for part in (getattr(module, "weight", None), getattr(module, "bias", None)):
-                if isinstance(module, torch.nn.Linear) and (name := self._name_of.get(id(part))):
+                if part is not None and isinstance(module, torch.nn.Linear) and (name := self._name_of.get(id(part))):
                     part.requires_grad_(False)
                     self._handles.append(module.register_forward_hook(partial(self._on_forward, name)))
                     reached += 1
@@ -78,7 +82,7 @@ class PerSampleGradients:
             )
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -86,7 +90,7 @@ class PerSampleGradients:
         for parameter in self.parameters.values():
             parameter.requires_grad_(True)
 
-    def _before_cast(self, adapters: list[torch.nn.Module], module: torch.nn.Module, inputs: tuple, output) -> None:
+    def _before_cast(self, adapters: list[torch.nn.Module], module: torch.nn.Module, inputs: tuple, _: Any) -> None:
         """Called before PEFT casts the base layer's input for A."""
         self._uncast.update(dict.fromkeys(adapters, inputs[0].detach()))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
@@ -118,7 +119,15 @@ def _rotated_sum(signed: torch.Tensor, shift: torch.Tensor, width: int) -> torch
 
 
 def _adamw_sketch(
-    gradients, shift, sign, momentum, variance, own: float, square: float, epsilon: float, width: int
+    gradients: torch.Tensor,
+    shift: torch.Tensor,
+    sign: torch.Tensor,
+    momentum: torch.Tensor,
+    variance: torch.Tensor,
+    own: float,
+    square: float,
+    epsilon: float,
+    width: int,
 ) -> torch.Tensor:
     """The result of `_add_adamw` in tensor operations: float32 [B, width]."""
     moved = (own * gradients + momentum) / ((square * (gradients * gradients) + variance).sqrt() + epsilon)
@@ -134,7 +143,7 @@ def _compiled() -> Callable[..., torch.Tensor]:
     kernel = torch.compile(_adamw_sketch, dynamic=True)
     works = True
 
-    def run(*args) -> torch.Tensor:
+    def run(*args: Any) -> torch.Tensor:
         nonlocal works
         if works:
             try:
@@ -151,7 +160,17 @@ def _compiled() -> Callable[..., torch.Tensor]:
 
 
 @numba.njit(error_model="numpy", cache=True)
-def _add_adamw(gradients, shift, sign, momentum, variance, own, square, epsilon, out):
+def _add_adamw(
+    gradients: np.ndarray,
+    shift: np.ndarray,
+    sign: np.ndarray,
+    momentum: np.ndarray,
+    variance: np.ndarray,
+    own: float,
+    square: float,
+    epsilon: float,
+    out: np.ndarray,
+) -> None:
     """Direction, sign and sum in one pass over gradients [B, size], without temporaries; out float32 [B, width]."""
     size, width = gradients.shape[1], out.shape[1]
     for b in range(gradients.shape[0]):

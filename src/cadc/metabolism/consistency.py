@@ -48,7 +48,7 @@ def agreed(said: Sequence[Sequence[str]], judges: np.ndarray, given: Sequence[st
     """
     out = []
     for i, answer in enumerate(given):
-        own = [said[k][i].strip() for k in np.flatnonzero(judges[:, i])]
+        own = [said[k][i].strip() for k in np.flatnonzero(judges[:, i]).tolist()]
         same = len(own) >= agree and len(set(own)) == 1 and own[0] not in ("", answer.strip())
         out.append(own[0] if same else "")
     return out

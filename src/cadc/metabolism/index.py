@@ -150,10 +150,10 @@ def build_index(params: Params, reserve: pa.Table, targets: list[str]) -> tuple[
         view: np.concatenate([raw[view], views["reserve"][view]]) if reserve.num_rows else raw[view] for view in raw
     }
     names = ("hash", "thumbnail", "file", "n_images")
-    picture, files = shown_pictures(
-        *(np.concatenate([artifacts.load_array(made[key] / f"{name}.npy") for key in stretches]) for name in names),
-        params.clean.duplicates,
+    hashes, thumbnails, file, n_images = (
+        np.concatenate([artifacts.load_array(made[key] / f"{name}.npy") for key in stretches]) for name in names
     )
+    picture, files = shown_pictures(hashes, thumbnails, file, n_images, params.clean.duplicates)
     own = {f"probe_{view}": np.asarray(array) for view, array in views["probe"].items()}
     return (
         Index(rows, pool.num_rows, joined["sentence"], joined["image"], picture, files, **own),

@@ -159,8 +159,8 @@ class Loop:
         chance = trials[0].samples["chance"].to_numpy()
         score = np.stack([trial.samples["score"].to_numpy() for trial in trials])
         replies = Replies(questions, answers, chance, said, blind, score)
-        found = attribute(self.params, version.name, trials, replies, self.probe["images"], order)
-        replies = replace(replies, attribution=found)
+        attributed = attribute(self.params, version.name, trials, replies, self.probe["images"], order)
+        replies = replace(replies, attribution=attributed)
         trusted = np.append(group_scores(self.group[order], replies) >= self.asked.trust, False)[home]
         own = version.origin[:n]
         asked_for, given = coverage.asked_and_given(version.turns[:n])

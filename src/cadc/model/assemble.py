@@ -18,6 +18,7 @@ import pickle
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -46,7 +47,7 @@ _LAYERS = {"0": "linear_1", "2": "linear_2"}  # of mlp2x_gelu, LLaVA's names and
 _FILES = ("mm_projector.safetensors", "mm_projector.bin")
 
 
-def _loaded(kind: type, path: str, what: str, **options):
+def _loaded(kind: Any, path: str, what: str, **options):
     """`kind` of a folder or hub id. Raises InputError where it can't be loaded."""
     try:
         return kind.from_pretrained(path, **options)

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
@@ -39,7 +40,7 @@ def device() -> torch.device:
     )
 
 
-def _from_pretrained(kind: type, params: Model, **options):
+def _from_pretrained(kind: Any, params: Model, **options):
     """`kind` of `model.path`; its own Python code is refused unless `model.trust_remote_code` is set.
 
     Raises InputError where there is no such model or it can't be loaded.

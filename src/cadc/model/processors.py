@@ -50,10 +50,10 @@ def _takes(part, option: str) -> bool:
     return hasattr(part, option) or option in getattr(getattr(part, "valid_kwargs", None), "__annotations__", {})
 
 
-def _idle(pictures, option: str, value) -> bool:
+def _idle(pictures: Any, option: str, value: Any) -> bool:
     """Whether `value` for a switch or a size makes no picture different from another value."""
     if option.startswith("do_") and isinstance(value, bool):
-        other = not value
+        other: bool | dict = not value
     elif option in _SIZES and isinstance(value, dict):
         other = {side: 2 * length for side, length in value.items()}
     else:

@@ -73,7 +73,8 @@ def mean_colour(processor: ProcessorMixin) -> Colour:
             f"model.aspect: pad: {type(processor).__name__} has no mean colour (image_mean) to pad with; set "
             "model.aspect: processor"
         )
-    return tuple(int(value * 255) for value in mean)
+    red, green, blue = (int(value * 255) for value in mean)
+    return red, green, blue
 
 
 def aspect_options(params: Model) -> dict[str, Any]:

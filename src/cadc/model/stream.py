@@ -62,7 +62,7 @@ def token_lengths(rows: EncodedRows, which: np.ndarray) -> np.ndarray:
 class _Encoding(torch.utils.data.Dataset):
     """What a loader makes: the rows of `order`, and of each what it was cut from, or the error that it raises."""
 
-    def __init__(self, rows: EncodedRows, order: Sequence[int]):
+    def __init__(self, rows: EncodedRows, order: Sequence[int] | np.ndarray):
         self.rows, self.order = rows, order
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class _Encoding(torch.utils.data.Dataset):
             return error, None
 
 
-def ahead(rows: EncodedRows, order: Sequence[int]) -> Iterator[dict[str, Any]]:
+def ahead(rows: EncodedRows, order: Sequence[int] | np.ndarray) -> Iterator[dict[str, Any]]:
     """The encoded rows of `order`, in order, made ahead of the caller by `n_loaders()` processes.
 
     Without any, each is made when it is asked for. Raises what encoding a row raises.

@@ -59,7 +59,7 @@ def steps_table(found: list[Diagnosis]) -> str:
     told = Counter()
     for d in found:
         told.update(d.told)
-    lines = [("all", failed_steps(found), told)]
+    lines: list[tuple[str, dict[str, int], dict[str, int]]] = [("all", failed_steps(found), told)]
     lines += [
         (d.name.replace("_", " "), d.steps, d.told)
         for d in sorted(found, key=lambda d: (-sum(d.steps.values()), d.name))

@@ -84,12 +84,12 @@ def cost_table(table: Table, full: float, per_row: dict[str, float]) -> str:
             said = [*(f"{part / 1e12:.1f}" for part in parts), f"{line.cost.together / full:.2f}"]
         body.append([line.title, *said, f"{line.mean(table.judged):.1f}"])
     header = ["", "selection, TFLOP", "fine-tuning, TFLOP", "total, TFLOP", "total / full data", COLUMNS[table.judged]]
-    said = (
+    work = (
         f"Operations per row: {per_row['forward'] / 1e6:.0f} MFLOP for a forward pass, "
         f"{per_row['training'] / 1e6:.0f} MFLOP in training, {per_row['gradients'] / 1e6:.0f} MFLOP in the gradient "
         "engine.\n"
     )
-    return markdown(header, body) + "\n" + said
+    return markdown(header, body) + "\n" + work
 
 
 def draw(table: Table, stated: Stated, plots: Path) -> list[str]:
@@ -99,7 +99,7 @@ def draw(table: Table, stated: Stated, plots: Path) -> list[str]:
     random = tables.random_of(table)
     figures.intervals(plots / "leaderboard.png", [(one.title, one.measured) for one in table.lines], titles, random)
     points = [(one.title, one.cost.together, one.measured.estimate(judged)) for one in table.lines if one.cost]
-    figures.pareto(plots / "pareto.png", points, COLUMNS[judged], random and random.estimate(judged))
+    figures.pareto(plots / "pareto.png", points, COLUMNS[judged], random.estimate(judged) if random else None)
     staged = [name for name, arm in stated.root["arms"].items() if arm["curate"]["sequence"] != "none"]
     drawn = []
     for name in staged:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def with_block(text: str, name: str, content: str) -> str:
 
 
 #: What the small results in git say, by marker; the DAG is not among them, for it takes DVC seconds.
-BLOCKS = {
+BLOCKS: dict[str, Callable[[], str]] = {
     "leaderboard": leaderboard,
     "capabilities": capabilities,
     "ablations": ablations,

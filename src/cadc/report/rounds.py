@@ -31,7 +31,7 @@ def abilities(about: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     about: str [n_rows], cluster: int [n_rows]. Ties are broken by name. A cluster without rows is ''.
     """
     votes = [Counter(about[cluster == k].tolist()) for k in range(cluster.max() + 1)]
-    return np.array([min(vote, key=lambda name, vote=vote: (-vote[name], name)) if vote else "" for vote in votes])
+    return np.array([min((-n, name) for name, n in vote.items())[1] if vote else "" for vote in votes])
 
 
 def shares_by_round(selection: Selection, group: np.ndarray, names: list[str]) -> np.ndarray:
@@ -63,10 +63,10 @@ def terciles(history: np.ndarray) -> np.ndarray:
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Spearman's rank correlation with mean ranks for ties; 0 if an input is constant."""
-    ranks = [np.array([(np.sum(v < a) + np.sum(v <= a) - 1) / 2 for a in v]) for v in (x, y)]
-    if min(np.std(r) for r in ranks) == 0:
+    of_x, of_y = (np.array([(np.sum(v < a) + np.sum(v <= a) - 1) / 2 for a in v]) for v in (x, y))
+    if min(np.std(of_x), np.std(of_y)) == 0:
         return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(of_x, of_y)[0, 1])
 
 
 def improvements(own: list[Samples], others: list[Samples]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ git nor DVC tracks it."""
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from cadc import artifacts
 from cadc.compute import console, replies
@@ -52,7 +53,7 @@ def _energy(seconds: float, drawn: float | None) -> list[str]:
     return [f"{seconds * drawn / _JOULES:.3g}"] if drawn else []
 
 
-def cost_table(made: dict[str, dict], spent: dict[str, dict], table: Table, drawn: float | None) -> str:
+def cost_table(made: dict[str, dict], spent: Mapping[str, Mapping], table: Table, drawn: float | None) -> str:
     """Operations, seconds and energy of each arm, and requests to each endpoint. made: as in `stage_table`.
 
     spent: model behind an endpoint -> counts (`compute.replies`).
@@ -79,7 +80,7 @@ def cost_table(made: dict[str, dict], spent: dict[str, dict], table: Table, draw
     return markdown(header, body)
 
 
-def page(made: dict[str, dict], spent: dict[str, dict], table: Table, drawn: float | None = None) -> str:
+def page(made: dict[str, dict], spent: Mapping[str, Mapping], table: Table, drawn: float | None = None) -> str:
     """The text of reports/costs.md. The arguments are those of the two tables."""
     said = [
         "Operations are counted: selection once for all seeds, fine-tuning per seed. Seconds are measured on this",

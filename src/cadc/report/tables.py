@@ -115,7 +115,7 @@ class Table:
         ]
         made = [apart(one.measured, other.measured, self.judged) for one, other in pairs]
         corrected = holm([difference.p for difference in made])
-        return [Claim(*pair, *found) for pair, *found in zip(pairs, made, corrected, strict=True)]
+        return [Claim(*pair, found, p) for pair, found, p in zip(pairs, made, corrected, strict=True)]
 
 
 def samples_of(stated: Stated, arms: list[str]) -> tuple[dict[str, dict[int, Samples]], list[str]]:
@@ -164,10 +164,10 @@ def make(spec: dict[str, Any], stated: Stated, n_bootstrap: int, first: str | No
         raise InputError(f"{spec['title']}: {error}") from None
     per_row, lines = costs.load_counted(), []
     for row in spec["rows"]:
-        arm = stated.arm(row["arm"])
+        said = stated.arm(row["arm"])
         cost = costs.cost_of(stated, row["arm"], per_row)
-        method = arm["method"]
-        lines.append(Line(row["label"], row["arm"], method, arm["budget"], method == "full", made[row["arm"]], cost))
+        method = said["method"]
+        lines.append(Line(row["label"], row["arm"], method, said["budget"], method == "full", made[row["arm"]], cost))
     return Table(spec, lines, first or spec["rows"][0]["label"], left_out, stated.root["compute"]["isa"])
 
 

@@ -171,12 +171,12 @@ def write_plateau(figures: dict[Trial, dict[str, float]]) -> None:
     figure, axes = plt.subplots(1, len(cells), figsize=(2.6 * len(cells), 2.6), sharey=True, squeeze=False)
     for axis, (cell, grid) in zip(axes[0], cells.items(), strict=True):
         for i, name in enumerate(JUDGED):
-            runs = [made[name] for made in grid.values()]
-            spread = [np.std(values, ddof=1) if len(values) > 1 else 0 for values in runs]
+            scores = [made[name] for made in grid.values()]
+            spread = [np.std(values, ddof=1) if len(values) > 1 else 0 for values in scores]
             at = [
                 passes * 1.02 ** (2 * i - 1) for passes in grid
             ]  # shifted sideways, so that overlapping points stay visible
-            mean = [np.mean(values) for values in runs]
+            mean = [np.mean(values) for values in scores]
             axis.errorbar(at, mean, spread, fmt=f"{MARKERS[i]}-", capsize=2, label=FORMS[name])
         axis.set_title(cell)
         axis.set_xlabel("passes")

@@ -98,7 +98,7 @@ def forward(graph: Graph, score: np.ndarray, variant: str) -> np.ndarray:
 
 # Not cached on disk: numba would not notice a change in knock_out.py.
 @numba.njit
-def pick_order(score, start, neighbour, decay, n):
+def pick_order(score: np.ndarray, start: np.ndarray, neighbour: np.ndarray, decay: np.ndarray, n: int) -> np.ndarray:
     """The n rows in picking order, int64 [n].
 
     Modifies `score` float64 [n_rows]: it holds the result of the reverse messages; picked rows keep their last score.
@@ -117,7 +117,7 @@ def pick_order(score, start, neighbour, decay, n):
 
 
 @numba.njit
-def queue_order(score, start, neighbour, decay, n):
+def queue_order(score: np.ndarray, start: np.ndarray, neighbour: np.ndarray, decay: np.ndarray, n: int) -> np.ndarray:
     """Like `pick_order`, with the released queue.
 
     Rows are sorted once, by their initial scores. A row whose score has fallen below that of the next in line waits.

@@ -47,7 +47,7 @@ class Cells:
     @classmethod
     def of(cls, cluster: np.ndarray, task: np.ndarray) -> Cells:
         """Build cells from clusters int [n_rows] and tasks [n_rows], ordered by cluster, then task."""
-        clusters, by_cluster = np.unique(cluster, return_inverse=True)
+        _, by_cluster = np.unique(cluster, return_inverse=True)
         tasks, by_task = np.unique(task, return_inverse=True)
         pairs, of_row = np.unique(by_cluster * len(tasks) + by_task, return_inverse=True)
         return cls(of_row, pairs // len(tasks), pairs % len(tasks))

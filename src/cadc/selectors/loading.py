@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -51,23 +53,23 @@ def _answer_words(pool: pa.Table) -> np.ndarray:
 
 def load_signal(arm: Arm, pool: pa.Table) -> Signal:
     """What the method of `arm` may see of the pool: the arrays of its signal, and word counts."""
-    arrays = artifacts.load_arrays(artifacts.ROOT / arm.signal)
+    arrays: dict[str, np.ndarray | Callable[[], np.ndarray]] = {**artifacts.load_arrays(artifacts.ROOT / arm.signal)}
     arrays["words"] = lambda: _answer_words(pool)  # lazy: methods that unlock answers must not read them
     return Signal(pool.num_rows, np.array(pool["source"].to_pylist()), arrays, pool["id"])
 
 
-def measure(selector: ModuleType, signal: Signal, settings: Section):
+def measure(selector: ModuleType, signal: Signal, settings: Section) -> Any:
     """The input of `select` for every budget and seed: the method's `measure` result, or the signal itself."""
     return selector.measure(signal, settings) if hasattr(selector, "measure") else signal
 
 
 def choose(
-    selector: ModuleType, measured, n: int, settings: Section, seed: int, drawn_at: int | None = None
+    selector: ModuleType, measured: Any, n: int, settings: Section, seed: int, drawn_at: int | None = None
 ) -> artifacts.Selection:
     """The method's selection of `n` rows. drawn_at: the budget whose random draws are used, if not `n`."""
     return selector.select(measured, n, settings, np.random.default_rng([seed, n if drawn_at is None else drawn_at]))
 
 
-def scores(selector: ModuleType, measured, settings: Section) -> np.ndarray | None:
+def scores(selector: ModuleType, measured: Any, settings: Section) -> np.ndarray | None:
     """The score by which a method ranks rows, higher is selected first: [n_rows]; None if it has no such score."""
     return selector.scores(measured, settings) if hasattr(selector, "scores") and measured is not None else None

@@ -45,7 +45,7 @@ class Neighbourhood:
 
 
 @numba.njit
-def _nearest_left(unit, tree, row, k):
+def _nearest_left(unit: np.ndarray, tree: np.ndarray, row: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k remaining rows of the tree nearest to `row` by cosine, ties broken by row: (index int32, cosine
     float32)."""
     index, cosine, size = np.empty(k, np.int32), np.empty(k, np.float32), 0
@@ -66,7 +66,9 @@ def _nearest_left(unit, tree, row, k):
 
 # Not cached on disk: numba would not notice a change in knock_out.py.
 @numba.njit
-def pick_order(difficulty, unit, index, cosine, k, gamma, n):
+def pick_order(
+    difficulty: np.ndarray, unit: np.ndarray, index: np.ndarray, cosine: np.ndarray, k: int, gamma: float, n: int
+) -> np.ndarray:
     """The n rows in picking order, int64 [n]. Modifies `difficulty` float64.
 
     Of the remaining rows, the k nearest to the picked row lose gamma * its difficulty * cos^2. They come from its list

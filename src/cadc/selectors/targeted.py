@@ -53,7 +53,7 @@ class Params(Section):
 
     @field_validator("targets")
     @classmethod
-    def _apart(cls, targets):
+    def _apart(cls, targets: list[str]) -> list[str]:
         for i, one in enumerate(targets):
             for other in targets[:i] + targets[i + 1 :]:
                 if one == other or one.startswith(f"{other}/"):

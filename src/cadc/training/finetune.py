@@ -11,7 +11,7 @@ they do not change with the number of processes or after a resume, only with ano
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ def _stream(
 ) -> Iterator[dict[str, Any]]:
     """The encoded rows that process `rank` needs from step `done` on, in order. Rows are encoded ahead as far as the
     schedule is decided: up to its next mark once training has reached the step before."""
-    size, marks = settings.batch_size, () if isinstance(schedule, np.ndarray) else schedule.marks
+    size, marks = settings.batch_size, getattr(schedule, "marks", ())
     decided = [done, *sorted({mark // size for mark in marks if mark // size > done}), -(-len(schedule) // size)]
     for begin, end in pairwise(decided):
         starts = range(begin * size, end * size, size)
@@ -69,7 +69,7 @@ def finetune(
     schedule: Schedule,
     settings: Optimizer,
     model_params: Model,
-    snapshot_steps: set[int] = frozenset(),
+    snapshot_steps: Set[int] = frozenset(),
     take_snapshot: Snapshot | None = None,
     checkpoint: Checkpoint | None = None,
     seed: int = 0,
@@ -94,7 +94,7 @@ def _steps(
     schedule: Schedule,
     settings: Optimizer,
     model_params: Model,
-    snapshot_steps: set[int],
+    snapshot_steps: Set[int],
     take_snapshot: Snapshot | None,
     checkpoint: Checkpoint | None,
     seed: int,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,8 @@ def write_pool(folder: Path, params: World, rng: np.random.Generator) -> list[di
     n_exact = round(params.exact_duplicate_share * params.rows)
     records, labels, sources = [], [], set()
     for i, source in enumerate(order):
-        row, record = rows[source], {"id": f"{i:06d}"}
+        row = rows[source]
+        record: dict[str, Any] = {"id": f"{i:06d}"}
         exact = n_exact_from <= source < n_exact_from + n_exact
         if row.scene is not None:
             name = f"{row.source}/{place[row.copy_of] if exact else i:06d}.png"

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cadc.config.world import Form
 from cadc.data.wording import LLAVA_LETTER, MMT_LETTER, SHORT_ANSWER
 from cadc.world.dialect import OPTION_LETTERS
 from cadc.world.scene import Scene, sample_scene
 from cadc.world.subtasks import SUBTASKS, WORDINGS, Question, draw_question
 
-FORMS = ("open", "yesno", "choice", "chat")
+FORMS: tuple[Form, ...] = ("open", "yesno", "choice", "chat")
 
 
 @dataclass(frozen=True)

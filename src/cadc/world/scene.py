@@ -137,11 +137,11 @@ def sample_scene(rng: np.random.Generator, kind: str) -> Scene:
         nouns = [_choose(rng, ("letter", "digit")) for _ in range(int(rng.integers(2, 5)))]
         return _sorted(background, [make_item(rng, n, int(c)) for n, c in zip(nouns, rng.permutation(9), strict=False)])
     if kind == "chart":
-        colors = rng.permutation(list(COLORS))[:GRID]
+        tops = rng.permutation(list(COLORS))[:GRID]
         return _sorted(
             background,
             [
-                Item("bar", (GRID - 1 - level) * GRID + column, str(colors[column]))
+                Item("bar", (GRID - 1 - level) * GRID + column, str(tops[column]))
                 for column in range(GRID)
                 for level in range(int(rng.integers(1, GRID + 1)))
             ],
@@ -223,7 +223,7 @@ def _tile(noun: str, value: str, color: str, size: str, texture: str, background
         dx, dy = {"noon": (0, -6), "three": (6, 0), "six": (0, 6), "nine": (-6, 0)}[value]
         draw.line((7.5, 7.5, 7.5 + dx, 7.5 + dy), fill=(0, 0, 0), width=2)
     elif noun == "arrow":
-        points = [(7.5, 1), (14, 8), (9.5, 8), (9.5, 14), (5.5, 14), (5.5, 8), (1, 8)]
+        points: list[tuple[float, float]] = [(7.5, 1), (14, 8), (9.5, 8), (9.5, 14), (5.5, 14), (5.5, 8), (1, 8)]
         turns = {"up": 0, "east": 1, "down": 2, "west": 3}[value]
         for _ in range(turns):
             points = [(15 - y, x) for x, y in points]

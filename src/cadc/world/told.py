@@ -62,7 +62,9 @@ def _tiles(background: str) -> np.ndarray:
     items, made = _items(), []
     for start in range(0, len(items) + 1, _CELLS):  # nine in a scene; the last scene has empty cells
         placed = tuple(replace(item, cell=cell) for cell, item in enumerate(items[start : start + _CELLS]))
-        made.append(_cells_of(np.asarray(draw_scene(Scene(background, placed), _Level()), np.int16)))
+        level = _Level()
+        drawn = draw_scene(Scene(background, placed), level)  # type: ignore[arg-type]  # it only draws integers
+        made.append(_cells_of(np.asarray(drawn, np.int16)))
     return np.concatenate(made)[: len(items) + 1]
 
 

@@ -32,9 +32,10 @@ def spherical_kmeans(
     to those of single-threaded `faiss.Kmeans`, whatever the number of threads.
     """
     n_clusters = min(n_clusters, len(features))
-    sampled = max_points_per_centroid is not None and n_clusters * max_points_per_centroid < len(features)
+    most = len(features) if max_points_per_centroid is None else n_clusters * max_points_per_centroid
+    sampled = most < len(features)
     if sampled:
-        rows = np.random.default_rng(seed).choice(len(features), n_clusters * max_points_per_centroid, replace=False)
+        rows = np.random.default_rng(seed).choice(len(features), most, replace=False)
         learnt_from = np.ascontiguousarray(features[np.sort(rows)], np.float32)
     else:
         learnt_from = np.ascontiguousarray(features, np.float32)
@@ -51,11 +52,11 @@ def _learn(points: np.ndarray, n_clusters: int, n_iterations: int, seed: int, po
     splits the product run in parallel, and each cluster is summed in the order of its points, so that no summation
     order changes.
     """
-    n, width = points.shape
+    n = len(points)
     if n == n_clusters:
         return points.copy()
     order = np.empty(n, np.int32)
-    faiss.rand_perm(faiss.swig_ptr(order), n, seed + 1)
+    faiss.rand_perm(faiss.swig_ptr(order), n, seed + 1)  # type: ignore[attr-defined]  # its stubs lack it
     centroids = points[order[:n_clusters]].copy()
     faiss.normalize_L2(centroids)
     before = None

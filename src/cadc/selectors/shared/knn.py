@@ -116,7 +116,7 @@ def _lists(rows: np.ndarray, measure: int) -> faiss.IndexIVFFlat:
 
 
 @numba.njit(nogil=True, cache=True)
-def product(x, y):
+def product(x: np.ndarray, y: np.ndarray) -> float:
     """Inner product of two rows float32 [d], in float64."""
     total = 0.0
     for i in range(len(x)):
@@ -125,7 +125,7 @@ def product(x, y):
 
 
 @numba.njit(nogil=True, cache=True)
-def _products(queries, rows, found):
+def _products(queries: np.ndarray, rows: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Inner products of each query with the rows `found` int64 [n, m]: float64 [n, m]."""
     out = np.empty(found.shape)
     for i in range(len(found)):
@@ -135,7 +135,7 @@ def _products(queries, rows, found):
 
 
 @numba.njit(nogil=True, cache=True)
-def _distance(x, y):
+def _distance(x: np.ndarray, y: np.ndarray) -> float:
     """Euclidean distance of two rows float32 [d], in float64."""
     total = 0.0
     for i in range(len(x)):
@@ -144,7 +144,9 @@ def _distance(x, y):
 
 
 @numba.njit(nogil=True, cache=True)
-def _sorted_candidates(queries, rows, start, found, k, cosine):
+def _sorted_candidates(
+    queries: np.ndarray, rows: np.ndarray, start: int, found: np.ndarray, k: int, cosine: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """The first k of the candidates `found` int64 [n, m] of `queries`, sorted by exact value, then by row.
 
     The queries are rows start, start + 1, ...

@@ -7,7 +7,7 @@ import numpy as np
 
 
 @numba.njit
-def knock_out(scores, taking_part):
+def knock_out(scores: np.ndarray, taking_part: np.ndarray) -> np.ndarray:
     """A tree of winners int32 [2 * size], size a power of 2: tree[1] is the row of highest score, ties to the lowest
     row.
 
@@ -27,7 +27,7 @@ def knock_out(scores, taking_part):
 
 
 @numba.njit
-def settle(tree, scores, i, takes_part):
+def settle(tree: np.ndarray, scores: np.ndarray, i: int, takes_part: bool) -> None:
     """Update row i of a `knock_out` tree after its score has changed; it enters, stays or leaves."""
     node = len(tree) // 2 + i
     tree[node] = i if takes_part else -1
@@ -40,7 +40,7 @@ def settle(tree, scores, i, takes_part):
 
 
 @numba.njit
-def _winner(left, right, scores):
+def _winner(left: int, right: int, scores: np.ndarray) -> int:
     """The row of higher score, or the left (lower) one if equal; -1 means no row."""
     if left < 0 or (right >= 0 and scores[right] > scores[left]):
         return right

@@ -48,7 +48,7 @@ def numbered(keys: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def _hash(bits, out):
+def _hash(bits: np.ndarray, out: np.ndarray) -> None:
     """Hash every row uint32 [n, d] into out uint64 [n].
 
     Each word is mixed in with MurmurHash3's 64-bit finaliser.
@@ -128,7 +128,7 @@ def ranks_of_nearest(by: View, queries: np.ndarray, other: View, other_queries: 
 
 
 @numba.njit(cache=True)
-def _mean_place(cosine, size, held):
+def _mean_place(cosine: np.ndarray, size: np.ndarray, held: np.ndarray) -> float:
     """Mean rank of rows with cosines `held` float64 [m], ascending, among groups of `size` rows each."""
     total = 0.0
     for j in range(len(cosine)):
