@@ -1,7 +1,7 @@
-"""Faults planted in a pool of one's own (`pool.planted`, ours): do checks and methods find them?
+"""Plant known faults in your own pool (`pool.planted`, ours) to measure whether checks and methods find them.
 
-Known shares of rows get another row's first answer, or another row's pictures. Which ones is told by labels, that
-reports alone read. The embedded world has faults of its own (`world.faults`).
+A known share of rows gets another row's first answer or another row's images. Labels record which rows were changed;
+only reports read them. The embedded world has faults of its own (`world.faults`).
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ WRONG, MISMATCH, CLEAN = "wrong", "mismatch", "clean"
 
 
 def _donors(rows: np.ndarray, value: Callable[[int], Any], kind: Callable[[int], Any]) -> np.ndarray:
-    """For each of `rows`, int64 [k] in random order, another of them: of the same kind and with another value, the
-    next one behind it. Raises InputError where there is none."""
+    """A donor for each of `rows` (int64 [k], random order): the next row of the same kind with another value.
+
+    Raises InputError if a row has no donor.
+    """
     taken = []
     for i, row in enumerate(rows):
         behind = (*rows[i + 1 :], *rows[:i])
         donor = next((other for other in behind if kind(other) == kind(row) and value(other) != value(row)), None)
         if donor is None:
             raise InputError(
-                f"pool.planted: of {len(rows)} rows drawn none can lend row {row} another answer or picture; "
+                f"pool.planted: none of the {len(rows)} rows drawn can give row {row} another answer or image; "
                 "plant a larger share, or set it to 0"
             )
         taken.append(donor)
@@ -36,21 +38,21 @@ def _donors(rows: np.ndarray, value: Callable[[int], Any], kind: Callable[[int],
 
 
 def _with_answer(turns: list[dict[str, str]], answer: str) -> list[dict[str, str]]:
-    """A row's turns with another first answer."""
+    """A row's turns with its first answer replaced."""
     first = next(i for i, turn in enumerate(turns) if turn["role"] == "assistant")
     return [turn | {"text": answer} if i == first else turn for i, turn in enumerate(turns)]
 
 
 def _shown(images: Sequence[dict | None] | None) -> tuple:
-    """What tells a row's pictures from another's: their paths, or their bytes where they are embedded."""
+    """What identifies a row's images: their paths, or their bytes if they are embedded."""
     return tuple((one["path"], one["bytes"]) for one in images or ())
 
 
 def plant(pool: pa.Table, settings: Planted) -> tuple[pa.Table, list[dict[str, str]]]:
-    """A pool table with faults, and a label for each row; the table as it is, and no labels, where both shares are 0.
+    """(pool table with planted faults, one label per row). If both shares are 0: the table as it is, and no labels.
 
-    Shares are of all rows, to within one row; no row has two faults. Raises InputError where too few rows have what a
-    fault takes: an answer, or a picture and another row with as many.
+    Shares are of all rows, to within one row; no row gets two faults. Raises InputError if too few rows have what the
+    fault needs: an answer, or an image and another row with as many.
     """
     if not settings.answers and not settings.pictures:
         return pool, []
@@ -61,7 +63,7 @@ def plant(pool: pa.Table, settings: Planted) -> tuple[pa.Table, list[dict[str, s
     pictured = order[pa.compute.list_value_length(images).to_numpy()[order] > 0]
     swapped = pictured[:n_pictures]
     if len(swapped) < n_pictures:
-        raise InputError(f"pool.planted.pictures: {n_pictures} rows are asked for and {len(swapped)} have a picture")
+        raise InputError(f"pool.planted.pictures: {n_pictures} rows are needed but only {len(swapped)} have an image")
     wrong = order[~np.isin(order, swapped)][:n_answers]
 
     said = {int(row): turns[int(row)].as_py() for row in wrong}
