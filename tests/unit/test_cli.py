@@ -140,9 +140,9 @@ def test_a_project_is_laid_out_once_and_no_other_folder_is_touched(data, tmp_pat
 def test_a_project_is_held_by_one_call_and_by_its_stages_after_a_kill(tmp_path):
     with project.held(tmp_path / "work") as lock:
         outlives = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
-        with pytest.raises(InputError, match="another `cadc curate` works in it"), project.held(tmp_path / "work"):
+        with pytest.raises(InputError, match="another `cadc curate` is using it"), project.held(tmp_path / "work"):
             pass
-    with pytest.raises(InputError, match="its stages go on after a kill"), project.held(tmp_path / "work"):
+    with pytest.raises(InputError, match="its stages still run after a kill"), project.held(tmp_path / "work"):
         pass
     outlives.communicate(b"\n")
     with project.held(tmp_path / "work"):

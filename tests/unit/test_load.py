@@ -58,7 +58,7 @@ class Theirs{key}({"LlavaConfig" if key == "AutoConfig" else "LlavaProcessor"}):
     else:
         config["processor_class"] = f"Theirs{key}"
     (folder / file).write_text(json.dumps(config))
-    with pytest.raises(InputError, match="Python code of its own.*model.trust_remote_code: true"):
+    with pytest.raises(InputError, match="needs its own Python code.*model.trust_remote_code: true"):
         load(model)
     assert not (tmp_path / "ran").exists()
     trusting = model.model_copy(update={"trust_remote_code": True})
@@ -74,7 +74,7 @@ def test_processor_options_reach_it_and_unknown_ones_are_named(params):
         is False
     )
     with pytest.raises(
-        InputError, match=r"model\.processor: do_image_spliting: no such option of LlavaProcessor, SiglipImageProcessor"
+        InputError, match=r"model\.processor: do_image_spliting: unknown option of LlavaProcessor, SiglipImageProcessor"
     ):
         load_processor(model.model_copy(update={"processor": {"do_image_spliting": False}}))
 
