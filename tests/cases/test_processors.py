@@ -40,9 +40,7 @@ IDLE = {
 
 @pytest.mark.parametrize("family, options, name", IDLE.values(), ids=IDLE)
 def test_an_option_that_changes_nothing_is_refused(load, family, options, name):
-    with pytest.raises(
-        InputError, match=rf"model\.processor: {name}: has no effect in .*ImageProcessor; take it out"
-    ):
+    with pytest.raises(InputError, match=rf"model\.processor: {name}: has no effect in .*ImageProcessor; take it out"):
         load(family, **options)
 
 

@@ -97,7 +97,7 @@ def test_a_truncated_file_is_named(tmp_path, name, size):
     os.truncate(path, size)
     with pytest.raises(InputError) as error:
         read(path)
-    assert str(path) in str(error.value) and "run `make fsck`, which finds what makes it anew" in str(error.value)
+    assert str(path) in str(error.value) and "run `make fsck`, which says what to run again" in str(error.value)
 
 
 def test_shards_that_hold_other_rows_than_there_are_are_an_error_for_people(tmp_path):

@@ -99,7 +99,10 @@ class Evil:
 REFUSED = {
     "code in a pickle": (lambda file: torch.save({**connector(), "x": Evil()}, file), "as tensors"),
     "no file of torch's": (lambda file: file.write_bytes(b"hello"), "as tensors"),
-    "one layer": (lambda file: torch.save(dict(list(connector().items())[:2]), file), "is not a connector of LLaVA-1.5"),
+    "one layer": (
+        lambda file: torch.save(dict(list(connector().items())[:2]), file),
+        "is not a connector of LLaVA-1.5",
+    ),
     "more than a connector": (
         lambda file: torch.save({**connector(), "lm_head.weight": torch.zeros(1)}, file),
         "nothing else",
