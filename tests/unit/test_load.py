@@ -93,7 +93,7 @@ def test_a_chat_template_takes_the_place_of_the_model_s_own(params, tmp_path):
 def test_attention_is_what_was_asked_for_and_flash_attention_never_sees_packed_rows(params):
     assert load_base(params.model).config._attn_implementation == "sdpa"
     assert load_base(params.model.model_copy(update={"attention": "eager"})).config._attn_implementation == "eager"
-    with pytest.raises(ValidationError, match="see each other; set packing: false"):
+    with pytest.raises(ValidationError, match="attend to each other; set packing: false"):
         Model(**params.model.model_dump() | {"attention": "flash_attention_2"})
 
 

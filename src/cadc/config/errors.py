@@ -1,10 +1,10 @@
-"""Errors that speak to the person who runs a stage, apart from those that show a defect."""
+"""Errors for the person who runs a stage, as opposed to defects of the code."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """A fault in what a person gave: the message names file, row id, value and what to do.
+    """A fault in the user's input; the message names file, row id, value and fix.
 
-    A stage shows it as one line, without a traceback.
+    Stages print it as one line, without a traceback.
     """
