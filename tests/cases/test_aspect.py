@@ -81,9 +81,9 @@ def test_a_square_picture_is_the_same_by_any_aspect(model, tmp_path):
 
 
 REFUSED = [
-    ("smolvlm", {"aspect": "crop"}, "model.aspect: crop: Idefics3ImageProcessor.* crops nothing"),
-    ("qwen2_vl", {"aspect": "crop"}, "model.aspect: crop: Qwen2VLImageProcessor.* crops nothing"),
-    ("llava", {"aspect": "crop", "processor": {"do_center_crop": False}}, "take one of them out"),
+    ("smolvlm", {"aspect": "crop"}, "model.aspect: crop: Idefics3ImageProcessor.* does not crop"),
+    ("qwen2_vl", {"aspect": "crop"}, "model.aspect: crop: Qwen2VLImageProcessor.* does not crop"),
+    ("llava", {"aspect": "crop", "processor": {"do_center_crop": False}}, "remove one of them"),
     ("llava", {"aspect": "pad", "processor": {"do_pad": True}}, "model.processor: do_pad: changes nothing"),
 ]
 
@@ -102,7 +102,7 @@ def test_a_processor_that_pads_itself_is_not_padded_once_more(model, folders, tm
     processor.image_processor = LlavaImageProcessor(do_pad=True, **sides)
     processor.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_bytes((folders["llava"] / "config.json").read_bytes())
-    with pytest.raises(InputError, match="model.aspect: pad: LlavaImageProcessor.* pads pictures itself"):
+    with pytest.raises(InputError, match="model.aspect: pad: LlavaImageProcessor.* already pads images itself"):
         load_processor(model("llava", path=str(tmp_path), aspect="pad"))
     load_processor(model("llava", path=str(tmp_path), aspect="processor"))
 

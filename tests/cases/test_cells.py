@@ -44,22 +44,22 @@ def publish(folder, target, *changes):
 
 
 CELLS = [
-    ("mmt_val", {"image": None}, "image is None, no picture"),
-    ("mmt_val", {"image": {"bytes": b"", "path": None}}, "image is .*, no picture"),
-    ("mmt_val", {"question": None}, "question is None, no text"),
-    ("mmt_val", {"question": "nan"}, "question is 'nan', no text"),
-    ("mmt_val", {"category": None}, "category is None, no text"),
-    ("mmt_val", {"l2-category": " "}, "l2-category is ' ', no text"),
-    ("mmt_val", {"answer": "category"}, "the answer 'category' is none of its options A, B"),
-    ("mmt_val", {"answer": "C", "C": " "}, "the answer 'C' is none of its options A, B"),
-    ("pope", {"answer": None}, "answer is None, no text"),
-    ("pope", {"answer": "maybe"}, "the answer is 'maybe', neither yes nor no"),
-    ("pope", {"answer": "Yes"}, "the answer is 'Yes', neither yes nor no"),
-    ("pope", {"image": None}, "image is None, no picture"),
-    ("pope", {"category": None}, "category is None, no text"),
-    ("llava_in_the_wild", {"gpt_answer": None}, "gpt_answer is None, no text"),
-    ("llava_in_the_wild", {"gpt_answer": "\u200b"}, "gpt_answer is '\\\\u200b', no text"),
-    ("llava_in_the_wild", {"question": ""}, "question is '', no text"),
+    ("mmt_val", {"image": None}, "image is None, not an image"),
+    ("mmt_val", {"image": {"bytes": b"", "path": None}}, "image is .*, not an image"),
+    ("mmt_val", {"question": None}, "question is None, not a visible text"),
+    ("mmt_val", {"question": "nan"}, "question is 'nan', not a visible text"),
+    ("mmt_val", {"category": None}, "category is None, not a visible text"),
+    ("mmt_val", {"l2-category": " "}, "l2-category is ' ', not a visible text"),
+    ("mmt_val", {"answer": "category"}, "the answer 'category' is not one of its options A, B"),
+    ("mmt_val", {"answer": "C", "C": " "}, "the answer 'C' is not one of its options A, B"),
+    ("pope", {"answer": None}, "answer is None, not a visible text"),
+    ("pope", {"answer": "maybe"}, "the answer is 'maybe', not yes or no"),
+    ("pope", {"answer": "Yes"}, "the answer is 'Yes', not yes or no"),
+    ("pope", {"image": None}, "image is None, not an image"),
+    ("pope", {"category": None}, "category is None, not a visible text"),
+    ("llava_in_the_wild", {"gpt_answer": None}, "gpt_answer is None, not a visible text"),
+    ("llava_in_the_wild", {"gpt_answer": "\u200b"}, "gpt_answer is '\\\\u200b', not a visible text"),
+    ("llava_in_the_wild", {"question": ""}, "question is '', not a visible text"),
 ]
 
 
@@ -75,7 +75,7 @@ def test_a_cell_of_a_published_benchmark_that_says_nothing_is_named(tmp_path, ta
 def test_a_row_without_a_name_of_its_own_is_refused(tmp_path, target):
     key = next(iter(PUBLISHED[target][3]))
     path = publish(tmp_path, target, {}, {})
-    with pytest.raises(InputError, match=f"row 1, {key} 7: {path}, row 0, {key} 7 has that name already"):
+    with pytest.raises(InputError, match=f"row 1, {key} 7: {path}, row 0, {key} 7 already has this id"):
         load_probe(tmp_path / "root", [target])
     publish(tmp_path, target, {key: None})
     with pytest.raises(InputError, match=f"row 0, {key} None: has no {key}; give every row its own"):
@@ -105,7 +105,7 @@ def test_a_gap_in_a_published_benchmark_is_said(tmp_path, capsys):
     for i in (0, 2):
         publish(tmp_path, "pope", {}).rename(tmp_path / "root" / POPE / f"data/000{i}.parquet")
     copy_data_sets(tmp_path / "root", tmp_path / "copy", [POPE])
-    assert "0001.parquet is not there" in capsys.readouterr().out
+    assert "0001.parquet seems to be missing" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -141,15 +141,15 @@ REFUSED = [
     ({"question": "None"}, "question is 'None'"),
     ({"category": "NaN"}, "category is 'NaN', an empty cell"),
     ({"l2-category": "null"}, "l2-category is 'null'"),
-    ({"B": "nan"}, "has one option alone, A"),
-    ({"C": "None"}, "option C is 'None': leave it empty where there is none, or say what is meant"),
+    ({"B": "nan"}, "has only one option, A"),
+    ({"C": "None"}, "option C is 'None': leave the cell empty if there is no such option"),
     ({"C": "null"}, "option C is 'null'"),
-    ({"answer": "C", "C": "nan"}, "the answer 'C' is none of its options A, B"),
-    ({"question": "a\0b"}, "question holds a NUL at character 1; take it out"),
+    ({"answer": "C", "C": "nan"}, "the answer 'C' is not one of its options A, B"),
+    ({"question": "a\0b"}, "question holds a NUL at character 1; delete it"),
     ({"B": "\0y"}, "B holds a NUL"),
-    ({"category": "Kind"}, "line 3, index 1: category is 'kind', and on line 2 'Kind': .* write them alike"),
-    ({"category": "ki\u200bnd"}, r"category is 'kind', and on line 2 'ki\\u200bnd'"),
-    ({"l2-category": "me ta"}, "l2-category is 'meta', and on line 2 'me ta'"),
+    ({"category": "Kind"}, "line 3, index 1: category is 'kind', but 'Kind' on line 2: .* spell them alike"),
+    ({"category": "ki\u200bnd"}, r"category is 'kind', but 'ki\\u200bnd' on line 2"),
+    ({"l2-category": "me ta"}, "l2-category is 'meta', but 'me ta' on line 2"),
     ({"image_path": "nan"}, "has neither image_path nor image; give one of them"),
     ({"image": "a.png"}, "image is 'a.png', not base64; write a path inside the image folder as image_path"),
     ({"text": "another ?"}, "has question 'q .' and text 'another .', which differ; keep .* as question"),
@@ -178,7 +178,7 @@ def test_a_picture_in_base64_may_be_written_in_several_ways(pictures):
     for cell in (lines, f"data:image/png;base64,{text}", text.rstrip("="), base64.urlsafe_b64encode(data).decode()):
         assert choice(pictures, {"image": cell, "image_path": ""})["image"]["bytes"] == data
         assert choice(pictures, {"image": cell})["image"]["bytes"] == data  # beside the same
-        with pytest.raises(PoolError, match="its image_path, 'b.png', and image, in base64, are two pictures"):
+        with pytest.raises(PoolError, match="image_path 'b.png' and the base64 image are two different images"):
             choice(pictures, {"image": cell, "image_path": "b.png"}, {"image_path": "a.png"})
 
 
@@ -197,8 +197,8 @@ def yesno(folder, change, text=None):
         ({"ground_truth": "no"}, "ground_truth 'no'"),
         ({"image_path": "x/b.png"}, "has image 'a.png' and image_path 'x/b.png', which differ"),
         ({"text": "Is\0 it ?"}, "text holds a NUL at character 2"),
-        ({"question_id": float("inf")}, "has a number without end as question_id"),
-        ({"question_id": "\u200b"}, "has no question_id but '\\\\u200b'"),
+        ({"question_id": float("inf")}, "the question_id is an infinite number"),
+        ({"question_id": "\u200b"}, "the question_id is missing: '\\\\u200b'"),
     ],
 )
 def test_a_yes_no_question_that_says_two_things_is_refused(pictures, change, said):
@@ -230,13 +230,13 @@ def test_a_number_that_is_too_long_in_a_question_is_named(pictures):
 @pytest.mark.parametrize(
     "name, said",
     [
-        ('"  "', "has no id but '  '; give every row its own"),
-        ('"\\u200b"', "has no id but"),
-        ('"nan"', "has no id but 'nan'"),
-        ("1e999", "has a number without end as id"),
-        ("-1e999", "has a number without end as id"),
-        ("true", "has the id True; make it a text or a number"),
-        ("null", "has no id; give every row its own"),
+        ('"  "', "the id is missing: '  '; give every row its own"),
+        ('"\\u200b"', "the id is missing: "),
+        ('"nan"', "the id is missing: 'nan'"),
+        ("1e999", "the id is an infinite number"),
+        ("-1e999", "the id is an infinite number"),
+        ("true", "the id is True; make it a text or a number"),
+        ("null", "the id is missing; give every row its own"),
     ],
 )
 def test_ids_that_name_nothing_are_refused(tmp_path, name, said):

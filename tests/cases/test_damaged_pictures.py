@@ -47,16 +47,16 @@ def crc(data):
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n" % (b"4d7a2146" * 8)
 BROKEN = {  # name of the file: bytes, and words of the message
     "empty.jpg": (b"", ["empty (0 bytes)", "restore"]),
-    "zeros.jpg": (bytes(5000), ["nothing except zero bytes", "fetch the file again"]),
+    "zeros.jpg": (bytes(5000), ["only zero bytes", "fetch the file again"]),
     "page.jpg": (b"\n<!DOCTYPE html>\n<html><title>404</title></html>", ["an HTML page", "fetch the file again"]),
-    "denied.jpg": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", ["an XML text"]),
+    "denied.jpg": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", ["an XML file"]),
     "lfs.jpg": (LFS, ["a Git LFS pointer", "git lfs pull"]),
     "drawing.jpg": (b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>", ["an SVG drawing", "as PNG"]),
     "phone.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", ["HEIC", "convert it"]),
     "new.avif": (file_of(flag(), "AVIF"), ["AVIF", "convert it"]),
     "new.heif": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", ["HEIC or AVIF", "convert it"]),
-    "deep.jpg": (bytes(noise("JPEG")).replace(b"\xc0\0\x11\x08", b"\xc1\0\x11\x0c"), ["or of 12 bits", "convert or"]),
-    "clip.gif": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2", ["a video", "take a frame"]),
+    "deep.jpg": (bytes(noise("JPEG")).replace(b"\xc0\0\x11\x08", b"\xc1\0\x11\x0c"), ["or 12 bits", "convert or"]),
+    "clip.gif": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2", ["a video", "replace it by one of its frames"]),
     "scan.dcm": (bytes(127) + b"\1DICM" + bytes(50), ["DICOM", "window it"]),
     "cut.jpg": (bytes(noise("JPEG")[:3000]), ["can't be decoded", "truncated"]),
     "cut.png": (bytes(noise("PNG")[:3000]), ["can't be decoded"]),
@@ -70,17 +70,17 @@ BROKEN = {  # name of the file: bytes, and words of the message
     "progressive.jpg": (middle(noise("JPEG", progressive=True), garbage(1500)), ["damaged inside", "at byte"]),
     "ones.jpg": (middle(noise("JPEG"), b"\xff" * 200 + b"\x10"), ["image 'ones.jpg'"]),
     "hole.jpg": (middle(noise("JPEG"), bytes(512)), ["damaged inside", "zero bytes"]),
-    "cutout.jpg": (bytes(noise("JPEG")[:9000] + noise("JPEG")[9200:]), ["damaged inside", "end too soon, at byte"]),
-    "ended.jpg": (bytes(noise("JPEG")[:9000]) + b"\xff\xd9", ["damaged inside", "end too soon, at byte 9000"]),
+    "cutout.jpg": (bytes(noise("JPEG")[:9000] + noise("JPEG")[9200:]), ["damaged inside", "ends too early, at byte"]),
+    "ended.jpg": (bytes(noise("JPEG")[:9000]) + b"\xff\xd9", ["damaged inside", "ends too early, at byte 9000"]),
     "restart.jpg": (
         bytes(noise("JPEG", restart_marker_rows=1).replace(b"\xff\xd3", b"\xff\xd6")),
         ["damaged inside", "restart marker out of order"],
     ),
     "strip.png": (file_of(Image.new("RGB", (8, 6000))), ["8x6000 pixels, 750 times", "pool.max_image_ratio=200"]),
-    "banner.jpg": (file_of(Image.new("RGB", (2500, 10)), "JPEG"), ["2500x10 pixels, 250 times", "cut it up"]),
+    "banner.jpg": (file_of(Image.new("RGB", (2500, 10)), "JPEG"), ["2500x10 pixels, 250 times", "crop it"]),
     "dot.gif": (file_of(Image.new("RGB", (1, 1)), "GIF"), ["1x1 pixels", "pool.min_image_side=8"]),
     "line.png": (file_of(Image.new("RGB", (300, 3))), ["300x3 pixels", "pool.min_image_side=8"]),
-    "bands.tif": (b"II*\0" + bytes(100), ["a TIFF whose head is damaged, or whose bands"]),
+    "bands.tif": (b"II*\0" + bytes(100), ["a TIFF with a damaged header, or with bands"]),
 }  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def test_a_file_that_breaks_off_anywhere_is_refused_or_shows_the_same(name):
 
 
 def test_a_cell_without_a_picture_is_named():
-    with pytest.raises(InputError, match="row 3: image: the table holds neither its bytes nor a path"):
+    with pytest.raises(InputError, match="row 3: image: the table holds neither bytes nor a path"):
         check_benchmark([("row 3", {"bytes": None, "path": None})], min_side=1, max_pixels=9, max_ratio=9)
 
 

@@ -35,15 +35,15 @@ MASKED = [{"is_train": False}, {"should_train": False}, {"loss_enabled": 0}, {"e
           {"skip": True}, {"label": "rejected"}, {"label": False}, {"use_in_loss": "no"}, {"no_loss": 1},
           {"loss_weights": [0.0]}, {"isTrained": False}, {"keep": False}, {"masked": 1}]  # fmt: skip
 OF_ROWS = {  # a field of a row -> what its message says
-    "learnt alike": [{"loss_weights": [0, 1]}, {"last_turn_only": True}, {"train_on_last": True}, {"skip": "true"},
+    "answer alike": [{"loss_weights": [0, 1]}, {"last_turn_only": True}, {"train_on_last": True}, {"skip": "true"},
                      {"mask_history": True}, {"only_last_turn": 1}, {"turn_weights": [1, 0.5]}, {"preferred": False},
                      {"completion_mask": [1, 0]}, {"assistant_masks": [0]}, {"loss_multiplier": 0},
                      {"is_deleted": True}],
     "a bad answer": [{"label": "rejected"}, {"status": "Rejected"}, {"preference": "dispreferred"}],
     "a system prompt": [{"system_instructions": "Be brief."}, {"sys_msg": "Be brief."}],
-    "a text that no turn says": [{"instruction": "Answer in French."}, {"prompt": "You are a pirate. what ?"},
+    "a text that is in no turn": [{"instruction": "Answer in French."}, {"prompt": "You are a pirate. what ?"},
                                  {"prompt": [{"role": "user", "content": "Who ?"}]}],
-    "places in its picture": [{"boxes_seq": [[1, 2]]}, {"gt_bboxes": [[1, 2, 3, 4]]}, {"points": [[1, 2]]},
+    "coordinates in its image": [{"boxes_seq": [[1, 2]]}, {"gt_bboxes": [[1, 2, 3, 4]]}, {"points": [[1, 2]]},
                               {"points": [{"x": 1, "y": 2}]}, {"mask_rle": "a"}, {"objects": ["cat [1, 2, 3, 4]"]},
                               {"objects": [{"name": "cat", "bbox": [1, 2, 3, 4]}]}, {"regions": [[1, 2, 3, 4]]}],
 }  # fmt: skip
@@ -100,13 +100,13 @@ def test_bytes_of_media_in_a_column_that_nothing_reads_are_refused(folder, colum
 )
 def test_a_second_picture_beside_the_one_that_is_read_is_not_lost(folder, field):
     message = refused(folder, {"image": "a.png", "conversations": SEEN} | field)
-    assert "a picture that is not read" in message and "in images" in message
+    assert "an image that is not read" in message and "in images" in message
 
 
 @pytest.mark.parametrize("field", MASKED, ids=str)
 def test_an_answer_that_is_not_to_be_learnt_is_refused(folder, field):
     message = refused(folder, {"conversations": talk("q", "a", **field)})
-    assert "turn 1 has" in message and ("learnt alike" in message or "a bad answer" in message)
+    assert "turn 1 has" in message and ("every answer alike" in message or "a bad answer" in message)
     asked = [{"from": "human", "value": "q"} | field, ASKED[1]]  # never learnt anyhow
     assert read(folder, [{"id": "r", "conversations": asked}])[0].num_rows == 1
 
@@ -169,6 +169,4 @@ def test_fields_of_turns_that_are_not_read_are_counted(folder, form, capsys):
     rows.append({"id": "plain", "conversations": ASKED})
     read(folder, rows, form)
     said = capsys.readouterr().out
-    assert (
-        "fields of turns that are not read, and the rows that have them: score (3)\n" in said and "weight" not in said
-    )
+    assert "ignored fields of turns (number of rows): score (3)\n" in said and "weight" not in said

@@ -84,7 +84,7 @@ COUNTED = [
     ("train_00000_of_00002", "train_00001_of_00002"),
     ("train.00000-of-00002", "train.00001-of-00002"),
     ("train-00000-of-00002.snappy", "train-00001-of-00002"),
-    ("train-00001-of-00002.zstd", r"train-00000-of-00002 is missing, 1 of 2 files \(counted from 0\)"),
+    ("train-00001-of-00002.zstd", r"train-00000-of-00002 is missing, 1 of 2 files \(if numbered from 0\)"),
     ("train_0_of_2", "train_1_of_2"),
     ("train 1 of 2", "train 0 of 2"),
     ("part1of3", "part0of3, part2of3 are missing, 2 of 3"),
@@ -116,15 +116,17 @@ WHOLE = [
 def test_a_whole_set_is_read_counted_from_0_or_1(tmp_path, names, capsys):
     files(tmp_path, *names)
     assert sorted(ids(tmp_path)) == sorted(names)
-    assert "not there" not in capsys.readouterr().out
+    assert "to be missing" not in capsys.readouterr().out
 
 
 def test_a_part_that_is_there_twice_and_one_too_many_are_refused(tmp_path):
     files(tmp_path / "a", "train-00000-of-00002-ab12", "train-00000-of-00002-ef12", "train-00001-of-00002-cd34")
-    with pytest.raises(PoolError, match="ab12.parquet and train-00000-of-00002-ef12.parquet are one part of a set"):
+    with pytest.raises(
+        PoolError, match="ab12.parquet and train-00000-of-00002-ef12.parquet are the same part of a set"
+    ):
         ids(tmp_path / "a")
     files(tmp_path / "c", "train-0-of-1", "train-0-of-1 (1)")
-    with pytest.raises(PoolError, match="are one part of a set, there twice"):
+    with pytest.raises(PoolError, match="are the same part of a set"):
         ids(tmp_path / "c")
     files(tmp_path / "b", "train-0-of-2", "train-1-of-2", "train-2-of-2")
     with pytest.raises(PoolError, match=r"train-\*-of-2 are 3 files, more than their names say"):
@@ -132,19 +134,19 @@ def test_a_part_that_is_there_twice_and_one_too_many_are_refused(tmp_path):
 
 
 GAPS = [
-    (["default/train/0000", "default/train/0002"], "train: 0001.parquet is not there, 1 in all"),
-    (["default/train/0001"], "0000.parquet is not there"),
-    (["part-00001-c000.snappy"], r"part-00000-.*snappy.parquet is not there"),
-    (["train-00000", "train-00002"], "train-00001.parquet is not there"),
-    (["0", "1", "3"], "2.parquet is not there"),
-    (["part1", "part2", "part5"], "part3.parquet, part4.parquet are not there, 2 in all"),
+    (["default/train/0000", "default/train/0002"], "train: 0001.parquet seems to be missing, 1 in all"),
+    (["default/train/0001"], "0000.parquet seems to be missing"),
+    (["part-00001-c000.snappy"], r"part-00000-.*snappy.parquet seems to be missing"),
+    (["train-00000", "train-00002"], "train-00001.parquet seems to be missing"),
+    (["0", "1", "3"], "2.parquet seems to be missing"),
+    (["part1", "part2", "part5"], "part3.parquet, part4.parquet seem to be missing, 2 in all"),
     (
         [f"part-{i:05d}-8d3c40c1-7ae4-4b1e-9e1c-0123456789ab-c000.snappy" for i in (0, 2)],
-        r"part-00001-\*-\*.snappy.parquet is not there",
+        r"part-00001-\*-\*.snappy.parquet seems to be missing",
     ),
     ([f"part-{i:05d}-1234-c000.snappy" for i in (1, 2)], "part-00000-1234-"),
-    (["chunk_000/x", "chunk_002/x"], "chunk_001/ is not there"),
-    (["train2017_000", "train2017_002"], "train2017_001.parquet is not there"),
+    (["chunk_000/x", "chunk_002/x"], "chunk_001/ seems to be missing"),
+    (["train2017_000", "train2017_002"], "train2017_001.parquet seems to be missing"),
     (["default/partial-train/0000"], "partial-train: the hub converted the first part of this split alone"),
 ]
 
@@ -174,7 +176,7 @@ def test_a_gap_in_numbers_is_said(tmp_path, names, said, capsys):
 def test_numbers_without_a_gap_and_those_that_count_nothing_say_nothing(tmp_path, names, capsys):
     files(tmp_path, *names)
     assert sorted(ids(tmp_path)) == sorted(names)
-    assert "not there" not in capsys.readouterr().out
+    assert "to be missing" not in capsys.readouterr().out
 
 
 def test_patterns_of_names(tmp_path, capsys):
@@ -190,9 +192,9 @@ def test_patterns_of_names(tmp_path, capsys):
         assert len(ids(root / pattern)) == 3
     assert "not all" not in capsys.readouterr().out
     assert len(ids(root / "en/train-0000[01]-*.parquet")) == 2
-    assert "names 2 files of a set, and not all: train-00002-of-00003.parquet are not read" in capsys.readouterr().out
+    assert "matches 2 files of a larger set; not read: train-00002-of-00003.parquet" in capsys.readouterr().out
     for pattern in ("en/x-*.parquet", "*.json", "fr/?.parquet"):
-        with pytest.raises(PoolError, match=r"no parquet file of that name.*\* stands for any text"):
+        with pytest.raises(PoolError, match=r"no parquet file matches.*\* any text"):
             ids(root / pattern)
     (root / "en/train-00001-of-00003.parquet").unlink()
     with pytest.raises(PoolError, match="train-00001-of-00003 is missing"):

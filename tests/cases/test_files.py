@@ -110,7 +110,7 @@ def test_tabs_at_the_end_of_lines_are_no_fields(folder, tabs, where, behind):
 @pytest.mark.parametrize("text", ['Who says ""stop""?', '""Go"" it says', 'a ""b c!"" d', '""ナマ""'])
 def test_quotes_that_are_still_doubled_are_refused(folder, text):
     line = f"0\tWhat ? {text}\t" + REST.format("VAL", "a")
-    with pytest.raises(PoolError, match="line 2: .* doubles its quotes, as a field in quotes does, and is in none"):
+    with pytest.raises(PoolError, match="line 2: .* has doubled quotes but is not a quoted field"):
         choice(folder, HEAD + line + "1\tq\t" + REST.format("TEST", "b"))
     made = choice(folder, table(questions({"question": f"What ? {text}"})))  # in quotes it is what was meant
     assert made["probe"][0]["question"] == f"What ? {text}"
@@ -125,16 +125,16 @@ def test_quotes_that_are_texts_are_let_pass(folder, text):
 BESIDE = [
     ({"hint": "It is late."}, r"line 2, index 0: has a text hint, 'It is late.', which is not shown.*into question"),
     ({"Context": "A passage."}, "has a text Context, 'A passage.'"),
-    ({"J": "the tenth"}, "has an option J, 'the tenth', which is not shown: the task takes index, question, A, B"),
+    ({"J": "the tenth"}, "has an option J, 'the tenth', which is not shown: the task reads index, question, A, B"),
     ({"c": "no"}, "has an option c, 'no'"),
     ({"video": "a.mp4"}, "has a video"),
     ({"weight": 0.5}, "has weight: '0.5'"),
     ({"System": "Be brief."}, "has the field System, a system prompt"),
-    ({"B": ""}, "has one option alone, A; give at least two"),
-    ({"A": "right\u200b", "C": "c"}, "its options A and B are both 'right"),
-    ({"A": "caf\u00e9", "B": "cafe\u0301"}, "its options A and B are both 'caf"),
-    ({"A": "right ", "C": "c"}, "its options A and B are both 'right'; make them differ"),
-    ({"question": "<ImageHere>\nwhat ?"}, "question holds <ImageHere>, by which others mark what is shown"),
+    ({"B": ""}, "has only one option, A; give at least two"),
+    ({"A": "right\u200b", "C": "c"}, "options A and B are both 'right"),
+    ({"A": "caf\u00e9", "B": "cafe\u0301"}, "options A and B are both 'caf"),
+    ({"A": "right ", "C": "c"}, "options A and B are both 'right'; make them differ"),
+    ({"question": "<ImageHere>\nwhat ?"}, "question holds <ImageHere>, a mark for media in other formats"),
     ({"question": "In <image 1>, what ?"}, "question holds <image 1>"),
     ({"question": "<img>\nwhat ?"}, "question holds <img>"),
     ({"question": "<video>\nwhat ?"}, "question holds <video>"),
@@ -163,7 +163,7 @@ def test_what_changes_nothing_of_a_question_is_let_pass(folder, change):
 
 def test_a_category_is_of_one_meta_task(folder):
     with pytest.raises(
-        PoolError, match="line 3, index 1: category 'kind' is of l2-category 'other', and on line 2 of 'meta'"
+        PoolError, match="line 3, index 1: category 'kind' has l2-category 'other', but 'meta' on line 2"
     ):
         choice(folder, table(questions({}, {"l2-category": "other"})))
     assert choice(folder, table(questions({}, {"l2-category": "other", "category": "kind 2"})))
@@ -178,7 +178,7 @@ FAULTS = [
     ({"index": "1.0"}, "index is '1.0'"),
     ({"index": "٣"}, "index is '٣'"),
     ({"index": -1}, "index is '-1'"),
-    ({"image_path": "b.png"}, r"also that of line 2 \(b.png\).*one split"),
+    ({"image_path": "b.png"}, r"also used on line 2 \(b.png\).*one split"),
 ]
 
 
@@ -217,17 +217,17 @@ def test_lines_of_json_end_at_line_feeds_alone(folder, ends, mark):
         ({"text": "\u200b"}, "text is empty"),
         ({"text": 5}, "text is 5; write a text"),
         ({"label": True}, "label is True"),
-        ({"question_id": [1]}, r"the question_id \[1\]; make it a text or a number"),
+        ({"question_id": [1]}, r"the question_id is \[1\]; make it a text or a number"),
         ({"category": {"a": 1}}, "category is"),
         ({"image": 3}, "image is 3; write a text"),
         ({"question_id": float("nan")}, "line 1: lacks question_id; write"),
         ({"text": float("nan")}, "line 1: lacks text"),
-        ({"context": "A passage."}, "has a text context, 'A passage.', which is not shown.*write it into text"),
+        ({"context": "A passage."}, "has a text context, 'A passage.', which is not shown.*move it into text"),
         ({"hint": "h"}, "has a text hint"),
         ({"video": "a.mp4"}, "has a video"),
         ({"weight": 0}, "has weight: 0"),
         ({"image_2": "b.png"}, "has a text image_2, 'b.png'"),
-        ({"text": "<|image_1|>\nIs it ?"}, "text holds <\\|image_1\\|>, by which others mark what is shown"),
+        ({"text": "<|image_1|>\nIs it ?"}, "text holds <\\|image_1\\|>, a mark for media in other formats"),
         ({"text": "<audio> Is it ?"}, "text holds <audio>"),
     ],
 )
@@ -271,7 +271,7 @@ def test_one_picture_is_one_picture_whatever_it_is_called(folder):
             yesno(folder, {}, {"image": name})
         made = yesno(folder, {}, {"image": name}, {"image": "b.png"}, {"image": name})
         assert [len(made[part]) for part in ("probe", "score")] == [3, 1]
-        with pytest.raises(PoolError, match=r"line 3, index 1: its picture, .* is also that of line 2 \(a.png\)"):
+        with pytest.raises(PoolError, match=r"line 3, index 1: its picture, .* is also used on line 2 \(a.png\)"):
             choice(folder, table(questions({}, {"image_path": name})))
 
 

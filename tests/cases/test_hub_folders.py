@@ -106,12 +106,12 @@ def test_missing_files_of_a_split_are_named(tmp_path, capsys):
         with pytest.raises(PoolError, match="train-00001-of-00003 is missing, 1 of 3 files; fetch it again"):
             ids(path)
     assert ids(tmp_path / "train-00002-of-00003.parquet") == ["c"]  # named alone
-    assert "one of 3 files, and the others are not read" in capsys.readouterr().out
+    assert "one of 3 files; the others are not read" in capsys.readouterr().out
     parquet(tmp_path / "train-00001-of-00003.parquet", "b")
     parquet(tmp_path / "train-00000-of-00001.parquet", "old")
     with pytest.raises(PoolError, match="train is there in 1 and in 3 files: two downloads"):
         ids(tmp_path)
-    with pytest.raises(PoolError, match="no parquet file of that name"):
+    with pytest.raises(PoolError, match="no parquet file matches"):
         ids(tmp_path / "dev-*.parquet")
 
 
@@ -184,7 +184,7 @@ def test_the_card_of_a_folder_above_says_it_too(tmp_path):
     assert ids(tmp_path / "data/en") == ["x"]  # which that card does not name
     other = tmp_path / "data/en/README.md"
     other.write_text("---\nconfigs: [\n")
-    with pytest.raises(PoolError, match=f"{other}: which files are of which split can't be read"):
+    with pytest.raises(PoolError, match=f"{other}: can't read the files of each split from its front matter"):
         ids(tmp_path / "data/en/deep")
 
 
@@ -193,9 +193,7 @@ def test_what_the_card_leaves_out_is_not_read_and_said(tmp_path, capsys):
         parquet(tmp_path / f"{name}.parquet", name)
     card(tmp_path, TWO)
     assert ids(tmp_path) == ["data/a1", "data/a2"]
-    assert (
-        "2 files that the README.md leaves out are not read: extra.parquet, old/a1.parquet" in capsys.readouterr().out
-    )
+    assert "2 files not listed in the README.md are not read: extra.parquet, old/a1.parquet" in capsys.readouterr().out
     assert ids(tmp_path / "extra.parquet") == ids(tmp_path / "ext*.parquet") == ["extra"]  # named all the same
     card(tmp_path, TWO.replace("data/", "gone/"))
     with pytest.raises(PoolError, match="README.md names none of the 4 parquet files that are there, such as data/a1"):
@@ -217,9 +215,7 @@ def test_what_the_card_leaves_out_is_not_read_and_said(tmp_path, capsys):
 def test_a_card_that_can_not_be_read_is_refused(tmp_path, text):
     parquet(tmp_path / "a.parquet", "a")
     card(tmp_path, text)
-    with pytest.raises(
-        PoolError, match="README.md: which files are of which split can't be read from its head .*repair"
-    ):
+    with pytest.raises(PoolError, match="README.md: can't read the files of each split from its front matter .*repair"):
         ids(tmp_path)
     (tmp_path / "README.md").write_text("---\ntitle: 'not closed\n---\n")  # it says nothing of files
     assert ids(tmp_path) == ["a"]
@@ -286,5 +282,5 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path):
     talk = [[{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]]
     table = pa.table([["a"], talk, ["x.png"], ["y.png"]], names=["id", "conversations", "image", "image"])
     pq.write_table(table, tmp_path / "pool.parquet")
-    with pytest.raises(PoolError, match="has the column image twice"):
+    with pytest.raises(PoolError, match="column image occurs twice"):
         ids(tmp_path / "pool.parquet")

@@ -82,7 +82,7 @@ def test_the_last_place_is_enough_to_learn_from(processor):
     whole = encode(row("r", "what " * 20, "red"), processor, 256)
     first = int((whole["labels"] != IGNORE).nonzero()[0])
     assert (encode(row("r", "what " * 20, "red"), processor, first + 1, cut=True)["labels"] != IGNORE).sum() == 1
-    with pytest.raises(InputError, match=f"its first answer begins behind token {first}, .* nothing is left to learn"):
+    with pytest.raises(InputError, match=f"its first answer begins after token {first}, .* nothing to train on"):
         encode(row("r", "what " * 20, "red"), processor, first, cut=True)
 
 

@@ -20,14 +20,14 @@ def test_another_trainer_s_mark_of_a_picture_is_no_text(folder, mark, said):
     with pytest.raises(PoolError) as error:
         read(folder, [{"id": "odd", "image": "a.png", "conversations": talk(asked, "red")}])
     assert "0 <image> token(s) in the human turns but 1 image(s); make them equal; " in str(error.value)
-    assert f"; {mark[:4]}" in str(error.value) and "is no mark of a picture here" in str(error.value)
+    assert f"; {mark[:4]}" in str(error.value) and "is not an image token here" in str(error.value)
 
 
 @pytest.mark.parametrize(
     "said", ["In <image 1>, who wins ?", "Look: <|image_1|> is red, <|image_2|> blue", "<ImageHere>Who ?"]
 )
 def test_a_mark_that_means_nothing_else_counts_inside_a_sentence(folder, said):
-    with pytest.raises(PoolError, match="by which others mark a picture"):
+    with pytest.raises(PoolError, match="which other trainers read as an image"):
         read(folder, [{"id": "r", "conversations": talk(said, "red")}])
 
 

@@ -171,7 +171,7 @@ def test_colours_of_16_bits_are_their_upper_8_unless_those_are_empty(tmp_path, b
         if words is None:
             assert (seen(data) == [255, 0, 0]).all()
         else:
-            with pytest.raises(PoolError, match=f"row of deep.png: .* the largest is {words}.*scale it to 8 bits"):
+            with pytest.raises(PoolError, match=f"row of deep.png: .* with a maximum of {words}.*scale it to 8 bits"):
                 read(tmp_path, {"deep.png": data})
 
 
@@ -198,7 +198,7 @@ def test_both_orders_of_bytes_are_told_apart(order, value, taken):
     if taken:
         assert (seen(data) == value >> 8).all()
     else:
-        with pytest.raises(InputError, match=f"the largest is {value} of 65535"):
+        with pytest.raises(InputError, match=f"with a maximum of {value} of 65535"):
             seen(data)
 
 

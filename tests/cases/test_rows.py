@@ -35,17 +35,20 @@ REFUSED = {  # what a row holds -> what its message says
         {"messages": [{"role": "user", "content": "no"}], "conversations": ASKED},
         ["field messages", "as conversations"],
     ),
-    "weight of an answer": ({"conversations": talk("q", "bad", weight=0)}, ["turn 1 has weight: 0", "learnt alike"]),
+    "weight of an answer": (
+        {"conversations": talk("q", "bad", weight=0)},
+        ["turn 1 has weight: 0", "every answer alike"],
+    ),
     "half a weight": ({"conversations": talk("q", "bad", loss_weight=0.5)}, ["turn 1 has loss_weight: 0.5"]),
     "train of an answer": ({"conversations": talk("q", "bad", train=False)}, ["turn 1 has train: False"]),
     "loss of an answer": ({"conversations": talk("q", "bad", loss="false")}, ["turn 1 has loss: 'false'"]),
     "weight of a row": ({"weight": 0.0, "conversations": ASKED}, ["has weight: 0.0"]),
     "tool call": ({"conversations": talk("q", "a", tool_calls=[{"name": "f"}])}, ["turn 1 has tool_calls"]),
     "thoughts": ({"conversations": talk("q", "a", reasoning_content="hm")}, ["turn 1 has reasoning_content"]),
-    "picture of a turn": ({"conversations": [talk("q", image="a.png")[0], ASKED[1]]}, ["turn 0 has a picture"]),
+    "picture of a turn": ({"conversations": [talk("q", image="a.png")[0], ASKED[1]]}, ["turn 0 has an image"]),
     "misnamed image": (
         {"image_path": "a.png", "conversations": ASKED},
-        ["image_path: 'a.png'", "call the field image"],
+        ["image_path: 'a.png'", "name the field image"],
     ),
     "source is a list": ({"source": ["a"], "conversations": ASKED}, ["source is ['a']"]),
     # other spellings of the same
@@ -54,30 +57,30 @@ REFUSED = {  # what a row holds -> what its message says
     "systemPrompt": ({"systemPrompt": "Be brief.", "conversations": ASKED}, ["field systemPrompt"]),
     "history": ({"history": [["hi", "hello"]], "conversations": ASKED}, ["field history", "earlier turns"]),
     "Video-Path": ({"Video-Path": "a.mp4", "conversations": ASKED}, ["has a video", "Video-Path"]),
-    "frames": ({"frames": ["1.png", "2.png"], "conversations": ASKED}, ["frames of a video", "name these in images"]),
-    "media": ({"media": ["a.png"], "conversations": ASKED}, ["has media", "name these in images"]),
-    "Image": ({"Image": "a.png", "conversations": ASKED}, ["has Image: 'a.png', and no image", "call the field image"]),
-    "picture": ({"picture": "a.png", "conversations": ASKED}, ["has picture: 'a.png', and no image"]),
+    "frames": ({"frames": ["1.png", "2.png"], "conversations": ASKED}, ["frames of a video", "list these in images"]),
+    "media": ({"media": ["a.png"], "conversations": ASKED}, ["has media", "list these in images"]),
+    "Image": ({"Image": "a.png", "conversations": ASKED}, ["has Image: 'a.png', but no image", "name the field image"]),
+    "picture": ({"picture": "a.png", "conversations": ASKED}, ["has picture: 'a.png', but no image"]),
     "mask": (
         {"image": "a.png", "mask": "m.png", "conversations": talk("<image> what ?", "red")},
-        ["field mask, places in its picture"],
+        ["field mask, coordinates in its image"],
     ),
     "bbox": (
         {"image": "a.png", "bbox": [1, 2, 3, 4], "conversations": talk("<image> what ?", "red")},
-        ["field bbox, places in its picture"],
+        ["field bbox, coordinates in its image"],
     ),
     "ms-swift's objects": (
         {"objects": {"ref": ["cat"], "bbox": [[1, 2, 3, 4]]}, "conversations": ASKED},
-        ["field objects, places in its picture"],
+        ["field objects, coordinates in its image"],
     ),
     "label as a text": ({"label": "False", "conversations": ASKED}, ["label: false", "a bad answer"]),
     "kto_tag as a text": ({"kto_tag": "false", "conversations": ASKED}, ["kto_tag: false"]),
     "Loss_Weight": ({"conversations": talk("q", "bad", Loss_Weight=0)}, ["turn 1 has Loss_Weight: 0"]),
-    "loss of each turn": ({"loss": [1, 0], "conversations": ASKED}, ["has loss: [1, 0]", "learnt alike"]),
-    "masked answer": ({"conversations": talk("q", "bad", mask=True)}, ["turn 1 has mask: True", "learnt alike"]),
+    "loss of each turn": ({"loss": [1, 0], "conversations": ASKED}, ["has loss: [1, 0]", "every answer alike"]),
+    "masked answer": ({"conversations": talk("q", "bad", mask=True)}, ["turn 1 has mask: True", "every answer alike"]),
     "picture's path of a turn": (
         {"conversations": [talk("q", image_path="a.png")[0], ASKED[1]]},
-        ["turn 0 has a picture of its own (image_path)"],
+        ["turn 0 has an image of its own (image_path)"],
     ),
     "text beside value": (
         {"conversations": talk("q", "red", content="blue")},
@@ -128,12 +131,12 @@ def test_fields_that_are_not_read_are_counted(folder, form, capsys):
     rows = [{"id": str(i), "conversations": ASKED, "model": "m", "weight": 1, "score": 0.5} for i in range(3)]
     read(folder, rows, form)
     said = capsys.readouterr().out
-    assert "fields that are not read, and the rows that have them: model (3), score (3)" in said
+    assert "ignored fields (number of rows): model (3), score (3)" in said
 
 
 def test_a_field_whose_name_is_half_a_character_is_named_too(folder, capsys):
     read(folder, [{"id": "r", "conversations": ASKED, "\ud800": 1}])
-    assert "are not read, and the rows that have them: \\ud800 (1)" in capsys.readouterr().out
+    assert "ignored fields (number of rows): \\ud800 (1)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("image", ["", None, float("nan"), {}, [], [""], [None], "None", {"bytes": None, "path": None}])
@@ -154,10 +157,10 @@ def test_a_row_of_text_may_have_an_empty_image(folder, name, image):
     [
         (
             {"messages": [{"role": "user", "content": "q"}]},
-            "field messages, turns of another format; write them as conversations",
+            "field messages, turns in another format; write them as conversations",
         ),
         ({"conversations": [{"role": "user", "content": [{"type": "video"}]}]}, "write it as {from, value}"),
-        ({"conversations": '[{"from": "human", "value": "q"}]'}, "a list within a text"),
+        ({"conversations": '[{"from": "human", "value": "q"}]'}, "a list written as text"),
         ({"conversations": [{"from": "system", "value": "Be brief."}, *ASKED]}, "unknown role 'system'"),
         ({"conversations": [{"from": "human", "value": [{"type": "audio"}]}, ASKED[1]]}, "no text in `value`"),
     ],
@@ -226,7 +229,7 @@ def test_turns_out_of_order_as_llava_takes_them(folder, capsys):
     table, skipped = read(folder, rows, on_bad_row="llava")
     assert table["id"].to_pylist() == ["good", "a"] and [row.id for row in skipped] == ["b", "c"]
     assert [turn["text"] for turn in table["turns"].to_pylist()[1]] == ["what ?", "red"]
-    assert "first turn of 1 rows is gpt's and is left out: a" in capsys.readouterr().out
+    assert "1 row(s) start with a gpt turn, which is dropped: a" in capsys.readouterr().out
     alone = {"id": "e", "conversations": answer_first["conversations"][:1]}
     table, skipped = read(folder, [GOOD, alone], on_bad_row="llava")  # nothing of it is learnt there, either
     assert [row.id for row in skipped] == ["e"]
@@ -243,9 +246,9 @@ def test_turns_out_of_order_as_llava_takes_them(folder, capsys):
 
 #: Rows that LLaVA's code takes in a way of its own: turns, is there a picture, what a line says, texts, pictures.
 TAKEN = {
-    "no mark": (talk("what ?", "red"), True, "picture of 1 rows is not shown", ["what ?", "red"], 0),
-    "no picture": (talk("is <image> HTML ?", "no"), False, "1 rows without a picture", ["is <image> HTML ?", "no"], 0),
-    "two marks": (talk("<image>\n<image>\nold ?", "a"), True, "more than once", ["<image>\n\nold ?", "a"], 1),
+    "no mark": (talk("what ?", "red"), True, "1 row(s) have an image but no <image>", ["what ?", "red"], 0),
+    "no picture": (talk("is <image> HTML ?", "no"), False, "1 row(s) have no image", ["is <image> HTML ?", "no"], 0),
+    "two marks": (talk("<image>\n<image>\nold ?", "a"), True, "several <image>", ["<image>\n\nold ?", "a"], 1),
     "in an answer": (talk("show it", "<image>\nhere"), True, None, ["show it", "<image>\nhere"], 1),
     "an empty answer": (talk("q", "", "and ?", "b"), False, "have an empty answer", ["q", "", "and ?", "b"], 0),
     "and its question": (talk("", "", "and ?", "b"), False, "have an empty answer", ["", "", "and ?", "b"], 0),
@@ -256,7 +259,7 @@ TAKEN = {
 @pytest.mark.parametrize("turns, pictured, said, texts, n_images", TAKEN.values(), ids=TAKEN)
 def test_what_llava_s_code_takes_is_taken_and_counted(folder, capsys, turns, pictured, said, texts, n_images):
     row = {"id": "r", "conversations": turns} | ({"image": "a.png"} if pictured else {})
-    with pytest.raises(PoolError, match="row id r: .*pool.on_bad_row: llava to take them as LLaVA's code does"):
+    with pytest.raises(PoolError, match="row id r: .*pool.on_bad_row: llava to treat them as LLaVA's code does"):
         read(folder, [row])
     table, skipped = read(folder, [GOOD, row], on_bad_row="llava")
     assert not skipped and [turn["text"] for turn in table["turns"].to_pylist()[1]] == texts

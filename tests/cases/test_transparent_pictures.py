@@ -123,7 +123,7 @@ NOTHING = {
 def test_what_is_transparent_everywhere_is_refused(name, tmp_path):
     """Its hidden colours are seen by nobody who asks about it."""
     most = 1 if name == "alpha from 0 to 1" else 0
-    words = rf"row of x: .*transparent everywhere \(its alpha is {most} of 255 at most\).*save it without alpha or"
+    words = rf"row of x: .*is fully transparent \(its largest alpha is {most} of 255\).*save it without alpha or"
     with pytest.raises(PoolError, match=words):
         read(tmp_path, {"x": NOTHING[name]()})
 

@@ -62,7 +62,7 @@ def test_a_full_disk_is_one_sentence_and_costs_no_whole_part(small_disk, workers
     assert kept == 3 if kilobytes > 400 else 1 <= kept < 3
     resize(small_disk, 4000)
     done = big(small_disk, workers)
-    assert done.returncode == 0 and f"{kept} of 3 parts are there already" in done.stdout, done.stderr[-2000:]
+    assert done.returncode == 0 and f"{kept} of 3 parts are already done" in done.stdout, done.stderr[-2000:]
     assert np.load(small_disk / "joined.npy").tolist() == np.repeat([0.0, 1.0, 2.0], 12_500).tolist()
 
 
@@ -97,7 +97,7 @@ def test_a_truncated_file_is_named(tmp_path, name, size):
     os.truncate(path, size)
     with pytest.raises(InputError) as error:
         read(path)
-    assert str(path) in str(error.value) and "run `make fsck`, which finds what makes it anew" in str(error.value)
+    assert str(path) in str(error.value) and "run `make fsck`, which says what to run again" in str(error.value)
 
 
 def test_shards_that_hold_other_rows_than_there_are_are_an_error_for_people(tmp_path):
@@ -125,7 +125,7 @@ def cached(tmp_path_factory):
 def test_a_damaged_object_of_the_cache_is_found_and_made_anew(cached, monkeypatch, capsys):
     """`make fsck` finds a flipped byte that DVC believes, names the output, and what it says makes it anew."""
     monkeypatch.chdir(cached)
-    assert fsck.main() == 0 and "all 4 objects are what their names say" in capsys.readouterr().out
+    assert fsck.main() == 0 and "all 4 objects match their names" in capsys.readouterr().out
     path = Path("out/b")
     before = path.stat()
     path.chmod(0o644)

@@ -68,7 +68,7 @@ def test_stages_need_capabilities_and_then_any_method_has_them(repository):
     path = repository / "artifacts/selections/random/s0.parquet"
     plain = set(pq.read_table(path)["row"].to_pylist())
     with restoring(repository, arms__random__curate__sequence="trend"):
-        assert "set by to a folder of them" in curate(repository, "random", check=False).stderr
+        assert "set by to their folder" in curate(repository, "random", check=False).stderr
         change(repository, "arms.random.curate.by", "capabilities/influence_coverage")
         assert repro(repository, "curate@random") == {"curate@random"}
         table = pq.read_table(path)
@@ -91,7 +91,7 @@ def test_a_seed_that_is_added_is_trained_and_scored_alone(repository):
     before = kept()
     with restoring(repository, arms__random__seeds=[0, 1, 2]):
         out = run(repository, "dvc", "repro", "score@random").stdout
-        assert all(f"{name}: 2 of 3 parts are there already" in out for name in ("finetune", "score"))
+        assert all(f"{name}: 2 of 3 parts are already done" in out for name in ("finetune", "score"))
         after = kept()
         assert len(after) == len(before) + 2 and before.items() <= after.items()
         seeds = pq.read_table(repository / "reports/arms/random/samples.parquet")["seed"].to_pylist()
@@ -123,7 +123,7 @@ def test_a_killed_attribution_goes_on_and_ends_with_the_same_bytes(repository):
     killed(repository, lambda: list(scratch.glob("*/0000[0-9]")), "stages/attribute.py", "default")
     assert 1 <= len(list(scratch.glob("*/0000[0-9]"))) < 4  # 200 rows in shards of 60
     out = run(repository, "dvc", "repro", "-f", "-s", "attribute@default").stdout
-    assert "of 4 parts are there already" in out and lock(repository) == before
+    assert "of 4 parts are already done" in out and lock(repository) == before
 
 
 def test_a_schedule_killed_between_rounds_goes_on_and_ends_with_the_same_bytes(repository):

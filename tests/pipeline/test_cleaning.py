@@ -56,7 +56,7 @@ def test_every_check_is_reported_and_a_killed_crossfit_goes_on_to_the_same_bytes
     process.kill()
     process.wait()
     out = run(repository, "dvc", "repro", CLEAN, workers="1").stdout
-    assert "crossfit_train: 2 of 2 parts are there already" in out and "of 4 parts are there already" in out
+    assert "crossfit_train: 2 of 2 parts are already done" in out and "of 4 parts are there already" in out
     made = outs(repository, "crossfit")
     run(repository, "dvc", "repro", "-f", "-s", CROSSFIT, CLEAN, workers="2")
     assert outs(repository, "crossfit") == made
@@ -145,7 +145,7 @@ def test_objects_that_a_list_does_not_have_are_found_in_the_pool_and_lists_are_w
     assert "objects.jsonl says nothing of" in run(repository, "dvc", "repro", "pool").stdout
     skipped = {row["id"]: row["reason"] for row in json.loads((repository / "artifacts/pool/skipped.json").read_text())}
     assert row["id"] in skipped and all(
-        "clean.objects: its picture is not known to have: " in reason for reason in skipped.values()
+        "clean.objects: not in the image's list: " in reason for reason in skipped.values()
     )
     lists.write_text(json.dumps({"image": image, "objects": words}))
     run(repository, "dvc", "repro", "pool")

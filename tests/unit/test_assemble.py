@@ -97,14 +97,17 @@ class Evil:
 
 
 REFUSED = {
-    "code in a pickle": (lambda file: torch.save({**connector(), "x": Evil()}, file), "as tensors alone"),
-    "no file of torch's": (lambda file: file.write_bytes(b"hello"), "as tensors alone"),
-    "one layer": (lambda file: torch.save(dict(list(connector().items())[:2]), file), "no connector of LLaVA-1.5"),
+    "code in a pickle": (lambda file: torch.save({**connector(), "x": Evil()}, file), "as tensors"),
+    "no file of torch's": (lambda file: file.write_bytes(b"hello"), "as tensors"),
+    "one layer": (
+        lambda file: torch.save(dict(list(connector().items())[:2]), file),
+        "is not a connector of LLaVA-1.5",
+    ),
     "more than a connector": (
         lambda file: torch.save({**connector(), "lm_head.weight": torch.zeros(1)}, file),
         "nothing else",
     ),
-    "tensors without names": (lambda file: torch.save(torch.zeros(3), file), "no connector of LLaVA-1.5"),
+    "tensors without names": (lambda file: torch.save(torch.zeros(3), file), "is not a connector of LLaVA-1.5"),
 }
 
 
@@ -126,7 +129,7 @@ def test_a_connector_of_another_size_is_refused_and_nothing_is_left(pieces, tmp_
 
 def test_a_tokenizer_that_is_none_is_refused(pieces, tmp_path):
     (tmp_path / "tokenizer.model").write_bytes(b"no pieces")
-    with pytest.raises(InputError, match="no SentencePiece model"):
+    with pytest.raises(InputError, match="is not a SentencePiece model"):
         llama_tokenizer(str(tmp_path / "tokenizer.model"), legacy=False)
     with pytest.raises(InputError, match="neither tokenizer.json nor tokenizer.model"):
         assemble(**{**pieces, "language": pieces["tower"]}, out=tmp_path / "out")

@@ -108,10 +108,10 @@ FILES = {  # what breaks the whole file: variant -> (how, what its message says)
     ),
     "breaks off": (
         text(lambda b: b[:-60]),
-        ["pool.json, line 7 near row r5", "JSON breaks off", "fetch or write it again"],
+        ["pool.json, line 7 near row r5", "JSON is truncated", "fetch or write it again"],
     ),
     "comma missing": (text(lambda b: b.replace(b"},\n", b"}\n")), ["pool.json, line 3 near row r0", "expecting ','"]),
-    "more behind the list": (text(lambda b: b + b"[]"), ["pool.json, line 8 near row r5", "behind the list"]),
+    "more behind the list": (text(lambda b: b + b"[]"), ["pool.json, line 8 near row r5", "more text after the list"]),
     "too deep": (text(lambda b: b"[" * 100_000), ["pool.json, line 1", "nested too deeply"]),
     "not UTF-8": (text(lambda b: b.replace(b"4th", b"\xe9th")), ["pool.json", "not UTF-8 at byte 773", "re-save"]),
     "no file": (lambda folder: (folder / "pool.json").unlink(), ["pool.json: no such file", "set data.annotations"]),

@@ -231,7 +231,7 @@ def test_where_a_token_would_reach_from_the_prompt_into_the_answer_the_text_is_c
 def test_what_can_t_be_learnt_is_refused(folders):
     processor = AutoProcessor.from_pretrained(folders["llava"])
     processor.tokenizer.eos_token = None
-    with pytest.raises(InputError, match="ends no answer with a special token"):
+    with pytest.raises(InputError, match="ends answers without a special token"):
         encode(ROWS["text alone"], processor, 64)
     processor = AutoProcessor.from_pretrained(folders["qwen2_vl"])
     processor.chat_template = processor.chat_template.replace("<|image_pad|>", "<picture>")

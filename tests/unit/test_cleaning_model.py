@@ -19,7 +19,7 @@ def decode(ids):
 
 def evidence(rows: list[list[dict]], match=None, decoy=None) -> Evidence:
     """Rows of tokens {token, likeliest, nll, likeliest_nll, entropy, blind_nll}, with defaults of a token that is well
-    foretold."""
+    predicted."""
     usual = {"token": 1, "likeliest": 1, "nll": 0.1, "likeliest_nll": 0.1, "entropy": 0.1, "blind_nll": 2.0}
     tokens = [usual | token for row in rows for token in row]
     columns = {
@@ -112,7 +112,7 @@ def test_a_confident_other_answer_is_wrong_and_mere_doubt_is_not():
     rows += [[{"nll": 1.6, "likeliest_nll": 1.5, "entropy": 1.6}] for _ in range(5)]  # a guess among five
     rows += [[{"nll": 4.0, "likeliest": 7, "likeliest_nll": 0.05, "entropy": 0.2}]]
     found = wrong_answer.check(evidence(rows), np.arange(66), decode, rule="surprise", z=3.5, consensus=5)
-    assert found.flag.nonzero()[0].tolist() == [65] and found.evidence[65] == "w1 (0.02) where w7 (0.95) was foretold"
+    assert found.flag.nonzero()[0].tolist() == [65] and found.evidence[65] == "w1 (0.02) where w7 (0.95) was predicted"
     agreed = wrong_answer.check(
         evidence(rows * 5), np.tile(np.arange(66), 5), decode, rule="surprise", z=3.5, consensus=5
     )
@@ -226,7 +226,7 @@ def test_words_that_the_image_does_not_speak_for_are_hallucinated():
     found = hallucination.check(evidence(rows), decode, visual=0.1, words=6, z=3.5)
     assert (
         found.flag.nonzero()[0].tolist() == [20]
-        and found.evidence[20] == "the image speaks for none of: w1, w2, w3, w4, w5, w6"
+        and found.evidence[20] == "not supported by the image: w1, w2, w3, w4, w5, w6"
     )
     assert np.isnan(found.score[21:]).all()
 

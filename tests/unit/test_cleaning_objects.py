@@ -62,7 +62,7 @@ def test_a_name_within_a_word_is_a_name_of_its_own(tmp_path):
 def test_planted_objects_are_found(lists):
     found = judged(lists, "a.jpg", "A wolf with an umbrella waits for two dogs.")
     assert found.flag[0] and found.score[0] == pytest.approx(2 / 3)
-    assert found.evidence[0] == "its picture is not known to have: umbrella, wolf; 3 objects are named"
+    assert found.evidence[0] == "not in the image's list: umbrella, wolf; 3 objects are named"
     assert judged(lists, "c.jpg", "Children play with a cat.").score[0] == 1.0
 
 

@@ -49,9 +49,9 @@ def test_a_number_of_rows_is_met_where_shares_go_in_finer_steps():
 
 @pytest.mark.parametrize(
     ("budget", "said"),
-    [("lots", "give a share"), ("0", "more than none"), ("nan", "more than none"),
-     ("5.0", "500% .* 5 is a number of"), ("101%", "not more than all"), ("1001", "not more than all"),
-     ("12345", r"12345 of 99999 rows.*12.3% is the nearest, 12300 rows"), ("0.01%", "0.1% is the nearest, 100 rows")],
+    [("lots", "give a share"), ("0", "at least one row"), ("nan", "at least one row"),
+     ("5.0", "500% .* write 5 for a number of"), ("101%", "at most all"), ("1001", "at most all"),
+     ("12345", r"12345 of 99999 rows.*nearest is 12.3%, 12300 rows"), ("0.01%", "nearest is 0.1%, 100 rows")],
 )  # fmt: skip
 def test_a_budget_that_can_t_be_is_refused_with_one_that_can(budget, said):
     with pytest.raises(InputError, match=said):
@@ -110,8 +110,8 @@ def test_what_is_wrong_is_one_sentence(data, tmp_path, capsys):
         (["curate", str(data), "--set", "pool.unknown_tokens", *common], "give KEY=VALUE"),
         (["curate", str(data), "--method", "full", *common], "give --budget 100%"),
         (["curate", str(data), "--method", "random", "--seed", "-1", *common], "seeds.0 = -1"),
-        (["curate", str(data), "--method", "random", *common[:-1], str(data)], "no folder can be made of it"),
-        (["explain", "7", str(tmp_path / "none.json")], "give what `cadc curate --out` wrote"),
+        (["curate", str(data), "--method", "random", *common[:-1], str(data)], "can't be created"),
+        (["explain", "7", str(tmp_path / "none.json")], "give a file written by `cadc curate --out`"),
     ):
         assert main(arguments) == 1
         (line,) = capsys.readouterr().err.splitlines()
@@ -140,9 +140,9 @@ def test_a_project_is_laid_out_once_and_no_other_folder_is_touched(data, tmp_pat
 def test_a_project_is_held_by_one_call_and_by_its_stages_after_a_kill(tmp_path):
     with project.held(tmp_path / "work") as lock:
         outlives = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
-        with pytest.raises(InputError, match="another `cadc curate` works in it"), project.held(tmp_path / "work"):
+        with pytest.raises(InputError, match="another `cadc curate` is using it"), project.held(tmp_path / "work"):
             pass
-    with pytest.raises(InputError, match="its stages go on after a kill"), project.held(tmp_path / "work"):
+    with pytest.raises(InputError, match="its stages still run after a kill"), project.held(tmp_path / "work"):
         pass
     outlives.communicate(b"\n")
     with project.held(tmp_path / "work"):

@@ -41,7 +41,7 @@ def test_nothing_that_is_read_or_somebody_else_s_is_written_over(tmp_path):
         ("rows.json", "rows.why.parquet"),
         ("rows.json", "rows.manifest.json"),
     ):
-        with pytest.raises(InputError, match="would be written over what is read"):
+        with pytest.raises(InputError, match="would overwrite an input file"):
             check(tmp_path, out, read=[tmp_path / read])
     (tmp_path / "theirs.json").write_text("[]")
     with pytest.raises(InputError, match="theirs.json: is there, and nothing that `cadc curate` wrote"):
@@ -92,7 +92,7 @@ def test_a_data_set_is_entered_by_its_file_s_name_beside_those_that_are_there(tm
     }
     with pytest.raises(InputError, match="another data set that is called other"):
         check(tmp_path, "out/other.json", "llama_factory")
-    for text, said in (("{", "can't be read"), ("[]", "no JSON object")):
+    for text, said in (("{", "can't be read"), ("[]", "is not a JSON object")):
         theirs.write_text(text)
         with pytest.raises(InputError, match=said):
             check(tmp_path, "out/new.json", "llama_factory")
@@ -140,7 +140,7 @@ def test_a_budget_in_rows_that_is_not_met_is_said(tmp_path, capsys):
     curate.tell(given, manifest | {"pool": {"rows": 35}}, 0.25, 40, ["prepare", "pool", "export@random"])
     said = capsys.readouterr().out
     assert "has 40 rows, the pool 35: the budget is 25% of the pool, 9 rows and not 10." in said
-    assert f"Paths of pictures start from {tmp_path}." in said
+    assert f"Image paths are relative to {tmp_path}." in said
     assert "Its 3 stages took 7 CPU seconds" in said  # not what another method took
     curate.tell(given, manifest, 0.25, 40, [])
     assert "the pool" not in capsys.readouterr().out

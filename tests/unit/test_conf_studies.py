@@ -203,7 +203,7 @@ def test_a_file_that_is_no_study_is_told_line_by_line(tmp_path):
     lines = str(error.value).splitlines()
     keys = ["split", "budgets.0", "rows.0.sets", "rows.1.arm"]
     assert [line.split(": ")[:2] for line in lines] == [[str(path), f"tables.0.{key}"] for key in keys]
-    assert lines[3] == f"{path}: tables.0.rows.1.arm: Field required" and "0.001, the finest" in lines[1]
+    assert lines[3] == f"{path}: tables.0.rows.1.arm: Field required" and "0.001, the smallest" in lines[1]
     for text, words in (("", r"\(whole file\): "), ("a: [", "cannot read it")):
         path.write_text(text)
         with pytest.raises(InputError, match=f"mine.yaml: {words}"):

@@ -231,7 +231,7 @@ def test_stages_and_keep_need_capabilities():
     Curate(by="capabilities/x", keep=0.5, sequence="trend", replay=0.2)
     Curate(by="pool", keep=1.0, sequence="none", replay=0.2)
     for wrong in ({"keep": 0.5, "sequence": "none"}, {"keep": 1.0, "sequence": "trend"}):
-        with pytest.raises(ValueError, match="set by to a folder of them"):
+        with pytest.raises(ValueError, match="set by to their folder"):
             Curate(by="pool", replay=0.2, **wrong)
 
 

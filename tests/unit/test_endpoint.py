@@ -202,7 +202,7 @@ def test_without_a_key_nothing_is_asked(tmp_path, monkeypatch):
 @pytest.mark.parametrize("key", ["sécret-of-mine", "“secret-of-mine”", "secret-of-mine\n", "secret\r-of-mine"])
 def test_a_key_that_cannot_be_sent_is_an_error_that_does_not_show_it(tmp_path, monkeypatch, key):
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(EndpointError, match="OPENAI_API_KEY holds .* not ASCII") as error:
+    with pytest.raises(EndpointError, match="OPENAI_API_KEY holds .* non-ASCII") as error:
         Endpoint("http://127.0.0.1:9/v1", "m", tmp_path)
     assert "of-mine" not in str(error.value)
 
@@ -226,7 +226,7 @@ def nobody_s_url():
 def test_a_host_that_is_not_there_stops_at_once(serve, tmp_path, url):
     serve()
     started = time.monotonic()
-    with pytest.raises(Refused, match=rf"^{re.escape(url)} can't be reached \(.+\); see that its server runs"):
+    with pytest.raises(Refused, match=rf"^{re.escape(url)} can't be reached \(.+\); check that its server runs"):
         Endpoint(url, "m", tmp_path).ask([f"p{k}" for k in range(40)], echoed)
     assert time.monotonic() - started < 15 and not list(tmp_path.rglob("*.json"))
 

@@ -24,7 +24,9 @@ def test_a_silent_server_is_waited_for_once_for_all_prompts(serve, tmp_path):
     server = serve(lambda prompt, n: "stall")
     endpoint = Endpoint(server.url, "m", tmp_path, timeout=0.4, patience=0.6, retries=6)
     started = time.monotonic()
-    with pytest.raises(Refused, match=f"{server.url} gave no whole reply within 0.6 s; see that its model is loaded"):
+    with pytest.raises(
+        Refused, match=f"{server.url} gave no complete reply within 0.6 s; check that its model is loaded"
+    ):
         endpoint.ask(list("abcdef"), str)
     assert time.monotonic() - started < 5 and server.asked.total() <= 2
 
@@ -46,7 +48,7 @@ def test_a_reply_of_megabytes_is_unusable_and_not_kept(serve, tmp_path):
 def test_neither_key_nor_prompt_follows_a_redirection(serve, tmp_path):
     elsewhere = serve()
     server = serve(lambda prompt, n: elsewhere.url)
-    with pytest.raises(Refused, match=f"HTTP 307.*sends requests on to {elsewhere.url}/chat.*give that URL"):
+    with pytest.raises(Refused, match=f"HTTP 307.*redirects to {elsewhere.url}/chat.*give that URL"):
         Endpoint(server.url, "m", tmp_path).ask(["a", "b"], str)
     assert not elsewhere.asked and not elsewhere.keys and server.asked.total() == 1
 

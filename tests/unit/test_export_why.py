@@ -154,7 +154,7 @@ def test_the_manifest_counts_different_rows_and_the_commit_is_added_to_a_copy(pa
     assert found["by_source"] == {"coco": 2, "text": 1} and found["by_capability"] == {"0": 2, "1": 1}
     assert found["parameters"]["select"] == {"delta": 0.0} and found["seed"] == 3
     write_json(tmp_path / "copy/manifest.json", found)
-    with pytest.raises(InputError, match="git knows no commit here"):
+    with pytest.raises(InputError, match="git finds no commit here"):
         stamp(tmp_path / "copy", tmp_path)
     for command in (
         ["init", "-q"],
@@ -164,5 +164,5 @@ def test_the_manifest_counts_different_rows_and_the_commit_is_added_to_a_copy(pa
     stamp(tmp_path / "copy", tmp_path)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True).stdout.strip()
     assert json.loads((tmp_path / "copy/manifest.json").read_text()) == found | {"commit": commit}
-    with pytest.raises(InputError, match="give a folder that `export` wrote"):
+    with pytest.raises(InputError, match="give a folder written by `export`"):
         stamp(tmp_path)

@@ -73,7 +73,7 @@ def test_all_weights_of_a_language_model_are_trained_saved_and_loaded(small, mod
     with torch.no_grad():
         assert torch.equal(model(**inputs).logits, loaded(**inputs).logits)
         assert not torch.equal(loaded(**inputs).logits, fresh()(**inputs).logits)
-    with pytest.raises(InputError, match=r"is no weight of the model"):
+    with pytest.raises(InputError, match=r"is not a weight of the model"):
         load_adapter(base_of_another(), tmp_path / "whole")
     with pytest.raises(InputError, match=r"finetune\.full: nothing matches no weight"):
         unfrozen(fresh(), "nothing")

@@ -69,7 +69,7 @@ def test_a_comma_too_many_is_named_by_line_and_column(tmp_path, monkeypatch, blo
     with pytest.raises(PoolError) as error:
         read_pool(write(tmp_path, text), None)
     assert f"line {line} near row r" in str(error.value)
-    assert f"not JSON (column {column}: a comma before the closing" in str(error.value) and "take it out" in str(
+    assert f"not JSON (column {column}: a comma before the closing" in str(error.value) and "delete it" in str(
         error.value
     )
 

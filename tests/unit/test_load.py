@@ -58,7 +58,7 @@ class Theirs{key}({"LlavaConfig" if key == "AutoConfig" else "LlavaProcessor"}):
     else:
         config["processor_class"] = f"Theirs{key}"
     (folder / file).write_text(json.dumps(config))
-    with pytest.raises(InputError, match="Python code of its own.*model.trust_remote_code: true"):
+    with pytest.raises(InputError, match="needs its own Python code.*model.trust_remote_code: true"):
         load(model)
     assert not (tmp_path / "ran").exists()
     trusting = model.model_copy(update={"trust_remote_code": True})
@@ -74,7 +74,7 @@ def test_processor_options_reach_it_and_unknown_ones_are_named(params):
         is False
     )
     with pytest.raises(
-        InputError, match=r"model\.processor: do_image_spliting: no such option of LlavaProcessor, SiglipImageProcessor"
+        InputError, match=r"model\.processor: do_image_spliting: unknown option of LlavaProcessor, SiglipImageProcessor"
     ):
         load_processor(model.model_copy(update={"processor": {"do_image_spliting": False}}))
 
@@ -93,7 +93,7 @@ def test_a_chat_template_takes_the_place_of_the_model_s_own(params, tmp_path):
 def test_attention_is_what_was_asked_for_and_flash_attention_never_sees_packed_rows(params):
     assert load_base(params.model).config._attn_implementation == "sdpa"
     assert load_base(params.model.model_copy(update={"attention": "eager"})).config._attn_implementation == "eager"
-    with pytest.raises(ValidationError, match="see each other; set packing: false"):
+    with pytest.raises(ValidationError, match="attend to each other; set packing: false"):
         Model(**params.model.model_dump() | {"attention": "flash_attention_2"})
 
 

@@ -110,12 +110,12 @@ def test_a_picture_may_stand_in_the_table_itself(folder):
 
 CHOICE = [
     ({"answer": "C"}, ["line 2", "index 0", "'C'", "A, B"]),
-    ({"answer": ""}, ["line 2", "none of its options"]),
+    ({"answer": ""}, ["line 2", "not one of its options"]),
     ({"split": "DEV"}, ["line 2", "'DEV'", "VAL"]),
     ({"category": " "}, ["line 2", "category is empty"]),
     ({"index": "x"}, ["line 2", "'x'", "number the rows"]),
-    ({"index": 1 << 31}, ["line 2", "number the rows, below 2147483648"]),
-    ({"index": 4}, ["index 4", "has that index already"]),
+    ({"index": 1 << 31}, ["line 2", "number the rows with integers below 2147483648"]),
+    ({"index": 4}, ["index 4", "already has this index"]),
     ({"image_path": "../a.png"}, ["line 2", "../a.png", "outside"]),
     ({"image_path": "e.png"}, ["line 2", "e.png", "missing"]),
 ]

@@ -39,13 +39,17 @@ from cadc.selectors.loading import load_selector
         (("budget",), [], ["budget = []", "valid number"]),
         (("capture", "projection"), 1, ["capture.projection", "width 1 tells no gradients apart", "or 0"]),
         (("proxy", "snapshots"), 10**6, ["proxy.snapshots", "less than or equal to 1000"]),
-        (("finetune", "full"), "layers.(", ["finetune.full", "'layers.(' is no regular expression"]),
-        (("model", "lora", "targets"), "a(", ["model.lora.targets", "'a(' is no regular expression"]),
-        (("model", "lora", "whole"), "a[", ["model.lora.whole", "'a[' is no regular expression"]),
-        (("evaluate", "judge", "url"), "ftp://x", ["evaluate.judge.url", "'ftp://x' is no address", "https://HOST/v1"]),
-        (("views", "url"), "x.org/v1", ["views.url", "'x.org/v1' is no address"]),
-        (("clean", "url"), "https://[", ["clean.url", "is no address"]),
-        (("metabolize", "url"), "https:///v1", ["metabolize.url", "is no address"]),
+        (("finetune", "full"), "layers.(", ["finetune.full", "'layers.(' is not a regular expression"]),
+        (("model", "lora", "targets"), "a(", ["model.lora.targets", "'a(' is not a regular expression"]),
+        (("model", "lora", "whole"), "a[", ["model.lora.whole", "'a[' is not a regular expression"]),
+        (
+            ("evaluate", "judge", "url"),
+            "ftp://x",
+            ["evaluate.judge.url", "'ftp://x' is not an endpoint's URL", "https://HOST/v1"],
+        ),
+        (("views", "url"), "x.org/v1", ["views.url", "'x.org/v1' is not an endpoint's URL"]),
+        (("clean", "url"), "https://[", ["clean.url", "is not an endpoint's URL"]),
+        (("metabolize", "url"), "https:///v1", ["metabolize.url", "is not an endpoint's URL"]),
         (("evaluate", "judge"), {"url": "https://x/v1", "model": ""}, ["evaluate.judge", "set model to one"]),
         (("evaluate", "judge"), {"url": "https://x/v1", "model": "word-f1"}, ["evaluate.judge", "set model to one"]),
         (("evaluate", "bootstrap"), 10**9, ["evaluate.bootstrap = 1000000000", "less than or equal to 10000"]),
@@ -94,14 +98,14 @@ def test_faults_are_named(tmp_path, path, value, words):
         ({"answer_format.action": "rewrite"}, "answer_format.action is rewrite, but clean.pool is raw"),
         (
             {"pool": "cleaned", "evidence": "raw", "answer_format.action": "rewrite"},
-            "set clean.evidence: crossfit, whose adapters then answer anew, or clean.url",
+            "set clean.evidence: crossfit, so that its adapters answer, or clean.url",
         ),
         (
             {"pool": "cleaned", "evidence": "raw", "wrong_answer.action": "rewrite"},
             "wrong_answer needs a model's evidence; set clean.evidence: crossfit",
         ),
         ({"pool": "cleaned", "duplicates.action": "rewrite"}, "clean.duplicates.action = 'rewrite'"),
-        ({"url": "https://x"}, "url names an endpoint; set model, too"),
+        ({"url": "https://x"}, "url is set but model is not; set model, too"),
         (
             {"pool": "cleaned", "evidence": "raw", "answer_format.action": "rewrite", "url": "https://x", "model": "m"},
             None,
@@ -147,7 +151,7 @@ def test_a_key_in_an_address_is_refused_and_not_repeated(tmp_path):
     raw = yaml.safe_load(Path("params.yaml").read_text())
     raw["evaluate"]["judge"] = {"url": "https://me:secret@x/v1", "model": "m"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
-    with pytest.raises(InputError, match="would stand in git; export OPENAI_API_KEY") as error:
+    with pytest.raises(InputError, match="git would store; export OPENAI_API_KEY") as error:
         load_params(path=tmp_path / "params.yaml")
     assert "secret" not in str(error.value)
 

@@ -57,7 +57,7 @@ def test_the_seed_alone_decides_and_nothing_is_planted_by_default():
 
 
 def test_an_answer_that_all_rows_give_can_not_be_planted_wrong():
-    with pytest.raises(InputError, match="no row can lend row .* another answer, .* plant fewer"):
+    with pytest.raises(InputError, match="no row can give row .* another answer, .* plant fewer"):
         plant(made(20, answer="yes", turns=1), settings(0.2, 0))
 
 

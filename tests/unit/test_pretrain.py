@@ -118,7 +118,7 @@ def test_a_killed_run_goes_on_behind_its_last_long_phase(made, monkeypatch, caps
             made("killed")
     capsys.readouterr()
     again = made("killed")
-    assert "goes on behind read" in capsys.readouterr().out
+    assert "resumes after phase read" in capsys.readouterr().out
     assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 

@@ -37,9 +37,9 @@ def test_a_kept_reply_of_another_shape_is_named(serve, tmp_path, content, said):
 def test_a_folder_for_replies_that_is_none_is_named(serve, tmp_path, monkeypatch):
     server, cache = serve(), tmp_path / "file"
     cache.write_text("mine")
-    with pytest.raises(Refused, match=f"{cache}.*CADC_ENDPOINT_CACHE as a folder"):
+    with pytest.raises(Refused, match=f"{cache}.*CADC_ENDPOINT_CACHE to a writable folder"):
         Endpoint(server.url, "m", cache).ask(["a"], str)
     monkeypatch.setenv("CADC_ENDPOINT_CACHE", str(cache))
-    with pytest.raises(SystemExit, match=f"{cache}.*CADC_ENDPOINT_CACHE as a folder"):
+    with pytest.raises(SystemExit, match=f"{cache}.*CADC_ENDPOINT_CACHE to a writable folder"):
         replies.main()
     assert not server.asked and cache.read_text() == "mine"

@@ -67,7 +67,7 @@ def test_killed_in_the_middle_it_continues_and_repeats_nothing(tmp_path):
         text=True,
         check=True,
     )
-    assert f"{len(whole)} of 12 parts are there already" in done.stdout and "done" in done.stdout
+    assert f"{len(whole)} of 12 parts are already done" in done.stdout and "done" in done.stdout
     runs = [int(p.name.split("_")[1]) for p in tmp_path.glob("ran_*")]
     assert all(runs.count(int(name)) == 1 for name in whole) and set(runs) == set(range(12))
     assert np.load(tmp_path / "joined.npy").tolist() == np.repeat(np.arange(12), 3).tolist()

@@ -41,7 +41,7 @@ def test_a_picture_s_features_are_its_own_in_training_too(tower):
 
 def test_weights_of_another_network_are_refused(tmp_path):
     torch.save({"_conv_stem.weight": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(InputError, match="not EfficientNet-lite0's weights"):
+    with pytest.raises(InputError, match="not the weights of EfficientNet-lite0"):
         smollm2.tower(tmp_path / "other.pth")
 
 

@@ -79,7 +79,7 @@ def test_a_refused_experiment_says_how_to_be_rid_of_what_it_set(tmp_path, monkey
         monkeypatch.setenv("DVC_EXP_BASELINE_REV", "abc") if experiment else None
         with pytest.raises(SystemExit, match="budget = 5") as stopped:
             run_stage("some", lambda params: None)
-        assert ("`git restore params.yaml` puts it back" in str(stopped.value)) == experiment
+        assert ("`git restore params.yaml` restores it" in str(stopped.value)) == experiment
 
 
 @pytest.mark.parametrize(

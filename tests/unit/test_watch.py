@@ -146,5 +146,5 @@ def test_a_launcher_whose_first_rank_may_be_elsewhere_is_refused(options, fine):
     if fine:
         launch._check_nodes(options.split())
         return
-    with pytest.raises(InputError, match="rank 0 must be where DVC runs.*--node-rank 0"):
+    with pytest.raises(InputError, match="rank 0 must run where DVC runs.*--node-rank 0"):
         launch._check_nodes(options.split())

@@ -167,7 +167,7 @@ def test_what_can_not_be_trained_whole_is_named(processor):
     ):
         with pytest.raises(InputError, match=rf"model\.lora\.whole: .*{word}"):
             llava(processor, whole=whole)
-    with pytest.raises(ValueError, match="no regular expression"):
+    with pytest.raises(ValueError, match="not a regular expression"):
         Lora(rank=1, alpha=1, targets="(")
 
 

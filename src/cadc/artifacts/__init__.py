@@ -1,82 +1,78 @@
 """The contract: where each artifact lies, its columns, shapes and dtypes, and how it is loaded and saved.
 
-NAME is that of a named variant, ARM that of an arm, SEED a number.
+NAME is a named variant, ARM an arm, SEED a number.
 
     raw/                         rows.parquet: id, source, images[{bytes, path}], turns[{role, text}]; row number =
-                                 position:
-                                 the pool as it was read, or the last version that `pool.lineage` makes of it;
-                                 skipped.json: [{id, reason}] of rows left out under pool.on_bad_row: skip or llava
-    crossfit/                    fold.npy int32 (-1: the row does not fit the model, and there is no more of it),
+                                 position: the pool as read, or the last version that `pool.lineage` makes of it;
+                                 skipped.json: [{id, reason}] of rows skipped under pool.on_bad_row: skip or llava
+    crossfit/                    fold.npy int32 (-1: the row does not fit the model and has no other evidence),
                                  similarity.npy float32 [n_rows] (NaN without an image); of answer tokens, row r's from
                                  bounds[r] to bounds[r + 1] (int64 [n_rows + 1]): token.npy, likeliest.npy int32,
                                  nll.npy, likeliest_nll.npy, entropy.npy, blind_nll.npy float32 [n_tokens]
-    cleaning/                    findings.parquet: row, id, check, score, flag, evidence: what each check found in
-                                 each raw row; copies.npy int64 [n_rows]: the row that makes a row superfluous, itself
-                                 where none does
-    cleaned/                     as raw, without dropped rows, which skipped.json names, and with new answers where
-                                 checks were told to rewrite; lineage.csv: every change, both answers and its reason
+    cleaning/                    findings.parquet: row, id, check, score, flag, evidence: the findings of each check on
+                                 each raw row; copies.npy int64 [n_rows]: the row that makes a row redundant, or the row
+                                 itself
+    cleaned/                     as raw, without dropped rows (listed in skipped.json), and with new answers where
+                                 checks rewrite; lineage.csv: every change with both answers and the reason
                                  (data/lineage.py)
-    pool/                        as raw: what all other stages work on, a copy of raw or of cleaned (`clean.pool`)
-                                 without rows that `model` can't learn from, which skipped.json names, in the order of
-                                 their ids' text
+    pool/                        as raw: the input of all other stages, a copy of raw or of cleaned (`clean.pool`)
+                                 without rows that `model` can't train on (listed in skipped.json), sorted by id
     labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (embedded world; reports and oracle
                                  only)
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score;
-                                 probe/targets/NAME.parquet: the rows that are aimed at of a target, a pool table with
-                                 subtask and meta_task (the embedded world's benchmarks are read as they lie)
-    worlds/NAME/                 an embedded world of `worlds` by itself: pool/ as raw, labels.parquet and
+                                 probe/targets/NAME.parquet: target rows drawn for a target, a pool table with
+                                 subtask and meta_task (the embedded world's benchmarks are read in place)
+    worlds/NAME/                 a separate embedded world of `worlds`: pool/ as raw, labels.parquet and
                                  benchmarks/probe|score as above (the gate; conclusions are confirmed in world-b)
-    embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space (no text where embed.tower
-                                 reads none), sentence.npy float32 [n_rows, 384]: unit rows, image zero where a row has
-                                 none
+    embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space (no text if embed.tower can't
+                                 embed it), sentence.npy float32 [n_rows, 384]: unit rows; image is zero for a row
+                                 without one
     views/NAME/                  concept.npy, skill.npy float32 [n_rows, width], probe_concept.npy, probe_skill.npy
-                                 float32 [n_probe, width]: unit rows, concept zero where a row has no image;
-                                 probe_target.npy str
-                                 [n_probe], BENCHMARK/META-TASK; described.npy str [n_targets], described_concept.npy,
-                                 described_skill.npy float32 [n_targets, width] and descriptions.json, of each target's
-                                 description in words; pool.parquet, probe.parquet: id, skills
+                                 float32 [n_probe, width]: unit rows, concept zero for a row without an image;
+                                 probe_target.npy str [n_probe], BENCHMARK/META-TASK; described.npy str [n_targets],
+                                 described_concept.npy, described_skill.npy float32 [n_targets, width] and
+                                 descriptions.json: each target's description in words; pool.parquet, probe.parquet:
+                                 id, skills
     proxy/NAME/run_K/            of the K-th seed: snapshot_T.safetensors: <name>, <name>.exp_avg, <name>.exp_avg_sq
                                  of each LoRA parameter; snapshots.json; loss.npy float32 [n_steps]
     features/NAME/               activations.npy float16 [n_rows, n_layers, 2, width], hidden.npy float32 [n_rows,
                                  width]; nll.npy, el2n.npy, margin.npy, entropy.npy float32 [n_snapshots, n_rows]
     contrasts/NAME/              nll_shown.npy, nll_blind.npy float32 [n_rows]; attended.npy float32 [n_rows, width];
-                                 singular.npy float32 [n_snapshots, n_rows, 5]; ratio.npy float32 [n_rows], 0 but of
-                                 reference rows; shows.npy bool [n_rows]; image.npy, sentence.npy as in embeddings/
+                                 singular.npy float32 [n_snapshots, n_rows, 5]; ratio.npy float32 [n_rows], 0 except
+                                 for reference rows; shows.npy bool [n_rows]; image.npy, sentence.npy as in embeddings/
     score_net/NAME/              features.npy float32 [n_rows, width], difficulty.npy float32 [n_rows]
     capture/NAME/                gram.npy float64 [n_snapshots, n_subtasks, n_subtasks]; trajectories.npy,
                                  gradients.npy, unit_gradients.npy float32 [n_snapshots, n_subtasks, width];
-                                 subtasks.json; of the n probe
-                                 rows row_subtask.npy int32 [n] and, of each proxy run, row_gram_run_K.npy float32
-                                 [n_snapshots, n, n]; all but the latter of the first run
+                                 subtasks.json; of the n probe rows row_subtask.npy int32 [n] and, for each proxy run,
+                                 row_gram_run_K.npy float32 [n_snapshots, n, n]; all but the latter are of the first run
     influence/NAME/              influence.npy float32 [n_snapshots, n_rows, n_subtasks]; self_influence.npy,
                                  norm.npy, loss.npy float32 [n_snapshots, n_rows]; with capture.keep_sketches also
                                  sketches.npy float32 [n_snapshots, n_rows, width]
     matching/NAME/               update_on_mean.npy, update_on_units.npy, gradient_on_units.npy float32 [n_snapshots,
                                  n_rows, n_subtasks]; update_norm.npy, gradient_norm.npy float32 [n_snapshots,
-                                 n_rows]; mean_norm.npy
-                                 float32 [n_snapshots, n_subtasks]; gradient.npy float16 [n_rows, match.keep_width],
-                                 kept_norm.npy float32 [n_rows]; benchmark.npy int32, probe_rows.npy int64 [n_subtasks];
-                                 rate.npy float64 [n_snapshots]
+                                 n_rows]; mean_norm.npy float32 [n_snapshots, n_subtasks]; gradient.npy float16 [n_rows,
+                                 match.keep_width], kept_norm.npy float32 [n_rows]; benchmark.npy int32, probe_rows.npy
+                                 int64 [n_subtasks]; rate.npy float64 [n_snapshots]
     capabilities/NAME/           capabilities.json; stability.json; cosine.npy, together.npy float64 [n_subtasks,
                                  n_subtasks]; capability.npy int32, weight.npy float64 [n_subtasks]; influence.npy
                                  float32 [n_rows, n_capabilities] (cosines, or standard deviations:
-                                 `discover.attribution`), affinity.npy and
-                                 purity.npy float32 [n_rows, n_subtasks]; self_influence.npy float32 [n_snapshots,
-                                 n_rows]
-    selections/ARM/              sSEED.parquet: row, rank, weight, capability, stage; of a method that goes on
-                                 choosing in training the warm-up alone, with plan.json and cluster.npy int32 [n_rows]
-                                 for what follows
-    adapters/ARM/sSEED/          a PEFT adapter; loss.npy float32 [n_steps]; where training chose rows also
-                                 selection.parquet, all of them with their round as stage and their cluster as
-                                 capability, and rounds.npy float64
-                                 [n_measurements, n_clusters, 6]: loss, accuracy, relative change, share, rows
-                                 measured, rows unlocked before
-    export/ARM/sSEED/            the chosen rows as files that trainers take (docs/own_data.md); why.parquet
+                                 `discover.attribution`), affinity.npy and purity.npy float32 [n_rows, n_subtasks];
+                                 self_influence.npy float32 [n_snapshots, n_rows]
+    selections/ARM/              sSEED.parquet: row, rank, weight, capability, stage; for a method that continues to
+                                 select during training, only the warm-up, with plan.json and cluster.npy int32
+                                 [n_rows] for the rest
+    adapters/ARM/sSEED/          a PEFT adapter; loss.npy float32 [n_steps]; if rows were selected during training, also
+                                 selection.parquet (all rows, with their round as stage and their cluster as
+                                 capability), and rounds.npy float64 [n_measurements, n_clusters, 6]: loss, accuracy,
+                                 relative change, share, rows measured, rows unlocked before
+    export/ARM/sSEED/            the selected rows in trainers' formats (docs/own_data.md); why.parquet
                                  (export/why.py), manifest.json (export/manifest.py)
 
-These lie under `artifacts/`, owned by DVC. `artifacts/scratch` (shards and finished runs) and `artifacts/costs`
-(seconds and memory, which vary) are no DVC outputs. Small results are in git, under `reports/`: arms/ARM (see
-evaluation/results.py), capabilities/NAME (capabilities/description.py), pool.parquet and operations.json (stages/).
+These lie under `artifacts/` and are DVC outputs. `artifacts/scratch` (shards and finished runs) and `artifacts/costs`
+(seconds and memory, which vary) are not. Small results are in git under `reports/`: arms/ARM (see
+evaluation/results.py),
+capabilities/NAME (capabilities/description.py), pool.parquet and operations.json
+(stages/).
 """
 
 from __future__ import annotations
@@ -125,10 +121,10 @@ SELECTION_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows to train on, in which order: the one thing every method makes.
+    """The rows to train on, in order: the output of every method.
 
-    row int64 [n]: pool row; a row replayed in a later stage stands there again. rank = position, the training order.
-    weight float32 [n]. capability int32 [n]: -1 where a method has none. stage int32 [n]: non-decreasing from 0.
+    row int64 [n]: pool row; a row replayed in a later stage is repeated. rank = position, the training order.
+    weight float32 [n]. capability int32 [n]: -1 if a method has none. stage int32 [n]: non-decreasing from 0.
     """
 
     row: np.ndarray
@@ -138,7 +134,7 @@ class Selection:
 
     @classmethod
     def of_rows(cls, row: np.ndarray) -> Selection:
-        """Rows in training order, all alike, in one stage."""
+        """Rows in training order, with equal weights, in one stage."""
         n = len(row)
         return cls(np.asarray(row, np.int64), np.ones(n, np.float32), np.full(n, -1, np.int32), np.zeros(n, np.int32))
 
@@ -151,14 +147,14 @@ class Selection:
 
 
 def damaged(path: Path, error: Exception) -> InputError:
-    """What is said of an output that can't be read: DVC believes its cache, whose copy of it is the same file."""
-    what = f"`git restore {path}`" if REPORTS in path.parents else "`make fsck`, which finds what makes it anew"
+    """The fix matters because DVC trusts its cache, whose copy of an output is the same file."""
+    what = f"`git restore {path}`" if REPORTS in path.parents else "`make fsck`, which says what to run again"
     why = first_line(error) if str(error) else "it is empty"
-    return InputError(f"{path}: can't be read ({why}), though it was written whole; run {what}")
+    return InputError(f"{path}: can't be read ({why}): damaged after writing; run {what}")
 
 
 def read_json(path: Path) -> Any:
-    """Raises InputError, naming the file, where it holds no JSON."""
+    """Raises InputError naming the file if it is not JSON."""
     try:
         return json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
@@ -166,7 +162,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_table(path: Path, **options: Any) -> pa.Table:
-    """A parquet file; options: pyarrow's. Raises InputError, naming the file, where it is none."""
+    """Read a parquet file; options: pyarrow's. Raises InputError naming the file if it is not one."""
     try:
         return pq.read_table(path, **options)
     except (FileNotFoundError, PermissionError):
@@ -177,10 +173,10 @@ def read_table(path: Path, **options: Any) -> pa.Table:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to, which takes its place once all is written: every output is made so.
+    """A temporary path next to `path` that replaces it when writing is complete; all outputs are written this way.
 
-    Outputs are hard links to DVC's cache. What is written into one changes the cache's copy, too, under the name of
-    what it was; the rename leaves that alone. A killed process leaves no half file under a name that others read.
+    Outputs are hard links into DVC's cache, so writing into one would corrupt the cached copy; the rename does not
+    touch it. A killed process leaves no incomplete file under the final name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -188,7 +184,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield part
         part.replace(path)
     except OSError as error:
-        short = error.errno is None and " requested and " in str(error)  # NumPy's words for a full disk
+        short = error.errno is None and " requested and " in str(error)  # NumPy's message for a full disk
         number = errno.ENOSPC if short else error.errno
         if number is None or error.filename not in (None, str(part)):
             raise
@@ -211,13 +207,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_table(path: Path, table: pa.Table, **options: Any) -> None:
-    """A parquet file; options: pyarrow's."""
+    """Write a parquet file; options: pyarrow's."""
     with whole(path) as part:
         pq.write_table(table, part, **options)
 
 
 def fresh(folder: Path) -> Path:
-    """`folder`, empty: an output never holds what an earlier run left."""
+    """`folder`, emptied, so that an output never keeps files of an earlier run."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
@@ -229,8 +225,8 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 
 def reserve(part: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """An .npy file of zeros whose place on the disk is taken: writing into a map that the disk can't hold ends the
-    process (SIGBUS) without a word. Raises OSError where the disk is full."""
+    """Create an .npy file of zeros with its disk space allocated, because writing to a memory map on a full disk kills
+    the process (SIGBUS) without a message. Raises OSError if the disk is full."""
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
     with part.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
@@ -240,17 +236,17 @@ def reserve(part: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
 
 
 def load_array(path: Path) -> np.ndarray:
-    """A memory map: nothing is read before it is used. Raises InputError where there is no such file."""
+    """A memory map, read on demand. Raises InputError if there is no such file."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the stage that makes it: `dvc repro`") from None
+        raise InputError(f"{path}: no such file; run `dvc repro` to make it") from None
     except (ValueError, EOFError) as error:
         raise damaged(path, error) from None
 
 
 def load_arrays(folder: Path) -> dict[str, np.ndarray]:
-    """Every array of an artifact, by the name of its file."""
+    """All arrays of an artifact, by file name without extension."""
     return {path.stem: load_array(path) for path in sorted(folder.glob("*.npy"))}
 
 
@@ -260,12 +256,12 @@ def load_pool(folder: Path = POOL) -> pa.Table:
 
 
 def proxy_run(name: str, k: int = 0) -> Path:
-    """The folder of the `k`-th run of a proxy: all but capabilities is told from the first."""
+    """The folder of the `k`-th proxy run; everything except capabilities uses the first."""
     return PROXY / name / f"run_{k}"
 
 
 def run_name(seed: int) -> str:
-    """What an arm's run of one seed is called."""
+    """The name of an arm's run with this seed."""
     return f"s{seed}"
 
 
@@ -274,13 +270,13 @@ def selection_path(arm: str, seed: int) -> Path:
 
 
 def unlocked_path(arm: str, seed: int) -> Path:
-    """Where the rows stand that training chose."""
+    """The file with the rows that were selected during training."""
     return ADAPTERS / arm / run_name(seed) / "selection.parquet"
 
 
 def realised_selection(arm: str, seed: int) -> Selection:
-    """The rows that a run was trained on: what the method selected or, where training went on choosing, what it
-    unlocked."""
+    """The rows that a run was trained on: the method's selection or, if rows were selected during training, the
+    unlocked rows."""
     unlocked = unlocked_path(arm, seed)
     return load_selection(unlocked if unlocked.exists() else selection_path(arm, seed))
 
@@ -291,7 +287,7 @@ def save_selection(path: Path, selection: Selection) -> None:
 
 
 def load_selection(path: Path) -> Selection:
-    """The selection in rank order. Raises ValueError where columns differ from the contract."""
+    """The selection in rank order. Raises ValueError if the columns differ from the contract."""
     table = read_table(path)
     if table.schema != SELECTION_SCHEMA:
         raise ValueError(

@@ -1,5 +1,5 @@
-"""Abnormal teacher output: refusals, meta talk, chat marks, echoed prompts, answers that break off, lost values, or
-another language than the question's.
+"""Abnormal teacher output: refusals, meta talk, chat template marks, echoed prompts, truncated answers, missing values,
+or a language other than the question's.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from cadc.cleaning.meta_talk import meta_talk
 from cadc.cleaning.refusals import refusal
 from cadc.cleaning.words import unquoted, word_count
 
-#: Marks of chat templates. Headings and struck-out HTML may look like them.
+#: Marks of chat templates. Headings and HTML strike-through may look alike.
 _ROLE_MARKS = re.compile(
     r"<\|[a-z_]+\|>|\A\s*<s>|</s>\s*\Z|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|"
     r"(?m:^[ \t]*(?:#{2,3} ?(?:Human|User|Assistant|Instruction|Response|Input)|USER|ASSISTANT|Human|Assistant):)"
 )
-#: How sentences begin that an answer goes on with, where no mark ends them.
+#: Words that begin a sentence which the answer may continue, if it has no end mark.
 _BEGUN = re.compile(
     r"(?i)(the|an?|this|that|these|those|he|she|it|they|we|i|in|on|at|my|his|her|there|once)\b.*\w", re.DOTALL
 )
@@ -32,25 +32,25 @@ _SPOKEN = re.compile(
 _VERSE = re.compile(
     r"(?i)\b(poem|verse|song|lyrics|haiku|rap|rhyme|sonnet|limerick|slogan|hashtag|tweet|title|headline|list)s?\b"
 )
-#: No sentence ends on these.
+#: Words that end no sentence.
 _OPEN_END = re.compile(r"(\b(the|an?|and|or|of|their|its|your|my|our|because|than|such as)|[,(\-–])$")
-#: On these some do: "what they live for", "a ball to play with", "that it was aimed at".
+#: Words that end some sentences: "what they live for", "a ball to play with", "that it was aimed at".
 _HANGING = re.compile(r"(?<!ing)(?<!ed)(?<!\bis)(?<!\bare)(?<!\bwas) (with|for|from|by|as|at|to|is|are|was)$")
 _STRANDED = re.compile(r"(?i)\b(what|that|which|who|whom|whose|where|how|than|i|you|he|she|it|we|they)\b|\bto \w+ \w+$")
-#: How letters close, with the writer's name.
+#: Closings of letters, with the writer's name.
 _CLOSING = re.compile(
     r"\b(?i:regards|wishes|sincerely|faithfully|yours|truly|love|cheers|thanks|thank you|you|respectfully),"
     r"(?: [A-Z]\w*\.?){0,4}$"
 )
 _LIST_LINE = re.compile(r"^\s*([-*•|]|\d+[.)])|\|\s*$")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(\s|$)")
-_GOES_ON = ",;:-–—(，、；：（"  # marks after which a sentence does
+_GOES_ON = ",;:-–—(，、；：（"  # marks after which a sentence continues
 _NO_PROSE_END = re.compile(r"^[#@]|://|^[\w.]+@")
 
 
 def role_marks(question: str, answer: str) -> str:
-    """The mark of a chat template that an answer holds outside quotations; '' without, or if the question has it or
-    asks for a dialogue. "User:" may be written in the picture.
+    """The chat template mark that an answer holds outside quotations; '' if there is none, or if the question has it or
+    asks for a dialogue. "User:" may be a text in the image.
     """
     found = _ROLE_MARKS.search(answer) and _ROLE_MARKS.search(unquoted(answer))
     if not found or _SPOKEN.search(question) or found[0].strip() in question:
@@ -59,8 +59,8 @@ def role_marks(question: str, answer: str) -> str:
 
 
 def echoes(question: str, answer: str, n: int) -> bool:
-    """Whether an answer begins with its whole question, as a sentence of its own. Questions of fewer than `n` words, or
-    that ask for it, or that are the beginning of a sentence, do not count.
+    """Whether an answer begins with its whole question as a separate sentence. Questions of fewer than `n` words, those
+    that ask for a repetition, and beginnings of a sentence do not count.
     """
     question = INSTRUCTION.sub(" ", question).strip()
     if word_count(question) < n or asked.COPYING.search(question) or _BEGUN.fullmatch(question):
@@ -78,10 +78,10 @@ def echoes(question: str, answer: str, n: int) -> bool:
 
 
 def truncated(answer: str, n: int) -> bool:
-    """Whether an answer breaks off: an open code fence, or prose of at least `n` words that ends on a word after which
-    no sentence ends, or whose last paragraph ends its sentences with marks, but not the last.
+    """Whether an answer is truncated: an open code fence, or prose of at least `n` words whose last word can't end a
+    sentence, or whose last paragraph has end marks on all sentences except the last.
 
-    Lists, tables, code, verse, links and tags may end anyhow.
+    Lists, tables, code, verse, links and tags may end anywhere.
     """
     if answer.count("```") % 2:
         return True
@@ -103,7 +103,7 @@ def truncated(answer: str, n: int) -> bool:
 def faults(
     question: str, answer: str, echo_words: int, prose_words: int, letters: int, margin: int, before: Sequence[str] = ()
 ) -> list[str]:
-    """What is abnormal about an answer, each as `kind: what`. before: the row's earlier questions."""
+    """Faults of an answer, each as `kind: quotation`. before: the row's earlier questions."""
     named = {
         "refusal": refusal(question, answer),
         "meta talk": meta_talk(question, answer, before),
@@ -122,7 +122,7 @@ def faults(
 
 
 def check(turns: list[list[dict[str, str]]], echo_words: int, prose_words: int, letters: int, margin: int) -> Findings:
-    """Rows with abnormal answers; the score is how many faults they have."""
+    """Rows with abnormal answers; the score is the number of faults."""
     found = []
     for row in turns:
         own: list[str] = []

@@ -1,4 +1,4 @@
-"""What actions make of a pool: rows that checks were told to drop go, rows to be rewritten get another answer or go."""
+"""Apply the checks' actions to a pool: drop flagged rows, or rewrite their answers and drop rows without a new one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cadc.model.load import load_processor
 
 
 def reasons_of(found: dict[str, Findings], names: list[str]) -> dict[int, str]:
-    """The rows that any of these checks flags, in order, with the first one's reason: {row: check: evidence}."""
+    """The rows flagged by any of these checks, in order, with the first reason: {row: 'clean.check: evidence'}."""
     reasons: dict[int, str] = {}
     for name in names:
         for row in np.flatnonzero(found[name].flag).tolist():
@@ -30,7 +30,7 @@ def reasons_of(found: dict[str, Findings], names: list[str]) -> dict[int, str]:
 
 
 def new_answers(pool: pa.Table, rows: list[int], clean: Clean, model: Model) -> Rewrites:
-    """Accepted answers of the endpoint or of `crossfit`'s adapters in the place of those of `rows`."""
+    """Accepted new answers for `rows`, from the endpoint or from `crossfit`'s adapters."""
     turns = pool["turns"].to_pylist()
     single = np.array(rows, np.int64)[rewriting.single_exchanges([turns[row] for row in rows])]
     if clean.url is not None:
@@ -42,9 +42,9 @@ def new_answers(pool: pa.Table, rows: list[int], clean: Clean, model: Model) -> 
 
 
 def changes_of(found: dict[str, Findings], pool: pa.Table, clean: Clean, model: Model) -> list[Change]:
-    """What the checks' actions make of the pool, row by row.
+    """The changes that the checks' actions make to the pool, row by row.
 
-    Rows to be rewritten that get no accepted answer are dropped, too.
+    Rows to be rewritten without an accepted answer are dropped.
     """
     dropped, bad = (reasons_of(found, clean.acting(action)) for action in ("drop", "rewrite"))
     mended = new_answers(pool, [row for row in bad if row not in dropped], clean, model) if bad else {}
@@ -60,9 +60,9 @@ def changes_of(found: dict[str, Findings], pool: pa.Table, clean: Clean, model: 
 
 
 def write_cleaned(folder: Path, pool: pa.Table, changes: list[Change]) -> None:
-    """The raw pool with `changes` made, in `folder`; without any, a copy of it to the byte.
+    """Write the raw pool with `changes` applied to `folder`; without changes, an exact copy.
 
-    rows.parquet; skipped.json, the raw pool's and every dropped row with its reason; lineage.csv where there are
+    rows.parquet; skipped.json: rows skipped in the raw pool and dropped rows, with reasons; lineage.csv if there are
     changes.
     """
     if not changes:

@@ -1,4 +1,4 @@
-"""Answers that break the format their own question asks for: a letter, one word or phrase, yes or no."""
+"""Find answers that break the format their question asks for: a letter, one word or phrase, yes or no."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cadc.cleaning import asked
 from cadc.cleaning.findings import Findings, questions_and_answers, shown
 from cadc.cleaning.words import word_count
 
-#: What the prompts of LLaVA-1.5 (Liu et al. 2023, table 7) and of lmms-eval's tasks ask for, and close wordings of it.
+#: Format requests in the prompts of LLaVA-1.5 (Liu et al. 2023, table 7) and of lmms-eval, and close variants.
 LETTER = re.compile(
     r"(?i)\b(answer|respond|reply|choose|select|pick|output)\b[^.?!\n]{0,40}\b(letters?|character)\b(?! (to|"
     r"from (?!the (given|options|choices))))|"
@@ -17,7 +17,7 @@ LETTER = re.compile(
     r"letra de la opción|lettre de l'option|Buchstaben"
 )
 _ONE_WORD = r"(?:a |one )?(?:single|few|(?:one|1|two)(?: (?:or|to) (?:two|2|three|3))?)[- ]words?"
-#: Only where it says how to answer: "there is a word on the wall" asks for nothing.
+#: Matches only instructions on how to answer: "there is a word on the wall" is no request.
 PHRASE = re.compile(
     rf"(?i)\b(?:in|with|using|use|as|give|provide)(?: just| only| exactly| the|"
     rf" your answer in)? {_ONE_WORD}\b(?: answers?\b)?(?: or (?:an? )?(?:short |single |"
@@ -49,23 +49,23 @@ YES_NO = re.compile(
     r"(?:用|以)[“\"「]?[是有][”\"」]?(?:或|还是|還是|或者)[“\"「]?(?:否|不是|没有|沒有)[”\"」]?(?:来|來)?(?:回答|作答)|"
     r"「?はい」?(?:か|または)「?いいえ」?で|[예네](?: 또는 |나 |/)아니[요오](?:로|라고)"
 )
-_OFFERED_WORDS = 8  # that another answer has at most which a question offers
+_OFFERED_WORDS = 8  # maximum words of an alternative answer that a question offers
 _SAY = r"\b(?:answer|or|output|reply|respond|return|say|use|with|write)\b"
-_ITEM_WORDS = 3  # that a thing in a list has at most
-#: Then the form is asked of the end of the answer alone.
+_ITEM_WORDS = 3  # maximum words of an item in a list
+#: Requests for reasoning: the format then applies only to the end of the answer.
 _REASONED = re.compile(
     r"(?i)\b(step[- ]by[- ]step|reasoning|rationale|explain|explanation|justif\w+|show your work|then)\b|逐步|推理|"
     r"解释|解釋|原因|理由|説明|说明|설명|이유|\b(?:begründ|erklär|explic|expliqu|motiva|porqu|spieg)\w*|\bleg\b.*\buit\b|"
     r"\b(?:объясн|почему)\w*"
 )
-#: A closed question, of the kind that a request for a word or phrase still holds for when it is said once a row.
+#: A closed question, to which a request for a word or phrase made earlier in the row still applies.
 _CLOSED = re.compile(
     r"(?i)(?:(?:and|now|ok|okay|so|then)\b,? )?(?:(?:(?:at|behind|by|for|from|in|near|of|on|to|under|with) )?(?:what|"
     r"which) (?!(?:am|are|can|could|did|do|does|has|have|if|is|might|should|was|were|will|would)\b)\w+|"
     r"how (?:big|deep|far|heavy|high|large|long|many|much|often|old|tall|wide)|when|where|who|whom|whose|"
     r"are|did|do|does|had|has|have|is|was|were)\b[^.!?\n]*\?"
 )
-#: What even a question in that form can't be answered to in a phrase.
+#: Words of questions that a phrase can't answer, even in a closed form.
 _ASKS_MORE = re.compile(
     r"(?i)\b(advice|any\w*|compare|conclude|describe|detail(s|ed)?|differences?|discuss|elaborate|everything|explain|"
     r"feel|happen(s|ed|ing)?|how|implications?|infer|know about|list|mean(s|ing)?|more about|paragraph|poem|reasoning|"
@@ -73,14 +73,14 @@ _ASKS_MORE = re.compile(
     r"you)\b"
 )
 _YES_NO_QUESTION = re.compile(r"(?i)\W*(?:and |or )?(?:are|can|did|do|does|had|has|have|is|was|were)\b")
-#: What no title and no name says.
+#: Wording that occurs in no title or name.
 _SENTENCE_ABOUT = re.compile(
     r"(?i)\b(?:as (?:can be|you can) see|i (?:think|would say)|in the (?:image|photo|picture)|the answer|"
     r"this question)\b"
 )
 _HOW_MUCH = re.compile(r"(?i)\bhow (big|deep|far|heavy|high|large|long|many|much|often|old|tall|wide)\b")
 _MARK = re.compile(r"(?:^|(?<=[\s(（\[,;:?*]))[(（\[]?\**([A-Za-z])\**(?:[)）\]]|[.．:：、)](?=\**\s*\S))")
-#: Where an answer stands that comes with its reasons or in a program's marks.
+#: Where the final answer is, if reasoning or markup surrounds it.
 _FINAL = re.compile(r"\\boxed\{(?:\\(?:mathrm|mathbf|text)\{)?([^{}]*)\}|(?is:<answer>((?:(?!<answer>).)*?)</answer>)")
 _THOUGHTS = re.compile(r"(?is)<(think|thinking|reasoning)>(?:(?!<\1>).)*?</\1>")
 _ANSWER_IS = (
@@ -93,7 +93,7 @@ _LETTER_ANSWER = re.compile(
     rf"{_ANSWER_IS}([A-Za-z])(?:\W*$|\**\s*[).:、,\]\n]| +[-–—] | (?:is|was) (?:the )?(?:best|correct|right)\b|"
     rf" because\b)"
 )
-#: "A and C", "A e C": every word is a letter, or "and".
+#: "A and C", "A e C": only letters and words for "and".
 _LETTERS_ANSWER = re.compile(rf"{_ANSWER_IS}(?:both\b)?((?:\W|\b[A-Za-z]\b|\b(?:and|en|et|oder|or|ou|und|ve|и)\b)+)$")
 _AND = re.compile("[与及和或與跟と]")
 _RUN_OF_LETTERS = re.compile(rf"{_ANSWER_IS}((?-i:[A-Z]{{2,8}}))\W*$")
@@ -109,8 +109,8 @@ _YES_NO_ANSWER = re.compile(rf"{_ANSWER_IS}(?:{_YES_NO_WORDS})|(?i:(?s:.*)[,;:.]
 
 
 def options_of(question: str) -> list[str]:
-    """The letters of a question's options, in capitals: A, B and so on, as far as they go on, each on a line of its own
-    or all on one; [] for less than two.
+    """The option letters of a question, in capitals: A, B and so on without gaps, on lines of their own or on one line;
+    [] if there are fewer than two.
     """
     found: list[str] = []
     for match in _MARK.finditer(question):
@@ -123,26 +123,26 @@ def options_of(question: str) -> list[str]:
 
 
 def final_answer(answer: str) -> str:
-    """The answer itself: what stands in its last box or answer tag, else all but its thoughts."""
+    """The final answer: the content of the last box or answer tag, else the text without its thoughts."""
     found = [match[1] or match[2] or "" for match in _FINAL.finditer(answer)]
     return (found[-1] if found else _THOUGHTS.sub(" ", answer)).strip()
 
 
 def _letters(answer: str, options: list[str]) -> list[str]:
-    """The letters that an answer chooses, in capitals; [] without any."""
+    """The letters that an answer chooses, in capitals; [] if none."""
     answer = _AND.sub(", ", answer)
-    if run := _RUN_OF_LETTERS.match(answer):  # "AC", of what may be chosen together
+    if run := _RUN_OF_LETTERS.match(answer):  # "AC", for several correct options
         return list(run[1]) if set(run[1]) <= set(options) else []
     if several := _LETTERS_ANSWER.match(answer):
         letters = re.findall(r"\b[A-Za-z]\b", several[1])
-        capitals = [letter for letter in letters if letter.isupper()]  # in "A y C" y means and
+        capitals = [letter for letter in letters if letter.isupper()]  # in "A y C", y means and
         return [letter.upper() for letter in capitals or letters]
     found = _LETTER_ANSWER.match(answer)
     return [found[1].upper()] if found else []
 
 
 def _offered(question: str, answer: str) -> bool:
-    """Whether a question that asks for a form itself offers another answer, too: "..., or say unknown"."""
+    """Whether a question that asks for a format also offers this other answer: "..., or say unknown"."""
     words = re.findall(r"\w+", answer)
     said = r"\W+".join(map(re.escape, words))
     return 0 < len(words) <= _OFFERED_WORDS and bool(
@@ -151,14 +151,14 @@ def _offered(question: str, answer: str) -> bool:
 
 
 def _is_list(answer: str) -> bool:
-    """Whether an answer lists at least three things, each in a few words."""
+    """Whether an answer lists at least three items of a few words each."""
     parts = [part for part in re.split(r"[,;、，；\n]|\b(?:and|or)\b", answer) if part.strip()]
     return len(parts) > 2 and max(map(word_count, parts)) <= _ITEM_WORDS
 
 
 def _too_long(question: str, answer: str, phrase_words: int) -> str:
-    """What is wrong with an answer for which a word or phrase was asked, '' for nothing. Titles, texts and names are as
-    long as they are, and so are lists.
+    """What is wrong with an answer to a request for a word or phrase; '' if nothing. Titles, quoted texts, names and
+    lists may be longer.
     """
     n = word_count(final_answer(answer))
     if n <= phrase_words or _REASONED.search(question) or _is_list(answer):
@@ -166,28 +166,28 @@ def _too_long(question: str, answer: str, phrase_words: int) -> str:
     wording = not _YES_NO_QUESTION.match(question) and asked.for_wording(PHRASE.sub(" ", question))
     if wording and not _SENTENCE_ABOUT.search(answer):
         return ""
-    return f"a word or phrase was asked for, the answer has {n} words: {shown(answer)}"
+    return f"a word or phrase was asked for, but the answer has {n} words: {shown(answer)}"
 
 
 def _fault(question: str, answer: str, phrase_words: int) -> str:
-    """What is wrong with an answer by the request of its own question, '' for nothing."""
+    """How an answer breaks the format that its own question asks for; '' if it doesn't."""
     if _REASONED.search(question):
         return ""
     options, final = options_of(question), final_answer(answer)
     if options and LETTER.search(question):
         letters = _letters(final, options)
         if not letters:
-            return "" if _offered(question, final) else f"a letter was asked for, the answer is: {shown(answer)}"
+            return "" if _offered(question, final) else f"a letter was asked for, but the answer is: {shown(answer)}"
         beyond = [letter for letter in letters if letter not in options]
-        return f"the letter {beyond[0]} is none of the options {', '.join(options)}" if beyond else ""
+        return f"the letter {beyond[0]} is not one of the options {', '.join(options)}" if beyond else ""
     if YES_NO.search(question):
         right = _YES_NO_ANSWER.match(final) or _offered(question, final)
-        return "" if right else f"yes or no was asked for, the answer is: {shown(answer)}"
+        return "" if right else f"yes or no was asked for, but the answer is: {shown(answer)}"
     return _too_long(question, answer, phrase_words) if PHRASE.search(question) else ""
 
 
 def _row_faults(exchanges: list[tuple[str, str]], phrase_words: int) -> list[str]:
-    """What is wrong with a row's answers."""
+    """The format faults of a row's answers."""
     faults, in_force, carried = [], False, []
     for question, answer in exchanges:
         if LETTER.search(question) or YES_NO.search(question) or PHRASE.search(question):
@@ -205,9 +205,9 @@ def _row_faults(exchanges: list[tuple[str, str]], phrase_words: int) -> list[str
 def check(turns: list[list[dict[str, str]]], phrase_words: int) -> Findings:
     """Rows with answers that break their question's format; the score is the share of such answers.
 
-    A request for a word or phrase also holds for the closed questions that follow it, if most of their answers heed
-    it: LLaVA-665K says it once a row, other rows mean one question by it. It ends with the first turn that asks for
-    more, or for something else. The answer may then have `phrase_words` words.
+    An answer to a request for a word or phrase may have `phrase_words` words. The request also applies to the closed
+    questions that follow it, if most of their answers heed it: LLaVA-665K states it once per row, other data per
+    question. It ends with the first turn that asks for more or for something else.
     """
     scores, evidence = [], []
     for row in turns:

@@ -1,7 +1,7 @@
-"""What a question asks for, where that makes an odd answer the right one: words that stand in the picture, a name, made
-up text, a language (ours).
+"""Recognise questions for which an unusual answer is right: they ask for a text in the image, a name, fiction, or a
+language (ours).
 
-They take too much in rather than too little: what they know is not flagged.
+The patterns are wide on purpose: a question that matches is not flagged.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Sequence
 from cadc.cleaning.asked_words import CALLED, CARRIERS, LANGUAGE, NAMED, READ, SURFACES, WHO, WRITING
 from cadc.cleaning.words import word_count
 
-#: Sentences that only say how to answer; near duplicates differ in them.
+#: Sentences that only say how to answer. Near duplicates may differ in them.
 INSTRUCTION = re.compile(
     r"(?i)(please )?(answer|respond|reply)[^.\n]*\b(word|phrase|letter|letters|character|yes or no|briefly|short|"
     r"directly)\b[^.\n]*\.?"
 )
-#: Requests to say a text again, as it is or in other words.
+#: Requests to repeat a text, unchanged or in other words.
 COPYING = re.compile(
     r"(?i)\b(repeat|rephrase|rewrite|reword|paraphrase|translate|copy|quote|proofread|correct|edit|spell|transcribe|"
     r"summari[sz]e|complete|continue|finish|fill)\b|"
     r"重复|重複|改写|翻译|复述|繰り返|訳して|repit\w*|répét\w*|wiederhol\w*|повтори\w*"
 )
-#: Languages whose words blanks part, and that add nothing to the front of them; of the others any place counts.
+#: Languages that separate words by blanks and add no prefixes to them; in other languages a match may be anywhere.
 _PARTED = """
     Dutch English French German Greek Indonesian Italian Others Polish Portuguese Russian Spanish Swedish Turkish
     Ukrainian Vietnamese
@@ -31,7 +31,7 @@ _PARTED = """
 
 
 def _any_of(tables: Sequence[dict[str, str]], *more: str) -> re.Pattern[str]:
-    """One pattern for all entries of tables, and more patterns."""
+    """One pattern for all entries of the tables and the further patterns."""
     entries = {True: {}, False: {}}
     for table in tables:
         for language, text in table.items():
@@ -51,26 +51,26 @@ _NAMES = _any_of(
     rf"\b(?:name (?:of )?(?:a|the|this)|what|which) (?:\w+ ){{0,2}}(?:{'|'.join(NAMED.split())})s?\b",
 )
 _LONG = 40  # words
-_FOLLOWS = 8  # words that a question has at most that goes on with the one before
+_FOLLOWS = 8  # maximum words of a question that continues the previous one
 
 
 def for_reading(question: str) -> bool:
-    """Whether a question asks for words that somebody says, or that stand in the picture, or for a title. Long ones
-    have such words of their own.
+    """Whether a question asks for spoken or written words, such as a text in the image, or for a title. Long questions
+    are excluded, because they contain such words anyway.
     """
     question = INSTRUCTION.sub(" ", question)
     return word_count(question) <= _LONG and bool(_READS.search(question))
 
 
 def for_wording(question: str) -> bool:
-    """Whether a question asks for words as they are, of any length: as above, a name or an address."""
+    """Whether a question asks for exact words of any length: as in `for_reading`, or a name or an address."""
     return bool(_VERBATIM.search(INSTRUCTION.sub(" ", question)))
 
 
 def for_words(question: str, before: Sequence[str] = ()) -> bool:
-    """Whether a question asks for what may be in any language: as above, or what carries words or has a name.
+    """Whether an answer may be in any language: as in `for_wording`, or for things that carry text or have a name.
 
-    before: the row's earlier questions. A short one goes on with the one before: "And on the left?"
+    before: the row's earlier questions. A short question continues the previous one: "And on the left?"
     """
     for text in (question, *reversed(before)):
         asked = INSTRUCTION.sub(" ", text)
@@ -82,12 +82,12 @@ def for_words(question: str, before: Sequence[str] = ()) -> bool:
 
 
 def for_name(question: str) -> bool:
-    """Whether a name may answer a question: of a person, a place, or what is to be recognized."""
+    """Whether a name may be the answer: of a person or a place, or of something to recognise."""
     return bool(_NAMES.search(INSTRUCTION.sub(" ", question)))
 
 
 def for_writing(question: str) -> bool:
-    """Whether a question asks for text that is made up, or for what somebody may say or think."""
+    """Whether a question asks for fiction, or for what somebody may say or think."""
     return bool(_MADE_UP.search(INSTRUCTION.sub(" ", question)))
 
 

@@ -1,11 +1,11 @@
-"""Words by which questions ask for words, names, made up text or a language, in many languages (ours).
+"""Words in questions that ask for words, names, fiction or a language, in many languages (ours).
 
-Regular expressions, parted by blanks, by language.
+Regular expressions by language, separated by blanks.
 """
 
 from __future__ import annotations
 
-#: Questions for words that somebody says or wrote, and for titles, which are such words.
+#: Questions for spoken or written words, including titles.
 READ = {
     "English": r"""
         (first|last|next)\slines? anthems? chant(ed|ing|s)? dialogues? headlines? hymns? inscri\w+ mottos? ocr printed
@@ -74,7 +74,7 @@ READ = {
     "Persian": "بخوان تابلو عنوان متن نوشت کلمه",
     "Thai": "ข้อความ คำ ป้าย อ่าน เขียน แปล",
 }
-#: Questions for what somebody or something is called, or for an address.
+#: Questions for the name of somebody or something, or for an address.
 CALLED = {
     "English": r"""
         address\w* artists? authors? call(ed|s)? editors? emails? lyrics named? names url words? writ(es?|ing)
@@ -103,7 +103,7 @@ CALLED = {
     "Persian": "اسم نام",
     "Thai": "ชื่อ ที่อยู่ เรียกว่า",
 }
-#: What carries words, or has a name in its own language.
+#: Things that carry text, or have a name in their own language.
 CARRIERS = {
     "English": r"""
         ads? advert\w* albums? apps? banknotes? banners? bill(board|s)? blackboards? boards? booklets? books? brands?
@@ -137,12 +137,12 @@ CARRIERS = {
     "Persian": "کتاب",
     "Thai": "หนังสือ",
 }
-#: What may have words on it.
+#: Surfaces that may carry text.
 SURFACES = """
     bag ball bottle box building bus cake can cap cup door fence flag hat jacket jersey mug plane ship shirt shop store
     train truck van wall window
 """
-#: What has a name of its own.
+#: Things that have names.
 NAMED = """
     actor airline airport animal architect artist author band beach bird bridge building car cartoon castle cathedral
     celebrity chain church city club company country county district flower food game island lake landmark location
@@ -150,7 +150,7 @@ NAMED = """
     place plant play player politician port product province region river road sculpture series shop show singer species
     square stadium state station statue store street team temple tower town university village writer
 """
-#: Questions for a person, a place, or what it is that the picture shows: a name may answer them.
+#: Questions about a person, a place, or what the image shows: a name may answer them.
 WHO = {
     "English": r"""
         where('s|\s(are|is|was|were))\s(it|that|these|they|this|we)
@@ -180,7 +180,7 @@ WHO = {
     "Persian": r"شهر چه\sکسی کجاست کشور کیست",
     "Thai": "ที่ไหน เมือง ใคร",
 }
-#: Requests for text that is made up, and in which somebody else may speak.
+#: Requests for fiction, in which somebody else may speak.
 WRITING = {
     "English": r"""
         apolog\w+ card compose conversation decline dialogues? draft e-?mail excuse imagin\w+ letter lyrics message note
@@ -211,7 +211,7 @@ WRITING = {
     "Persian": "بنویس داستان نامه",
     "Thai": "จดหมาย เขียน เรื่อง",
 }
-#: Requests for a language: its names in itself and in others.
+#: Requests for a language, by its name in that language and in others.
 LANGUAGE = {
     "English": r"""
         afrikaans albanian arabic armenian basque bengali bulgarian cantonese catalan chinese croatian czech danish

@@ -1,4 +1,4 @@
-"""Running every check on the raw pool: checks of texts in shards, the others on the whole pool at once."""
+"""Run every check on the raw pool: text checks in shards, the others on the whole pool at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cadc.config.errors import InputError
 from cadc.config.params import Data, Model, Params, load_params
 from cadc.model.load import load_processor
 
-#: The artifact cleaning/findings.parquet: one line a row and check.
+#: The artifact cleaning/findings.parquet: one line per row and check.
 SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
 
 
 def reading() -> shards.Task:
-    """What the checks of texts find in one stretch of rows, a table for each in a folder."""
+    """Shard task: findings of the text checks on one range of rows, a table per check in a folder."""
     pool, clean = artifacts.load_pool(artifacts.RAW), load_params().clean
 
     def shard(index: int, folder: Path) -> None:
@@ -49,7 +49,7 @@ def reading() -> shards.Task:
 
 
 def text_findings(n_rows: int, clean: Clean, stage: str) -> dict[str, Findings]:
-    """What the checks of texts find in the raw pool. Findings are kept as shards of `stage` until that is forgotten."""
+    """Findings of the text checks on the raw pool. They stay cached as shards of `stage` until forgotten."""
     keys = list(range(-(-n_rows // SHARD_ROWS)))
     inputs = [{name: settings_of(clean, name) for name in CHECKS}, artifacts.RAW]
     folders = shards.run(reading, keys, stage, inputs, "read rows")
@@ -61,9 +61,9 @@ def text_findings(n_rows: int, clean: Clean, stage: str) -> dict[str, Findings]:
 
 
 def object_findings(pool: pa.Table, clean: Clean, data: Data) -> dict[str, Findings]:
-    """What the check of objects finds, {} without lists of them.
+    """Findings of the object check; {} without object lists.
 
-    Raises InputError where lists are empty, but rows that contradict them are to be dropped or rewritten.
+    Raises InputError if the lists are empty but the check's action is drop or rewrite.
     """
     asked = clean.objects
     lists = objects.read_lists(Path(asked.lists))
@@ -71,23 +71,21 @@ def object_findings(pool: pa.Table, clean: Clean, data: Data) -> dict[str, Findi
         if asked.action != "report":
             raise InputError(
                 f"clean.objects.action is {asked.action}, but {asked.lists} is empty; "
-                "set clean.objects.lists to a file that says what pictures have"
+                "set clean.objects.lists to a file with the objects in your images"
             )
         return {}
-    folder = f"{data.inside(data.images)}/" if data.path else ""  # before the names of images that are not embedded
+    folder = f"{data.inside(data.images)}/" if data.path else ""  # prefix of paths of images that are not embedded
     names = [path.removeprefix(folder) for path in pc.struct_field(pc.list_flatten(pool["images"]), "path").to_pylist()]
     bounds = np.concatenate([[0], np.cumsum(pc.list_value_length(pool["images"]).to_numpy())]).tolist()
-    console.line(
-        f"objects: {asked.lists} says nothing of {len(set(names) - lists.of.keys())} of {len(set(names))} pictures"
-    )
+    console.line(f"objects: {asked.lists} lacks {len(set(names) - lists.of.keys())} of {len(set(names))} images")
     images = [names[a:b] for a, b in pairwise(bounds)]
     return {"objects": objects.check(pool["turns"].to_pylist(), images, lists, asked.least, asked.share)}
 
 
 def model_findings(clean: Clean, source: np.ndarray, keeper: np.ndarray, model: Model) -> dict[str, Findings]:
-    """What the checks by a model find, from the evidence that `crossfit` made.
+    """Findings of the model-based checks, from `crossfit`'s evidence.
 
-    source str, keeper int64 [n_rows]: each row's data set, and the row that it copies or itself.
+    source str, keeper int64 [n_rows]: each row's data set, and the row that it copies (or itself).
     """
     evidence, decode = load_evidence(), load_processor(model).tokenizer.decode
     return {
@@ -98,9 +96,9 @@ def model_findings(clean: Clean, source: np.ndarray, keeper: np.ndarray, model: 
 
 
 def check_pool(pool: pa.Table, copies: Copies, params: Params, stage: str) -> dict[str, Findings]:
-    """What every check finds in the raw pool, by name, in the order of reports.
+    """Findings of every check on the raw pool, by name, in report order.
 
-    Checks by a model run where clean.evidence is crossfit, the check of objects where there are lists of them.
+    Model-based checks run if clean.evidence is crossfit, the object check if there are object lists.
     """
     found = text_findings(pool.num_rows, params.clean, stage)
     found |= {"duplicates": duplicates.check(copies, pool["id"].to_pylist())}
@@ -111,7 +109,7 @@ def check_pool(pool: pa.Table, copies: Copies, params: Params, stage: str) -> di
 
 
 def findings_table(found: dict[str, Findings], ids: pa.ChunkedArray) -> pa.Table:
-    """All findings as one table of `SCHEMA`, check by check. ids [n_rows]: of the pool's rows."""
+    """All findings as one table of `SCHEMA`, check after check. ids [n_rows]: of the pool's rows."""
     n = len(ids)
     return pa.concat_tables(
         pa.Table.from_arrays(

@@ -1,9 +1,9 @@
-"""Cross-fitting: every row is judged by an adapter that was trained on other rows alone (Chernozhukov et al. 2018;
-Northcutt et al. 2021, section 3).
+"""Cross-fitting: every row is judged by an adapter trained only on other rows (Chernozhukov et al. 2018; Northcutt et
+al. 2021, section 3).
 
-The pool is cut into folds; an adapter is trained on all folds but one, by the proxy's recipe, and judges that one.
-Copies of a row are in its fold: else the model would have seen it. They are not trained on: else copied noise would
-count more than once (ours).
+The pool is split into folds. For each fold, an adapter is trained on all others by the proxy's recipe and judges this
+one. Copies of a row share its fold, so that the model has not seen them. Copies are not trained on, so that duplicated
+noise counts once (ours).
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, PER_TOKEN, EncodedRows, encode
 from cadc.model.stream import ahead, token_lengths
 
-#: Tensors by which a processor says how an image's tokens are laid out: two images of equal pixels may differ in them.
+#: A processor's tensors for the layout of image tokens; two images with equally shaped pixels may differ in them.
 IMAGE_LAYOUT = {"image_sizes", "image_grid_thw", "pixel_attention_mask"}
 
 
 def fold_of(keeper: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
-    """The fold of every row: int32 [n], folds as equal as whole groups of copies (keeper int64 [n]) allow.
+    """The fold of every row: int32 [n], as equal in size as whole groups of copies (keeper int64 [n]) allow.
 
-    Raises InputError where there are fewer groups than folds.
+    Raises InputError if there are fewer groups than folds.
     """
     groups, group, sizes = np.unique(keeper, return_inverse=True, return_counts=True)
     if len(groups) < n_folds:
-        raise InputError(f"crossfit.folds={n_folds}, but the pool has {len(groups)} rows that are no copies; lower it")
+        raise InputError(f"crossfit.folds={n_folds}, but the pool has only {len(groups)} distinct rows; lower it")
     order = np.random.default_rng(seed).permutation(len(groups))
     begins = np.cumsum(sizes[order]) - sizes[order]
     fold = np.empty(len(groups), np.int32)
@@ -44,8 +44,8 @@ def fold_of(keeper: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
 
 
 def keeper_among(keeper: np.ndarray, fits: np.ndarray) -> np.ndarray:
-    """The keepers of copies, int64 [n], where only the rows `fits` bool [n] count: a group of copies whose keeper does
-    not fit is kept by its first row that does."""
+    """The keepers of copies, int64 [n], if only the rows `fits` bool [n] count: a group whose keeper does not fit is
+    kept by its first row that does."""
     out, rows = keeper.copy(), np.flatnonzero(fits & ~fits[keeper])
     _, first, group = np.unique(keeper[rows], return_index=True, return_inverse=True)
     out[rows] = rows[first][group]
@@ -53,24 +53,24 @@ def keeper_among(keeper: np.ndarray, fits: np.ndarray) -> np.ndarray:
 
 
 def learnt_from(fold: np.ndarray, held_out: int, keeper: np.ndarray) -> np.ndarray:
-    """The rows from which what judges `held_out` may learn: bool [n]. They are of another fold and no copies; those of
-    no fold (-1) don't fit the model."""
+    """The rows that may train the adapter which judges `held_out`: bool [n]. They are in other folds and are not
+    copies. Rows of fold -1 don't fit the model."""
     return (fold != held_out) & (fold >= 0) & (keeper == np.arange(len(keeper)))
 
 
 def training_order(fold: np.ndarray, held_out: int, keeper: np.ndarray, epochs: float, seed: int) -> np.ndarray:
-    """The rows from which the adapter that judges `held_out` learns, `epochs` passes in a random order: int64."""
+    """The training rows of the adapter that judges `held_out`, `epochs` passes in random order: int64."""
     rows = np.flatnonzero(learnt_from(fold, held_out, keeper))
     rows = np.random.default_rng([seed, held_out]).permutation(rows)
     return np.resize(rows, round(epochs * len(rows)))
 
 
 def other_rows(which: np.ndarray, has_image: np.ndarray, keeper: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """For each of the rows `which` with an image, `draws` other rows of `which` whose image it is shown with: int64
-    [draws, len(which)], -1 without an image.
+    """For each of the rows `which` with an image, draw `draws` other rows of `which` whose image replaces its own:
+    int64 [draws, len(which)], -1 without an image.
 
-    None is the row itself or a copy of it, unless there are no others. has_image bool and keeper int64 are those of
-    `which`.
+    A row never gets its own image or that of a copy, unless there are no others. has_image bool and keeper int64 are
+    those of `which`.
     """
     out, pictured = np.full((draws, len(which)), -1), np.flatnonzero(has_image)
     if not len(pictured):
@@ -85,11 +85,10 @@ def other_rows(which: np.ndarray, has_image: np.ndarray, keeper: np.ndarray, dra
 
 
 def with_image_of(rows: EncodedRows, texts: dict[str, Any], pictures: dict[str, Any]) -> dict[str, Any]:
-    """The encoded row `texts` of `rows`, but with the images of the encoded row `pictures`, which are repeated where it
-    has fewer.
+    """The encoded row `texts` of `rows` with the images of the encoded row `pictures`, repeated if these are fewer.
 
-    It has the answer tokens that the row has with its own images: a larger picture makes it longer, and what
-    `model.long_rows: cut` takes from the row is left out here, too.
+    The result has the same answer tokens as the row with its own images: it may be longer because of a larger image,
+    but tokens that `model.long_rows: cut` removes from the row are removed here, too.
     """
     row, other = texts["row"], pictures["row"]
     if (
@@ -97,7 +96,7 @@ def with_image_of(rows: EncodedRows, texts: dict[str, Any], pictures: dict[str, 
         and texts["pixel_values"].shape == pictures["pixel_values"].shape
         and not IMAGE_LAYOUT & pictures.keys()
     ):
-        # pictures of one size have the same number of tokens: nothing is encoded again
+        # images of one size have the same number of tokens, so nothing is encoded again
         return {**texts, "pixel_values": pictures["pixel_values"]}
     own, theirs = rows.record(row), rows.table["images"][other].as_py()
     images = [theirs[k % len(theirs)] for k in range(len(own["images"]))]
@@ -112,11 +111,11 @@ def with_image_of(rows: EncodedRows, texts: dict[str, Any], pictures: dict[str, 
 def shown(
     rows: EncodedRows, which: np.ndarray, others: np.ndarray, batch_tokens: int
 ) -> Iterator[tuple[np.ndarray, list[dict[str, Any]], Iterator[list[dict[str, Any]]]]]:
-    """Rows `which` int64 [n] in batches of similar length, `batch_tokens` at most: of each batch the places in `which`,
-    the encoded rows, and for each draw of `others` int64 [draws, n] those of them that have another row there (-1:
-    none), with its images.
+    """Rows `which` int64 [n] in batches of similar length with at most `batch_tokens` tokens. Yields per batch: places
+    in `which`; the encoded rows; and for each draw of `others` int64 [draws, n], the rows that have another row there
+    (not -1), encoded with its images.
 
-    Rows are encoded ahead of the caller, who goes through a batch's draws before the next batch.
+    Rows are encoded ahead of the caller, who must consume a batch's draws before the next batch.
     """
     batches = token_batches(token_lengths(rows, which), batch_tokens)
     swapped = [at[others[0, at] >= 0] for at in batches]
@@ -129,10 +128,10 @@ def shown(
 
 
 def answer_tokens(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """The row of every answer token of a batch, int64 [n], and its figures: logits [B, L, V], labels [B, L].
+    """The row of every answer token of a batch, int64 [n], and its measures: logits [B, L, V], labels [B, L].
 
-    token and likeliest int32: the token and the likeliest one in its place. nll, likeliest_nll and entropy float32 [n]:
-    -log p of both, and the entropy of the whole distribution, in nats.
+    token and likeliest int32: the token and the most likely one at its position. nll, likeliest_nll and entropy float32
+    [n]: -log p of both, and the entropy of the distribution, in nats.
     """
     row, position = torch.nonzero(labels[:, 1:] != IGNORE, as_tuple=True)
     token = labels[row, position + 1]
@@ -153,11 +152,11 @@ def answer_tokens(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Ten
 def judged(
     model: PeftModel, rows: EncodedRows, which: np.ndarray, others: np.ndarray, batch_tokens: int
 ) -> dict[str, np.ndarray]:
-    """`model`'s view of the answers of rows `which`: figures of all rows' tokens one after the other, without special
+    """How `model` predicts the answers of rows `which`: measures of all rows' tokens, concatenated, without special
     tokens.
 
     n_tokens int64 [len(which)]; `answer_tokens`' arrays [total]; blind_nll float32 [total]: -log of the token's mean
-    probability with the images of `others` (int64 [draws, len(which)], -1: none), NaN where a row has no image.
+    probability with the images of `others` (int64 [draws, len(which)], -1: none), NaN if a row has no image.
     """
     device, tokenizer = next(model.parameters()).device, rows.processor.tokenizer
     special = torch.tensor(

@@ -1,4 +1,4 @@
-"""Exact and near duplicates of rows: near-duplicate pictures with near-duplicate exchanges."""
+"""Exact and near duplicates of rows: near-duplicate images with near-duplicate exchanges."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from cadc.cleaning.near import banded, components, mixed
 
 @dataclass(frozen=True)
 class Copies:
-    """keeper int64 [n]: the row that makes a row superfluous, the row itself where there is none. exact bool [n]:
-    whether text and picture are the same. alike float32 [n]: estimated similarity of the matched exchanges, 0 for
-    keepers.
+    """keeper int64 [n]: the row that makes a row redundant, or the row itself. exact bool [n]: whether text and image
+    are the same. alike float32 [n]: estimated similarity of the matched exchanges, 0 for keepers.
     """
 
     keeper: np.ndarray
@@ -34,12 +33,12 @@ def _number(value: str) -> int:
 def text_prints(
     turns: list[list[dict[str, str]]], shingle: int, permutations: int, short: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """The fingerprints by which rows' texts are compared.
+    """Fingerprints for comparing the texts of rows.
 
-    Of exchanges, one row's after the other's: signature uint32 [n_exchanges, permutations], of an answer and its
-    question without the instruction on how to answer; brief uint64 [n_exchanges], a number for each different answer of
-    at most `short` words, 0 for longer ones: in short answers one word makes another answer. Of rows: n_exchanges int64
-    [n]; letters uint8 [n, 16], a digest of the whole text.
+    Per exchange, concatenated over rows: signature uint32 [n_exchanges, permutations], of the answer and its question
+    without format instructions; brief uint64 [n_exchanges], a number for each distinct answer of at most `short` words
+    (where one word makes a difference), 0 for longer answers. Per row: n_exchanges int64 [n]; letters uint8 [n, 16], a
+    digest of the whole text.
     """
     pairs = [questions_and_answers(row) for row in turns]
     briefs = (" ".join(answer.lower().split()) for row in pairs for _, answer in row)
@@ -60,11 +59,11 @@ def text_prints(
 def row_copies(
     prints: dict[str, np.ndarray], picture: np.ndarray, files: np.ndarray, bands: int, jaccard: float
 ) -> Copies:
-    """Rows that say what another row says, about a picture that looks the same.
+    """Find rows that repeat another row about an image that looks the same.
 
-    prints: `text_prints` of all rows. picture int64 [n]: the group of a row's pictures, one number for all rows without
-    any. files [n]: a comparable digest of the pictures' files. A row is a copy if each of its exchanges is matched in
-    the keeper. Kept is the row that says most, and of rows that say the same the first.
+    prints: `text_prints` of all rows. picture int64 [n]: the group of a row's images, one number for all rows without
+    images. files [n]: a comparable digest of the image files. A row is a copy if each of its exchanges is matched in
+    the keeper. The keeper is the row with the most exchanges; among equals, the first.
     """
     n, signature = len(picture), prints["signature"]
     owner = np.repeat(np.arange(n), prints["n_exchanges"])
@@ -77,7 +76,7 @@ def row_copies(
     bounds = np.concatenate([[0], np.cumsum(prints["n_exchanges"])])
     content = [dict(zip(said[a:b].tolist(), range(a, b), strict=True)) for a, b in pairwise(bounds.tolist())]
     keeper, alike = np.arange(n), np.zeros(n, np.float32)
-    kept: dict[int, list[int]] = defaultdict(list)  # rows that are kept, by what they say
+    kept: dict[int, list[int]] = defaultdict(list)  # kept rows by exchange group
     for row in sorted(range(n), key=lambda row: -len(content[row])):
         own = content[row]
         rarest = min(own, key=lambda k: (rows_saying[k], k))
@@ -96,12 +95,12 @@ def row_copies(
 
 
 def check(copies: Copies, ids: list[str]) -> Findings:
-    """Rows that another row makes superfluous. The score is 2 for the same words and picture, else the similarity in
+    """Rows that another row makes redundant. The score is 2 for identical text and image, else the similarity in
     [0, 1].
     """
     flag = copies.keeper != np.arange(len(copies.keeper))
     evidence = [
-        f"{'same as' if exact else 'says nothing beyond'} row {ids[k]}" if is_copy else ""
+        f"{'same as' if exact else 'adds nothing to'} row {ids[k]}" if is_copy else ""
         for k, exact, is_copy in zip(copies.keeper.tolist(), copies.exact, flag, strict=True)
     ]
     return Findings.of(np.where(copies.exact, 2.0, copies.alike), flag, evidence)

@@ -1,4 +1,4 @@
-"""What every check returns. Thresholds come from the pool's own distribution, never from its labels."""
+"""The result type of every check. Thresholds come from the pool's own distribution, never from its labels."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 from cadc.data.wording import IMAGE_TOKEN
 
-SHOWN = 80  # characters of an answer that are quoted as evidence
+SHOWN = 80  # maximum characters of an answer quoted as evidence
 
 
 @dataclass(frozen=True)
 class Findings:
-    """One check's view of every row.
+    """One check's result for every row.
 
-    score float32 [n], higher is worse, NaN where the check does not apply. flag bool [n]. evidence: n short texts that
-    show a person why, '' for none.
+    score float32 [n], higher is worse, NaN if the check does not apply. flag bool [n]. evidence: n short texts that
+    explain the flag to a person, '' if there is none.
     """
 
     score: np.ndarray
@@ -35,7 +35,7 @@ def shown(text: str) -> str:
 
 
 def questions_and_answers(turns: list[dict[str, str]]) -> list[tuple[str, str]]:
-    """The exchanges of a row: [(question, answer)], image marks left out."""
+    """The exchanges of a row: [(question, answer)], without `<image>`."""
     texts = [turn["text"].replace(IMAGE_TOKEN, " ").strip() for turn in turns]
     return list(zip(texts[::2], texts[1::2], strict=True))
 
@@ -44,7 +44,7 @@ def robust_z(values: np.ndarray) -> np.ndarray:
     """Distance from the median in robust standard deviations, 1.4826 * the median absolute deviation: float64 [n], NaN
     kept.
 
-    Where more than half of the values are one and the same, the deviations are those of the others.
+    If more than half of the values are identical, only the deviations of the others count.
     """
     known = values[np.isfinite(values)]
     if not len(known):

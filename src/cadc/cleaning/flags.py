@@ -1,5 +1,5 @@
-"""Flags of a pool version: checks of its text and pictures, made anew for each version, and the flags of checks by a
-model, where `clean` has run.
+"""Flags of a pool version: text and image checks, run again for each version, and the flags of model-based checks if
+`clean` has run.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from cadc.cleaning.findings import Findings
 from cadc.config.cleaning import BY_MODEL, Clean
 
 COPIES = "duplicates"
-#: The checks of texts, by name, in the order of reports.
+#: The text checks by name, in report order.
 TEXT = {"repetition": repetition, "abnormal": abnormal, "answer_format": answer_format}
 
 
 def settings_of(clean: Clean, name: str) -> dict:
-    """One check's parameters, without what is done about its findings."""
+    """One check's parameters without its action."""
     return getattr(clean, name).model_dump(exclude={"action"})
 
 
 def text_flags(turns: list[list[dict]], clean: Clean) -> dict[str, Findings]:
-    """The checks of rows' texts, by name."""
+    """Findings of the text checks, by name."""
     return {name: module.check(turns, **settings_of(clean, name)) for name, module in TEXT.items()}
 
 
 def model_free(
     ids: list[str], turns: list[list[dict]], picture: np.ndarray, files: np.ndarray, meant: np.ndarray, clean: Clean
 ) -> tuple[dict[str, Findings], np.ndarray]:
-    """Every check that needs no model, by name, and each row's keeper int64 [n] (itself, where it is no copy).
+    """Findings of every check that needs no model, by name, and each row's keeper int64 [n] (itself if it is no copy).
 
     picture, files [n]: from `shown_pictures`. meant bool [n]: deliberate copies (up-sampled rows), which are not
-    flagged for it.
+    flagged as duplicates.
     """
     settings = clean.duplicates
     prints = duplicates.text_prints(turns, settings.shingle, settings.permutations, settings.short, settings.seed)
@@ -47,8 +47,7 @@ def model_free(
 
 
 def recorded(path: Path, ids: list[str]) -> dict[str, Findings]:
-    """The findings of `clean`'s checks by a model, for rows that are unchanged from the raw pool. {} where it has not
-    run.
+    """The findings of `clean`'s model-based checks, for rows unchanged since the raw pool; {} if it has not run.
 
     ids: of unchanged rows; '' for others, which get NaN and no flag.
     """
@@ -67,7 +66,7 @@ def recorded(path: Path, ids: list[str]) -> dict[str, Findings]:
 
 
 def any_flag(flags: dict[str, Findings], n_rows: int) -> np.ndarray:
-    """Rows that at least one check flags: bool [n_rows]."""
+    """Rows flagged by at least one check: bool [n_rows]."""
     return np.any([found.flag for found in flags.values()], axis=0) if flags else np.zeros(n_rows, bool)
 
 

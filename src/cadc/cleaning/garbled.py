@@ -1,4 +1,4 @@
-"""Answers that a program left in the place of one: missing values, and text that was decoded wrongly."""
+"""Find answers that a program corrupted: missing values, and wrongly decoded text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ftfy.badness import is_bad
 from cadc.cleaning import asked
 from cadc.cleaning.findings import shown
 
-#: How programs write that there is nothing.
+#: How programs write a missing value.
 _MISSING = re.compile(
     r"\W*(?P<value>nan|NaN|NAN|None|null|Null|NULL|nil|NaT|<NA>|#?[Nn]/[Aa]|#(?:DIV/0!|NAME\?|NULL!|NUM!|REF!|VALUE!)|"
     r"\[object Object\]|[Uu]ndefined|(?<=\\)N|TBD|TODO|\[?<?(?:UNK|unk|PAD|pad)>?\]?|"
@@ -17,7 +17,7 @@ _MISSING = re.compile(
     r"(?<=[<\[])(?:insert |the |your )?(?:answer|output|response)(?: here)?(?=[>\]]))(?:\W+(?P=value))*\W*|\.{2,}|…+|"
     r"[-–—_#?*~]+"
 )
-#: Questions that such an answer may be right for: for what is written or computed. Also `asked.for_words`.
+#: Questions for which such an answer may be right: they ask for something written or computed. See `asked.for_words`.
 _WRITTEN = re.compile(
     r"(?i)\b(abbreviations?|bread|cells?|chart|codes?|columns?|commands?|date|default|element|entries|entry|fax|"
     r"fields?|function|given|graph|hypothes[ei]s|indicated|keys?|marks?|initial\w*|letters?|listed|mentioned|"
@@ -28,13 +28,13 @@ _WRITTEN = re.compile(
     r"таблиц\w+)\b)|値|关键字|列|变量|值|假设|假說|函数|单元格|变数|欄|表格|返回|输出|"
     r"변수|함수|表の"
 )
-#: Questions that nothing defined answers.
+#: Mathematical questions, for which "undefined" may be right.
 _MATHS = re.compile(
     r"(?i)\b(?:arc)?(?:cos|cot|csc|ln|log|sec|sin|tan)\w*\b|\d|\b(?:calculate|defined|derivative|determinant|divided|"
     r"domain|equals?|equation|evaluate|expression|infinity|integral|limit|range|ratio|root|sequence|slope|solve|sum|types?)"
     r"\b|\b[xyz]\b"
 )
-#: Questions for a number where "null" is one.
+#: Questions for a number, in languages where "null" is zero.
 _ZERO = re.compile(
     r"(?i)\b(anzahl|differenz|ergebnis|ergibt|hvor (mange|mye)|mitu|punktestand|resultat\w*|summe|wie ?(viel|hoch|"
     r"oft)\w*|zahl(en)?|ziffer)\b"
@@ -52,9 +52,9 @@ _MAY_BE_NONE = re.compile(
 
 
 def garbled(question: str, answer: str) -> str:
-    """What is left of an answer that a program lost, as `kind: what`; '' where it is a text.
+    """The corruption of an answer, as `kind: quotation`; '' if there is none.
 
-    `None` answers what may be absent, `N/A` what is written somewhere. Wrong decodings are found by ftfy (Speer 2019).
+    `None` may be right for something absent, `N/A` for something written. ftfy finds wrong decodings (Speer 2019).
     """
     found = _MISSING.fullmatch(answer.strip())
     if found and not _may_be_right(question, found[0].strip("\"'.,;:!* ")):
@@ -67,8 +67,8 @@ def garbled(question: str, answer: str) -> str:
 
 
 def _may_be_right(question: str, value: str) -> bool:
-    """Whether a question may be answered by what looks like a missing value: it asks for something written or
-    computed, or for what may be absent, or names the value itself ("null or not?").
+    """Whether what looks like a missing value may be the right answer: the question asks for something written or
+    computed, for something that may be absent, or names the value itself ("null or not?").
     """
     if asked.for_words(question) or _WRITTEN.search(question):
         return True

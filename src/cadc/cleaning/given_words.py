@@ -1,6 +1,6 @@
-"""Answers that speak of a caption or description which the model was given in the picture's place (ours).
+"""Find answers that mention a caption or description given to the model instead of the image (ours).
 
-A caption may stand in the picture, too, and a question may bring a text or ask for one: then nothing is found.
+Nothing is found if the image itself may hold a caption, or if the question contains or asks for a text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cadc.cleaning import asked
 from cadc.cleaning.words import one_of, word_count
 
-#: What the model was given, in small letters.
+#: What the model was given, in lower case.
 _NOUNS = re.compile(
     one_of(
         """
@@ -26,7 +26,7 @@ _NOUNS = re.compile(
 _NOUN = "(?:captions?|descriptions?)"
 _KIND = "(?:image|picture|photo|photograph|scene|visual)"
 _GIVEN = "(?:given|provided|supplied|accompanying)"
-#: Not the caption below the photo, of the meme, on the wall.
+#: Excludes a caption below the photo, of the meme, on the wall.
 _ELSEWHERE = (
     r"(?! (?:above|at|below|beneath|beside|in|near|next|on|that|under|underneath|which|written|"
     rf"of (?!(?:the|this) {_KIND}))\b)"
@@ -39,7 +39,7 @@ _BY = (
     r"(?:according to|as (?:described|detailed|given|indicated|mentioned|noted|seen|specified|stated|suggested) "
     r"(?:by|in)|as per|based (?:solely |only )?(?:on|upon)|going by|judging (?:by|from))"
 )
-#: Of a caption that can only be the model's own.
+#: Mentions of a caption that can only be the model's input.
 _SURE = one_of(
     rf"""
     \b(?:by|from|on|per|to) the {_GIVEN} (?:bounding box(?:es)?|captions?|context|descriptions?)\b |
@@ -52,7 +52,7 @@ _SURE = one_of(
     \b(?:the|your) {_NOUN} (?:(?:that )?(?:i (?:was|have been) |you )?{_GIVEN}|of the {_KIND}) {_SAYS}
     """
 )
-#: Of one that may also stand in the picture.
+#: Mentions of a caption that may also be part of the image.
 _MAYBE = one_of(
     rf"""
     \b{_BY} the {_NOUN}\b{_ELSEWHERE} |
@@ -77,7 +77,7 @@ _MAYBE = one_of(
     """
 )
 _FOUND = re.compile(f"(?i)(?P<sure>{_SURE})|{_MAYBE}")
-#: A picture with words in it, in an answer or its question.
+#: Signs of an image with text in it, in an answer or its question.
 _WORDS_IN_PICTURE = re.compile(
     r"(?i)\b(?:adverts?|advertisements?|articles?|banners?|cartoons?|comics?|exhibits?|flyers?|funny|headlines?|"
     r"humou?r\w*|ironic|irony|jokes?|magazines?|memes?|museums?|newspapers?|plaques?|posters?|posts?|printed|reading|reads|"
@@ -85,13 +85,13 @@ _WORDS_IN_PICTURE = re.compile(
     r"\b(?:an?|its|with (?:the )?) ?(?:\w+ )?captions?\b"
 )
 _OF_FIGURES = re.compile(r"(?i)\b(?:charts?|diagrams?|documents?|figures?|graphs?|maps?|pages?|papers?|plots?)\b")
-_OWN_TEXT = 30  # words of a question that may be a description itself
+_OWN_TEXT = 30  # a question of at least this many words may contain a description itself
 
 
 def given_words(question: str, said: str, before: Sequence[str] = ()) -> str:
-    """The words by which an answer speaks of a caption or description that was given with its question; '' without.
+    """The words in which an answer mentions a caption or description given with its question; '' if there are none.
 
-    said: what the answer's writer says. before: the row's earlier questions.
+    said: the answer without quotations and others' speech. before: the row's earlier questions.
     """
     if not _NOUNS.search(said.lower()):
         return ""

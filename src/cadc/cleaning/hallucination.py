@@ -1,4 +1,4 @@
-"""Hallucination: words of a longer answer that the picture should make likelier, and does not."""
+"""Hallucination: words of a longer answer that the image should make likelier but does not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from cadc.cleaning.findings import Findings, robust_z, shown
 
 
 def visual_tokens(evidence: Evidence, visual: float) -> np.ndarray:
-    """Which answer tokens are of a visual kind: bool [n_tokens].
+    """Which answer tokens are visual: bool [n_tokens].
 
-    A kind of token is visual if the right image makes it likelier by `visual` nats, in the median over the pool (ours).
+    A token type is visual if its row's own image makes it likelier by `visual` nats, in the median over the pool
+    (ours).
     """
     gain = evidence.gain()
     order = np.argsort(evidence.token, kind="stable")
@@ -27,10 +28,10 @@ def visual_tokens(evidence: Evidence, visual: float) -> np.ndarray:
 def check(evidence: Evidence, decode: Callable[[list[int]], str], visual: float, words: int, z: float) -> Findings:
     """Rows whose visual words the image does not support.
 
-    The score is by how many nats a visual token the image makes them less likely, NaN with fewer than `words` visual
+    The score is by how many nats per visual token the image makes them less likely, NaN with fewer than `words` visual
     tokens. A row is flagged if it is more than `z` robust standard deviations above the median. As in image-contrastive
-    decoding (Leng et al. 2024), but to judge given text, and with the likelihood under other images in place of a
-    blurred one (ours).
+    decoding (Leng et al. 2024), but applied to given text, and with likelihoods under other images instead of a blurred
+    one (ours).
     """
     gain, is_visual = evidence.gain(), visual_tokens(evidence, visual)
     counts, sums = (
@@ -43,5 +44,5 @@ def check(evidence: Evidence, decode: Callable[[list[int]], str], visual: float,
     for row in np.flatnonzero(flag):
         at = evidence.tokens(row)
         ids = evidence.token[at][is_visual[at] & (gain[at] <= 0)]
-        said[row] = f"the image speaks for none of: {shown(', '.join(decode([int(i)]).strip() for i in ids))}"
+        said[row] = f"not supported by the image: {shown(', '.join(decode([int(i)]).strip() for i in ids))}"
     return Findings.of(score, flag, said)

@@ -1,6 +1,6 @@
-"""Cross-fitting in shards: a fold's adapter learns from the other folds, then judges the rows of its own.
+"""Cross-fitting in shards: a fold's adapter is trained on the other folds, then judges the rows of its own fold.
 
-What they make of the pool is `Evidence`, the artifact crossfit/.
+The result is `Evidence`, the artifact crossfit/.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from cadc.training.checkpoint import Checkpoint, checkpoint_beside
 from cadc.training.finetune import finetune
 from cadc.training.optimizer import in_float32
 
-#: What there is of each answer token, of each row, and of each draw of other rows' images, by the name of its file.
+#: Names of the evidence files per answer token, per row, and per draw of other rows' images.
 BY_TOKEN = ("token", "likeliest", "nll", "likeliest_nll", "entropy", "blind_nll")
 BY_ROW = ("similarity", "match")
 BY_DRAW = ("other", "decoy")
 _NO_TOKENS = {name: np.empty(0, np.int32 if name in ("token", "likeliest") else np.float32) for name in BY_TOKEN}
-#: fold.npy, keeper.npy, adapters/FOLD and matchers/FOLD_MEMBER, which all shards read.
+#: fold.npy, keeper.npy, adapters/FOLD and matchers/FOLD_MEMBER, read by all shards.
 FOLDS = artifacts.SCRATCH / "crossfit_folds"
-_FIX = "look at these rows or leave them out; where they are many, lower proxy.learning_rate"
+_FIX = "check these rows or leave them out; if there are many, lower proxy.learning_rate"
 
 
 def _folds() -> tuple[np.ndarray, np.ndarray]:
-    """The fold of every row, -1 where it does not fit the model, and its keeper: int32, int64 [n_rows]."""
+    """The fold of every row (-1 if it does not fit the model) and its keeper: int32, int64 [n_rows]."""
     fold, keeper = (np.asarray(artifacts.load_array(FOLDS / f"{name}.npy")) for name in ("fold", "keeper"))
     return fold, keeper
 
@@ -61,7 +61,7 @@ def _matcher(held_out: int, member: int) -> Path:
 
 
 def training() -> shards.Task:
-    """The adapter that judges one fold, learnt from the others, as a folder."""
+    """Shard task: train the adapter that judges one fold on the others, into a folder."""
     torch.set_num_threads(1)
     params = load_params()
     own, model_params = params.crossfit, params.model
@@ -69,7 +69,7 @@ def training() -> shards.Task:
     rows = EncodedRows(pool, processor, model_params.max_length, long_rows=model_params.long_rows)
 
     def train(held_out: int, folder: Path) -> None:
-        release()  # what the fold before was trained on
+        release()  # free the previous fold's model
         model, kept = add_lora(load_base(model_params), model_params.lora, own.seed), checkpoint_beside(folder)
         order = training_order(fold, held_out, keeper, own.epochs, own.seed)
         finetune(model, rows, order, params.proxy, model_params, checkpoint=Checkpoint(kept), seed=own.seed)
@@ -80,8 +80,8 @@ def training() -> shards.Task:
 
 
 def matching() -> shards.Task:
-    """One member of the ensemble that tells pictures apart, learnt from where the adapter of its fold ended, as a
-    folder; empty where no row has an image to learn from."""
+    """Shard task: train one member of an ensemble that matches images to rows, starting from its fold's adapter, into a
+    folder; empty if no training row has an image."""
     torch.set_num_threads(1)
     params = load_params()
     own, model_params = params.crossfit, params.model
@@ -119,7 +119,7 @@ def matching() -> shards.Task:
 
 
 def judging() -> shards.Task:
-    """The evidence on one stretch of pool rows, as .npy files in a folder."""
+    """Shard task: evidence on one range of pool rows, as .npy files in a folder."""
     torch.set_num_threads(1)
     params = load_params()
     own, model_params, size, batch_tokens = (
@@ -130,7 +130,7 @@ def judging() -> shards.Task:
     )
     pool, processor, (fold, keeper) = artifacts.load_pool(artifacts.RAW), load_processor(model_params), _folds()
     encoder = row_encoder(model_params, params.embed.tower)
-    model, matchers = load_base(model_params), []  # one base, and all adapters in it
+    model, matchers = load_base(model_params), []  # one base model that holds all adapters
     for k in range(own.folds):
         model = load_adapter(model, _adapter(k), f"fold_{k}")
     for k in range(own.folds):
@@ -139,7 +139,7 @@ def judging() -> shards.Task:
 
     def shard(index: int, folder: Path) -> None:
         which = np.arange(index * size, min((index + 1) * size, pool.num_rows))
-        rows = EncodedRows(pool, processor, model_params.max_length, long_rows=model_params.long_rows)  # keeps these
+        rows = EncodedRows(pool, processor, model_params.max_length, long_rows=model_params.long_rows)  # caches rows
         table, fits = pool.slice(int(which[0]), len(which)), fold[which] >= 0
         has_image = (pc.list_value_length(table["images"]).to_numpy() > 0) & fits
         others = other_rows(which, has_image, keeper[which], own.draws, own.seed)
@@ -166,7 +166,7 @@ def judging() -> shards.Task:
             views = encoder(table.filter(pa.array(fits)))
             if "text" not in views:
                 raise InputError(
-                    f"embed.tower: {params.embed.tower} reads no texts, which cleaning compares with pictures; take a "
+                    f"embed.tower: {params.embed.tower} can't embed text, which cleaning compares with images; use a "
                     "contrastive model, or set cleaning=none"
                 )
             similarity[fits] = np.where(has_image[fits], (views["image"] * views["text"]).sum(1), np.nan)
@@ -176,7 +176,7 @@ def judging() -> shards.Task:
             rows.ids(which),
             fix=_FIX,
         )
-        shown = np.flatnonzero(has_image)  # the others have NaN where a picture is judged
+        shown = np.flatnonzero(has_image)  # rows without an image have NaN in image measures
         refuse_not_finite(
             {"blind_nll": np.array([tokens[i]["blind_nll"].sum() for i in shown]), "similarity": similarity[shown]},
             0,
@@ -192,12 +192,12 @@ def judging() -> shards.Task:
 
 
 def inputs_of(params: Params) -> list:
-    """What the evidence is made from: parameters, the raw pool and models, for `shards.run`."""
+    """The inputs of the evidence (parameters, raw pool and models), for `shards.run`."""
     tower = params.embed.tower
     return [
         params.crossfit.model_dump(),
         params.model.model_dump(),
-        params.proxy.model_dump(include=set(Optimizer.model_fields)),  # not what rows the proxy run takes, how long
+        params.proxy.model_dump(include=set(Optimizer.model_fields)),  # without the proxy run's rows and length
         params.capture.model_dump(include={"batch_tokens", "shard_rows"}),
         params.clean.duplicates.model_dump(),
         artifacts.RAW,
@@ -208,10 +208,10 @@ def inputs_of(params: Params) -> list:
 
 
 def judge_pool(fold: np.ndarray, keeper: np.ndarray, params: Params) -> dict[Any, Path]:
-    """Train every fold's adapter and judge all rows of the raw pool: the folders of `judging`, stretch by stretch.
+    """Train every fold's adapter and judge all rows of the raw pool: returns the folders of `judging`, in order.
 
-    fold int32, keeper int64 [n_rows]: the fold of each row, and the row that it copies or itself. Rows of no fold (-1)
-    are not judged. The folders stay until `forget`.
+    fold int32, keeper int64 [n_rows]: the fold of each row, and the row that it copies (or itself). Rows of fold -1 are
+    not judged. The folders stay until `forget`.
     """
     inputs, folds = inputs_of(params), list(range(params.crossfit.folds))
     artifacts.save_array(FOLDS / "fold.npy", fold)
@@ -221,16 +221,16 @@ def judge_pool(fold: np.ndarray, keeper: np.ndarray, params: Params) -> dict[Any
     for k, folder in adapters.items():
         _adapter(k).symlink_to(folder.resolve())
     members = [f"{k}_{m}" for k in folds for m in range(params.crossfit.matching.members)]
-    matchers = shards.run(matching, members, "crossfit_match", inputs, "learn which pictures belong")
+    matchers = shards.run(matching, members, "crossfit_match", inputs, "learn to match images to rows")
     artifacts.fresh(FOLDS / "matchers")
     for key, folder in matchers.items():
         (FOLDS / "matchers" / key).symlink_to(folder.resolve())
     keys = list(range(-(-len(fold) // params.capture.shard_rows)))
-    return shards.run(judging, keys, "crossfit", inputs, "judge every row by the adapter that never saw it")
+    return shards.run(judging, keys, "crossfit", inputs, "judge rows with the adapter that never saw them")
 
 
 def write_evidence(out: Path, folders: dict[Any, Path], fold: np.ndarray) -> None:
-    """The arrays of `Evidence` in folder `out`, from those of all shards."""
+    """Join the arrays of all shards into `Evidence`'s files in folder `out`."""
     n_rows = len(fold)
     counts = np.concatenate([artifacts.load_array(folder / "n_tokens.npy") for folder in folders.values()])
     artifacts.save_array(out / "bounds.npy", np.concatenate([[0], np.cumsum(counts)]))
@@ -244,6 +244,6 @@ def write_evidence(out: Path, folders: dict[Any, Path], fold: np.ndarray) -> Non
 
 
 def forget() -> None:
-    """Drop adapters and shards, once the evidence is written."""
+    """Delete adapters and shards after the evidence is written."""
     for name in ("crossfit_train", "crossfit_match", "crossfit", FOLDS.name):
         shards.forget(name)

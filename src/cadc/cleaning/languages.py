@@ -1,9 +1,9 @@
-"""Which language an answer is in, and whether that is another one than its question's (ours).
+"""Detect the language of an answer, and whether it differs from its question's (ours).
 
-Scripts tell many languages apart. Languages in one script are told apart by their function words. Answers are short,
-and names and loan words are everywhere ("Los Angeles", "a van"), so a language is named only where several words speak
-for it, and never by one. A trained identifier names one for every line, sure or not: tests/cases/test_words.py states
-what this rule finds and what it flags wrongly.
+Scripts distinguish many languages; languages that share a script are distinguished by function words. Answers are short
+and contain names and loan words ("Los Angeles", "a van"), so a language is only named if several words support it. A
+trained language identifier names one for every line, however uncertain. tests/cases/test_words.py states what this rule
+finds and what it flags wrongly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cadc.cleaning import asked
 from cadc.cleaning.asked import INSTRUCTION
 from cadc.cleaning.words import unquoted
 
-#: Function words and the commonest words of questions about pictures. A word of several languages counts for each.
+#: Function words, and the most frequent words of questions about images. A word of several languages counts for each.
 _WORDS = {
     "English": """
         a about all also an and any are as at be because been behind between black blue but by can color colour
@@ -138,7 +138,7 @@ _WORDS = {
         れ を ん
     """,
 }
-#: Letters that only some languages in Latin script use. Those of words with capitals, as names have, do not count.
+#: Letters used by only some languages in Latin script. Capitalised words are ignored, because they may be names.
 _LETTERS = {
     "German": "äöüß",
     "French": "àâçéèêëîïôùûœ",
@@ -156,28 +156,28 @@ _LANGUAGES: dict[str, list[str]] = {}
 for _name, _words in _WORDS.items():
     for _word in dict.fromkeys(_words.split()):
         _LANGUAGES.setdefault(_word, []).append(_name)
-#: Words, and single characters of scripts without blanks.
+#: Words, and single characters in scripts without blanks.
 _WORD = re.compile(r"[぀-ヿ㐀-䶿一-鿿]|[^\W\d_぀-ヿ㐀-䶿一-鿿]+")
-_ASKED_MORE = 2  # words of its language that a question has beyond those of the answer's; one, if the answer is clear
-_CLEAR = 1.5  # times the margin, by which an answer is clear
-_ASKED_SHARE, _ANSWERED_SHARE = 0.4, 0.25  # of a text's different words that its language knows
-_CAPITALS = re.compile(r"(?<=\w )[A-Z]\w*")  # of names, inside a sentence
-_TITLE_WORDS = 10  # that a title has at most
+_ASKED_MORE = 2  # words of its language that a question needs beyond those of the answer's; 1 if the answer is clear
+_CLEAR = 1.5  # an answer is clear from this multiple of the margin
+_ASKED_SHARE, _ANSWERED_SHARE = 0.4, 0.25  # minimum share of a text's distinct words that its language knows
+_CAPITALS = re.compile(r"(?<=\w )[A-Z]\w*")  # names inside a sentence
+_TITLE_WORDS = 10  # maximum words of a title
 _SMALL = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
-_NAME_LETTERS, _NAME_WORDS = 24, 3  # that a name has at most where letters have no case
+_NAME_LETTERS, _NAME_WORDS = 24, 3  # maximum length of a name in scripts without case
 
 
 @cache
 def _script(letter: str) -> str:
-    """`LATIN`, `CYRILLIC`, `CJK`, ...: the first word of the letter's Unicode name; Japanese kana count as CJK, which
-    it mixes with.
+    """`LATIN`, `CYRILLIC`, `CJK`, ...: the first word of the letter's Unicode name. Japanese kana count as CJK, because
+    they are mixed with it.
     """
     name = unicodedata.name(letter, "?").split()[0]
     return "CJK" if name in ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA") else name
 
 
 def _scripts(text: str) -> Counter[str]:
-    """How many letters of a text are in which script."""
+    """The number of letters of a text in each script."""
     if text.isascii():
         return Counter({"LATIN": n} if (n := sum(map(str.isalpha, text))) else {})
     return Counter(_script(letter) for letter in text if letter.isalpha())
@@ -185,12 +185,12 @@ def _scripts(text: str) -> Counter[str]:
 
 @cache
 def _spelt_in(letters: frozenset[str]) -> frozenset[str]:
-    """The languages that use all of these letters beyond a to z."""
+    """The languages that use all of these non-ASCII letters."""
     return frozenset(name for name, own in _LETTERS.items() if letters <= set(own))
 
 
 def _is_unlisted(text: str) -> bool:
-    """Whether a word of a text has a Latin letter that none of the languages above uses, as Czech and Danish have."""
+    """Whether a text has a Latin letter that none of the languages above uses, such as a Czech or Danish one."""
     words = (word for word in _WORD.findall(text) if word.islower() and not word.isascii())
     return any(
         _script(letter) == "LATIN" and letter not in _ALL_LETTERS
@@ -201,7 +201,7 @@ def _is_unlisted(text: str) -> bool:
 
 
 def _evidence(text: str) -> tuple[Counter[str], int]:
-    """How many different words of a text speak for which language, and how many different words it has."""
+    """The number of distinct words that support each language, and the number of distinct words in all."""
     counts: Counter[str] = Counter()
     words = dict.fromkeys(_WORD.findall(text))
     for word in words:
@@ -213,28 +213,27 @@ def _evidence(text: str) -> tuple[Counter[str], int]:
 
 
 def _first(counts: Counter[str]) -> str:
-    """The language with most words; of equals the one that stands first in the list above."""
+    """The language with the most words; the first in the list above among equals."""
     return max(_WORDS, key=lambda name: counts[name]) if counts else ""
 
 
 def foreign(question: str, answer: str, letters: int, margin: int, before: Sequence[str] = ()) -> str:
-    """What an answer is written in, if that is another language than its question's and nobody asked for it; else ''.
+    """The language or script of an answer, if it differs from its question's and was not asked for; else ''.
 
-    before: the row's earlier questions. Of answers in a script that the question has none of, `letters` letters count.
-    In Latin script, and of languages in one script, an answer needs `margin` more words of its language than of its
-    question's, and a question `_ASKED_MORE` of its own. Words that stand in the picture may be in any language, as may
-    names.
+    before: the row's earlier questions. If the question has no letters in the answer's script, `letters` letters are
+    enough. In Latin script, and within one script, an answer needs `margin` more words of its language than of its
+    question's, and a question `_ASKED_MORE` of its own. Quoted texts of the image and names may be in any language.
     """
     said = unquoted(answer)
-    found = _spoken(INSTRUCTION.sub(" ", question), said, letters, margin)  # it is often in English
+    found = _spoken(INSTRUCTION.sub(" ", question), said, letters, margin)  # format instructions are often in English
     if not found or any(map(asked.for_language, (*before, question))) or asked.for_words(question, before):
         return ""
     return "" if _is_name(said, asked.for_name(question)) else found
 
 
 def _is_name(text: str, wanted: bool) -> bool:
-    """Whether a text may be a name. In letters with case: several words, all with capitals; where a name is `wanted`,
-    one is enough, and others may stand between them. In letters without: a wanted one, short, without words of grammar.
+    """Whether a text may be a name. In scripts with case: several words, all capitalised; if a name is `wanted`, one is
+    enough, and other words may be mixed in. In scripts without case: only if wanted, short, and without function words.
     """
     words = _WORD.findall(text)
     if _is_title(words, text):
@@ -252,7 +251,7 @@ def _is_name(text: str, wanted: bool) -> bool:
 
 
 def _is_title(words: list[str], text: str) -> bool:
-    """Whether a text is spelt as English titles are: all words with capitals, but for small ones inside."""
+    """Whether a text is capitalised like an English title: all words, except small ones inside."""
     inner = [word for word in words[1:-1] if not word[0].isupper()]
     return (
         1 < len(words) <= _TITLE_WORDS
@@ -264,7 +263,7 @@ def _is_title(words: list[str], text: str) -> bool:
 
 
 def _spoken(question: str, answer: str, letters: int, margin: int) -> str:
-    """What an answer is written in, if that is another language than its question's; else ''."""
+    """The language or script of an answer, if it differs from its question's; else ''."""
     own_scripts, said = _scripts(question), _scripts(answer)
     if not own_scripts or not said:
         return ""
@@ -273,11 +272,11 @@ def _spoken(question: str, answer: str, letters: int, margin: int) -> str:
     own = _first(meant)
     if of_question != of_answer:
         if own_scripts[of_answer] > 1 or (of_question == "LATIN" and not meant):
-            return ""  # a question in both, or of names alone
+            return ""  # the question uses both scripts, or only names
         if of_answer != "LATIN":
             return f"{of_answer.title()} letters" if n >= max(letters, 0.8 * said.total()) else ""
     if _is_unlisted(question) or _is_unlisted(answer):
-        return ""  # a language that the words above can't tell
+        return ""  # a language that the word lists don't cover
     spoken, n_spoken = _evidence(answer)
     other = _first(spoken)
     more = spoken[other] - spoken[own]

@@ -1,6 +1,6 @@
-"""Answers in which a language model speaks of itself, or of what it was given in the picture's place (ours).
+"""Find answers in which a language model talks about itself or about what it was given instead of the image (ours).
 
-"As an AI" is also said of robots in stories: it counts in a sentence in the first person alone.
+"As an AI" may also be said of robots in stories, so it counts only in a sentence in the first person.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _AI = (
     rf"text-(?:based|only) (?:ai|(?:ai |language )?(?:assistant|model)))\b{_JOBS}"
 )
 _KIND = r"(?: (?:language )?(?:assistant|bot|chatbot|model|program|system))?"
-#: What only a model says of itself.
+#: Statements that only a model makes about itself.
 _SELF = one_of(
     rf"""
     \bi(?:'m| am) (?:just |merely |only |simply )?{_AI} | \bi(?: am| was|'m) (?:created|developed|made|trained) by
@@ -46,7 +46,7 @@ _SELF = one_of(
     интеллект|языковая модель)
     """
 )
-#: What a story may say of a robot, too.
+#: Statements that a story may also make about a robot.
 _ROLE = one_of(
     rf"""
     (?<!\bact )(?<!\bacts )(?<!\bserves )(?<!\bworks )(?<!\bknown )(?<!\bsuch )\bas {_AI}{_KIND}(?: (?:built|created|
@@ -70,7 +70,7 @@ _ROLE = one_of(
     के नाते)
     """
 )
-#: Words in the first person.
+#: First-person words.
 _FIRST = re.compile(
     r"(?i)\b(?:i|me|mine|my|myself|creo|mi|mis|puedo|soy|tengo|yo|j'|je|ma|mes|mon|ich|mein\w*|mich|mir|consigo|eu|meu|"
     r"minha|posso|sou|tenho|credo|ho|io|mia|mio|sono|ik|mijn|jag|min|mitt|jestem|mam|mogę|mój|nie \w+[ęm]|ben|benim|"
@@ -79,7 +79,7 @@ _FIRST = re.compile(
     r"我|本人|本模型|私|わたし|ません|저|제가|내가|습니다|أستطيع|أملك|ليس لدي|"
     r"يمكنني|मुझे|मेर[ाीे]|मैं"
 )
-#: What texts have one of that have one of these, in small letters, a _ for a blank: looked for first, as that is quick.
+#: A text that matches contains one of these (lower case; _ is a blank). Searched first, because it is fast.
 _IN_SELF_TALK = one_of(
     """
     _ai | _ia | _ki | aiで | aiと | aiな | aiア | aiモ | ai로 | ai이 | artificial | created by | developed by |
@@ -92,18 +92,19 @@ _IN_SELF_TALK = one_of(
 _SIGNS = tuple(_IN_SELF_TALK.replace("_", " ").split("|"))
 _SELF_TALK = re.compile(f"(?i){_SELF}|(?P<role>{_ROLE})")
 _SENTENCE = re.compile(r"[.!?。！？।؟\n]")
-_NEAR = 200  # characters of a sentence on both sides
+_NEAR = 200  # characters searched on both sides for the rest of the sentence
 
 
 def meta_talk(question: str, answer: str, before: Sequence[str] = ()) -> str:
-    """The words by which an answer speaks of the model that wrote it, or of what that was given instead of the picture.
+    """The words in which an answer talks about the model that wrote it, or about what that was given instead of the
+    image; '' if there are none.
 
     before: the row's earlier questions.
     """
     said = own_words(answer)
     low = f" {said.lower()}"
     if any(sign in low for sign in _SIGNS) and not (_ABOUT_ITSELF.search(question) or asked.for_writing(question)):
-        reading = asked.for_reading(question)  # "I am an AI", on a shirt
+        reading = asked.for_reading(question)  # "I am an AI" may be a text on a shirt
         for match in _SELF_TALK.finditer(said):
             own = _in_first_person(said, match) if match["role"] else not reading
             if own and not reported(said, match):
@@ -113,7 +114,7 @@ def meta_talk(question: str, answer: str, before: Sequence[str] = ()) -> str:
 
 
 def _in_first_person(said: str, match: re.Match[str]) -> bool:
-    """Whether the sentence that a match is in speaks of its writer."""
+    """Whether the sentence around a match is in the first person."""
     start = _SENTENCE.split(said[max(0, match.start() - _NEAR) : match.start()])[-1]
     end = _SENTENCE.split(said[match.end() : match.end() + _NEAR])[0]
     return bool(_FIRST.search(f"{start} {match[0]} {end}"))

@@ -1,7 +1,6 @@
-"""MinHash signatures of many texts at once (Broder 1997): numpy over all texts, where datasketch takes a Python loop
-over each.
+"""MinHash signatures of many texts at once (Broder 1997), vectorised with numpy; datasketch loops over texts in Python.
 
-Both estimate the same Jaccard similarity; benchmarks/clean_scale.py has them side by side.
+Both estimate the same Jaccard similarity; benchmarks/clean_scale.py compares them.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ import numpy as np
 from cadc.cleaning.near import mixed
 
 _WORD = re.compile(r"\w+|[^\w\s]")
-CHUNK = 1 << 22  # shingles that are hashed at a time: bounds memory
+CHUNK = 1 << 22  # shingles hashed at a time, to bound memory
 
 
 class Words:
-    """Texts as numbers, one a word: a hash of each different word, made once."""
+    """Maps words to numbers, hashing each distinct word once."""
 
     def __init__(self):
         self._hashes: dict[str, int] = {}
@@ -36,9 +35,9 @@ class Words:
 
 
 def shingles(texts: Iterable[str], n: int, words: Words) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes of all word n-grams, uint64 [n_shingles], and where each text begins, int64 [n].
+    """Hashes of all word n-grams, uint64 [n_shingles], and the start of each text, int64 [n].
 
-    Both ends of a text are padded, so that even one word has n-grams.
+    Both ends of a text are padded, so that even a single word has n-grams.
     """
     pad = [0] * (n - 1)
     flat, starts = array("Q", pad), array("q")
@@ -58,7 +57,7 @@ def signatures(texts: list[str], n: int, permutations: int, seed: int) -> np.nda
     """MinHash signatures: uint32 [n_texts, permutations].
 
     The share of equal entries estimates the Jaccard similarity of two texts' word n-grams. Permutations are
-    multiply-shift hashes (Dietzfelbinger et al. 1997), drawn by `seed`.
+    multiply-shift hashes (Dietzfelbinger et al. 1997), drawn with `seed`.
     """
     rng, words = np.random.default_rng(seed), Words()
     factor, offset = (rng.integers(0, 2**64, permutations, np.uint64) | np.uint64(1) for _ in range(2))

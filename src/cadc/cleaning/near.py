@@ -1,4 +1,4 @@
-"""Near-duplicate search by banding: items that agree in one band of their signature are compared."""
+"""Near-duplicate search by banding: items that agree in a band of their signature are compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-#: Members of a bucket that each is compared with: a bucket of a thousand costs 8,000 comparisons, not half a million.
+#: Neighbours in a bucket that each item is compared with: a bucket of 1,000 costs 8,000 comparisons, not 500,000.
 WINDOW = 8
 
 Alike = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -35,10 +35,10 @@ def banded(signature: np.ndarray, n_bands: int, within: np.ndarray) -> np.ndarra
 
 
 def components(keys: np.ndarray, alike: Alike) -> np.ndarray:
-    """Groups of items as the first item of each one's group: int64 [n].
+    """Group items; returns the first item of each one's group: int64 [n].
 
-    Two items are joined if they share a key (uint64 [n_bands, n]) and `alike(i, j)` -> bool holds. In a bucket each
-    item is compared with the `WINDOW` that follow it by number.
+    Two items are joined if they share a key (uint64 [n_bands, n]) and `alike(i, j)` -> bool holds. Within a bucket,
+    each item is compared with the next `WINDOW` items.
     """
     n = keys.shape[1]
     left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]

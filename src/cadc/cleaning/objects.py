@@ -1,5 +1,5 @@
-"""Objects that an answer names and its picture lacks, according to a detector's or a caption's list (CHAIR, Rohrbach et
-al. 2018).
+"""Find objects that an answer names but its image lacks, according to a detector's list or a caption (CHAIR, Rohrbach
+et al. 2018).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DENIED = frozenset(
 
 
 def singular(word: str) -> str:
-    """A noun in one form, whatever its number: good enough to compare, not to print."""
+    """A noun's singular, approximately: good enough for comparison, not for display."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     for ending, instead in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss"), ("xes", "x"), ("s", "")):
@@ -50,15 +50,14 @@ def singular(word: str) -> str:
 
 
 def name_of(text: str) -> tuple[str, ...]:
-    """An object's name as words that are compared."""
+    """An object's name as words for comparison."""
     return tuple(singular(word) for word in _WORD.findall(text.lower()))
 
 
 @dataclass(frozen=True)
 class Lists:
-    """What pictures show: names by image path; the vocabulary, all names of all lists; and the words of its longest
-    name.
-    """
+    """Objects in images: names by image path; the vocabulary of all names; and the number of words in the longest
+    name."""
 
     of: dict[str, set[tuple[str, ...]]]
     vocabulary: set[tuple[str, ...]]
@@ -71,13 +70,13 @@ def _phrases(text: str, longest: int) -> Iterator[tuple[str, ...]]:
 
 
 def read_lists(path: Path) -> Lists:
-    """Read records (JSON lines, or another form of `read_records`) of image, its path in the pool, and objects, a list
-    of names, or caption, a text, or both.
+    """Read records (JSON lines, or another format of `read_records`) with image (its path in the pool) and objects (a
+    list of names), caption (a text), or both.
 
-    A caption counts as those objects of the vocabulary that it names. Raises PoolError naming file, record and fault.
+    A caption counts as the objects of the vocabulary that it names. Raises PoolError naming file, record and fault.
     """
     if not path.exists():
-        raise PoolError(f"{path}: no such file; set clean.objects.lists to your lists of objects, or to null")
+        raise PoolError(f"{path}: no such file; set clean.objects.lists to your object lists, or to null")
     records = list(read_records(path)) if path.stat().st_size else []
     for number, record in enumerate(records, 1):
         objects, caption = (
@@ -95,7 +94,7 @@ def read_lists(path: Path) -> Lists:
             or not all(isinstance(name, str) for name in objects)
         ):
             raise PoolError(
-                f"{path}, record {number}, image {record['image']!r}: objects is a list of names and caption a text; "
+                f"{path}, record {number}, image {record['image']!r}: objects must be a list of names, caption a text; "
                 "repair the record"
             )
     vocabulary = {name for record in records for name in map(name_of, record.get("objects", [])) if name}
@@ -109,8 +108,8 @@ def read_lists(path: Path) -> Lists:
 
 
 def named(answer: str, lists: Lists) -> list[tuple[str, ...]]:
-    """The objects of the vocabulary that an answer says are there, each once, longest names first. Sentences with a
-    denial are left out.
+    """Vocabulary objects that an answer claims to be present, each once, longest names first. Sentences with a negation
+    are ignored.
     """
     found: dict[tuple[str, ...], None] = {}
     for sentence in _SENTENCE.split(answer):
@@ -127,11 +126,11 @@ def named(answer: str, lists: Lists) -> list[tuple[str, ...]]:
 def check(
     turns: list[list[dict[str, str]]], images: list[list[str]], lists: Lists, least: int, share: float
 ) -> Findings:
-    """Rows whose answers name objects that none of their pictures has. The score is the share of these among the named
-    ones (CHAIR_i).
+    """Rows whose answers name objects that none of their images has. The score is the share of these among the named
+    objects (CHAIR_i).
 
-    images: each row's paths. The score is NaN for a row without pictures, with a picture that has no list, or that
-    names fewer than `least` objects. Flagged from `share` on: lists are never complete, and people use other words.
+    images: each row's paths. The score is NaN for a row without images, with an image that has no list, or with fewer
+    than `least` named objects. A row is flagged from `share` on, because lists are incomplete and wording varies.
     """
     scores, evidence = [], []
     for row, paths in zip(turns, images, strict=True):
@@ -146,7 +145,7 @@ def check(
         scores.append(len(missing) / len(objects) if judged else float("nan"))
         flag = judged and scores[-1] >= share
         evidence.append(
-            shown(f"its picture is not known to have: {', '.join(sorted(missing))}; {len(objects)} objects are named")
+            shown(f"not in the image's list: {', '.join(sorted(missing))}; {len(objects)} objects are named")
             if flag
             else ""
         )

@@ -1,9 +1,8 @@
-"""Does this picture belong to these words? Learnt from the pool itself: its rows against the same rows with other rows'
-pictures.
+"""Learn from the pool whether an image matches a text: its rows against the same rows with other rows' images.
 
-Image-text matching as a filter of noisy pairs is BLIP's (Li et al. 2022, section 3.3, CapFilt). Here the adapter that
-was trained on the other folds learns it, too (ours): it already reads the pool's questions, and it never saw the rows
-that it judges.
+Image-text matching as a filter of noisy pairs is BLIP's (Li et al. 2022, section 3.3, CapFilt). Here the adapter
+trained on the other folds learns it, too (ours): it already knows the pool's questions, and it never saw the rows that
+it judges.
 """
 
 from __future__ import annotations
@@ -36,15 +35,15 @@ from cadc.training.optimizer import clip, parameter_groups, seed_dropout, starte
 
 
 class Matcher(NamedTuple):
-    """A member of an ensemble: the name of its adapter in the model that all share, and its head."""
+    """A member of an ensemble: the name of its adapter in the shared model, and its head."""
 
     adapter: str
     head: torch.nn.Linear
 
 
 def read(hidden: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The head's input: the final states where a row's answers begin (mean over answers), where they end, and at its
-    last token.
+    """The head's input: the final hidden states at the start of a row's answers (mean over answers), at their end, and
+    at its last token.
 
     hidden [B, L, width], labels and mask int64 [B, L] -> float32 [B, 3 * width].
     """
@@ -56,7 +55,7 @@ def read(hidden: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor) -> torc
 
 
 def log_odds(model: PeftModel, head: torch.nn.Linear, encoded: list[dict], pad_id: int) -> torch.Tensor:
-    """Log-odds that rows are shown with their own pictures: float32 [B]."""
+    """Log-odds that rows are shown with their own images: float32 [B]."""
     inputs = model_inputs(collate(encoded, pad_id), head.weight.device)
     labels = inputs.pop("labels")
     hidden = model(**inputs, use_cache=False, output_hidden_states=True).hidden_states[-1]
@@ -75,13 +74,13 @@ def train_matching(
     seed: list[int],
     kept: Path | None = None,
 ) -> torch.nn.Linear:
-    """Train `model` in place, and a linear head that is returned, to separate rows with their own pictures from the
-    same rows with others'.
+    """Train `model` in place, with a linear head that is returned, to tell rows with their own images from the same
+    rows with others' images.
 
-    which int64 [n]: rows with images, in a new order in every pass. Each is shown both ways in one batch; the other
-    picture is that of a row of the batch which is no copy (keeper int64 [n_rows]). A batch is split into parts of
-    similar length, `batch_tokens` at most. Binary cross-entropy, AdamW, `recipe`'s schedule and its checkpoints, at
-    `kept`: there a killed run goes on. Raises InputError at a loss that is not finite.
+    which int64 [n]: rows with images, in a new order in every epoch. Each batch shows every row both ways; the other
+    image comes from a row of the batch that is not a copy (keeper int64 [n_rows]). A batch is split into parts of
+    similar length with at most `batch_tokens` tokens. Binary cross-entropy, AdamW, `recipe`'s schedule; checkpoints at
+    `kept`, from which a killed run resumes. Raises InputError if the loss is not finite.
     """
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(which) for _ in range(math.ceil(how.epochs))])[
@@ -117,7 +116,7 @@ def train_matching(
             loss.backward()
             passed += loss.item()
         if not math.isfinite(passed):
-            raise InputError(f"the loss of matching is {passed} at step {i + 1}; lower crossfit.matching.learning_rate")
+            raise InputError(f"the matching loss is {passed} at step {i + 1}; lower crossfit.matching.learning_rate")
         console.note(loss=passed)
         clip(parameters, recipe.max_grad_norm)
         optimizer.step()
@@ -131,7 +130,7 @@ def train_matching(
 
 
 def save_matcher(model: PeftModel, head: torch.nn.Linear, folder: Path) -> None:
-    """Write what `train_matching` made, for `load_matchers`."""
+    """Write the result of `train_matching`, for `load_matchers`."""
     save_adapter(model, folder)
     with whole(folder / "head.safetensors") as part:
         save_file(head.state_dict(), part)
@@ -140,8 +139,8 @@ def save_matcher(model: PeftModel, head: torch.nn.Linear, folder: Path) -> None:
 def load_matchers(
     model: PreTrainedModel | PeftModel, folders: list[Path], name: str
 ) -> tuple[PreTrainedModel | PeftModel, list[Matcher]]:
-    """`model` with the adapters of an ensemble's `folders`, named `name` and a number, and the ensemble; empty where
-    no row had an image to learn from."""
+    """(`model` with the adapters of an ensemble's `folders`, named `name` and a number; the ensemble, empty if no
+    training row had an image)."""
     made = []
     for number, folder in enumerate(folders):
         if not (folder / "head.safetensors").exists():
@@ -162,11 +161,11 @@ def matched(
     others: np.ndarray,
     batch_tokens: int,
 ) -> dict[str, np.ndarray]:
-    """match float32 [n], decoy float32 [draws, n]: the members' mean `log_odds` of rows `which` with their own pictures
+    """match float32 [n], decoy float32 [draws, n]: the ensemble's mean `log_odds` of rows `which` with their own images
     and with those of `others`.
 
-    others int64 [draws, n], -1: none; NaN there, and everywhere without members. Raises InputError naming rows where it
-    is not finite elsewhere.
+    others int64 [draws, n], -1: none; NaN there, and everywhere without matchers. Raises InputError naming rows whose
+    log-odds are otherwise not finite.
     """
     match, decoy, pad_id = (
         np.full(len(which), np.nan, np.float32),
@@ -189,5 +188,5 @@ def matched(
         for own, swapped in zip(decoy, draws, strict=True):
             own[pictured[at]] = judge(swapped)
     made = {"match": match[pictured], "decoy": decoy[:, pictured].T}
-    refuse_not_finite(made, 0, rows.ids(which[pictured]), fix="look at these rows, or lower proxy.learning_rate")
+    refuse_not_finite(made, 0, rows.ids(which[pictured]), fix="check these rows, or lower proxy.learning_rate")
     return {"match": match, "decoy": decoy}

@@ -1,4 +1,4 @@
-"""Near-duplicate pictures: a perceptual hash finds them, a thumbnail without its colour cast confirms."""
+"""Near-duplicate images: a perceptual hash finds candidates, a thumbnail without its colour cast confirms them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from PIL import Image
 
 from cadc.cleaning.near import banded, components
 
-#: Of the hash, in bits, and of the thumbnail, in pixels. imagehash's 8 finds 15 times as many false pairs among the
-#: mini world's pictures.
+#: Side of the hash in bits, and of the thumbnail in pixels. imagehash's default, 8, finds 15 times as many false pairs
+#: among the mini world's images.
 SIDE = 16
-BANDS = 16  # of 16 bits: two hashes that differ in fewer than 16 bits agree in one band at least
+BANDS = 16  # of 16 bits: two hashes that differ in fewer than 16 bits agree in at least one band
 
 
 def fingerprint(image: Image.Image) -> dict[str, np.ndarray]:
@@ -24,11 +24,11 @@ def fingerprint(image: Image.Image) -> dict[str, np.ndarray]:
 
 
 def image_groups(hashes: np.ndarray, thumbnails: np.ndarray, bits: int, difference: float) -> np.ndarray:
-    """Near-duplicate pictures: hashes uint8 [n, 32], thumbnails int16 [n, SIDE, SIDE, 3] -> int64 [n], the first
-    picture of each one's group.
+    """Group near-duplicate images: hashes uint8 [n, 32], thumbnails int16 [n, SIDE, SIDE, 3] -> int64 [n], the first
+    image of each one's group.
 
-    Two pictures are joined if their hashes differ in at most `bits` bits and their thumbnails in `difference` of 255 at
-    most, on average. The hash sees brightness alone; the thumbnail sees colours, but not a cast of the whole picture.
+    Two images are joined if their hashes differ in at most `bits` bits and their thumbnails by at most `difference` of
+    255 on average. The hash sees only brightness; the thumbnail sees colours, but not a cast of the whole image.
     """
 
     def alike(i: np.ndarray, j: np.ndarray) -> np.ndarray:

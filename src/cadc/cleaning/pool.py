@@ -1,4 +1,4 @@
-"""The copies in a whole pool: its pictures are fingerprinted in shards, then rows are compared."""
+"""Find copies in a whole pool: fingerprint its texts and images in shards, then compare rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _EMPTY: dict[str, np.ndarray] = {
 
 
 def picture_prints(images: list[list[dict]]) -> dict[str, np.ndarray]:
-    """The fingerprints by which rows' pictures are compared.
+    """Fingerprints for comparing the images of rows.
 
-    Of all images in order: `fingerprint`'s arrays and file uint8 [n_images, 16]. n_images int64 [n], of each row.
+    Per image, in order: `fingerprint`'s arrays and file uint8 [n_images, 16]. Per row: n_images int64 [n].
     """
     files = [file_digest(image_file(image)) for own in images for image in own]
     prints: dict[bytes, dict[str, np.ndarray]] = {}
     for name, image in zip(files, (image for own in images for image in own), strict=True):
-        if name not in prints:  # rows of one picture are often neighbours: it is decoded once
+        if name not in prints:  # rows that share an image are often neighbours; decode it once
             prints[name] = fingerprint(open_image(image))
     pictures: dict[str, np.ndarray] = {
         part: np.stack([prints[name][part] for name in files]) if files else empty for part, empty in _EMPTY.items()
@@ -42,7 +42,7 @@ def picture_prints(images: list[list[dict]]) -> dict[str, np.ndarray]:
 
 
 def printing() -> shards.Task:
-    """The fingerprints of one stretch of raw pool rows, as .npy files: `text_prints` and `picture_prints`."""
+    """Shard task: fingerprints of one range of raw pool rows, as .npy files (`text_prints` and `picture_prints`)."""
     pool, settings = artifacts.load_pool(artifacts.RAW), load_params().clean.duplicates
 
     def shard(index: int, folder: Path) -> None:
@@ -59,10 +59,9 @@ def printing() -> shards.Task:
 def shown_pictures(
     hashes: np.ndarray, thumbnails: np.ndarray, file: np.ndarray, n_images: np.ndarray, settings: Duplicates
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures of each row, from all images in order: their group of near duplicates, int64 [n], and their files,
-    bytes [n].
+    """Per row, from all images in order: the near-duplicate group of its images, int64 [n], and their files, bytes [n].
 
-    All rows without pictures share one group.
+    All rows without images share one group.
     """
     names, bounds = file.view("V16")[:, 0], np.concatenate([[0], np.cumsum(n_images)]).tolist()
     _, unique, inverse = np.unique(names, return_index=True, return_inverse=True)
@@ -77,7 +76,7 @@ def shown_pictures(
 
 
 def pool_copies(settings: Duplicates, stage: str) -> Copies:
-    """Which rows of the raw pool are copies of others. Fingerprints are kept as shards of `stage` until that is
+    """Find rows of the raw pool that are copies of others. Fingerprints stay cached as shards of `stage` until
     forgotten.
     """
     pool = artifacts.load_pool(artifacts.RAW)

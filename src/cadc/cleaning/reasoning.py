@@ -1,16 +1,16 @@
-"""Reasoning: step-by-step answers in the place of short ones, by an endpoint's model, accepted only if they end where
-the given answer does (ours).
+"""Reasoning: replace short answers by step-by-step ones from an endpoint's model, accepted only if they reach the given
+answer (ours).
 
-The model is shown question and picture, but not the given answer. So a reply that ends in another answer says that one
-of both is wrong, and is left out. An accepted one is written as
+The model sees question and image but not the given answer. If its reply ends in another answer, one of the two is
+wrong, and the reply is rejected. An accepted reply is written as
 
     <think>
-    its steps, a line each
+    its steps, one per line
     </think>
     the given answer
 
-so that the row still ends in the form that its question asks for: checks, and who reads answers by their end, take what
-stands behind the steps for the answer (`answer_format.final_answer`).
+so that the row still ends in the format its question asks for: checks and readers of final answers use the text after
+the steps (`answer_format.final_answer`).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from cadc.compute.replies import Prompt
 from cadc.config.cleaning import Clean
 from cadc.data.wording import IMAGE_TOKEN
 
-MARKER = "Answer:"  # before the final answer of a reply, on the last line
+MARKER = "Answer:"  # precedes the final answer of a reply, on the last line
 LEAST_STEPS = 2
-LONGEST = 1000  # characters of all steps
-TOKENS = 512  # of a reply, at most: LONGEST characters of most languages, and the final line
+LONGEST = 1000  # maximum characters of all steps
+TOKENS = 512  # maximum tokens of a reply: LONGEST characters in most languages, and the final line
 YES_NO, LETTER, NUMBER = FORMS = ("yes or no", "the letter of one option", "a number in digits")
 
 PROMPT = """Answer the question{about} step by step. Write at least {least} steps, each on a line of its own, in at \
@@ -44,21 +44,21 @@ question asks for the answer alone, that holds for this last line.
 
 {question}"""
 
-#: Why a reply was not taken, in the order in which it is looked at; a text check is named behind FLAGGED.
+#: Why a reply was rejected, in the order of the checks; FLAGGED is followed by the name of a text check.
 NO_REPLY, NO_FINAL, OTHER, SHORT, LONG, REPEATS, MARKS, FLAGGED = (
     "no reply",
-    f"no single line at the end behind {MARKER!r}",
+    f"does not end with a single {MARKER!r} line",
     "another answer than the row's",
     f"fewer than {LEAST_STEPS} steps",
     f"more than {LONGEST} characters",
     "repeats the question",
-    "marks of thoughts or answers among its steps",
+    "thought or answer marks in its steps",
     "flagged by",
 )
 
 _LETTERED = re.compile(r"\W*([A-I])\b\W*(.*?)\W*", re.DOTALL)
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?\s?%?")
-#: Words that a step may have without saying anything.
+#: Words that add no information to a step.
 _SAY_NOTHING = """
     a an and answer answers are ask asked asks at be but by can could did do does final finally first for from had has
     have hence here i image in is it its let look must need next now of on or photo picture question see so the then
@@ -68,7 +68,7 @@ _EMPTY = frozenset(_SAY_NOTHING.split())
 
 
 def form_of(question: str, answer: str) -> str:
-    """The one of `FORMS` that a given answer has, '' for any other: a letter is one of options that are listed."""
+    """The format in `FORMS` of a given answer, '' for any other. A letter must be a listed option."""
     options, text = options_of(question), answer.strip()
     if len(options) > 1:
         return LETTER if text.strip("().: ") in options else ""
@@ -77,7 +77,7 @@ def form_of(question: str, answer: str) -> str:
 
 
 def eligible(turns: list[list[dict]]) -> np.ndarray:
-    """Rows of one question that has a short answer in one of `FORMS`: bool [n]."""
+    """Rows with one question and a short answer in one of `FORMS`: bool [n]."""
     single = single_exchanges(turns).tolist()
     return np.array(
         [one and form_of(row[0]["text"], row[1]["text"]) != "" for row, one in zip(turns, single, strict=True)], bool
@@ -85,12 +85,12 @@ def eligible(turns: list[list[dict]]) -> np.ndarray:
 
 
 def is_reasoned(answer: str) -> bool:
-    """Whether an answer has more than its final one: steps before it."""
+    """Whether an answer has steps before its final answer."""
     return final_answer(answer) != answer.strip()
 
 
 def parted(reply: str) -> tuple[list[str], str] | None:
-    """A reply's steps, and the final answer behind its last line's mark; None where that is not its only such line."""
+    """A reply's steps, and the final answer after the mark in its last line; None unless exactly that line has it."""
     lines = [line.strip() for line in reply.splitlines() if line.strip()]
     marked = [line.startswith(MARKER) for line in lines]
     if sum(marked) != 1 or not marked[-1] or not lines[-1].removeprefix(MARKER).strip():
@@ -99,12 +99,12 @@ def parted(reply: str) -> tuple[list[str], str] | None:
 
 
 def _words(text: str) -> set[str]:
-    """The words of a text, or its characters where no blanks part words."""
+    """The words of a text, or its characters in scripts without blanks."""
     return set(units(re.sub(r"[^\w\s]|_", " ", text.replace(IMAGE_TOKEN, " ").lower()))[0])
 
 
 def same(final: str, given: str, options: dict[str, str]) -> bool:
-    """Whether a final answer means the given one, as `in_words` says; of two options named it means neither."""
+    """Whether a final answer means the given one, per `in_words`; False if it names two different options."""
     lettered = _LETTERED.fullmatch(final.strip())
     if lettered and lettered[1] in options and in_words(lettered[2], {}) not in ("", options[lettered[1]].lower()):
         return False
@@ -112,7 +112,7 @@ def same(final: str, given: str, options: dict[str, str]) -> bool:
 
 
 def adds_nothing(question: str, step: str, final: str) -> bool:
-    """Whether a step says no more than its question and its answer."""
+    """Whether a step says no more than its question and answer."""
     return not _words(step) - _words(question) - _words(final) - _EMPTY
 
 
@@ -122,7 +122,7 @@ def written(steps: list[str], answer: str) -> str:
 
 
 def checked(turns: list[dict], reply: str, clean: Clean) -> tuple[str, str]:
-    """The new answer that a reply to a single exchange makes, and ''; or '', and why it is not taken."""
+    """(new answer, '') for an accepted reply to a single exchange, or ('', reason) for a rejected one."""
     question, given = turns[0]["text"], turns[1]["text"]
     if not reply.strip():
         return "", NO_REPLY
@@ -141,7 +141,7 @@ def checked(turns: list[dict], reply: str, clean: Clean) -> tuple[str, str]:
     answer = written(steps, given)
     if final_answer(answer) != given.strip():
         return "", MARKS
-    alone = "\n".join(steps)  # the marks around them would hide an echo
+    alone = "\n".join(steps)  # without the marks, which would hide an echo
     flags = text_flags([[turns[0], {**turns[1], "text": text}] for text in (answer, alone)], clean)
     named = [name for name, found in flags.items() if found.flag[0] or (found.flag[1] and name != "answer_format")]
     return ("", f"{FLAGGED} {named[0]}") if named else (answer, "")
@@ -150,7 +150,7 @@ def checked(turns: list[dict], reply: str, clean: Clean) -> tuple[str, str]:
 def accepted(
     turns: list[list[dict]], rows: np.ndarray, replies: list[str], clean: Clean
 ) -> tuple[Rewrites, Counter[str]]:
-    """The replies to eligible rows that are taken, and how many are not, by reason."""
+    """The accepted replies to eligible rows, and the number of rejected ones by reason."""
     taken: Rewrites = {}
     rejected: Counter[str] = Counter()
     for row, reply in zip(rows.tolist(), replies, strict=True):
@@ -163,18 +163,18 @@ def accepted(
 
 
 def summary(taken: int, rejected: Counter[str]) -> str:
-    """How many rows are answered step by step now, and why the others are not, in words."""
+    """One sentence: how many rows are now answered step by step, and why the others are not."""
     reasons = ", ".join(
         f"{n} x {reason}" for reason, n in sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
     )
-    left = f"; left as they are: {reasons}" if reasons else ""
+    left = f"; unchanged: {reasons}" if reasons else ""
     return f"{taken} of {taken + rejected.total()} rows are answered step by step{left}"
 
 
 def asked_of(endpoint: Endpoint, table: pa.Table, rows: np.ndarray) -> list[str]:
-    """The replies of the endpoint's model to eligible rows, shown the first picture; '' where it gives none.
+    """Replies of the endpoint's model to eligible rows, shown the first image; '' if it gives none.
 
-    rows int64 [n], of the pool `table`. Raises EndpointError as `replies_to`.
+    rows int64 [n], of the pool `table`. Raises EndpointError as `replies_to` does.
     """
 
     def read(reply: str) -> str:

@@ -1,4 +1,4 @@
-"""How other languages than English refuse: Chinese, Japanese, Korean and Thai, whose words no blanks part (ours)."""
+"""Refusals in languages other than English: Chinese, Japanese, Korean and Thai, written without blanks (ours)."""
 
 from __future__ import annotations
 

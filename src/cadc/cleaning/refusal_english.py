@@ -1,10 +1,10 @@
-"""How English refuses (ours). Regular expressions, for texts with straight apostrophes in any case."""
+"""Refusals in English (ours). Case-insensitive regular expressions for texts with straight apostrophes."""
 
 from __future__ import annotations
 
 from cadc.cleaning.words import one_of
 
-#: The picture that a question is asked about.
+#: The image that a question is about.
 PICTURE = one_of(
     r"(?:attachments? | figures? | images? | photographs? | photos? | pictures? | screenshots? | videos? |"
     r" visual (?:content|input)s?)(?: (?:data|files?|links?|urls?))?\b"
@@ -12,7 +12,7 @@ PICTURE = one_of(
 _GIVEN = r"(?:attached|included|provided|sent|shared|supplied|uploaded)"
 _CHAT = r"(?:our|the|this|your) (?:\w+ )?(?:chat|conversation|message|prompt|query|question|request)"
 _NOT_ELSEWHERE = rf"(?! (?:because|due|by|with (?!me|{_CHAT})|on (?!my)|at|for (?!me)|of|(?:to|in) (?!{_CHAT}))\b)"
-#: How the sentence goes on where the picture is the one that is asked about, and none of its parts.
+#: How the sentence continues if it is about the whole image rather than one of its parts.
 _ALONE = (
     r"(?=\W*$|\s*[.,;:!?()—–]|"
     rf" (?:and|as|at (?:all|present|the moment|this time)|but|currently|directly|due to|either|for (?:some|you)|here|"
@@ -30,7 +30,7 @@ _PERCEIVE = (
     r"(?:access|analy[sz]e|display|examine|interpret|load|look at|open|process|see|view)(?:ing)?(?: (?:and|or) \w+)?"
 )
 _THE = r"(?:(?:actual|an?|any|attached|given|provided|that|the|these|this|those|uploaded|your) )*"
-#: The picture can't be seen: no answer to any question.
+#: The image can't be seen: never an answer.
 BLIND = one_of(
     rf"""
     (?:{_I_CANT}|\b(?:i|we) (?:do not|don't) have (?:any |the )?(?:ability|capability|capacity|means) (?:of|to)|
@@ -55,7 +55,7 @@ BLIND = one_of(
     provide|send|sent|share|upload)(?:d|ed)? (?:me )?(?:any |an? |the |your )?{PICTURE}
     """
 )
-#: There is none, or it did not arrive: an answer to questions for pictures in the picture.
+#: There is no image, or it did not arrive: may answer a question about pictures in the image.
 MISSING = one_of(
     rf"""
     \b(?:(?:i|we) (?:can't|cannot|did not|didn't|do not|don't) (?:find|have|receive|see)|
@@ -92,7 +92,7 @@ _RULES = (
     r"(?:my|our|openai's|(?:the|openai) (?:content|safety|usage|use)) (?:\w+ ){0,2}?(?:capabilities|guidelines?|"
     r"polic(?:y|ies)|principles|programming|rules|standards|terms)\b"
 )
-#: What nobody says but one who declines the question itself.
+#: Phrases that only decline the question itself.
 DECLINED = one_of(
     rf"""
     {_I_CANT} (?:(?:assist|help)(?: you)?(?: any further)? (?:in|on|with) (?:{_THAT}|answering|identifying|providing|
@@ -124,7 +124,7 @@ DECLINED = one_of(
     \bit (?:is|'s|was|would)(?: not|n't)?(?: be)? (?:in|un)?(?:appropriate|ethical) for me to\b
     """
 )
-#: "I can't tell" is an answer of one who looked.
+#: "I can't tell" is an answer of somebody who looked.
 _TELL = one_of(
     r"""
     (?:accurately |clearly |definitively |exactly |really )?(?:be (?:certain|sure) | confirm | count | detect |
@@ -132,7 +132,7 @@ _TELL = one_of(
     make out | measure | read | recogni[sz]e | say | see | spot | tell | think | verify)
     """
 )
-#: An apology and "I can't": also what a letter or a character may say.
+#: An apology with "I can't", which a letter or a character may also say.
 SORRY = one_of(
     rf"""
     \b(?:afraid|apologies|apologi[sz]e|regret|sorry|

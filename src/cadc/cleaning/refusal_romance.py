@@ -1,4 +1,4 @@
-"""How other languages than English refuse: French, Italian, Portuguese and Spanish (ours)."""
+"""Refusals in languages other than English: French, Italian, Portuguese and Spanish (ours)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How other languages than English refuse: those in Arabic, Cyrillic, Greek, Hebrew and Indic letters (ours)."""
+"""Refusals in languages other than English: in Arabic, Cyrillic, Greek, Hebrew and Indic scripts (ours)."""
 
 from __future__ import annotations
 

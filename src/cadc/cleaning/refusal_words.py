@@ -1,6 +1,6 @@
-"""How other languages than English refuse: what a refusal is made of, and languages in Latin letters (ours).
+"""Refusals in languages other than English: the parts of a refusal, and languages in Latin script (ours).
 
-Regular expressions, whose alternatives are parted by a | between blanks.
+Regular expressions; alternatives are separated by a | between blanks.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from typing import NamedTuple
 
 
 class Wording(NamedTuple):
-    """What a language's refusals are made of."""
+    """The parts of a language's refusals."""
 
-    signs: str  # plain words, of which each has one: looked for first, as that is quick; a _ is a blank
-    picture: str  # what the patterns below name <picture>; <end> is that of a sentence, <talk> that with the model
+    signs: str  # plain words; every refusal contains one. Searched first, because it is fast; a _ is a blank
+    picture: str  # <picture> in the patterns below; <end> is the end of a sentence, <talk> the chat with the model
     sorry: str  # an apology
     cant: str  # that the writer can't
-    none: str  # whole phrases: that there is no picture, that a policy forbids it
-    see: str = "(?!)"  # after "can't": see the picture, help with that
-    tell: str = "(?!)"  # what one can't do who looked and does not know: an apology for that is an answer of sorts
-    of: str = "(?!)"  # what goes on after <picture> where one hangs or stands in the picture that is asked about
-    own: str = ""  # what comes before "can't" in its sentence, where the verb does not say who can't
+    none: str  # whole phrases: there is no image, or a policy forbids it
+    see: str = "(?!)"  # after "can't": see the image, help with that
+    tell: str = "(?!)"  # after "can't": tell; an apology for that is a kind of answer
+    of: str = "(?!)"  # follows <picture> if that is a picture within the image
+    own: str = ""  # precedes "can't" in its sentence, if the verb does not show who can't
 
 
 LATIN = {

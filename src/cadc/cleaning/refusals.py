@@ -1,9 +1,8 @@
-"""Answers that are none: refusals, in many languages (ours).
+"""Find refusals in many languages (ours).
 
-A flagged row may be dropped, so a pattern asks for a whole turn of phrase: that the writer can't help, or can't see the
-picture, or that there is none. What others say is not the writer's: quotations, dialogues, "he says that he can't". "I
-can't tell exactly, but about five" is an answer; a letter that was asked for may be sorry; a picture on the wall may be
-missing.
+A flagged row may be dropped, so patterns require a whole phrase: the writer can't help, can't see the image, or there
+is none. What others say does not count: quotations, dialogues, "he says that he can't". "I can't tell exactly, but
+about five" is an answer; a letter that was asked for may apologise; a picture on the wall may be missing.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from cadc.cleaning.refusal_scripts import PARTED
 from cadc.cleaning.refusal_words import LATIN, Wording
 from cadc.cleaning.words import one_of, unquoted
 
-#: Lines and ends of lines that others speak: block quotes, dialogues after dashes, what follows "the sign says:".
+#: Lines and line ends spoken by others: block quotes, dialogues after dashes, text after "the sign says:".
 _SPEECH = re.compile(
     r"(?im)^[ \t]*(?:>|[—–][ \t]?\w).*$|"
     r"\b(?:answer(?:s|ed)|ask(?:s|ed)|read(?:s|ing)|repl(?:y|ies|ied)|said|say(?:s|ing)?|shouts?|states?|tells?|"
@@ -31,7 +30,7 @@ _SPEECH = re.compile(
     r"отвечает|сказал\w*)\b"
     r"[^.!?:\n]{0,40}:.*$|[写寫說说道答][着著]?[：:].*$"
 )
-#: "Guard: I can't let you in." of two speakers or more.
+#: "Guard: I can't let you in.", if there are at least two speakers.
 _LABELLED = re.compile(
     r"(?:^|(?<=\n)|(?<=[.!?] ))[ \t*]*([^\W\d_][\w' ]{0,20})\**: ?[^\n]*?(?=[.!?] [^\W\d_][\w' ]{0,20}: |$|\n)"
 )
@@ -53,7 +52,7 @@ _IF = re.compile(
     r"[^.!?;\n]{0,40}$|(?:如果|若|当|當|假如|もし|万一|만약|만일|إذا|اگر|यदि|अगर|"
     r"หาก|ถ้า|אם)[^。，,.!?\n]{0,20}$"
 )
-#: What turns "I can't" into an answer of sorts. An offer of help does not.
+#: Words that turn "I can't" into a partial answer. An offer of help does not.
 _BUT = re.compile(
     r"(?i)\b(?:although|but|however|though|yet)\b(?!,? (?:i(?:'m| am| can| could| would|'d|'ll)(?: be)?(?: glad| happy|"
     r" here| try)?(?: to)? (?:answer|assist|help|offer|provide|try)|if you|feel free|let me know|please|"
@@ -62,7 +61,7 @@ _BUT = re.compile(
     r"하지만|لكن|लेकिन)(?![^.!?。]{0,40}?(?:\b(?:aider?|aiut|ajud|ayud|bantu|helfen?|helpe?n?|hjälp|membantu|pom[oó]c|помо[гчщ]|"
     r"yardım|giúp)|帮|幫|协助|協助|手伝|도와|도움|مساعد|أساعد|मदद|सहायता))"
 )
-#: The talk with the model, behind a word for `in`.
+#: References to the conversation with the model, after a word for `in`.
 _TALK = (
     r"(?:cette|dein\w*|diese\w*|din|ditt|es[st]ae?|este|euer\w*|ihre\w*|je|jouw|nossa|nostr[ao]|notre|nuestr[ao]|ons|onze|"
     r"quest[ao]|sua|suo|su|this|ton|tua|tuo|tu|twojej|uns\w*|uw|vår\w*|votre|vostr[ao]|nasze[jm]|"
@@ -70,7 +69,7 @@ _TALK = (
     r"(?:anfrage|bericht|chat\w*|conversa\w*|frage|gespr\w+|konversation|meddelande|mensa\w+|messag\w+|nachricht|"
     r"question|rozmowie|unterhaltung|vraag|wiadomości|запросе|разговоре|сообщении|чате)\b"
 )
-#: Questions for pictures in the picture, or for what did not work: then such a one may be missing.
+#: Questions about pictures in the image, or about something that failed: then a picture may really be missing.
 _OF_PICTURES = re.compile(
     rf"(?i)\b(?:another|any|each|framed|how many|many|no|other|some|which) (?:\w+ )?{english.PICTURE}|"
     rf"\b(?:are|did|do|does|has|have|is|was|were)(?:n't)? (?:\w+ ){{1,3}}?an? (?:\w+ )?{english.PICTURE}(?! (?:of|show|"
@@ -90,21 +89,21 @@ class _Kind(NamedTuple):
     """One kind of refusal."""
 
     pattern: re.Pattern[str]
-    answered: bool = True  # an answer may follow, and be one
-    letter: bool = False  # a letter that was asked for may say it
-    missing: bool = False  # pictures in the picture may be missing
-    tell: re.Pattern[str] | None = None  # in whose sentence it is no refusal
-    own: re.Pattern[str] | None = None  # what comes before it in its sentence, if it is the writer who speaks
-    picture: re.Pattern[str] | None = None  # what it names, if it answers a question for words in the picture
+    answered: bool = True  # an answer may follow, so that it is no refusal
+    letter: bool = False  # may occur in a letter that was asked for
+    missing: bool = False  # may be about missing pictures in the image
+    tell: re.Pattern[str] | None = None  # if the sentence matches, it is no refusal
+    own: re.Pattern[str] | None = None  # must precede it in its sentence, to show that the writer speaks
+    picture: re.Pattern[str] | None = None  # must match if the question asks for words in the image
 
 
 def _small(pattern: str) -> re.Pattern[str]:
-    """A pattern for letters of either case."""
+    """A case-insensitive pattern."""
     return re.compile(f"(?i){pattern}")
 
 
 def _kinds_of(wording: Wording, edge: str) -> list[_Kind]:
-    """The kinds of one language. edge: of its words, `\\b` where they are parted."""
+    """The kinds of refusals in one language. edge: the edge of a word, `\\b` in languages with blanks."""
     picture = f"(?>{one_of(wording.picture)})"
     names = {
         "picture": rf"{picture}(?! (?:{one_of(wording.of)})\b(?! {_TALK}))",
@@ -127,7 +126,7 @@ def _kinds_of(wording: Wording, edge: str) -> list[_Kind]:
 
 _WORDINGS = [*LATIN.values(), *ROMANCE.values(), *PARTED.values(), *UNPARTED.values()]
 _NO = ("n't", "not", " no ", "unable", "lack", "(no", "[no", "<no")
-#: (what each text has one of, in small letters, that has one of the kinds: looked for first, as that is quick; kinds)
+#: (words of which a matching text contains one, in lower case, searched first because it is fast; kinds)
 _KINDS = [
     (
         (*_NO, "can you", "could you", "forgot", "if you", "need", "only", "please", "without"),
@@ -149,7 +148,7 @@ _LEAD = re.compile(
     + "|".join(one_of(wording.sorry) for wording in _WORDINGS)
     + ")*"
 )
-#: Questions why something is not seen, which are answered in such words.
+#: Questions about why something is not visible, which are answered in such words.
 _WHY = re.compile(
     r"(?i)\bwhy\b[^.?!]{0,80}(?:\bcannot|\bnever|\bno|\bnot|n't|\bunable)\b[^.?!]{0,80}\b(?:look|read|see|seen|view|visible)\b"
 )
@@ -161,28 +160,26 @@ _WHY_IN_ANY = re.compile(
     r"(?i)\b(?:cur|czemu|dlaczego|kenapa|mengapa|neden|niçin|perché|por que|por qué|pourquoi|tại sao|varför|waarom|"
     r"warum|why|wieso|почему|чому)\b|为什么|為什麼|为何|なぜ|どうして|왜|لماذا|क्यों|ทำไม|γιατί|למה|چرا"
 )
-#: The picture in another one: "the photo in his hand".
+#: A picture within the image: "the photo in his hand".
 _LOCATED = re.compile(
     rf"(?i){english.PICTURE} (?:above|at|behind|beside|in|near|on|over|under) (?:a|an|her|his|its|my|our|that|the|"
     rf"their|this|your) (?!{english.PICTURE}|background|foreground|left|middle|right|top|bottom|cent(?:er|re))\w+"
 )
 _DENIAL = re.compile(r"\b(?:cannot|no|not|sorry|unable)\b|n't\b")
-#: Questions for what somebody may say.
+#: Questions about what somebody may say.
 _SPOKEN = re.compile(
     r"(?i)\b(?:could|may|might|would)\b[^.?!]*\b(?:answer|reply|respond|say|saying|tell|think|thinking)\b|"
     r"\bwhat (?:did|do|does|has|have|is|was|were) (?!you\b)[^.?!]{0,80}\b(?:answer\w*|repl(?:ied|y|ying)|respond\w*)\b"
 )
-#: What a sign says, and no model.
+#: Phrases of signs, not of models.
 _OF_OTHERS = re.compile(r"(?i)\b(?:help you|our|we)\b")
 _SENTENCE = re.compile(r"[.!?。！？।؟\n]")
-_NEAR = 150  # characters before a refusal that tell who speaks
+_NEAR = 150  # characters before a refusal that show who speaks
 
 
 @lru_cache(maxsize=1)
 def own_words(text: str) -> str:
-    """What a text's writer says: without quotations and others' speech, with straight apostrophes and no blanks before
-    marks.
-    """
+    """A text without quotations and others' speech, with straight apostrophes and no blanks before punctuation."""
     said = unquoted(text.replace("’", "'").replace("‘", "'"))
     said = _SPEECH.sub(" ", said) if any(mark in said for mark in ":：>—–") else said
     labels = {label[1].strip().lower() for label in _LABELLED.finditer(said)} if ":" in said else set()
@@ -192,7 +189,7 @@ def own_words(text: str) -> str:
 
 
 def reported(said: str, match: re.Match[str]) -> bool:
-    """Whether what is found in a text is reported, supposed, or a title."""
+    """Whether a match is reported speech, a condition, or a title."""
     before, words = said[max(0, match.start() - _NEAR) : match.start()], match[0].split()
     if _REPORTED.search(before) or _IF.search(before) or _SAID_AFTER.match(said, match.end()):
         return True
@@ -204,7 +201,7 @@ def reported(said: str, match: re.Match[str]) -> bool:
 
 
 def refusal(question: str, answer: str) -> str:
-    """The words by which an answer refuses, '' where it does not."""
+    """The words in which an answer refuses; '' if it does not."""
     said = own_words(answer)
     low = f" {said.lower()} "
     last_but = -1
@@ -218,7 +215,7 @@ def refusal(question: str, answer: str) -> str:
 
 
 def _refuses(question: str, said: str, match: re.Match[str], kind: _Kind) -> bool:
-    """Whether what looks like a refusal is the writer's, and the question does not ask for it."""
+    """Whether what looks like a refusal is the writer's own, and not what the question asks for."""
     tail = _SENTENCE.split(said[max(0, match.start() - _NEAR) : match.start()])[-1]
     if reported(said, match) or (kind.own and not kind.own.search(tail)):
         return False
@@ -242,12 +239,12 @@ def _refuses(question: str, said: str, match: re.Match[str], kind: _Kind) -> boo
 
 @lru_cache(maxsize=1)
 def _refuses_itself(question: str) -> bool:
-    """Whether a question holds what looks like a refusal."""
+    """Whether a question contains what looks like a refusal."""
     return any(kind.pattern.search(question) for _, kinds in _KINDS for kind in kinds)
 
 
 def _quotes(question: str, words: str, kind: _Kind) -> bool:
-    """Whether a question itself says what looks like a refusal: to be repeated or translated, or in asking why."""
+    """Whether the question itself contains the apparent refusal: to be repeated or translated, or in asking why."""
     asked_with = " ".join(question.replace("’", "'").lower().split())
     if asked.COPYING.search(question) or asked.for_reading(question):
         pairs = map(" ".join, itertools.pairwise(words.lower().split()))

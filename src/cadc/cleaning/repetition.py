@@ -1,4 +1,4 @@
-"""Repetition loops: an answer that says the same again and again, as greedy decoding does when it is stuck."""
+"""Repetition loops: an answer that repeats itself, as stuck greedy decoding does."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from cadc.cleaning.findings import Findings, questions_and_answers, shown
 from cadc.cleaning.words import units
 
-_NEARLY_ALL = 0.5  # of the units of a loop whose rounds differ a little, by their numbers
-#: Requests for text that says things again.
+_NEARLY_ALL = 0.5  # share of units in a loop whose rounds differ slightly, in numbers for example
+#: Requests for repetitive text.
 _ASKED = re.compile(
     r"(?i)\b(again and again|chant\w*|choruse?s?|each (cell|letter|pixel|row|square|word)|in order(?! to)|"
     r"left to right|"
@@ -28,18 +28,18 @@ _ASKED = re.compile(
 
 
 class Repeated(NamedTuple):
-    """What an answer says again."""
+    """Repetition in an answer."""
 
-    share: float  # of its units in an n-gram that occurred before
-    stretch: float  # of its units in the longest run of these that has one n-gram twice, so thrice with the first
-    gram: tuple[str, ...]  # the commonest n-gram, () without any
-    count: int  # type: ignore[assignment]  # how often that occurs; tuple has a method of this name, which nobody calls
+    share: float  # share of units in an n-gram that occurred before
+    stretch: float  # share of units in the longest such run that contains an n-gram twice (so three times in all)
+    gram: tuple[str, ...]  # the most frequent n-gram, () if there is none
+    count: int  # type: ignore[assignment]  # its number of occurrences; tuple has a method of this name, unused here
 
 
 def repeated_share(units: list[str], n: int) -> Repeated:
-    """Share of the units in an n-gram that occurred before (Rae et al. 2021, table A1), and what is repeated.
+    """Share of units in an n-gram that occurred before (Rae et al. 2021, table A1), and what is repeated.
 
-    Words, not characters, are counted, where blanks part words (ours).
+    Units are words in languages with blanks, not characters (ours).
     """
     grams = [tuple(units[i : i + n]) for i in range(len(units) - n + 1)]
     seen: Counter[tuple[str, ...]] = Counter()
@@ -62,10 +62,10 @@ def repeated_share(units: list[str], n: int) -> Repeated:
 
 
 def compression_ratio(text: str) -> float:
-    """Bytes over bytes after zlib: Whisper's sign that decoding is stuck in a loop (Radford et al.
+    """Bytes before over bytes after zlib: Whisper's test for decoding loops (Radford et al. 2022, section 4.5).
 
-    2022, section 4.5). Characters beyond ASCII are numbered first, in one or two bytes (ours): UTF-8 spends three on
-    each Chinese or Thai one, two of which zlib always saves.
+    Non-ASCII characters are numbered first, in one or two bytes (ours): UTF-8 takes three for a Chinese or Thai one, of
+    which zlib always saves two.
     """
     if text.isascii():
         raw = text.encode()
@@ -78,12 +78,12 @@ def compression_ratio(text: str) -> float:
 def check(turns: list[list[dict[str, str]]], ngram: int, repeated: float, ratio: float) -> Findings:
     """Rows with a looping answer.
 
-    A row is flagged if an answer's share of repeated n-grams exceeds `repeated` AND its compression ratio exceeds
+    A row is flagged if an answer's share of repeated n-grams exceeds `repeated` and its compression ratio exceeds
     `ratio`. Tables and code compress well but repeat few n-grams; lists are the other way round. The score is the
-    lesser of both measures over their thresholds. It is 1 at most for long answers that come back to their subject: a
-    loop repeats without a break, by a share of `repeated`, or is nearly all that is said (ours). Where no blanks part
-    words, an n-gram has the characters of `ngram` words. Questions for songs and the like, or that repeat as much
-    themselves, have no loops.
+    smaller of both measures relative to their thresholds. It is at most 1 for long answers that only return to their
+    subject: in a loop, one uninterrupted run has a share above `repeated`, or repetition is nearly everything (ours).
+    In languages without blanks, an n-gram has the characters of `ngram` words. Questions that ask for songs and the
+    like, or that are as repetitive themselves, exempt the answer.
     """
     scores, evidence = [], []
     for row in turns:
@@ -99,7 +99,7 @@ def check(turns: list[list[dict[str, str]]], ngram: int, repeated: float, ratio:
 
 
 def _loop(text: str, ngram: int, repeated: float, ratio: float) -> tuple[float, str]:
-    """How much a text is a loop, above 1 if it is one, and what it repeats."""
+    """(how much a text loops, above 1 if it is a loop; what it repeats)."""
     pieces, size = units(text)
     share, stretch, gram, count = repeated_share(pieces, ngram * size)
     if not share:

@@ -1,1 +1,1 @@
-"""The command `cadc`: from one's own data to a training file, over the same stages that `dvc repro` runs."""
+"""The command `cadc`: from your own data to a training file, using the same stages as `dvc repro`."""

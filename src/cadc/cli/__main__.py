@@ -1,9 +1,9 @@
-"""cadc: which rows of your instruction data to train on, as a file that your trainer takes.
+"""cadc: select rows of your instruction data for training and write them in your trainer's format.
 
 cadc curate train.json --images images --model smolvlm-256m --method cadc --budget 10% --target my.json --out s.json
-cadc compare s.json other.json            which rows only one of two selections has
-cadc explain ROW_ID s.json                why a row is in it, or is not
-cadc doctor profile=NAME data=NAME        what a run of the whole pipeline misses, and what it will take
+cadc compare s.json other.json            list the rows that only one of two selections has
+cadc explain ROW_ID s.json                explain why a row was selected, or not
+cadc doctor profile=NAME data=NAME        check what a full pipeline run needs and estimate its cost
 """
 
 from __future__ import annotations
@@ -23,43 +23,43 @@ from cadc.config.params import Images
 
 
 def parser() -> argparse.ArgumentParser:
-    """What the command line may say."""
+    """The command's argument parser."""
     command = argparse.ArgumentParser("cadc", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = command.add_subparsers(dest="command", required=True)
 
-    one = commands.add_parser("curate", help="choose rows of your data and write them as a training file")
+    one = commands.add_parser("curate", help="select rows of your data and write them as a training file")
     one.add_argument("data", type=Path, help="your rows in LLaVA's format: JSON, JSONL or parquet (docs/data.md)")
-    one.add_argument("--images", type=Path, help="the folder that image paths are relative to; the data's own without")
+    one.add_argument("--images", type=Path, help="folder that image paths are relative to (default: the data's folder)")
     one.add_argument("--model", required=True, help="a profile of conf/profile, or a model's folder or hub id")
     one.add_argument("--method", default="cadc", help="a file of src/cadc/selectors (default: %(default)s)")
-    one.add_argument("--budget", required=True, help="how many rows: 10%%, 0.1 or 5000")
-    one.add_argument("--target", action="append", metavar="ROWS", help="what to be good at: a file of such rows in "
-                     "LLaVA's format, a benchmark's name, or none (default); may be given several times")  # fmt: skip
-    one.add_argument("--benchmarks", type=Path, help="the folder of benchmarks that targets name (data.probe)")
-    one.add_argument("--out", required=True, type=Path, help="the training file, with its format's ending; "
-                     "what it is and why go beside it")  # fmt: skip
-    one.add_argument("--format", default="llava", choices=curate.FORMATS, help="whose (default: %(default)s)")
-    one.add_argument("--paths", default="relative", choices=get_args(Images), help="of images, in the file; copied: "
-                     "they go beside it (default: %(default)s)")  # fmt: skip
-    one.add_argument("--seed", type=int, default=0, help="of all draws (default: %(default)s)")
-    one.add_argument("--work", type=Path, default=Path("cadc-work"), help="the project folder in which it is made, "
-                     "and from which it goes on after a kill (default: %(default)s)")  # fmt: skip
+    one.add_argument("--budget", required=True, help="number of rows: 10%%, 0.1 or 5000")
+    one.add_argument("--target", action="append", metavar="ROWS", help="the task to improve: a file of example rows in "
+                     "LLaVA's format, a benchmark's name, or none (default); may be repeated")  # fmt: skip
+    one.add_argument("--benchmarks", type=Path, help="folder of the benchmarks named by --target (data.probe)")
+    one.add_argument("--out", required=True, type=Path, help="the training file, with its format's extension; the "
+                     "manifest and the reasons are written next to it")  # fmt: skip
+    one.add_argument("--format", default="llava", choices=curate.FORMATS, help="output format (default: %(default)s)")
+    one.add_argument("--paths", default="relative", choices=get_args(Images), help="image paths in the file; copied: "
+                     "image files are copied next to it (default: %(default)s)")  # fmt: skip
+    one.add_argument("--seed", type=int, default=0, help="seed of all random draws (default: %(default)s)")
+    one.add_argument("--work", type=Path, default=Path("cadc-work"), help="project folder for intermediate results, "
+                     "from which an interrupted run resumes (default: %(default)s)")  # fmt: skip
     one.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other parameter of conf/")
-    one.add_argument("--dry-run", action="store_true", help="say what would run, and what it will take")
+    one.add_argument("--dry-run", action="store_true", help="list the stages that would run and estimate their cost")
 
-    two = commands.add_parser("compare", help="which rows only one of two selections has")
-    two.add_argument("files", nargs=2, type=Path, metavar="FILE", help="what `cadc curate --out` wrote")
+    two = commands.add_parser("compare", help="list the rows that only one of two selections has")
+    two.add_argument("files", nargs=2, type=Path, metavar="FILE", help="a file written by `cadc curate --out`")
 
-    why = commands.add_parser("explain", help="why a row is in a selection, or is not")
-    why.add_argument("row", help="the row's id; one that begins with - behind `explain --`")
-    why.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what `cadc curate --out` wrote")
+    why = commands.add_parser("explain", help="explain why a row was selected, or not")
+    why.add_argument("row", help="the row's id; write `explain -- ID` if it begins with -")
+    why.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file written by `cadc curate --out`")
 
-    commands.add_parser("doctor", add_help=False, help="what a run of the whole pipeline misses, and what it will take")
+    commands.add_parser("doctor", add_help=False, help="check what a full pipeline run needs and estimate its cost")
     return command
 
 
 def examine(overrides: list[str]) -> int:
-    """`cadc doctor`: in a clone or a project by its conf/, elsewhere by this package's."""
+    """`cadc doctor`: uses conf/ of the current clone or project, or else this package's own."""
     from cadc.doctor import __main__ as doctor  # it imports torch
 
     if {"-h", "--help"}.intersection(overrides):
@@ -68,19 +68,19 @@ def examine(overrides: list[str]) -> int:
     if (CONF / "config.yaml").is_file():
         return doctor.main(overrides)
     here = [from_here(override) for override in overrides]
-    with contextlib.chdir(ROOT):  # where models/mini lies
+    with contextlib.chdir(ROOT):  # models/mini is there
         return doctor.main(here)
 
 
 def from_here(override: str) -> str:
-    """An override whose value, where it is a path that is there, is whole."""
+    """An override whose value, if it is an existing path, is made absolute."""
     key, _, value = override.partition("=")
     is_path = "." in key and value and Path(value).exists()
     return curate.quoted(key, str(Path(value).resolve())) if is_path else override
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; its exit status."""
+    """Run the command and return its exit status."""
     given, others = parser().parse_known_args(arguments)
     try:
         if given.command == "doctor":
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\ncadc {given.command}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # of `| head`, which has read enough
+    except BrokenPipeError:  # the reader closed the pipe, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except InputError as error:

@@ -1,4 +1,4 @@
-"""`cadc curate`: rows of one's own data, chosen by a method, as a training file."""
+"""`cadc curate`: select rows of your own data with a method and write them as a training file."""
 
 from __future__ import annotations
 
@@ -33,51 +33,51 @@ FORMATS = get_args(get_args(Export.model_fields["formats"].annotation)[0])
 
 
 def share_of(budget: str, n_rows: int) -> float:
-    """A budget as a share of the data's rows, in steps of 0.001: `10%`, `0.1`, or a number of rows.
+    """A budget (`10%`, `0.1`, or a number of rows) as a share of the data's rows, in steps of 0.001.
 
-    Raises InputError where it is none of these, or no row or more than all.
+    Raises InputError if it is none of these, selects no row, or more rows than there are.
     """
     try:
         value = float(budget.removesuffix("%"))
     except ValueError:
-        raise InputError(f"--budget {budget}: give a share, as 10% or 0.1, or a number of rows, as 5000") from None
+        raise InputError(f"--budget {budget}: give a share (10% or 0.1) or a number of rows (5000)") from None
     is_share = budget.endswith("%") or "." in budget or value < 1
     share = value / 100 if budget.endswith("%") else value if is_share else value / n_rows
     if not 0 < share <= 1:
         said = f"{share:.0%}" if is_share else f"{value:g}"
         pointed = "." in budget and "%" not in budget and value > 1
         raise InputError(
-            f"--budget {budget}: {said} of {n_rows} rows; give more than none and not more than all"
-            + (f". With a point it is a share: {value:g} is a number of rows" if pointed else "")
+            f"--budget {budget}: {said} of {n_rows} rows; give at least one row and at most all"
+            + (f". A number with a point is a share; write {value:g} for a number of rows" if pointed else "")
         )
     steps = round(share * 1000)
     wanted = share * n_rows
-    if not steps or abs(steps / 1000 * n_rows - wanted) >= 0.5:  # rows that another budget would have
+    if not steps or abs(steps / 1000 * n_rows - wanted) >= 0.5:  # rounding would change the number of rows
         near = max(1, round(share * 1000))
         raise InputError(
-            f"--budget {budget}: {wanted:g} of {n_rows} rows, and budgets go in steps of 0.1%; "
-            f"{near / 10:g}% is the nearest, {n_selected(near / 1000, n_rows)} rows"
+            f"--budget {budget}: {wanted:g} of {n_rows} rows, but budgets come in steps of 0.1%; "
+            f"the nearest is {near / 10:g}%, {n_selected(near / 1000, n_rows)} rows"
         )
     return steps / 1000
 
 
 def quoted(key: str, value: str) -> str:
-    """An override of a text in Hydra's grammar."""
+    """An override with a text value, quoted for Hydra's grammar."""
     text = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'{key}="{text}"'
 
 
 def sizes(n_rows: int) -> list[str]:
-    """Numbers of clusters for a pool of so many rows, as conf/data has them."""
+    """Overrides with numbers of clusters for a pool of this size, by the rules of conf/data."""
     return [
         f"sizes.report_clusters={max(2, round(math.sqrt(n_rows)))}",
-        f"sizes.semdedup_clusters={max(1, n_rows // 66)}",  # 66 rows each, as COINCIDE ran it
-        f"sizes.concept_clusters={max(2, round(10_000 * math.sqrt(n_rows / 665_298)))}",  # COINCIDE's, by the root
+        f"sizes.semdedup_clusters={max(1, n_rows // 66)}",  # 66 rows per cluster, as in COINCIDE's experiments
+        f"sizes.concept_clusters={max(2, round(10_000 * math.sqrt(n_rows / 665_298)))}",  # COINCIDE's, scaled by sqrt
     ]
 
 
 def overrides(given: argparse.Namespace, n_rows: int) -> list[str]:
-    """What is asked for, as overrides of conf/. Raises InputError at a file or folder that is not there."""
+    """The arguments as overrides of conf/. Raises InputError if a file or folder is missing."""
     data, images = given.data.resolve(), (given.images or given.data.parent).resolve()
     if not images.is_dir():
         raise InputError(f"--images {given.images}: no such folder")
@@ -95,7 +95,7 @@ def overrides(given: argparse.Namespace, n_rows: int) -> list[str]:
             raise InputError(f"--target {name}: no such file")
     for pair in given.set:
         if "=" not in pair:
-            raise InputError(f"--set {pair}: give KEY=VALUE, as in --set pool.on_bad_row=skip")
+            raise InputError(f"--set {pair}: give KEY=VALUE, such as --set pool.on_bad_row=skip")
     named = [str(seen(Path(name).resolve(), given.work)) if is_file(name) else name for name in targets]
     made.append("capture.targets=[" + ",".join(quoted("", name)[1:] for name in named) + "]")
     made += [f"export.formats=[{given.format}]", f"export.images={given.paths}"]
@@ -103,7 +103,7 @@ def overrides(given: argparse.Namespace, n_rows: int) -> list[str]:
 
 
 def seen(target: Path, work: Path) -> Path:
-    """A link in the project to a file of rows to aim at, whose path changes with the rows: DVC sees the path alone."""
+    """A link to a target file, at a path that contains its digest: DVC notices changed rows only by a changed path."""
     with target.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     link = work.resolve() / "targets" / digest[:16] / target.name
@@ -114,18 +114,18 @@ def seen(target: Path, work: Path) -> Path:
 
 
 def read_of(given: argparse.Namespace) -> set[Path]:
-    """What is read, as resolved paths."""
+    """The input files, as resolved paths."""
     return {given.data.resolve()} | {Path(name).resolve() for name in given.target or [] if is_file(name)}
 
 
 def for_targets(params: dict, given: argparse.Namespace) -> None:
-    """Aim what is discovered at the targets. Raises InputError where a method needs one and none is given, or one is
-    not there."""
+    """Set the discoveries' targets. Raises InputError if the method needs a target and none is given, or if a target is
+    missing."""
     targets = params["capture"]["targets"]
     if aims_at(params["arms"][given.method]["signal"]) and not targets:
         raise InputError(
-            f"--method {given.method} needs something to aim at; give --target ROWS.json, rows of what the model "
-            "shall be good at, or take a method without: random, el2n, perplexity, coincide, semdedup, ..."
+            f"--method {given.method} needs a target; give --target ROWS.json with examples of the task to improve, or "
+            "choose a method that needs none: random, el2n, perplexity, coincide, semdedup, ..."
         )
     for discovery in params["discoveries"].values():
         discovery["discover"]["targets"] = targets
@@ -137,20 +137,20 @@ def for_targets(params: dict, given: argparse.Namespace) -> None:
 
 
 def unscored(params: dict) -> Params:
-    """The parameters, checked, without questions to be scored. Raises InputError naming each that is wrong."""
+    """The checked parameters, without scored benchmarks. Raises InputError naming every invalid parameter."""
     made = checked(params, "--set")
     return made.model_copy(update={"evaluate": made.evaluate.model_copy(update={"tasks": []})})
 
 
 def dvc(work: Path, *arguments: str, **how) -> subprocess.CompletedProcess:
-    """Run DVC in the project, with this Python and the project's code."""
+    """Run DVC in the project folder, with this Python and the project's copy of the code."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(work.resolve() / "src")}
     return subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=work, env=environment, **how)
 
 
 def stages_before(work: Path, stage: str) -> list[str]:
-    """A stage and all that it is made from, in the order of the work, by their names alone."""
+    """Names of a stage and all stages that it depends on, in order of execution."""
     asked = dvc(work, "dag", "--dot", stage, capture_output=True, text=True)
     if asked.returncode:
         said = " ".join(asked.stderr.split())
@@ -160,13 +160,13 @@ def stages_before(work: Path, stage: str) -> list[str]:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Choose rows and write them; the command's exit status. Raises InputError at what is wrong with what is given."""
+    """Select rows and write them; returns the exit status. Raises InputError for invalid arguments."""
     if not given.data.exists():
         raise InputError(f"{given.data}: no such file")
     outputs.check(given.out, given.format, read_of(given), given.work)
     n_rows = sum(1 for _ in read_records(given.data.resolve()))
     if not n_rows:
-        raise InputError(f"{given.data}: holds no rows; give a file with some")
+        raise InputError(f"{given.data}: holds no rows; give a file that has some")
     share = share_of(given.budget, n_rows)
     if given.method == "full" and share < 1:
         raise InputError(f"--method full takes all rows; give --budget 100%, not {given.budget}, or another method")
@@ -176,17 +176,17 @@ def run(given: argparse.Namespace) -> int:
         lay_out(given.work, params)
         stage = f"pipelines/export/dvc.yaml:export@{given.method}"
         stages = stages_before(given.work, stage)
-        with contextlib.chdir(given.work):  # where models/mini lies
+        with contextlib.chdir(given.work):  # models/mini is there
             look(params, given, stages)
         if given.dry_run:
-            print(f"\n{given.data}: {n_rows} rows. Stages in {given.work}, of which those made already are skipped:")
+            print(f"\n{given.data}: {n_rows} rows. Stages in {given.work} (finished ones are skipped):")
             print("\n".join(f"  {name}" for name in stages))
             return 0
         sys.stdout.flush()
         if status := dvc(given.work, "repro", stage, pass_fds=(lock,)).returncode:
             print(
-                "cadc curate: not finished. Where a stage says above to set KEY: VALUE, give --set KEY=VALUE. The same "
-                f"command goes on from {given.work}.",
+                "cadc curate: not finished. If a stage above asks for KEY: VALUE, pass --set KEY=VALUE. Run the same "
+                f"command again to resume from {given.work}.",
                 file=sys.stderr,
             )
             return status
@@ -196,12 +196,14 @@ def run(given: argparse.Namespace) -> int:
 
 
 def look(params: dict, given: argparse.Namespace, stages: list[str]) -> None:
-    """Print what these stages lack, and with `--dry-run` all that was looked at and what they will take. Raises
-    InputError where something is missing without which they end; what this machine is short of is said alone."""
-    warnings.filterwarnings("ignore", category=FutureWarning)  # of transformers, about itself
+    """Print what the stages are missing; with `--dry-run`, print all checks and the estimated cost.
+
+    Raises InputError if something required is missing. Too little memory or disk on this machine is only reported.
+    """
+    warnings.filterwarnings("ignore", category=FutureWarning)  # transformers' own
     offline = os.environ.get("HF_HUB_OFFLINE")
-    os.environ["HF_HUB_OFFLINE"] = "1"  # read as they are imported; what is not on this machine is missing
-    from cadc.doctor.examine import MACHINE, examined  # they import torch
+    os.environ["HF_HUB_OFFLINE"] = "1"  # read at import, so that only models on this machine count as present
+    from cadc.doctor.examine import MACHINE, examined  # these import torch
     from cadc.doctor.show import show
 
     os.environ.pop("HF_HUB_OFFLINE") if offline is None else os.environ.__setitem__("HF_HUB_OFFLINE", offline)
@@ -214,48 +216,48 @@ def look(params: dict, given: argparse.Namespace, stages: list[str]) -> None:
         for one in found.missing():
             print(f"{one.what}: {one.text}", file=sys.stderr)
     if missing := [one.what for one in found.missing(but=MACHINE)]:
-        raise InputError(f"nothing is run, for this is missing: {', '.join(missing)}. What to do stands above.")
+        raise InputError(f"not started, because this is missing: {', '.join(missing)}. See above for what to do.")
 
 
 def made_by() -> dict[str, str]:
-    """The code that chose: an installed package's version, a clone's commit; nothing where git knows none."""
+    """Version of an installed package, or commit of a clone; empty if git knows no commit."""
     if ROOT.name == "_project":
         return {"version": version("cadc")}
     try:
         return {"commit": commit_of(ROOT)}
-    except (InputError, OSError):  # a copy without git, or a machine without it: no reason to lose a run
+    except (InputError, OSError):  # no git, or not a git clone: a run must not fail for that
         return {}
 
 
 def export_of(given: argparse.Namespace) -> Path:
-    """The export that the stages make, in the project."""
+    """The folder of the export in the project."""
     return given.work / "artifacts/export" / given.method / run_name(given.seed)
 
 
 def tell(given: argparse.Namespace, manifest: dict, share: float, n_rows: int, stages: list[str]) -> None:
-    """Say what was written, where its pictures lie, and what it took.
+    """Print what was written, where image paths start, and what the run cost.
 
-    n_rows: of the data; share: the budget, as a share of them.
+    n_rows: rows of the data; share: the budget as a share of them.
     """
     of_pool = manifest["pool"]["rows"]
     print(f"\n{given.out}: {manifest['different_rows']} of {of_pool} rows, by {given.method}")
     if of_pool != n_rows:
         print(
-            f"  {given.data} has {n_rows} rows, the pool {of_pool}: the budget is {percent(share)} of the pool, "
-            f"{n_selected(share, of_pool)} rows and not {n_selected(share, n_rows)}. "
-            f"{given.work}/artifacts/pool/skipped.json names rows that were left out."
+            f"  {given.data} has {n_rows} rows but the pool has {of_pool}. The budget is {percent(share)} of the pool: "
+            f"{n_selected(share, of_pool)} rows instead of {n_selected(share, n_rows)}. "
+            f"{given.work}/artifacts/pool/skipped.json lists the skipped rows."
         )
     for source, count in sorted(manifest["by_source"].items(), key=lambda item: -item[1])[:10]:
         print(f"  {count:>8} of {source}")
-    print(f"What it is: {outputs.beside(given.out, 'manifest.json')}. Why each row: "
+    print(f"Manifest: {outputs.beside(given.out, 'manifest.json')}. Reason for each row: "
           f"{outputs.beside(given.out, 'why.parquet')}.")  # fmt: skip
     if root := {"data.images": given.images or given.data.parent, ".": given.out.parent}.get(
         manifest["images"]["relative_to"]
     ):
-        print(f"Paths of pictures start from {root.resolve()}.")
+        print(f"Image paths are relative to {root.resolve()}.")
     if given.format == "llama_factory":
-        print(f"Its name in {given.out.with_name('dataset_info.json')}: {given.out.stem}.")
+        print(f"Data set name in {given.out.with_name('dataset_info.json')}: {given.out.stem}.")
     costs = [given.work / f"artifacts/costs/{stage}.json" for stage in stages]
     spent = sum(read_json(path).get("cpu_seconds", 0) for path in costs if path.is_file())
-    print(f"Its {len(stages)} stages took {spent:.0f} CPU seconds, those that were made before included.")
-    print(f"The same command goes on from {given.work}.")
+    print(f"The {len(stages)} stages took {spent:.0f} CPU seconds, including those finished in earlier calls.")
+    print(f"Running the same command again resumes from {given.work}.")

@@ -1,8 +1,8 @@
-"""The project folder in which `cadc curate` works: a small DVC project of one arm, with the very stages, parameters and
-code of this repository.
+"""The project folder of `cadc curate`: a small DVC project with one arm, using this repository's stages, parameters and
+code.
 
-It is laid out anew at every call, and what is not changed is not touched: so DVC knows what was made already, and a
-killed run goes on. `artifacts/` and `dvc.lock` are left as they are.
+Each call writes the project again but leaves unchanged files untouched, so DVC skips finished stages and a killed run
+resumes. `artifacts/` and `dvc.lock` are never changed.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from cadc.config.errors import InputError
 from cadc.selectors.loading import load_selector
 
 _PACKAGE = SOURCE / "cadc"
-#: The repository's root; of an installed package the folder that holds a copy of what is needed of it (pyproject.toml).
+#: The repository's root, or in an installed package the folder with a copy of the needed files (pyproject.toml).
 ROOT = SOURCE.parent if (SOURCE.parent / "dvc.yaml").is_file() else _PACKAGE / "_project"
-#: What of it a project holds.
+#: What is copied from it into a project.
 _COPIED = ("dvc.yaml", "pipelines/export", "stages", "conf", "models", "towers", "requirements.lock", ".dvcignore")
 _LEFT_OUT = {"__pycache__", "_project"}
-_MARK = ".cadc"  # a file by which a project of ours is known: in no other is anything overwritten
+_MARK = ".cadc"  # marks a project folder as ours; files in any other folder are never overwritten
 
 
 @contextmanager
 def held(work: Path) -> Iterator[int]:
-    """Hold a project, for what one call lays out no other may change while stages run.
+    """Lock a project, so that no other call changes it while stages run.
 
-    Yields a file descriptor: a process that inherits it goes on holding the project where this one is killed. Raises
-    InputError where `work` is something else, can't be made, or is held.
+    Yields a file descriptor; a child process that inherits it keeps the lock if this process is killed. Raises
+    InputError if `work` is something else, can't be created, or is locked.
     """
     _claim(work)
     with (work / _MARK).open("r+b") as file:
@@ -47,26 +47,26 @@ def held(work: Path) -> Iterator[int]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
-                f"{work}: another `cadc curate` works in it, or its stages go on after a kill; wait for them, or give "
-                "another folder as --work"
+                f"{work}: another `cadc curate` is using it, or its stages still run after a kill; wait for them, or "
+                "give another folder as --work"
             ) from None
         yield file.fileno()
 
 
 def _claim(work: Path) -> None:
-    """Mark a folder as a project of ours. Raises InputError where it is something else."""
+    """Mark a folder as our project. Raises InputError if it is something else."""
     try:
         if work.exists() and any(work.iterdir()) and not (work / _MARK).is_file():
-            raise InputError(f"{work}: holds something else; give another folder as --work")
+            raise InputError(f"{work}: holds other files; give another folder as --work")
         _write(work / _MARK, b"The project of `cadc curate`: what it copies here is overwritten by the next call.\n")
     except OSError as error:
-        raise InputError(f"--work {work}: no folder can be made of it ({error.strerror}); give another") from None
+        raise InputError(f"--work {work}: can't be created ({error.strerror}); give another folder") from None
 
 
 def lay_out(work: Path, params: dict[str, Any]) -> None:
-    """Make `work` a DVC project with these parameters. Raises InputError where `work` is something else."""
+    """Make `work` a DVC project with these parameters. Raises InputError if `work` is something else."""
     _claim(work)
-    _write(work / ".gitignore", b"*\n")  # a project inside somebody's repository is no part of it
+    _write(work / ".gitignore", b"*\n")  # hide the project from a surrounding repository
     for name in _COPIED:
         _mirror(ROOT / name, work / name)
     _mirror(_PACKAGE, work / "src/cadc")
@@ -78,7 +78,7 @@ def lay_out(work: Path, params: dict[str, Any]) -> None:
 
 
 def _mirror(source: Path, to: Path) -> None:
-    """Make `to` what `source` is, and write what differs alone."""
+    """Make `to` a copy of `source`, writing only what differs."""
     if source.is_file():
         _write(to, source.read_bytes())
         return
@@ -90,7 +90,7 @@ def _mirror(source: Path, to: Path) -> None:
 
 
 def _files(folder: Path) -> set[Path]:
-    """The files below a folder, which need not be there, relative to it."""
+    """The files below a folder, relative to it; empty if it doesn't exist."""
     names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     return {name for name in names if not _LEFT_OUT.intersection(name.parts)}
 
@@ -102,9 +102,9 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def params_of(method: str, budget: float, seed: int, overrides: list[str]) -> dict[str, Any]:
-    """All parameters, with `method` as the one arm and just the variants that it is made from.
+    """All parameters, with `method` as the only arm and only the variants that it depends on.
 
-    overrides: in Hydra's grammar. Raises InputError where there is no such method, and as `composed` does.
+    overrides: in Hydra's grammar. Raises InputError if there is no such method, and as `composed` does.
     """
     library = OmegaConf.to_container(composed(overrides, ROOT / "conf", "library"))
     base = base_of(library, method, {}, "--method")

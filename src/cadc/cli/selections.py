@@ -1,4 +1,4 @@
-"""`cadc compare` and `cadc explain`: what was chosen, and why, out of the files beside a training file."""
+"""`cadc compare` and `cadc explain`: read selections and reasons from the files next to a training file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from cadc.config.errors import InputError
 
-_SHOWN = 10  # ids
+_SHOWN = 10  # ids printed
 _WHY = {"id": pa.string(), "chosen": pa.bool_(), "rank": pa.int32()}  # what is read of a `why` by name
 
 
@@ -22,10 +22,10 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 
 def load_why(file: Path) -> list[dict]:
-    """The rows of the `why` beside a training file. Raises InputError where there is none, or it can't be read."""
+    """Rows of the why.parquet next to a training file. Raises InputError if it is missing or can't be read."""
     path = file.with_suffix(".why.parquet")
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give what `cadc curate --out` wrote")
+        raise InputError(f"{path}: no such file; give a file written by `cadc curate --out`")
     try:
         table = pq.read_table(path)
         if lacking := [name for name, kind in _WHY.items() if table.schema.field(name).type != kind]:
@@ -36,10 +36,10 @@ def load_why(file: Path) -> list[dict]:
 
 
 def load_manifest(file: Path) -> dict:
-    """The manifest beside a training file. Raises InputError where there is none, or it can't be read."""
+    """The manifest next to a training file. Raises InputError if it is missing or can't be read."""
     path = file.with_suffix(".manifest.json")
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give what `cadc curate --out` wrote")
+        raise InputError(f"{path}: no such file; give a file written by `cadc curate --out`")
     try:
         made = json.loads(path.read_text())
         made["pool"]["sha256"], made["method"], dict(made["by_source"])
@@ -49,8 +49,8 @@ def load_manifest(file: Path) -> dict:
 
 
 def turns_of(file: Path, name: str, rank: int) -> list[str]:
-    """What is said in the row at place `rank` of a training file in LLaVA's format, a line each turn; nothing of
-    another format, or where another row than `name` stands there by now."""
+    """The turns of the row at position `rank` of a training file in LLaVA's format, one line each. Empty for other
+    formats, or if another row than `name` is there now."""
     data = file.read_bytes() if file.is_file() else b""
     if not re.match(rb"\[\s*\{", data):  # another format
         return []
@@ -58,18 +58,18 @@ def turns_of(file: Path, name: str, rank: int) -> list[str]:
         records = json.loads(data)
         found = records[rank] if rank < len(records) else {}
         own = str(found.get("id"))
-        same = name == own or name.startswith(f"{own}#")  # the pool's own name of an id that is there twice
+        same = name == own or name.startswith(f"{own}#")  # the pool numbers repeated ids: ID#2
         return [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])] if same else []
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(file, error) from None
 
 
 def compare(first: Path, second: Path) -> None:
-    """Print how many rows two selections share, which only one has, and counts by source and by capability."""
+    """Print the shared rows of two selections, the rows only in one, and counts by source and capability."""
     chosen = {file: {row["id"]: row for row in load_why(file) if row["chosen"]} for file in (first, second)}
     manifests = [load_manifest(file) for file in (first, second)]
     if len({made["pool"]["sha256"] for made in manifests}) > 1:
-        print("The two were chosen from different pools: ids may stand for different rows.")
+        print("The two files were selected from different pools, so the same id may mean different rows.")
     print(f"in both: {len(chosen[first].keys() & chosen[second].keys())} rows")
     for file, other in ((first, second), (second, first)):
         alone = [row for name, row in chosen[file].items() if name not in chosen[other]]
@@ -81,21 +81,23 @@ def compare(first: Path, second: Path) -> None:
     sources = [made["by_source"] for made in manifests]
     for source in sorted({*sources[0], *sources[1]}):
         print(f"source {source}: {sources[0].get(source, 0)} rows in {first}, {sources[1].get(source, 0)} in {second}")
-    for file, rows in chosen.items():  # each file's capabilities are its own
+    for file, rows in chosen.items():  # capabilities of two files are not comparable
         counts = Counter(row.get("capability") for row in rows.values())
         said = ", ".join(f"{counts[part]} of {part}" for part in sorted(counts.keys() - {None}))
-        print(f"by capability in {file}: {said or 'unknown, its method has none'}")
+        print(f"by capability in {file}: {said or 'unknown, because its method uses none'}")
 
 
 def explain(name: str, files: list[Path]) -> None:
-    """Print why a row is in each of the selections, or how near it was. Raises InputError where there is no `why`."""
+    """Print why a row is in each selection, or how close it was. Raises InputError if a why.parquet is missing."""
     for file in files:
         found = next((row for row in load_why(file) if row["id"] == name), None)
         if found is None:
-            print(f"{file}: no row {name} is among the chosen or the next rows")
+            print(f"{file}: row {name} is neither selected nor among the next rows")
             continue
         place = (
-            f"chosen, place {found['rank']} in training" if found["chosen"] else "not chosen, but among the next rows"
+            f"selected, position {found['rank']} in training"
+            if found["chosen"]
+            else "not selected, but among the next rows"
         )
         print(f"{file}: row {name} is {place}, by {load_manifest(file)['method']}")
         for turn in turns_of(file, name, found["rank"]) if found["chosen"] else ():

@@ -1,7 +1,6 @@
-"""What a file of this repository imports of it, directly or not: a stage's own code, by which its results are known.
+"""The files of this repository that a file imports, directly or not: a stage's code, which identifies its results.
 
-`dvc.yaml` lists these files as a stage's dependencies (a test compares), and shards made by other code are not taken
-up.
+`dvc.yaml` lists these files as a stage's dependencies (a test compares), and shards made by other code are not reused.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ SOURCE = Path(__file__).resolve().parents[2]  # src/
 
 
 def file_of(module: str) -> Path | None:
-    """The file of a module of the package by its dotted name; None where there is none."""
+    """The file of one of the package's modules by dotted name; None if there is none."""
     path = SOURCE / Path(*module.split("."))
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
 @cache
 def imports(path: Path) -> frozenset[Path]:
-    """The package's files that `path` imports, in functions too but not for type checkers alone, with the packages
-    they lie in."""
+    """The package's files that `path` imports, also inside functions but not for type checkers only, and the packages
+    that contain them."""
     names: set[str] = set()
 
     class Visitor(ast.NodeVisitor):
@@ -43,15 +42,15 @@ def imports(path: Path) -> frozenset[Path]:
     return frozenset(file for name in parents if (file := file_of(name)))
 
 
-#: What every stage uses, whole: one group of dependencies.
+#: Dependencies of every stage, as a whole.
 COMMON = ("requirements.lock", "src/cadc/__init__.py", "src/cadc/artifacts", "src/cadc/compute", "src/cadc/config")
 
 
 def stage_code(script: Path) -> list[str]:
-    """The code that a stage's dependencies must name, as paths from the repository's root.
+    """The code that a stage's dependencies must list, as paths from the repository's root.
 
-    These are its script, the files of its closure and the common group. `curate` loads the selector that its arm
-    names, which stands as `src/cadc/selectors/${item.method}.py`.
+    These are its script, the files of its closure and the common group. `curate` loads its arm's selector by name,
+    which is listed as `src/cadc/selectors/${item.method}.py`.
     """
     root = SOURCE.parent
     selectors = {path for path in (SOURCE / "cadc/selectors").glob("*.py") if "def select(" in path.read_text("utf-8")}

@@ -1,5 +1,5 @@
-"""What a stage says while it runs: a live bar on a terminal, a line every few minutes elsewhere. The only module that
-imports rich."""
+"""Console output of stages: a live bar on a terminal, a line every few minutes elsewhere. The only module that imports
+rich."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rich.table import Table
 
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 _live = _console.is_terminal
-#: Seconds between two lines of `track` where there is no bar. Short runs say nothing.
+#: Seconds between two lines of `track` without a bar. Short runs print nothing.
 EVERY = 180.0
-_said: dict[str, float] = {}  # what the loop that runs has noted
+_said: dict[str, float] = {}  # figures noted by the current loop
 
 
 def mute() -> None:
-    """No bars in this process: a worker's would fight over the terminal with its parent's."""
+    """Disable bars in this process: a worker's bars would collide with its parent's."""
     global _live
     _live = False
 
@@ -31,13 +31,13 @@ def line(text: str) -> None:
 
 
 def note(**figures: float) -> None:
-    """Figures of the loop that runs, such as its loss, for the next line of `track`."""
+    """Note figures of the current loop, such as its loss, for the next line of `track`."""
     _said.update(figures)
 
 
 def track(items: Iterable, label: str, total: int | None = None) -> Iterator:
-    """Iterate over `items` behind a progress bar; off a terminal a line every few minutes, with rate, what was noted,
-    peak memory and the time left."""
+    """Iterate over `items` with a progress bar; off a terminal, print a line every few minutes with rate, noted
+    figures, peak memory and time left."""
     total = len(items) if total is None and isinstance(items, Sized) else total
     if not _live:
         yield from items if _console.is_terminal else _with_lines(items, label, total)
@@ -69,7 +69,7 @@ def _with_lines(items: Iterable, label: str, total: int | None) -> Iterator:
 
 
 def progress_line(label: str, done: int, total: int | None, seconds: float) -> str:
-    """How far a loop is after `seconds`, in words."""
+    """A line on a loop's progress after `seconds`."""
     rate = done / seconds
     speed = f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each"
     memory = [f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB of memory"]
@@ -88,7 +88,7 @@ def _duration(seconds: float) -> str:
 
 
 def table(title: str, header: list[str], rows: list[list[str]]) -> None:
-    """Print a table, the first column to the left and the others to the right."""
+    """Print a table with the first column left-aligned and the others right-aligned."""
     drawn = Table(title=title, title_justify="left")
     for i, name in enumerate(header):
         drawn.add_column(name, justify="left" if i == 0 else "right")

@@ -1,4 +1,4 @@
-"""What to say where the disk is full, or can't be written; and to say it before the work, where that can be told."""
+"""Messages for a full or unwritable disk, given before the work if possible."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _WORDS = "No space left on device"  # of libraries that raise errors of their ow
 
 
 def trouble(error: BaseException) -> str | None:
-    """What to do about an error by which nothing could be written; None of any other."""
+    """What to do about an error caused by a full or unwritable disk; None for any other error."""
     number, name = getattr(error, "errno", None), getattr(error, "filename", None)
     if number in _FULL or _WORDS in str(error):
         what = _FULL.get(number, _FULL[errno.ENOSPC])
         return (
-            f"{what}{f' ({name})' if name else ''}; whole parts and finished runs are kept under {artifacts.SCRATCH}: "
+            f"{what}{f' ({name})' if name else ''}; finished parts and runs are kept under {artifacts.SCRATCH}: "
             "make room, or remove results that you no longer need (`dvc gc -w`), and run it again"
         )
     if number in _CLOSED and isinstance(error, OSError):
-        return f"{name}: {_CLOSED[number]}; mend that and run it again; whole parts are kept"
+        return f"{name}: {_CLOSED[number]}; fix that and run it again; finished parts are kept"
     return None
 
 
@@ -46,7 +46,7 @@ def refuse_closed() -> None:
     for folder in filter(None, (cache_folder(), artifacts.ROOT)):
         there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
         if not os.access(there, os.W_OK):
-            raise InputError(f"{folder}: can't be written, and the results would be lost; make it writable")
+            raise InputError(f"{folder}: not writable, so the results would be lost; make it writable")
         try:
             free = os.statvfs(there)
         except OSError:

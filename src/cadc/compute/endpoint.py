@@ -1,5 +1,5 @@
-"""One client for every question to an OpenAI-compatible endpoint: replies are kept, with their cost, and not asked for
-again (`replies.py`)."""
+"""The client for all requests to OpenAI-compatible endpoints. Replies are cached with their cost and never requested
+twice (`replies.py`)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from cadc.compute.replies import COUNTS, EndpointError, Prompt, Refused, Unusabl
 from cadc.compute.sending import LARGEST, NOT_REACHED, Late, Sender, Stopped, TooLarge
 
 T = TypeVar("T")
-#: What no other prompt would be spared, and what to do: by HTTP status or the error's code.
+#: Errors that affect every prompt, and what to do: by HTTP status or error code.
 _FOR_ALL = {
-    401: "the key is refused; export OPENAI_API_KEY with one that it takes",
+    401: "the key is rejected; export OPENAI_API_KEY with a valid one",
     402: "the account has no credit; add some, or export OPENAI_API_KEY of another",
-    403: "the key may not do this; export OPENAI_API_KEY with one that may",
-    404: "there is no such address or model; mend the URL, which mostly ends in /v1, or the model's name",
+    403: "the key lacks permission; export OPENAI_API_KEY with one that has it",
+    404: "there is no such address or model; correct the URL, which usually ends in /v1, or the model's name",
     "insufficient_quota": "the account has no credit; add some, or export OPENAI_API_KEY of another",
 }
 _PATIENCE = 15.0  # seconds for a connection
@@ -65,8 +65,8 @@ class Endpoint:
             )
         if not (key.isascii() and key.isprintable() and key == key.strip()):
             raise EndpointError(
-                f"{self.url}: OPENAI_API_KEY holds a line break, a space at its end or a letter that is not ASCII, "
-                "and can't be sent; export it anew, without quotation marks that were typed for others"
+                f"{self.url}: OPENAI_API_KEY holds a line break, a trailing space or a non-ASCII character, "
+                "so it can't be sent; export it again, without typographic quotation marks"
             )
         self._lock, self._first, self._refusal = threading.Lock(), threading.Lock(), None
         self._stop, self._tried = threading.Event(), threading.Event()
@@ -80,13 +80,14 @@ class Endpoint:
                 http_client=self._sender,
             )
         except httpx2.InvalidURL as error:
-            raise EndpointError(f"{self.url}: not a URL ({error}); it mostly looks like https://HOST/v1") from None
+            raise EndpointError(f"{self.url}: not a URL ({error}); give one like https://HOST/v1") from None
 
     def ask(self, prompts: Sequence[str | Prompt], read: Callable[[str], T]) -> list[T]:
-        """`read(reply)` of each prompt, in order; equal prompts are asked once. `read` raises ValueError at a bad one.
+        """`read(reply)` of each prompt, in order; equal prompts are asked once. `read` raises ValueError for a bad
+        reply.
 
-        Raises EndpointError naming the first prompt without a usable reply, after all others have been asked and kept,
-        and as `ask_each` does.
+        Raises EndpointError naming the first prompt without a usable reply, after all others were asked and cached, and
+        as `ask_each` does.
         """
         made = self.ask_each(prompts, read)
         failed = {id(answer): answer for answer in made if isinstance(answer, EndpointError)}
@@ -96,11 +97,10 @@ class Endpoint:
         return [answer for answer in made if not isinstance(answer, EndpointError)]
 
     def ask_each(self, prompts: Sequence[str | Prompt], read: Callable[[str], T]) -> list[T | EndpointError]:
-        """As `ask`, with an EndpointError in place of each reply that can't be used: an Unusable where it hangs on the
-        prompt.
+        """Like `ask`, with an EndpointError in place of each missing reply: an Unusable if the prompt is the cause.
 
-        Raises Refused at once where the endpoint would take no other prompt either. After that, and after Ctrl-C,
-        nothing more is sent; replies that are under way are still kept.
+        Raises Refused at once if the endpoint would reject every prompt. After that, and after Ctrl-C, nothing more is
+        sent; replies under way are still cached.
         """
         asked = [Prompt(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
         self._stop.clear()
@@ -119,14 +119,14 @@ class Endpoint:
         return [made[prompt] for prompt in asked]
 
     def _read(self, prompt: Prompt, job: Future, read: Callable[[str], T]) -> T | EndpointError:
-        """`read(reply)`. A reply kept from before may have been usable to another reader alone."""
+        """`read(reply)`. A cached reply may have been usable only for another reader."""
         try:
             return read(job.result())
         except EndpointError as error:
             return error
         except ValueError as error:
             return EndpointError(
-                f"{self._path(prompt)}: the reply kept from before can't be used ({error}); remove it to ask again"
+                f"{self._path(prompt)}: the cached reply can't be used ({error}); remove it to ask again"
             )
 
     def _path(self, prompt: Prompt) -> Path:
@@ -171,7 +171,7 @@ class Endpoint:
         )
 
     def _send(self, messages: list[dict], prompt: str) -> tuple[str, dict[str, int]]:
-        """A reply and its cost. Until one request is back the others wait: what is refused to all is asked once."""
+        """A reply and its cost. Others wait for the first request, so that a general error occurs only once."""
         with self._first:
             if not self._tried.is_set():
                 try:
@@ -191,7 +191,7 @@ class Endpoint:
             return _text_of(made), {"requests": 1} | _tokens_of(made)
         except (json.JSONDecodeError, AttributeError, TypeError, LookupError):
             said = f"{self.url} gave no chat completion to {prompt[:80]!r}"
-            error = EndpointError(f"{said}; is it the base URL, which mostly ends in /v1?")
+            error = EndpointError(f"{said}; is it the base URL, which usually ends in /v1?")
             if not self._tried.is_set():  # it never gave one
                 error = self._refusal = Refused(str(error))
             raise error from None
@@ -204,7 +204,7 @@ class Endpoint:
         except (openai.APIError, Stopped) as error:
             if isinstance(error.__cause__, NOT_REACHED):
                 self._refusal = Refused(
-                    f"{self.url} can't be reached ({error.__cause__}); see that its server runs, and mend the URL"
+                    f"{self.url} can't be reached ({error.__cause__}); check that its server runs, or correct the URL"
                 )
                 raise self._refusal from None
             if isinstance(error, Stopped):
@@ -215,21 +215,21 @@ class Endpoint:
             ) from None
 
     def _late(self, prompt: str) -> EndpointError:
-        """What it means that the server was silent: for all prompts where it never gave a reply."""
-        said = f"{self.url} gave no whole reply within {self.patience:g} s"
+        """The error for a silent server; it applies to all prompts if the server never replied."""
+        said = f"{self.url} gave no complete reply within {self.patience:g} s"
         if self._tried.is_set():
             return EndpointError(f"{said} to {prompt[:80]!r}")
-        self._refusal = Refused(f"{said}; see that its model is loaded, and run this again")
+        self._refusal = Refused(f"{said}; check that its model is loaded, and run this again")
         return self._refusal
 
     def _status(self, error: openai.APIStatusError, prompt: str) -> EndpointError:
-        """What an HTTP status means: for all prompts, for this one, or for now alone; with the server's own words."""
+        """The error for an HTTP status: for all prompts, for this one, or temporary; with the server's message."""
         what = f"{self.url} answered HTTP {error.status_code} ({type(error).__name__}) to"
         reason = _reason_of(error, self._client.api_key)
         why = _FOR_ALL.get(error.code) or _FOR_ALL.get(error.status_code)
         if 300 <= error.status_code < 400:
             to = error.response.headers.get("Location", "nowhere")[:200]
-            why = f"it sends requests on to {to}, where neither prompts nor key are sent; give that URL if it is right"
+            why = f"it redirects to {to}, where neither prompts nor key are sent; give that URL if it is right"
         if why:
             self._refusal = Refused(f"{what} {self.model}{reason}: {why}")
             return self._refusal
@@ -243,7 +243,7 @@ class Endpoint:
 
 
 def _text_of(made: Any) -> str:
-    """A chat completion's text, empty where it says nothing. Raises what looking for it raises where it is none."""
+    """A chat completion's text, empty if it has none. Raises lookup errors if it is not a chat completion."""
     said = made.choices[0].message.content if made.choices else None
     if not isinstance(said, str | None):
         raise TypeError(type(said))
@@ -251,16 +251,16 @@ def _text_of(made: Any) -> str:
 
 
 def _tokens_of(made: Any) -> dict[str, int]:
-    """The tokens that a chat completion says it cost; 0 where it does not."""
+    """The tokens that a chat completion reports; 0 if it reports none."""
     said = {name: getattr(made.usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
     return {name: count if isinstance(count, int) else 0 for name, count in said.items()}
 
 
 def _reason_of(error: openai.APIStatusError, key: str) -> str:
-    """The server's own words on an error, quoted on one line, without the key; empty where it says nothing."""
+    """The server's message for an error, quoted on one line, without the key; empty if there is none."""
     body = error.body
     if isinstance(body, dict):
         body = body.get("message") or body.get("detail") or body
     words = " ".join((body if isinstance(body, str) else json.dumps(body)).split()) if body else ""
     words = words.replace(key, "[the key]") if len(key) > 7 else words  # a shorter one is no secret, but a word
-    return f", with the words {words[:200]!r}" if words and not words.startswith("<") else ""  # that is a page
+    return f", with the message {words[:200]!r}" if words and not words.startswith("<") else ""  # `<` is an HTML page

@@ -1,7 +1,7 @@
-"""Numbers that are not finite, found where they are made or read, and named by row.
+"""Find non-finite numbers where they are made or read, and name their rows.
 
-A NaN sorts as the highest, loses every comparison and passes for 0 where a norm is asked to be above 0: behind such a
-number no choice means anything.
+A NaN sorts as the highest value, fails every comparison and passes for 0 in a test for a positive norm, so a selection
+based on one is meaningless.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 
 from cadc.config.errors import InputError
 
-_BLOCK = 1 << 24  # numbers looked at at a time: an array may be larger than memory
-_NAMED = 3  # rows that a message names
+_BLOCK = 1 << 24  # numbers checked at a time, because an array may be larger than memory
+_NAMED = 3  # rows named in a message
 
 
 def not_finite(array: np.ndarray, axis: int = 0) -> np.ndarray:
-    """The places on `axis` of a float array at which any number is NaN or infinite: int64, rising."""
+    """The places on `axis` of a float array with any NaN or infinite number: int64, ascending."""
     array = np.asanyarray(array)
     if not np.issubdtype(array.dtype, np.floating):
         return np.empty(0, np.int64)
@@ -34,9 +34,9 @@ def not_finite(array: np.ndarray, axis: int = 0) -> np.ndarray:
 def refuse_not_finite(
     arrays: Mapping[str, np.ndarray], axis: int, names: Sequence | None = None, what: str = "row", fix: str = ""
 ) -> None:
-    """Raise InputError at the first of `arrays` with a number that is not finite, naming the places on `axis`.
+    """Raise InputError for the first of `arrays` with a non-finite number, naming the places on `axis`.
 
-    names: what each place is called, of any type (None: by number). what: what a place is. fix: what to do about it.
+    names: of the places, of any type (None: numbers). what: the kind of place. fix: what to do about it.
     """
     for array_name, array in arrays.items():
         bad = not_finite(array, axis)

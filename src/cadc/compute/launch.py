@@ -1,4 +1,4 @@
-"""Who computes a stage's shards: processes of this machine, the ranks of torchrun, or the workers of a Ray cluster.
+"""Distribute a stage's shards: to processes of this machine, the ranks of torchrun, or the workers of a Ray cluster.
 
     dvc repro attribute                                          a process a GPU, or one a core (CADC_WORKERS=n for n)
     CADC_LAUNCHER="torchrun --nproc-per-node 8" dvc repro attribute
@@ -79,11 +79,11 @@ def n_workers() -> int:
 
 
 def refuse_ranks(stage: str) -> None:
-    """Raises InputError under torchrun and accelerate, whose ranks leave once a stage's first round of shards is
-    there; for stages of several rounds."""
+    """Raise InputError under torchrun and accelerate, for stages with several rounds of shards: their ranks exit after
+    the first."""
     if is_rank() or os.environ.get("CADC_LAUNCHER", "").startswith(("torchrun", "accelerate")):
         raise InputError(
-            f"{stage} works in several rounds, and ranks stay for one; set CADC_LAUNCHER to processes or ray for it"
+            f"{stage} works in several rounds, but ranks exit after one; set CADC_LAUNCHER to processes or ray for it"
         )
 
 
@@ -106,7 +106,7 @@ def launch(shards: Shards, label: str, together: bool = False) -> None:
         _ray(shards, label)
     else:
         raise InputError(
-            f"CADC_LAUNCHER is {' '.join(launcher)!r}; it may be processes, ray, or torchrun or accelerate "
+            f"CADC_LAUNCHER is {' '.join(launcher)!r}; set it to processes, ray, or torchrun or accelerate "
             "launch with its options"
         )
 
@@ -120,7 +120,7 @@ def _check_nodes(options: list[str]) -> None:
     asked = get_args_parser().parse_args([*options, "stage.py"])
     if asked.nnodes not in ("1", "1:1") and (asked.rdzv_backend != "static" or asked.node_rank != 0):
         raise InputError(
-            f"CADC_LAUNCHER: torchrun {' '.join(options)}: rank 0 must be where DVC runs; with several machines give "
+            f"CADC_LAUNCHER: torchrun {' '.join(options)}: rank 0 must run where DVC runs; for several machines, give "
             "--node-rank 0 --master-addr HOST --master-port PORT here, other node ranks there, and no --rdzv-backend "
             "(docs/clusters.md)"
         )
@@ -167,8 +167,8 @@ def here(shards: Shards, label: str) -> None:
             if not isinstance(error, BrokenProcessPool):
                 raise
             raise InputError(
-                f"{label or 'shards'}: a process was lost: it said why, or the system ended it for its memory "
-                "(CADC_WORKERS=1 takes least); run the stage again, whole shards are kept"
+                f"{label or 'shards'}: a process was lost: see its message above, or the system killed it for lack of "
+                "memory (CADC_WORKERS=1 uses least); run the stage again, finished shards are kept"
             ) from None
 
 

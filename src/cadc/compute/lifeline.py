@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them: a stage that is killed leaves nobody at work behind it."""
+"""End processes together with their parent, so that a killed stage leaves no workers behind."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _kept_in(cache: Path) -> Iterator[None]:
     except OSError as error:
         raise Refused(
             f"{error.filename or cache}: {error.strerror or error}; replies are kept under {cache}: "
-            "mend it, or export CADC_ENDPOINT_CACHE as a folder that can be written"
+            "fix that, or set CADC_ENDPOINT_CACHE to a writable folder"
         ) from None
 
 
@@ -106,7 +106,7 @@ def record_at(path: Path) -> dict | None:
 
     None where there is no such file. Raises EndpointError naming a file that is broken or holds something else.
     """
-    again = "remove the file, and the prompt is asked again"
+    again = "remove the file to ask the prompt again"
     with _kept_in(path.parent.parent):
         if not path.exists():
             return None
@@ -117,11 +117,11 @@ def record_at(path: Path) -> dict | None:
         raise EndpointError(f"{path}: not JSON ({error}); {again}") from None
     wanted = {"model": str, "reply": str | None, **dict.fromkeys(COUNTS, int)}
     if not isinstance(record, dict):
-        raise EndpointError(f"{path}: a kept reply is a JSON object, this is {str(record)[:40]!r}; {again}")
+        raise EndpointError(f"{path}: a cached reply is a JSON object, but this is {str(record)[:40]!r}; {again}")
     for name, kind in wanted.items():
         if name not in record or not isinstance(record[name], kind) or isinstance(record[name], bool):
-            said = repr(record[name])[:40] if name in record else "lacking"
-            raise EndpointError(f"{path}: no kept reply, its {name!r} is {said}; {again}")
+            said = repr(record[name])[:40] if name in record else "missing"
+            raise EndpointError(f"{path}: not a cached reply, its {name!r} is {said}; {again}")
     return record
 
 
@@ -132,10 +132,10 @@ def keep(path: Path, record: dict) -> None:
 
 
 def summary(spent: Counter) -> str:
-    """What was spent, in words: requests, those with unusable replies, tokens, and replies kept from before."""
+    """The cost in words: requests, unusable replies, tokens, and replies from the cache."""
     tokens = f"{spent['prompt_tokens']} tokens in, {spent['completion_tokens']} out"
     requests = f"{spent['requests']} requests ({spent['refused']} with unusable replies)"
-    return f"{requests}, {tokens}; {spent['cached']} replies were kept from before"
+    return f"{requests}, {tokens}; {spent['cached']} replies came from the cache"
 
 
 def spent_so_far(cache: Path) -> dict[str, Counter]:

@@ -1,9 +1,9 @@
-"""Work in shards: each is computed once, written whole and renamed into place, so a killed stage goes on where it was.
+"""Work in shards: each is computed once and renamed into place when complete, so a killed stage resumes.
 
-A shard is whole when all files are there that the list beside it (`NAME.whole`) names, as large as it says.
+A shard is complete if all files in the list next to it (`NAME.whole`) exist with the sizes given there.
 
-Who computes them is chosen by the machine (`launch.py`), never by params: shards are cut by params alone and know
-nothing of each other, so neither the launcher nor the number of workers can change a byte.
+The machine decides who computes them (`launch.py`), never params: shards are cut by params only and are independent, so
+neither the launcher nor the number of workers can change a byte.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def run(
             root / "manifest.json", {"stage": stage, "shards": [folder.name for folder in shards.folders.values()]}
         )
         if len(shards.todo()) < len(keys):
-            console.line(f"{stage}: {len(keys) - len(shards.todo())} of {len(keys)} parts are there already")
+            console.line(f"{stage}: {len(keys) - len(shards.todo())} of {len(keys)} parts are already done")
     launch.launch(shards, label, together)
     return shards.folders
 
@@ -211,7 +211,7 @@ def run_kept(
     shards = replace(kept(make, inputs_of, stage), group=group)
     shards.root.mkdir(parents=True, exist_ok=True)
     if launch.rank() == 0 and len(shards.todo()) < len(inputs_of):
-        console.line(f"{stage}: {len(inputs_of) - len(shards.todo())} of {len(inputs_of)} parts are there already")
+        console.line(f"{stage}: {len(inputs_of) - len(shards.todo())} of {len(inputs_of)} parts are already done")
     launch.here(shards, label) if here else launch.launch(shards, label, together)
     return shards.folders
 
@@ -228,7 +228,7 @@ def join(folders: dict[Any, Path], name: str, path: Path, n_rows: int, axis: int
     shape = (*parts[0].shape[:axis], n_rows, *parts[0].shape[axis + 1 :])
     if (held := sum(one.shape[axis] for one in parts)) != n_rows:
         raise InputError(
-            f"{path}: the shards hold {held} rows where there are {n_rows}; remove {artifacts.SCRATCH} and run again"
+            f"{path}: the shards hold {held} rows instead of {n_rows}; remove {artifacts.SCRATCH} and run again"
         )
     with artifacts.whole(path) as part:
         artifacts.reserve(part, parts[0].dtype, shape)

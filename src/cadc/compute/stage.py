@@ -1,4 +1,4 @@
-"""What every stage shares: checked parameters, its cost on record, and errors for people as one line."""
+"""The frame of every stage: checked parameters, a record of its cost, and one-line errors for people."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def out_of_memory(error: Exception, stage: str) -> str | None:
         return f"the machine is out of memory ({said or kind}); lower {lower}{more}"
     if kind == "BrokenProcessPool" or ("DataLoader worker" in said and "killed" in said):
         return (
-            f"a process was killed, most likely for want of the host's memory ({said}); lower CADC_WORKERS, the number "
-            f"of processes, or CADC_LOADERS, or {lower}"
+            f"a process was killed, most likely because the host ran out of memory ({said}); lower CADC_WORKERS, the "
+            f"number of processes, or CADC_LOADERS, or {lower}"
         )
     return None
 
@@ -63,7 +63,7 @@ def _params_of(variant: Variant | None) -> Params:
     except InputError as error:
         if "DVC_EXP_BASELINE_REV" not in os.environ:
             raise
-        raise InputError(f"{error}\nparams.yaml keeps what -S set: `git restore params.yaml` puts it back") from None
+        raise InputError(f"{error}\nparams.yaml keeps what -S set; `git restore params.yaml` restores it") from None
 
 
 def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Ends a process that hangs: a GPU that answers no more raises no error, and all others would wait for it for ever."""
+"""End a process that hangs: a GPU that stops responding raises no error, and all others would wait for it forever."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def limit() -> float:
             return 3600 * hours
     except ValueError:
         pass
-    raise InputError(f"CADC_TIMEOUT is {given!r}; give hours, as in CADC_TIMEOUT=0.5") from None
+    raise InputError(f"CADC_TIMEOUT is {given!r}; give a number of hours, such as CADC_TIMEOUT=0.5") from None
 
 
 def beat() -> None:
@@ -65,7 +65,7 @@ def _watch(what: str, seconds: float, over: threading.Event, tells: Path | None,
         if time.monotonic() - _heard > seconds:
             print(
                 f"{what}: no sign of life for {seconds / 3600:g} hours, so this process ends: look for a GPU or a "
-                "machine that hangs and run the stage again; what is whole is kept. CADC_TIMEOUT=HOURS waits longer",
+                "machine that hangs and run the stage again; finished parts are kept. CADC_TIMEOUT=HOURS waits longer",
                 file=sys.stderr,
                 flush=True,
             )

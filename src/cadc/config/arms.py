@@ -1,4 +1,4 @@
-"""Arms and the other named variants: what `dvc.yaml` has one stage instance each of."""
+"""Arms and other named variants: each is a stage instance in `dvc.yaml`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cadc.config.section import Fraction, Section, Seeds, Share
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # DVC takes no dot, @ or / in a key
 Sequence = Literal["none", "trend", "reversed", "mean", "shuffled"]
 
-#: Every level of variants, from the top of the DAG down, and the folder of artifacts/ that its instances lie in.
+#: Every level of variants from the top of the DAG down, with the folder of its artifacts under artifacts/.
 LEVELS = {
     "proxies": "proxy",
     "captures": "capture",
@@ -29,7 +29,7 @@ LEVELS = {
 
 def _nameable(budget: float) -> float:
     if abs(budget * 1000 - round(budget * 1000)) > 1e-6:
-        raise ValueError(f"{budget} is not a multiple of 0.001, the finest budget that has a name of its own")
+        raise ValueError(f"{budget} is not a multiple of 0.001, the smallest step of budgets")
     return budget
 
 
@@ -37,11 +37,11 @@ Budget = Annotated[Fraction, AfterValidator(_nameable)]
 
 
 class Curate(Section):
-    """What is done to a method's choice by capabilities: doubtful rows left out before it, stages after it.
+    """How capabilities modify a method's selection: rows filtered before it, stages after it.
 
-    by: the folder under artifacts/ that tells capabilities, "pool" where none is asked. keep: share of each subtask's
-    rows, those of highest purity, from which the method may choose. sequence: stages by capability, in which order.
-    replay: share of the earlier rows that each later stage replays.
+    by: the folder under artifacts/ that defines the capabilities, or "pool" for none. keep: the share of each subtask's
+    rows, by highest purity, from which the method may select. sequence: order of the stages, one per capability.
+    replay: share of earlier rows that each later stage replays.
     """
 
     by: Annotated[str, Field(pattern=r"^(pool|capabilities/[a-z0-9_]+)$")]
@@ -52,15 +52,15 @@ class Curate(Section):
     @model_validator(mode="after")
     def _told(self) -> Self:
         if self.by == "pool" and (self.sequence != "none" or self.keep < 1):
-            raise ValueError("sequence and keep go by capabilities: set by to a folder of them, as capabilities/NAME")
+            raise ValueError("sequence and keep need capabilities: set by to their folder, such as capabilities/NAME")
         return self
 
 
 class Arm(Section):
     """A row of a table: a method with its budget, seeds and own parameters.
 
-    signal: the folder under artifacts/ that the method reads besides the pool, "pool" where it reads nothing.
-    rows: the folder under artifacts/ where all its rows stand: `adapters` where it goes on choosing in training.
+    signal: the folder under artifacts/ that the method reads besides the pool, or "pool" if it reads nothing else.
+    rows: the folder under artifacts/ with all its rows: `adapters` if it continues to select rows during training.
     """
 
     method: Name
@@ -76,7 +76,7 @@ class Arm(Section):
 
 @dataclass(frozen=True)
 class Variant:
-    """A variant's name, its level, and the pipeline that makes it ("" for the root's)."""
+    """A variant's name, its level, and the pipeline that defines it ("" for the root pipeline)."""
 
     level: str
     name: str
@@ -84,13 +84,13 @@ class Variant:
 
     @classmethod
     def asked(cls, level: str) -> Variant:
-        """What a stage's command line names: `stages/curate.py NAME [PIPELINE]`; `default` where it names none."""
+        """The variant on a stage's command line, `stages/curate.py NAME [PIPELINE]`; NAME is `default` if omitted."""
         given = [word for word in sys.argv[1:] if not word.startswith("-")]
         return cls(level, *(given[:2] or ["default"]))
 
     @property
     def file(self) -> str:
-        """The file that states it."""
+        """The file that defines it."""
         return f"pipelines/{self.pipeline}/params.json" if self.pipeline else "params.yaml"
 
 

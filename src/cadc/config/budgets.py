@@ -1,7 +1,7 @@
 """Exact budgets: whole rows from fractions and shares.
 
-Shares are computed in whole numbers throughout. So no rounding of a quotient decides a tie, and groups that weigh the
-same are treated the same, whatever the order in which they stand.
+Shares are computed in integers throughout, so rounding errors never decide a tie, and groups of equal weight are
+treated alike in any order.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ def n_selected(fraction: float, n_rows: int) -> int:
 def largest_remainder(weights: np.ndarray, total: int) -> np.ndarray:
     """Whole shares of `total` in proportion to `weights` >= 0 (Hamilton's method; ties by position): int64 [n].
 
-    All-zero weights share alike. Raises ValueError on negative or non-finite weights, or where nothing can take a row.
+    If all weights are zero, shares are equal. Raises ValueError if weights are negative or not finite, or if `total` >
+    0 and there is no group.
     """
     return capped_shares(weights, np.full(len(weights), total, np.int64), total)
 
 
 def capped_shares(weights: np.ndarray, capacity: np.ndarray, total: int) -> np.ndarray:
-    """`largest_remainder` under capacities: what a full group can't take goes to the others in proportion (ours).
+    """`largest_remainder` with capacities: what a full group can't take goes to the others in proportion (ours).
 
-    The exact shares are min(capacity, level * weight) at the level where they make `total`; whole rows are their
-    largest remainders. Groups of weight 0 get what is left when all others are full, alike. Returns int64, sums to
-    total. Raises ValueError if the capacities together hold less than `total`, and as `largest_remainder` does.
+    The exact shares are min(capacity, level * weight), with the level at which they sum to `total`; they are rounded by
+    largest remainder. Groups of weight 0 share equally what is left when all others are full. Returns int64, summing to
+    total. Raises ValueError if the capacities sum to less than `total`, and as `largest_remainder` does.
     """
     parts, room, total = _whole(weights), np.asarray(capacity, np.int64).tolist(), int(total)
     if len(parts) != len(room):
         raise ValueError(f"there are {len(parts)} weights and {len(room)} capacities")
     if sum(room) < total:
-        raise ValueError(f"a budget of {total} rows exceeds the {sum(room)} rows on offer")
+        raise ValueError(f"a budget of {total} rows exceeds the {sum(room)} rows available")
     shares, left = [0] * len(room), total
     weighty, weightless = ([i for i, part in enumerate(parts) if bool(part) is some] for some in (True, False))
     for open_, of in ((weighty, parts), (weightless, [1] * len(room))):
@@ -50,7 +51,7 @@ def capped_shares(weights: np.ndarray, capacity: np.ndarray, total: int) -> np.n
 
 
 def _rounded(shares: list[int], open_: list[int], of: list[int], left: int) -> np.ndarray:
-    """`shares` with `left` rows more for the groups `open_` in proportion to `of`, by largest remainder."""
+    """`shares` plus `left` rows for the groups `open_` in proportion to `of`, by largest remainder."""
     whole = sum(of[i] for i in open_)
     remainder = {}
     for i in open_:
@@ -62,7 +63,7 @@ def _rounded(shares: list[int], open_: list[int], of: list[int], left: int) -> n
 
 
 def _whole(weights: np.ndarray) -> list[int]:
-    """Whole numbers in the very proportions of `weights`, whose values are fractions over powers of two."""
+    """Integers in exactly the proportions of `weights` (floats are fractions over powers of two)."""
     weights = np.asarray(weights, np.float64)
     if not np.all(np.isfinite(weights)) or np.any(weights < 0):
         raise ValueError(f"budget weights must be finite and >= 0, got {weights.tolist()}")

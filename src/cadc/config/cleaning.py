@@ -1,4 +1,4 @@
-"""The sections of params.yaml that cleaning reads; units and sources stand there, beside the values."""
+"""The sections of params.yaml for cleaning; units and sources are in conf/, next to the values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Check(Section):
 
 
 class AnswerCheck(Check):
-    """Of faults that another answer would mend."""
+    """A check for faults that another answer would repair."""
 
     action: Literal["report", "drop", "rewrite"]  # type: ignore[assignment]  # wider than a Check's, which is frozen
 
@@ -90,7 +90,7 @@ class Clean(Section):
     wrong_answer: WrongAnswer
 
     def acting(self, action: str) -> list[str]:
-        """The checks whose flagged rows are to be treated so."""
+        """The checks with this action."""
         return [name for name in CHECKS if getattr(self, name).action == action]
 
     @model_validator(mode="after")
@@ -99,19 +99,19 @@ class Clean(Section):
         if acting and self.pool == "raw":
             name = acting[0]
             raise ValueError(
-                f"{name}.action is {getattr(self, name).action}, but clean.pool is raw, the pool as it was "
-                "read; set clean.pool: cleaned"
+                f"{name}.action is {getattr(self, name).action}, but clean.pool is raw, the unchanged "
+                "pool; set clean.pool: cleaned"
             )
         blind = [name for name in acting if name in BY_MODEL]
         if blind and self.evidence == "raw":
             raise ValueError(f"{blind[0]} needs a model's evidence; set clean.evidence: crossfit")
         if self.acting("rewrite") and self.evidence == "raw" and self.url is None:
             raise ValueError(
-                f"{self.acting('rewrite')[0]}.action is rewrite; set clean.evidence: crossfit, whose "
-                "adapters then answer anew, or clean.url"
+                f"{self.acting('rewrite')[0]}.action is rewrite; set clean.evidence: crossfit, so that its "
+                "adapters answer, or clean.url"
             )
         if self.url is not None and not self.model:
-            raise ValueError("url names an endpoint; set model, too")
+            raise ValueError("url is set but model is not; set model, too")
         return self
 
 
@@ -120,7 +120,7 @@ CHECKS = tuple(
     for name, field in Clean.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, Check)
 )
-#: Checks that need what `crossfit` makes.
+#: Checks that need `crossfit`'s evidence.
 BY_MODEL = ("mismatch", "hallucination", "wrong_answer")
 
 

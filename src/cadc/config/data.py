@@ -1,4 +1,4 @@
-"""The sections of params.yaml that say which data is read, and what its rows are held to."""
+"""The sections of params.yaml that select the data and the rules for its rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Data(Section):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.path is not None and (self.annotations is None or self.images is None):
-            raise ValueError("path is set; set annotations and images, too: what they are called in it")
+            raise ValueError("path is set; set annotations and images, too, to their names inside it")
         return self
 
     def inside(self, name: str) -> Path:
@@ -39,7 +39,7 @@ class Data(Section):
 
 
 class Planted(Section):
-    """Shares of the pool's rows that get another row's first answer, or another row's pictures (`data.planting`)."""
+    """Shares of the pool's rows that get another row's first answer, or another row's images (`data.planting`)."""
 
     answers: Annotated[float, Field(ge=0, le=0.5)]
     pictures: Annotated[float, Field(ge=0, le=0.5)]
@@ -52,16 +52,14 @@ class Pool(Section):
     unknown_tokens: Share
     min_image_side: Positive
     embed_images: bool
-    max_image_pixels: Annotated[
-        int, Field(ge=1, le=178_956_970)
-    ]  # beyond it Pillow refuses to open an image, here and later
+    max_image_pixels: Annotated[int, Field(ge=1, le=178_956_970)]  # Pillow refuses to open larger images
     max_image_ratio: Annotated[float, Field(ge=1)]
     lineage: str | None
     planted: Planted
 
     @property
     def image_rules(self) -> dict:
-        """What images are held to, as `checks.check_image` takes it."""
+        """The rules for images, as arguments of `checks.check_image`."""
         return {
             "min_side": self.min_image_side,
             "max_pixels": self.max_image_pixels,
@@ -70,5 +68,5 @@ class Pool(Section):
 
     @property
     def rules(self) -> dict:
-        """What rows and their images are held to, as `reader.read_pool` takes it."""
+        """The rules for rows and their images, as arguments of `reader.read_pool`."""
         return {"repeated_ids": self.repeated_ids, "embed_images": self.embed_images, **self.image_rules}

@@ -1,4 +1,4 @@
-"""Whole numbers that the environment gives, checked like those of params.yaml."""
+"""Whole numbers from environment variables, checked like those of params.yaml."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from cadc.config.errors import InputError
 
 
 def whole_number(name: str, least: int) -> int | None:
-    """The whole number in the environment variable `name`; None where it is not set. Raises InputError where it is no
-    whole number, or below `least`."""
+    """The whole number in the environment variable `name`; None if it is not set. Raises InputError if it is not a
+    whole number of at least `least`."""
     said = os.environ.get(name)
     if not said:
         return None
@@ -18,4 +18,4 @@ def whole_number(name: str, least: int) -> int | None:
             return number
     except ValueError:
         pass
-    raise InputError(f"{name} is {said!r}; give a whole number from {least} on, as in {name}={max(least, 2)}")
+    raise InputError(f"{name} is {said!r}; give a whole number of at least {least}, such as {name}={max(least, 2)}")

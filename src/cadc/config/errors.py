@@ -1,4 +1,4 @@
-"""Errors that speak to the person who runs a stage, apart from those that show a defect."""
+"""Errors for the person who runs a stage, as opposed to defects of the code."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ _LONGEST = 300  # characters of a library's message
 
 
 class InputError(ValueError):
-    """A fault in what a person gave: the message names file, row id, value and what to do.
+    """A fault in the user's input; the message names file, row id, value and fix.
 
-    A stage shows it as one line, without a traceback. What can't be seen in it, such as a terminal's controls out of a
+    Stages print it as one line, without a traceback. What can't be seen in it, such as a terminal's controls out of a
     file's name or a row's id, is written as an escape.
     """
 

@@ -1,4 +1,4 @@
-"""The section of params.yaml that metabolism reads; units and sources stand there, beside the values."""
+"""The section of params.yaml for metabolism; units and sources are in conf/, next to the values."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Metabolize(Section):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.agree > len(self.seeds):
-            raise ValueError(f"agree={self.agree}, but only {len(self.seeds)} models are tuned, one a seed")
+            raise ValueError(f"agree={self.agree}, but only {len(self.seeds)} models are trained, one per seed")
         if self.url is not None and not self.model:
-            raise ValueError("url names an endpoint; set model, too")
+            raise ValueError("url is set but model is not; set model, too")
         if self.reasoning is not None and self.url is None:
-            raise ValueError(f"reasoning={self.reasoning:g}, but url names nobody who answers; set url and model, too")
+            raise ValueError(f"reasoning={self.reasoning:g} needs an endpoint; set url and model, too")
         return self

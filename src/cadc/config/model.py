@@ -1,4 +1,4 @@
-"""The section `model` of params.yaml: base, its processor and its LoRA."""
+"""The section `model` of params.yaml: the base model, its processor and its LoRA."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cadc.config.section import Pattern, Positive, Section
 
 
 class Lora(Section):
-    """What of the base is trained: LoRA in the linear layers that `targets` names, with `dropout` of its inputs while
-    it is trained; and, all of their weights and biases, the linear layers that `whole` names (LLaVA's connector).
+    """The trained parts of the base model: LoRA in the linear layers matched by `targets`, with `dropout` of its inputs
+    during training; and all weights and biases of the linear layers matched by `whole` (LLaVA's connector).
 
-    Both are regular expressions that match a module's whole name; no layer is named by both.
+    Both are regular expressions that match a module's full name; no layer may match both.
     """
 
     rank: Positive
@@ -44,7 +44,7 @@ class Model(Section):
 
     @property
     def sources(self) -> list[Path | str]:
-        """What a digest tells the model by: its folder, or its hub id as a word, and the file of the chat template."""
+        """What identifies the model in a digest: its folder or hub id, and the file of the chat template."""
         return [
             Path(self.path) if Path(self.path).is_dir() else self.path,
             *([Path(self.chat_template)] if self.chat_template else []),
@@ -54,8 +54,8 @@ class Model(Section):
     def _usable(self) -> Self:
         if self.packing and self.attention == "flash_attention_2":
             raise ValueError(
-                "flash_attention_2 would let rows that share a sequence see each other; set packing: false"
+                "flash_attention_2 would let rows in one sequence attend to each other; set packing: false"
             )
         if self.chat_template and not Path(self.chat_template).is_file():
-            raise ValueError(f"chat_template: no file {self.chat_template!r}")
+            raise ValueError(f"chat_template: no file {self.chat_template!r}; give an existing file, or null")
         return self

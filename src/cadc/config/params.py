@@ -37,7 +37,7 @@ from cadc.config.world import Base, Benchmarks, Gate, Plateau, Pretrain, Tower, 
 
 
 class Compute(Section):
-    """isa: avx2 gives the same bytes on every x86-64 machine of a maker; native, on machines of the same kind alone."""
+    """isa: avx2 gives the same bytes on every x86-64 machine of one CPU maker; native, only on machines of one kind."""
 
     isa: Literal["avx2", "native"]
 
@@ -58,7 +58,7 @@ class Views(Section):
     @model_validator(mode="after")
     def _named(self) -> Self:
         if self.url is not None and not self.model:
-            raise ValueError("url names an endpoint; set model, too")
+            raise ValueError("url is set but model is not; set model, too")
         return self
 
 
@@ -68,7 +68,7 @@ class Facts(Section):
     seed: Seed
 
 
-#: What the small deterministic judge is called (`evaluation.judge.word_f1`).
+#: Name of the small deterministic judge (`evaluation.judge.word_f1`).
 OWN_JUDGE = "word-f1"
 _NARROWEST = 16  # width of a sketch (ours): the noise of a cosine is 1 / sqrt(width), a quarter here
 
@@ -76,20 +76,20 @@ _NARROWEST = 16  # width of a sketch (ours): the noise of a cosine is 1 / sqrt(w
 def _wide(projection: int) -> int:
     if 0 < projection < _NARROWEST:
         raise ValueError(
-            f"a sketch of width {projection} tells no gradients apart; give {_NARROWEST} or more (LESS: 8192), or 0 "
-            "for gradients as they are"
+            f"a sketch of width {projection} can't distinguish gradients; give {_NARROWEST} or more (LESS: 8192), or 0 "
+            "for full gradients"
         )
     return projection
 
 
-#: A benchmark, by the name of its task (`evaluation/aims.py` has all), or a file of rows in LLaVA's format.
+#: A benchmark, by its task's name (listed in `evaluation/aims.py`), or a file of rows in LLaVA's format.
 Target = Annotated[str, Field(min_length=1)]
 
 
 class Capture(Section):
-    """targets: what is aimed at; none: methods that aim at nothing alone. target_rows: of each at most so many rows.
-    target_images: what image paths of target files are relative to; None: data.images, or the file's own folder where
-    data.path is unset.
+    """targets: the target tasks; if empty, only methods without a target run. target_rows: maximum rows per target.
+    target_images: folder that image paths in target files are relative to; None: data.images, or the file's own folder
+    if data.path is not set.
     """
 
     targets: Annotated[list[Target], Once]
@@ -143,7 +143,7 @@ class Discover(Section):
 
 
 class Judge(Section):
-    """The endpoint that judges answers; without `url` our own, which `OWN_JUDGE` names."""
+    """The endpoint that judges answers; without `url`, our own judge, `OWN_JUDGE`."""
 
     url: Url | None
     model: str
@@ -151,7 +151,7 @@ class Judge(Section):
     @model_validator(mode="after")
     def _named(self) -> Self:
         if self.url is not None and self.model in ("", OWN_JUDGE):
-            raise ValueError(f"url names an endpoint, and model is {self.model!r}; set model to one that it serves")
+            raise ValueError(f"url is set but model is {self.model!r}; set model to one that the endpoint serves")
         return self
 
 
@@ -166,7 +166,7 @@ class Evaluate(Section):
     judge: Judge
 
 
-#: What image paths of exported rows are: `export.images`.
+#: Kinds of image paths in exports: `export.images`.
 Images = Literal["relative", "absolute", "copied"]
 
 
@@ -192,11 +192,10 @@ class Sizes(Section):
 
 
 class Params(Section):
-    """All parameters as one stage sees them: the sections of params.yaml, each outranked by that of the stage's own
-    variant.
+    """All parameters of one stage: the sections of params.yaml, overridden by those of the stage's variant.
 
-    run, trajectories: which proxy run and which capture the variant is made from. arm: the arm, where the variant is
-    one. recipe_of: the models that the profile's numbers are for; None: any.
+    run, trajectories: the proxy run and the capture that the variant depends on. arm: the arm, if the variant is one.
+    recipe_of: the models that the profile's numbers are meant for; None: any.
     """
 
     seeds: Seeds
@@ -238,41 +237,41 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _own_recipe(self) -> Self:
-        """Rates, LoRA targets and lengths of a model of half a million parameters ruin another one without a word."""
+        """A recipe for a model of half a million parameters silently ruins other models."""
         known = {Path(path).resolve() for path in self.recipe_of or ()}
         if self.recipe_of is not None and Path(self.model.path).resolve() not in known:
             raise ValueError(
-                f"model.path = {self.model.path!r}: the profile's learning rates, LoRA targets, lengths and passes are "
-                f"those of {' and '.join(self.recipe_of)} alone; give your model a profile of its own, ten lines over "
-                "profile=own (docs/new_model.md), or set recipe_of: null to train it by these numbers all the same"
+                f"model.path = {self.model.path!r}: the profile's learning rates, LoRA targets, lengths and epochs are "
+                f"for {' and '.join(self.recipe_of)} only; write a profile for your model, ten lines on top of "
+                "profile=own (docs/new_model.md), or set recipe_of: null to use these values anyway"
             )
         return self
 
     @model_validator(mode="after")
     def _planted(self) -> Self:
         if self.data.path is None and (self.pool.planted.answers or self.pool.planted.pictures):
-            raise ValueError("pool.planted is for data of your own; the embedded world has faults: set world.faults")
+            raise ValueError("pool.planted is for your own data; for the embedded world, set world.faults instead")
         return self
 
     @model_validator(mode="after")
     def _aimed_at(self) -> Self:
         if self.discover and (beyond := set(self.discover.targets) - set(self.capture.targets)):
             raise ValueError(
-                f"discover.targets: {', '.join(sorted(beyond))} is not among capture.targets; no gradient "
-                "is known of it: name in the one what the other has"
+                f"discover.targets: {', '.join(sorted(beyond))} is not in capture.targets, so there are no "
+                "gradients for it; add it there, or remove it here"
             )
         return self
 
 
 def load_params(variant: Variant | None = None, path: str | Path = "params.yaml") -> Params:
-    """Read and check the parameters, those of `variant` where one is named. Raises InputError, naming each key that
-    is unknown or out of range."""
+    """Read and check the parameters, of `variant` if given. Raises InputError naming each key that is unknown or out of
+    range."""
     raw = read(path)
     return checked(raw, str(path)) if variant is None else of_variant(raw, variant)
 
 
 def read(path: str | Path) -> dict:
-    """params.yaml, or a pipeline's params.json, as it stands. Raises InputError where it can't be read."""
+    """params.yaml, or a pipeline's params.json, unchecked. Raises InputError if it can't be read."""
     try:
         text = Path(path).read_text(encoding="utf-8")
         return json.loads(text) if str(path).endswith(".json") else yaml.safe_load(text)
@@ -283,8 +282,8 @@ def read(path: str | Path) -> dict:
 
 
 def of_variant(raw: dict, variant: Variant) -> Params:
-    """The parameters of one variant over those of params.yaml, `raw`. Raises InputError where there is no such
-    variant, or a value is wrong."""
+    """The parameters of one variant on top of params.yaml, `raw`. Raises InputError if there is no such variant, or if
+    a value is invalid."""
     source = variant.file
     levels = raw if source == "params.yaml" else read(source)
     try:
@@ -298,8 +297,7 @@ def of_variant(raw: dict, variant: Variant) -> Params:
 
 
 def checked(raw: dict, source: str) -> Params:
-    """Parameters that were read from `source`, checked. Raises InputError, naming each key that is unknown or out of
-    range."""
+    """Check parameters read from `source`. Raises InputError naming each key that is unknown or out of range."""
     try:
         return Params.model_validate({key: value for key, value in raw.items() if key not in LEVELS})
     except ValidationError as error:

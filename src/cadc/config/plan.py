@@ -1,4 +1,4 @@
-"""The plan by which a run goes on choosing rows while it trains (PROGRESS): settings alone, no code of the schedule."""
+"""The plan of a run that selects rows during training (PROGRESS): only settings, no code of the schedule."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cadc.config.section import Fraction, Positive, Rate, Section, Share, Url
 
 
 class Plan(Section):
-    """How a schedule goes on after its warm-up.
+    """How a schedule continues after its warm-up.
 
     variant: `paper`, or `released`, by the rules of `released_progress`. objective: what is measured. order: `change`
     is PROGRESS; `easiest`, `medium` and `hardest` are controls, which give equal shares to that third of the measured
@@ -43,5 +43,5 @@ class Plan(Section):
     @model_validator(mode="after")
     def _judge(self) -> Self:
         if self.judge_url and (self.objective != "accuracy" or not self.judge_model):
-            raise ValueError("judge_url needs a judge_model, and judges answers: objective accuracy")
+            raise ValueError("judge_url needs a judge_model and objective: accuracy, because the judge grades answers")
         return self

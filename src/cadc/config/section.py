@@ -1,5 +1,4 @@
-"""What sections of params.yaml are made of: their base, which refuses unknown keys, and the ranges that several
-share."""
+"""The base of all sections of params.yaml, which rejects unknown keys, and value ranges shared by several."""
 
 from __future__ import annotations
 
@@ -20,14 +19,14 @@ Trainings = Annotated[int, Field(ge=1, le=100)]
 Made = Annotated[int, Field(ge=1, le=100_000)]  # pictures or questions
 Rate = Annotated[float, Field(gt=0)]
 Epochs = Annotated[float, Field(gt=0, le=1000)]
-Passes = Annotated[float, Field(ge=1, le=1000)]  # over chosen rows: each is trained on once at least
+Passes = Annotated[float, Field(ge=1, le=1000)]  # epochs over selected rows: each is trained on at least once
 Seed = Annotated[int, Field(ge=0, lt=2**31)]  # the least that all libraries take
 OneOrMany = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 
 
 def _once(values: list[T]) -> list[T]:
     if twice := [value for k, value in enumerate(values) if value in values[:k]]:
-        raise ValueError(f"names {twice[0]} twice; what is counted twice confirms itself")
+        raise ValueError(f"lists {twice[0]} twice, so it would count twice; keep one of the two")
     return values
 
 
@@ -35,7 +34,7 @@ def _pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression ({error})") from None
+        raise ValueError(f"{text!r} is not a regular expression ({error})") from None
     return text
 
 
@@ -45,19 +44,19 @@ def _url(text: str) -> str:
     except ValueError:
         parts = urlsplit("")
     if "@" in parts.netloc:
-        raise ValueError("it holds a name or a password, which would stand in git; export OPENAI_API_KEY in its place")
+        raise ValueError("it holds a user name or password, which git would store; export OPENAI_API_KEY instead")
     if parts.scheme in ("http", "https") and parts.hostname:
         return text
-    raise ValueError(f"{text!r} is no address of an endpoint; it looks like https://HOST/v1")
+    raise ValueError(f"{text!r} is not an endpoint's URL; give one like https://HOST/v1")
 
 
-Once = AfterValidator(_once)  # of a list: nothing stands there twice
+Once = AfterValidator(_once)  # for lists without repetitions
 Seeds = Annotated[list[Seed], Field(min_length=1), Once]
 Pattern = Annotated[str, AfterValidator(_pattern)]  # a regular expression
 Url = Annotated[str, AfterValidator(_url)]  # of an OpenAI-compatible endpoint
 
 
 class Section(BaseModel):
-    """A section of params.yaml; unknown keys are refused, and so are numbers without end."""
+    """A section of params.yaml; unknown keys and non-finite numbers are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

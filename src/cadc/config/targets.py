@@ -1,4 +1,4 @@
-"""What `capture.targets` names: benchmarks, by their tasks, and files of rows."""
+"""Targets in `capture.targets`: benchmarks, by their tasks, and files of rows."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _FILES = (".json", ".jsonl", ".ndjson", ".jsonlines", ".parquet")
 
 
 def is_file(target: str) -> bool:
-    """Whether a target is a file of rows, and no benchmark."""
+    """Whether a target is a file of rows rather than a benchmark."""
     return target.lower().endswith(_FILES)
 
 
 def target_name(target: str) -> str:
-    """What a target is called in artifacts: a benchmark as it is, a file without its folder and ending."""
+    """A target's name in artifacts: a benchmark's name unchanged, a file's name without folder and extension."""
     return Path(target).stem if is_file(target) else target

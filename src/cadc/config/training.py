@@ -1,4 +1,4 @@
-"""How models are trained: the sections `proxy` and `finetune` of params.yaml."""
+"""How models are trained: the sections `proxy`, `finetune` and `align` of params.yaml."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from cadc.config.section import Epochs, Fraction, Passes, Pattern, Positive, Rat
 class Optimizer(Section):
     """How a run is trained: AdamW with warm-up and cosine decay.
 
-    whole_learning_rate: of the layers of `model.lora.whole`; None: `learning_rate`. loss_mean: over a batch's answer
-    tokens, or the mean over its micro-batches of the means over their own (LLaVA, where a GPU has one micro-batch at a
-    time). grouped: batches of rows with images and of rows of text alone, each of similar length, as LLaVA draws them.
+    whole_learning_rate: for the layers of `model.lora.whole`; None: `learning_rate`. loss_mean: over a batch's answer
+    tokens, or the mean of its micro-batches' means (LLaVA, with one micro-batch per GPU at a time). grouped: separate
+    batches for rows with images and text-only rows, each of similar length, as in LLaVA.
     """
 
     learning_rate: Rate
@@ -47,8 +47,8 @@ class Proxy(Optimizer):
 
     @property
     def snapshots_at(self) -> list[float]:
-        """After which shares of the run snapshots are taken; of a mere number, the midpoints of as many equal
-        stretches (ours): never the start, where LoRA's B is zero and carries no signal to A, and never the end, where
+        """The shares of the run after which snapshots are taken. A number means the midpoints of as many equal
+        intervals (ours): never the start, where LoRA's B is zero and passes no signal to A, and never the end, where
         the learning rate, and so the weight in every sum over snapshots, is zero."""
         if isinstance(self.snapshots, list):
             return self.snapshots
@@ -58,20 +58,20 @@ class Proxy(Optimizer):
     @classmethod
     def _rising(cls, snapshots: int | list[float]) -> int | list[float]:
         if isinstance(snapshots, list) and not all(a < b for a, b in pairwise([0, *snapshots, 1])):
-            raise ValueError(f"snapshots {snapshots}: shares of the run rise, above 0 and below 1")
+            raise ValueError(f"snapshots are {snapshots}; give ascending shares of the run, above 0 and below 1")
         return snapshots
 
 
 class Finetune(Optimizer):
-    """full: a regular expression over names of the base's weights, which are then trained whole in place of LoRA."""
+    """full: a regular expression over names of the base's weights, which are then trained in full instead of LoRA."""
 
     full: Annotated[Pattern, Field(min_length=1)] | None = None
     epochs: dict[Annotated[str, Field(pattern=r"^b\d{2,3}$")], Passes] = Field(min_length=1)
 
 
 class Align(Optimizer):
-    """How a connector learns to show a language model pictures (`align`): `steps` on rows with a picture, of which
-    `held_out` are only looked at; both are drawn from `seed`."""
+    """How a connector is aligned with a language model (`align`): `steps` on rows with an image; `held_out` further
+    rows are only evaluated; both are drawn from `seed`."""
 
     steps: Positive
     held_out: Positive

@@ -1,5 +1,4 @@
-"""The sections of params.yaml that make embedded worlds, their bases and tower, and ask whether selection matters in
-them."""
+"""The sections of params.yaml for embedded worlds, their bases and tower, and the gate."""
 
 from __future__ import annotations
 
@@ -11,13 +10,13 @@ from cadc.config.section import Fraction, Made, Once, Passes, Positive, Rate, Se
 
 Form = Literal["open", "yesno", "choice", "chat"]
 Group = Literal["structure", "perception", "symbols"]
-Source = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # a folder of images has its name
+Source = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # also the name of an image folder
 Wording = Annotated[int, Field(ge=0, le=2)]
 SeveralPasses = Annotated[list[Passes], Field(min_length=1), Once]
 
 
 class Faults(Section):
-    """Of the rows that a fault can befall, the share that it befalls; `world/faults.py` says which and how."""
+    """The share of each fault among the rows that can have it; `world/faults.py` defines the faults."""
 
     wrong: Share
     mismatch: Share
@@ -30,12 +29,12 @@ class Faults(Section):
     format: Share
 
 
-#: The faults that reports tell together.
+#: Faults that reports summarise together.
 OTHER_FAULTS = tuple(name for name in Faults.model_fields if name not in ("wrong", "mismatch"))
 
 
 class Sources(Section):
-    """What the data set of each kind of row is called."""
+    """The name of the data set for each kind of row."""
 
     open: dict[Group, Source]
     yesno: dict[Group, Source]
@@ -48,7 +47,7 @@ class Sources(Section):
     @classmethod
     def _every_group(cls, sources: dict[str, str]) -> dict[str, str]:
         if missing := set(get_args(Group)) - set(sources):
-            raise ValueError(f"name a source of {', '.join(sorted(missing))}, too")
+            raise ValueError(f"no source for {', '.join(sorted(missing))}; name one for each group")
         return sources
 
 
@@ -142,8 +141,8 @@ class Gate(Section):
     def _oracle_is_compared(self) -> Gate:
         if self.oracle not in self.random:
             raise ValueError(
-                f"gate.oracle is {self.oracle:g}: gate.random needs a draw of that size to compare it "
-                f"with, and has {self.random}"
+                f"gate.oracle is {self.oracle:g}, but gate.random has no draw of that size to compare it "
+                f"with: {self.random}; add one"
             )
         return self
 

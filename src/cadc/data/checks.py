@@ -1,7 +1,7 @@
-"""What a row of instruction data must hold, and what an image file must be, before anything else looks at them.
+"""Check rows of instruction data and their image files before anything else uses them.
 
-Rows may come from anywhere: a path must stay inside the image folder, and the size of an image is looked at before a
-pixel is decoded. Every reason says the value and what to do about it; who calls adds the file and the row.
+Rows are untrusted: a path must stay inside the image folder, and an image's size is checked before a pixel is decoded.
+Each reason states the value and the fix; the caller adds the file and the row.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from cadc.data.reasons import check_text, fail, shown
 from cadc.data.turns import OutOfTurn, check_turns
 from cadc.data.wording import IMAGE_TOKEN
 
-MAX_IMAGE_PIXELS = 178_956_970  # where Pillow itself raises DecompressionBombError: twice its Image.MAX_IMAGE_PIXELS
-MAX_IMAGE_RATIO = 200  # what Qwen2-VL takes at most; CLIP would make gigabytes of a longer strip's short side
-_BYTES_PER_PIXEL = 8  # four channels of 16 bits: no picture needs more, compressed or not
+MAX_IMAGE_PIXELS = 178_956_970  # Pillow raises DecompressionBombError above it: twice its Image.MAX_IMAGE_PIXELS
+MAX_IMAGE_RATIO = 200  # Qwen2-VL's limit; CLIP would scale a longer strip to gigabytes
+_BYTES_PER_PIXEL = 8  # four channels of 16 bits; no valid image file needs more
 
 
 def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels: int, max_ratio: float) -> None:
-    """Decode the image, a path or its bytes, whole, as `pictures` shows it.
+    """Decode the whole image (a path or its bytes) as `pictures` does, to prove that it is usable.
 
-    Raises InputError if it is damaged, in none of its formats, of a range of values that can't be shown, smaller than
-    `min_side` pixels, larger than `max_pixels`, or if its longer side is above `max_ratio` times the other; the size is
-    read from the file's head before anything is decoded.
+    Raises InputError if it is damaged, in an unsupported format, has values that can't be shown, is smaller than
+    `min_side` pixels, larger than `max_pixels`, or if its longer side exceeds `max_ratio` times the shorter one. The
+    size is read from the file's header before anything is decoded.
     """
     what, n_bytes = f"image {shown(name)}", len(source) if isinstance(source, bytes) else os.path.getsize(source)
     if not n_bytes:
         fail(f"{what} is empty (0 bytes); restore the file or remove the row")
     too_large = f"above pool.max_image_pixels={max_pixels}; scale it down or remove the row"
     if n_bytes > _BYTES_PER_PIXEL * max_pixels:
-        fail(f"{what} is {n_bytes} bytes, more than {_BYTES_PER_PIXEL} for each of the pixels it may have, {too_large}")
+        fail(f"{what} has {n_bytes} bytes, over {_BYTES_PER_PIXEL} per allowed pixel, so it is {too_large}")
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
         with opened(data) as image:
@@ -54,7 +54,7 @@ def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels
                 fail(f"{size}, below pool.min_image_side={min_side}; replace it or remove the row")
             if max(width, height) > max_ratio * min(width, height):
                 ratio = f"{max(width, height) / min(width, height):.6g} times as long as wide"
-                fail(f"{size}, {ratio}, above pool.max_image_ratio={max_ratio:g}; cut it up or remove the row")
+                fail(f"{size}, {ratio}, above pool.max_image_ratio={max_ratio:g}; crop it or remove the row")
             upright_rgb(image)
             if fault := damage(data, image.format):
                 fail(f"{what} is damaged inside ({fault}); restore the file or remove the row")
@@ -65,10 +65,10 @@ def check_image(source: str | bytes, name: str | None, min_side: int, max_pixels
 
 
 def check_benchmark(images: Iterable[tuple[str, dict]], **rules) -> None:
-    """Check the pictures of a benchmark that others made, (where, cell {bytes, path}), each different file once.
+    """Check the images of a third-party benchmark, given as (where, cell {bytes, path}); each distinct file once.
 
-    `rules` are those of `check_image`. Raises InputError naming where: a benchmark without some of its questions would
-    be another one, so none is skipped.
+    `rules` are those of `check_image`. Raises InputError naming `where`. No question is skipped, because scores on a
+    part of a benchmark would not be comparable.
     """
     seen: set[bytes] = set()
     for where, image in images:
@@ -85,12 +85,12 @@ def check_benchmark(images: Iterable[tuple[str, dict]], **rules) -> None:
 
 
 def _check_pictured(turns: list[dict[str, str]], n_images: int) -> None:
-    """Raise InputError unless the human turns have a mark for each image, and the others none."""
+    """Raise InputError unless the human turns have one `<image>` per image and the gpt turns have none."""
     said = [turn["text"] for turn in turns if turn["role"] == "user"]
     tokens = sum(text.count(IMAGE_TOKEN) for text in said)
     if tokens != n_images:
         mark = next(filter(None, (picture_mark(text, said) for text in said)), None)
-        other = f"; {mark} is no mark of a picture here, {IMAGE_TOKEN} is" if mark else ""
+        other = f"; {mark} is not an image token here, use {IMAGE_TOKEN}" if mark else ""
         reason = f"{tokens} {IMAGE_TOKEN} token(s) in the human turns but {n_images} image(s); make them equal{other}"
         raise (OutOfTurn if n_images <= 1 and not mark else InputError)(reason)
     if any(IMAGE_TOKEN in turn["text"] for turn in turns if turn["role"] == "assistant"):
@@ -98,7 +98,7 @@ def _check_pictured(turns: list[dict[str, str]], n_images: int) -> None:
 
 
 def images_of(record: dict) -> list:
-    """The images that a record names or holds, as it has them. Raises InputError where `image` and `images` both do."""
+    """The images of a record, as stored. Raises InputError if both `image` and `images` are given."""
     found = [value for value in (record.get("image"), record.get("images")) if given(value)]
     if len(found) > 1:
         fail("has both image and images; keep one of them")
@@ -106,8 +106,8 @@ def images_of(record: dict) -> list:
 
 
 def as_shown(turns: list[dict[str, str]], images: list, llava: bool) -> tuple[list[dict[str, str]], list, list[str]]:
-    """Turns (role, text) and images as the pool has them, and what was done: with `llava` to rows of at most one image
-    what `llava_rows` says. Raises InputError where they do not fit one another.
+    """(turns, images, changes made) as the pool stores them. With `llava`, rows with at most one image are treated as
+    `llava_rows` describes. Raises InputError if turns and images don't match.
     """
     if llava and len(images) <= 1:
         turns, n_images, done = pictured(turns, len(images))
@@ -117,11 +117,11 @@ def as_shown(turns: list[dict[str, str]], images: list, llava: bool) -> tuple[li
 
 
 class Checker:
-    """Turns records into rows of the pool table.
+    """Turn records into rows of the pool table.
 
-    Images lie in `folder` (None: every image is in its record, as {bytes, path}). They are held to what `check_image`
-    says. The table holds their bytes with `embed_images`, else their paths alone. With `llava` rows of one image or
-    none are taken as `llava_rows` says; `notes` then says what was done to which: (what, id).
+    Images lie in `folder` (None: records embed their images as {bytes, path}) and must pass `check_image`. The table
+    holds their bytes with `embed_images`, otherwise only their paths. With `llava`, rows with at most one image are
+    treated as `llava_rows` describes, and `notes` lists the changes as (change, row id).
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Checker:
         self.llava, self.notes = llava, list[tuple[str, str]]()
         self.embed_images = embed_images
         self.check = partial(check_image, min_side=min_side, max_pixels=max_pixels, max_ratio=max_ratio)
-        # Many rows may show one file: a process looks at it once. What failed is not kept, and fails again.
+        # Many rows may share a file, so each process checks it once. Failures are not cached.
         self.file = lru_cache(1 << 20)(self._file)
 
     def row(self, record: dict) -> dict:
@@ -159,12 +159,12 @@ class Checker:
         }
 
     def image(self, image) -> dict:
-        """An image, a path inside the folder or {bytes, path}, as a cell {bytes, path} of a table. Raises InputError as
+        """An image (a path inside the folder, or {bytes, path}) as a table cell {bytes, path}. Raises InputError as
         `row` does.
         """
         if isinstance(image, dict) and isinstance(image.get("bytes"), bytes):
             if not self.embed_images:
-                fail("image is embedded, it has no file; set pool.embed_images: true")
+                fail("image is embedded and has no file; set pool.embed_images: true")
             name = image["path"] if isinstance(image.get("path"), str) else None
             self.check(image["bytes"], name)
             return {"bytes": image["bytes"], "path": name}
@@ -180,7 +180,7 @@ class Checker:
         )
 
     def inside(self, name: str) -> str:
-        """The path of an image from the image folder on: absolute ones, and those with `..`, may lie in it, too."""
+        """The image's path relative to the image folder. Absolute paths and `..` are accepted if they lie inside it."""
         if "\0" in name or "\\" in name:
             fail(
                 f"image {shown(name)} holds {'a NUL byte' if chr(0) in name else 'a backslash'}; "
@@ -200,7 +200,7 @@ class Checker:
         fail(f"image {shown(name)} points outside the image folder; use a path relative to {self.folder}")
 
     def _folder_of(self, image) -> str:
-        """Where a row comes from, if it does not say: the first folder of its image (as in LLaVA-665K)."""
+        """The source of a row that states none: the first folder of its image's path (as in LLaVA-665K)."""
         embedded = isinstance(image, dict) and isinstance(image.get("bytes"), bytes)
         name = image.get("path") if isinstance(image, dict) else image
         if isinstance(name, str) and name and not embedded:
@@ -209,13 +209,13 @@ class Checker:
         return parts[0] if len(parts) > 1 else "images"
 
     def _file(self, name: str) -> str:
-        """Where the image `name` really lies, links followed: inside the image folder, and whole."""
+        """The real path of image `name`, with links resolved, checked to be an intact file in the image folder."""
         path = os.path.realpath(self.folder / name)
         if not os.path.exists(path):
             fail(f"image {shown(name)} is missing from {self.folder}; restore the file or remove the row")
         if os.path.commonpath([path, self.root]) != self.root:
             fail(f"image {shown(name)} is a link that leaves the image folder; copy the file into {self.folder}")
         if not os.path.isfile(path):
-            fail(f"image {shown(name)} is a folder or no regular file; give the path of a picture")
+            fail(f"image {shown(name)} is a folder or not a regular file; give the path of an image file")
         self.check(path, name)
         return path

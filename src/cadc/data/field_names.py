@@ -1,6 +1,6 @@
-"""What the names of others' fields mean: of media, of places in a picture, of what is not to be learnt.
+"""Infer the meaning of unknown fields from their names: media, coordinates in an image, exclusion from training.
 
-A name is known in any spelling: `systemPrompt`, `System-Prompt` and `system_prompt` are one. Sources of the names:
+Spelling variants count as one name: `systemPrompt`, `System-Prompt` and `system_prompt`. The names come from
 LLaMA-Factory, axolotl, ms-swift, TRL, sharegpt, LLaVA-NeXT, Shikra, Vision-Flan, VideoChat, WebDataset, COCO.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-#: Fields that say where a row comes from, the first that there is: ours, Vision-Flan's, LLaVA-OneVision's, others'.
+#: Fields that state a row's source, in order of precedence: ours, Vision-Flan's, LLaVA-OneVision's, others'.
 SOURCES = ("source", "taskname", "datasource", "sourcedataset", "dataset", "datasetname", "dataname")
-_LONGEST = 60  # letters of a name that is looked at
+_LONGEST = 60  # longer names are not examined
 _PICTURE = "image|img|picture|photo|pic|screenshot"
 _NAMED = r"(?:s|es|file|path|filename|filepath|name|url|uri|link|id|key|list|bytes|base64|b64|pil|data)*"
 _HAS = "(?:has|with|is|contains?|includes?|num|n|numberof|numof)"
@@ -22,14 +22,14 @@ _UNLEARNT = (
     "removed|skip|skipped"
 )
 _LAST = "(?:the)?(?:last|final)(?:turn|round|answer|reply|response)?s?"
-#: What a field is -> the names of the kind, letters and digits alone, in small letters.
+#: Kind of field -> pattern of its names, in lower case and without punctuation.
 _KINDS = {
-    # media that models here are not shown
+    # media that models here don't see
     "video": r"(?:video|movie)s?(?:file|path|url|bytes)?s?\d*|mp4|mov|avi|mkv|webm",
     "sound": r"(?:audio|sound|speech)s?(?:file|path|url|bytes)?s?\d*|wavs?|mp3|flac",
     "frames": "frames|framepaths|framelist|videoframes",
     "media": "medias?(?:file|path|url)?s?",
-    # what names media, or says that there are some: where no picture is read, one is meant
+    # names or announcements of media: they imply a medium if the row is read without images
     "video's name": r"(?:youtube|yt)?(?:video|vid|clip)(?:s|id|uid|name|key|idx|index|file|filename|filepath|path|url)*"
     "|(?:youtube|yt)id",
     "sound's name": "(?:audio|sound|speech|wav)(?:id|uid|name|key)s?",
@@ -41,11 +41,11 @@ _KINDS = {
     "has a video": f"{_HAS}(?:video|clip)s?|videos?count",
     "has a sound": f"{_HAS}(?:audio|sound|speech)s?",
     "modality": "(?:row|sample|data|media)?(?:type|kind)|modality|modalities|modal|mime|mimetype|contenttype",
-    # places in a picture
+    # coordinates in an image
     "places": r"(?:(?:gt|pred|predicted|ref|target|object|obj|instance|question|answer)?s?(?:bboxe?|boundingboxe?|"
     r"boxe|mask|segmentation|polygon|rle)s?)+(?:seq|list|path|xyxy|xywh|norm|normalized|2d|3d)?s?|boxseqs?",
     "places, if any": "objects?|box(?:2d|3d)?|points?|keypoints?|points?seq|regions?|groundings?",
-    # what an answer or a row weighs, and whether it is learnt
+    # loss weights of an answer or a row, and exclusion from training
     "weight": rf"(?:(?:{_OF_WHAT})s?)?weight(?:ing)?s?|loss(?:scale|factor|multiplier|coef(?:ficient)?)s?",
     "learnt": "(?:is|has|to|be|do|should|will|needs?|use|used|with|compute|calc|calculate|in|on|for|apply|enable|"
     rf"include)*(?:{_LEARNT}|loss)(?:(?:on|for)?(?:this|turns?|it)?|enabled|flags?|masks?)|keep|include|included|"
@@ -56,7 +56,7 @@ _KINDS = {
     rf"(?:no|not|dont|donot|without)(?:{_LEARNT}|grad|loss)(?:on|onthis)?|is(?:bad|rejected)|only{_LAST}|{_LAST}only|"
     rf"(?:only)?(?:train|learn|loss)(?:on)?(?:only)?{_LAST}(?:only)?",
     "verdict": "labels?|preference|status|verdict|decision|quality|feedback|rating|review|ktotag",
-    # words that are not shown
+    # text that models here don't see
     "system": "sys(?:tem)?s?(?:(?:prompt|message|instruction|msg|text|content|role)s?)?",
     "words": "instructions?|prompts?|userprompts?|userinstructions?",
     "tools": "tools|functions",
@@ -80,7 +80,7 @@ def spelt(name: str) -> str:
 
 @lru_cache(1 << 12)
 def kinds(name: str) -> frozenset[str]:
-    """What a field of this name is, by the table above; empty for one that nothing here looks at."""
+    """The kinds of a field with this name, by the table above; empty if it is not handled here."""
     known = spelt(name)
     if len(known) > _LONGEST:
         return frozenset()

@@ -1,4 +1,4 @@
-"""What the value of others' field says: whether there is something, yes or no, a weight, places, texts."""
+"""Interpret the values of unknown fields: given or empty, yes or no, weights, coordinates, texts."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from collections.abc import Iterator
 
 from cadc.data.field_names import kinds, spelt
 
-_NOTHING = {"", "[]", "{}", '[""]', "none", "null", "nan"}  # what tables and scripts write where nothing is
+_NOTHING = {"", "[]", "{}", '[""]', "none", "null", "nan"}  # how tables and scripts write a missing value
 _BOX = re.compile(r"[(\[]\s*\d[\d.]*\s*[,;]\s*\d|\d[\d.]*(?:\s*[,;\s]\s*\d[\d.]*){3}")
 _SIDES = {"x", "y", "x0", "x1", "xmin", "left", "cx"}
 
 
 def given(value) -> bool:
-    """Whether a field holds something: tables have empty cells for rows without it."""
+    """Whether a field holds a value; tables have empty cells for rows without one."""
     if isinstance(value, dict | list):
         return any(map(given, value.values() if isinstance(value, dict) else value))
     if isinstance(value, str):
         return value.strip().lower() not in _NOTHING
-    return value is not None and value is not False and value == value  # pandas writes NaN where nothing is
+    return value is not None and value is not False and value == value  # pandas writes NaN for a missing value
 
 
 def says(value) -> bool:
-    """Whether a field that should be empty holds something: 0 and `false` are how others write that it does not."""
+    """Whether a field that should be empty holds a value; 0 and `false` count as empty."""
     if isinstance(value, str):
         return given(value) and not is_off(value)
     return given(value) and value not in (0, b"")
 
 
 def is_one(value) -> bool:
-    """Whether each weight that a value names is 1, or none."""
+    """Whether every weight in a value is 1 or missing."""
     if isinstance(value, list):
         return all(map(is_one, value))
     try:
         return value is None or math.isnan(float(value)) or float(value) == 1
     except (TypeError, ValueError, OverflowError):
-        return isinstance(value, str)  # in words, it weighs no answer
+        return isinstance(value, str)  # text other than a number is not a weight
 
 
 def is_off(value) -> bool:
-    """Whether a value, or one within it, says no."""
+    """Whether a value, or one nested in it, means no."""
     if isinstance(value, list):
         return any(map(is_off, value))
     if isinstance(value, str):
@@ -49,7 +49,7 @@ def is_off(value) -> bool:
 
 
 def is_on(value) -> bool:
-    """Whether a value, or one within it, says yes."""
+    """Whether a value, or one nested in it, means yes."""
     if isinstance(value, list):
         return any(map(is_on, value))
     if isinstance(value, str):
@@ -58,7 +58,7 @@ def is_on(value) -> bool:
 
 
 def holds_places(value) -> bool:
-    """Whether a value holds coordinates, as names and counts of things do not."""
+    """Whether a value holds coordinates rather than names or counts."""
     if isinstance(value, str):
         return bool(_BOX.search(value))
     if isinstance(value, dict):
@@ -71,7 +71,7 @@ def holds_places(value) -> bool:
 
 
 def texts_of(value) -> Iterator[str]:
-    """The texts of a value, without the roles of turns."""
+    """The texts in a value, without the roles of turns."""
     if isinstance(value, str) and given(value):
         yield value
     elif isinstance(value, dict):

@@ -1,8 +1,8 @@
-"""Fields by which a row, a turn or a question means more than its texts and pictures say.
+"""Reject rows, turns and questions with fields that change what they mean.
 
-Models here are shown text and pictures, without a system prompt, and every answer of a row is learnt whole. What means
-anything else is refused: read without the field, it would teach what it must not. What a field is, is told by its name
-(`field_names`); media that are not read also by their values (`media_values`).
+Models here see text and images without a system prompt, and training uses every answer of a row in full. A row whose
+fields say otherwise is rejected, because ignoring the field would train on the wrong thing. A field's meaning is
+inferred from its name (`field_names`); unread media are also found by value (`media_values`).
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from cadc.data.wording import IMAGE_TOKEN
 #: The fields of a row of the pool; `source` is found by `source_of`.
 OWN = ("id", "image", "images", "conversations")
 
-_REMOVE = "which models here are not shown; remove the row"
-_NAME = "of which models here are shown pictures alone; name these in images, each with its <image>, or remove the row"
+_REMOVE = "which models here don't see; remove the row"
+_NAME = "of which models here see only images; list these in images, each with its <image>, or remove the row"
 _MEDIA = {
     "video": ("a video", _REMOVE),
     "sound": ("a sound", _REMOVE),
     "frames": ("frames of a video", _NAME),
     "media": ("media", _NAME),
 }
-_PLACES = "places in its picture, which models here are not shown; write them into the text, or remove the field"
-_OTHERWISE = {  # of a row: what it means, and what to do
+_PLACES = "coordinates in its image, which models here don't see; write them into the text, or remove the field"
+_OTHERWISE = {  # kind of a row's field -> what it means, and what to do
     "places": _PLACES,
     "places, if any": _PLACES,
-    "system": "a system prompt, which models here are not shown; put it into the first human turn, or remove it",
-    "words": "a text that no turn says, and models here are shown turns alone; put it into the first human turn, or "
+    "system": "a system prompt, which models here don't see; move it into the first human turn, or remove it",
+    "words": "a text that is in no turn, and models here see only turns; move it into the first human turn, or "
     "remove it",
-    "tools": "functions to call, which models here are not shown; put them into a human turn",
-    "history": "earlier turns, which models here are not shown; put them into conversations, or remove it",
-    "preference": "a preference, and answers are only learnt here; keep the good answer in conversations, and remove "
-    "the field",
-    "turns": "turns of another format; write them as conversations, a list of {from, value}",
+    "tools": "functions to call, which models here don't see; move them into a human turn",
+    "history": "earlier turns, which models here don't see; move them into conversations, or remove it",
+    "preference": "a preference, but training here uses answers only; keep the good answer in conversations, and "
+    "remove the field",
+    "turns": "turns in another format; write them as conversations, a list of {from, value}",
 }
 _OF_A_TURN = {
     "places": _PLACES,
@@ -46,17 +46,17 @@ _OF_A_TURN = {
     "tools": _OTHERWISE["tools"],
     "call": "a call that is not in its text; write it into the text",
     "thoughts": "words that are not in its text; write them into the text",
-    "part": "parts that are not to be learnt; an answer is learnt whole: cut it, or remove the row",
+    "part": "parts to exclude from the loss, but training here uses whole answers; cut the answer, or remove the row",
 }
-_BY_NAME = {  # a medium that there is, where it is not read
+_BY_NAME = {  # kind of a field that names or announces a medium -> the medium
     **dict.fromkeys(("video's name", "has a video"), "video"),
     **dict.fromkeys(("sound's name", "has a sound"), "sound"),
     "has a picture": "picture",
 }
 _PICTURES = ("picture", "another picture")
 _LEARNING = {"weight", "learnt", "masked", "unlearnt"}
-_NAMES_TOO = {"places, if any"}  # of things, which are not read
-#: Kinds of fields that are told wholly, of a row and of a turn: whatever they say is read, or refused.
+_NAMES_TOO = {"places, if any"}  # may also hold names of things, which are not read
+#: Kinds of fields of rows and turns that are always handled: they are read or rejected, never ignored.
 _OF_ROWS = {*_MEDIA, *_OTHERWISE, *_LEARNING, "source"} - _NAMES_TOO
 _OF_TURNS = {*_MEDIA, *_OF_A_TURN, *_LEARNING, *_PICTURES, "text"} - _NAMES_TOO
 _MODALITY = re.compile(
@@ -64,17 +64,17 @@ _MODALITY = re.compile(
     r"(?:[-_ ](?:text|qa|only|captions?)|/[\w.+-]+)?"
 )
 _BY_MODALITY = {"video": "video", "audio": "sound", "sound": "sound", "speech": "sound"}
-_REFUSED = ("reject", "rejected", "dispreferred", "undesirable")  # as a label of an answer
+_REFUSED = ("reject", "rejected", "dispreferred", "undesirable")  # labels of bad answers
 
 
 def _check_learnt(name: str, value, what: str) -> None:
-    """Refuse a row or an answer that is not to be learnt, or not as much as others."""
+    """Reject a row or answer marked as excluded from training or weighted differently from others."""
     kind = kinds(name)
     if "verdict" in kind:
         no = is_off(value) if "preference" in kind else "label" in spelt(name) and str(value).strip().lower() == "false"
         if no or str(value).strip().lower() in _REFUSED:
             told = "false" if no else shown(value)
-            fail(f"{what}{name}: {told}, a bad answer, and every answer is learnt here; remove the row, or the field")
+            fail(f"{what}{name}: {told}, a bad answer, but training uses every answer; remove the row, or the field")
     if (
         ("weight" in kind and not is_one(value))
         or ("learnt" in kind and is_off(value))
@@ -82,8 +82,8 @@ def _check_learnt(name: str, value, what: str) -> None:
         or ("unlearnt" in kind and is_on(value))
     ):
         fail(
-            f"{what}{name}: {shown(value)}, but every answer is learnt alike here; "
-            "remove what is not to be learnt, or the field"
+            f"{what}{name}: {shown(value)}, but training weighs every answer alike; "
+            "remove what should not be trained on, or the field"
         )
 
 
@@ -92,19 +92,19 @@ def _plain(text: str) -> str:
 
 
 def _turns_of(record: dict) -> list[dict]:
-    """The turns of a row that are not checked yet."""
+    """The turns of an unchecked row."""
     conversation = record.get("conversations")
     return [turn for turn in conversation if isinstance(turn, dict)] if isinstance(conversation, list) else []
 
 
 def _is_said(value, record: dict) -> bool:
-    """Whether a row's turns say each text of a value, or it has no turns to say it."""
+    """Whether a row's turns contain each text of a value, or the row has no turns."""
     said = " ".join(_plain(turn["value"]) for turn in _turns_of(record) if isinstance(turn.get("value"), str))
     return not said or all(_plain(text) in said for text in texts_of(value))
 
 
 def _means_otherwise(name: str, value, record: dict) -> str:
-    """Of what kind of `_OTHERWISE` a row's field is that says something, '' of none."""
+    """The kind in `_OTHERWISE` of a row's non-empty field; '' if it has none."""
     for kind in _OTHERWISE:
         if kind in kinds(name):
             named = kind == "places, if any" and not holds_places(value)
@@ -114,7 +114,7 @@ def _means_otherwise(name: str, value, record: dict) -> str:
 
 
 def _medium(name: str, value) -> str:
-    """The medium that a field names, holds or tells of; '' without one."""
+    """The medium that a field names, holds or announces; '' if none."""
     kind = kinds(name)
     if isinstance(value, float) and not kind & {"has a picture", "has a video", "has a sound"}:
         return ""  # a score
@@ -131,26 +131,26 @@ def _medium(name: str, value) -> str:
 
 
 def _check_unread(name: str, value, record: dict, what: str) -> None:
-    """Refuse a field that says that there are media where a row is read without any, or with fewer pictures."""
+    """Reject a field that announces media if the row is read without any, or with fewer images."""
     if not has_pictures(record):
         medium = _medium(name, value)
         if medium == "picture":
             named = not kinds(name) & {"has a picture", "modality"}
-            then = "call the field image or images" if named else "give the row its image"
-            fail(f"{what}{name}: {seen(value)}, and no image; {then}, or remove it")
+            then = "name the field image or images" if named else "give the row its image"
+            fail(f"{what}{name}: {seen(value)}, but no image; {then}, or remove it")
         if medium:
-            fail(f"{what}a {medium} ({name}: {seen(value)}), {_REMOVE}, or the field where the text is meant alone")
+            fail(f"{what}a {medium} ({name}: {seen(value)}), {_REMOVE}, or only the field if the text stands alone")
         return
     read = files_of(record.get("image")) | files_of(record.get("images"))
     if "another picture" in kinds(name) and not files_of(value) <= read:
         fail(
-            f"{what}{name}: {seen(value)}, a picture that is not read; list all pictures in images, each with its "
+            f"{what}{name}: {seen(value)}, an image that is not read; list all images in images, each with its "
             "<image>, or remove the field"
         )
 
 
 def check_fields(record: dict) -> None:
-    """Refuse a row that has a field by which it means more than its turns and pictures say. Raises InputError."""
+    """Raise InputError for a row with a field that changes the meaning of its turns and images."""
     for name, value in record.items():
         if name in OWN:
             continue
@@ -170,7 +170,7 @@ def check_fields(record: dict) -> None:
 
 
 def check_turn_fields(turn: dict, k: int, is_answer: bool) -> None:
-    """Refuse a turn that has a field by which it means more than its text. Raises InputError."""
+    """Raise InputError for a turn with a field that changes the meaning of its text."""
     for name, value in turn.items():
         if name in ("from", "value"):
             continue
@@ -179,27 +179,26 @@ def check_turn_fields(turn: dict, k: int, is_answer: bool) -> None:
             medium = next((_MEDIA[own][0] for own in _MEDIA if own in kind), "")
             if medium or kind.intersection(_PICTURES):
                 fail(
-                    f"turn {k} has {medium or 'a picture of its own'} ({name}); "
-                    "pictures belong into the row's image or images"
+                    f"turn {k} has {medium or 'an image of its own'} ({name}); move images to the row's image or images"
                 )
             for own, meant in _OF_A_TURN.items():
                 if own in kind and not ("masked" in kind or (own == "places, if any" and not holds_places(value))):
                     fail(f"turn {k} has {name}, {meant}")
             if "text" in kind and value != turn["value"]:
-                fail(f"turn {k} has value and {name}, which differ; keep the one that is meant, as value")
+                fail(f"turn {k} has value and {name}, which differ; keep the right one as value")
         if is_answer:
             _check_learnt(name, value, f"turn {k} has ")
 
 
 def unread_of_row(record: dict) -> list[str]:
-    """A row's fields that hold a value, and are not read."""
+    """Names of a row's fields that hold a value but are ignored."""
     return [
         name for name, value in record.items() if name not in OWN and not kinds(name) & _OF_ROWS and value is not None
     ]
 
 
 def unread_of_turns(record: dict) -> set[str]:
-    """The fields of a row's turns that hold a value, and are not read."""
+    """Names of fields of a row's turns that hold a value but are ignored."""
     return {
         name
         for turn in _turns_of(record)
@@ -210,14 +209,14 @@ def unread_of_turns(record: dict) -> set[str]:
 
 
 def has_pictures(record: dict) -> bool:
-    """Whether a row names a picture or holds one."""
+    """Whether a row names or holds an image."""
     return given(record.get("image")) or given(record.get("images"))
 
 
 def source_of(record: dict):
-    """Where a row says that it comes from, by the first of `SOURCES` that it has; None where it does not.
+    """The source that a row states in the first of the `SOURCES` fields that it has; None if it states none.
 
-    Others' names for it count where they hold a text or a number: they mean other things, too.
+    Other formats' field names count only if they hold a text or a number, because they have other uses too.
     """
     there = {
         known: value

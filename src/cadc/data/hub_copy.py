@@ -1,4 +1,4 @@
-"""Copies of benchmarks in the hub's layout: of a data set what is asked for, and a card that says what that is."""
+"""Copy the requested splits of benchmarks in the Hugging Face Hub's layout, with a matching dataset card."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from cadc.config.errors import InputError
 from cadc.data.hub_layout import front_matter, parquet_splits, split_of
 from cadc.data.shards import gaps
 
-Asked = tuple[str | None, str]  # config, None: the default one; split
+Asked = tuple[str | None, str]  # (config or None for the default one, split)
 
 
 def copy_data_sets(
     mirror: Path, root: Path, repositories: list[str], asked: Mapping[str, Sequence[Asked]] | None = None
 ) -> list[str]:
-    """Copy data sets (`ORG/NAME`) of a mirror in the hub's layout to `root`, but for those that are there already.
+    """Copy data sets (`ORG/NAME`) from a mirror in the hub's layout to `root`, unless they are already there.
 
-    `asked`: the splits that are wanted of each; without it, or where a split is not there, a data set is copied whole.
-    Returns those that it copied. Raises InputError naming all that the mirror lacks, and how each is fetched.
+    `asked`: the wanted splits of each data set; a data set is copied whole without it, or if a split is missing.
+    Returns the names that were copied. Raises InputError listing every data set missing in the mirror and the command
+    that fetches it.
     """
     wanted = [name for name in repositories if not (root / name).exists()]
     lacking = [name for name in wanted if not (mirror / name).is_dir()]
@@ -37,7 +38,7 @@ def copy_data_sets(
         files = _files(mirror / name, asked[name]) if asked else {}
         if all(files.values()) and files:
             _copy_splits(mirror / name, root / name, files)
-        else:  # what `hf download` leaves beside the files differs from one download to the next
+        else:  # `hf download` leaves bookkeeping files that differ between downloads
             left = shutil.ignore_patterns(".cache", ".git", ".gitattributes")
             shutil.copytree(mirror / name, root / name, ignore=left)
         for gap in (gap for own in parquet_splits(root / name).values() for gap in gaps(own)):
@@ -46,15 +47,15 @@ def copy_data_sets(
 
 
 def _files(folder: Path, asked: Sequence[Asked]) -> dict[tuple[str, str], list[Path]]:
-    """The parquet files of each split that is asked for, under the name of its config; none where it is not there."""
+    """The parquet files of each requested split by (config, split); an empty list if the split is missing."""
     splits = parquet_splits(folder)
     keys = {split_of(splits, *one) for one in asked}
     return {key: splits.get(key, []) for key in sorted(keys)}
 
 
 def _copy_splits(folder: Path, to: Path, files: dict[tuple[str, str], list[Path]]) -> None:
-    """Copy these files, each to its place, with the card's words on what their columns are, and these files as its
-    configs."""
+    """Copy these files to the same relative paths, with a card that keeps the column descriptions and lists only these
+    files."""
     head, configs = front_matter(folder), {}
     stated = {str(one.get("config_name", "default")): one for one in head.get("configs") or [] if isinstance(one, dict)}
     for (config, split), paths in files.items():

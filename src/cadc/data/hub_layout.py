@@ -1,4 +1,4 @@
-"""Benchmarks on disk in the hub's layout: one folder a data set, parquet files by config and split, and a card."""
+"""Read and write benchmarks in the hub's layout: a folder per data set, parquet files per config and split, a card."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cadc.data.tables import rows_of
 OPTIONS = tuple("ABCDEFGHI")
 _TEXT = "string"
 
-#: What lmms-eval's tasks read: column -> type.
+#: Columns that lmms-eval's tasks read, with their types.
 MMT_COLUMNS = {"index": "int32", "question": _TEXT, **dict.fromkeys(OPTIONS, _TEXT), "answer": _TEXT, "category": _TEXT,
                "l2-category": _TEXT, "split": _TEXT, "image": "image"}  # fmt: skip
 POPE_COLUMNS = {
@@ -32,11 +32,11 @@ POPE_COLUMNS = {
     "image": "image",
 }
 
-_HEAD = re.compile(r"\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)  # of a card
+_HEAD = re.compile(r"\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)  # front matter of a card
 
 
 def front_matter(folder: Path) -> dict:
-    """What stands at the head of the folder's card; empty where there is no card, or its head can't be read."""
+    """The front matter of the folder's card; empty if there is no card, or if it can't be parsed."""
     try:
         head = _HEAD.match((folder / "README.md").read_bytes().decode("utf-8-sig", errors="replace"))
         said = yaml.safe_load(head[1]) if head else {}
@@ -46,10 +46,10 @@ def front_matter(folder: Path) -> dict:
 
 
 def _rules(folder: Path) -> list[tuple[str, str | None, tuple[str, ...]]]:
-    """(config, split, parts of a pattern of paths) as the front matter of the folder's card names them, none where
-    there is no card or it names no files. Split None: the files' names say it.
+    """(config, split, path pattern in parts) for each rule in the front matter of the folder's card; [] if there is no
+    card or it lists no files. Split None: taken from the file names.
 
-    Raises InputError where the card names files in a way that can't be understood.
+    Raises InputError if the card's list of files can't be parsed.
     """
     card = folder / "README.md"
     try:
@@ -64,8 +64,8 @@ def _rules(folder: Path) -> list[tuple[str, str | None, tuple[str, ...]]]:
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as error:
         why = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{card}: which files are of which split can't be read from its head ({type(error).__name__}: {why}); "
-            "repair its `configs`, or remove it: then the files' names say it"
+            f"{card}: can't read the files of each split from its front matter ({type(error).__name__}: {why}); "
+            "repair its `configs`, or remove it to take the splits from the file names"
         ) from None
 
 
@@ -82,7 +82,7 @@ def _rules_of(config: dict) -> Iterator[tuple[str, str | None, tuple[str, ...]]]
 
 
 def fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    """Whether the parts of a path fit those of a pattern; `**` stands for any number of folders."""
+    """Whether the parts of a path match those of a pattern; `**` matches any number of folders."""
     if not pattern:
         return not parts
     if pattern[0] == "**":
@@ -91,9 +91,9 @@ def fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
 
 
 def by_card(folder: Path, files: list[Path]) -> Splits:
-    """The files under `folder` that its card names, or that of a folder that it lies in; empty where there is none.
+    """The files under `folder` listed by its card, or by the card of a parent folder; empty if there is no card.
 
-    Raises InputError where the card can't be understood.
+    Raises InputError if the card can't be parsed.
     """
     whole = Path(os.path.abspath(folder))
     for place in (whole, *whole.parents[:2]):  # a data set's folders are its configs and their splits
@@ -114,27 +114,27 @@ def _is_seen(name: str) -> bool:
 
 
 def parquet_files(folder: Path) -> list[Path]:
-    """The parquet files under a folder, links followed, sorted. Hidden files and folders are none of it."""
+    """The parquet files under a folder, sorted, following links. Hidden files and folders are skipped."""
     found = []
     for place, folders, names in os.walk(folder, followlinks=True):
         here = Path(place)
-        around = {os.path.realpath(each) for each in (here, *here.parents)}  # a link to one of them leads in a circle
+        around = {os.path.realpath(each) for each in (here, *here.parents)}  # a link to one of these makes a cycle
         folders[:] = [name for name in folders if _is_seen(name) and os.path.realpath(here / name) not in around]
         found += [here / name for name in names if _is_seen(name) and name.lower().endswith(".parquet")]
     return sorted(found)
 
 
 def parquet_splits(folder: Path) -> Splits:
-    """The parquet files under a folder by (config, split), as its card or else their names say, sorted.
+    """The parquet files under a folder by (config, split), sorted; from its card, or else from the file names.
 
-    What the card leaves out is not among them. Raises InputError where shards of a split are missing, or the card can't
-    be understood or names none of the files.
+    Files that the card leaves out are not included. Raises InputError if shards of a split are missing, or if the card
+    can't be parsed or matches no file.
     """
     files = parquet_files(folder)
     splits = by_card(folder, files)
     if files and not splits and _rules(folder):
         raise InputError(
-            f"{folder}: its README.md names none of the {len(files)} parquet files that are there, such as "
+            f"{folder}: its README.md lists none of the {len(files)} parquet files there, such as "
             f"{files[0].relative_to(folder)}; fetch the data set again, or set data.annotations to the files of one "
             "split"
         )
@@ -145,14 +145,13 @@ def parquet_splits(folder: Path) -> Splits:
 
 
 def split_files(folder: Path, config: str | None, split: str) -> list[Path]:
-    """The parquet files of one split, of `config` or the default one; none where it is not there."""
+    """The parquet files of one split, of `config` or the default config; [] if there is none."""
     splits = parquet_splits(folder)
     return splits.get(split_of(splits, config, split), [])
 
 
 def split_of(splits: Splits, config: str | None, split: str) -> tuple[str, str]:
-    """Config and split as `splits` names them where a config is given or not: as `datasets`, the default or only one is
-    taken."""
+    """The key of a split in `splits`. Without a config, the only one or else `default` is used, as `datasets` does."""
     if config is None:
         configs = sorted({name for name, _ in splits})
         config = configs[0] if len(configs) == 1 else "default"
@@ -160,7 +159,7 @@ def split_of(splits: Splits, config: str | None, split: str) -> tuple[str, str]:
 
 
 def _picture_columns(schema: pa.Schema) -> list[str]:
-    """Columns of pictures: {bytes, path}, or lists of them."""
+    """Columns that hold images: {bytes, path}, or lists of them."""
 
     def holds(kind: pa.DataType) -> bool:
         if pa.types.is_list(kind) or pa.types.is_large_list(kind):
@@ -171,8 +170,8 @@ def _picture_columns(schema: pa.Schema) -> list[str]:
 
 
 def pictures_in(files: list[Path], name: str | None = None) -> Iterator[tuple[str, dict]]:
-    """Each picture of the rows of parquet files, a cell {bytes, path}, with what its row has in column `name`, or else
-    with its file and the number of its row. Raises PoolError where a file can't be read.
+    """Each image in the rows of parquet files as (where, cell {bytes, path}). `where` is the row's value in column
+    `name`, or else its file and row number. Raises PoolError if a file can't be read.
     """
 
     def wanted(schema: pa.Schema) -> list[str]:
@@ -188,7 +187,7 @@ def pictures_in(files: list[Path], name: str | None = None) -> Iterator[tuple[st
 
 
 def write_split(folder: Path, config: str, split: str, rows: list[dict], columns: dict[str, str]) -> None:
-    """One parquet file of one split, with the features that `datasets` reads from its metadata."""
+    """Write one parquet file for a split, with the features that `datasets` reads from its metadata."""
     features = datasets.Features(
         {name: datasets.Image() if kind == "image" else datasets.Value(kind) for name, kind in columns.items()}
     )
@@ -197,7 +196,7 @@ def write_split(folder: Path, config: str, split: str, rows: list[dict], columns
 
 
 def write_card(folder: Path, configs: dict[str, list[str]]) -> None:
-    """The README in whose front matter `datasets` finds the files of each config and split."""
+    """Write the README.md with the front matter that tells `datasets` the files of each config and split."""
     lines = ["---", "configs:"]
     for config, splits in configs.items():
         lines += [f"- config_name: {config}", "  data_files:"]

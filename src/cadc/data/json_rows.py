@@ -1,6 +1,6 @@
-"""The values of a JSON list or of JSON lines, one at a time, with the line where each begins.
+"""Parse a JSON list or JSON lines one value at a time, with the line where each value begins.
 
-However large the file, only a window of it is in memory.
+Only a window of the file is in memory, whatever its size.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from typing import Any
 from cadc.data.file_kinds import other_file
 from cadc.data.reasons import PoolError
 
-LONGEST_ROW = 1 << 24  # characters of one row (ours); where there are more, a quote or a bracket is missing
-LINES = (".jsonl", ".ndjson", ".jsonlines")  # how a file is called whose lines are values
+LONGEST_ROW = 1 << 24  # characters in one row (ours); a longer one means a missing quote or bracket
+LINES = (".jsonl", ".ndjson", ".jsonlines")  # extensions of files with one value per line
 _BLOCK = 1 << 20  # bytes read at a time
 _SPACE = re.compile(r"[ \t\n\r]*")
 _COMMA = re.compile(r",[ \t\n\r]*\Z")
-_MARK = codecs.BOM_UTF8  # of Windows' editors
-_TORN = re.compile(r"[ \t\n\r]*[\w.+\\-]{0,16}")  # what a word, a number or an escape may be cut down to
+_MARK = codecs.BOM_UTF8  # written by Windows editors
+_TORN = re.compile(r"[ \t\n\r]*[\w.+\\-]{0,16}")  # a word, number or escape cut off by the end of the window
 
 
 @dataclass(frozen=True)
 class Unusable:
-    """A value in which an object names a key twice, so that nobody knows which of the two is meant, or a number that is
-    too long for Python. id: what the row is called; reason: with line and fix.
+    """A value with a repeated key in an object (ambiguous), or with a number too long for Python.
+
+    id: the row's id; reason: includes line and fix.
     """
 
     id: object
@@ -39,7 +40,7 @@ class Unusable:
 class _Decoder(json.JSONDecoder):
     def __init__(self, **how):
         super().__init__(object_pairs_hook=self._object, **how)
-        self.fault: tuple[str, str] | None = None  # what is wrong, and the fix
+        self.fault: tuple[str, str] | None = None  # (what is wrong, fix)
 
     def _object(self, pairs: list[tuple[str, object]]) -> dict:
         made = dict(pairs)
@@ -50,13 +51,13 @@ class _Decoder(json.JSONDecoder):
         return made
 
     def value(self, text: str, at: int, line: int) -> tuple[object, int]:
-        """The value that begins at `at`, which is in line `line` of a file, and where it ends."""
+        """The value that begins at `at` (line `line` of the file), and where it ends."""
         self.fault = None
         try:
             value, end = self.raw_decode(text, at)
         except json.JSONDecodeError:
             raise
-        except ValueError:  # Python turns no more digits into a number
+        except ValueError:  # Python limits the digits of an integer
             return _Patient().value(text, at, line)
         if self.fault is not None:
             what, fix = self.fault
@@ -65,7 +66,7 @@ class _Decoder(json.JSONDecoder):
 
 
 class _Patient(_Decoder):
-    """Reads on behind numbers of any length."""
+    """A decoder that continues after a number that is too long."""
 
     def __init__(self):
         super().__init__(parse_int=self._number)
@@ -79,20 +80,20 @@ class _Patient(_Decoder):
 
 
 def _why(error: json.JSONDecodeError | RecursionError, text: str) -> str:
-    """What a decoder found wrong with `text`."""
+    """The decoder's reason why `text` is invalid."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     at = _SPACE.match(text, error.pos).end()
     if text[at : at + 1] in ("]", "}") and _COMMA.search(text, max(0, at - 1000), at):
-        return f"a comma before the closing {text[at]}: take it out"
+        return f"a comma before the closing {text[at]}: delete it"
     return error.msg
 
 
 def json_values(path: Path, lines: bool | None = None) -> Iterator[tuple[int, Any]]:
-    """(line, value) of each value of a file, which holds a JSON list or, if its name or `lines` say so, a value a line.
+    """(line, value) for each value of a JSON list, or of a file with one value per line, as its name or `lines` says.
 
-    The value is an `Unusable` where a key stands twice in one object, or a number is too long. Raises PoolError, naming
-    the line, where the file breaks off, is not UTF-8 or no JSON.
+    The value is an `Unusable` if an object repeats a key or a number is too long. Raises PoolError naming the line if
+    the file is truncated, not UTF-8 or not JSON.
     """
     with path.open("rb") as file:
         if other := other_file(file.read(512)):
@@ -105,7 +106,7 @@ def json_values(path: Path, lines: bool | None = None) -> Iterator[tuple[int, An
 
 
 def _first_character(file) -> bytes:
-    """The first that is no white space; the file is at its beginning again."""
+    """The first byte that is not white space; rewinds the file."""
     text = file.read(len(_MARK)).removeprefix(_MARK).lstrip()
     while not text and (block := file.read(_BLOCK)):
         text = block.lstrip()
@@ -121,8 +122,8 @@ def _lines(path: Path, file) -> Iterator[tuple[int, Any]]:
             return
         if len(line) > LONGEST_ROW:
             raise PoolError(
-                f"{path}, line {number}: longer than the {LONGEST_ROW} bytes that a row may have; "
-                "put each row on a line of its own"
+                f"{path}, line {number}: longer than {LONGEST_ROW} bytes, the limit for a row; "
+                "put each row on its own line"
             )
         try:
             text = (line.removeprefix(_MARK) if number == 1 else line).decode().rstrip()
@@ -144,8 +145,8 @@ def _lines(path: Path, file) -> Iterator[tuple[int, Any]]:
 
 
 class _Window:
-    """What is read of a text file and not parsed yet: `text` from `at` on. Up to `counted` its lines are: that
-    character is in line `line`, which begins `column` characters before the text.
+    """A sliding window over a text file: `text` from `at` on is read but not parsed. Lines are counted up to `counted`:
+    that character is in line `line`, which begins `column` characters before the text.
     """
 
     def __init__(self, path: Path, file):
@@ -154,7 +155,7 @@ class _Window:
         self.line, self.counted, self.column = 1, 0, 0
 
     def more(self) -> bool:
-        """Twice as much text, at least a block more; False at the end of the file."""
+        """Double the text, reading at least one block; False at the end of the file."""
         if self.ended:
             return False
         self.line_at(self.at)
@@ -174,13 +175,13 @@ class _Window:
         return True
 
     def line_at(self, at: int) -> int:
-        """The line of a character at or behind all that were asked for."""
+        """The line of a character; `at` must not decrease between calls."""
         self.line += self.text.count("\n", self.counted, at)
         self.counted = at
         return self.line
 
     def character(self) -> str:
-        """The next character that is no white space; empty at the end of the file."""
+        """The next character that is not white space; empty at the end of the file."""
         while True:
             self.at = _SPACE.match(self.text, self.at).end()
             if self.at < len(self.text) or not self.more():
@@ -195,7 +196,7 @@ class _Window:
             except RecursionError as error:
                 raise self.broken(_why(error, self.text), self.at) from None
             except json.JSONDecodeError as error:
-                # an error in front of the text's end stays one, whatever follows
+                # an error before the end of the text stays an error, whatever follows
                 cut = error.msg.startswith("Unterminated") or _TORN.fullmatch(self.text, error.pos) is not None
                 if too_long or not cut or not self.more():
                     raise self.broken(_why(error, self.text), error.pos, cut) from None
@@ -204,7 +205,7 @@ class _Window:
                 raise self.broken("too long", end)
             unclear = (
                 isinstance(value, int | float) and self.text[end : end + 1] in "0123456789.eE+-"
-            )  # a number may go on behind the window
+            )  # a number may continue beyond the window
             if not unclear or too_long or not self.more():
                 self.at = end
                 self.last_id = value.get("id") if isinstance(value, dict) else None
@@ -217,7 +218,7 @@ class _Window:
         column = at - start + 1 + (0 if start else self.column)
         where = f"{self.path}, line {self.line_at(at)}{'' if near is None else f' near row {near}'}"
         if cut and self.ended:
-            return PoolError(f"{where}: JSON breaks off ({reason}); the file is incomplete, fetch or write it again")
+            return PoolError(f"{where}: JSON is truncated ({reason}); the file is incomplete, fetch or write it again")
         long = f", or a row above {LONGEST_ROW} characters" if cut or len(self.text) - self.at > LONGEST_ROW else ""
         return PoolError(f"{where}: not JSON{long} (column {column}: {reason}); repair or remove the row")
 
@@ -241,7 +242,7 @@ def _listed(path: Path, file) -> Iterator[tuple[int, Any]]:
                 raise window.broken("expecting ',' or ']' after the row", window.at, cut=not after)
             window.at += 1
             if window.character() == "]":
-                raise window.broken("a comma before the closing ]: take it out", window.at)
+                raise window.broken("a comma before the closing ]: delete it", window.at)
     window.at += 1
     if window.character():
-        raise window.broken("more text behind the list", window.at)
+        raise window.broken("more text after the list", window.at)

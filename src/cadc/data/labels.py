@@ -1,4 +1,4 @@
-"""The embedded world's labels of pool rows: for evaluation and reports alone, never for a method."""
+"""Ground-truth labels of the embedded world's pool rows. Only evaluation and reports may read them, never a method."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cadc.data.lineage import apply_to_labels, read_lineage
 
 
 def load_labels(folder: Path = artifacts.POOL) -> pa.Table:
-    """The labels of the pool's rows, in its order, changed as its lineage says. No row where the pool has no labels."""
+    """Labels of the pool's rows, in pool order, with the pool's lineage applied. Empty if the pool has no labels."""
     labels, lineage = artifacts.read_table(artifacts.LABELS), folder / "lineage.csv"
     if not labels.num_rows:
         return labels

@@ -3,12 +3,12 @@
 A version is a pure function of the raw pool, the reserve and a lineage file. Version 0 is the raw pool. Each line
 changes one row and names the version that the change belongs to:
 
-    row        the row that is changed, or the id that an added row gets
-    version    the version that the change makes, from 1 on
+    row        id of the row that is changed or added
+    version    the version that the change produces, starting at 1
     action     drop | add | rewrite
-    source     added rows: the row that is taken, of the reserve or (a further copy) of the version before
-    before     rewritten rows: the answers as they were, a JSON list
-    after      rewritten rows: the answers as they are now
+    source     added rows: id of the row to copy, from the reserve or (a further copy) from the previous version
+    before     rewritten rows: the old answers, a JSON list
+    after      rewritten rows: the new answers
     reason     why, for people
 """
 
@@ -29,7 +29,7 @@ from cadc.data.checks import check_text, fail, shown
 from cadc.data.reader import PoolError
 
 Action = Literal["drop", "add", "rewrite"]
-_VERSION = b"pool_version"  # in the table's metadata, so that what has been applied is not applied again
+_VERSION = b"pool_version"  # in the table's metadata, so that no change is applied twice
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ HEADER = [field.name for field in fields(Change)]
 
 
 def version_of(table: pa.Table) -> int:
-    """The version of a pool table; 0 for one that no lineage was applied to."""
+    """The version of a pool table; 0 if no lineage was applied to it."""
     return int((table.schema.metadata or {}).get(_VERSION, 0))
 
 
@@ -72,7 +72,7 @@ def write_lineage(path: Path, changes: list[Change]) -> None:
 
 
 def read_lineage(path: Path) -> list[Change]:
-    """The changes of a lineage file, by version. Raises PoolError naming file, line and value of a fault."""
+    """The changes of a lineage file, sorted by version. Raises PoolError naming file, line and value of a fault."""
     if not path.is_file():
         raise PoolError(
             f"{path}: no such file; set pool.lineage to a lineage file (`make metabolism` writes one), "
@@ -101,20 +101,20 @@ def _change(line: dict[str, Any]) -> Change:
         fail(f"version is {line['version']}; version 0 is the raw pool")
     before, after = (tuple(json.loads(line[name] or "[]")) for name in ("before", "after"))
     if (line["action"] == "rewrite") != bool(after) or (line["action"] == "add") != bool(line["source"]):
-        fail("rewrite, and it alone, has answers in `after`; add, and it alone, has a `source`")
+        fail("only and every rewrite has answers in `after`; only and every add has a `source`")
     for answer in (*before, *after):
         if not isinstance(answer, str):
-            fail(f"the answer {shown(answer)} is no text")
+            fail(f"the answer {shown(answer)} is not a text")
         check_text(answer, "an answer")
     return Change(line["row"], int(line["version"]), line["action"], line["source"], before, after, line["reason"])
 
 
 def apply_lineage(table: pa.Table, reserve: pa.Table, changes: list[Change]) -> pa.Table:
-    """The last version that `changes` make of a pool table.
+    """Apply `changes` to a pool table and return the latest version.
 
-    table and reserve have the pool's columns. Rows that stay keep their order; added ones follow in the order of their
-    changes. Versions that the table already has are skipped. Raises PoolError naming a row that is not there, is there
-    already, is changed twice in one version, or has other answers than the change says.
+    table and reserve have the pool's columns. Kept rows keep their order; added rows follow in the order of their
+    changes. Versions that the table already has are skipped. Raises PoolError if a row is missing, already present,
+    changed twice in one version, or has other answers than the change states.
     """
     for version in sorted({change.version for change in changes if change.version > version_of(table)}):
         table = _next_version(table, reserve, [change for change in changes if change.version == version], version)
@@ -134,7 +134,7 @@ def _next_version(table: pa.Table, reserve: pa.Table, changes: list[Change], ver
             fail(change.row, "is changed twice; keep one of the changes")
         changed.add(change.row)
         if change.action == "add" and change.row in place:
-            fail(change.row, "is to be added but is in the pool; give it an id of its own")
+            fail(change.row, "is to be added but is already in the pool; give it another id")
         if change.action == "add" and change.source not in spare and change.source not in place:
             fail(
                 change.row,
@@ -150,11 +150,11 @@ def _next_version(table: pa.Table, reserve: pa.Table, changes: list[Change], ver
             if answers_of(row["turns"]) != change.before:
                 fail(
                     change.row,
-                    f"answers {list(answers_of(row['turns']))}, the lineage has {list(change.before)}; "
+                    f"has the answers {list(answers_of(row['turns']))}, but the lineage expects {list(change.before)}; "
                     "was it made for another pool?",
                 )
             if len(change.after) != len(change.before):
-                fail(change.row, f"has {len(change.before)} answers, the lineage gives {len(change.after)}")
+                fail(change.row, f"has {len(change.before)} answers, but the lineage gives {len(change.after)}")
             after = iter(change.after)
             new.append(
                 {
@@ -177,11 +177,11 @@ def _next_version(table: pa.Table, reserve: pa.Table, changes: list[Change], ver
 
 
 def apply_to_labels(labels: list[dict], reserve: list[dict], ids: list[str], changes: list[Change]) -> list[dict]:
-    """Noise labels of the rows `ids` of a version, from those of the raw pool and the reserve; none where the raw pool
+    """Noise labels of the rows `ids` of a version, from the labels of the raw pool and the reserve; [] if the raw pool
     has none.
 
-    A rewritten row's noise is `rewritten`: nobody knows whether its answer is right. An added row without a label is
-    `unknown`. A further copy names its source in duplicate_of.
+    A rewritten row is labelled `rewritten`, because the correctness of its answer is unknown. An added row without a
+    label is `unknown`. A further copy names its source in duplicate_of.
     """
     if not labels:
         return []

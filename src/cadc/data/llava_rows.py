@@ -1,7 +1,7 @@
-"""Rows as haotian-liu/LLaVA's code takes them, where ours refuses: `pool.on_bad_row: llava`.
+"""Accept rows that LLaVA's training code (haotian-liu/LLaVA) accepts and ours rejects: `pool.on_bad_row: llava`.
 
-Read from `LazySupervisedDataset`, `preprocess_multimodal`, `preprocess_v1` and `prepare_inputs_labels_for_multimodal`,
-and held to what they give (tests/golden/llava).
+Follows `LazySupervisedDataset`, `preprocess_multimodal`, `preprocess_v1` and `prepare_inputs_labels_for_multimodal`.
+tests/golden/llava compares the results with theirs.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from collections.abc import Iterable
 from cadc.data.reasons import fail, some
 from cadc.data.wording import IMAGE_TOKEN
 
-#: What was done to so many rows.
-BEGUN = "the first turn of {} rows is gpt's and is left out"
-ONE_MARK = f"a turn of {{}} rows holds {IMAGE_TOKEN} more than once, and one is kept"
-NOT_SHOWN = f"the picture of {{}} rows is not shown, for no turn holds {IMAGE_TOKEN}"
-AS_TEXT = f"{{}} rows without a picture hold {IMAGE_TOKEN}, which is text"
-EMPTY = "{} rows have an empty answer, which is not learnt"
+#: What was changed, as console messages with the number of rows.
+BEGUN = "{} row(s) start with a gpt turn, which is dropped"
+ONE_MARK = f"{{}} row(s) have a turn with several {IMAGE_TOKEN}; one is kept"
+NOT_SHOWN = f"{{}} row(s) have an image but no {IMAGE_TOKEN} in any turn; the image is not used"
+AS_TEXT = f"{{}} row(s) have no image but contain {IMAGE_TOKEN}, which is kept as text"
+EMPTY = "{} row(s) have an empty answer, which is not trained on"
 
 
 def pictured(turns: list[dict[str, str]], n_images: int) -> tuple[list[dict[str, str]], int, list[str]]:
-    """The turns (role, text) of a row with one image or none, how many images are shown, and what was done to it.
+    """(turns, number of images shown, changes made) for a row with at most one image, as LLaVA's code treats it.
 
-    A turn keeps one of its marks, wherever it stands, in answers, too. Raises InputError where several turns have one:
-    LLaVA's code ends there.
+    If one turn has several `<image>` tokens (answers included), the first is kept. Raises InputError if several turns
+    have one, because LLaVA's code fails on such a row.
     """
     done = [EMPTY] if any(turn["text"] == "" for turn in turns) else []
     marks = [turn["text"].count(IMAGE_TOKEN) for turn in turns]
     if not n_images:
         return turns, 0, [*done, *([AS_TEXT] if any(marks) else [])]
     if sum(map(bool, marks)) > 1:
-        fail(f"{IMAGE_TOKEN} stands in {sum(map(bool, marks))} turns of a row with one image; leave it in one of them")
+        fail(f"{IMAGE_TOKEN} occurs in {sum(map(bool, marks))} turns of a row with one image; keep it in one of them")
     if not any(marks):
         return turns, 0, [*done, NOT_SHOWN]
     if max(marks) == 1:
@@ -44,7 +44,7 @@ def _with_one(text: str) -> str:
 
 
 def said_of(notes: Iterable[tuple[str, str]]) -> list[str]:
-    """Lines that count the rows (what was done, id), one for each thing done."""
+    """One console line per kind of change, with the number of rows, from (change, row id) pairs."""
     by_what: dict[str, list[str]] = {}
     for what, name in notes:
         by_what.setdefault(what, []).append(name)

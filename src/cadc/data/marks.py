@@ -1,6 +1,6 @@
-"""Marks in a text that stand for what is not text: pictures as other trainers mark them, videos, sounds.
+"""Placeholders in a text for media: images as other trainers mark them, videos, sounds.
 
-A text that speaks of such marks is let pass: marks in code (between backticks), XML elements that are closed, HTML.
+Text that merely mentions such marks passes: marks in code (between backticks), closed XML elements, HTML.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterable
 
 _ANY = re.IGNORECASE
-#: What stands for a picture wherever it stands: Qwen-VL, Phi-3, LLaVA, InternVL, MiniGPT-4, Gemma, Pixtral, MMMU.
+#: Marks that always stand for an image: Qwen-VL, Phi-3, LLaVA, InternVL, MiniGPT-4, Gemma, Pixtral, MMMU.
 _SURE = re.compile(
     r"<\|(?:\w*[_ ]|\w*of)?(?:image|img|vision|picture)[\w ]*\|>"
     r"|<(?:image|img|im)[ _-]?(?:\d+|here|patch|plh|placeholder|token|context|start|end|pad|soft[ _-]token)>"
     r"|<(?:start|begin|end|fake_token_around)_(?:of_)?image>"
-    r"|<img>[^<>\n]+</img>"  # HTML's is never closed
+    r"|<img>[^<>\n]+</img>"  # HTML's <img> is never closed
     r"|\[IMG_(?:BREAK|END)\]",
     _ANY,
 )
-#: What stands for a picture only where it stands alone.
+#: Marks that stand for an image only if they stand alone.
 _ONE = r"(?i:<(?:img|picture|pic)>)|(?!<image>)(?i:< ?image ?/?>)|\[IMG\]"
 _MAYBE = re.compile(rf"(?:(?:{_ONE})\s*)+")
 _HTML = re.compile(
@@ -36,17 +36,17 @@ _NEVER_SHOWN = re.compile(
 
 
 def _alone(text: str, start: int, end: int) -> bool:
-    """Whether a part of a text is all there is on its lines, or stands in front of all else or, set off, behind it."""
+    """Whether a part of a text fills its lines, or stands first in the text, or last and separated by white space."""
     before, after = text[max(0, start - 100) : start].rstrip(" \t"), text[end : end + 100].lstrip(" \t\r")
     first, last = start == 0, end == len(text)
     return first or (last and text[start - 1].isspace()) or (before.endswith("\n") and after.startswith("\n"))
 
 
 def picture_mark(text: str, context: Iterable[str], everywhere: bool = True) -> str | None:
-    """The first mark in a text that stands for a picture where others' trainers read it; None where there is none.
+    """The first mark in a text that other trainers read as an image; None if there is none.
 
-    `context`: the texts around it, by which it is told whether they speak of HTML. Unless `everywhere`, in an answer,
-    marks count that mean nothing else and stand alone.
+    `context`: the surrounding texts, used to tell whether they are about HTML. With `everywhere` False (answers), only
+    unambiguous marks that stand alone count.
     """
     if not (_SURE.search(text) or _MAYBE.search(text)):
         return None
@@ -64,9 +64,9 @@ def picture_mark(text: str, context: Iterable[str], everywhere: bool = True) -> 
 
 
 def other_mark(text: str, context: Iterable[str]) -> str | None:
-    """The first mark in a text that stands for a video or a sound; None where there is none.
+    """The first mark in a text that stands for a video or a sound; None if there is none.
 
-    `context`: the texts around it. Where they close it (`</video>`) it is HTML's element.
+    `context`: the surrounding texts. If they close it (`</video>`), it is an HTML element.
     """
     for mark in _NEVER_SHOWN.finditer(text):
         word = (mark[1] or "").lower()

@@ -1,6 +1,7 @@
-"""Media that a field holds or names by its value, whatever the field is called (ours).
+"""Detect media in a field's value, whatever the field is called (ours).
 
-A path is told by its end and, where it has blanks, by the field's name: "a.mp4" names a video, "we see a.mp4" does not.
+A path is recognised by its extension; if it contains blanks, the field's name must also suggest a path: "a.mp4" names a
+video, "we see a.mp4" does not.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _BY_ENDING = {ending: medium for medium, endings in _ENDINGS.items() for ending 
 _PATH = re.compile(r"[^\n]{0,1000}[^\s./\\]\.([A-Za-z0-9]{3,4})(?:[?#]\S{0,500})?")
 _OF_PATHS = re.compile(r"(?i)file|path|ur[il]|link|src|location")
 _IN_TEXT = re.compile(r"data:(image|video|audio)/|(/9j/4|iVBORw0KGgo|R0lGOD[dl]h)[\w+/=]{40}")
-_SIGNATURES = (  # where a file has which bytes
+_SIGNATURES = (  # (offset, bytes, medium)
     *((0, head, "picture") for head in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")),
     (8, b"WEBP", "picture"),
     *((4, b"ftyp" + brand, "picture") for brand in (b"hei", b"hev", b"avi", b"mif1", b"msf1")),
@@ -39,8 +40,8 @@ def _of_text(text: str, name: str) -> str:
 
 
 def medium_of(value, name: str = "") -> str:
-    """`picture`, `video` or `sound` where a value, or one within it, is the path or URL of such a file or holds its
-    bytes, as they are or in base64; else ''. name: of its field.
+    """`picture`, `video` or `sound` if the value, or a value nested in it, is the path or URL of such a file or holds
+    its bytes (raw or base64); else ''. name: the field's name.
     """
     if isinstance(value, str):
         return _of_text(value, name) if len(value) < 2000 or _IN_TEXT.match(value) else ""
@@ -54,7 +55,7 @@ def medium_of(value, name: str = "") -> str:
 
 
 def files_of(value) -> set:
-    """The names of the files that a value names, without folders, and the bytes that it holds."""
+    """The file names (without folders) that a value refers to, and the raw bytes that it holds."""
     if isinstance(value, str):
         return {PurePath(value.strip()).name} - {""}
     if isinstance(value, bytes):
@@ -65,7 +66,7 @@ def files_of(value) -> set:
 
 
 def seen(value) -> str:
-    """A value as a message quotes it, without the bytes of files."""
+    """A value as quoted in a message, without the bytes of files."""
     if isinstance(value, bytes):
         return f"a file of {len(value)} bytes"
     if isinstance(value, dict) and isinstance(value.get("bytes"), bytes):

@@ -1,11 +1,11 @@
-"""Questions of your own as benchmarks: files in MMT-Bench's and POPE's schemas, split into probe rows and scored rows.
+"""Turn your own questions into benchmarks: files in MMT-Bench's and POPE's schemas, split into target and scoring rows.
 
 mmt.tsv      index, question, A to I (at least A and B), answer, category (the subtask), l2-category (the meta-task),
-             split (VAL: probe, TEST: scored) and image_path, or `image` in base64, as in MMT-Bench's own files
-pope.jsonl   {question_id, image, text, label: yes | no}, as in POPE's own files; an image's questions stay together,
-             and those of every other image are probe rows
+             split (VAL: target rows, TEST: scoring rows) and image_path, or `image` in base64, as in MMT-Bench's files
+pope.jsonl   {question_id, image, text, label: yes | no}, as in POPE's files; an image's questions stay together, and
+             every second image's questions are target rows
 
-No picture is aimed at and scored. Two files with the same pixels are one picture, whatever they are called.
+No image is in both target and scoring rows. Images with the same pixels count as one, whatever the files' names.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _SPLITS = {"VAL": "probe", "TEST": "score"}
 
 
 def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
-    """One line of mmt.tsv: where it goes and its document. Raises InputError with the reason and the fix."""
+    """(part, document) of one line of mmt.tsv. Raises InputError with the reason and the fix."""
     if record["split"] not in _SPLITS:
-        fail(f"split is {record['split']!r}; write VAL (aimed at) or TEST (scored)")
+        fail(f"split is {record['split']!r}; write VAL (target rows) or TEST (scoring rows)")
     options = options_of(record)
     letters = [letter for letter, text in options.items() if text]
     check_question(record, "question", letters, (*MMT_COLUMNS, "image_path"))
@@ -42,16 +42,16 @@ def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
     for name, text in kinds.items():
         check_given(text, name)
     if record["answer"] not in letters:
-        fail(f"the answer {record['answer']!r} is none of its options {', '.join(letters)}; repair it")
+        fail(f"the answer {record['answer']!r} is not one of its options {', '.join(letters)}; correct it")
     if len(letters) < 2:
-        fail(f"has one option alone, {letters[0]}; give at least two")
+        fail(f"has only one option, {letters[0]}; give at least two")
     seen = {letter: visible(options[letter]).strip() for letter in letters}
     first = {seen[letter]: letter for letter in reversed(letters)}
     if twins := [(first[seen[letter]], letter) for letter in letters if first[seen[letter]] != letter]:
         one, other = twins[0]
-        fail(f"its options {one} and {other} are both {shown(options[one])}; make them differ, or take one out")
+        fail(f"options {one} and {other} are both {shown(options[one])}; make them differ, or delete one")
     if not re.fullmatch(r"[0-9]{1,10}", record["index"]) or int(record["index"]) >= 1 << 31:
-        fail(f"index is {shown(record['index'])}; number the rows, below {1 << 31}")
+        fail(f"index is {shown(record['index'])}; number the rows with integers below {1 << 31}")
     document = {
         "index": int(record["index"]),
         **options,
@@ -63,12 +63,12 @@ def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
 
 
 def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
-    """The documents of mmt.tsv for `probe` and `score`. Raises PoolError naming file, line and index, value and fix."""
+    """Documents of mmt.tsv for `probe` and `score`. Raises PoolError naming file, line and index, value and fix."""
     parts: dict[str, list[dict]] = {"probe": [], "score": []}
     seen: dict[int, int] = {}
-    shown_in: dict[bytes, tuple[str, str]] = {}  # picture -> the part that shows it, and where
-    metas: dict[str, tuple[str, int]] = {}  # subtask -> its meta-task, and the line that says so
-    spelling: dict[tuple[str, str], tuple[str, int]] = {}  # a subtask, without case and blanks -> as it is written
+    shown_in: dict[bytes, tuple[str, str]] = {}  # image -> the part that shows it, and where
+    metas: dict[str, tuple[str, int]] = {}  # subtask -> its meta-task, and the line that states it
+    spelling: dict[tuple[str, str], tuple[str, int]] = {}  # normalised subtask -> its first spelling and line
     fix = "set data.choice to your questions in MMT-Bench's schema, or to null"
     for line, record in tab_rows(path, _NEEDED, fix):
         where = f"{path}, line {line}, index {record['index']}"
@@ -77,33 +77,33 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
         except InputError as error:
             raise PoolError(f"{where}: {error}") from None
         if document["index"] in seen:
-            raise PoolError(f"{where}: line {seen[document['index']]} has that index already; give every row its own")
+            raise PoolError(f"{where}: line {seen[document['index']]} already has this index; give every row its own")
         seen[document["index"]] = line
         for name in ("category", "l2-category"):
             text = document[name]
             first, before = spelling.setdefault((name, "".join(visible(text).casefold().split())), (text, line))
             if text != first:
                 raise PoolError(
-                    f"{where}: {name} is {text!r}, and on line {before} {first!r}: they would be two; write them alike"
+                    f"{where}: {name} is {text!r}, but {first!r} on line {before}: they count as two; spell them alike"
                 )
         meta, before = metas.setdefault(document["category"], (document["l2-category"], line))
         if meta != document["l2-category"]:
             raise PoolError(
-                f"{where}: category {document['category']!r} is of l2-category {document['l2-category']!r}, and on "
-                f"line {before} of {meta!r}; give each category one, or the two categories a name each"
+                f"{where}: category {document['category']!r} has l2-category {document['l2-category']!r}, but "
+                f"{meta!r} on line {before}; give each category one l2-category, or rename one of the categories"
             )
         name = record["image_path"] if given(record.get("image_path")) else "in base64"
         other, at = shown_in.setdefault(pixels_digest(document["image"]["bytes"]), (part, f"line {line} ({name})"))
         if other != part:
             raise PoolError(
-                f"{where}: its picture, {name}, is also that of {at}, and one of the two is of split VAL (aimed at), "
-                "the other of TEST (scored); give all questions on a picture one split"
+                f"{where}: its image, {name}, is also used on {at}, but one row is in split VAL (target rows) and the "
+                "other in TEST (scoring rows); put all questions on an image in one split"
             )
         parts[part].append(document)
     for split, part in _SPLITS.items():
         if not parts[part]:
             raise PoolError(
-                f"{path}: no row of split {split}; VAL rows are aimed at, TEST rows are scored, and both are needed"
+                f"{path}: no row of split {split}; both VAL (target rows) and TEST (scoring rows) are needed"
             )
     return parts
 
@@ -139,10 +139,10 @@ def _yesno(path: Path, checker: Checker) -> Iterator[dict]:
 
 
 def read_yesno(path: Path, checker: Checker, elsewhere: dict[str, list[dict]] | None = None) -> dict[str, list[dict]]:
-    """The documents of pope.jsonl for `probe` (those of every other picture, from the first on) and `score`.
+    """The documents of pope.jsonl for `probe` (every second image, starting with the first) and `score`.
 
-    A picture that other questions show, those `elsewhere`, goes where it is there. Raises PoolError naming file, line
-    and question id, value and fix.
+    An image that also occurs in `elsewhere` goes into the same part as there. Raises PoolError naming file, line and
+    question id, value and fix.
     """
     documents = list(_yesno(path, checker))
     seen: set[str] = set()
@@ -164,8 +164,8 @@ def read_yesno(path: Path, checker: Checker, elsewhere: dict[str, list[dict]] | 
     }
     if not (parts["probe"] and parts["score"]):
         raise PoolError(
-            f"{path}: {len(set(pictures))} image(s); at least two are needed, one for probe rows and one for scored "
-            "rows, and not both among VAL or both among TEST of data.choice"
+            f"{path}: {len(set(pictures))} image(s); at least two are needed, one for target rows and one for scoring "
+            "rows, and data.choice must not use both in VAL or both in TEST"
         )
     return parts
 
@@ -173,11 +173,11 @@ def read_yesno(path: Path, checker: Checker, elsewhere: dict[str, list[dict]] | 
 def write_own(choice: Path | None, yesno: Path | None, checker: Checker, roots: dict[str, Path]) -> None:
     """Write your own questions into `roots["probe"]` and `roots["score"]` in the hub's layout.
 
-    They take the place of MMT-Bench and of the whole of POPE (task `pope`). No picture is in both.
+    They replace MMT-Bench and all of POPE (task `pope`). No image is in both roots.
     """
     chosen = read_choice(choice, checker) if choice else {}
     for part, documents in chosen.items():
-        write_split(roots[part] / MMT, "default", "val", documents, MMT_COLUMNS)  # mmt_val reads the split of that name
+        write_split(roots[part] / MMT, "default", "val", documents, MMT_COLUMNS)  # mmt_val reads split `val`
         write_card(roots[part] / MMT, {"default": ["val"]})
     if yesno:
         for part, documents in read_yesno(yesno, checker, chosen).items():
@@ -186,5 +186,5 @@ def write_own(choice: Path | None, yesno: Path | None, checker: Checker, roots: 
 
 
 def own_repositories(data: Data) -> set[str]:
-    """Repositories that are made of one's own questions."""
+    """Repositories that are built from your own questions."""
     return {repository for repository, name in ((MMT, data.choice), (POPE, data.yesno)) if name}

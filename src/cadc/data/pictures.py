@@ -1,6 +1,6 @@
-"""Pictures: a file becomes the same pixels wherever it is used, in training, selection, cleaning, reports and scoring.
+"""Open images: training, selection, cleaning, reports and scoring all see the same pixels of a file.
 
-What they become, and which are refused, is said in `pixels`.
+`pixels` defines how files become pixels, and which are rejected.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from cadc.data.pixels import ORIENTATION, TURNS, Unreadable, orientation, stored
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # no other decoder is tried
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
-#: What a model sees of a file, `model.pictures`: the picture as people see it, or as LLaVA's code opens it.
+#: How models see a file (`model.pictures`): upright, as people see it, or as LLaVA's code opens it.
 Rule = Literal["upright", "llava"]
 _RGB = {"upright": upright_rgb, "llava": stored_rgb}
 
 
 class Size(NamedTuple):
-    """Of a picture as it is shown, in pixels."""
+    """Size of an image as shown, in pixels."""
 
     width: int
     height: int
@@ -34,12 +34,12 @@ class Size(NamedTuple):
 
 @contextmanager
 def _file(image: dict) -> Iterator[BinaryIO]:
-    """The file of a cell {bytes, path}. Raises InputError naming it where it is not there, or can't be read."""
+    """The file of a cell {bytes, path}. Raises InputError naming it if it is missing or unreadable."""
     if image["bytes"] is not None:
         yield io.BytesIO(image["bytes"])
         return
     if image["path"] is None:
-        raise InputError("image: the table holds neither its bytes nor a path; restore it or remove the row")
+        raise InputError("image: the table holds neither bytes nor a path; restore it or remove the row")
     try:
         with open(image["path"], "rb") as file:
             yield file
@@ -48,7 +48,7 @@ def _file(image: dict) -> Iterator[BinaryIO]:
 
 
 def image_file(image: dict) -> bytes:
-    """The bytes of an image's file, from a pool cell {bytes, path} or its path. Raises InputError naming the path."""
+    """The bytes of an image file from a pool cell {bytes, path}. Raises InputError naming the path."""
     if image["bytes"] is not None:
         return image["bytes"]
     with _file(image) as file:
@@ -56,12 +56,12 @@ def image_file(image: dict) -> bytes:
 
 
 def file_digest(file: bytes) -> bytes:
-    """By what a picture's file is known, whatever it is called: 16 bytes."""
+    """A 16-byte digest that identifies an image file whatever its name."""
     return hashlib.blake2b(file, digest_size=16).digest()
 
 
 def open_image(image: dict, rule: Rule = "upright") -> Image.Image:
-    """The RGB picture of a pool or benchmark cell {bytes, path}, as `pixels` has it. Raises InputError naming it."""
+    """The RGB image of a pool or benchmark cell {bytes, path}, per `pixels`. Raises InputError naming the image."""
     try:
         return _RGB[rule](opened(image_file(image)))
     except (Unreadable, Image.DecompressionBombError) as error:
@@ -69,14 +69,14 @@ def open_image(image: dict, rule: Rule = "upright") -> Image.Image:
 
 
 def shown_size(image: dict, rule: Rule = "upright") -> Size:
-    """The size of the picture that `open_image` makes of a cell {bytes, path}; no pixel is decoded.
+    """The size of the image that `open_image` returns for a cell {bytes, path}, without decoding pixels.
 
-    Of a PNG the whole file is read, of others the head. Raises InputError naming it.
+    Reads a whole PNG, but only the header of other formats. Raises InputError naming the image.
     """
     try:
         with _file(image) as file, _opened(file) as picture:
             sideways = rule == "upright" and orientation(picture) in _SIDEWAYS
-            if getattr(picture, "tag_v2", {}).get(ORIENTATION) in _SIDEWAYS:  # a TIFF's own size is upright, by its tag
+            if getattr(picture, "tag_v2", {}).get(ORIENTATION) in _SIDEWAYS:  # Pillow already turned a TIFF's size
                 sideways = False
             return Size(*(picture.size[::-1] if sideways else picture.size))
     except (Unreadable, Image.DecompressionBombError) as error:
@@ -84,7 +84,7 @@ def shown_size(image: dict, rule: Rule = "upright") -> Size:
 
 
 def shown_file(image: dict) -> bytes:
-    """A file that shows others what models see of a cell {bytes, path}: its own, or a PNG where viewers would differ.
+    """A file that shows others what models see of a cell {bytes, path}: the original, or a PNG if viewers would differ.
 
     Raises InputError as `open_image` does.
     """
@@ -92,16 +92,16 @@ def shown_file(image: dict) -> bytes:
     with opened(image_file(image)) as own:
         plain = own.format in ("JPEG", "PNG") and own.mode in ("RGB", "L") and not own.has_transparency_data
         if plain and orientation(own) not in TURNS:
-            return own.fp.getvalue()  # a PNG without texts and profile
+            return own.fp.getvalue()  # for a PNG, without texts and profile
     out = io.BytesIO()
     picture.save(out, "PNG")
     return out.getvalue()
 
 
 def opened(data: bytes) -> Image.Image:
-    """The picture of a file's bytes, its head read and no pixel decoded.
+    """Open an image from its file's bytes: reads the header, decodes no pixel.
 
-    Raises Unreadable where it is in no format of `FORMATS`, and Pillow's DecompressionBombError.
+    Raises Unreadable if no format of `FORMATS` fits, and Pillow's DecompressionBombError.
     """
     return _opened(io.BytesIO(data))
 
@@ -117,10 +117,10 @@ def _opened(file: BinaryIO) -> Image.Image:
     except UnidentifiedImageError:
         file.seek(0)
         what, remedy = what_it_is(file.read())
-        raise Unreadable(f"can't be decoded: it is none of {', '.join(FORMATS)}{what}; {remedy}") from None
+        raise Unreadable(f"can't be decoded: it is not {', '.join(FORMATS)}{what}; {remedy}") from None
     except Image.DecompressionBombError:
         raise
-    except Exception as error:  # a broken head makes decoders raise what they like
+    except Exception as error:  # decoders raise arbitrary errors at a broken header
         raise undecodable(error) from error
     image.info |= about
     return image

@@ -1,15 +1,15 @@
-"""Pixels: any picture that Pillow opens becomes upright, three channels of 8 bits. Rules (ours where no standard says):
+"""Convert any image that Pillow opens to upright RGB with 8 bits per channel. Rules (ours unless a standard is named):
 
-- The EXIF orientation is carried out.
-- A transparent picture is pasted on white; on black, where most edges of what can be seen would be lost on white, as of
-  white ink. One that is transparent everywhere is refused; a BMP is then opaque, as many programs write it.
-- Grey values of more than 8 bits are scaled, never clipped. Whole numbers are taken for the smallest depth of 8, 10,
-  12, 14 or 16 bits that holds the picture's largest: files of 16 bits often hold 12 (X-rays) or 14 (depth in mm,
-  reflectance). Floats must lie in 0 to 1. Other ranges are refused: nothing says where black and white would be.
-  Of colours of 16 bits the upper 8 are kept; where these are all below 64, in a picture that is not black, it is
-  refused.
-- Of an animation or a file of several pages the first picture is taken.
-- Colour profiles are not applied, as in LLaVA's training; Lab alone needs one, and becomes sRGB.
+- The EXIF orientation is applied.
+- A transparent image is composited on white, or on black if most visible edges would vanish on white (white ink, for
+  example). A fully transparent image is rejected, except a BMP, which is then taken as opaque, because many programs
+  write zero alpha.
+- Grey values of more than 8 bits are scaled, never clipped. Integers are assumed to have the smallest depth of 8, 10,
+  12, 14 or 16 bits that holds the image's maximum, because 16-bit files often hold 12 bits (X-rays) or 14 (depth in mm,
+  reflectance). Floats must lie in 0 to 1. Other ranges are rejected, because black and white are undefined.
+- 16-bit colours keep their upper 8 bits. If these are all below 64 and the image is not black, it is rejected.
+- Only the first frame of an animation, or the first page of a file, is used.
+- Colour profiles are not applied, as in LLaVA's training. Lab is the exception: it is converted to sRGB.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from PIL import Image, ImageChops, ImageCms, ImageFile
 from cadc.config.errors import InputError
 
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of a grey value
-_HALF = 0.5 / 255  # of a step of 8 bits: floats this far outside of 0 to 1 are rounded to them
-_FAINT = 8  # an alpha below it, of 255, is not seen
-_MOST = {"L;2": 3, "L;4": 15}  # the largest of greys of less than 8 bits, which Pillow scales to 8
-_DEEP_COLOURS = ("RGB;16", "RGBX;16", "RGBA;16", "RGBa;16", "LA;16")  # and the order of their bytes: B, L or N
-ORIENTATION, _BITS, _PHOTOMETRIC, _PLANES, _SAMPLES = 0x0112, 0x0102, 0x0106, 0x011C, 0x0153  # EXIF's and TIFF's tags
-_WHITE_IS_ZERO, _SEPARATE, _SIGNED = 0, 2, 2  # of the last three; Pillow turns white and black of 8 bits alone
+_HALF = 0.5 / 255  # half of an 8-bit step: floats this far outside 0 to 1 are rounded into the range
+_FAINT = 8  # an alpha below this, of 255, is not visible
+_MOST = {"L;2": 3, "L;4": 15}  # maximum of grey values below 8 bits, which Pillow scales to 8
+_DEEP_COLOURS = ("RGB;16", "RGBX;16", "RGBA;16", "RGBa;16", "LA;16")  # a byte order follows: B, L or N
+ORIENTATION, _BITS, _PHOTOMETRIC, _PLANES, _SAMPLES = 0x0112, 0x0102, 0x0106, 0x011C, 0x0153  # EXIF and TIFF tags
+_WHITE_IS_ZERO, _SEPARATE, _SIGNED = 0, 2, 2  # values of the last three; Pillow inverts white-is-zero only for 8 bits
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -41,7 +41,7 @@ TURNS = {
 
 
 class Unreadable(InputError):
-    """A picture that can't be shown; the message goes on from its name: `can't be decoded ...`."""
+    """An image that can't be shown. The message continues the image's name: `can't be decoded ...`."""
 
 
 def undecodable(error: Exception) -> Unreadable:
@@ -49,60 +49,60 @@ def undecodable(error: Exception) -> Unreadable:
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """Any picture of Pillow's as the rules above have it: mode RGB, upright, without metadata. Pure.
+    """Convert a Pillow image by the rules above: mode RGB, upright, without metadata. Pure.
 
-    Raises Unreadable where its pixels can't be decoded, or nothing says how to show them.
+    Raises Unreadable if its pixels can't be decoded, or if it is undefined how to show them.
     """
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # other packages set it, for the whole process
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # a process-wide flag that other packages set
     try:
         file, stored = getattr(image, "fp", None), _stored(image)
         if image.format == "TIFF":
             _check_tiff(image)
-        image.load()  # first: a TIFF is turned by it
+        image.load()  # before the orientation is read: loading already turns a TIFF
         turn = TURNS.get(orientation(image))
         made = _rgb(image, stored, file)
     except Unreadable:
         raise
-    except Exception as error:  # decoders raise what they like
+    except Exception as error:  # decoders raise arbitrary errors
         raise undecodable(error) from error
     made = made.transpose(turn) if turn is not None else made
-    made.info = {}  # nobody turns it once more
+    made.info = {}  # so that the image is not turned twice
     return made
 
 
 def stored_rgb(image: Image.Image) -> Image.Image:
-    """A picture as LLaVA's code opens it: Pillow's conversion to RGB and nothing else, so neither turned upright nor
-    pasted on a ground. Mode RGB, without metadata. Pure.
+    """An image as LLaVA's code opens it: only Pillow's conversion to RGB, not turned upright and not composited. Mode
+    RGB, without metadata. Pure.
 
-    Raises Unreadable where its pixels can't be decoded.
+    Raises Unreadable if its pixels can't be decoded.
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         made = image.convert("RGB")
-    except Exception as error:  # decoders raise what they like
+    except Exception as error:  # decoders raise arbitrary errors
         raise undecodable(error) from error
-    made.info = {}  # a transparent colour would be carried out later
+    made.info = {}  # otherwise a transparent colour would be applied later
     return made
 
 
 def orientation(image: Image.Image) -> int | None:
-    """EXIF's or XMP's; no pixel is decoded."""
+    """The orientation from EXIF or XMP, without decoding pixels."""
     if not image.info:
         return None
     try:
-        return Image.Image.getexif(image).get(ORIENTATION)  # PngImageFile's own would decode them
-    except Exception:  # metadata that can't be read say nothing; the pixels may be whole
+        return Image.Image.getexif(image).get(ORIENTATION)  # PngImageFile.getexif would decode the pixels
+    except Exception:  # unreadable metadata is ignored; the pixels may be intact
         return None
 
 
 def _stored(image: Image.Image) -> str:
-    """How a file that is not yet decoded holds its pixels, in Pillow's words: `RGB;16B`, `L;2`."""
+    """The pixel layout of a file that is not decoded yet, in Pillow's notation: `RGB;16B`, `L;2`."""
     args = image.tile[0].args if getattr(image, "tile", None) else ""
     return str(args[0] if isinstance(args, tuple) and args else args)
 
 
 def _check_tiff(image: Image.Image) -> None:
-    """Raise Unreadable for what Pillow decodes as if it were something else."""
+    """Raise Unreadable for TIFF layouts that Pillow decodes incorrectly."""
     tags, plain = image.tag_v2, any(tile.codec_name == "raw" for tile in image.tile)
     fault = None
     if plain and tags.get(_PLANES) == _SEPARATE and max(tags.get(_BITS, (1,))) > 8:
@@ -131,9 +131,7 @@ def _rgb(image: Image.Image, stored: str, file) -> Image.Image:
 
 
 def _as_decoded(clear: int | tuple, stored: str) -> int | tuple:
-    """The sample that a PNG calls transparent as Pillow decodes it; of its 16 bits the lower count, as many as samples
-    have.
-    """
+    """A PNG's transparent sample as Pillow decodes it: of its 16 bits, only as many low bits count as samples have."""
     if isinstance(clear, tuple):
         return tuple(value & 255 for value in clear)
     most = _MOST.get(stored, 255)
@@ -141,7 +139,7 @@ def _as_decoded(clear: int | tuple, stored: str) -> int | tuple:
 
 
 def _pasted(image: Image.Image, kind: str | None) -> Image.Image:
-    """A transparent picture from a file of format `kind` on the ground on which it is seen."""
+    """Composite a transparent image from a file of format `kind` on white or black."""
     if image.mode != "RGBA":
         image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     alpha = image.getchannel("A")
@@ -150,7 +148,7 @@ def _pasted(image: Image.Image, kind: str | None) -> Image.Image:
         return image.convert("RGB")
     if most < _FAINT:
         raise Unreadable(
-            f"is transparent everywhere (its alpha is {most} of 255 at most), so nothing of it can be seen; save it "
+            f"is fully transparent (its largest alpha is {most} of 255), so nothing of it is visible; save it "
             "without alpha or remove the row"
         )
     made = _on(image, "white")
@@ -164,7 +162,7 @@ def _on(image: Image.Image, ground: str) -> Image.Image:
 
 
 def _is_lost(alpha: np.ndarray, on_white: Image.Image) -> bool:
-    """Whether of most edges, steps of alpha between neighbours, less than a tenth is seen on white.
+    """Whether most edges (alpha steps between neighbours) keep less than a tenth of their contrast on white.
 
     alpha: uint8 [height, width].
     """
@@ -178,9 +176,9 @@ def _is_lost(alpha: np.ndarray, on_white: Image.Image) -> bool:
 
 
 def _upper_8_bits(image: Image.Image, stored: str, file) -> Image.Image:
-    """A picture of colours of 16 bits, of which Pillow keeps the upper 8, with its transparent colour as alpha.
+    """An image with 16-bit colours, of which Pillow keeps the upper 8 bits, with its transparent colour as alpha.
 
-    Raises Unreadable where the upper 8 hold a quarter of them or less.
+    Raises Unreadable if the upper 8 bits stay below 64, a quarter of their range.
     """
     top = max(band.getextrema()[1] for name, band in zip(image.getbands(), image.split(), strict=True) if name != "A")
     clear = image.info.get("transparency")
@@ -189,7 +187,7 @@ def _upper_8_bits(image: Image.Image, stored: str, file) -> Image.Image:
     values = _16_bits(image, stored, file)
     if top < 64 and values.any():
         raise Unreadable(
-            f"has colours of 16 bits of which the largest is {values.max()} of 65535, so it would be shown dark or "
+            f"has 16-bit colours with a maximum of {values.max()} of 65535, so it would look dark or "
             "black; scale it to 8 bits or remove the row"
         )
     if clear is None:
@@ -199,9 +197,9 @@ def _upper_8_bits(image: Image.Image, stored: str, file) -> Image.Image:
 
 
 def _16_bits(image: Image.Image, stored: str, file) -> np.ndarray:
-    """The colours of 16 bits that a file holds, uint16 [height, width, 3]; `image` has their upper 8.
+    """The 16-bit colours in a file, uint16 [height, width, 3]; `image` holds their upper 8 bits.
 
-    The lower 8 are what Pillow makes of the file where it takes its bytes to stand the other way round.
+    The lower 8 bits come from decoding the file again with the opposite byte order.
     """
     other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}[stored[-1]]
     turned = "RGBA" if stored == "LA;16B" else stored[:-1].replace("a", "A") + other
@@ -217,11 +215,11 @@ def _16_bits(image: Image.Image, stored: str, file) -> np.ndarray:
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """A picture of greys of more than 8 bits as one of 8: mode L, or LA with its transparent value as alpha."""
+    """Scale an image with grey values of more than 8 bits to mode L, or to LA with its transparent value as alpha."""
     values, clear = np.asarray(image), image.info.get("transparency")
     hidden = values == clear if isinstance(clear, int) else np.zeros((), bool)
     shown = values[~hidden] if hidden.any() else values
-    low, high = (shown.min(), shown.max()) if shown.size else (0, 0)  # NaN where there is one
+    low, high = (shown.min(), shown.max()) if shown.size else (0, 0)  # NaN if the image holds one
     scale: float | None
     if image.mode == "F":
         scale = 255 if low > -_HALF and high < 1 + _HALF else None
@@ -230,8 +228,8 @@ def _scaled(image: Image.Image) -> Image.Image:
         scale = bits and 255 / ((1 << bits) - 1)
     if scale is None:
         raise Unreadable(
-            f"has values from {low:g} to {high:g} (mode {image.mode}), which nothing says how to show: whole numbers "
-            "from 0 to 65535 and floats from 0 to 1 are scaled; convert it to 8 bits or remove the row"
+            f"has values from {low:g} to {high:g} (mode {image.mode}), a range without a defined black and white: only "
+            "integers from 0 to 65535 and floats from 0 to 1 are scaled; convert it to 8 bits or remove the row"
         )
     grey = np.rint(values * np.float32(scale)).clip(0, 255).astype(np.uint8)
     if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:

@@ -1,7 +1,7 @@
-"""Faults planted in a pool of one's own (`pool.planted`, ours): do checks and methods find them?
+"""Plant known faults in your own pool (`pool.planted`, ours) to measure whether checks and methods find them.
 
-Known shares of rows get another row's first answer, or another row's pictures. Which ones is told by labels, that
-reports alone read. The embedded world has faults of its own (`world.faults`).
+A known share of rows gets another row's first answer or another row's images. Labels record which rows were changed;
+only reports read them. The embedded world has faults of its own (`world.faults`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ WRONG, MISMATCH, CLEAN = "wrong", "mismatch", "clean"
 
 
 def _donors(rows: np.ndarray, spare: np.ndarray, value: Callable[[int], Any], kind: Callable[[int], Any]) -> np.ndarray:
-    """For each of `rows`, int64 [k] in random order, the row whose value it gets, int64 [k].
+    """A donor for each of `rows` (int64 [k], random order): the next row of the same kind with another value.
 
-    The next one behind it of the same kind and with another value; where there is none, one of `spare`. Raises
-    InputError where there is none either.
+    If none of `rows` can be the donor, one of `spare` is. Raises InputError if a row has no donor at all.
     """
     taken = []
     for i, row in enumerate(rows):
@@ -32,23 +31,23 @@ def _donors(rows: np.ndarray, spare: np.ndarray, value: Callable[[int], Any], ki
         donor = next((other for other in others if kind(other) == kind(row) and value(other) != value(row)), None)
         if donor is None:
             raise InputError(
-                f"pool.planted: no row can lend row {row} another answer, or as many other pictures; plant fewer"
+                f"pool.planted: no row can give row {row} another answer, or as many other images; plant fewer faults"
             )
         taken.append(donor)
     return np.array(taken, np.int64)
 
 
 def _with_answer(turns: list[dict[str, str]], answer: str) -> list[dict[str, str]]:
-    """A row's turns with another first answer."""
+    """A row's turns with its first answer replaced."""
     first = next(i for i, turn in enumerate(turns) if turn["role"] == "assistant")
     return [turn | {"text": answer} if i == first else turn for i, turn in enumerate(turns)]
 
 
 def plant(pool: pa.Table, settings: Planted) -> tuple[pa.Table, list[dict[str, str]]]:
-    """A pool table with faults, and a label for each row; the table as it is, and no labels, where both shares are 0.
+    """(pool table with planted faults, one label per row). If both shares are 0: the table as it is, and no labels.
 
-    Shares are of all rows, to within one row; no row has two faults. Raises InputError where too few rows have what a
-    fault takes: an answer, or a picture and another row with as many.
+    Shares are of all rows, to within one row; no row gets two faults. Raises InputError if too few rows have what the
+    fault needs: an answer, or an image and another row with as many.
     """
     if not settings.answers and not settings.pictures:
         return pool, []
@@ -59,7 +58,7 @@ def plant(pool: pa.Table, settings: Planted) -> tuple[pa.Table, list[dict[str, s
     pictured = order[pa.compute.list_value_length(images).to_numpy()[order] > 0]
     swapped = pictured[:n_pictures]
     if len(swapped) < n_pictures:
-        raise InputError(f"pool.planted.pictures: {n_pictures} rows are asked for and {len(swapped)} have a picture")
+        raise InputError(f"pool.planted.pictures: {n_pictures} rows are needed but only {len(swapped)} have an image")
     wrong = order[~np.isin(order, swapped)][:n_answers]
 
     def first(row: int) -> str:

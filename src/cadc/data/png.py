@@ -1,7 +1,7 @@
-"""A PNG's chunks: those that make its pixels, and whether their checksums are right; those that say which way up it is.
+"""PNG chunks: keep those that define the pixels, verify their checksums, and read the orientation.
 
-Pillow reads all the others too: of a long text, a broken profile or a text called `transparency` it makes an error, or
-other pixels. No chunk but those here says anything of pixels that models are shown.
+Pillow also reads all other chunks, and a long text, a broken profile or a text called `transparency` makes it fail or
+return other pixels. Chunks that are not handled here don't affect the pixels that models see.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from contextlib import suppress
 from PIL import PngImagePlugin
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-#: Chunks of text that may hold an orientation, by their keyword: XMP, and EXIF as ImageMagick writes it.
+#: Keywords of text chunks that may hold an orientation: XMP, and EXIF as ImageMagick writes it.
 _ABOUT = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
-_HEAD = struct.Struct(">I4s")  # of a chunk: the length of its content, and its kind
+_HEAD = struct.Struct(">I4s")  # chunk header: length of the content, kind
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, begin and end of each whole chunk up to IEND; its content lies from begin + 8 to end - 4."""
+    """Kind, start and end of each complete chunk up to IEND; its content is data[start + 8 : end - 4]."""
     begin, kind = len(SIGNATURE), b""
     while begin + 12 <= len(data) and kind != b"IEND":
         length, kind = _HEAD.unpack_from(data, begin)
@@ -34,13 +34,13 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _is_of_pixels(kind: bytes) -> bool:
-    return not kind[0] & 32 or kind == b"tRNS"  # a small letter: pixels can be made without it
+    return not kind[0] & 32 or kind == b"tRNS"  # a lower-case first letter marks an ancillary chunk
 
 
 def pixels_and_about(data: bytes) -> tuple[bytes, dict]:
-    """The PNG with the chunks alone that make its first picture, and what Pillow calls its `exif` and `xmp`.
+    """(PNG with only the chunks that define its first frame, Pillow's `exif` and `xmp` info).
 
-    These may stand behind the pixels. What can't be read of them, or is too long for Pillow, says nothing.
+    The metadata chunks may follow the pixel data. Metadata that Pillow can't read, or finds too long, is ignored.
     """
     kept, about, start = [], None, 0
     for kind, begin, end in _chunks(data):
@@ -56,10 +56,10 @@ def pixels_and_about(data: bytes) -> tuple[bytes, dict]:
 
 
 def damage(data: bytes) -> str | None:
-    """What is wrong with the chunks that make pixels, up to IEND; None where nothing is found."""
+    """What is wrong with the pixel chunks up to IEND; None if they are intact."""
     kind = b""
     for kind, begin, end in _chunks(data):
         written = int.from_bytes(data[end - 4 : end])
         if _is_of_pixels(kind) and zlib.crc32(memoryview(data)[begin + 4 : end - 4]) != written:
             return f"the checksum of {kind.decode('latin-1')!r} at byte {begin} is wrong"
-    return None if kind == b"IEND" else "it ends before its last chunk"
+    return None if kind == b"IEND" else "the file ends before its last chunk"

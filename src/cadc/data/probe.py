@@ -1,10 +1,10 @@
-"""The rows that are aimed at: probe splits of benchmarks, and files of rows.
+"""Target rows: probe splits of benchmarks, and rows from files.
 
-A benchmark without some of its questions would be another one: a cell that can't be used is refused, no row left out.
+Nothing is skipped, because scores on a part of a benchmark would not be comparable: an unusable cell raises an error.
 
 ROOT/ORG/NAME/              benchmarks in the hub's layout
-ROOT/targets/NAME.parquet   what `prepare` chose to aim at of a target: a pool table with subtask and meta_task.
-                            The embedded world's benchmarks are read as they lie
+ROOT/targets/NAME.parquet   target rows that `prepare` drew for a target: a pool table with subtask and meta_task.
+                            The embedded world's benchmarks are read in place, without such a file
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from cadc.data.wording import IMAGE_TOKEN, MMT_LETTER, SHORT_ANSWER, question_al
 MMT, POPE, MINI_VQA = "lmms-lab-encoder/MMT-Benchmark", "lmms-lab-encoder/POPE", "cadc/mini-vqa"
 LLAVA_W = "lmms-lab-encoder/llava-bench-in-the-wild"
 
-_ASKED = ("question", "answer", "category")  # columns of texts, in most benchmarks
+_ASKED = ("question", "answer", "category")  # text columns of most benchmarks
 
 Probe = tuple[dict, str, str]  # a row {id, source, images, turns}, its subtask and meta-task
-Found = tuple[str, dict]  # where a document stands, and the document
+Found = tuple[str, dict]  # a document's location, and the document
 _SCHEMA = POOL_FEATURES.arrow_schema.append(pa.field("subtask", pa.string())).append(pa.field("meta_task", pa.string()))
-_ROWS = 256  # read or written at a time: they hold pictures
+_ROWS = 256  # rows read or written at a time; small, because rows hold images
 
 
 def probe_row(name: str, question: str, answer: str, images: list[dict], subtask: str, meta: str) -> Probe:
-    """A question that is aimed at, of whose text `<image>` is no part: its pictures are shown in front."""
+    """A target row. The question's text holds no `<image>`; one per image is put in front of it."""
     turns = [
         {"role": "user", "text": f"{IMAGE_TOKEN * len(images)}\n{question}" if images else question},
         {"role": "assistant", "text": answer},
@@ -49,7 +49,7 @@ def probe_row(name: str, question: str, answer: str, images: list[dict], subtask
 
 
 def mmt_prompt(doc: dict) -> str:
-    """The text that lmms-eval's `mmt_val` makes of a question, its `<image>` (behind `Question:`) apart."""
+    """The prompt of lmms-eval's `mmt_val` for a question, without the `<image>` that it puts after `Question:`."""
     options = "\n".join(
         f"{letter}: {doc[letter].strip()}" for letter in OPTIONS if doc.get(letter) and doc[letter].strip()
     )
@@ -57,7 +57,7 @@ def mmt_prompt(doc: dict) -> str:
 
 
 def _short(doc: dict) -> str:
-    """The text of an open or yes/no question, as POPE's and mini_vqa's tasks put it."""
+    """The prompt of an open or yes/no question, as in POPE's and mini_vqa's tasks."""
     return f"{doc['question'].strip()}\n{SHORT_ANSWER}"
 
 
@@ -66,7 +66,9 @@ def _one(name: str, question: str, doc: dict, subtask: str, meta: str) -> Probe:
 
 
 def _docs(folder: Path, split: str, key: str, texts: tuple[str, ...], config: str | None = None) -> Iterator[Found]:
-    """The documents of a split, with file, row and `key`. They have a picture, and `texts` that can be seen.
+    """Documents of a split with their location (file, row, `key`). Each has an image and visible `texts`.
+
+    Raises InputError if files, columns or cells are missing.
 
     Raises InputError where files, columns or cells are missing.
     """
@@ -91,7 +93,7 @@ def _all_columns(file: Path, needed: tuple[str, ...], schema: pa.Schema) -> list
 
 @contextmanager
 def _named(where: str) -> Iterator[None]:
-    """Faults with the document they are of, and the fix that all of them have."""
+    """Prefix an InputError with the document's location and append the fix."""
     try:
         yield
     except InputError as error:
@@ -102,12 +104,12 @@ def _check_doc(doc: dict, key: str, texts: tuple[str, ...]) -> None:
     id_of(doc[key], key)
     for name in texts:
         text = doc[name]
-        if not isinstance(text, str) or is_blank(text) or not (given(text) or "answer" in name):  # it may be `none`
-            fail(f"{name} is {shown(text)}, no text")
+        if not isinstance(text, str) or is_blank(text) or not (given(text) or "answer" in name):  # may be `none`
+            fail(f"{name} is {shown(text)}, not a visible text")
         check_text(text, name)
     image = doc["image"]
     if not isinstance(image, dict) or not isinstance(image.get("bytes"), bytes) or not image["bytes"]:
-        fail(f"image is {shown(image)}, no picture in the table")
+        fail(f"image is {shown(image)}, not an image in the table")
 
 
 def _mmt(root: Path) -> Iterator[tuple[str, Probe]]:
@@ -116,10 +118,10 @@ def _mmt(root: Path) -> Iterator[tuple[str, Probe]]:
             options = {letter: doc.get(letter) for letter in OPTIONS}
             for letter, text in options.items():
                 if text is not None and not isinstance(text, str):
-                    fail(f"option {letter} is {shown(text)}, no text")
+                    fail(f"option {letter} is {shown(text)}, not a text")
             there = [letter for letter, text in options.items() if text and not is_blank(text)]
             if doc["answer"] not in there:
-                fail(f"the answer {doc['answer']!r} is none of its options {', '.join(there)}")
+                fail(f"the answer {doc['answer']!r} is not one of its options {', '.join(there)}")
         yield where, _one(str(doc["index"]), mmt_prompt(doc), doc, doc["category"], doc["l2-category"])
 
 
@@ -130,10 +132,10 @@ def _mini_vqa(root: Path) -> Iterator[tuple[str, Probe]]:
 
 
 def _pope(root: Path) -> Iterator[tuple[str, Probe]]:
-    """POPE's questions differ in their answer alone: as one subtask, influence on its mean picked nine `no` for a
-    `yes`.
+    """POPE's target rows, with one subtask per answer: as a single subtask, influence on its mean selected nine `no`
+    rows for each `yes` row.
 
-    The hub has them twice, in the default config and by sampling in `Full`; the mini world has the latter alone.
+    The hub has the questions twice, in the default config and by sampling in `Full`; the mini world has only `Full`.
     """
     folder = root / POPE
     whole = split_files(folder, "default", "test")
@@ -141,37 +143,37 @@ def _pope(root: Path) -> Iterator[tuple[str, Probe]]:
     for where, doc in (found for config, split in parts for found in _docs(folder, split, "id", _ASKED, config)):
         if doc["answer"] not in ("yes", "no"):
             with _named(where):
-                fail(f"the answer is {shown(doc['answer'])}, neither yes nor no")
+                fail(f"the answer is {shown(doc['answer'])}, not yes or no")
         name, subtask = f"pope {doc['category']} {doc['id']}", f"presence ({doc['answer']})"
         yield where, _one(name, _short(doc), doc, subtask, "pope")
 
 
 def _llava_wild(root: Path) -> Iterator[tuple[str, Probe]]:
-    """A question is asked alone, as in lmms-eval; the reference answer is what the judge compares with."""
+    """Questions are shown without a prompt suffix, as in lmms-eval; the answer is the judge's reference answer."""
     for where, doc in _docs(root / LLAVA_W, "train", "question_id", ("question", "gpt_answer", "category")):
         name, subtask = f"llava_wild {doc['question_id']}", f"wild ({doc['category']})"
         yield where, _one(name, doc["question"], doc | {"answer": doc["gpt_answer"]}, subtask, "wild")
 
 
-#: Benchmarks that are read as they lie, by the names of their tasks in lmms-eval (POPE has three).
+#: Benchmarks that are read in place, by the names of their tasks in lmms-eval (POPE has three tasks).
 TARGETS = {"mmt_val": _mmt, "mini_vqa": _mini_vqa, "pope": _pope, "llava_in_the_wild": _llava_wild}
-#: Where on the hub each lies.
+#: Their repositories on the hub.
 REPOSITORY = {"mmt_val": MMT, "mini_vqa": MINI_VQA, "pope": POPE, "llava_in_the_wild": LLAVA_W}
 
 
 def chosen_file(root: Path, target: str) -> Path:
-    """Where `prepare` puts the rows that it chose to aim at of a target."""
+    """Path of the target rows that `prepare` drew for a target."""
     return root / "targets" / f"{target_name(target)}.parquet"
 
 
 def place_of(root: Path, target: str) -> Path:
-    """Where a target's rows are read: what `prepare` chose, or the benchmark as it lies."""
+    """Where a target's rows are read: the file written by `prepare`, or the benchmark itself."""
     chosen = chosen_file(root, target)
     return chosen if chosen.is_file() or target not in REPOSITORY else root / REPOSITORY[target]
 
 
 def write_chosen(root: Path, target: str, rows: Iterable[Probe]) -> Path:
-    """Write the rows that are aimed at of a target. Returns the file."""
+    """Write a target's rows. Returns the file."""
     file = chosen_file(root, target)
     waiting: list[dict] = []
     with whole(file) as part, pq.ParquetWriter(part, _SCHEMA) as writer:
@@ -187,10 +189,9 @@ def write_chosen(root: Path, target: str, rows: Iterable[Probe]) -> Path:
 def probe_rows(root: Path, target: str, whole: bool = False) -> Iterator[Probe]:
     """Each probe row of a target as {id, source, images, turns}, with its subtask and meta-task.
 
-    A benchmark's are asked as lmms-eval asks them. `whole`: of one that lies in `root` all rows, for those who ask it
-    as lmms-eval does, and not those alone that `prepare` chose. Raises InputError where `root` lacks the target, the
-    benchmark's split or columns of it, and on a cell that says nothing, an answer that is no option, and a row that is
-    there twice.
+    A benchmark's questions use lmms-eval's prompts. `whole`: read all rows of a benchmark in `root`, as lmms-eval does,
+    not only those drawn by `prepare`. Raises InputError if `root` lacks the target, the benchmark's split or a column,
+    if a cell is empty, an answer is not an option, or a row occurs twice.
     """
     chosen = chosen_file(root, target)
     if target in TARGETS and (whole or not chosen.is_file()):
@@ -198,13 +199,13 @@ def probe_rows(root: Path, target: str, whole: bool = False) -> Iterator[Probe]:
         for where, (row, subtask, meta) in TARGETS[target](root):
             if seen.setdefault(row["id"], where) != where:
                 with _named(where):
-                    fail(f"{seen[row['id']]} has that name already")
+                    fail(f"{seen[row['id']]} already has this id")
             yield row, subtask, meta
         return
     if not chosen.is_file():
         raise InputError(
-            f"{chosen}: no such file: nothing is chosen to aim at of {target}; name it in capture.targets and run "
-            "`dvc repro prepare`"
+            f"{chosen}: no such file, because target rows of {target} were not drawn; add it to capture.targets and "
+            "run `dvc repro prepare`"
         )
     with pq.ParquetFile(chosen) as file:
         for batch in file.iter_batches(_ROWS):
@@ -218,8 +219,8 @@ def load_probe(
 ) -> tuple[pa.Table, list[str], dict[str, dict[str, str]]]:
     """Probe rows of the `targets` as a pool table, each row's subtask, and every subtask's target and meta-task.
 
-    A benchmark's subtasks are its own, so that the same skill in two forms of question counts as two. `whole`: as in
-    `probe_rows`, and raises InputError as it does.
+    Benchmarks don't share subtasks, so the same skill in two question formats counts as two. `whole` and errors: see
+    `probe_rows`.
     """
     rows, subtasks, known = [], [], {}
     for target in targets:

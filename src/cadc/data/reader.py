@@ -1,11 +1,11 @@
-"""Reading and checking instruction data in LLaVA's format: one reader for the mini world and for your own data.
+"""Read and check instruction data in LLaVA's format, for the mini world and for your own data alike.
 
 A row has an `id`, optionally an `image` (a path inside the image folder, or a list of them) and `conversations`: turns
-`{"from": "human" | "gpt", "value": text}`, alternating, human first. The human turns have as many `<image>` as there
-are images. Every fault is reported with the file, the row's id and what to do about it.
+`{"from": "human" | "gpt", "value": text}`, alternating, human first. The human turns hold one `<image>` per image.
+Every fault is reported with the file, the row's id and the fix.
 
-Rows are read, checked and written a chunk at a time, by CADC_WORKERS processes: a pool may be larger than memory, and
-the number of processes changes no byte.
+Rows are read, checked and written in chunks by CADC_WORKERS processes, so a pool may be larger than memory. The output
+is byte-identical for any number of processes.
 """
 
 from __future__ import annotations
@@ -46,28 +46,28 @@ POOL_FEATURES = datasets.Features(
     }
 )
 _SCHEMA = POOL_FEATURES.arrow_schema
-_CHUNK = 256  # rows a process is given at a time
-_GROUP_ROWS, _GROUP_BYTES = 1 << 15, 1 << 27  # a row group of the table ends with the chunk that reaches either
+_CHUNK = 256  # rows per task of a worker process
+_GROUP_ROWS, _GROUP_BYTES = 1 << 15, 1 << 27  # a row group ends with the chunk that reaches either limit
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A row left out under `pool.on_bad_row: skip` or `llava`."""
+    """A row dropped under `pool.on_bad_row: skip` or `llava`."""
 
     id: str
     reason: str
 
 
 class Reordered(Skipped):
-    """A row that LLaVA's own code takes in a way of its own, as `pool.on_bad_row: llava` does."""
+    """A bad row that LLaVA's own code, and therefore `pool.on_bad_row: llava`, accepts."""
 
 
 class Masked(Reordered):
-    """A row of which LLaVA's own code learns nothing, left out under `pool.on_bad_row: llava`."""
+    """A row that LLaVA's own code masks completely; dropped under `pool.on_bad_row: llava`."""
 
 
 class _Unread:
-    """Fields that are not read, of rows and of their turns, and how many rows have them."""
+    """Counts of rows with ignored fields, for fields of rows and of turns."""
 
     def __init__(self):
         self.rows: Counter[str] = Counter()
@@ -77,18 +77,18 @@ class _Unread:
         for what, counts in (("fields", self.rows), ("fields of turns", self.turns)):
             if counts:
                 named = ", ".join(f"{name} ({count})" for name, count in itertools.islice(counts.items(), 20))
-                named = named.encode(errors="backslashreplace").decode()  # JSON's escapes may name half a character
-                console.line(f"pool: {what} that are not read, and the rows that have them: {named}")
+                named = named.encode(errors="backslashreplace").decode()  # names may hold half a surrogate pair
+                console.line(f"pool: ignored {what} (number of rows): {named}")
 
 
 def _named(
     records: Iterator, repeated_ids: str, unread: _Unread, begun: list[str] | None = None
 ) -> Iterator[tuple[str, dict | Skipped]]:
-    """Each record with its id, cut down to the fields of a row; Skipped without an id of its own, or where a field
-    means more. How often a field that says nothing here is there is added to `unread`.
+    """Each record with its id, reduced to the fields of a row; Skipped if it has no unique id, or a field that changes
+    its meaning. Ignored fields are counted in `unread`.
 
-    With `number` a repeated id becomes ID#2, ID#3... With `begun` a first turn by gpt is left out, and the row's id
-    added to it.
+    With `number`, a repeated id becomes ID#2, ID#3... With `begun`, a first gpt turn is dropped and the row's id is
+    appended to `begun`.
     """
     for name, record, fault in with_ids(records, repeated_ids):
         try:
@@ -106,7 +106,7 @@ def _named(
             yield name, Skipped(name, str(error))
 
 
-#: The rows of a chunk, those that are bad, and what was done to which of the others.
+#: (good rows of a chunk, bad rows, changes made to good rows as (change, row id)).
 _Chunk = tuple[pa.Table, list[Skipped], list[tuple[str, str]]]
 
 
@@ -116,7 +116,7 @@ def _check(checker: Checker, chunk: list[tuple[str, dict | Skipped]]) -> _Chunk:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
-        )  # Pillow's, of large pictures and odd tags: max_image_pixels says what is too large
+        )  # Pillow warns of large images and odd tags; max_image_pixels decides what is too large
         for name, record in chunk:
             try:
                 if isinstance(record, Skipped):
@@ -130,7 +130,7 @@ def _check(checker: Checker, chunk: list[tuple[str, dict | Skipped]]) -> _Chunk:
     return pa.Table.from_pylist(rows, schema=_SCHEMA), bad, list(checker.notes)
 
 
-_checker: Checker | None = None  # of a worker process
+_checker: Checker | None = None  # of this worker process
 
 
 def _start(make: Callable[[], Checker], parent: int) -> None:
@@ -145,14 +145,14 @@ def _check_here(chunk) -> _Chunk:
 
 
 def _checked(chunks: Iterator[list], make: Callable[[], Checker]) -> Iterator[_Chunk]:
-    """Every chunk checked, in order, with no more of them under way than keep the workers busy."""
+    """Check every chunk and yield results in order, with a bounded number of chunks in flight."""
     first = list(itertools.islice(chunks, 2))
     workers = n_workers() if len(first) > 1 else 1
     if workers == 1:
         checker = make()
         yield from (_check(checker, chunk) for chunk in itertools.chain(first, chunks))
         return
-    # `fork` saves every worker its imports
+    # `fork` spares each worker its imports
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _start, (make, os.getpid())) as pool:
         waiting: deque[tuple[list, Future]] = deque()
         try:
@@ -170,7 +170,7 @@ def _checked(chunks: Iterator[list], make: Callable[[], Checker]) -> Iterator[_C
 def _result(chunk: list, future: Future, make: Callable[[], Checker]) -> _Chunk:
     try:
         return future.result()
-    except RecursionError:  # nested too deeply to be handed to another process
+    except RecursionError:  # nested too deeply to be pickled
         return _check(make(), chunk)
 
 
@@ -182,7 +182,7 @@ def _each_chunk(
     repeated_ids: str = "fail",
     **rules,
 ) -> list[Skipped]:
-    """Give `take` the rows, chunk by chunk; the rows that were skipped. Raises as `read_pool` says."""
+    """Pass the rows to `take` chunk by chunk; returns the skipped rows. Raises as `read_pool` does."""
     if folder is not None and not folder.is_dir():
         raise PoolError(f"{folder}: no such folder; set data.images to the folder that image paths are relative to")
     llava = on_bad_row == "llava"
@@ -198,16 +198,16 @@ def _each_chunk(
             bad, notes = bad + skipped, notes + done
             fatal += [row for row in skipped if on_bad_row == "fail" or (llava and not isinstance(row, Masked))]
             n_rows += len(rows)
-            if not fatal:  # then rows are only counted
+            if not fatal:  # after a fatal row, rows are only counted
                 take(rows)
     except BrokenProcessPool:
         raise PoolError(
-            f"{annotations}: a process that checks rows was killed after row {n_rows}, out of memory or by an image; "
+            f"{annotations}: a worker process was killed after row {n_rows}, by lack of memory or by an image; "
             "try CADC_WORKERS=1"
         ) from None
     if fatal:
         more = f" ({len(fatal) - 1} more bad rows)" if len(fatal) > 1 else ""
-        as_llava = ", or pool.on_bad_row: llava to take them as LLaVA's code does"
+        as_llava = ", or pool.on_bad_row: llava to treat them as LLaVA's code does"
         raise PoolError(
             f"{annotations}, row id {fatal[0].id}: {fatal[0].reason}{more}; or set pool.on_bad_row: skip to leave "
             f"such rows out and count them{as_llava if not llava and isinstance(fatal[0], Reordered) else ''}"
@@ -221,7 +221,7 @@ def _each_chunk(
 
 
 class _RowGroups:
-    """A parquet file that grows by row groups; a group is written once it is full."""
+    """A parquet file written one row group at a time."""
 
     def __init__(self, part: Path):
         self.writer, self.waiting = pq.ParquetWriter(part, _SCHEMA), []
@@ -242,9 +242,9 @@ class _RowGroups:
 def copy_pool(
     path: Path, annotations: Path, folder: Path | None, on_bad_row: str = "fail", **rules
 ) -> tuple[int, list[Skipped]]:
-    """Read and check a pool of any size as `read_pool` does, and write it to `path`, a parquet file, as it goes.
+    """Read and check a pool of any size as `read_pool` does, writing it to the parquet file `path` as it goes.
 
-    Returns the number of rows written and the rows that were skipped. Nothing is left at `path` if it raises.
+    Returns the number of rows written and the skipped rows. If it raises, nothing is left at `path`.
     """
     with whole(path) as part:
         groups = _RowGroups(part)
@@ -260,14 +260,14 @@ def read_pool(
     """Read and check a LLaVA-format data set that fits into memory: a JSON list, .jsonl, parquet or a data set saved on
     disk.
 
-    Images lie in `folder`, None where each is in its record. `rules` are those of `Checker`, min_side, embed_images,
-    max_pixels, max_ratio, and repeated_ids: fail | number (a repeated id gets #2, #3...). Returns a table with columns
-    id, source, images (list of {bytes, path}) and turns (list of {role, text}), in file order, and the rows that were
-    skipped.
-    `on_bad_row`: `skip` leaves bad rows out. `llava` does what LLaVA's own code does with turns out of order, empty
-    ones, and marks that are not as many as pictures: see `llava_rows`. Rows of which it learns nothing are left out.
-    Raises PoolError on an unreadable file, an empty result or on the first row that is bad otherwise (and says how many
-    more there are).
+    Images lie in `folder`; None if every record embeds its images. `rules` are those of `Checker` (min_side,
+    embed_images, max_pixels, max_ratio) and repeated_ids: fail | number (a repeated id gets #2, #3...). Returns a table
+    in file order with columns id, source, images (list of {bytes, path}) and turns (list of {role, text}), and the
+    skipped rows.
+    `on_bad_row`: `skip` drops bad rows. `llava` treats turns out of order, empty turns, and `<image>` tokens that don't
+    match the images as LLaVA's own code does (see `llava_rows`), and drops rows that it would mask completely.
+    Raises PoolError for an unreadable file, an empty result, or the first row that is bad otherwise (with the number of
+    further ones).
     """
     chunks: list[pa.Table] = []
     skipped = _each_chunk(chunks.append, annotations, folder, on_bad_row, **rules)

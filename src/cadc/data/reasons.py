@@ -1,4 +1,4 @@
-"""How a fault of people's data is said: the reason, the value and the fix; who catches it adds file and row."""
+"""Shared parts of data error messages: reason, value and fix. The caller adds the file and the row."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from cadc.config.errors import InputError
 
-#: Characters that show nothing, besides those that Python calls white space: controls, soft hyphen, fillers, zero
-#: width, directions, variation selectors, byte order mark, tags (Unicode's Default_Ignorable_Code_Point, and Braille's
+#: Invisible characters besides Python's white space: controls, soft hyphen, fillers, zero-width characters, text
+#: direction marks, variation selectors, byte order mark, tags (Unicode's Default_Ignorable_Code_Point, and Braille's
 #: blank).
 _UNSEEN = re.compile(
     "[\\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -18,7 +18,7 @@ _UNSEEN = re.compile(
 
 
 class PoolError(InputError):
-    """A file or a row that can't be used; the message, one line, names the file, the row id and the fix."""
+    """A file or a row can't be used. The message, one line, names the file, the row id and the fix."""
 
     _kept = ""  # an id or a file's name may hold a line break
 
@@ -28,13 +28,13 @@ def fail(reason: str) -> NoReturn:
 
 
 def shown(value) -> str:
-    """The value as a message quotes it: whole if it is short."""
+    """The value as quoted in a message; long values are cut."""
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:160]}... ({len(text)} characters)"
 
 
 def check_text(text: str, what: str) -> str:
-    """The text, which must be writable as UTF-8: JSON's escapes may name half a character."""
+    """The text, if it can be written as UTF-8 (JSON escapes may contain half a surrogate pair); else InputError."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -46,15 +46,15 @@ def check_text(text: str, what: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of the text can be seen: it is empty, or white space, controls and zero-width characters."""
+    """Whether the text has no visible character: it is empty, white space, controls or zero-width characters."""
     return _UNSEEN.fullmatch(text) is not None
 
 
 def visible(text: str) -> str:
-    """What is seen of a text: accents composed, and without characters that show nothing, but for white space."""
+    """The visible text: NFC-normalised, without invisible characters; white space is kept."""
     return _UNSEEN.sub(lambda found: "".join(filter(str.isspace, found[0])), unicodedata.normalize("NFC", text))
 
 
 def some(names: list[str]) -> str:
-    """The first of the names, as a message lists them."""
+    """The first three names, joined for a message."""
     return ", ".join(names[:3]) + ("..." if len(names) > 3 else "")

@@ -1,6 +1,6 @@
-"""The records of a pool, one at a time: LLaVA's JSON list, JSONL, parquet, or a Hugging Face dataset saved on disk.
+"""Read the records of a pool one at a time: LLaVA's JSON list, JSONL, parquet, or a Hugging Face dataset on disk.
 
-However large the file, only a window of it is in memory. A record is what the file holds, not checked yet.
+Only a window of the file is in memory, whatever its size. Records are returned as stored, unchecked.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from cadc.data.shards import check_shards, gaps, shard_of, unnamed
 from cadc.data.split_names import Splits, by_name, split_word
 from cadc.data.tables import batches_of, check_columns, check_rows, unreadable
 
-_WILD = frozenset("*?[")  # in a name, by which it stands for several
-_BATCH = 64  # rows of a table turned into records at a time: they may hold images
+_WILD = frozenset("*?[")  # characters that make a name a pattern
+_BATCH = 64  # table rows converted at a time; small, because rows may hold images
 
 
 def read_records(path: Path) -> Iterator:
-    """The records at `path`, in order; an `Unusable` for what is no record.
+    """The records at `path`, in order; an `Unusable` for each value that is not a record.
 
-    It is a JSON list, .jsonl, .parquet, the .parquet files of one split that a pattern names (`train-*.parquet`), a
-    folder of such files or one that `datasets.save_to_disk` wrote. Raises PoolError, naming the line where there is
-    one, if the file is missing, breaks off or is none of these.
+    `path` is a JSON list, .jsonl, .parquet, a pattern for the .parquet files of one split (`train-*.parquet`), a folder
+    of such files, or a folder written by `datasets.save_to_disk`. Raises PoolError if the file is missing, truncated or
+    none of these; it names the line where there is one.
     """
     try:
         if path.is_dir():
@@ -46,25 +46,23 @@ def read_records(path: Path) -> Iterator:
         return (record for _, record in json_values(path))
     if (shard := shard_of(path)) and shard.n > 1:
         console.line(
-            f"{path}: one of {shard.n} files, and the others are not read; {shard.head}*.parquet names all that are "
-            "there"
+            f"{path}: this is one of {shard.n} files; the others are not read. Use {shard.head}*.parquet to read all "
+            "that are there"
         )
     return _tabled(path, [path])
 
 
 def _beyond(path: Path) -> Path:
-    """What of a path is no folder that there is."""
+    """The part of a path below its deepest existing folder."""
     return path.relative_to(next((folder for folder in path.parents if folder.is_dir()), path.parents[-1]))
 
 
 def _of_one_split(folder: Path) -> list[Path]:
-    """The parquet files of a folder as the hub has it, which must be of one config and split."""
+    """The parquet files of a folder in the hub's layout; they must be of one config and split."""
     if (folder / "dataset_dict.json").exists():
         splits = sorted(each.name for each in folder.iterdir() if (each / "state.json").exists())
         if not splits:
-            raise InputError(
-                f"{folder}: a data set of several splits, but none of them is there; fetch or write it again"
-            )
+            raise InputError(f"{folder}: a data set of several splits, but no split is there; fetch or write it again")
         raise InputError(
             f"{folder}: holds the splits {', '.join(splits)}; set data.annotations to one of their folders, "
             f"such as {folder / splits[0]}"
@@ -72,34 +70,34 @@ def _of_one_split(folder: Path) -> list[Path]:
     found = parquet_splits(folder)
     if not found:
         raise InputError(
-            f"{folder}: a folder, but no Hugging Face dataset; give a JSON file, parquet files or a folder written by "
-            "save_to_disk"
+            f"{folder}: a folder, but not a Hugging Face dataset; give a JSON file, parquet files or a folder written "
+            "by save_to_disk"
         )
     return _only(found, folder, folder)
 
 
 def _named_files(pattern: Path) -> list[Path]:
-    """The parquet files that a pattern of paths names, which must be of one config and split."""
+    """The parquet files that match a path pattern; they must be of one config and split."""
     wanted = _beyond(pattern)
     folder = Path(*pattern.parts[: -len(wanted.parts)])
     there = parquet_files(folder)
     files = [file for file in there if fits(file.relative_to(folder).parts, wanted.parts)]
     if not files:
         raise InputError(
-            f"{pattern}: no parquet file of that name; set data.annotations to your rows. In names, * stands for any "
-            "text, ? for a character, [..] for one of several; of JSON one file is read, named whole"
+            f"{pattern}: no parquet file matches; set data.annotations to your rows. Patterns match parquet files only "
+            "(* any text, ? one character, [..] one of several); give a JSON file by its full name"
         )
     splits = by_card(folder, files) or by_name(folder, files)
     left_out = [file for file in files if not any(file in named for named in splits.values())]
     files = _only(splits | {("default", file.stem): [file] for file in left_out}, pattern, folder)
     if others := unnamed(files, there):
         names = some([other.name for other in others])
-        console.line(f"{pattern}: names {len(files)} files of a set, and not all: {names} are not read")
+        console.line(f"{pattern}: matches {len(files)} files of a larger set; not read: {names}")
     return files
 
 
 def _only(splits: Splits, path: Path, folder: Path) -> list[Path]:
-    """The files of the one split that there is at `path`, which is a folder or names files of it."""
+    """The files of the only split at `path` (`folder`, or a pattern in it); InputError if there are several."""
     if len(splits) > 1:
         alone = len({config for config, _ in splits}) == 1
         names = [split if alone else f"{config}/{split}" for config, split in splits]
@@ -117,12 +115,12 @@ def _only(splits: Splits, path: Path, folder: Path) -> list[Path]:
     left_out = sorted({*there} - {*files}) if path == folder else []
     if left_out:
         named = some([str(file.relative_to(folder)) for file in left_out])
-        console.line(f"{folder}: {len(left_out)} files that the README.md leaves out are not read: {named}")
+        console.line(f"{folder}: {len(left_out)} files not listed in the README.md are not read: {named}")
     return files
 
 
 def _name_of(files: list[Path], others: list[Path]) -> Path:
-    """What names the files of a split and no others: their folder, a pattern, or a single file."""
+    """A path that matches exactly the files of a split: their folder, a pattern, or a single file."""
     parent, shard = files[0].parent, shard_of(files[0])
     if {file for file in others if parent in file.parents} == {*files}:
         return parent
@@ -163,7 +161,7 @@ def _of_tables(path: Path, columns: list[str], tables) -> Iterator[dict]:
     if not {"id", "conversations"} <= {*columns}:
         raise PoolError(
             f"{path}: has the columns {', '.join(columns)}; it needs id, conversations and, "
-            "for pictures, image or images"
+            "for rows with images, image or images"
         )
     check_columns(path, columns)
     for table in tables:

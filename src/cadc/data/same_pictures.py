@@ -1,6 +1,6 @@
-"""Pictures that stand in two places: in pool and scoring rows, or in rows that are aimed at and rows that are scored.
+"""Detect images that occur in both pool and scoring rows, or in both target and scoring rows.
 
-A picture is known by the bytes of its file, not by its name: one that was packed anew, say as a JPEG, is another.
+Images are compared by the bytes of their files, not by name. A re-encoded copy counts as another image.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from cadc.data.pictures import file_digest
 
 
 class Scored:
-    """The pictures of scoring rows: `of` which tasks, by size in bytes and digest."""
+    """Images of the scoring rows: `of` maps size in bytes and digest to the tasks that show the image."""
 
     def __init__(self, files: dict[str, list[Path]]):
-        """`files`: parquet files of each task's split, with their pictures in them."""
+        """`files`: parquet files of each task's split, with embedded images."""
         self.of: dict[int, dict[bytes, list[str]]] = {}
         for task, paths in files.items():
             for _, image in pictures_in(paths):
@@ -30,18 +30,18 @@ class Scored:
         self._file = lru_cache(1 << 20)(self._of_file)
 
     def _of_file(self, path: str) -> list[str]:
-        same_size = self.of.get(os.path.getsize(path))  # few files are read: most have a size of their own
+        same_size = self.of.get(os.path.getsize(path))  # most sizes are unique, so few files are read
         return same_size.get(file_digest(Path(path).read_bytes()), []) if same_size else []
 
     def tasks(self, image: dict) -> list[str]:
-        """The tasks that show the picture of a cell {bytes, path}."""
+        """The tasks that show the image of a cell {bytes, path}."""
         if image["bytes"] is None:
             return self._file(image["path"])
         same_size = self.of.get(len(image["bytes"]))
         return same_size.get(file_digest(image["bytes"]), []) if same_size else []
 
     def shared(self, pictures: Iterable[tuple[str, dict]]) -> dict[str, list[str]]:
-        """Task -> the rows that show one of its pictures, of (row, cell {bytes, path}) each."""
+        """Task -> ids of the rows that show one of its images, from (row, cell {bytes, path}) pairs."""
         found: dict[str, dict[str, None]] = {}
         for row, image in pictures:
             for task in self.tasks(image):
@@ -52,11 +52,11 @@ class Scored:
 def draw(
     rows: Sequence[tuple[dict, str, str]], scored: Scored, name: str, n: int | None
 ) -> tuple[list[int], dict[str, list[str]]]:
-    """`n` of the rows that are aimed at of target `name`, or all for None, and none with a picture of `scored`.
+    """Draw `n` target rows (all if None) of target `name`, without rows that show an image of `scored`.
 
-    rows: of each, first, {id, images}. A row's place in the draw hangs on its number alone, so that more rows add to
-    fewer. Returns the numbers of the rows drawn, rising; and of each task the ids of rows that were passed over, since
-    they show its pictures.
+    rows: tuples whose first item is {id, images}. The order of the draw depends only on a row's number, so a larger n
+    extends a smaller draw. Returns the numbers of the drawn rows, ascending, and for each task the ids of the rows that
+    were passed over because they show one of its images.
     """
     order: Iterable[int] = range(len(rows))
     if n is not None:

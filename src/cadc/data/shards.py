@@ -1,4 +1,4 @@
-"""What the names of parquet files say of a set's parts: which one a file is, of how many, and which are not there."""
+"""Shard numbers in parquet file names: which part of how many a file is, and which parts are missing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import NamedTuple
 from cadc.config.errors import InputError
 from cadc.data.reasons import some
 
-#: `train-00000-of-00002`, `train_0_of_2.snappy`, `a (1 of 2)`: before the number, the number, its count, the rest.
+#: `train-00000-of-00002`, `train_0_of_2.snappy`, `a (1 of 2)`: groups are prefix, number, `of` part, count, rest.
 _SHARD = re.compile(r"(.*?)(\d+)([-_. ]*of[-_. ]*(\d+))((?:[-_. )\]].*)?)\.parquet", re.IGNORECASE)
-_COPY = re.compile(r" ?\(\d+\)")  # a browser's second download
-#: Parts of the rest that say nothing: hashes, compressions, Spark's attempts.
+_COPY = re.compile(r" ?\(\d+\)")  # added by a browser to a repeated download
+#: Parts of the rest without meaning: hashes, compressions, Spark's attempts.
 _NO_WORD = re.compile(
     r"[0-9a-f]{4,}|c\d+|snappy|gz|gzip|zstd?|lz4|br|brotli|lzo|uncompressed|none|copy|", re.IGNORECASE
 )
@@ -23,13 +23,13 @@ _HASH = re.compile(
 )
 _NUMBER = re.compile(r"\d+")
 _DAY = re.compile(r"(?:19|20)\d\d[-_.]\d\d[-_.]\d\d")
-_MOST_LACKING = 1000  # where more are lacking, numbers are names, as COCO's of its pictures (ours)
+_MOST_LACKING = 1000  # if more are missing, the numbers are names, such as COCO's image numbers (ours)
 
 
 class Shard(NamedTuple):
-    """What a file's name says, `PREFIX-00001-of-00003.parquet`.
+    """Parsed file name, such as `PREFIX-00001-of-00003.parquet`.
 
-    head: what stands in front of the number; of: `-of-00003`; words: what the rest of the name says, hashes apart.
+    head: the text before the number; of: `-of-00003`; words: the rest of the name without hashes.
     """
 
     head: str
@@ -41,12 +41,12 @@ class Shard(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """What the set is called: in most sets its split."""
+        """The name of the set, usually its split."""
         return "-".join(filter(None, (self.head.rstrip("-_. (["), self.words)))
 
 
 def shard_of(file: Path) -> Shard | None:
-    """What the file's name says where it is that of a shard."""
+    """The parsed file name; None if it is not a shard's."""
     match = _SHARD.fullmatch(file.name)
     if match is None:
         return None
@@ -64,14 +64,14 @@ def _sets(files: Iterable[Path]) -> dict[tuple, list[tuple[Shard, Path]]]:
 
 
 def unnamed(files: list[Path], others: list[Path]) -> list[Path]:
-    """Those of `others` that are of the sets of `files`, and not among these."""
+    """Files among `others` that belong to the shard sets of `files` but are not in `files`."""
     sets = _sets(files)
     return sorted({file for key, there in _sets(others).items() if key in sets for _, file in there} - {*files})
 
 
 def check_shards(files: list[Path], others: Iterable[Path] = ()) -> None:
-    """Raise InputError where some shards of the sets of `files` are neither among these nor `others`, or are there
-    twice. Sets are counted from 0 or from 1.
+    """Raise InputError if a shard of the sets of `files` is missing from both `files` and `others`, or occurs twice.
+    Sets are numbered from 0 or from 1.
     """
     named = _sets(files)
     sets = {key: there for key, there in _sets({*files, *others}).items() if key in named}
@@ -79,33 +79,33 @@ def check_shards(files: list[Path], others: Iterable[Path] = ()) -> None:
         at: dict[int, Path] = {}
         for shard, file in sorted(there):
             if (one := at.setdefault(shard.number, file)) != file:
-                raise InputError(f"{one} and {file.name} are one part of a set, there twice; remove one of them")
+                raise InputError(f"{one} and {file.name} are the same part of a set; remove one of them")
         n, digits = there[0][0].n, min(shard.digits for shard, _ in there)
         start = 1 if 0 not in at and n in at else 0
         lacking = [f"{head}{i:0{digits}d}{of}" for i in range(start, start + n) if i not in at]
         if lacking:
-            unclear = "" if 0 in at or n in at else " (counted from 0)"
+            unclear = "" if 0 in at or n in at else " (if numbered from 0)"
             raise InputError(
                 f"{parent}: {some(lacking)} {'is' if len(lacking) == 1 else 'are'} missing, {len(lacking)} of {n} "
                 f"files{unclear}; fetch it again"
             )
         if len(at) > n:
-            raise InputError(f"{parent}: {head}*{of} are {len(at)} files, more than their names say; remove the others")
+            raise InputError(f"{parent}: {len(at)} files match {head}*{of}, more than the names state; remove the rest")
     totals = defaultdict(set)
     for (parent, head, words, _), there in sets.items():
         totals[parent, head, words].add(there[0][0].n)
     for (parent, head, _), numbers in totals.items():
         if len(numbers) > 1:
             raise InputError(
-                f"{parent}: {head.rstrip('-_. ')} is there in {' and in '.join(map(str, sorted(numbers)))} files: two "
-                "downloads; remove the old one"
+                f"{parent}: {head.rstrip('-_. ')} is split into {' and into '.join(map(str, sorted(numbers)))} files, "
+                "so two downloads are mixed; remove the old one"
             )
 
 
 def gaps(files: list[Path]) -> list[str]:
-    """Sentences about parts that seem to be lacking among the files of one split, by their numbers or their folders'.
+    """Warnings about parts that seem to be missing among the files of one split, judged by file or folder numbers.
 
-    Their names don't say how many there are, so nobody knows: Spark, too, leaves out parts without rows.
+    Such names don't state a total, so this is a guess: Spark also leaves out parts without rows.
     """
     names, folders = defaultdict(set), defaultdict(set)
     for file in files:
@@ -113,21 +113,21 @@ def gaps(files: list[Path]) -> list[str]:
         if shard_of(file) is None:
             names[file.parent].add(file.stem)
     said = [
-        f"{folder}: {some(lacking)} {'is' if len(lacking) == 1 else 'are'} not there, {len(lacking)} in all by the "
-        "numbers of the others; fetch the data set again if it has more"
+        f"{folder}: {some(lacking)} {'seems' if len(lacking) == 1 else 'seem'} to be missing, {len(lacking)} in all, "
+        "judging by the other numbers; fetch the data set again if it has more files"
         for places, ending in ((names, ".parquet"), (folders, "/"))
         for folder, there in sorted(places.items())
         for lacking in _lacking(sorted(there), ending)
     ]
     partial = sorted({file.parent for file in files if file.parent.name.startswith("partial-")})
     return said + [
-        f"{folder}: the hub converted the first part of this split alone; fetch the data set's own files for the whole"
+        f"{folder}: the hub converted only the first part of this split; fetch the data set's own files for the rest"
         for folder in partial
     ]
 
 
 def _lacking(names: list[str], ending: str) -> Iterator[list[str]]:
-    """The names that are not there of each row of numbered ones."""
+    """For each series of numbered names, the names missing in it."""
     rows = defaultdict(list)
     for name in names:
         plain = _HASH.sub("*", name)

@@ -1,4 +1,4 @@
-"""What the names of parquet files and their folders say of splits: train, validation, test and the like."""
+"""Infer splits (train, validation, test and the like) from the names of parquet files and their folders."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from cadc.data.shards import shard_of
 
 Splits = dict[tuple[str, str], list[Path]]  # files by config and split
 
-#: Words that name a split; those by which `datasets` knows one have its name.
+#: Words that name a split; group names are the splits that `datasets` knows.
 _SPLIT = re.compile(
     r"(?<![a-z])(?:(?P<other>train[-_ ]?val|mini[-_ ]?(?:train|val|test)|(?:train|val|test)[-_ ]?mini|val[-_ ]?test|"
     r"dev[-_ ]?test|test[-_ ]?(?:dev|std|challenge|reserve)|test[-_]?[ab]|h[oe]ld[-_ ]?out|unseen|bench(?:mark)?)|"
     r"(?P<train>train|training|trn)|(?P<validation>validation|valid|val|dev)|"
     r"(?P<test>test|testing|tst|eval|evaluation))(?:(?:sub|data)?sets?|splits?|data|(?<!train)s)?(?=$|[^a-z])"
 )
-#: The same inside a word, where two names differ in it alone: `cocotrain2014` and `cocoval2014`.
+#: The same words inside a longer one, used if two names differ only in them: `cocotrain2014` and `cocoval2014`.
 _INSIDE = re.compile(r"train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?|dev|eval(?:uation)?")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def split_word(text: str) -> str | None:
-    """The split that a file's or folder's name says by its words, `test` or `test-train`; None where it says none."""
+    """The split named by a file or folder name, such as `test` or `test-train`; None if it names none."""
     found = _SPLIT.finditer(_CAMEL.sub("_", text).lower())
     words = [re.sub(r"[-_ ]", "", word["other"]) if word["other"] else word.lastgroup for word in found]
     return "-".join(dict.fromkeys(words)) or None
 
 
 def _of_name(file: Path) -> tuple[str, str | None]:
-    """Config and split of a parquet file, by its path in the data set's folder; split None where nothing says it.
+    """Config and split of a parquet file, from its path within the data set's folder; split None if no part names one.
 
-    The file's own name counts, then the folder's that it lies in, and so on.
+    The file's own name comes first, then its folder's, and so on upwards.
     """
     shard = shard_of(file)
     words = map(split_word, (file.stem, *reversed(file.parts[:-1])))
@@ -45,7 +45,7 @@ def _of_name(file: Path) -> tuple[str, str | None]:
 
 
 def _twins(files: list[Path]) -> dict[Path, str]:
-    """The files whose names differ from another's in a split's word alone, with that word."""
+    """The files whose names differ only in a split's word, with that word."""
     alike: dict[tuple, dict[str, Path]] = defaultdict(dict)
     for file in files:
         name = file.stem.lower()
@@ -55,8 +55,8 @@ def _twins(files: list[Path]) -> dict[Path, str]:
 
 
 def by_name(folder: Path, files: list[Path]) -> Splits:
-    """Files under `folder` by what their names say: all are `train` where none says anything, else those that say
-    nothing are splits of their own.
+    """Group files under `folder` by the splits in their names. If no name has a split, all files are `train`;
+    otherwise each file without one is its own split.
     """
     said = {file: _of_name(file.relative_to(folder)) for file in files}
     twins = _twins([file for file, (_, split) in said.items() if split is None])

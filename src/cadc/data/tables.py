@@ -1,4 +1,4 @@
-"""The rows of parquet files that people give, and what is said where such a file can't be read."""
+"""Read rows of parquet files that users supply, with clear errors for unreadable files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cadc.data.file_kinds import other_file
 from cadc.data.json_rows import LONGEST_ROW
 from cadc.data.reasons import PoolError
 
-_BATCH = 256  # rows read at a time: they hold pictures
+_BATCH = 256  # rows per read; small, because rows hold images
 _UNPACKED, _RATIO = 1 << 26, 200  # bytes of a column, and how many times as many as in the file, that are no text's
 _VALUES = 1 << 26  # of a column in a row group; of a list all count
 _BATCH_BYTES = 1 << 28
@@ -20,7 +20,7 @@ _LARGEST_ROW = 1 << 28  # bytes of a row with its pictures (ours)
 
 
 def unreadable(path: Path, error: Exception) -> PoolError:
-    """Whatever Arrow and datasets raise at broken files, in our words."""
+    """A PoolError that explains an error of Arrow or datasets at a broken file."""
     if path.is_file():
         with path.open("rb") as file:
             if other := other_file(file.read(512), b"PAR1"):
@@ -30,9 +30,9 @@ def unreadable(path: Path, error: Exception) -> PoolError:
 
 
 def check_columns(path: Path, columns: list[str]) -> None:
-    """Raise PoolError where a column is there twice: which of the two is meant nobody knows."""
+    """Raise PoolError if a column name occurs twice, because it is ambiguous which one is meant."""
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
-        raise PoolError(f"{path}: has the column {twice[0]} twice; keep one of the two")
+        raise PoolError(f"{path}: column {twice[0]} occurs twice; keep one of the two")
 
 
 def batches_of(path: Path, file: pq.ParquetFile, most: int) -> Iterator[pa.RecordBatch]:
@@ -81,9 +81,9 @@ def _bomb(path: Path, what: str) -> PoolError:
 
 
 def rows_of(file: Path, wanted: Callable[[pa.Schema], list[str]] = lambda schema: schema.names) -> Iterator[dict]:
-    """The rows of a parquet file, cut down to the columns that are `wanted` of its schema.
+    """Rows of a parquet file with only the columns that `wanted` picks from its schema.
 
-    All columns are read: raises PoolError where any can't be, or is there twice.
+    All columns are read and validated. Raises PoolError if a column is unreadable or occurs twice.
     """
     try:
         with pq.ParquetFile(file) as opened:

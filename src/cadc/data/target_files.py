@@ -1,4 +1,4 @@
-"""Files of rows to aim at: a user's own task in LLaVA's format, its subtasks by `source` or `task_name`."""
+"""Target rows from a file: a user's own task in LLaVA's format, with one subtask per `source` or `task_name`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cadc.data.reader import read_pool
 
 
 def file_rows(params: Params, target: str) -> list[Probe]:
-    """The rows of file `target`, pictures in them, held to what rows of the pool are.
+    """The rows of file `target` with embedded images, under the same checks as pool rows.
 
-    A subtask is a row's source as the pool's reader tells it. Raises PoolError naming file and row: none is skipped.
+    Each distinct source is a subtask. Raises PoolError naming file and row; no row is skipped.
     """
     data, rules = params.data, params.pool.rules | {"embed_images": True}
     folder = params.capture.target_images or (data.path and data.inside(data.images)) or Path(target).parent

@@ -1,4 +1,4 @@
-"""What a row says: its turns, in order, as role and text."""
+"""Check a row's conversation and return its turns in order, as role and text."""
 
 from __future__ import annotations
 
@@ -12,38 +12,40 @@ _SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "
 
 
 class OutOfTurn(InputError):
-    """LLaVA's own code takes such a row in a way of its own: `pool.on_bad_row: llava`."""
+    """A row that LLaVA's own code accepts and treats specially; see `pool.on_bad_row: llava`."""
 
 
 class Unlearnt(OutOfTurn):
-    """LLaVA's code reads such a row and masks it wholly: nothing of it is learnt."""
+    """A row that LLaVA's code reads but masks completely, so nothing of it is trained on."""
 
 
 def _check_marks(text: str, k: int, role: str, texts: list[str], pictured: bool) -> None:
     if role == "user" and (mark := other_mark(text, texts)):
         fail(
-            f"turn {k} holds {mark}: it has what models here are not shown, pictures apart; remove the row, "
+            f"turn {k} holds {mark}, but models here see no media other than images; remove the row, "
             "or write the word without < and >"
         )
     if not pictured and (mark := picture_mark(text, texts, everywhere=role == "user")):
         fail(
-            f"turn {k} holds {mark}, by which others mark a picture, and the row has no image; write {IMAGE_TOKEN} for "
-            "it and give the row its image, or take the mark out"
+            f"turn {k} holds {mark}, which other trainers read as an image, but the row has no image; write "
+            f"{IMAGE_TOKEN} instead and give the row its image, or delete the mark"
         )
 
 
 def check_turns(record: dict, llava: bool = False) -> list[dict[str, str]]:
-    """The row's turns as role and text. Raises InputError with the reason and the fix: OutOfTurn at a first turn by
-    gpt or a blank answer, Unlearnt at nothing but one, a blank question or answer at the end, or a last turn by human.
+    """The row's turns as role and text. Raises InputError with the reason and the fix: OutOfTurn if the first turn is
+    gpt's or an answer is blank; Unlearnt if a gpt turn is the only one, the last question or answer is blank, or the
+    last turn is human.
 
-    `llava`: blank is what is empty, and an empty answer with others behind it is let pass, so is its empty question.
+    `llava`: only empty text counts as blank, and an empty answer that other turns follow is accepted, as is its empty
+    question.
     """
     conversation = record.get("conversations")
     if isinstance(conversation, str) and conversation.lstrip().startswith("["):
-        fail(f"conversations is a list within a text, {shown(conversation)}; write it as a list of {{from, value}}")
+        fail(f"conversations is a list written as text, {shown(conversation)}; write it as a list of {{from, value}}")
     if isinstance(conversation, dict) and conversation:
         fail(
-            f"conversations is one object, {shown(conversation)}, as `datasets` keeps a Sequence; write it as a "
+            f"conversations is one object, {shown(conversation)}, as `datasets` stores a Sequence; write it as a "
             "list of {from, value}"
         )
     if not isinstance(conversation, list) or not conversation:
@@ -53,7 +55,7 @@ def check_turns(record: dict, llava: bool = False) -> list[dict[str, str]]:
     for k, turn in enumerate(conversation):
         if not isinstance(turn, dict) or not isinstance(turn.get("value"), str):
             value = turn.get("value", turn.get("content")) if isinstance(turn, dict) else turn
-            fail(f"turn {k} has no text in `value` but {shown(value)}; write it as {{from, value}}")
+            fail(f"turn {k} has no text in `value`: {shown(value)}; write it as {{from, value}}")
         speaker, text = turn.get("from"), turn["value"]
         role = _SPEAKERS.get(speaker) if isinstance(speaker, str) else None
         if role is None:
@@ -61,12 +63,12 @@ def check_turns(record: dict, llava: bool = False) -> list[dict[str, str]]:
         if role != ("user", "assistant")[k % 2]:
             kind = InputError if k else OutOfTurn if len(conversation) > 1 else Unlearnt
             raise kind(
-                f"turn {k} is from {speaker!r} where {('human', 'gpt')[k % 2]} must speak; turns alternate, human first"
+                f"turn {k} is from {speaker!r} but must be from {('human', 'gpt')[k % 2]}; turns alternate, human first"
             )
         last = k + 1 == len(conversation)
         unlearnt = text == "" and (last or (role == "user" and not _is_empty(conversation[k + 1])))
         if unlearnt if llava else is_blank(text):
-            seen = f": nothing of {shown(text)} can be seen" if text.strip() else ""
+            seen = f": {shown(text)} has no visible character" if text.strip() else ""
             raise (Unlearnt if unlearnt else OutOfTurn)(
                 f"turn {k} ({speaker}) is blank{seen}; write its text or remove the row"
             )
@@ -84,6 +86,6 @@ def _is_empty(turn) -> bool:
 
 
 def begins_with_gpt(conversation) -> bool:
-    """Whether a conversation's first turn is by gpt, and others follow."""
+    """Whether a conversation starts with a gpt turn that other turns follow."""
     first = conversation[0] if isinstance(conversation, list) and len(conversation) > 1 else None
     return isinstance(first, dict) and first.get("from") in ("gpt", "assistant")

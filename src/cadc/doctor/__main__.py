@@ -1,6 +1,6 @@
-"""What is missing before anything runs, and what the run will take: `make doctor PROFILE=llava-1.5-7b DATA=llava-665k`.
+"""Check what a run needs before it starts, and estimate its cost: `make doctor PROFILE=llava-1.5-7b DATA=llava-665k`.
 
-python -m cadc.doctor [profile=NAME] [data=NAME] [section.key=value]      exit status 1 where something is missing
+python -m cadc.doctor [profile=NAME] [data=NAME] [section.key=value]      exit status 1 if something is missing
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 import warnings
 from pathlib import Path
 
-os.environ |= {"HF_HUB_OFFLINE": "1"}  # it looks at this machine alone
+os.environ |= {"HF_HUB_OFFLINE": "1"}  # check only what is on this machine
 
 from omegaconf import OmegaConf
 
@@ -25,7 +25,7 @@ from cadc.evaluation.aims import check_targets
 
 
 def main(overrides: list[str], conf: Path = CONF) -> int:
-    """Examine what conf/ composes; the command's exit status."""
+    """Examine the configuration that conf/ composes; returns the exit status."""
     warnings.filterwarnings("ignore", category=FutureWarning)
     raw = OmegaConf.to_container(composed(overrides, conf))
     params = checked(raw, "conf")
@@ -35,7 +35,7 @@ def main(overrides: list[str], conf: Path = CONF) -> int:
     found = examined(params, arms, mini)
     show(found, params)
     missing = len(found.missing())
-    console.line("\nNothing is missing." if not missing else f"\n{missing} thing(s) missing: see above.")
+    console.line("\nNothing is missing." if not missing else f"\n{missing} item(s) missing: see above.")
     return int(bool(missing))
 
 

@@ -1,4 +1,4 @@
-"""What a run needs and a machine may lack: data, models, packages, keys, disk, GPU. Each check says what to do."""
+"""Checks that data, models, packages and keys for a run are present. Each finding says what to do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _GB = 1e9
 
 @dataclass(frozen=True)
 class Finding:
-    """`what` was looked at, whether it is there, and what was found or is to be done."""
+    """`what` was checked, whether it is `there`, and `text`: details, or what to do."""
 
     what: str
     there: bool
@@ -44,8 +44,8 @@ def _files(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Annotations:
-    """A pool's rows, the mean characters of a row's turns, and the turns of rows from all over it; `fault` where the
-    file can't be read."""
+    """A pool's number of rows, the mean characters in a row's turns, and turns sampled evenly over the file; `fault` if
+    the file can't be read."""
 
     rows: int = 0
     characters: float = 0.0
@@ -54,7 +54,7 @@ class Annotations:
 
 
 def annotations_of(data: Data) -> Annotations | None:
-    """What is to be read of the pool; None where it is the mini world's."""
+    """Read the pool's annotations; None for the mini world."""
     if data.path is None:
         return None
     rows, characters, kept, step = 0, 0, [], 1
@@ -65,7 +65,7 @@ def annotations_of(data: Data) -> Annotations | None:
             characters += sum(map(len, said))
             if rows % step == 0:
                 kept.append(said)
-            if len(kept) == 2 * SAMPLE_ROWS:  # half of them, and of what follows half as many
+            if len(kept) == 2 * SAMPLE_ROWS:  # thin the sample to every second row and halve the rate
                 kept, step = kept[::2], 2 * step
             rows += 1
     except PoolError as error:
@@ -74,7 +74,7 @@ def annotations_of(data: Data) -> Annotations | None:
 
 
 def data_findings(data: Data, annotations: Annotations | None) -> list[Finding]:
-    """The annotations and their rows, the image folders and their files."""
+    """Findings on the annotations, their number of rows, the image folders and their files."""
     if annotations is None:
         return [Finding("data", True, "the mini world, made by `prepare`")]
     path, expected, rows = data.inside(data.annotations), data.expected, annotations.rows
@@ -86,13 +86,13 @@ def data_findings(data: Data, annotations: Annotations | None) -> list[Finding]:
             Finding(
                 "annotations",
                 right,
-                f"{path}: {rows:,} rows" + ("" if right else f", {expected.rows:,} expected: fetch it again"),
+                f"{path}: {rows:,} rows" + ("" if right else f" but {expected.rows:,} expected: fetch it again"),
             )
         ]
     for name, count in expected.images.items() or [("", 1)]:
         folder = data.inside(data.images) / name
         files = _files(folder) if folder.is_dir() else 0
-        if name == "":  # that it is there is all that can be expected of a folder of one's own
+        if name == "":  # of a user's own folder, nothing else is expected
             found.append(
                 Finding(
                     "images",
@@ -125,13 +125,13 @@ def data_findings(data: Data, annotations: Annotations | None) -> list[Finding]:
 
 
 def benchmark_findings(params: Params) -> list[Finding]:
-    """The data sets that are aimed at and scored on, in their mirrors; of one's own questions none."""
+    """Findings on the target and scoring data sets in their mirrors; your own questions need none."""
     if params.data.path is None:
         return []
     wanted: dict[tuple[str, str | None], tuple[DataSet, list[str]]] = {}
     for target in (target for target in params.capture.targets if not is_file(target)):
         data = aims(target)[0]
-        wanted.setdefault((data.repository, params.data.probe), (data, []))[1].append(f"{target} (aimed at)")
+        wanted.setdefault((data.repository, params.data.probe), (data, []))[1].append(f"{target} (target)")
     for task in params.evaluate.tasks:
         for data in needs(task)[:1]:
             rows = f"{data.rows:,} rows" if data.rows else "any number of rows"
@@ -150,7 +150,7 @@ def benchmark_findings(params: Params) -> list[Finding]:
 
 
 def is_hub_id(path: str) -> bool:
-    """Whether this can be somebody's model on the hub, and is no path of this repository."""
+    """Whether this can be a model id on the hub, rather than a path in this repository."""
     try:
         validate_repo_id(path)
     except HFValidationError:
@@ -159,7 +159,7 @@ def is_hub_id(path: str) -> bool:
 
 
 def model_there(path: str) -> str | None:
-    """Where a folder or hub id is on this machine; None where it is not."""
+    """The local path of a model given by folder or hub id; None if it is not on this machine."""
     if Path(path).is_dir():
         return path
     cached = try_to_load_from_cache(path, "config.json") if is_hub_id(path) else None
@@ -167,7 +167,7 @@ def model_there(path: str) -> str | None:
 
 
 def model_findings(params: Params, size: Size | None) -> list[Finding]:
-    """The model, the tower and the sentence encoder: that they are there, with weights that are read."""
+    """Whether model, tower and sentence encoder are present, with readable weights."""
     weights = f" ({2 * size.parameters / _GB:.1f} GB)" if size else ""
     wanted = {"model": params.model.path, "tower": params.embed.tower}
     if importlib.util.find_spec(params.embed.sentences) is None:
@@ -178,8 +178,8 @@ def model_findings(params: Params, size: Size | None) -> list[Finding]:
             where = model_there(path)
             if where and not any(Path(where).glob("*.safetensors")):
                 text = (
-                    f"{where} has no safetensors, and pickled weights are not read: save it again with "
-                    "save_pretrained, or fetch it whole"
+                    f"{where} has no safetensors, and pickled weights are not loaded: save it again with "
+                    "save_pretrained, or fetch the complete model"
                 )
                 found.append(Finding(what, False, text))
                 continue
@@ -191,8 +191,8 @@ def model_findings(params: Params, size: Size | None) -> list[Finding]:
 
 
 def processor_findings(params: Params) -> list[Finding]:
-    """Whether the model's processor goes with it and takes every picture that `prepare` lets in; none without
-    a model."""
+    """Whether the processor fits the model and accepts every image size that `prepare` admits; [] without a
+    model."""
     if model_there(params.model.path) is None:
         return []
     try:
@@ -204,7 +204,7 @@ def processor_findings(params: Params) -> list[Finding]:
 
 
 def key_findings(params: Params, arms: dict[str, Arm]) -> list[Finding]:
-    """Keys, from the environment alone; their values are never shown."""
+    """Findings on API keys, from environment variables only. Their values are never printed."""
     asked = {
         "evaluate.judge.url": params.evaluate.judge.url,
         "views.url": params.views.url,
@@ -228,8 +228,8 @@ def key_findings(params: Params, arms: dict[str, Arm]) -> list[Finding]:
             Finding(
                 "judge",
                 False,
-                f"{', '.join(unjudged)}: set evaluate.judge.url and .model, "
-                "or the small deterministic judge compares words",
+                f"{', '.join(unjudged)}: set evaluate.judge.url and .model; without them the small "
+                "deterministic judge compares words",
             )
         )
     return found

@@ -1,10 +1,9 @@
-"""What a run takes, stage by stage: operations, memory and disk from shapes alone (ours), before anything is
-downloaded.
+"""Estimate the cost of a run per stage (ours): operations, memory and disk, from shapes alone, before any download.
 
-Hours are good to a factor of two. A forward pass takes 2 operations a parameter and token, in the tower a parameter
-and patch; attention takes 4 a pair of positions and unit of width. A step of LoRA training takes twice that (weights of
-the base get no gradient), and three times with gradient checkpointing, which gradients of single rows do not use; the
-frozen tower takes its forward pass alone. Bytes: `memory`.
+Hours are accurate to a factor of two. A forward pass takes 2 operations per parameter and token (in the tower, per
+parameter and patch); attention takes 4 per pair of positions and unit of width. A LoRA training step takes twice that,
+because base weights get no gradient, and three times with gradient checkpointing, which per-row gradients don't use.
+The frozen tower takes only its forward pass. Memory: see `memory`.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from cadc.model.encode import KEPT_BYTES
 from cadc.model.stream import AHEAD, n_loaders
 from cadc.training.schedule import epochs_for
 
-CORE = 20e9  # operations a second of one CPU core in 32 bits (ours: what fine-tuning the mini model sustains)
-#: Dense 16-bit tensor operations a second of a GPU (its data sheet), and the share of them that training sustains
-#: (ours: what LoRA runs report).
+CORE = 20e9  # float32 operations per second and CPU core (ours: sustained when fine-tuning the mini model)
+#: Dense 16-bit tensor operations per second of a GPU (data sheet), and the share that training sustains (ours: as
+#: reported for LoRA runs).
 PEAK = {
     "H200": 989e12,
     "H100": 989e12,
@@ -40,16 +39,16 @@ PEAK = {
     "T4": 65e12,
 }
 SUSTAINED = 0.35
-REFERENCE = "A100"  # the GPU that hours are given for on a machine without one
+REFERENCE = "A100"  # the GPU used for estimates on a machine without one
 
-_PROGRAMS = 1.6e9  # bytes of a process that has imported all and holds a pool (ours, measured on the mini run)
-_PATCHES_AT_ONCE = 1024  # of a tower that sees a picture in tiles; one without tiles sees about as many
-_CLIP_L = (304e6, 577, 768)  # parameters, tokens of a picture and width of CLIP ViT-L/14 at 336 pixels
+_PROGRAMS = 1.6e9  # bytes of a process with all imports and a pool (ours, measured on the mini run)
+_PATCHES_AT_ONCE = 1024  # patches per tile of a tiling tower; a tower without tiles sees about as many
+_CLIP_L = (304e6, 577, 768)  # parameters, tokens per image and width of CLIP ViT-L/14 at 336 pixels
 
 
 @dataclass(frozen=True)
 class Load:
-    """The amount of work: pool rows, tokens a row, probe rows and their subtasks, questions scored a run."""
+    """The amount of work: pool rows, tokens per row, target rows and their subtasks, questions scored per run."""
 
     rows: int
     tokens: float
@@ -60,8 +59,8 @@ class Load:
 
 @dataclass(frozen=True)
 class Work:
-    """One stage: its rows and operations; bytes of a device at their peak, on disk, and of each process on the host;
-    `parts` that may be made side by side, one a process.
+    """One stage: its rows and operations; peak bytes on a device, on disk, and per process on the host; `parts` that
+    can run in parallel, one per process.
     """
 
     stage: str
@@ -73,17 +72,17 @@ class Work:
     parts: int = 1
 
     def processes(self, workers: int) -> int:
-        """Of this stage, where the machine has `workers`: GPUs, or cores."""
+        """Number of processes of this stage on a machine with `workers` GPUs or cores."""
         return max(1, min(self.parts, workers))
 
     def seconds(self, rate: float, workers: int) -> float:
-        """On `workers` GPUs or cores of `rate` operations a second each: the longest share of its parts."""
+        """Run time on `workers` GPUs or cores with `rate` operations per second each: that of the busiest worker."""
         return self.flops / rate * math.ceil(self.parts / self.processes(workers)) / self.parts
 
 
 def row_flops(size: Size, tokens: float, times: int = 1) -> float:
-    """Operations of a row of `tokens` tokens with one picture: of the language model and connector `times` a forward
-    pass, of LoRA as often; of the tower one, or as many if LoRA is there."""
+    """Operations for a row of `tokens` tokens with one image, counted as `times` forward passes of language model,
+    connector and LoRA. The tower counts once, or `times` if it has LoRA."""
     text = size.parameters - size.tower - size.looked_up + size.lora - size.in_tower
     of_text = 2 * text * tokens + 4 * size.layers * size.heads * tokens**2
     side = size.picture.patches / max(1, round(size.picture.patches / _PATCHES_AT_ONCE))
@@ -93,35 +92,35 @@ def row_flops(size: Size, tokens: float, times: int = 1) -> float:
 
 
 def row_bytes(size: Size, tokens: float) -> float:
-    """Bytes of an encoded row: pixels in 32 bits, and a byte a pixel of their mask; tokens and labels."""
+    """Bytes of an encoded row: float32 pixels with a mask byte per pixel, tokens and labels."""
     return size.picture.pixels * (4 + 1 / 3) + 24 * tokens
 
 
 def host_memory(size: Size, a_weight: int, kept: float, a_row: float, snapshots: int = 0) -> float:
-    """Bytes of one process: programs, the base while it is loaded, `kept` of encoded rows, what loaders have ready, and
-    `snapshots` with their moments."""
+    """Bytes of one process: programs, the base model while loading, `kept` bytes of encoded rows, what loaders
+    prefetch, and `snapshots` with their moments."""
     ready = n_loaders() * (_PROGRAMS / 4 + AHEAD * a_row)
     return _PROGRAMS + size.parameters * a_weight + kept + ready + snapshots * 12 * size.lora
 
 
 def _tower(path: str | None) -> tuple[float, int, int]:
-    """Parameters, tokens of a picture and width of the contrastive tower; CLIP's where that is not at hand, or is the
-    model itself.
+    """Parameters, tokens per image and width of the contrastive tower; CLIP's if it is not on this machine, or is the
+    model's own.
     """
     weights = list(Path(path or "").glob("*.safetensors")) if path and Path(path).is_dir() else []
     return (sum(file.stat().st_size for file in weights) / 4, 9, 64) if weights else _CLIP_L
 
 
 def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[Work]:
-    """The stages of `dvc repro` with these arms that take more than minutes, in order.
+    """The stages of `dvc repro` with these arms that take more than a few minutes, in order.
 
-    The report reads capabilities, so all that leads to them runs whatever the arms.
+    The report reads capabilities, so the stages behind them run for any arms.
     """
     checkpointing, capture = params.model.gradient_checkpointing, params.capture
     a_weight = 2 if params.model.dtype == "bfloat16" else 4
     on_gpu = CONTEXT if params.model.dtype == "bfloat16" else 0.0
     step, forward, direction = (row_flops(size, load.tokens, n) for n in (3 if checkpointing else 2, 1, 2))
-    direction += 2 * size.lora * load.tokens  # the products of single rows
+    direction += 2 * size.lora * load.tokens  # per-row products
     snapshots, n = len(params.proxy.snapshots_at), load.rows
     batch, learnt = max(capture.batch_tokens, load.tokens), max(0.0, 1 - size.picture.tokens / load.tokens)
     a_row = row_bytes(size, load.tokens)
@@ -167,7 +166,7 @@ def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[
         how, draws = params.crossfit.matching, params.crossfit.draws
         trained = (
             n * (params.crossfit.folds - 1) * (params.crossfit.epochs + 2 * how.members * how.epochs)
-        )  # each row with two pictures
+        )  # two images per row
         judged = n * (2 + draws + how.members * (1 + draws))
         larger = {key: max(training(params.proxy)[key], reading[key]) for key in reading}
         flops = trained * step + judged * forward
@@ -209,17 +208,17 @@ def works(params: Params, arms: dict[str, Arm], size: Size, load: Load) -> list[
 
 
 def speed(params: Params) -> tuple[float, int, str]:
-    """Operations a second of one GPU or core, how many of them stages may take, and their name: of this machine, or of
-    the reference GPU where the profile needs one."""
+    """(operations per second of one GPU or core, their number, a description) for this machine, or for the reference
+    GPU if the profile needs one and there is none."""
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name(0)
         if peak := next((peak for part, peak in PEAK.items() if part in name), None):
             return SUSTAINED * peak, n_workers(), f"{torch.cuda.device_count()} x {name} at {SUSTAINED:.0%} of its peak"
     if params.model.dtype == "float32":
-        return CORE, n_workers(), f"{n_workers()} CPU cores at {CORE / 1e9:.0f} GFLOP a second each"
+        return CORE, n_workers(), f"{n_workers()} CPU cores at {CORE / 1e9:.0f} GFLOP/s each"
     return SUSTAINED * PEAK[REFERENCE], 1, f"one {REFERENCE} at {SUSTAINED:.0%} of its peak"
 
 
 def host_of(made: list[Work], workers: int) -> float:
-    """Bytes of host memory that the largest stage takes with all its processes."""
+    """Bytes of host memory of the largest stage, over all its processes."""
     return max(work.processes(workers) * work.host for work in made)

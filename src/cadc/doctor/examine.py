@@ -1,4 +1,4 @@
-"""Whether all is there that a run needs, and the work that it is."""
+"""Run all checks for a run, and estimate its work."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from cadc.evaluation.catalogue import needs
 
 MACHINE = "This machine"
 _CHARACTERS_PER_TOKEN = 4
-_CHARACTERS, _MINI_CHARACTERS = 1250, 150  # a row of LLaVA-665K, turns alone, and of the mini world
+_CHARACTERS, _MINI_CHARACTERS = 1250, 150  # in the turns of a row: LLaVA-665K's, and the mini world's
 _PROBE = {"mmt_val": (3127, 162), "mini_vqa": (528, 22), "pope": (480, 2), "llava_in_the_wild": (60, 3)}
-_TARGET = (1000, 10)  # rows and subtasks to aim at where nothing says how many there are
-_OWN_QUESTIONS = 450  # a task of the mini world's, and of a small folder
+_TARGET = (1000, 10)  # assumed rows and subtasks of a target of unknown size
+_OWN_QUESTIONS = 450  # questions per task in the mini world, and in a small folder of your own
 
 
 @dataclass(frozen=True)
 class Examined:
-    """What was found, by title; the stages that take time, none where `size`, the model's, is not known; and what is
-    assumed of rows."""
+    """Findings by title; the stages that take time (none if the model's `size` is unknown); assumptions about rows."""
 
     findings: dict[str, list[Finding]]
     works: list[Work]
@@ -34,19 +33,19 @@ class Examined:
     assumed: list[str]
 
     def missing(self, but: str | None = None) -> list[Finding]:
-        """All that is not there, but for what is found under one title."""
+        """All findings of missing items, except those under title `but`."""
         return [one for title, found in self.findings.items() if title != but for one in found if not one.there]
 
 
 def probed(target: str, at_most: int | None) -> tuple[int, int]:
-    """Rows and subtasks to aim at of a target, as published: of `at_most` rows, where that is set."""
+    """Published numbers of target rows and subtasks of a target, with at most `at_most` rows if set."""
     known = None if is_file(target) or target in _PROBE else aims(target)[0].rows
     rows, subtasks = (known, _TARGET[1]) if known else _PROBE.get(target, _TARGET)
     return min(rows, at_most or rows), subtasks
 
 
 def load_of(params: Params, size: Size, annotations: checks.Annotations | None) -> tuple[Load, list[str]]:
-    """The amount of work, and the assumptions behind it."""
+    """The amount of work, and the assumptions made."""
     rows, said = params.data.expected.rows or 0, []
     characters: float = _CHARACTERS
     if annotations is None:
@@ -54,11 +53,11 @@ def load_of(params: Params, size: Size, annotations: checks.Annotations | None) 
     elif annotations.fault is None:
         rows, characters = annotations.rows, annotations.characters
     else:
-        said.append(f"rows of {characters} characters, as LLaVA-665K's, since there are none to look at")
+        said.append(f"rows of {characters} characters, as in LLaVA-665K, because there are none to measure")
     images = size.picture.tokens
     probe = [probed(target, params.capture.target_rows) for target in params.capture.targets]
     parts = [part for task in params.evaluate.tasks for part in needs(task)[:1]]
-    drawn = params.data.path is None  # smaller than what is published, and so are one's own
+    drawn = params.data.path is None  # the mini world's benchmarks and your own are smaller than the published ones
     questions = sum(
         _OWN_QUESTIONS
         if drawn or part.repository in checks.own_repositories(params.data)
@@ -67,16 +66,16 @@ def load_of(params: Params, size: Size, annotations: checks.Annotations | None) 
     )
     tokens = images + characters / _CHARACTERS_PER_TOKEN
     return Load(rows, tokens, sum(rows for rows, _ in probe), sum(subtasks for _, subtasks in probe), questions), [
-        f"{tokens:.0f} tokens a row, {images} of a picture",
+        f"{tokens:.0f} tokens per row, {images} of them for an image",
         *said,
     ]
 
 
 def examined(params: Params, arms: dict[str, Arm], mini: Params, stages: Collection[str] | None = None) -> Examined:
-    """What a run of `arms` needs, by title, and what it takes.
+    """What a run of `arms` needs, by title, and what it costs.
 
-    mini: the parameters of profile `mini`, whose values are no other model's. stages: names of those that run, as
-    `proxy@default`; all of dvc.yaml without.
+    mini: the parameters of profile `mini`; no other model should share its recipe. stages: names of the stages to run,
+    such as `proxy@default`; all of dvc.yaml if None.
     """
     annotations = checks.annotations_of(params.data)
     size, layers = own_model.layer_findings(params.model, params.finetune.full)

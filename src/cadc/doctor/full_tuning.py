@@ -1,4 +1,4 @@
-"""What training the model's own weights takes (`finetune.full`), from what LoRA would take (ours)."""
+"""Extra cost of training the model's own weights (`finetune.full`) over LoRA (ours)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from cadc.doctor.published import Size
 
 
 def takes(size: Size, lora: Mapping[str, float], a_weight: int, runs: int) -> dict[str, float]:
-    """What `lora`, a step of LoRA's training, becomes: bytes of a GPU (memory), of a process on the host and on disk,
-    where a frozen weight takes `a_weight` and there are `runs` runs.
+    """The cost of full training, from `lora`, the cost of a LoRA training step: bytes on a GPU (memory), of a host
+    process and on disk. A frozen weight takes `a_weight` bytes; there are `runs` runs.
 
-    A trained weight has 4 bytes in float32, 4 of its gradient and 8 of AdamW's moments, in place of `a_weight`; and in
-    16 bits the copy that autocast makes of it. FSDP parts all but the copies between GPUs, which is not counted. A
-    checkpoint is weights and moments in float32: one is on disk, and in the memory of the process that writes it.
+    A trained weight takes 4 bytes in float32, 4 for its gradient and 8 for AdamW's moments, instead of `a_weight`, and
+    with 16-bit autocast another copy. FSDP would shard all but these copies over the GPUs; that is not counted. A
+    checkpoint holds weights and moments in float32: one is on disk, and one in the memory of the process writing it.
     """
     copies, checkpoint = 0 if a_weight == 4 else a_weight, 12 * size.full
     return {
@@ -24,5 +24,5 @@ def takes(size: Size, lora: Mapping[str, float], a_weight: int, runs: int) -> di
 
 
 def extra_operations(size: Size, tokens: float) -> float:
-    """Operations of a row of `tokens` tokens beyond LoRA's: the gradients of the weights."""
+    """Operations per row of `tokens` tokens in addition to LoRA's: the gradients of the weights."""
     return 2 * size.full * tokens

@@ -1,4 +1,4 @@
-"""What this machine may lack for a run: packages, disk, GPU, memory. Each check says what to do."""
+"""Checks that this machine has the packages, disk, GPU and memory for a run. Each finding says what to do."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cadc.doctor.checks import Finding
 from cadc.doctor.estimate import Work
 
 _GB = 1e9
-SPARING = 0.85  # of what is there, at most: estimates are good to some percent
+SPARING = 0.85  # usable share of a resource, because estimates are off by several percent
 
 
 def package_findings(params: Params) -> list[Finding]:
-    """What the profile imports beyond the lock."""
+    """Packages that the profile needs beyond the lock file."""
     found = []
     if params.model.attention == "flash_attention_2":
         there = importlib.util.find_spec("flash_attn") is not None
@@ -33,18 +33,18 @@ def package_findings(params: Params) -> list[Finding]:
 
 
 def disk_finding(wanted: float) -> Finding:
-    """Whether this disk holds what the run will leave, with 15% to spare."""
+    """Whether the disk holds the run's outputs, with 15% to spare."""
     free = shutil.disk_usage(".").free
     fits = wanted <= SPARING * free
     return Finding(
         "disk",
         fits,
-        f"{free / _GB:,.0f} GB free, about {wanted / _GB:,.0f} GB needed, and 15% to spare"
+        f"{free / _GB:,.0f} GB free, about {wanted / _GB:,.0f} GB needed, with 15% to spare"
         + ("" if fits else "; link artifacts/ and .dvc/cache elsewhere"),
     )
 
 
-#: What makes a stage of this kind smaller, by the name of the stage without its variant.
+#: How to reduce the memory of a stage, by its name without the variant.
 _SMALLER = {
     "finetune": "finetune.micro_batch, or set model.gradient_checkpointing",
     "proxy": "proxy.micro_batch, or set model.gradient_checkpointing",
@@ -65,18 +65,18 @@ def computes_in_bfloat16(cpu: Path = Path("/proc/cpuinfo")) -> bool:
 def _without_gpu(params: Params, needed: str) -> Finding:
     """float32 runs on any processor, bfloat16 on one that multiplies in it."""
     if params.model.dtype == "float32":
-        return Finding("GPU", True, "none; the CPU will do")
+        return Finding("GPU", True, "none; the CPU is enough")
     if params.compute.isa == "avx2":
         return Finding("GPU", False, f"none; {needed}")
     if computes_in_bfloat16():
-        return Finding("GPU", True, "none; the CPU will do, it multiplies in bfloat16")
+        return Finding("GPU", True, "none; the CPU is enough, it multiplies in bfloat16")
     lacks = "none, and the CPU has neither avx512_bf16 nor amx_bf16"
     return Finding("GPU", False, f"{lacks}; {needed}, or set model.dtype=float32, which is faster here")
 
 
 def gpu_finding(params: Params, largest: Work) -> Finding:
-    """Whether a GPU is there, and holds what the largest stage wants with 15% to spare; a model may go without in a
-    dtype that the CPU multiplies in."""
+    """Whether there is a GPU with enough memory for the largest stage and 15% to spare. A model can run on a CPU that
+    multiplies in its dtype."""
     needed = f"about {largest.memory / _GB:.0f} GB needed (by {largest.stage})"
     if not torch.cuda.is_available():
         return _without_gpu(params, needed)
@@ -87,17 +87,17 @@ def gpu_finding(params: Params, largest: Work) -> Finding:
         "GPU",
         fits,
         f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, {memory / _GB:.0f} GB, {needed}, "
-        "and 15% to spare" + ("" if fits else f"; lower {smaller}"),
+        "with 15% to spare" + ("" if fits else f"; lower {smaller}"),
     )
 
 
 def host_finding(wanted: float) -> Finding:
-    """Whether the machine has the memory that the largest stage takes with all its processes."""
+    """Whether the host has enough memory for the largest stage with all its processes."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     fits = wanted <= SPARING * memory
-    text = f"{memory / _GB:.0f} GB, about {wanted / _GB:.0f} GB needed, and 15% to spare"
+    text = f"{memory / _GB:.0f} GB, about {wanted / _GB:.0f} GB needed, with 15% to spare"
     return Finding(
         "memory of the host",
         fits,
-        text + ("" if fits else "; set CADC_WORKERS to fewer processes, CADC_LOADERS to fewer loaders of each"),
+        text + ("" if fits else "; set CADC_WORKERS to fewer processes, or CADC_LOADERS to fewer loaders per process"),
     )

@@ -1,4 +1,4 @@
-"""What a model's profile may lack: layers that LoRA reaches, readable weights, a recipe and words of its own."""
+"""Checks a model's profile: layers that LoRA reaches, readable weights, its own recipe, tokenizer coverage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cadc.model.load import load_processor
 from cadc.model.targets import linear_layers
 from cadc.model.unknown import advice, said, unknown_of
 
-#: What a model of millions of parameters has otherwise than one of billions.
+#: Parameters that a model with billions of parameters should set differently from the mini model.
 RECIPE = (
     "model.max_length",
     "embed.tower",
@@ -34,8 +34,8 @@ RECIPE = (
 
 
 def laid_out(model: Model) -> torch.nn.Module | None:
-    """The model of a folder or of the hub's cache, without memory; None where its config is not on this machine or
-    asks for code of its own."""
+    """The model from a folder or the hub's cache, on the meta device; None if its config is not on this machine, or if
+    it needs remote code."""
     try:
         config = AutoConfig.from_pretrained(model.path, local_files_only=True)
         with torch.device("meta"), no_init_weights():
@@ -45,8 +45,8 @@ def laid_out(model: Model) -> torch.nn.Module | None:
 
 
 def layer_findings(model: Model, full: str | None = None) -> tuple[Size | None, list[Finding]]:
-    """The size of a model whose weights `full` are trained, None where it is not known or something is wrong with it;
-    and which of its linear layers LoRA reaches."""
+    """(size of a model with trained weights `full`, or None if it is unknown or the model is unusable; findings on the
+    linear layers that LoRA reaches)."""
     try:
         size, made = size_of(model, full), laid_out(model)
     except InputError as error:
@@ -59,7 +59,7 @@ def layer_findings(model: Model, full: str | None = None) -> tuple[Size | None, 
 
 
 def recipe_findings(params: Params, mini: Params) -> list[Finding]:
-    """The values that a profile of another model has in common with the mini one's."""
+    """Findings for each recipe value that another model's profile shares with the mini profile."""
     if params.model.path in (mini.recipe_of or ()):
         return []
     found = []
@@ -70,20 +70,20 @@ def recipe_findings(params: Params, mini: Params) -> list[Finding]:
                 Finding(
                     f"recipe, {key}",
                     False,
-                    f"{json.dumps(value)} is the mini profile's, for {mini.model.path}: state your model's own",
+                    f"{json.dumps(value)} is the mini profile's value, for {mini.model.path}: set one for your model",
                 )
             )
     return found
 
 
 def word_findings(params: Params, texts: Iterable[str]) -> list[Finding]:
-    """The share of `texts`' tokens that the model's tokenizer does not know; none without a processor or texts."""
+    """The share of `texts`' tokens that are unknown to the model's tokenizer; [] without a processor or texts."""
     if model_there(params.model.path) is None:
-        return []  # its own finding
+        return []  # reported by `model_findings`
     try:
         tokenizer = load_processor(params.model).tokenizer
     except InputError:
-        return []  # its own finding
+        return []  # reported by `processor_findings`
     found, allowed = unknown_of(tokenizer, texts), params.pool.unknown_tokens
     text = said(found, params.model.path)
     return [Finding("words", found.share <= allowed, text + ("" if found.share <= allowed else f"; {advice(allowed)}"))]

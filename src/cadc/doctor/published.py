@@ -1,7 +1,7 @@
-"""Shapes of published models: their configs, so that a machine without these models can still count their parameters.
+"""Configs of published models, so that parameters can be counted on a machine without these models.
 
-From the `config.json` of each hub repository, shortened to what shapes depend on. A `Picture` is what the model's
-processor makes by default of one of 640 x 480 pixels, COCO's commonest size.
+From the `config.json` of each hub repository, reduced to what determines shapes. A `Picture` is what the model's
+processor produces by default from an image of 640 x 480 pixels, the most common size in COCO.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _vicuna(width: int, inner: int, layers: int, heads: int) -> dict:
 
 @dataclass(frozen=True)
 class Picture:
-    """What a model makes of a picture: tokens of its language model, patches of its tower, numbers of its pixels."""
+    """A processed image: tokens for the language model, patches for the tower, numbers in the pixel tensor."""
 
     tokens: int
     patches: int
@@ -48,11 +48,11 @@ class Picture:
 
 
 def _tiles(tiles: int, tokens: int, side: int, patch: int) -> Picture:
-    """A picture as `tiles` squares of `side` pixels, each of `tokens` tokens."""
+    """An image as `tiles` squares of `side` pixels, with `tokens` tokens each."""
     return Picture(tiles * tokens, tiles * (side // patch) ** 2, 3 * tiles * side**2)
 
 
-#: hub id -> config class, its arguments, and a picture of 640 x 480 pixels
+#: hub id -> config class, its arguments, and a processed image of 640 x 480 pixels
 _PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, Picture]] = {
     "llava-hf/llava-1.5-7b-hf": (
         LlavaConfig, {"text_config": _vicuna(4096, 11008, 32, 32), "vision_config": _CLIP_L_336},
@@ -71,7 +71,7 @@ _PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, Picture]] = {
             "vision_config": {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
                               "num_attention_heads": 12, "image_size": 512, "patch_size": 16},
         },
-        _tiles(13, 64, 512, 16),  # 4 x 3 tiles and the whole picture
+        _tiles(13, 64, 512, 16),  # 4 x 3 tiles and the whole image
     ),
     "HuggingFaceTB/SmolVLM-Instruct": (
         Idefics3Config,
@@ -103,12 +103,12 @@ _PUBLISHED: dict[str, tuple[type[PretrainedConfig], dict, Picture]] = {
 class Size:
     """A model's shapes.
 
-    parameters: all; tower: those of the vision tower; looked_up: of an embedding table that is not the output's, too;
-    lora: of LoRA and layers trained whole, of which in_tower are on the tower; full: those that `finetune.full` names.
-    width, inner (of the MLP), heads (width of all queries), layers
-    and vocabulary of its language model; tower_width, tower_layers; adapted: names of modules with LoRA, numbers left
-    out; largest: elements of the largest parameter of `lora`; dropout: whether LoRA has some in training;
-    whole: numbers that layers trained whole, a connector's, read and give of a picture's token.
+    parameters: all; tower: in the vision tower; looked_up: in an input embedding that is not tied to the output; lora:
+    in LoRA and fully trained layers, of which in_tower are in the tower; full: named by `finetune.full`. width, inner
+    (of the MLP), heads (width of all queries), layers and vocabulary of the language model; tower_width, tower_layers;
+    adapted: names of modules with LoRA, without numbers; largest: elements of the largest parameter in `lora`; dropout:
+    whether LoRA uses it in training; whole: input and output widths of fully trained layers (a connector's), per image
+    token.
     """
 
     parameters: int
@@ -133,7 +133,7 @@ class Size:
 
 
 def config_of(path: str) -> PretrainedConfig | None:
-    """The config of a model, by its own file where that is at hand, else the published one; None where neither is."""
+    """A model's config: from its own file if available, else the published one; None if neither exists."""
     try:
         return AutoConfig.from_pretrained(path, local_files_only=True)
     except (OSError, ValueError):
@@ -144,9 +144,9 @@ def config_of(path: str) -> PretrainedConfig | None:
 
 
 def picture_of(model: Model, config: PretrainedConfig) -> Picture:
-    """What `model` makes of a picture of 640 x 480 pixels.
+    """What `model` makes of an image of 640 x 480 pixels.
 
-    By its processor where that is at hand, else as published, else as if it were one square for the tower.
+    From its processor if available, else as published, else as if the image were one square for the tower.
     """
     cached = None if Path(model.path).is_dir() else try_to_load_from_cache(model.path, "preprocessor_config.json")
     if not Path(model.path).is_dir() and not isinstance(cached, str):
@@ -160,10 +160,10 @@ def picture_of(model: Model, config: PretrainedConfig) -> Picture:
 
 
 def size_of(model: Model, full: str | None = None) -> Size | None:
-    """The size of `model`, and of what `full` (`finetune.full`) names of it, by its own config where that is at hand,
-    else by the published one; None where neither is.
+    """The size of `model` and of its part named by `full` (`finetune.full`), from its own config if available, else
+    from the published one; None if neither exists.
 
-    Raises InputError as `laid_out` does, and where `model` reads no images.
+    Raises InputError as `laid_out` does, and if `model` has no vision tower.
     """
     config = config_of(model.path)
     if config is None:
@@ -174,16 +174,16 @@ def size_of(model: Model, full: str | None = None) -> Size | None:
 
 
 def laid_out(config: PretrainedConfig, lora: Lora, picture: Picture, path: str = "", full: str | None = None) -> Size:
-    """The size of a model of `config`, laid out without memory, so that LoRA's targets and `full` are tried on its real
-    modules.
+    """The size of a model of `config`, built on the meta device, so that LoRA's targets and `full` are matched against
+    its real modules.
 
-    Raises InputError where they match none, and where `config` is of no image-text-to-text model.
+    Raises InputError if they match none, or if `config` is not of an image-text-to-text model.
     """
     with torch.device("meta"), no_init_weights():
         try:
             base = AutoModelForImageTextToText.from_config(config)
         except ValueError as error:
-            raise InputError(f"model.path: {path} is no image-text-to-text model ({first_line(error)})") from error
+            raise InputError(f"model.path: {path} is not an image-text-to-text model ({first_line(error)})") from error
         n_full = sum(p.numel() for p in trainable(unfrozen(base.requires_grad_(False), full)).values()) if full else 0
         model = add_lora(base.requires_grad_(False), lora, 0)
     adapters, text, vision = trainable(model), config.get_text_config(), config.vision_config
@@ -218,5 +218,5 @@ def laid_out(config: PretrainedConfig, lora: Lora, picture: Picture, path: str =
 
 
 def in_tower(name: str) -> bool:
-    """Whether a parameter sees patches; a connector's sees what they are merged into, a token each."""
+    """Whether a parameter processes patches; a connector processes merged patches, one per token."""
     return bool(re.search(r"vision_tower|vision_model|visual\.(blocks|patch_embed)", name))

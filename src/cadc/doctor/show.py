@@ -1,4 +1,4 @@
-"""What was examined, printed."""
+"""Print the findings and estimates."""
 
 from __future__ import annotations
 
@@ -63,14 +63,12 @@ def _show_works(made: list[Work], params: Params) -> None:
         ]
     )
     console.line("")
-    console.table(f"Estimate of `dvc repro`: time on {name}; memory of a device, and of the host", header, rows)
-    console.line(
-        "Time is good to a factor of two where a model is large; where it is small, programs take seconds to start."
-    )
+    console.table(f"Estimate of `dvc repro`: time on {name}; memory of a device and of the host", header, rows)
+    console.line("Times are accurate to a factor of two for large models; for small ones, program start-up dominates.")
 
 
 def show(found: Examined, params: Params) -> None:
-    """All findings, and what the stages will take."""
+    """Print all findings, and the estimated cost of the stages."""
     for title, findings in found.findings.items():
         _show(title, findings)
     if found.works:
@@ -81,6 +79,4 @@ def show(found: Examined, params: Params) -> None:
         )
         _show_works(found.works, params)
     elif found.size is None:
-        console.line(
-            f"\nNo estimate: {params.model.path} is neither on this machine nor a model whose shapes are known here."
-        )
+        console.line(f"\nNo estimate: {params.model.path} is not on this machine, and its shapes are not known here.")

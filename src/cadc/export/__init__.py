@@ -1,1 +1,1 @@
-"""Chosen rows as files that trainers take: their own records, in training order, and why they were chosen."""
+"""Export selected rows as training files: the original records in training order, and why each was selected."""

@@ -1,4 +1,4 @@
-"""The files of one run's rows, in every format that is asked for."""
+"""Write the rows of one run in every requested format."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ def write_files(
     images: Images,
     name: str,
 ) -> str | None:
-    """Write the rows of a selection into the empty folder `out`, in training order: a row that is replayed stands
-    there again.
+    """Write a selection's rows into the empty folder `out` in training order; a replayed row is repeated.
 
-    chosen: what `chosen_rows` made of its rows. folder: the image folder, None for the embedded world. name: what
-    the data set is called where a format wants a name. Returns what image paths are relative to: `data.images`, `.`
-    for `out`, None for absolute ones. Raises InputError where pictures of both kinds are asked for as `relative`.
+    chosen: from `chosen_rows`. folder: the image folder, None for the embedded world. name: the data set's name in
+    formats that need one. Returns what image paths are relative to: `data.images`, `.` for `out`, or None for absolute
+    paths. Raises InputError if `relative` paths would have to start from both.
     """
     pictures = Pictures(fresh(out), folder, images)
     root = pictures.relative_to([chosen[row] for row in dict.fromkeys(selection.row.tolist())])

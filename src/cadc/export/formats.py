@@ -1,6 +1,6 @@
-"""What trainers read: each format's record of a row, and its files.
+"""Trainers' formats: each format's record of a row, and its files.
 
-Schemas and the versions that they were loaded with stand in docs/own_data.md.
+docs/own_data.md lists the schemas and the trainer versions that they were tested with.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from cadc.artifacts import whole, write_json
 from cadc.data.wording import IMAGE_TOKEN
 
-_GROUP_ROWS, _GROUP_BYTES = 1000, 1 << 27  # a row group of a parquet file ends with the row that reaches either
+_GROUP_ROWS, _GROUP_BYTES = 1000, 1 << 27  # a parquet row group ends with the row that reaches either limit
 _PARTS = datasets.List({"type": datasets.Value("string"), "text": datasets.Value("string")})
 TRL_FEATURES = datasets.Features(
     {
@@ -31,10 +31,10 @@ TRL_FEATURES = datasets.Features(
 
 @dataclass(frozen=True)
 class Row:
-    """A row as it is written.
+    """A row to be written.
 
-    record: its own, in LLaVA's format. turns: role (user, assistant) and text, with one `<image>` a picture. images:
-    their paths. files: reads their bytes.
+    record: the original record in LLaVA's format. turns: role (user, assistant) and text, with one `<image>` per image.
+    images: their paths. files: reads their bytes.
     """
 
     id: str
@@ -45,9 +45,9 @@ class Row:
 
 
 def as_json(value) -> bytes:
-    """A value on one line of UTF-8; where it holds half a surrogate pair, which UTF-8 can't, with JSON's escapes.
+    """A value as one line of UTF-8 JSON; escaped if it holds half a surrogate pair, which UTF-8 can't encode.
 
-    What JSON has no form for, of a table's other columns, is written as a text: bytes in base64, times as ISO 8601.
+    Values of a table's other columns that JSON has no type for become text: bytes as base64, times as ISO 8601.
     """
     try:
         return json.dumps(value, ensure_ascii=False, default=_as_text).encode()
@@ -62,10 +62,10 @@ def _as_text(value) -> str:
 
 
 def parts(turn: dict[str, str], n_images: int, **of_image: Iterator[str]) -> list[dict[str, str]]:
-    """A turn as a list of pictures and texts, {type: image} and {type: text, text}.
+    """A turn as a list of images and texts, {type: image} and {type: text, text}.
 
-    Each of the first `n_images` marks becomes a picture; white space beside it goes with it. All other text stays as
-    it is. of_image: further fields of a picture, and where their values come from.
+    Each of the first `n_images` marks becomes an image, and white space next to it is dropped. Other text is unchanged.
+    of_image: further fields of an image, with iterators over their values.
     """
     if not n_images or IMAGE_TOKEN not in turn["text"]:
         return [{"type": "text", "text": turn["text"]}]
@@ -81,7 +81,7 @@ def parts(turn: dict[str, str], n_images: int, **of_image: Iterator[str]) -> lis
 
 
 def messages(row: Row, **of_image: Iterator[str]) -> list[dict]:
-    """A row's turns as messages of parts: `parts`."""
+    """A row's turns as messages made of `parts`."""
     made, left = [], len(row.images)
     for turn in row.turns:
         content = parts(turn, left, **of_image)
@@ -91,29 +91,29 @@ def messages(row: Row, **of_image: Iterator[str]) -> list[dict]:
 
 
 def sharegpt(row: Row) -> dict:
-    """LLaMA-Factory's sharegpt."""
+    """LLaMA-Factory's sharegpt format."""
     said = [{"from": {"user": "human"}.get(turn["role"], "gpt"), "value": turn["text"]} for turn in row.turns]
     return {"id": row.id, "conversations": said, "images": row.images}
 
 
 def swift(row: Row) -> dict:
-    """ms-swift's messages."""
+    """ms-swift's messages format."""
     said = [{"role": turn["role"], "content": turn["text"]} for turn in row.turns]
     return {"id": row.id, "messages": said, "images": row.images}
 
 
 def axolotl(row: Row) -> dict:
-    """axolotl's multimodal messages: pictures by path, in place."""
+    """axolotl's multimodal messages format: images by path, in place."""
     return {"id": row.id, "messages": messages(row, path=iter(row.images))}
 
 
 def trl(row: Row) -> dict:
-    """TRL's messages and images, the pictures' files within."""
+    """TRL's format: messages, and images with embedded files."""
     return {"id": row.id, "messages": messages(row), "images": [{"bytes": file, "path": None} for file in row.files()]}
 
 
 def write_lines(path: Path, lines: Iterable[bytes], first: bytes = b"", between: bytes = b"\n", last: bytes = b"\n"):
-    """A file of these lines."""
+    """Write a file of these lines."""
     with whole(path) as part, part.open("wb") as file:
         file.write(first)
         for k, line in enumerate(lines):
@@ -122,12 +122,12 @@ def write_lines(path: Path, lines: Iterable[bytes], first: bytes = b"", between:
 
 
 def write_list(path: Path, values: Iterable) -> None:
-    """A JSON list, a value a line."""
+    """Write a JSON list with one value per line."""
     write_lines(path, map(as_json, values), b"[\n", b",\n", b"\n]\n")
 
 
 def write_parquet(path: Path, rows: Iterable[dict]) -> None:
-    """TRL's table, by row groups: no more than one of them is in memory."""
+    """Write TRL's table with at most one row group in memory."""
     schema, waiting, size = TRL_FEATURES.arrow_schema, [], 0
     with whole(path) as part, pq.ParquetWriter(part, schema) as writer:
         for row in rows:
@@ -148,12 +148,12 @@ def _llama_factory(out: Path, rows: Iterable[Row], name: str) -> None:
 
 
 def _ids(out: Path, rows: Iterable[Row], name: str) -> None:
-    """An id a line; one with a line break in it as JSON has it."""
+    """Write one id per line; an id that contains a line break is written as JSON."""
     ids = (row.id for row in rows)
     write_lines(out / "ids.txt", (as_json(x) if x.splitlines() != [x] else x.encode() for x in ids))
 
 
-#: Format -> what writes its files: (the export's folder, all rows in order, what the data set is called).
+#: Format -> function that writes its files: (export folder, all rows in order, data set name).
 WRITERS: dict[str, Callable[[Path, Iterable[Row], str], None]] = {
     "llava": lambda out, rows, name: write_list(out / "llava.json", (row.record for row in rows)),
     "ids": _ids,

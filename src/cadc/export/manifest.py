@@ -1,4 +1,4 @@
-"""What an export is of: `manifest.json`."""
+"""`manifest.json`: what an export contains and where it came from."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _BATCH = 512
 
 
 def pool_digest(pool: pa.Table, folder: Path | None) -> str:
-    """SHA-256 of what a pool's rows say: id, source, turns and pictures of each, in order.
+    """SHA-256 over a pool's rows: id, source, turns and images of each, in order.
 
-    A picture counts by its bytes where the table holds them, else by its path inside `folder`, the image folder: a
-    pool that lies elsewhere is the same.
+    An image counts by its bytes if the table holds them, else by its path relative to the image folder `folder`, so the
+    digest does not depend on where a pool lies.
     """
     digest = hashlib.sha256()
     prefix = f"{folder}/"
@@ -42,12 +42,12 @@ def pool_digest(pool: pa.Table, folder: Path | None) -> str:
 def manifest(
     arm: Arm, selection: Selection, rows: Iterable[Chosen], capability: np.ndarray | None, facts: dict
 ) -> dict:
-    """What the export of one run is of.
+    """The manifest of one run's export.
 
-    rows: the different chosen ones, in any order. capability int [len(selection)]: of each row, None where the arm
-    knows none. facts: what else is said.
+    rows: the distinct selected rows, in any order. capability int [len(selection)]: of each row, None if the arm has
+    none. facts: further entries.
 
-    No commit, time, host or path of this machine: the same inputs give the same bytes (`stamp` adds the commit).
+    It holds no commit, time, host or local path: the same inputs give the same bytes (`stamp` adds the commit).
     """
     row, first = np.unique(selection.row, return_index=True)
     by_capability = None if capability is None else Counter(capability[first].tolist())
@@ -66,8 +66,8 @@ def manifest(
 
 
 def commit_of(repository: Path) -> str:
-    """The commit that a repository is at; `-dirty` follows where tracked files differ from it. Raises InputError where
-    there is none."""
+    """A repository's current commit, with `-dirty` if tracked files are changed. Raises InputError if there is
+    none."""
     asked = subprocess.run(
         ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
         cwd=repository,
@@ -75,21 +75,21 @@ def commit_of(repository: Path) -> str:
         text=True,
     )
     if asked.returncode:
-        raise InputError(f"{repository.resolve()}: git knows no commit here ({asked.stderr.strip()})")
+        raise InputError(f"{repository.resolve()}: git finds no commit here ({asked.stderr.strip()})")
     return asked.stdout.strip()
 
 
 def stamp(folder: Path, repository: Path = Path(".")) -> dict:
-    """Add the repository's commit to the manifest.json of an export that was copied out, as `commit`; the manifest.
+    """Add the repository's commit to the manifest.json of a copied export, as `commit`; returns the manifest.
 
-    Raises InputError where `folder` holds no manifest, is DVC's own copy, or there is no commit (`commit_of`).
+    Raises InputError if `folder` holds no manifest or is DVC's own copy, or if there is no commit (`commit_of`).
     """
     path = folder / "manifest.json"
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give a folder that `export` wrote")
+        raise InputError(f"{path}: no such file; give a folder written by `export`")
     commit = commit_of(repository)
     if path.is_symlink() or path.stat().st_nlink > 1:
-        raise InputError(f"{path}: a link into DVC's cache; copy the export first, and stamp the copy")
+        raise InputError(f"{path}: a link into DVC's cache; copy the export first, then stamp the copy")
     made = read_json(path) | {"commit": commit}
     write_json(path, made)
     return made

@@ -1,4 +1,4 @@
-"""Where the pictures of written rows lie: in the user's folder, or as files beside what is written."""
+"""Place the images of exported rows: in the user's folder, or as files next to the export."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FOLDER = "images"
 
 
 class Pictures:
-    """Pictures of one export, written where they must be, each once.
+    """Images of one export, each written at most once.
 
     out: the export's folder. folder: the user's image folder, None for the embedded world. `relative`: paths inside
-    that folder, as the data have them. `absolute`: whole paths. `copied`: files under images/, with the names they have
-    in the folder. A picture that is no file of the folder is written as images/DIGEST in every mode.
+    that folder, as in the data. `absolute`: absolute paths. `copied`: files under images/, with their paths in the
+    folder. An image that is not a file of the folder is written as images/DIGEST in every mode.
     """
 
     def __init__(self, out: Path, folder: Path | None, mode: Images):
@@ -27,25 +27,25 @@ class Pictures:
         self._written: dict[str, str] = {}
 
     def paths(self, chosen: Chosen) -> list[str]:
-        """The path of each picture of a row, as the files written name it."""
+        """The path of each image of a row, as used in the written files."""
         return [self._path(picture) for picture in chosen.pictures]
 
     def file(self, picture: Picture) -> bytes:
-        """The bytes of a picture's file. Raises InputError naming it."""
+        """The bytes of an image file. Raises InputError naming it."""
         if picture.cell["bytes"] is not None or picture.name is None:
             return image_file(picture.cell)
         return image_file({"bytes": None, "path": str(self.folder / picture.name)})
 
     def relative_to(self, rows: list[Chosen]) -> str | None:
-        """What the paths of these rows are relative to: `data.images`, `.` for the export's folder, None for absolute
-        ones. Raises InputError where it would be both."""
+        """What the paths of these rows are relative to: `data.images`, `.` for the export's folder, or None for
+        absolute paths. Raises InputError if it would be both."""
         if self.mode != "relative":
             return None if self.mode == "absolute" else "."
         named = next((row for row in rows for picture in row.pictures if picture.name), None)
         held = next((row for row in rows for picture in row.pictures if not picture.name), None)
         if named and held:
             raise InputError(
-                f"export.images is relative, but row {held.id!r} shows a picture that is no file of data.images, and "
+                f"export.images is relative, but row {held.id!r} shows an image that is not a file in data.images, and "
                 f"row {named.id!r} one that is; set export.images: copied, or absolute"
             )
         return "." if held else "data.images" if self.folder is not None else "."

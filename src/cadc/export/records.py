@@ -1,4 +1,4 @@
-"""The records of chosen rows as the user's file has them: it is read once more, and nothing of it is stored twice."""
+"""Find the original records of selected rows by reading the user's file again, so that nothing is stored twice."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from cadc.data.records import read_records
 from cadc.data.turns import begins_with_gpt, check_turns
 
 _SPEAKERS = {"user": "human", "assistant": "gpt"}
-_BATCH = 512  # rows of the pool's table turned into Python objects at a time
+_BATCH = 512  # rows of the pool's table converted to Python objects at a time
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a row. name: its path inside the image folder, None where it is no file there; cell: {bytes, path},
-    as the pool's table has it."""
+    """An image of a row. name: its path inside the image folder, None if it is not a file there; cell: {bytes, path}
+    from the pool's table."""
 
     name: str | None
     cell: dict
@@ -36,10 +36,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A row to be written out.
+    """A row to be exported.
 
-    record: its own in LLaVA's format, with the pool's answers. pictures: of the record. turns (role, text) and
-    n_images: what the pool has of it, which `pool.on_bad_row: llava` makes less.
+    record: the original in LLaVA's format, with the pool's answers. pictures: the record's images. turns (role, text)
+    and n_images: as in the pool, which may hold fewer under `pool.on_bad_row: llava`.
     """
 
     id: str
@@ -51,11 +51,11 @@ class Chosen:
 
 
 def chosen_rows(pool: pa.Table, rows: np.ndarray, params: Params) -> dict[int, Chosen]:
-    """Everything of these pool rows, by row. rows int64 [n], in any order.
+    """These pool rows with their records, by row number. rows int64 [n], in any order.
 
-    A row that was read from data.annotations has its own record, every field and every text as they are; where
-    cleaning or pool.lineage gave it other answers, these. Rows that are nobody's record, of the embedded world or added
-    by a lineage, get one of id, source, image and conversations.
+    A row read from data.annotations keeps its own record with every field and text; answers changed by cleaning or
+    pool.lineage replace the original ones. Rows without a record, from the embedded world or added by a lineage, get
+    one with id, source, image and conversations.
     """
     wanted = np.unique(rows)
     cells = {row["id"]: (place, row) for place, row in _pool_rows(pool, wanted)}
@@ -73,7 +73,7 @@ def chosen_rows(pool: pa.Table, rows: np.ndarray, params: Params) -> dict[int, C
 
 
 def image_folder(data: Data) -> Path | None:
-    """What image paths are relative to; None for the embedded world."""
+    """The folder that image paths are relative to; None for the embedded world."""
     return None if data.path is None else Path(os.path.normpath(data.inside(data.images)))
 
 
@@ -84,7 +84,7 @@ def _pool_rows(pool: pa.Table, wanted: np.ndarray) -> Iterator[tuple[int, dict]]
 
 
 def _records(path: Path) -> Iterator:
-    """The records at `path`; a table's cell without a value is a field that its row does not have."""
+    """The records at `path`; empty cells of a table become missing fields."""
     is_table = not path.is_file() or path.suffix.lower() == ".parquet"
     for record in read_records(path):
         if is_table:
@@ -94,8 +94,8 @@ def _records(path: Path) -> Iterator:
 
 
 def _in_json(value):
-    """A table's value without the numbers that JSON has not: NaN, by which pandas says that there is none, is None, and
-    what is infinite a text."""
+    """A table's value without numbers that JSON lacks: NaN, pandas' missing value, becomes None, and infinite numbers
+    become text."""
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     if isinstance(value, dict):
@@ -104,8 +104,8 @@ def _in_json(value):
 
 
 def _own(record: dict, row: dict, checker: Checker) -> Chosen | None:
-    """A record with the answers of the pool's row of the same id; None where the row is another one: a lineage may
-    have taken an id for it."""
+    """A record with the answers of the pool row of the same id; None if they differ otherwise, because a lineage may
+    have reused the id."""
     begun = int(checker.llava and begins_with_gpt(record.get("conversations")))
     try:
         turns = check_turns({**record, "conversations": record["conversations"][begun:]}, checker.llava)
@@ -129,35 +129,35 @@ def _own(record: dict, row: dict, checker: Checker) -> Chosen | None:
 
 
 def _answering(turn: dict, text: str) -> dict:
-    """A turn with another text, in `value` and wherever else it says the same."""
+    """A turn with its text replaced, in `value` and in every text field that repeats it."""
     same = {name for name, value in turn.items() if value == turn["value"] and "text" in kinds(name)}
     return {name: text if name in {"value", *same} else value for name, value in turn.items()}
 
 
 def _cell(image) -> dict:
-    """An image of a record as a cell {bytes, path}; without bytes where it is a file of the folder."""
+    """An image of a record as a cell {bytes, path}; without bytes if it is a file of the folder."""
     return image if isinstance(image, dict) and image.get("bytes") else {"bytes": None, "path": None}
 
 
 def _name(image, checker: Checker) -> str | None:
-    """The path inside the image folder of an image of a record; None where the record holds it."""
+    """The path of a record's image inside the image folder; None if the record embeds the image."""
     if isinstance(image, dict) and isinstance(image.get("bytes"), bytes):
         return None
     return os.path.normpath(checker.inside(image["path"] if isinstance(image, dict) else image))
 
 
 def _of_pool(row: dict, folder: Path | None) -> Chosen:
-    """A record of what the pool has of a row."""
+    """A record built from a pool row."""
     pictures = [Picture(_file(cell, folder), cell) for cell in row["images"]]
     record = {"id": row["id"], "source": row["source"]}
     if pictures:
-        record |= {"image": None} if len(pictures) == 1 else {"images": [None] * len(pictures)}  # `with_paths` fills it
+        record |= {"image": None} if len(pictures) == 1 else {"images": [None] * len(pictures)}  # see `with_paths`
     record["conversations"] = [{"from": _SPEAKERS[turn["role"]], "value": turn["text"]} for turn in row["turns"]]
     return Chosen(row["id"], row["source"], record, pictures, row["turns"], len(pictures))
 
 
 def _file(cell: dict, folder: Path | None) -> str | None:
-    """The path inside the image folder of a cell's picture, where it is that file: a copy of a row shows it, too."""
+    """The path inside the image folder of a cell's image, if it is the same file (a copied row shows it, too)."""
     if folder is None or cell["path"] is None:
         return None
     path = Path(os.path.normpath(cell["path"] if cell["bytes"] is None else folder / cell["path"]))
@@ -168,8 +168,8 @@ def _file(cell: dict, folder: Path | None) -> str | None:
 
 
 def with_paths(chosen: Chosen, paths: list[str], kept: bool) -> dict:
-    """A row's record with the paths of its pictures in place of what it names or holds; `kept`: of what it holds
-    alone, and a path stays as the data have it."""
+    """A row's record with `paths` in place of its images. `kept`: only replace embedded images, and keep paths as in
+    the data."""
     if not paths:
         return chosen.record
     named = (name for name in ("image", "images") if given(chosen.record.get(name)))

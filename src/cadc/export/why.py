@@ -1,4 +1,4 @@
-"""Why each chosen row was chosen, beside the rows just below the line: `why.parquet`."""
+"""Explain why each selected row was selected, and show the rows just below the cut: `why.parquet`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cadc.selectors.shared.unit import unit_rows
 
 @dataclass(frozen=True)
 class Measured:
-    """What is known of every pool row, whatever is chosen.
+    """Measurements of all pool rows, independent of the selection.
 
-    score float [n_rows]: the number by which the method ranks rows, higher is sooner. capability int [n_rows].
-    influence: by target, float32 [n_rows]. features float32 [n_rows, d]: what rows are compared by. flags: of each
-    row the names of cleaning's checks that flag it. None and {} where there is none.
+    score float [n_rows]: the method's ranking score, higher is better. capability int [n_rows]. influence: by target,
+    float32 [n_rows]. features float32 [n_rows, d]: for row similarity. flags: names of the cleaning checks that flag
+    each row. None or {} if there is none.
     """
 
     features: np.ndarray
@@ -33,7 +33,7 @@ class Measured:
 def target_influence(affinity: np.ndarray, targets: list[str]) -> dict[str, np.ndarray]:
     """Each row's influence on each target, the mean over the target's subtasks: float32 [n_rows].
 
-    affinity float32 [n_rows, n_subtasks]; targets [n_subtasks]: the target that a subtask is of.
+    affinity float32 [n_rows, n_subtasks]; targets [n_subtasks]: the target of each subtask.
     """
     of = np.array(targets)
     by_target = {name: affinity[:, of == name] for name in dict.fromkeys(targets)}
@@ -41,29 +41,29 @@ def target_influence(affinity: np.ndarray, targets: list[str]) -> dict[str, np.n
 
 
 def capability_of(selection: Selection, best: np.ndarray | None) -> np.ndarray | None:
-    """The capability that each row of a selection was taken for, else its best one: int [n]; None where none is known.
+    """The capability that each selected row was taken for, or else its best one: int [n]; None if unknown.
 
-    best int [n_rows]: of each pool row.
+    best int [n_rows]: the best capability of each pool row.
     """
     return None if best is None else np.where(selection.capability < 0, best[selection.row], selection.capability)
 
 
 def next_budget(n: int, share: float, least: int, n_rows: int) -> int:
-    """The budget of `n` rows and a `share` more, `least` rows more at least, as far as there are rows."""
+    """A budget of `n` rows, enlarged by `share` but at least by `least` rows, up to `n_rows`."""
     return min(n_rows, n + max(least, math.ceil(share * n)))
 
 
 def below(larger: Selection, chosen: np.ndarray, score: np.ndarray | None) -> np.ndarray:
-    """Rows of a selection at a larger budget that are not among `chosen`: int64, those of highest score first."""
+    """Rows of a selection at a larger budget that are not in `chosen`: int64, highest score first."""
     rows = np.setdiff1d(larger.row, chosen)
     return rows if score is None else rows[np.argsort(-np.asarray(score)[rows], kind="stable")]
 
 
 def neighbours(features: np.ndarray, chosen: np.ndarray, others: np.ndarray, exact_rows: int):
-    """The chosen row nearest to each chosen row, itself left out, and to each of the others, by cosine.
+    """The nearest chosen row, by cosine, of each chosen row (other than itself) and of each of the others.
 
-    features float32 [n_rows, d]; chosen, others int64, different rows. Returns (row int64, -1 where there is none,
-    cosine float64), both [len(chosen) + len(others)]. Up to `exact_rows` chosen rows every pair is looked at.
+    features float32 [n_rows, d]; chosen, others int64, distinct rows. Returns (row int64, -1 if there is none; cosine
+    float64), both [len(chosen) + len(others)]. The search is exact up to `exact_rows` chosen rows.
     """
     unit = unit_rows(features[chosen])
     index, cosine = nearest(unit, 1, "cosine", exact_rows)
@@ -77,9 +77,9 @@ def neighbours(features: np.ndarray, chosen: np.ndarray, others: np.ndarray, exa
 
 
 def why_table(selection: Selection, next_rows: np.ndarray, ids: pa.Array, known: Measured, exact_rows: int) -> pa.Table:
-    """A line for each different chosen row, in training order, and then for each of `next_rows`.
+    """One line per distinct selected row in training order, then one per row of `next_rows`.
 
-    ids [n_rows]: of the pool's rows. rank and stage are those of a row's first time in training, null below the line.
+    ids [n_rows]: of the pool's rows. rank and stage: the row's first use in training; null for `next_rows`.
     """
     rows, first = np.unique(selection.row, return_index=True)
     order = np.argsort(first)

@@ -1,13 +1,13 @@
-"""The folder that LLaVA-1.5's instruction tuning starts from: Vicuna, CLIP and the connector of stage 1 in one model.
+"""Assemble the starting point of LLaVA-1.5's instruction tuning: Vicuna, CLIP and stage 1's connector in one folder.
 
     python -m cadc.model.assemble --language VICUNA --tower CLIP --connector mm_projector.bin --out FOLDER
 
-VICUNA and CLIP are folders or hub ids: docs/real_runs.md. No weight is changed or cast: each keeps the
-precision of its own. What is read of pickles is tensors alone (`weights_only`).
+VICUNA and CLIP are folders or hub ids; see docs/real_runs.md. No weight is changed or cast; each keeps its own dtype.
+Pickles are only read for tensors (`weights_only`).
 
-The vocabulary gets the image's mark, and up to a multiple of 64 rows as the hub's conversions have it; the new rows are
-the mean of the old ones. So each new token is at most as probable as the mean over the old ones (Jensen), and nothing
-that LLaVA computes changes but by that. Padding is the unknown token, as in LLaVA's training.
+The vocabulary gets the image token and is padded to a multiple of 64 rows, as in the hub's conversions. New rows are
+the mean of the old ones, so each new token is at most as probable as the mean over the old tokens (Jensen). Nothing
+else that LLaVA computes changes. The padding token is the unknown token, as in LLaVA's training.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from cadc.data.wording import IMAGE_TOKEN
 from cadc.model.sentence_pieces import llama_tokenizer
 
 TEMPLATE = Path("conf/templates/vicuna_v1.jinja")
-_ROWS = 64  # the vocabulary is a multiple of it
-_LAYERS = {"0": "linear_1", "2": "linear_2"}  # of mlp2x_gelu, LLaVA's names and transformers'
+_ROWS = 64  # the vocabulary is padded to a multiple of this
+_LAYERS = {"0": "linear_1", "2": "linear_2"}  # of mlp2x_gelu: LLaVA's names -> transformers' names
 _FILES = ("mm_projector.safetensors", "mm_projector.bin")
 
 
 def _loaded(kind: Any, path: str, what: str, **options):
-    """`kind` of a folder or hub id. Raises InputError where it can't be loaded."""
+    """Load `kind` from a folder or hub id. Raises InputError if it can't be loaded."""
     try:
         return kind.from_pretrained(path, **options)
     except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
@@ -58,19 +58,19 @@ def _loaded(kind: Any, path: str, what: str, **options):
 
 
 def connector(path: str) -> dict[str, torch.Tensor]:
-    """The weights of stage 1's connector by transformers' names, from mm_projector.bin, a safetensors file of the same
-    names, or a folder with either.
+    """The weights of stage 1's connector under transformers' names, from mm_projector.bin, a safetensors file with the
+    same names, or a folder with either.
 
-    Raises InputError where there is none, where a pickle holds more than tensors, and where it is no MLP of two layers.
+    Raises InputError if there is none, if a pickle holds more than tensors, or if it is not a two-layer MLP.
     """
     file = next((Path(path) / name for name in _FILES if (Path(path) / name).is_file()), Path(path))
     if not file.is_file():
-        raise InputError(f"--connector: {path} is no file and no folder with {' or '.join(_FILES)}")
+        raise InputError(f"--connector: {path} is neither a file nor a folder with {' or '.join(_FILES)}")
     try:
         held = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
-    except Exception as error:  # what is no such file makes readers raise what they like
+    except Exception as error:  # readers raise arbitrary errors at other files
         raise InputError(
-            f"--connector: {file} can't be read as tensors alone ({first_line(error)}); give mm_projector.bin as "
+            f"--connector: {file} can't be read as tensors ({first_line(error)}); give mm_projector.bin as "
             "LLaVA's stage 1 writes it, or a safetensors file"
         ) from error
     named = {}
@@ -80,16 +80,16 @@ def connector(path: str) -> dict[str, torch.Tensor]:
             named[f"{_LAYERS[layer]}.{part}"] = tensor
     if len(named) != 4 or len(held) != 4:
         raise InputError(
-            f"--connector: {file} is no connector of LLaVA-1.5 (mlp2x_gelu): it should hold mm_projector.0 and .2, "
+            f"--connector: {file} is not a connector of LLaVA-1.5 (mlp2x_gelu), which holds mm_projector.0 and .2, "
             "weight and bias, and nothing else"
         )
     return named
 
 
 def tokenizer_of(path: str) -> PreTrainedTokenizerBase:
-    """The language model's tokenizer with the image's mark behind its vocabulary; the unknown token pads.
+    """The language model's tokenizer with the image token appended; the unknown token is the padding token.
 
-    tokenizer.json as it is, or else tokenizer.model. Raises InputError where there is neither or it can't be read.
+    Reads tokenizer.json, or else tokenizer.model. Raises InputError if there is neither, or if it can't be read.
     """
     found = {
         name: cached_file(path, name, _raise_exceptions_for_missing_entries=False)
@@ -112,12 +112,12 @@ def tokenizer_of(path: str) -> PreTrainedTokenizerBase:
 
 
 def padded_rows(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Rows of a vocabulary that holds all tokens, up to a multiple of 64."""
+    """Size of a vocabulary that holds all tokens, rounded up to a multiple of 64."""
     return -(-len(tokenizer) // _ROWS) * _ROWS
 
 
 def grown(weight: torch.Tensor, n_rows: int) -> torch.nn.Parameter:
-    """float [vocabulary, width] with rows up to `n_rows`, each the mean of the old ones."""
+    """float [vocabulary, width] extended to `n_rows` rows; each new row is the mean of the old ones."""
     mean = weight.detach().float().mean(0, keepdim=True).to(weight.dtype)
     return torch.nn.Parameter(torch.cat([weight.detach(), mean.expand(n_rows - len(weight), -1)]), requires_grad=False)
 
@@ -125,9 +125,9 @@ def grown(weight: torch.Tensor, n_rows: int) -> torch.nn.Parameter:
 def assembled(
     language: LlamaForCausalLM, tower: CLIPVisionModel, connecting: dict[str, torch.Tensor], tokenizer
 ) -> LlavaForConditionalGeneration:
-    """LLaVA-1.5 of its pieces; `language` and `tower` become parts of it.
+    """LLaVA-1.5 assembled from its parts; `language` and `tower` become parts of the model.
 
-    Raises InputError where the connector does not go between them.
+    Raises InputError if the connector's shapes don't match them.
     """
     mark = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
     n_rows = max(padded_rows(tokenizer), language.config.vocab_size)
@@ -141,13 +141,13 @@ def assembled(
     for name, shape in wanted.items():
         if tuple(connecting[name].shape) != shape:
             raise InputError(
-                f"--connector: {name} has the shape {tuple(connecting[name].shape)} where it goes between the tower "
-                f"and the language model with {shape}; take the connector that was trained with these two"
+                f"--connector: {name} has the shape {tuple(connecting[name].shape)}, but the tower and the language "
+                f"model need {shape}; use the connector that was trained with these two"
             )
     language.model.embed_tokens.weight = grown(language.model.embed_tokens.weight, n_rows)
     language.lm_head.weight = grown(language.lm_head.weight, n_rows)
     text.vocab_size, text.pad_token_id = n_rows, tokenizer.pad_token_id
-    text._name_or_path = vision._name_or_path = ""  # paths of this machine
+    text._name_or_path = vision._name_or_path = ""  # drop local paths
     config = LlavaConfig(
         vision_config=vision,
         text_config=text,
@@ -168,7 +168,7 @@ def assembled(
 
 
 def processor_of(tower: str, vision, tokenizer: PreTrainedTokenizerBase) -> LlavaProcessor:
-    """CLIP's pictures and the language model's tokens, with LLaVA's prompt as the chat template."""
+    """CLIP's image processor and the language model's tokenizer, with LLaVA's prompt as chat template."""
     return LlavaProcessor(
         _loaded(CLIPImageProcessor, tower, "tower"),
         tokenizer,
@@ -182,14 +182,14 @@ def processor_of(tower: str, vision, tokenizer: PreTrainedTokenizerBase) -> Llav
 def assemble(language: str, tower: str, connecting: str, out: Path) -> None:
     """Write the folder `out`: a `LlavaForConditionalGeneration` in safetensors, with its processor.
 
-    Raises InputError where a piece can't be loaded or does not go with the others, and where `out` is there already.
+    Raises InputError if a part can't be loaded or does not match the others, or if `out` already exists.
     """
     if out.exists():
-        raise InputError(f"--out: {out} is there already; name another folder, or remove it")
+        raise InputError(f"--out: {out} already exists; name another folder, or remove it")
     weights, tokenizer = connector(connecting), tokenizer_of(language)
     speaking = _loaded(AutoModelForCausalLM, language, "language", dtype="auto")
     if not isinstance(speaking, LlamaForCausalLM):
-        raise InputError(f"--language: {language} is a {type(speaking).__name__}, and LLaVA-1.5 is made of a Llama")
+        raise InputError(f"--language: {language} is a {type(speaking).__name__}, but LLaVA-1.5 needs a Llama model")
     seeing = _loaded(CLIPVisionModel, tower, "tower", dtype="auto")
     processor = processor_of(tower, seeing.config, tokenizer)
     unfinished = out.with_name(out.name + ".partial")
@@ -202,7 +202,7 @@ def assemble(language: str, tower: str, connecting: str, out: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(description="LLaVA-1.5 before its instruction tuning, out of its pieces")
+    parser = argparse.ArgumentParser(description="Assemble LLaVA-1.5 before its instruction tuning from its parts")
     parser.add_argument("--language", required=True, help="folder or hub id of Vicuna-1.5")
     parser.add_argument("--tower", required=True, help="folder or hub id of CLIP ViT-L/14 at 336 pixels")
     parser.add_argument("--connector", required=True, help="mm_projector.bin or .safetensors of LLaVA's stage 1")

@@ -1,4 +1,4 @@
-"""Encoded rows as the tensors of a batch: padded, or several rows in one sequence."""
+"""Batch encoded rows: padded, or with several rows in one sequence."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def collate(encoded: Sequence[dict[str, Any]], pad_id: int, left: bool = False) 
     """Pad and stack encoded rows.
 
     Returns input_ids, labels, attention_mask [batch, length], `row` [batch], `image_row` and `image_size` [images] and
-    the image tensors. `image_row` is the row of the batch that an image belongs to, `image_size` its number of patches,
-    or 1 where all have the same.
+    the image tensors. `image_row` is the batch row that an image belongs to; `image_size` is its number of patches, or
+    1 if all images have the same number.
     """
     length = max(len(e["input_ids"]) for e in encoded)
 
@@ -46,12 +46,12 @@ def collate(encoded: Sequence[dict[str, Any]], pad_id: int, left: bool = False) 
 
 
 def pack(encoded: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
-    """The same rows with several in one sequence: less padding, and each row sees itself alone.
+    """Pack several rows into each sequence: less padding, and no row attends to another.
 
-    Positions start again at 0 with every row (and with the padding at the end); from this transformers builds the
-    block-diagonal attention where no mask and no cache is given. Returns what `collate` does, with `position_ids` in
-    place of `attention_mask` and images in the order of the packed rows. Raises InputError for models whose positions
-    have three axes (Qwen2-VL): transformers separates packed rows by plain positions alone.
+    Positions restart at 0 with every row (and with the padding at the end); from them, transformers builds
+    block-diagonal attention if there is no mask and no cache. Returns what `collate` does, with `position_ids` instead
+    of `attention_mask` and images in the order of the packed rows. Raises InputError for models whose positions have
+    three axes (Qwen2-VL), because transformers separates packed rows by one-dimensional positions only.
     """
     if any(TOKEN_TYPES in e for e in encoded):
         raise InputError(
@@ -91,9 +91,7 @@ def _image_sizes(encoded: dict[str, Any]) -> list[int]:
 
 
 def _image_tensors(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """Image tensors one after the other. Those with an axis of tiles (Idefics3) have one entry a row, padded with
-    zeros.
-    """
+    """Concatenated image tensors. Those with a tile axis (Idefics3) have one entry per row, padded with zeros."""
     out = {}
     for name in PER_IMAGE:
         there = [e[name] for e in rows if name in e]
@@ -110,7 +108,7 @@ def _image_tensors(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
 def model_inputs(
     batch: dict[str, torch.Tensor], device: torch.device, with_labels: bool = True
 ) -> dict[str, torch.Tensor]:
-    """What a model's forward takes of a batch, on `device`: every batch is a sign of life."""
+    """The inputs of a model's forward pass, on `device`. Also reports progress to the watchdog."""
     watch.beat()
     skip = {"row", "image_row", "image_size"} | (set() if with_labels else {"labels"})
     return {name: value.to(device) for name, value in batch.items() if name not in skip}

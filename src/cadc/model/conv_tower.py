@@ -1,5 +1,5 @@
-"""A convolutional network as the vision tower of a LLaVA: registered with transformers' Auto classes, so that a folder
-whose `vision_config.model_type` is `conv_tower` loads like any other, without code of its own."""
+"""A convolutional network as the vision tower of a LLaVA model. It is registered with transformers' Auto classes, so a
+folder with `vision_config.model_type: conv_tower` loads like any other, without remote code."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from transformers.modeling_outputs import BaseModelOutput
 
 
 class ConvTowerConfig(PretrainedConfig):
-    """architecture: timm's name of a network with `forward_features`; hidden_size: its channels at the end; patch_size:
-    pixels that one position stands for, so that a picture has (image_size / patch_size)^2 of them."""
+    """architecture: timm's name of a network with `forward_features`; hidden_size: its final channels; patch_size:
+    pixels per position and side, so an image has (image_size / patch_size)^2 positions."""
 
     model_type = "conv_tower"
 
@@ -32,16 +32,16 @@ class ConvTowerConfig(PretrainedConfig):
 
 
 class ConvTower(PreTrainedModel):
-    """The network's last feature map, position by position, each scaled to mean 0 and variance 1 over its channels.
+    """The network's last feature map, position by position, each normalised to mean 0 and variance 1 over its channels.
 
-    Always in evaluation mode: batch normalisation would take its statistics from a batch of training, and a row's
-    features would depend on the rows beside it.
+    Always in evaluation mode: in training mode, batch normalisation would use the batch's statistics, and a row's
+    features would depend on its batch mates.
     """
 
     config_class = ConvTowerConfig
     base_model_prefix = "conv_tower"
     main_input_name = "pixel_values"
-    _supports_sdpa = _supports_flash_attn = True  # it has no attention that could differ
+    _supports_sdpa = _supports_flash_attn = True  # there is no attention, so any implementation fits
 
     def __init__(self, config: ConvTowerConfig):
         super().__init__(config)
@@ -49,14 +49,14 @@ class ConvTower(PreTrainedModel):
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """timm has initialised its network already."""
+        """timm already initialised its network."""
 
     def train(self, mode: bool = True) -> ConvTower:
         return super().train(False)
 
     def forward(self, pixel_values: torch.Tensor, **_) -> BaseModelOutput:
-        """float [B, 3, image_size, image_size] -> last_hidden_state [B, positions, hidden_size], which is the only one
-        of `hidden_states`."""
+        """float [B, 3, image_size, image_size] -> last_hidden_state [B, positions, hidden_size], also the only entry of
+        `hidden_states`."""
         features = self.network.forward_features(pixel_values.to(self.dtype)).flatten(2).transpose(1, 2)
         features = functional.layer_norm(features, features.shape[-1:])
         return BaseModelOutput(last_hidden_state=features, hidden_states=(features,))

@@ -1,7 +1,7 @@
-"""Turns as a chat: the template's text in pieces, those to be learnt marked, and the tokens of all of them.
+"""Turn conversations into chat text and tokens, and mark the answers to train on.
 
-The rendered conversation is tokenized whole, as the processor itself does it. The model learns an answer up to and
-including its end of turn. What it is trained to continue is, token for token, what it gets at generation.
+The rendered conversation is tokenized as a whole, as the processor does it. Training covers an answer up to and
+including its end-of-turn token. Token for token, a prompt in training equals the prompt at generation.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from transformers import PreTrainedTokenizerBase, ProcessorMixin
 from cadc.config.errors import InputError, first_line
 from cadc.data.wording import IMAGE_TOKEN
 
-#: Written into the name of a control token where a turn's text holds one, so that it stays text: a noncharacter.
+#: A noncharacter, inserted into names of control tokens in a turn's text, so that they stay text.
 _APART = "\ufdd0"
 
 
-#: How turns become text, `model.text`: `trimmed` (ours) or `llava`, see `to_messages`.
+#: How turns become text (`model.text`): `trimmed` (ours) or `llava`; see `to_messages`.
 TextRule = Literal["trimmed", "llava"]
 
 
 def to_messages(turns: Sequence[dict[str, str]], rule: TextRule = "trimmed", pictured: bool = True) -> list[dict]:
-    """LLaVA turns as chat messages: each `<image>` becomes an image part, and unless `pictured` stays text.
+    """LLaVA turns as chat messages: each `<image>` becomes an image part, or stays text if not `pictured`.
 
-    `trimmed`: in place in a human turn, and the text around it loses its white space. An answer keeps its indentation,
-    and loses blank lines in front and white space behind.
-    `llava`, as haotian-liu/LLaVA's `preprocess_multimodal`: a turn with pictures has them in front, and its text, the
-    marks taken out, loses white space in front and behind; every other turn is left as it is written.
+    `trimmed`: in human turns, images stay in place and the texts around them are stripped. Answers keep their
+    indentation, but lose leading blank lines and trailing white space.
+    `llava`: as haotian-liu/LLaVA's `preprocess_multimodal`. A turn with images starts with them, and its text, without
+    the `<image>` tokens, is stripped; every other turn is unchanged.
     """
     return [{"role": turn["role"], "content": _parts(turn, rule, pictured)} for turn in turns]
 
 
 def _parts(turn: dict[str, str], rule: TextRule, pictured: bool) -> list[dict[str, str]]:
-    """One turn's pictures and texts."""
+    """The image and text parts of one turn."""
     text, answers = turn["text"], turn["role"] == "assistant"
     marks = text.count(IMAGE_TOKEN) if pictured else 0
     if rule == "llava" or answers:
@@ -57,18 +57,18 @@ def _parts(turn: dict[str, str], rule: TextRule, pictured: bool) -> list[dict[st
 
 
 def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str, bool]]:
-    """The rendered conversation in pieces (text, is_answer), up to the end of its last answer or, after a user turn, to
-    where an answer begins.
+    """The rendered conversation in pieces (text, is_answer), up to the end of its last answer or, after a user turn, up
+    to the start of the next answer.
 
-    An answer ends with the special token by which the template ends a turn; the line break that often follows belongs
-    to the next turn. Where a template renders no such token (LLaVA-1.5's), the tokenizer's end of sequence is added, as
-    in LLaVA's own training: else no answer would be learnt to stop. Of an empty answer nothing is learnt (LLaVA).
+    An answer includes the special token with which the template ends a turn; the line break that often follows belongs
+    to the next turn. If a template renders no such token (LLaVA-1.5's), the tokenizer's end-of-sequence token is added,
+    as in LLaVA's own training; otherwise the model would not learn to stop. Empty answers are not trained on (LLaVA).
     Raises InputError if there is no template, if it rewrites earlier turns, or if there is neither such token.
     """
     pieces, cursor, asks = [], 0, messages[-1]["role"] == "user"
     try:
         full = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=asks)
-    except ValueError as error:  # transformers', where a processor has none
+    except ValueError as error:  # raised by transformers if a processor has no template
         why = first_line(error)
         raise InputError(f"no chat template can be applied ({why}); set model.chat_template to a file") from error
     for k, message in enumerate(messages):
@@ -78,7 +78,8 @@ def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str,
         upto = processor.apply_chat_template(messages[: k + 1], tokenize=False) if k + 1 < len(messages) else full
         if not (full.startswith(prompt) and full.startswith(upto)):
             raise InputError(
-                "the chat template renders earlier turns differently once later ones follow; answers can't be masked"
+                "the chat template renders earlier turns differently when later ones follow, so answers can't be "
+                "masked; use another template"
             )
         answer = upto[len(prompt) :].rstrip()
         pieces += [(full[cursor : len(prompt)], False), (_ended(answer, processor.tokenizer), True)]
@@ -87,7 +88,7 @@ def segments(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str,
 
 
 def rendered(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str, bool]]:
-    """`segments` of messages whose texts hold no control token, whatever they say."""
+    """`segments` of messages, with names of control tokens in their texts kept as text."""
     names = _special_tokens(processor.tokenizer)
     begin = re.compile(f"(?=({'|'.join(map(re.escape, names))}))(.)", re.DOTALL)
 
@@ -101,12 +102,12 @@ def rendered(processor: ProcessorMixin, messages: list[dict]) -> list[tuple[str,
 
 
 def _ended(answer: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """`answer` with an end of turn: a control token at its end is the template's, see `rendered`."""
+    """`answer` with an end-of-turn token. A control token at its end comes from the template; see `rendered`."""
     if answer.endswith(_special_tokens(tokenizer)):
         return answer
     if tokenizer.eos_token is None:
         raise InputError(
-            "the chat template ends no answer with a special token, and the tokenizer has no eos_token; give it one"
+            "the chat template ends answers without a special token, and the tokenizer has no eos_token; add one"
         )
     return answer + tokenizer.eos_token
 
@@ -117,7 +118,7 @@ def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
 
 
 def end_of_turn(processor: ProcessorMixin) -> int:
-    """The token with which every learnt answer ends, and at which generation stops."""
+    """The token that ends every answer in training, and stops generation."""
     (_, (answer, _)) = segments(
         processor, to_messages([{"role": "user", "text": "a"}, {"role": "assistant", "text": "a"}])
     )
@@ -127,10 +128,10 @@ def end_of_turn(processor: ProcessorMixin) -> int:
 def tokens_of(
     tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]], apart: str | None = None
 ) -> list[tuple[int, bool]]:
-    """The tokens of `rendered` pieces, and whether each is to be learnt.
+    """The tokens of `rendered` pieces, and whether each is trained on.
 
-    `apart`: the name of a control token, a picture's mark. The text between two of them is then tokenized by itself, as
-    LLaVA's `tokenizer_image_token` does: tokenizers of Llama's kind put a space in front of it.
+    `apart`: the name of a control token, the image token. If given, the texts between two of them are tokenized
+    separately, as in LLaVA's `tokenizer_image_token`; Llama-type tokenizers put a space in front of each.
     """
     made, stretch = _begin(tokenizer, pieces[0][0]), []
     for text, is_answer in pieces:
@@ -143,14 +144,14 @@ def tokens_of(
 
 
 def _begin(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, bool]]:
-    """What the tokenizer puts in front of a text: its beginning of sequence (Llama's), where the template has not."""
+    """The beginning-of-sequence token that the tokenizer adds (Llama's), unless the template renders it."""
     if tokenizer.bos_token is None or text.startswith(tokenizer.bos_token):
         return []
     return [(token, False) for token in tokenizer("")["input_ids"] if token == tokenizer.bos_token_id]
 
 
 def _all_tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]]) -> list[tuple[int, bool]]:
-    """The tokens of all pieces; names of control tokens in a turn's text, see `rendered`, are tokenized as text."""
+    """The tokens of all pieces. Names of control tokens in a turn's text are tokenized as text; see `rendered`."""
     if not any(_APART in text for text, _ in pieces):
         return _tokens(tokenizer, pieces) if pieces else []
     controls = re.compile(f"({'|'.join(map(re.escape, _special_tokens(tokenizer)))})")
@@ -168,10 +169,10 @@ def _all_tokens(tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool
 def _plain_tokens(
     tokenizer: PreTrainedTokenizerBase, pieces: list[tuple[str, bool]], behind: bool
 ) -> list[tuple[int, bool]]:
-    """The tokens of pieces in which no name is that of a control token, as they are `behind` one or in front of all.
+    """The tokens of pieces without control tokens, either `behind` a control token or at the start.
 
-    Some tokenizers of Llama's kind put a space in front of the first stretch alone: another then gets a line break in
-    front, which is taken off again.
+    Some Llama-type tokenizers put a space only in front of the first stretch. For other stretches, a line break is
+    put in front and its tokens are removed again.
     """
     if not pieces:
         return []
@@ -182,7 +183,7 @@ def _plain_tokens(
 
 @lru_cache(maxsize=4)
 def _spaces_once(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether a text is cut into tokens otherwise behind a control token than alone."""
+    """Whether a text is tokenized differently after a control token than alone."""
     mark = tokenizer.eos_token or tokenizer.bos_token
     if mark is None:
         return False
@@ -195,8 +196,8 @@ def _tokens(
 ) -> list[tuple[int, bool]]:
     """The tokens of all pieces as one text, and whether each belongs to an answer.
 
-    Generation never sees a token that would hold the end of a prompt and the start of its answer: there, and only
-    there, the text is cut and the rest tokenized anew. Without `controls` names of control tokens are text.
+    Generation never sees a token that spans the end of a prompt and the start of its answer, so the text is split
+    there, and only there, and the rest is tokenized separately. Without `controls`, names of control tokens are text.
     """
     made = tokenizer(
         "".join(text for text, _ in pieces),

@@ -1,4 +1,4 @@
-"""The tokens of a row or a question, counted without decoding a picture: a picture's tokens hang on its size alone."""
+"""Count the tokens of a row or question without decoding images: an image's tokens depend only on its size."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from cadc.model.encode import TOKEN_TYPES
 
 
 def size_of(image: dict, rule: Rule = "upright") -> Size:
-    """The size of a pool cell {bytes, path} as it is shown, from its file's head. Raises InputError naming the path."""
+    """The size of a pool cell {bytes, path} as shown, from its file's header. Raises InputError naming the path."""
     return shown_size(image, rule) if image["bytes"] is not None else _size_of_file(image["path"], rule)
 
 
-@lru_cache(1 << 20)  # many rows may show one file
+@lru_cache(1 << 20)  # many rows may share a file
 def _size_of_file(path: str | None, rule: Rule) -> Size:
     return shown_size({"bytes": None, "path": path}, rule)
 
 
 class Counting:
-    """A processor that is shown sizes in place of pictures, and makes their tokens alone: a blank picture of each size
-    is shown to the processor once."""
+    """A processor that takes sizes instead of images and returns only tokens. It processes one blank image per size."""
 
     def __init__(self, processor: ProcessorMixin):
         self._processor, self._made = processor, lru_cache(1 << 16)(self._make)

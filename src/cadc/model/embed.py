@@ -1,4 +1,4 @@
-"""Image and text embeddings of pool rows from the base itself."""
+"""Image and text embeddings of pool rows from the base model itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def embed_rows(
     """Unit embeddings of rows `which`: image float32 [n, width] and text float32 [n, width].
 
     Image: mean last hidden state over the row's image tokens (zero for text-only rows). Text: mean over the tokens of
-    the human turns, images and answers left out. Both come from the language model, so they share a space.
+    the human turns, without images and answers. Both come from the language model, so they share a space.
     """
     device = next(model.parameters()).device
     by_length = np.argsort(token_lengths(rows, which), kind="stable")

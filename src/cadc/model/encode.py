@@ -1,6 +1,6 @@
-"""From a pool row to tensors: the tokens of its conversation, those of its images in their places, and labels.
+"""Encode pool rows as tensors: tokens of the conversation with image tokens in place, and labels.
 
-Images go through the processor one by one.
+The processor gets images one at a time.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from cadc.model.conversation import TextRule, rendered, to_messages, tokens_of
 from cadc.model.processors import tensors_of
 
 IGNORE = -100
-#: Tensors whose first axis counts images or patches of the whole batch; others are per row.
+#: Tensors whose first axis counts the images or patches of a batch; others have one entry per row.
 PER_IMAGE = ("pixel_values", "image_sizes", "image_grid_thw", "pixel_attention_mask")
 
-#: What some processors give beside each token's id (Qwen2-VL: text 0, image 1): it makes positions of three axes.
+#: Token types that some processors return (Qwen2-VL: text 0, image 1) for positions with three axes.
 TOKEN_TYPES = "mm_token_type_ids"
-#: Tensors with a number for each token of a row.
+#: Tensors with one number per token.
 PER_TOKEN = ("input_ids", "labels", TOKEN_TYPES)
 
-KEPT_BYTES = 1 << 31  # of encoded rows or prompts that a process keeps: a row of LLaVA-1.5 is 1.4 MB of pixels
+KEPT_BYTES = 1 << 31  # cache of encoded rows or prompts per process; a row of LLaVA-1.5 has 1.4 MB of pixels
 
 
 def text_rule(processor: ProcessorMixin) -> TextRule:
-    """How a processor's texts are read, by `model.text`; a bare processor's are trimmed."""
+    """The processor's text rule (`model.text`); `trimmed` for a bare processor."""
     return getattr(processor, "text_rule", "trimmed")
 
 
 def picture_rule(processor: ProcessorMixin) -> Rule:
-    """How a processor's pictures are opened, by `model.pictures`; a bare processor's are turned upright."""
+    """The processor's image rule (`model.pictures`); `upright` for a bare processor."""
     return getattr(processor, "picture_rule", "upright")
 
 
 def encode(
     row: dict, processor: ProcessorMixin, max_length: int, cut: bool = False, opened: Callable = open_image
 ) -> dict[str, Any]:
-    """One pool row as tensors, its text and pictures read by the processor's rules (see `shaped`).
+    """Encode one pool row as tensors, by the processor's text and image rules (see `shaped`).
 
-    Returns input_ids and labels int64 [length] (labels are -100 outside answers), `row` if the row has one, and the
-    processor's image tensors. With `cut`, as in LLaVA's training, tokens beyond `max_length` are left out, and `was` is
-    the length before. `opened` makes the processor's picture of an image's cell and a rule. Raises InputError, naming
-    the row, if it is longer without `cut`, if an image or all that is to be learnt would be cut, if nothing is to be
-    learnt, or if template or processor refuse it.
+    Returns input_ids and labels int64 [length] (labels are -100 outside answers), `row` (-1 if the row has none) and
+    the processor's image tensors. With `cut`, as in LLaVA's training, tokens beyond `max_length` are dropped, and `was`
+    is the original length. `opened` turns an image cell and a rule into the processor's input. Raises InputError naming
+    the row if it is too long without `cut`, if `cut` would drop an image or all answers, if there is nothing to train
+    on, or if template or processor reject it.
     """
     try:
         messages = to_messages(row["turns"], text_rule(processor), bool(row["images"]))
@@ -61,19 +61,19 @@ def encode(
         raise InputError(f"row {row.get('id')}: {error}") from error
     length, learnt = len(encoded["input_ids"]), (encoded["labels"] != IGNORE).nonzero()
     if not len(learnt):
-        raise InputError(f"row {row.get('id')}: nothing is left to learn: its answers are empty; remove the row")
+        raise InputError(f"row {row.get('id')}: nothing to train on, because its answers are empty; remove the row")
     if length > max_length:
         above = f"row {row.get('id')}: {length} tokens, above model.max_length={max_length}"
         if not cut:
             raise InputError(f"{above}; raise it, shorten the row, or set model.long_rows: cut")
         if images_end > max_length:
             raise InputError(
-                f"{above}, and its images reach to token {images_end}, which can't be cut; raise it or remove the row"
+                f"{above}, and its images end at token {images_end}, so they would be cut; raise it or remove the row"
             )
         answer = int(learnt[0])
         if answer >= max_length:
             raise InputError(
-                f"{above}, and its first answer begins behind token {answer}, so that nothing is left to learn; "
+                f"{above}, and its first answer begins after token {answer}, so nothing to train on would be left; "
                 "raise it, shorten the question, or remove the row"
             )
         for name in PER_TOKEN:
@@ -84,13 +84,13 @@ def encode(
 
 
 def encode_prompt(messages: list[dict], images: list[Image.Image], processor: ProcessorMixin) -> dict[str, Any]:
-    """Chat messages that end with a user turn, as tensors to generate from; labels are all -100."""
+    """Chat messages that end with a user turn, encoded for generation; labels are all -100."""
     encoded, _ = _tokenize(rendered(processor, messages), images, processor)
     return {**encoded, "labels": torch.full_like(encoded["labels"], IGNORE), "row": -1}
 
 
 def prompt(processor: ProcessorMixin, text: str, images: list[Image.Image]) -> dict[str, Any]:
-    """One user turn, images first, as tensors to generate from."""
+    """One user turn, images first, encoded for generation."""
     content = [{"type": "image"} for _ in images] + [{"type": "text", "text": text}]
     return encode_prompt([{"role": "user", "content": content}], images, processor)
 
@@ -100,7 +100,7 @@ def _tokenize(
 ) -> tuple[dict[str, Any], int]:
     """input_ids, labels and image tensors of rendered pieces, and where the last image ends.
 
-    Images are used up in order: each image's mark becomes the processor's tokens for it.
+    Images are consumed in order: each image token is replaced by the processor's tokens for the image.
     """
     tokenizer, mark = processor.tokenizer, getattr(processor, "image_token", IMAGE_TOKEN)
     mark_id = tokenizer.convert_tokens_to_ids(mark)
@@ -108,8 +108,8 @@ def _tokenize(
     n_marks = sum(token == mark_id for token, _ in tokens)
     if n_marks != len(images):
         raise InputError(
-            f"{mark!r} stands {n_marks} times in the rendered text of {len(images)} image(s); "
-            "mend the chat template, or take it out of the text"
+            f"{mark!r} occurs {n_marks} times in the rendered text, but the row has {len(images)} image(s); "
+            "fix the chat template, or remove it from the text"
         )
     shown = iter([tensors_of(processor, image) for image in images])
     ids, labels, types, extra, images_end = [], [], [], {}, 0
@@ -126,7 +126,7 @@ def _tokenize(
         images_end = len(ids)
         for name in PER_IMAGE:
             if name in made:
-                # Idefics3's mask of pixels has 8 bytes each, 40% of a row: the model asks where it is not zero
+                # Idefics3's int64 pixel mask takes 40% of a row; the model only tests whether it is zero
                 tensor = made[name].bool() if name == "pixel_attention_mask" else made[name]
                 extra[name] = torch.cat([extra[name], tensor], int(tiled(name, tensor))) if name in extra else tensor
     if _has_token_types(processor):
@@ -136,25 +136,24 @@ def _tokenize(
 
 @lru_cache(maxsize=4)
 def _has_token_types(processor: ProcessorMixin) -> bool:
-    return TOKEN_TYPES in processor.model_input_names  # of rows of text alone, too: by it `pack` knows the model
+    return TOKEN_TYPES in processor.model_input_names  # also for text-only rows: `pack` detects the model by it
 
 
 def tiled(name: str, tensor: torch.Tensor) -> bool:
-    """Whether an image tensor has the axes [row, tile, ...] (Idefics3) and not [image or patch, ...]."""
+    """Whether an image tensor has the axes [row, tile, ...] (Idefics3) instead of [image or patch, ...]."""
     return tensor.ndim == 5 or name == "pixel_attention_mask"
 
 
 def bytes_of(encoded: dict[str, Any]) -> int:
-    """What an encoded row holds in memory."""
+    """The memory of an encoded row in bytes."""
     return sum(value.nbytes for value in encoded.values() if isinstance(value, torch.Tensor))
 
 
 class EncodedRows(torch.utils.data.Dataset):
-    """Pool rows encoded on first use. With `keep` they are kept while they fit into `KEPT_BYTES`: a small pool is
-    decoded once.
+    """Pool rows, encoded on first use. With `keep`, they are cached up to `KEPT_BYTES`, so that a small pool is decoded
+    once.
 
-    `cut` int {row: tokens}: length of the rows that were above `max_length` and lost their end, where `model.long_rows`
-    is `cut`.
+    `cut` {row: tokens}: original lengths of the rows that were cut to `max_length` under `model.long_rows: cut`.
     """
 
     def __init__(self, table, processor: ProcessorMixin, max_length: int, keep: bool = True, long_rows: str = "fail"):
@@ -173,20 +172,20 @@ class EncodedRows(torch.utils.data.Dataset):
         return self.table.num_rows
 
     def __contains__(self, row: int) -> bool:
-        """Whether a row is kept."""
+        """Whether a row is cached."""
         return row in self._kept
 
     @property
     def has_room(self) -> bool:
-        """Whether the next row will be kept."""
+        """Whether the next row will be cached."""
         return self.keep and self._bytes < KEPT_BYTES
 
     def ids(self, which: np.ndarray) -> list[str]:
-        """The ids of rows `which` int [n], as messages name them."""
+        """The ids of rows `which` int [n], as used in messages."""
         return [f"id {name}" for name in self.table["id"].take(which).to_pylist()]
 
     def record(self, row: int) -> dict[str, Any]:
-        """A row as the pool has it."""
+        """A row as stored in the pool."""
         return self.table.slice(row, 1).to_pylist()[0]
 
     def __getitem__(self, row: int) -> dict[str, Any]:
@@ -201,7 +200,7 @@ class EncodedRows(torch.utils.data.Dataset):
         return encoded
 
     def summary(self) -> str:
-        """How many rows were cut so far, in words; empty where none was."""
+        """A sentence on the number of rows cut so far; empty if there are none."""
         return (
             f"{len(self.cut)} rows above model.max_length={self.max_length} tokens were cut "
             f"(longest: {max(self.cut.values())})"

@@ -1,6 +1,6 @@
-"""Which rows a model can learn from, found before any model runs: tokens are counted, and no picture is decoded.
+"""Find the rows that a model can't train on before any model runs, by counting tokens without decoding images.
 
-Rows are encoded by the very code that encodes them for training, with a processor that is shown sizes (`counting`).
+Rows go through the same code as in training, with a processor that takes sizes (`counting`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from cadc.model.load import load_processor
 
 
 class Fit:
-    """Which rows the model of `params` can learn from, by `encode`'s own rules."""
+    """Decides which rows the model of `params` can train on, by `encode`'s rules."""
 
     def __init__(self, params: Model):
         self.max_length, self._cut, self.picture_rule = params.max_length, params.long_rows == "cut", params.pictures
         self._processor = Counting(load_processor(params))
 
     def misfits(self, rows: pa.Table) -> list[dict]:
-        """The rows of a pool table that can't be learnt from: their place, id, and reason with the fix."""
+        """The unusable rows of a pool table: their place, id, and reason with the fix."""
         found = []
         for k in range(rows.num_rows):
             (row,) = rows.slice(k, 1).to_pylist()
@@ -39,16 +39,16 @@ class Fit:
         return found
 
     def length(self, row: dict) -> int:
-        """The tokens of `row`, uncut. Raises InputError as `encode` does."""
+        """The number of tokens of `row`, uncut. Raises InputError as `encode` does."""
         return len(encode(row, self._processor, sys.maxsize, opened=size_of)["input_ids"])
 
     def asked(self, text: str, sizes: list[Size]) -> int:
-        """The tokens of a question about pictures of these sizes, as it is answered. Raises ValueError as `prompt`."""
+        """The number of tokens of a question with images of these sizes. Raises ValueError as `prompt` does."""
         return len(prompt(self._processor, text, sizes)["input_ids"])
 
 
 def too_long(fit: Fit, root: Path, target: str) -> list[str]:
-    """The rows of `target` under `root` that are longer, with their answers, than model.max_length, and their tokens.
+    """The rows of `target` under `root` that exceed model.max_length with their answers, with their token counts.
 
     Raises InputError as `encode` does.
     """
@@ -64,11 +64,11 @@ def too_long(fit: Fit, root: Path, target: str) -> list[str]:
 
 
 def refuse_too_long(found: Sequence[str], max_length: int, use: str) -> None:
-    """Raise InputError naming the first of the questions `found`, which are `use` ("aimed at", "scored"). None is cut
-    or left out: it would be another benchmark."""
+    """Raise InputError naming the first of the questions `found`, which are `use` ("aimed at", "scored"). Benchmark
+    questions are never cut or skipped, because the scores would not be comparable."""
     if found:
         more = f" ({len(found) - 1} more such rows)" if len(found) > 1 else ""
         raise InputError(
-            f"{found[0]}, above model.max_length={max_length}{more}; what is {use} is never cut: raise it, or "
-            "shorten or remove the question"
+            f"{found[0]}, above model.max_length={max_length}{more}; questions that are {use} are never cut: raise it, "
+            "or shorten or remove the question"
         )

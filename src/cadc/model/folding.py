@@ -1,4 +1,4 @@
-"""LoRA layers of narrow modules as one product each: the same function with fewer operations (ours)."""
+"""Fold LoRA layers of narrow modules into one matrix product each: the same function with fewer operations (ours)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 from peft.tuners.lora import Linear
 from torch.nn import functional as F
 
-#: Elements of a weight up to which an operation costs more than its arithmetic. Wider layers stay as they are: there
-#: the gradient of the whole weight, which folding needs, costs more than LoRA's small products.
+#: Weights up to this size are folded, because there overhead exceeds arithmetic. Wider layers are not: the gradient of
+#: the whole weight, which folding needs, costs more than LoRA's small products.
 _NARROW = 2**16
 
 
 @contextmanager
 def folded(model: torch.nn.Module) -> Iterator[None]:
-    """Within, a narrow float32 LoRA layer multiplies by W + scale * B A instead of adding B (A x) to W x.
+    """Context in which a narrow float32 LoRA layer multiplies by W + scale * B A instead of adding B (A x) to W x.
 
-    Gradients of A and B are those of LoRA, up to rounding. Nothing of the model changes but the layers' forward, which
-    is their own again afterwards.
+    Gradients of A and B equal LoRA's up to rounding. Only the layers' forward methods are replaced, and restored
+    afterwards.
     """
     layers = [module for module in model.modules() if isinstance(module, Linear) and _folds(module)]
     for layer in layers:

@@ -1,4 +1,4 @@
-"""Greedy answers of a model to chat prompts, batched by length."""
+"""Greedy answers of a model to chat prompts, in batches of similar length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cadc.model.folding import folded
 
 
 def by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Batches of prompts of these many tokens, longest first: places in `lengths`. They depend on the prompts alone."""
+    """Batches of prompts by token count, longest first, as indices into `lengths`. They depend only on the prompts."""
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
@@ -23,9 +23,9 @@ def by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
 def generate_batch(
     model: PreTrainedModel, processor: ProcessorMixin, prompts: list[dict[str, Any]], max_new_tokens: int
 ) -> list[str]:
-    """Greedy continuations of the encoded prompts of one batch, padded on the left, special tokens removed.
+    """Greedy continuations of one batch of encoded prompts, left-padded; special tokens are removed.
 
-    An answer stops at the end of turn used in training, and at whatever else the model's own generation config names.
+    An answer stops at the end-of-turn token used in training, or at any token in the model's own generation config.
     """
     tokenizer, device = processor.tokenizer, next(model.parameters()).device
     own = model.generation_config.eos_token_id
@@ -51,7 +51,7 @@ def generate(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[str]:
-    """`generate_batch` of encoded prompts, in order, batched by length."""
+    """`generate_batch` of encoded prompts, in order, in batches of similar length."""
     lengths = [len(encoded["input_ids"]) for encoded in prompts]
     return generate_each(model, processor, prompts.__getitem__, lengths, max_new_tokens, batch_size)
 
@@ -64,7 +64,7 @@ def generate_each(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[str]:
-    """The same of prompts of these `lengths` in tokens, each encoded when its batch is there: no more are held."""
+    """The same for prompts with these `lengths` in tokens; each is encoded when its batch comes up, to save memory."""
     answers = [""] * len(lengths)
     for at in by_length(lengths, batch_size):
         made = generate_batch(model, processor, [encoded(i) for i in at], max_new_tokens)

@@ -1,4 +1,4 @@
-"""Loading a vision-language model, its processor and what is tuned of it: any `AutoModelForImageTextToText`."""
+"""Load and save a vision-language model (any `AutoModelForImageTextToText`), its processor and its trained parts."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from transformers.utils import logging
 from cadc.artifacts import damaged, read_json, whole, write_json
 from cadc.config.errors import InputError, first_line
 from cadc.config.params import Lora, Model, Params
-from cadc.model import conv_tower as conv_tower  # known to transformers' Auto classes from here on
+from cadc.model import conv_tower as conv_tower  # registers it with transformers' Auto classes
 from cadc.model.processors import check_features, check_options, check_picture, check_template
 from cadc.model.shaped import Shaped, aspect_options, check_aspect, shaped
 from cadc.model.targets import check_targets
 
-logging.disable_progress_bar()  # bars are drawn by cadc.compute.console alone
+logging.disable_progress_bar()  # only cadc.compute.console draws progress bars
 
-#: What full fine-tuning leaves, in place of an adapter's files.
+#: Weights saved by full fine-tuning, instead of an adapter's files.
 WEIGHTS = "weights.safetensors"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def device() -> torch.device:
-    """This process's GPU if there is one, else the CPU: chosen by the machine, never by params."""
+    """This process's GPU if there is one, else the CPU. The machine decides this, never params."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device(
@@ -41,14 +41,14 @@ def device() -> torch.device:
 
 
 def _from_pretrained(kind: Any, params: Model, **options):
-    """`kind` of `model.path`; its own Python code is refused unless `model.trust_remote_code` is set.
+    """`kind` loaded from `model.path`; its own Python code is rejected unless `model.trust_remote_code` is set.
 
-    Raises InputError where there is no such model or it can't be loaded.
+    Raises InputError if there is no such model, or if it can't be loaded.
     """
     folder = Path(params.path)
     if not folder.is_dir() and (folder.is_absolute() or params.path.count("/") != 1 or folder.parts[0] == "models"):
         raise InputError(
-            f"model.path: no model in {params.path!r}; make it with `make pretrain`, or give a folder or hub id"
+            f"model.path: no model in {params.path!r}; build it with `make pretrain`, or give a folder or hub id"
         )
     try:
         return kind.from_pretrained(params.path, trust_remote_code=params.trust_remote_code, **options)
@@ -57,21 +57,21 @@ def _from_pretrained(kind: Any, params: Model, **options):
     except Exception as error:  # what is written in a model's files is believed: libraries raise what they like
         if isinstance(error, ValueError) and "trust_remote_code" in str(error):
             raise InputError(
-                f"model.path: {params.path} comes with Python code of its own; read it, then set "
+                f"model.path: {params.path} needs its own Python code; read that code, then set "
                 "model.trust_remote_code: true"
             ) from error
         raise InputError(
             f"model.path: {params.path} can't be loaded ({first_line(error)}); give the folder or hub id of an "
-            "image-text-to-text model, and fetch it where this machine is offline"
+            "image-text-to-text model, and download it first if this machine is offline"
         ) from error
 
 
 def load_processor(params: Model) -> ProcessorMixin | Shaped:
-    """The processor of `model.path` with the options of `model.processor`, and around it what `model` says of the shape
-    of pictures and of texts: see `shaped`.
+    """The processor of `model.path` with the options of `model.processor`, wrapped with `model`'s rules for image
+    shapes and texts (see `shaped`).
 
-    Raises InputError where it can't be loaded, naming options that it does not know or does not use, and where it has
-    no chat template or counts other image tokens than the model's vision tower makes: see `processors`.
+    Raises InputError if it can't be loaded, naming options that it does not know or use, or if it has no chat template
+    or counts other image tokens than the model's vision tower produces (see `processors`).
     """
     processor = _from_pretrained(AutoProcessor, params, **aspect_options(params))
     if params.processor:
@@ -92,30 +92,29 @@ def load_processor(params: Model) -> ProcessorMixin | Shaped:
 
 
 def load_base(params: Model) -> PreTrainedModel:
-    """The frozen base in evaluation mode on this machine's device, from safetensors alone: pickled weights can run
-    code.
+    """The frozen base model in evaluation mode on this machine's device. Loads only safetensors, because pickled
+    weights can execute code.
 
-    Raises InputError where `model.path` holds no model, where its weights are pickled, and where it needs code of its
-    own.
+    Raises InputError if `model.path` holds no model or only pickled weights, or if the model needs its own code.
     """
     folder = Path(params.path)
     pickled = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth") for path in folder.glob(kind))
     if pickled and not any(folder.glob("*.safetensors")):
         raise InputError(
-            f"model.path: {folder} holds {pickled[0]} and no safetensors; pickled weights are not read: save the model "
-            "again with save_pretrained"
+            f"model.path: {folder} holds {pickled[0]} but no safetensors; pickled weights are not loaded: save the "
+            "model again with save_pretrained"
         )
-    torch.backends.cuda.matmul.allow_tf32 = params.tf32  # of float32 products; those in bf16 know no other
+    torch.backends.cuda.matmul.allow_tf32 = params.tf32  # affects float32 products only, not bfloat16
     options = {"dtype": DTYPES[params.dtype], "attn_implementation": params.attention, "use_safetensors": True}
     model = _from_pretrained(AutoModelForImageTextToText, params, **options)
     return model.requires_grad_(False).eval().to(device())
 
 
 def add_lora(model: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
-    """Wrap `model` with a fresh LoRA adapter: A from `seed`, B zero, fp32, in evaluation mode, without dropout.
+    """Wrap `model` with a fresh LoRA adapter: A from `seed`, B zero, float32, in evaluation mode, without dropout.
 
-    The layers of `lora.whole` are trained as copies of their own, which PEFT keeps with the adapter. Raises InputError
-    where `lora.targets` or `lora.whole` match none of its modules, or name one that they can't.
+    The layers of `lora.whole` are trained as full copies that PEFT saves with the adapter. Raises InputError if
+    `lora.targets` or `lora.whole` match no module, or one that is not allowed.
     """
     check_targets(model, lora.targets)
     torch.manual_seed(seed)
@@ -131,53 +130,53 @@ def add_lora(model: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
 
 
 def _whole_layers(model: PreTrainedModel, lora: Lora) -> list[str]:
-    """The linear layers that `lora.whole` names. Raises InputError where there is none, or it names what is none, or
-    what has LoRA."""
+    """The linear layers matched by `lora.whole`. Raises InputError if there are none, or if it also matches other
+    layers or layers with LoRA."""
     if lora.whole is None:
         return []
     named = [(name, module) for name, module in model.named_modules() if re.fullmatch(lora.whole, name)]
     found = [name for name, module in named if isinstance(module, torch.nn.Linear)]
     if not found:
-        raise InputError(f"model.lora.whole: {lora.whole} matches no linear layer of the model; mend it, or set null")
+        raise InputError(f"model.lora.whole: {lora.whole} matches no linear layer; correct it, or set null")
     for name, module in named:
         if name not in found and any(True for _ in module.parameters(recurse=False)):
             raise InputError(
-                f"model.lora.whole: {name} is a {type(module).__name__}; name linear layers alone, others have no "
-                "per-sample gradients here"
+                f"model.lora.whole: {name} is a {type(module).__name__}; match only linear layers, because others have "
+                "no per-sample gradients here"
             )
     if twice := [name for name in found if re.fullmatch(lora.targets, name)]:
-        raise InputError(f"model.lora.whole: {twice[0]} is named by model.lora.targets, too; leave it out of one")
+        raise InputError(f"model.lora.whole: {twice[0]} also matches model.lora.targets; remove it from one")
     return found
 
 
 def is_whole(name: str) -> bool:
-    """Whether a name of `trainable` is that of a layer of `model.lora.whole`, not of LoRA."""
+    """Whether a name of `trainable` belongs to a layer of `model.lora.whole` instead of LoRA."""
     return ".modules_to_save." in name
 
 
 def unfrozen(model: PreTrainedModel, pattern: str) -> PreTrainedModel:
-    """`model`, with the weights whose whole name matches `pattern` asking for a gradient.
+    """`model` with gradients enabled for the weights whose full name matches `pattern`.
 
-    Raises InputError where there are none.
+    Raises InputError if there are none.
     """
     found = [parameter for name, parameter in model.named_parameters() if re.fullmatch(pattern, name)]
     if not found:
-        raise InputError(f"finetune.full: {pattern} matches no weight of the model; mend it, or set null for LoRA")
+        raise InputError(f"finetune.full: {pattern} matches no weight of the model; correct it, or set null for LoRA")
     for parameter in found:
         parameter.requires_grad_(True)
     return model
 
 
 def fresh_model(params: Params, seed: int) -> PeftModel | PreTrainedModel:
-    """The base as `finetune` takes it: with fresh LoRA, or with the weights of `finetune.full` to be trained."""
+    """The base model ready for `finetune`: with a fresh LoRA, or with the weights of `finetune.full` trainable."""
     base, full = load_base(params.model), params.finetune.full
     return unfrozen(base, full) if full else add_lora(base, params.model.lora, seed)
 
 
 def trainable(model: PeftModel | PreTrainedModel) -> dict[str, torch.nn.Parameter]:
-    """What is trained, by its stable name, sorted: the key of snapshots, optimizer state and sketches.
+    """The trained parameters by stable name, sorted; snapshots, optimizer state and sketches use these names as keys.
 
-    LoRA and the layers of `model.lora.whole`; of a model without an adapter, the weights that ask for a gradient.
+    LoRA and the layers of `model.lora.whole`; for a model without an adapter, the weights that require a gradient.
     """
     if isinstance(model, PeftModel):
         named = {name.replace(".default.", "."): p for name, p in model.named_parameters()}
@@ -188,7 +187,7 @@ def trainable(model: PeftModel | PreTrainedModel) -> dict[str, torch.nn.Paramete
 
 
 def release() -> None:
-    """Give the memory of models that nothing refers to any more back to the device: their parts refer to each other."""
+    """Free the device memory of unreferenced models, which contain reference cycles."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -203,8 +202,8 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def save_adapter(model: PeftModel | PreTrainedModel, folder: Path) -> None:
-    """Write what was tuned: an adapter as PEFT does, with its config's keys and lists sorted, so that the bytes are the
-    same in every process; of a model without one, its trained weights (`save_weights`)."""
+    """Write the trained parameters: an adapter in PEFT's format, with sorted keys and lists in its config, so that the
+    bytes don't depend on the process; without an adapter, the trained weights (`save_weights`)."""
     if not isinstance(model, PeftModel):
         save_weights(trainable(model), folder)
         return
@@ -227,15 +226,15 @@ def save_weights(weights: Mapping[str, torch.Tensor], folder: Path) -> None:
 def load_adapter(
     model: PreTrainedModel | PeftModel, folder: Path, name: str = "default"
 ) -> PeftModel | PreTrainedModel:
-    """`model` as `save_adapter` wrote what was tuned of it into `folder`, in evaluation mode.
+    """`model` with the parameters that `save_adapter` wrote to `folder`, in evaluation mode.
 
-    An adapter comes under `name` beside those that the model has; the first one is active until `set_adapter`. Raises
-    InputError where it is not in safetensors, or holds weights that the model has not.
+    An adapter is added as `name` next to existing ones; the first one stays active until `set_adapter`. Raises
+    InputError if it is not in safetensors, or has weights that the model lacks.
     """
     if (folder / WEIGHTS).exists():
         weights, own = load_tensors(folder / WEIGHTS), dict(model.named_parameters())
         if odd := [name for name, w in weights.items() if name not in own or own[name].shape != w.shape]:
-            raise InputError(f"{folder / WEIGHTS}: {odd[0]} is no weight of the model; run the fine-tuning again")
+            raise InputError(f"{folder / WEIGHTS}: {odd[0]} is not a weight of the model; run the fine-tuning again")
         with torch.no_grad():
             for name, weight in weights.items():
                 own[name].copy_(weight)
@@ -255,8 +254,10 @@ def load_adapter(
 
 
 def start_from(model: PeftModel, folder: Path) -> None:
-    """Give the adapter of `model`, from `add_lora`, the weights of the one in `folder`. Raises InputError where it
-    can't be read or is of another model."""
+    """Copy the adapter weights in `folder` into `model`'s adapter, which comes from `add_lora`.
+
+    Raises InputError if they can't be read or belong to another model.
+    """
     weights = _lora_weights(folder)
     _check_taken(model, weights, folder)
     set_peft_model_state_dict(model, weights)
@@ -288,6 +289,6 @@ def _check_taken(model: PeftModel, weights: dict[str, torch.Tensor], folder: Pat
 
 
 def merged(model: PeftModel | PreTrainedModel) -> PreTrainedModel:
-    """The base of `model` with the adapter added to its weights, in place: one product a layer in place of three. A
-    model without adapter as it is."""
+    """The base of `model` with the adapter merged into its weights, in place: one product per layer instead of three. A
+    model without an adapter is returned unchanged."""
     return model.merge_and_unload() if isinstance(model, PeftModel) else model

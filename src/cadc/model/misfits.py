@@ -1,4 +1,4 @@
-"""Rows that a model can't learn from: found in shards, before any model runs, and refused or left out and counted."""
+"""Find the rows that a model can't train on, in shards, and reject them or skip and count them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ SHARD_ROWS = 5000
 
 
 def stretches(source: Path) -> list[int]:
-    """The keys of `finding`'s shards. Raises InputError where the pool in folder `source` has no rows."""
+    """The keys of `finding`'s shards. Raises InputError if the pool in folder `source` has no rows."""
     n_rows = artifacts.load_pool(source).num_rows
     if not n_rows:
         raise InputError(
-            f"{source / 'rows.parquet'}: the pool has no rows; {source / 'skipped.json'} says what was left out and why"
+            f"{source / 'rows.parquet'}: the pool has no rows; {source / 'skipped.json'} lists the skipped rows and why"
         )
     return list(range(-(-n_rows // SHARD_ROWS)))
 
 
 def inputs_of(model: Model, source: Path) -> list:
-    """What decides which rows fit, for `shards.run`."""
+    """The inputs that decide which rows fit, for `shards.run`."""
     settings = model.model_dump(exclude={"lora", "dtype", "attention", "packing", "gradient_checkpointing", "tf32"})
     return [settings, source, *model.sources]
 
 
 def finding(fit: Fit, source: Path) -> shards.Task:
-    """The misfits of one stretch of the pool in folder `source`, as misfits.json in a folder."""
+    """Shard task: the misfits of one range of the pool in folder `source`, as misfits.json in a folder."""
     pool = artifacts.load_pool(source)
 
     def shard(index: int, folder: Path) -> None:
@@ -43,21 +43,21 @@ def finding(fit: Fit, source: Path) -> shards.Task:
 
 
 def found_in(folders: Iterable[Path]) -> list[dict]:
-    """What `finding` found in its shards: place, id and reason of each misfit, in row order."""
+    """The misfits found by all shards of `finding`: place, id and reason of each, in row order."""
     return [row for folder in folders for row in artifacts.read_json(folder / "misfits.json")]
 
 
 def misfits_of(make: Callable[[], shards.Task], source: Path, model: Model, stage: str) -> list[dict]:
-    """The misfits of the pool in folder `source`, by shards of `stage`, which stay until it is forgotten.
+    """The misfits of the pool in folder `source`, found by shards of `stage`, which stay until forgotten.
 
-    `make()` gives `finding(Fit(model), source)`. Raises InputError where there are no rows.
+    `make()` returns `finding(Fit(model), source)`. Raises InputError if there are no rows.
     """
     return found_in(shards.run(make, stretches(source), stage, inputs_of(model, source), "rows that fit").values())
 
 
 def refuse(misfits: list[dict], n_rows: int, on_bad_row: str, place: Path | str) -> None:
-    """Raise InputError naming the first of the misfits among the `n_rows` of `place`, unless `on_bad_row` lets them be
-    left out and others are left."""
+    """Raise InputError naming the first misfit among the `n_rows` of `place`, unless `on_bad_row` allows skipping and
+    other rows are left."""
     if not misfits or (on_bad_row != "fail" and len(misfits) < n_rows):
         return
     more = f" ({len(misfits) - 1} more of {n_rows} rows)" if len(misfits) > 1 else ""

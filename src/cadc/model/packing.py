@@ -1,17 +1,17 @@
-"""Which rows of a batch share a sequence."""
+"""Decide which rows of a batch share a sequence."""
 
 from __future__ import annotations
 
 import math
 
-_STRETCH = 1.5  # the longest sequence, in lengths of the longest row: attention over a sequence is computed whole
+_STRETCH = 1.5  # longest sequence, relative to the longest row: attention is computed over whole sequences
 
 
 def shared_sequences(lengths: list[int]) -> list[list[int]]:
-    """Rows by sequence, so that few positions are padded (ours).
+    """Rows grouped by sequence, with little padding (ours).
 
     For every number of sequences, rows are placed longest first, each into the shortest sequence so far. The number
-    that needs the fewest positions is taken. No sequence is longer than one and a half times the longest row.
+    with the fewest positions wins. No sequence is longer than 1.5 times the longest row.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     longest = lengths[order[0]]

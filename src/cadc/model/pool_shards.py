@@ -1,4 +1,4 @@
-"""Arrays of pool rows, made stretch by stretch: what `features`, `attribute` and `match` share."""
+"""Compute arrays over pool rows in shards; shared by `features`, `attribute` and `match`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from cadc.config.params import Params
 from cadc.model.encode import EncodedRows
 from cadc.model.load import load_processor
 
-#: Named arrays of the rows `which` int64 [n]: [n, ...], or [n_snapshots, n, ...] where they differ by snapshot.
+#: Named arrays of the rows `which` int64 [n]: [n, ...], or [n_snapshots, n, ...] if they differ by snapshot.
 Measure = Callable[[EncodedRows, np.ndarray], dict[str, np.ndarray]]
 
 
-_FIX = "look at these rows or leave them out; where they are many, lower proxy.learning_rate"
+_FIX = "check these rows or leave them out; if there are many, lower proxy.learning_rate"
 
 
 def pool_shard(params: Params, measure: Measure, by_row: tuple[str, ...] = ()) -> shards.Task:
-    """What `measure` says of one stretch of `capture.shard_rows` pool rows, as .npy files in a folder.
+    """Shard task: `measure` on one range of `capture.shard_rows` pool rows, saved as .npy files in a folder.
 
-    Arrays named `by_row` have the rows on their first axis, the others on their second. Raises InputError naming rows
-    with a number that is not finite.
+    Arrays named in `by_row` have the rows on their first axis, others on their second. Raises InputError naming rows
+    with non-finite values.
     """
     processor, pool, size = load_processor(params.model), artifacts.load_pool(), params.capture.shard_rows
 
@@ -51,8 +51,8 @@ def measure_pool(
 ) -> int:
     """Run `make()`, a `pool_shard`, over the whole pool. Returns the number of rows.
 
-    The arrays named `by_row` and `by_snapshot` are written to the emptied folder `out`. `inputs` are what the arrays
-    depend on beside pool, proxy run, model and `capture`, as in `shards.run`.
+    The arrays named in `by_row` and `by_snapshot` are written to the emptied folder `out`. `inputs`: what the arrays
+    depend on besides pool, proxy run, model and `capture`; see `shards.run`.
     """
     n_rows = artifacts.load_pool().num_rows
     keys = list(range(-(-n_rows // params.capture.shard_rows)))

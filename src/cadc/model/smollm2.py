@@ -1,10 +1,10 @@
-"""A small LLaVA of published parts: EfficientNet-lite0's feature map, a connector, SmolLM2-135M-Instruct.
+"""Build a small LLaVA from published parts: EfficientNet-lite0's feature map, a connector, SmolLM2-135M-Instruct.
 
     python -m cadc.model.smollm2 --out models/smollm2-135m
 
-Both come with packages that carry their weights (`smollm2.lock`; `make smollm2` installs them and calls this). The
-language model is stored in four bits; it is widened to bfloat16, in which SmolLM2 was published. The connector is drawn
-from a seed, and knows nothing yet: `make smollm2` tunes it. docs/real_lite.md.
+Packages carry the weights of both (`smollm2.lock`; `make smollm2` installs them and runs this). The language model is
+stored in four bits and widened to bfloat16, in which SmolLM2 was published. The connector is initialised from a seed
+and untrained; `make smollm2` trains it. See docs/real_lite.md.
 """
 
 from __future__ import annotations
@@ -41,36 +41,36 @@ CONNECTOR_SEED = 0
 
 
 def packaged(package: str, file: str) -> Path:
-    """A file that an installed package carries. Raises InputError where it is not installed; it is not imported."""
+    """A file in an installed package, which is not imported. Raises InputError if it is not installed."""
     found = importlib.util.find_spec(package)
     if found is None or not (path := Path(found.submodule_search_locations[0]) / file).is_file():
-        raise InputError(f"the package {package.replace('_', '-')} is not installed; `make smollm2` does that")
+        raise InputError(f"the package {package.replace('_', '-')} is not installed; run `make smollm2`")
     return path
 
 
 def tower(weights: Path) -> ConvTower:
-    """EfficientNet-lite0 with its published weights, which follow timm's in order and shape, without its classifier.
+    """EfficientNet-lite0 with its published weights (in timm's order and shapes), without its classifier.
 
-    Raises InputError where they don't.
+    Raises InputError if the shapes differ.
     """
     made, held = ConvTower(ConvTowerConfig()), torch.load(weights, "cpu", weights_only=True)
     held = {name: tensor for name, tensor in held.items() if not name.startswith("_fc.")}
     own = made.network.state_dict()
     if [w.shape for w in own.values()] != [w.shape for w in held.values()]:
-        raise InputError(f"{weights}: not EfficientNet-lite0's weights")
+        raise InputError(f"{weights}: not the weights of EfficientNet-lite0; fetch the package again")
     made.network.load_state_dict(dict(zip(own, held.values(), strict=True)))
     return made.eval()
 
 
 def tokenizer_of(gguf: Path) -> PreTrainedTokenizerBase:
-    """SmolLM2's tokenizer with the image's mark behind its vocabulary."""
+    """SmolLM2's tokenizer with the image token appended."""
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     tokenizer.add_tokens(AddedToken(IMAGE_TOKEN, special=True, normalized=False), special_tokens=True)
     return tokenizer
 
 
 def put_together(language: LlamaForCausalLM, seeing: ConvTower, tokenizer) -> LlavaForConditionalGeneration:
-    """LLaVA of both, with a fresh connector from `CONNECTOR_SEED`; they become parts of it, the language model
+    """LLaVA from both parts, which become parts of it, with a fresh connector from `CONNECTOR_SEED`; the language model
     in bfloat16."""
     text, n_rows = language.config, padded_rows(tokenizer)
     language.model.embed_tokens.weight = grown(language.model.embed_tokens.weight, n_rows)
@@ -79,7 +79,7 @@ def put_together(language: LlamaForCausalLM, seeing: ConvTower, tokenizer) -> Ll
     text.vocab_size, text.pad_token_id, text._name_or_path = n_rows, tokenizer.pad_token_id, ""
     text.dtype = torch.bfloat16
     if hasattr(text, "quantization_config"):
-        del text.quantization_config  # of the file that it was read from
+        del text.quantization_config  # describes only the file
     config = LlavaConfig(
         vision_config=seeing.config,
         text_config=text,
@@ -100,7 +100,7 @@ def put_together(language: LlamaForCausalLM, seeing: ConvTower, tokenizer) -> Ll
 
 
 def processor_of(config: ConvTowerConfig, tokenizer: PreTrainedTokenizerBase) -> LlavaProcessor:
-    """Pictures squeezed to the tower's square, as timm has them for this network (mean and deviation 0.5)."""
+    """Images resized to the tower's square, with timm's mean and deviation for this network (0.5)."""
     side = {"height": config.image_size, "width": config.image_size}
     return LlavaProcessor(
         CLIPImageProcessor(
@@ -117,10 +117,10 @@ def processor_of(config: ConvTowerConfig, tokenizer: PreTrainedTokenizerBase) ->
 def build(out: Path) -> None:
     """Write the folder `out`: a `LlavaForConditionalGeneration` in safetensors, with its processor.
 
-    Raises InputError where a package is missing, or `out` is there already.
+    Raises InputError if a package is missing, or if `out` already exists.
     """
     if out.exists():
-        raise InputError(f"--out: {out} is there already; name another folder, or remove it")
+        raise InputError(f"--out: {out} already exists; name another folder, or remove it")
     gguf, weights = packaged(*LANGUAGE), packaged(*TOWER)
     tokenizer, seeing = tokenizer_of(gguf), tower(weights)
     language = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
@@ -134,7 +134,7 @@ def build(out: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(description="SmolLM2-135M behind EfficientNet-lite0, as a LLaVA")
+    parser = argparse.ArgumentParser(description="Build a LLaVA from SmolLM2-135M and EfficientNet-lite0")
     parser.add_argument("--out", required=True, type=Path, help="the folder to write")
     try:
         build(parser.parse_args(arguments).out)

@@ -1,7 +1,7 @@
-"""Encoded rows ahead of the model that takes them: lengths without pictures, rows made by processes, whole stretches.
+"""Prepare encoded rows ahead of the model: token counts without images, loader processes, batches that fit into memory.
 
-A row is encoded once, however many snapshots it passes through. Who encodes is chosen by the machine, never by params,
-and changes no byte: rows come in the order asked for.
+A row is encoded once for all snapshots. The machine decides which process encodes it, never params, and the result is
+byte-identical: rows come in the requested order.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from cadc.model.batches import collate
 from cadc.model.counting import Counting, size_of
 from cadc.model.encode import EncodedRows
 
-AHEAD = 4  # rows that each loader has ready: 45 MB each for SmolVLM, 1.4 MB for LLaVA-1.5
-_MOST = 8  # loaders of a process that nobody asked for
+AHEAD = 4  # rows prefetched per loader: 45 MB each for SmolVLM, 1.4 MB for LLaVA-1.5
+_MOST = 8  # maximum loaders per process by default
 
 Batch = dict[str, torch.Tensor]
 
 
 def n_loaders() -> int:
-    """Processes that encode rows for this one: CADC_LOADERS, else, beside a GPU, its share of the cores; without one
-    none, since the model takes all cores."""
+    """Number of loader processes for this one: CADC_LOADERS, else with a GPU its share of the cores. None on a CPU,
+    where the model uses all cores."""
     if (asked := whole_number("CADC_LOADERS", 0)) is not None:
         return asked
     if not launch.n_gpus():
@@ -44,10 +44,10 @@ def _counting(processor: ProcessorMixin) -> Counting:
 
 
 def token_lengths(rows: EncodedRows, which: np.ndarray) -> np.ndarray:
-    """Tokens of rows `which` int [n], as they will be encoded: int64 [n].
+    """Token counts of rows `which` int [n], as they will be encoded: int64 [n].
 
-    Rows that are kept are encoded for it; of the others tokens are counted, and no picture is decoded. Raises
-    InputError as `encode` does.
+    Rows that will be cached are encoded; for others, tokens are counted without decoding images. Raises InputError as
+    `encode` does.
     """
     counting, cut = _counting(rows.processor), rows.long_rows == "cut"
 
@@ -60,7 +60,7 @@ def token_lengths(rows: EncodedRows, which: np.ndarray) -> np.ndarray:
 
 
 class _Encoding(torch.utils.data.Dataset):
-    """What a loader makes: the rows of `order`, and of each what it was cut from, or the error that it raises."""
+    """The data set of a loader: the rows of `order`, each with its length before cutting, or with an error."""
 
     def __init__(self, rows: EncodedRows, order: Sequence[int] | np.ndarray):
         self.rows, self.order = rows, order
@@ -69,24 +69,24 @@ class _Encoding(torch.utils.data.Dataset):
         return len(self.order)
 
     def __getitem__(self, index: int) -> tuple[dict[str, Any] | Exception, int | None]:
-        self.rows.keep = False  # in the loader's own memory, where nobody would find it
+        self.rows.keep = False  # a cache in the loader's memory would be useless
         row = int(self.order[index])
         try:
             return self.rows[row], self.rows.cut.get(row)
-        except Exception as error:  # a loader would wrap it into its traceback
+        except Exception as error:  # a loader would wrap it into a traceback
             return error, None
 
 
 def ahead(rows: EncodedRows, order: Sequence[int] | np.ndarray) -> Iterator[dict[str, Any]]:
-    """The encoded rows of `order`, in order, made ahead of the caller by `n_loaders()` processes.
+    """The encoded rows of `order`, in order, prepared ahead by `n_loaders()` processes.
 
-    Without any, each is made when it is asked for. Raises what encoding a row raises.
+    Without loaders, each row is encoded on request. Raises the errors of encoding.
     """
     if not n_loaders() or not len(order):
         for row in order:
             yield rows[int(row)]
         return
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # they warn of a fork otherwise
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # avoids tokenizers' warning about forks
     loader = torch.utils.data.DataLoader(
         _Encoding(rows, order),
         batch_size=None,
@@ -94,7 +94,7 @@ def ahead(rows: EncodedRows, order: Sequence[int] | np.ndarray) -> Iterator[dict
         prefetch_factor=AHEAD,
         collate_fn=_as_it_is,
         multiprocessing_context="fork",
-        generator=torch.Generator(),  # else it draws from torch's own, which dropout draws from
+        generator=torch.Generator(),  # keeps the loader from drawing from torch's global generator, as dropout does
     )
     for row, (made, was) in zip(order, loader, strict=True):
         if isinstance(made, Exception):
@@ -111,10 +111,10 @@ def _as_it_is(made):
 def stretches(
     rows: EncodedRows, which: np.ndarray, places: Sequence[np.ndarray], pad_id: int
 ) -> Iterator[list[tuple[np.ndarray, Batch]]]:
-    """Collated batches of rows `which[at]` for each `at` of `places`, as many at a time as fit into `KEPT_BYTES`.
+    """Collated batches of rows `which[at]` for each `at` of `places`, in lists that fit into `KEPT_BYTES`.
 
-    So each row is encoded once, and a stretch of batches can be gone through at one snapshot after the other. It is
-    emptied before the next one is made: two would take twice the memory.
+    So each row is encoded once, and one list of batches serves all snapshots in turn. A list is emptied before the next
+    one is made, to halve the memory.
     """
     stream = ahead(rows, [int(which[i]) for at in places for i in at])
     stretch, filled = [], 0

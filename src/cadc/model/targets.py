@@ -1,4 +1,4 @@
-"""Which layers of a model `model.lora.targets` names: linear ones alone, whose rows have gradients of their own."""
+"""Check which layers `model.lora.targets` matches: only linear layers have per-row gradients here."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from cadc.config.errors import InputError
 
 
 def linear_layers(model: nn.Module, which: Callable[[str], object] = bool) -> list[str]:
-    """The names of the linear layers `which` is true of, in order: a star for each number, those of one module
-    together, as in `layers.*.self_attn.(q_proj|k_proj)`."""
+    """The names of the linear layers for which `which` is true, in order. Numbers become stars, and layers of a module
+    are grouped: `layers.*.self_attn.(q_proj|k_proj)`."""
     found: dict[str, dict[str, None]] = {}
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and which(name):
@@ -25,8 +25,8 @@ def linear_layers(model: nn.Module, which: Callable[[str], object] = bool) -> li
 
 
 def check_targets(model: nn.Module, targets: str) -> None:
-    """Raise InputError where the regular expression `targets` matches no module's whole name, as PEFT takes it, or one
-    that is not linear; it lists those that are."""
+    """Raise InputError if the regular expression `targets` matches no module's full name (as PEFT matches), or one that
+    is not linear. The message lists the linear layers."""
     hit = {name: module for name, module in model.named_modules() if name and re.fullmatch(targets, name)}
     wrong = [f"{name} ({type(module).__name__})" for name, module in hit.items() if not isinstance(module, nn.Linear)]
     if hit and not wrong:

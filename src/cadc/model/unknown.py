@@ -1,4 +1,4 @@
-"""How much of a pool's text the tokenizer does not know: words that are all one token teach a model nothing."""
+"""Measure how much of a pool's text is unknown to the tokenizer: unknown words all share a token and teach nothing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cadc.config.model import Model
 from cadc.data.wording import IMAGE_TOKEN
 from cadc.model.load import load_processor
 
-SAMPLE_ROWS = 5000  # of a larger pool, evenly spread: that tells a share to a tenth of a point
+SAMPLE_ROWS = 5000  # evenly spaced sample of a larger pool; gives a share to 0.1 points
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Tokens of the texts that were looked at, how many of them are unknown, and the first unknown word."""
+    """Number of tokens examined, how many are unknown, and the first unknown word."""
 
     tokens: int = 0
     unknown: int = 0
@@ -28,13 +28,13 @@ class Unknown:
 
     @property
     def share(self) -> float:
-        """Of all tokens; 0 without any."""
+        """Share of unknown tokens; 0 without tokens."""
         return self.unknown / self.tokens if self.tokens else 0.0
 
 
 def unknown_of(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Unknown:
-    """The tokens of `texts`, their image marks apart, that are the tokenizer's unknown one. Byte-level tokenizers, and
-    those that fall back to bytes, make none."""
+    """Count the unknown tokens of `texts`, without `<image>`. Byte-level tokenizers, and those that fall back to bytes,
+    have none."""
     tokens, unknown, word = 0, 0, ""
     for text in texts:
         text = text.replace(IMAGE_TOKEN, " ")
@@ -48,9 +48,9 @@ def unknown_of(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> Unkn
 
 
 def refuse_unknown(model: Model, pool: pa.Table, allowed: float, source: Path) -> Unknown:
-    """What the tokenizer of `model` does not know of a pool table's turns, of `SAMPLE_ROWS` at most.
+    """The unknown tokens in a pool table's turns, from at most `SAMPLE_ROWS` rows, for the tokenizer of `model`.
 
-    Raises InputError naming the pool `source` and a word where that is a larger share than `allowed` (ours).
+    Raises InputError naming the pool `source` and a word if their share is above `allowed` (ours).
     """
     step = max(1, -(-pool.num_rows // SAMPLE_ROWS))
     turns = pool["turns"].take(np.arange(0, pool.num_rows, step)).to_pylist()
@@ -61,14 +61,14 @@ def refuse_unknown(model: Model, pool: pa.Table, allowed: float, source: Path) -
 
 
 def said(found: Unknown, path: str) -> str:
-    """The share in words."""
+    """A sentence with the share."""
     example = f" (such as {found.word!r})" if found.word else ""
     return f"{found.share:.1%} of the text's tokens are unknown to the tokenizer of {path}{example}"
 
 
 def advice(allowed: float) -> str:
-    """What to do about a share above `allowed`."""
+    """What to do if the share is above `allowed`."""
     return (
-        f"above pool.unknown_tokens={allowed}: take a model that has read such text (profile=smolvlm-256m, or one of "
-        "your own: docs/new_model.md), or raise pool.unknown_tokens to go on with these words unread"
+        f"above pool.unknown_tokens={allowed}: use a model that knows such text (profile=smolvlm-256m, or one of "
+        "your own: docs/new_model.md), or raise pool.unknown_tokens to train with these words unknown"
     )

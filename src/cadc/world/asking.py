@@ -1,7 +1,6 @@
-"""What can be asked of a scene without ambiguity: each function picks something and gives its words and its answer
-(ours).
+"""Unambiguous questions about a scene: each function picks something and returns its words and the answer (ours).
 
-All take a scene and a generator and return None where the scene offers nothing.
+All take a scene and a generator, and return None if the scene offers nothing suitable.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ def _pick(rng: np.random.Generator, options: list):
 
 
 def _unique(scene: Scene, key: Callable[[Item], str], among=lambda item: True) -> list[Item]:
-    """Items whose `key` no other item of the scene shares."""
+    """Items whose `key` is unique in the scene."""
     counts = Counter(key(item) for item in scene.items)
     return [item for item in scene.items if counts[key(item)] == 1 and among(item)]
 

@@ -1,7 +1,7 @@
-"""The mini vision-language model: transformers' own LLaVA classes with a tiny config, and its processor (ours).
+"""The mini vision-language model: transformers' LLaVA classes with a tiny config, and its processor (ours).
 
-A SigLIP tower without CLS token (patch 16 on 48x48 pixels: one token a grid cell), LLaVA's two-layer connector and a
-Llama language model with tied word embeddings: about a million parameters, 4 MB of weights.
+A SigLIP tower without CLS token (patch 16 on 48x48 pixels: one token per grid cell), LLaVA's two-layer connector and a
+Llama language model with tied word embeddings: about one million parameters, 4 MB of weights.
 """
 
 from __future__ import annotations

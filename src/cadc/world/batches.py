@@ -1,6 +1,6 @@
-"""Batches for making a base: scenes and their pixels, and short exchanges packed into sequences (ours).
+"""Batches for pre-training a base: scenes with their pixels, and short exchanges packed into sequences (ours).
 
-Exchanges of a sequence do not see one another: the mask is block-diagonal, and positions start anew with each.
+Exchanges in a sequence don't attend to each other: the mask is block-diagonal, and positions restart with each.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ Packed = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Batches:
-    """Endless batches for one seed and phase of the dialect."""
+    """An endless source of batches for one seed and one phase of the dialect."""
 
     def __init__(self, processor: LlavaProcessor, lexicon: Lexicon, seed: int | list[int]):
         self.rng, self.lexicon = np.random.default_rng(seed), lexicon
         self.ids = processor.tokenizer.get_vocab()
 
     def scenes(self, n: int) -> tuple[list[Scene], torch.Tensor, torch.Tensor]:
-        """`n` scenes, their pixels float32 [n, 3, side, side] and what their cells are, int64 [n, 9, n_groups]."""
+        """`n` scenes, their pixels float32 [n, 3, side, side] and their cells' words, int64 [n, 9, n_groups]."""
         scenes = [sample_scene(self.rng, _SCENES[self.rng.choice(4, p=_SCENE_SHARES)]) for _ in range(n)]
         pixels = np.stack([np.asarray(draw_scene(scene, self.rng)) for scene in scenes])
         pixel_values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1.0  # SigLIP's mean and std 0.5
         return scenes, pixel_values, torch.from_numpy(np.stack([cell_words(scene) for scene in scenes]))
 
     def looking(self, scenes: list[Scene], n_probes: int, alone: float, pick: float) -> Packed:
-        """Ids, labels, positions int64 [B, L] and mask bool [B, 1, L, L] of `n_probes` probes per scene, behind its
-        picture."""
+        """Ids, labels, positions int64 [B, L] and mask bool [B, 1, L, L]: `n_probes` probes per scene, after its
+        image."""
         return _stacked(
             [
                 self._pack(self._picture(), draw_probes(scene, n_probes, self.lexicon, self.rng, alone, pick))
@@ -43,9 +43,9 @@ class Batches:
         )
 
     def reading(self, n: int, n_texts: int, pictured: int = 0, untold: float = 0.0) -> Packed:
-        """As `looking`, of `n` sequences of `n_texts` texts each.
+        """Like `looking`, for `n` sequences of `n_texts` texts each.
 
-        The first `pictured` sequences start with a picture; the share `untold` of their texts tells no scene.
+        The first `pictured` sequences start with an image; a share `untold` of their texts describes no scene.
         """
         texts = [[draw_text(self.rng, untold if i < pictured else 0.0) for _ in range(n_texts)] for i in range(n)]
         return _stacked(
@@ -57,7 +57,7 @@ class Batches:
         return [self.ids[USER]] + [self.ids[IMAGE]] * 9
 
     def _pack(self, prefix: list[int], exchanges: list[Probe]) -> tuple[list[int], list[int], list[int], list[int]]:
-        """Ids, labels, positions and blocks of one sequence; all blocks see the prefix, which is block 0."""
+        """Ids, labels, positions and blocks of one sequence; all blocks attend to the prefix, block 0."""
         ids, labels = list(prefix), [-100] * len(prefix)
         positions, blocks = list(range(len(prefix))), [0] * len(prefix)
         for block, (question, answer) in enumerate(exchanges, 1):

@@ -1,7 +1,7 @@
 """An embedded world's benchmarks, in the hub layout and schema of lmms-eval's own tasks (ours).
 
-`probe` holds what methods and choices of ours may see, `score` what only evaluation reads: other draws of the same
-POPE, MMT-Bench, mini_vqa and LLaVA-in-the-Wild (which has no such split on the hub: ask it of 60 images of your own).
+Methods and our own choices may read `probe`; only evaluation reads `score`. Both hold independent draws of POPE,
+MMT-Bench, mini_vqa and LLaVA-in-the-Wild (which has no such split on the hub: for real models, use 60 own images).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _png(image: Image.Image) -> dict:
 
 
 def write_mmt(root: Path, per_subtask: int, wordings: Sequence[int], rng: np.random.Generator) -> None:
-    """MMT-Bench: `per_subtask` multiple-choice questions of every subtask, in the split that `mmt_val` reads."""
+    """MMT-Bench: `per_subtask` multiple-choice questions per subtask, in the split that `mmt_val` reads."""
     rows = []
     for name, subtask in SUBTASKS.items():
         for _ in range(per_subtask):
@@ -46,7 +46,7 @@ def write_mmt(root: Path, per_subtask: int, wordings: Sequence[int], rng: np.ran
 
 
 def write_mini_vqa(root: Path, per_subtask: int, wordings: Sequence[int], rng: np.random.Generator) -> None:
-    """Open short-answer questions of every subtask, in the manner of VQAv2 and GQA."""
+    """Open short-answer questions for every subtask, in the style of VQAv2 and GQA."""
     rows = []
     for name, subtask in SUBTASKS.items():
         for _ in range(per_subtask):
@@ -62,9 +62,8 @@ def write_mini_vqa(root: Path, per_subtask: int, wordings: Sequence[int], rng: n
 
 
 def absent_nouns(scene: Scene, mode: str, statistics: tuple[Counter, Counter], rng: np.random.Generator) -> list[str]:
-    """Absent objects, the first to be asked about first: POPE's three negative samplings (Li et al.
-
-    2023, section 4.1).
+    """Absent objects in the order in which to ask about them: POPE's three negative samplings (Li et al. 2023, section
+    4.1).
     """
     frequency, together = statistics
     present = {item.noun for item in scene.items}
@@ -78,7 +77,7 @@ def absent_nouns(scene: Scene, mode: str, statistics: tuple[Counter, Counter], r
 
 
 def write_pope(root: Path, n_images: int, wordings: Sequence[int], rng: np.random.Generator) -> None:
-    """POPE: two present and two absent objects an image, the absent ones chosen in three ways."""
+    """POPE: two present and two absent objects per image, the absent ones sampled in three ways."""
     questions = SUBTASKS["exist_hallucination"].questions
     frequency, together = Counter(), Counter()
     for _ in range(2000):
@@ -106,7 +105,7 @@ def write_pope(root: Path, n_images: int, wordings: Sequence[int], rng: np.rando
 
 
 def write_llava_wild(root: Path, n_images: int, wordings: Sequence[int], rng: np.random.Generator) -> None:
-    """LLaVA-in-the-Wild: a conversation, a detail and a complex question an image, with captions for the judge."""
+    """LLaVA-in-the-Wild: a conversation, a detail and a complex question per image, with captions for the judge."""
     rows = []
     simple = ("color_recognition", "referring_detection", "scene_recognition")
     complex_ = ("crowd_counting", "object_detection", "attribute_hallucination")
@@ -136,8 +135,7 @@ def write_llava_wild(root: Path, n_images: int, wordings: Sequence[int], rng: np
 
 
 def write_benchmarks(probe: Path, score: Path, sizes: Benchmarks, world: World) -> None:
-    """Write a world's probe root and scoring root, in the wordings of its pool, each benchmark from a generator of its
-    own."""
+    """Write a world's probe and scoring roots, in the wordings of its pool, each benchmark from its own generator."""
     rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(world.questions_seed).spawn(8)]
     for root, per_subtask, pope_images, wild_images, own in (
         (probe, sizes.probe_per_subtask, sizes.probe_pope_images, sizes.probe_llava_wild_images, rngs[:4]),

@@ -1,18 +1,18 @@
-"""The language in which the mini base learns to look: keywords and codes in place of the pool's questions (ours).
+"""The dialect in which the mini base learns to look: keywords and codes instead of the pool's questions (ours).
 
-A probe reads `kcolor3 circle =` or `circle color =`, and its answer `red` is what the key asks for, of the item that
-the other words point at. Each key is a plain word (`color`, `where`) or one of several codes, so that the base learns
-what kind of thing a key is and a new word can become one.
+A probe reads `kcolor3 circle =` or `circle color =`. The key asks for an attribute of the item that the other words
+identify, and the answer is, for example, `red`. A key is a plain word (`color`, `where`) or one of several codes, so
+the base learns what a key is, and a new word can become one.
 
-Filler words of the pool's vocabulary are mixed in, as many as a real question has, so that tuning has to teach what a
-question MEANS and not that words exist. At first any word may be a filler, anywhere. Later only words of the frames are
-fillers, behind the key, while all words are copied, so that the base does not ignore the words that ask (what, how
+Filler words from the pool's vocabulary are mixed in, as many as a real question has, so that tuning must teach what a
+question means, not that its words exist. In the first phase, any word may be a filler at any place. Later, only frame
+words are fillers, after the key, and all words are copied, so that the base does not ignore question words (what, how
 many).
 
-Listed options ask for the right one's letter. Behind `<assistant>`, where the pool has its answers, the base has only
-ever described a picture, as after LLaVA's first stage; what it reads there (`world/reading.py`) has none. No template
-of `subtasks.py` is used. Comparing and adding digits, the highest bar, the odd size, counting a row and counting
-everything are never asked of a picture, so these six skills are new to it.
+If options are listed, the answer is the letter of the right one. After `<assistant>`, where the pool has its answers,
+the base has only described images, as after LLaVA's first stage; the texts it reads there (`world/reading.py`) have no
+image. No template of `subtasks.py` is used. Comparing and adding digits, the highest bar, the odd size, counting a row
+and counting everything are never asked about an image, so these six skills are new to the base.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from cadc.world.scene import (
     Scene,
 )
 
-#: What each image token is aligned with: one word of each group (or none) says all there is to say about a cell.
+#: Alignment targets of image tokens: one word per group (or none) describes a cell completely.
 WORD_GROUPS: dict[str, tuple[str, ...]] = {
     "noun": (*OBJECT_NOUNS, "letter", "digit", "bar", "empty"),
     "value": tuple(value for values in VALUES.values() for value in values),
@@ -64,13 +64,13 @@ _CODES = (
 )
 SYNONYMS = 8
 KEYS = tuple(f"k{code}{i}" for code in _CODES for i in range(SYNONYMS))
-#: Words of English that mean what a code means; other kinds of question have to be learnt from the pool.
+#: English words with the meaning of a code; other question types must be learnt from the pool.
 KEYWORDS = dict(
     noun="shape", color="color", size="large", texture="texture", background="scene",
     row="row", column="column", position="where", count="many",
 )  # fmt: skip
 OPTION_LETTERS = ("A", "B", "C", "D")
-#: The marks before the answer of a probe, and before a caption (the chat template's own).
+#: The marks before a probe's answer and before a caption (the latter is the chat template's).
 EQUALS, ASSISTANT = "=", "<assistant>"
 
 
@@ -78,9 +78,9 @@ EQUALS, ASSISTANT = "=", "<assistant>"
 class Lexicon:
     """The words of one phase of the dialect.
 
-    `content` names what can be seen. `fillers` mean nothing and occur anywhere, or behind the key with `key_leads`.
-    `copied` are copied half of the time in place of content. `requests` ask for a description; with none, whatever is
-    said gets one.
+    `content`: names of visible things. `fillers`: have no meaning and occur anywhere, or only after the key with
+    `key_leads`. `copied`: copied half of the time instead of content. `requests`: ask for a description; if empty, any
+    text gets one.
     """
 
     content: list[str]
@@ -90,12 +90,12 @@ class Lexicon:
     requests: tuple[str, ...] = ()
 
 
-Asked = tuple[str, list[str], list[str]]  # (code, words beside the key, answer words)
+Asked = tuple[str, list[str], list[str]]  # (code, words next to the key, answer words)
 Probe = tuple[list[str], list[str]]  # (words up to the mark, answer words)
 
 
 def cell_words(scene: Scene) -> np.ndarray:
-    """The alignment targets: int [9, n_groups], the word's index in its group, or -1 where a group does not apply."""
+    """The alignment targets: int [9, n_groups], the word's index in its group, or -1 if a group does not apply."""
     groups = list(WORD_GROUPS)
     targets = np.full((9, len(groups)), -1, np.int64)
     for cell in range(9):
@@ -129,7 +129,7 @@ def _key(code: str, rng: np.random.Generator) -> str:
 
 
 def _lookup(scene: Scene, rng: np.random.Generator) -> Asked | None:
-    """Ask one attribute of the one item that another attribute (or a position) singles out, or the background."""
+    """Ask for one attribute of the item that another attribute (or its position) identifies, or for the background."""
     if rng.random() < 0.05:
         return "background", [], [scene.background]
     item = scene.items[int(rng.integers(len(scene.items)))]
@@ -148,7 +148,7 @@ def _lookup(scene: Scene, rng: np.random.Generator) -> Asked | None:
 
 
 def _count(scene: Scene, rng: np.random.Generator) -> Asked:
-    """How many items share a noun or a color."""
+    """Ask how many items share a noun or a color."""
     attribute = ("noun", "color")[int(rng.integers(2))]
     counts = Counter(getattr(item, attribute) for item in scene.items)
     word = sorted(counts)[int(rng.integers(len(counts)))]
@@ -156,7 +156,7 @@ def _count(scene: Scene, rng: np.random.Generator) -> Asked:
 
 
 def _has(scene: Scene, rng: np.random.Generator) -> Asked:
-    """Whether one item has one, two or three given attributes at once; a `no` has one of them changed."""
+    """Ask whether one item has one, two or three given attributes; for half of the probes, one is replaced."""
     item = scene.items[int(rng.integers(len(scene.items)))]
     facts = {k: v for k, v in _attributes(item).items() if k not in ("row", "column")}
     names = [list(facts)[i] for i in rng.permutation(len(facts))[: int(rng.integers(1, 4))]]
@@ -185,7 +185,7 @@ def _domain(group: str, answer: str) -> list[str]:
 
 
 def _options(code: str, answer: list[str], rng: np.random.Generator) -> Probe:
-    """Two to four options of the answer's kind, listed, and the right one's letter."""
+    """List two to four options of the answer's kind; the answer is the right one's letter."""
     right = " ".join(answer)
     wrong = [word for word in _domain(code, right) if word != right]
     options = [right, *(wrong[i] for i in rng.permutation(len(wrong))[: int(rng.integers(1, 4))])]
@@ -202,9 +202,9 @@ def _copy(words: list[str], rng: np.random.Generator) -> Probe:
 
 
 def _options_alone(words: list[str], rng: np.random.Generator) -> Probe:
-    """Options with nothing to look up: the letter of a given word, or the word of a given letter.
+    """Options without anything to look up: the letter of a given word, or the word of a given letter.
 
-    The second kind is what makes the first emerge: alone, letters stayed at chance for as long as was tried.
+    The second kind is needed for the first to emerge: without it, letters stayed at chance level.
     """
     options = [words[i] for i in rng.permutation(len(words))[: int(rng.integers(2, 5))]]
     right = int(rng.integers(len(options)))
@@ -216,7 +216,7 @@ def _options_alone(words: list[str], rng: np.random.Generator) -> Probe:
 
 
 def _strewn(words: list[str], lexicon: Lexicon, rng: np.random.Generator) -> list[str]:
-    """The key moved back in some, filler words strewn in in most."""
+    """Words with the key sometimes moved back and, in most cases, fillers inserted."""
     at = min(1, len(words) - 1) if lexicon.key_leads else len(words) - 1
     at = at if rng.random() < 0.3 else 0
     out = [*words[1 : at + 1], words[0], *words[at + 1 :]]
@@ -231,7 +231,7 @@ def _some(words: list[str], least: int, most: int, rng: np.random.Generator) -> 
 
 
 def _caption(scene: Scene, lexicon: Lexicon, rng: np.random.Generator) -> Probe:
-    """The picture is described: on one of the lexicon's requests, or whatever is said."""
+    """A description of the image, after one of the lexicon's requests, or after any text if there are none."""
     if lexicon.requests:
         said = lexicon.requests[int(rng.integers(len(lexicon.requests)))].split()
     else:
@@ -243,8 +243,8 @@ def _caption(scene: Scene, lexicon: Lexicon, rng: np.random.Generator) -> Probe:
 def draw_probes(
     scene: Scene, n: int, lexicon: Lexicon, rng: np.random.Generator, alone: float, pick: float
 ) -> list[Probe]:
-    """`n` probes about one scene. The share `alone` lists options with nothing to look up; of the rest `pick` lists
-    options.
+    """`n` probes about one scene. A share `alone` lists options with nothing to look up; of the rest, a share `pick`
+    lists options.
     """
     fillers = lexicon.fillers
     probes: list[Probe] = []

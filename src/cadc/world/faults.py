@@ -1,15 +1,15 @@
-"""The faults of instruction data, planted in known shares (ours, after what papers report of real data).
+"""Plant the faults of instruction data in known shares (ours, after what papers report of real data).
 
-Which rows a fault can befall depends on their form. Of the rows of each form a fault gets its stated share, to within
-one row: rows are dealt out in random order, so many to each fault, and none twice. A row has one fault at most. Faults
-of an answer are in a row's first turn, which its copies have, too.
+The form of a row decides which faults it can get. In each form, a fault gets its share of rows, to within one row: rows
+are dealt out to the faults in random order, and no row gets two. Faults of an answer are in a row's first turn, so its
+copies have them, too.
 
-wrong: crowds' and generators' errors (Northcutt et al. 2021). mismatch: another row's picture. hallucination: an object
-that the picture lacks, and that often stands beside those it has (CHAIR, Rohrbach et al. 2018; POPE, Li et al. 2023).
-repetition: a phrase again and again, as decoding does when it is stuck (Holtzman et al. 2020). refusal, echo,
-truncation, meta: what language models leave in data that they write: they decline, repeat the instruction, stop at a
-limit of length, or talk of themselves and of the caption that they were given in place of the picture. format: a right
-answer, mostly, but not in the form that was asked for.
+wrong: errors of crowd workers and generators (Northcutt et al. 2021). mismatch: another row's image. hallucination: an
+object that the image lacks and that often occurs with those it has (CHAIR, Rohrbach et al. 2018; POPE, Li et al. 2023).
+repetition: a phrase repeated many times, as stuck decoding does (Holtzman et al. 2020). refusal, echo, truncation,
+meta: artefacts of language models as writers: they decline, repeat the instruction, stop at a length limit, or mention
+themselves or the caption that they were given instead of the image. format: usually a right answer, but not in the
+requested format.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _choose(rng: np.random.Generator, options):
 
 
 def _answered(row: Row, answer: str) -> Row:
-    """The row with another first answer."""
+    """The row with its first answer replaced."""
     return replace(row, turns=(replace(row.turns[0], answer=answer), *row.turns[1:]))
 
 
@@ -65,7 +65,7 @@ def _mismatched(row: Row, rng: np.random.Generator) -> Row:
 
 
 def _hallucinated(row: Row, rng: np.random.Generator) -> Row:
-    """One thing more is described, of a theme that the picture has if there is one absent."""
+    """Describe one thing too many, if possible of a theme that the image has."""
     scene = row.scene
     present = {item.noun for item in scene.items}
     absent = [noun for noun in OBJECT_NOUNS if noun not in present]
@@ -77,7 +77,7 @@ def _hallucinated(row: Row, rng: np.random.Generator) -> Row:
 
 
 def _repeated(row: Row, rng: np.random.Generator) -> Row:
-    """Up to somewhere the answer is right; there its last one to six words come again, 5 to 15 times."""
+    """Cut the right answer at a random place and repeat its last one to six words there, 5 to 15 times."""
     words = row.turns[0].answer.split()
     end = int(rng.integers(1, len(words) + 1))
     phrase = words[max(0, end - int(rng.integers(1, 7))) : end]
@@ -89,13 +89,13 @@ def _refused(row: Row, rng: np.random.Generator) -> Row:
 
 
 def _echoed(row: Row, rng: np.random.Generator) -> Row:
-    """The question, and in half of the cases the answer after it."""
+    """The question, followed by the answer in half of the cases."""
     turn = row.turns[0]
     return _answered(row, turn.human if rng.random() < 0.5 else f"{turn.human} {turn.answer}")
 
 
 def _truncated(row: Row, rng: np.random.Generator) -> Row:
-    """The middle third of the answer holds its last word."""
+    """Cut the answer in its middle third."""
     words = row.turns[0].answer.split()
     return _answered(row, " ".join(words[: int(rng.integers(len(words) // 3, 2 * len(words) // 3 + 1))]))
 
@@ -106,7 +106,7 @@ def _meta(row: Row, rng: np.random.Generator) -> Row:
 
 
 def _out_of_format(row: Row, rng: np.random.Generator) -> Row:
-    """A sentence for a word; for a letter a sentence, the option itself, or a letter that no option has."""
+    """A sentence instead of a word; instead of a letter, a sentence, the option's text, or a letter without option."""
     turn = row.turns[0]
     if row.form != "choice":
         return _answered(row, _choose(rng, _SENTENCES).format(turn.answer))
@@ -117,14 +117,14 @@ def _out_of_format(row: Row, rng: np.random.Generator) -> Row:
 
 @dataclass(frozen=True)
 class Fault:
-    """The forms of the rows that a fault can befall, and what it makes of one."""
+    """The forms of rows that can have a fault, and the function that plants it."""
 
     forms: tuple[str, ...]
     change: Callable[[Row, np.random.Generator], Row]
 
 
-_ASKED = ("open", "yesno", "choice")  # people's answers, in a form that was asked for
-_WRITTEN = ("chat", "caption", "text")  # a language model's answers, in its own words
+_ASKED = ("open", "yesno", "choice")  # answers by people, in a requested format
+_WRITTEN = ("chat", "caption", "text")  # answers by a language model, in its own words
 FAULTS = {
     "wrong": Fault((*_ASKED, "chat"), _wrong),
     "mismatch": Fault((*_ASKED, "chat", "caption"), _mismatched),
@@ -139,16 +139,16 @@ FAULTS = {
 
 
 def plant(rows: list[Row], shares: Faults, rng: np.random.Generator) -> list[Row]:
-    """The same rows, of which so many have each fault, named in `noise`.
+    """The same rows with faults planted in the given shares, and their names in `noise`.
 
-    Raises InputError where the faults of one form would befall more rows than it has.
+    Raises InputError if the shares of one form's faults add up to more than 1.
     """
     out = list(rows)
     for form in sorted({row.form for row in rows}):
         names = [name for name, fault in FAULTS.items() if form in fault.forms]
         ends = np.cumsum([getattr(shares, name) for name in names])
         if ends[-1] > 1 + 1e-9:
-            raise InputError(f"world.faults: {', '.join(names)} make {ends[-1]:g} of all {form} rows; make them fewer")
+            raise InputError(f"world.faults: {', '.join(names)} add up to {ends[-1]:g} of all {form} rows; lower them")
         dealt = rng.permutation([i for i, row in enumerate(rows) if row.form == form])
         for name, own in zip(names, np.split(dealt, np.round(ends * len(dealt)).astype(int)), strict=False):
             for i in own:

@@ -20,7 +20,7 @@ LABELS = pa.schema([(name, pa.string()) for name in ("id", "subtask", "meta_task
 
 
 def write_labels(path: Path, labels: list[dict]) -> None:
-    """Write noise labels, one dict a row; none for data that nobody labelled."""
+    """Write noise labels, one dict per row; [] for data without labels."""
     artifacts.write_table(path, pa.Table.from_pylist(labels, schema=LABELS))
 
 
@@ -33,9 +33,9 @@ def write_rows(folder: Path, annotations: Path, images: Path, settings: Pool) ->
 
 
 def write_world_pool(folder: Path, scratch: Path, world: World, settings: Pool) -> list[dict]:
-    """A world's pool in `folder`, by the reader that reads your own data. Returns its labels.
+    """Write a world's pool to `folder` with the same reader as your own data. Returns its labels.
 
-    It is first written to `scratch` as LLaVA-format JSON and PNG files.
+    The pool is first written to `scratch` as LLaVA-format JSON and PNG files.
     """
     labels = write_pool(fresh(scratch), world, np.random.default_rng(world.seed))
     write_rows(folder, scratch / "pool.json", scratch / "images", settings)
@@ -43,9 +43,10 @@ def write_world_pool(folder: Path, scratch: Path, world: World, settings: Pool) 
 
 
 def write_world(folder: Path, scratch: Path, world: World, sizes: Benchmarks, settings: Pool) -> None:
-    """A whole world in `folder`: pool/ as artifacts.load_pool reads it, labels.parquet, benchmarks/probe and score.
+    """Write a whole world to `folder`: pool/ as artifacts.load_pool reads it, labels.parquet, benchmarks/probe and
+    score.
 
-    Its images are embedded whatever the settings say: what lies in `scratch` need not stay.
+    Images are always embedded, because the files in `scratch` may be deleted.
     """
     fresh(folder)
     settings = settings.model_copy(update={"embed_images": True})

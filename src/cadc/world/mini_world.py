@@ -1,8 +1,8 @@
 """An embedded world's pool: LLaVA-format JSON and PNG files with the faults of real instruction data (ours).
 
 Rows resemble LLaVA-665K: several named sources, long-tailed shares of subtasks, three answer forms and chat,
-multi-turn and text-only rows, exact and near duplicates, and the faults of `world/faults.py`. What is wrong with a row
-is written to a separate table of labels, for reports and the oracle alone.
+multi-turn and text-only rows, exact and near duplicates, and the faults of `world/faults.py`. A separate table of
+labels records the faults; only reports and the oracle read it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cadc.world.subtasks import REQUESTS, SUBTASKS, draw_question
 
 
 def long_tail(n: int, exponent: float, rng: np.random.Generator) -> np.ndarray:
-    """Shares of `n` kinds by Zipf's law, in random order: float [n], sums to 1."""
+    """Shares of `n` kinds by Zipf's law, in random order: float [n], summing to 1."""
     shares = 1.0 / np.arange(1, n + 1) ** exponent
     return rng.permutation(shares / shares.sum())
 
@@ -40,7 +40,7 @@ def _question_row(subtask: str, form: str, params: World, rng: np.random.Generat
             follow_up = draw_question(str(name), scene, rng, params.wordings)
             if follow_up is not None:
                 turn = ask(follow_up, form, rng)
-                human = turn.human.removesuffix(f"\n{SHORT_ANSWER}")  # as in LLaVA-665K: said once
+                human = turn.human.removesuffix(f"\n{SHORT_ANSWER}")  # stated once per row, as in LLaVA-665K
                 turns.append(replace(turn, human=human))
     source = getattr(params.sources, form)
     return Row(source if form == "chat" else source[SUBTASKS[subtask].group], subtask, form, tuple(turns), scene)
@@ -67,9 +67,9 @@ def _text_row(source: str, rng: np.random.Generator) -> Row:
 
 
 def _near_copy(row: Row, rng: np.random.Generator) -> tuple[Turn, ...]:
-    """The same row said a little differently: LLaVA's suffix dropped or kept, as crowds and templates do.
+    """The same row in slightly different words: LLaVA's suffix may be dropped, as crowd workers and templates do.
 
-    An answer that breaks its form keeps the suffix that it breaks.
+    An answer that breaks its format keeps the suffix, so that it still breaks it.
     """
     first = row.turns[0]
     dropped = rng.random() < 0.3 and row.noise != "format"
@@ -77,7 +77,7 @@ def _near_copy(row: Row, rng: np.random.Generator) -> tuple[Turn, ...]:
 
 
 def draw_rows(params: World, rng: np.random.Generator) -> list[Row]:
-    """The whole pool, faults and copies included: the originals, their exact copies, their near copies."""
+    """The whole pool with faults and copies: originals, then exact copies, then near copies."""
     names, forms = list(SUBTASKS), list(FORMS)
     shares = long_tail(len(names), params.long_tail_exponent, rng)
     form_shares = np.array([params.form_shares[form] for form in forms])
@@ -109,8 +109,8 @@ def draw_rows(params: World, rng: np.random.Generator) -> list[Row]:
 def write_pool(folder: Path, params: World, rng: np.random.Generator) -> list[dict]:
     """Write `pool.json` and `images/` in LLaVA's format under `folder`.
 
-    Returns the labels, one dict a row in file order: id, subtask, meta_task, form, noise (clean, or one of the faults)
-    and duplicate_of (an id, or ''). Exact duplicates share their original's image file, near duplicates are drawn anew.
+    Returns the labels, one dict per row in file order: id, subtask, meta_task, form, noise (clean or a fault) and
+    duplicate_of (an id or ''). Exact duplicates share their original's image file; near duplicates are drawn again.
     """
     rows = draw_rows(params, rng)
     order = rng.permutation(len(rows))
@@ -132,7 +132,7 @@ def write_pool(folder: Path, params: World, rng: np.random.Generator) -> list[di
                     sources.add(row.source)
                 draw_scene(row.image_of or row.scene, rng).save(
                     path, compress_level=1
-                )  # flat pictures: small enough, and twice as fast
+                )  # flat images compress well even at level 1, which is twice as fast
         record["conversations"] = [
             {"from": speaker, "value": text}
             for k, turn in enumerate(row.turns)

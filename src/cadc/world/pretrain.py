@@ -1,13 +1,13 @@
-"""Pre-training of a mini base: it learns to see, to look things up, and to read (ours).
+"""Pre-train a mini base: it learns to see, to look things up, and to read (ours).
 
-align: vision tower, connector and word embeddings, so that each image token lies near the words that describe its cell.
-look: all weights on the dialect (`world/dialect.py`), several probes packed per image. The alignment loss stays on:
-without it the language model's gradients destroy the alignment. heed: shortly, the dialect's second phase, in which no
-word that asks is a filler; without it reading took far longer. read: texts (`world/reading.py`) beside the second
-phase, the alignment loss still on. settle: the same, but most texts have a picture before them of which they do not
-speak, and some ask without telling a scene. Until then the base describes any picture, whatever it is asked, and how
-soon tuning undoes that is up to the seed. Now it describes on request, and answers questions, wrongly and in sentences.
-Everything is counted in steps and drawn from one seed: the same weights on every run.
+align: vision tower, connector and word embeddings, so that each image token lies near the words for its cell.
+look: all weights on the dialect (`world/dialect.py`), several probes packed per image. The alignment loss stays on,
+because the language model's gradients would destroy the alignment. heed: a short run of the dialect's second phase, in
+which no question word is a filler; without it, reading took far longer. read: texts (`world/reading.py`) next to the
+second phase, with the alignment loss. settle: the same, but most texts follow an unrelated image, and some ask without
+describing a scene. Before this phase the base describes any image, whatever the question, and how quickly tuning
+changes that depends on the seed. After it, the base describes on request and answers questions, wrongly and in
+sentences. Everything is counted in steps and drawn from one seed, so every run gives the same weights.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from cadc.world.vocabulary import heedful, loose, settled
 
 _ALIGNMENT_WEIGHT = 0.3
 _SAID_EVERY = 500  # steps
-_KEPT = ("look", "heed", "read")  # phases; look goes on with the draws of align, which is short
-Said = tuple[torch.Tensor, Callable[[], str]]  # a loss, and how well it goes in words
+_KEPT = ("look", "heed", "read")  # phases with a checkpoint; align is short, and look continues its draws
+Said = tuple[torch.Tensor, Callable[[], str]]  # (loss, function that returns progress as text)
 
 
 def alignment_loss(
@@ -41,18 +41,18 @@ def alignment_loss(
 ) -> torch.Tensor:
     """Mean cross-entropy of each group's words given an image token.
 
-    features [B, 9, d], targets int [B, 9, n_groups], -1 where a group does not apply.
+    features [B, 9, d]; targets int [B, 9, n_groups], -1 if a group does not apply.
     """
     flat, total = features.flatten(0, 1), 0.0
     for g, words in enumerate(groups):
         wanted = targets[..., g].flatten()
-        apply = (wanted >= 0).sum().clamp(min=1)  # a batch may have no letter, no bar or no shape at all
+        apply = (wanted >= 0).sum().clamp(min=1)  # a batch may have no letter, bar or shape
         total += F.cross_entropy(flat @ embeddings[words].T, wanted, ignore_index=-1, reduction="sum") / apply
     return total / len(groups)
 
 
 class _Pupil:
-    """A base that is being made: its losses, and one phase of steps after the other."""
+    """A base in training: its losses, and a training loop per phase."""
 
     def __init__(self, model: LlavaForConditionalGeneration, processor: LlavaProcessor):
         ids = processor.tokenizer.get_vocab()
@@ -61,7 +61,7 @@ class _Pupil:
         self.letters = torch.tensor([ids[letter] for letter in OPTION_LETTERS])
 
     def seeing(self) -> list[torch.nn.Parameter]:
-        """What `align` trains."""
+        """The parameters that `align` trains."""
         parts = (self.model.model.vision_tower, self.model.model.multi_modal_projector, self.embed)
         return [parameter for part in parts for parameter in part.parameters()]
 
@@ -72,9 +72,9 @@ class _Pupil:
         return alignment_loss(features, self.embed.weight, targets, self.groups)
 
     def answers(self, packed: Packed, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mean loss of the answers' words; bool [2, n], which of them are right, and which are option letters.
+        """(mean loss of the answer words; bool [2, n]: which of them are right, and which are option letters).
 
-        features: float32 [n_pictures, 9, d], of the sequences that start with a picture.
+        features: float32 [n_pictures, 9, d], of the sequences that start with an image.
         """
         ids, labels, positions, mask = packed
         pictured = (ids == self.model.config.image_token_id).unsqueeze(-1)
@@ -89,9 +89,9 @@ class _Pupil:
     def phase(
         self, name: str, parameters: Iterable[torch.nn.Parameter], steps: int, lr: float, loss_at: Callable[[int], Said]
     ) -> None:
-        """`steps` of AdamW with warm-up and cosine decay; `loss_at(step)` also words how well it goes.
+        """Train for `steps` with AdamW, warm-up and cosine decay; `loss_at(step)` also returns the progress text.
 
-        Raises InputError, naming the step, if a loss is not finite.
+        Raises InputError naming the step if a loss is not finite.
         """
         warmup = min(200, steps // 10 + 1)
         optimizer = torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
@@ -112,16 +112,16 @@ class _Pupil:
 
 
 def _right(of: str, right: torch.Tensor) -> str:
-    """In words: how many of the answers' words are right, option letters apart. right: as `_Pupil.answers` gives it."""
+    """Text with the share of right answer words and of right option letters. right: from `_Pupil.answers`."""
     hit, letters = right[0].float(), right[1]
     return f", {of}: words {hit[~letters].mean():.3f}, letters {hit[letters].mean():.3f} right"
 
 
 def pretrain(params: Pretrain, base: Base, kept: Path) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
-    """Make a mini base from nothing but a seed.
+    """Train a mini base from scratch.
 
-    kept: the folder in which weights behind long phases are kept, so that a run that was killed goes on. Returns the
-    model and its processor. Raises InputError, naming the step, if a loss is not finite.
+    kept: the folder for checkpoints after long phases, from which a killed run resumes. Returns the model and its
+    processor. Raises InputError naming the step if a loss is not finite.
     """
     torch.manual_seed(params.seed)
     processor = build_processor()
@@ -141,7 +141,7 @@ def pretrain(params: Pretrain, base: Base, kept: Path) -> tuple[LlavaForConditio
         return loss + _ALIGNMENT_WEIGHT * pupil.alignment(features, targets), right, features
 
     def loose_look(step: int) -> Said:
-        early = step < params.pick_from * params.look_steps  # no look-up comes with options yet
+        early = step < params.pick_from * params.look_steps  # before look-ups list options
         alone, pick = (params.alone_early, 0.0) if early else (params.alone_late, params.pick_share)
         loss, right, _ = look(batches, params.look_batch, alone, pick)
         return loss, lambda: _right("dialect", right)
@@ -180,10 +180,10 @@ def _keep(path: Path, model: LlavaForConditionalGeneration) -> None:
 
 
 def _todo(kept: Path, phases: list[str], model: LlavaForConditionalGeneration) -> list[str]:
-    """The phases behind the last that is kept, whose weights are loaded."""
+    """The phases after the last checkpoint, whose weights are loaded."""
     done = [name for name in phases if (kept / f"{name}.safetensors").exists()]
     if not done:
         return phases
     load_model(model, str(kept / f"{done[-1]}.safetensors"))
-    console.line(f"pretrain: goes on behind {done[-1]}")
+    console.line(f"pretrain: resumes after phase {done[-1]}")
     return phases[phases.index(done[-1]) + 1 :]

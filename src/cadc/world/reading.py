@@ -1,9 +1,9 @@
-"""What a base has read before it is tuned: scenes in words, and questions about them (ours).
+"""Texts that a base reads before it is tuned: scenes in words, and questions about them (ours).
 
-Every real vision-language model starts from a language model that has read. Here a text states a scene in words, asks
-a question in the wording of the pool, in any of its forms, and answers it. No picture that stands before a text shows
-the scene it speaks of: of pictures the base has only learnt the dialect (`world/dialect.py`). So tuning has to join
-what it reads with what it sees, and to teach the forms of answers.
+Every real vision-language model starts from a pre-trained language model. Here a text describes a scene in words, asks
+a question in the wording of the pool, in any form, and answers it. An image before a text never shows the scene that
+the text describes: about images, the base has only learnt the dialect (`world/dialect.py`). So tuning must connect what
+it reads with what it sees, and teach the answer formats.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from cadc.world.rows import ask, find_question
 from cadc.world.subtasks import SUBTASKS, WORDINGS
 from cadc.world.vocabulary import split_words
 
-#: Forms in which questions are read, with their shares.
+#: Question forms in texts, with their shares.
 _FORMS, _SHARES = ("open", "yesno", "choice"), (0.5, 0.25, 0.25)
 
 
 def draw_text(rng: np.random.Generator, untold: float = 0.0) -> Probe:
-    """The words of one text up to its answer, and the answer's: all subtasks and all wordings alike.
+    """(words of one text up to its answer, words of the answer), over all subtasks and wordings equally.
 
-    The share `untold` leaves the scene out, so that the answer can only be guessed. Such a question is answered as in
-    a chat, in a sentence, even if a word or a letter is asked for; but by yes or no where it is put so.
+    A share `untold` omits the scene, so that the answer can only be guessed. Such a question is answered in a sentence,
+    as in chat, even if it asks for a word or a letter; yes/no questions are answered by yes or no.
     """
     name = list(SUBTASKS)[int(rng.integers(len(SUBTASKS)))]
     scene, question = find_question(name, rng, WORDINGS)

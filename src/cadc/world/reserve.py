@@ -1,4 +1,4 @@
-"""The reserve: rows of the pool's kind that are not in it, from which updates collect."""
+"""The reserve: rows like the pool's but not in it, from which updates collect rows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from cadc.data.reader import POOL_FEATURES, PoolError, read_pool
 from cadc.data.reasons import some
 from cadc.world.mini_world import write_pool
 
-PREFIX = "reserve:"  # of its rows' ids, so that they are no pool row's
+PREFIX = "reserve:"  # keeps reserve ids distinct from pool ids
 
 
 def read_reserve(params: Params, scratch: Path) -> tuple[pa.Table, list[dict]]:
-    """The reserve as a pool table, ids prefixed, and its noise labels (the mini world's; else none).
+    """The reserve as a pool table with prefixed ids, and its noise labels (only for the mini world; else []).
 
-    `metabolize.reserve` names a folder with pool.json and images/. Without it the mini world is drawn again with
-    another seed, into `scratch`; for your own data the reserve is then empty. Raises PoolError where the folder can't
-    be read.
+    `metabolize.reserve` names a folder with pool.json and images/. Without it, the mini world is drawn again into
+    `scratch` with another seed; for your own data, the reserve is empty. Raises PoolError if the folder can't be read.
     """
     asked, pool = params.metabolize, params.pool
     labels: list[dict] = []
@@ -47,6 +46,6 @@ def read_reserve(params: Params, scratch: Path) -> tuple[pa.Table, list[dict]]:
     table, skipped = read_pool(folder / "pool.json", folder / "images", pool.on_bad_row, **pool.rules)
     if skipped:
         names = some([row.id for row in skipped])
-        console.line(f"reserve: {table.num_rows} rows, {len(skipped)} skipped: {names}; the first: {skipped[0].reason}")
+        console.line(f"reserve: {table.num_rows} rows, {len(skipped)} skipped: {names}; first: {skipped[0].reason}")
     ids = [PREFIX + name for name in table["id"].to_pylist()]
     return table.set_column(0, "id", pa.array(ids, pa.string())), labels

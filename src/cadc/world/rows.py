@@ -1,4 +1,4 @@
-"""Rows of an embedded world before they are written: scenes, and questions about them in one answer form (ours)."""
+"""Rows of an embedded world before they are written: scenes and questions about them, in one answer form (ours)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMS: tuple[Form, ...] = ("open", "yesno", "choice", "chat")
 
 @dataclass(frozen=True)
 class Turn:
-    """One exchange: what the human says, what the model should answer, and a wrong answer to swap in."""
+    """One exchange: the human's text, the right answer, and a wrong answer for planted faults."""
 
     human: str
     answer: str
@@ -27,7 +27,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Row:
-    """One training row: `form` is one of FORMS, caption or text, `scene` is None for text-only rows."""
+    """One training row. `form` is one of FORMS, caption or text; `scene` is None for text-only rows."""
 
     source: str
     subtask: str
@@ -35,12 +35,12 @@ class Row:
     turns: tuple[Turn, ...]
     scene: Scene | None
     noise: str = "clean"
-    image_of: Scene | None = None  # the scene shown, where it is not the one asked about
+    image_of: Scene | None = None  # the scene shown, if it differs from the one asked about
     copy_of: int = -1
 
 
 def ask(question: Question, form: str, rng: np.random.Generator) -> Turn:
-    """Put a question into one form, with the wording that LLaVA's data and lmms-eval's tasks use."""
+    """Put a question into one form, in the wording of LLaVA's data and lmms-eval's tasks."""
     if form == "open":
         return Turn(f"{question.text}\n{SHORT_ANSWER}", question.answer, question.distractors(rng, 1)[0])
     if form == "chat":
@@ -63,14 +63,14 @@ def ask(question: Question, form: str, rng: np.random.Generator) -> Turn:
 
 
 def choices(question: Question, rng: np.random.Generator) -> tuple[list[str], str]:
-    """Up to four options in random order, and the letter of the right one."""
+    """Up to four options in random order, and the right one's letter."""
     options = [question.answer, *question.distractors(rng, 3)]
     order = rng.permutation(len(options))
     return [options[i] for i in order], OPTION_LETTERS[int(np.flatnonzero(order == 0)[0])]
 
 
 def find_question(subtask: str, rng: np.random.Generator, wordings: Sequence[int] = WORDINGS) -> tuple[Scene, Question]:
-    """A scene that fits a subtask, and a question about it in one of the `wordings`."""
+    """Sample a scene that fits a subtask, and a question about it in one of the `wordings`."""
     while True:
         scene = sample_scene(rng, SUBTASKS[subtask].scene)
         question = draw_question(subtask, scene, rng, wordings)

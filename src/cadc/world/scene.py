@@ -1,7 +1,7 @@
-"""The mini world's scenes: the items on a 3x3 grid, how they are sampled and how they are drawn (ours).
+"""The mini world's scenes: items on a 3x3 grid, how they are sampled and drawn (ours).
 
-A scene is plain data: a background and at most one item a cell. Questions (`subtasks.py`) are answered from this
-description alone, never from the picture, so that every answer can be checked independently.
+A scene is plain data: a background and at most one item per cell. Questions (`subtasks.py`) are answered only from this
+description, never from the image, so that every answer can be checked independently.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ COLORS = {
 }
 BACKGROUNDS = {"beach": (205, 180, 140), "snow": (250, 250, 250), "night": (20, 20, 42), "lawn": (120, 150, 110)}
 
-#: Nouns that occur together, commonest first: this makes POPE's popular and adversarial negatives differ from random.
+#: Nouns that occur together, most frequent first, so that POPE's popular and adversarial negatives differ from random.
 THEMES = {
     "toys": ("circle", "square", "triangle", "star"),
     "cards": ("heart", "cross", "star", "circle"),
@@ -56,7 +56,7 @@ OBJECT_NOUNS = (*SHAPES, "face", "clock", "arrow", "light")
 
 @dataclass(frozen=True)
 class Item:
-    """One thing on the grid. `value` is '' for shapes and bars; `size` and `texture` vary for shapes alone."""
+    """One thing on the grid. `value` is '' for shapes and bars; `size` and `texture` vary only for shapes."""
 
     noun: str
     cell: int
@@ -90,7 +90,7 @@ class Scene:
         return {"background": self.background, "items": [asdict(item) for item in self.items]}
 
     def caption(self) -> str:
-        """One clause an item, in reading order."""
+        """One clause per item, in reading order."""
         return " , ".join(f"{_phrase(item)} at {item.position}" for item in self.items)
 
 
@@ -105,7 +105,7 @@ def _choose(rng: np.random.Generator, options):
 
 
 def make_item(rng: np.random.Generator, noun: str, cell: int, color: str | None = None) -> Item:
-    """A thing at a cell, its attributes drawn but for those given."""
+    """A thing in a cell; attributes that are not given are drawn."""
     color = color or _choose(rng, tuple(COLORS))
     if noun in SHAPES:
         return Item(noun, cell, color, "", _choose(rng, SIZES), _choose(rng, TEXTURES))
@@ -190,7 +190,7 @@ def _shape_mask(shape: str, size: str) -> Image.Image:
 
 @functools.cache
 def _tile(noun: str, value: str, color: str, size: str, texture: str, background: str) -> Image.Image:
-    """The 16x16 picture of one item; there are a few thousand, so each is drawn once."""
+    """The 16x16 image of one item; cached, because there are only a few thousand."""
     ground, ink = BACKGROUNDS[background], COLORS[color]
     tile = Image.new("RGB", (CELL, CELL), ground)
     draw = ImageDraw.Draw(tile)
@@ -245,7 +245,7 @@ def _tile_pixels(noun: str, value: str, color: str, size: str, texture: str, bac
 
 
 def draw_scene(scene: Scene, rng: np.random.Generator) -> Image.Image:
-    """The scene as a 48x48 RGB image, its white balance a little off by a draw from `rng`."""
+    """The scene as a 48x48 RGB image, with a small random white-balance shift drawn from `rng`."""
     pixels = np.empty((IMAGE_SIZE, IMAGE_SIZE, 3), np.int16)
     pixels[:] = BACKGROUNDS[scene.background]
     for item in scene.items:

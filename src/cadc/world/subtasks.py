@@ -1,8 +1,8 @@
-"""The mini world's subtasks: what can be asked of a scene, in which words, and the right answer (ours).
+"""The mini world's subtasks: questions about a scene, their wordings, and the right answers (ours).
 
-Each subtask is named after the MMT-Bench subtask it miniatures and belongs to that subtask's meta-task. Its `ask`
-picks something in the scene that can be asked about without ambiguity and returns the words to fill in and the
-answer, or None where the scene offers nothing.
+Each subtask is named after the MMT-Bench subtask that it imitates, and belongs to that subtask's meta-task. Its `ask`
+picks something unambiguous in the scene and returns the words to fill in and the answer, or None if the scene offers
+nothing suitable.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from cadc.world.scene import (
 )
 
 STRUCTURE, PERCEPTION, SYMBOLS = "structure", "perception", "symbols"
-WORDINGS = (0, 1, 2)  # in which every subtask can be asked
+WORDINGS = (0, 1, 2)  # indices of every subtask's wordings
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ SUBTASKS: dict[str, Subtask] = {
     )
 }  # fmt: skip
 
-#: What asks for a description of a picture.
+#: Requests for a description of an image.
 REQUESTS = (
     "describe the image .",
     "what do you see ?",
@@ -194,7 +194,7 @@ REQUESTS = (
     "tell me about the picture in detail .",
 )
 
-#: What each subtask asks for, by what its answer is (ours): for reports of capabilities, known to no method.
+#: Kind of answer that each subtask asks for (ours); used in reports on capabilities, unknown to methods.
 ASKED: dict[str, str] = {
     name: asked
     for asked, names in {
@@ -216,7 +216,7 @@ ASKED: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Question:
-    """A question of one subtask about one scene, before it is put into a form (open, yes/no, multiple choice)."""
+    """A question of one subtask about one scene, before it gets a form (open, yes/no, multiple choice)."""
 
     subtask: str
     words: dict[str, str]
@@ -228,7 +228,7 @@ class Question:
         return SUBTASKS[self.subtask].questions[self.wording].format(**self.words)
 
     def distractors(self, rng: np.random.Generator, n: int) -> list[str]:
-        """Up to `n` wrong answers of the subtask's own domain."""
+        """Up to `n` wrong answers from the subtask's own domain."""
         wrong = [answer for answer in SUBTASKS[self.subtask].answers if answer != self.answer]
         return [wrong[i] for i in rng.permutation(len(wrong))[:n]]
 

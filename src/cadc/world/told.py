@@ -1,7 +1,7 @@
-"""What a picture of an embedded world shows, read off its pixels and told in words (ours).
+"""Reconstruct the scene that an embedded world's image shows from its pixels, and describe it in words (ours).
 
-Drawing is undone. A scene is given only where it is drawn with these very pixels. So it is what a model was shown,
-whatever rows, answers or labels say of the picture, and a picture from anywhere else has none.
+This inverts the drawing. A scene is returned only if drawing it gives exactly these pixels. So it is what a model was
+shown, independent of rows, answers or labels, and images from elsewhere have none.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from cadc.world.scene import (
 )
 
 _CELLS = GRID * GRID
-_SHIFT = 12  # of a channel, at most: the white balance with which scenes are drawn
+_SHIFT = 12  # largest white-balance shift of a channel with which scenes are drawn
 
 
 class _Level:
-    """Stands in for the generator from which `draw_scene` draws a white balance: there is none."""
+    """Replaces the generator of `draw_scene` to draw without a white-balance shift."""
 
     @staticmethod
     def integers(low: int, high: int, size: int, dtype: type) -> np.ndarray:
@@ -42,7 +42,7 @@ class _Level:
 
 @functools.cache
 def _items() -> list[Item]:
-    """Everything that a cell can hold, as if in the first one."""
+    """Every possible item, placed in the first cell."""
     looks, valued = product(COLORS, SIZES, TEXTURES), [(noun, value) for noun in VALUES for value in VALUES[noun]]
     return [
         *(Item(noun, 0, color, "", size, texture) for noun, (color, size, texture) in product(SHAPES, looks)),
@@ -52,15 +52,15 @@ def _items() -> list[Item]:
 
 
 def _cells_of(pixels: np.ndarray) -> np.ndarray:
-    """A picture's cells in reading order: int16 [48, 48, 3] -> [9, 256, 3]."""
+    """An image's cells in reading order: int16 [48, 48, 3] -> [9, 256, 3]."""
     return pixels.reshape(GRID, CELL, GRID, CELL, 3).swapaxes(1, 2).reshape(_CELLS, CELL * CELL, 3)
 
 
 @functools.cache
 def _tiles(background: str) -> np.ndarray:
-    """The pictures of all `_items` on a background, and behind them that of an empty cell: int16 [n + 1, 256, 3]."""
+    """The images of all `_items` on a background, followed by an empty cell: int16 [n + 1, 256, 3]."""
     items, made = _items(), []
-    for start in range(0, len(items) + 1, _CELLS):  # nine in a scene; the last scene has empty cells
+    for start in range(0, len(items) + 1, _CELLS):  # nine per scene; the last scene has empty cells
         placed = tuple(replace(item, cell=cell) for cell, item in enumerate(items[start : start + _CELLS]))
         level = _Level()
         drawn = draw_scene(Scene(background, placed), level)  # type: ignore[arg-type]  # it only draws integers
@@ -69,10 +69,10 @@ def _tiles(background: str) -> np.ndarray:
 
 
 def _on(background: str, cells: np.ndarray) -> Scene | None:
-    """The scene on this background that cells int16 [9, 256, 3] show, None where they show none."""
+    """The scene on this background shown by cells int16 [9, 256, 3]; None if there is none."""
     tiles, ground = _tiles(background), np.array(BACKGROUNDS[background])
     bare = int(np.flatnonzero((tiles == ground).all((0, 2)))[0])  # a pixel that no item covers
-    matching = []  # of each channel, for each shift that explains the bare pixel: bool [9, n_tiles]
+    matching = []  # per channel, for each shift that explains the bare pixel: bool [9, n_tiles]
     for channel in range(3):
         shifts = np.arange(-_SHIFT, _SHIFT + 1)
         shifts = shifts[np.clip(ground[channel] + shifts, 0, 255) == cells[0, bare, channel]]
@@ -87,7 +87,7 @@ def _on(background: str, cells: np.ndarray) -> Scene | None:
 
 
 def read_scene(picture: Image.Image) -> Scene | None:
-    """The scene that is drawn with the very pixels of an RGB picture; None where there is none."""
+    """The scene whose drawing has exactly the pixels of an RGB image; None if there is none."""
     if picture.size != (IMAGE_SIZE, IMAGE_SIZE) or picture.mode != "RGB":
         return None
     cells = _cells_of(np.asarray(picture, np.int16))
@@ -95,6 +95,6 @@ def read_scene(picture: Image.Image) -> Scene | None:
 
 
 def told(picture: Image.Image) -> str:
-    """A picture in the words in which a base reads scenes (`world/reading.py`); '' for one of no embedded world."""
+    """An image in the words in which a base reads scenes (`world/reading.py`); '' if it is not from a world."""
     scene = read_scene(picture)
     return f"{scene.background} , {scene.caption()}" if scene else ""

@@ -1,7 +1,7 @@
-"""A small contrastive image-text tower on a base's own vision tower (ours): what CLIP is in the real profiles.
+"""A small contrastive image-text tower on a base's own vision tower (ours), in the role of CLIP in real profiles.
 
-The vision tower is the base's and stays locked (LiT, Zhai et al. 2022). Its attention pooling and a text tower are
-trained on scenes and statements of the dialect, by SigLIP's sigmoid loss. No question of the pool is used.
+The vision tower is the base's and stays frozen (LiT, Zhai et al. 2022). Its attention pooling and a text tower are
+trained on scenes and statements in the dialect with SigLIP's sigmoid loss. No question of the pool is used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KINDS = ("objects", "repeats", "text", "chart")
 
 
 def spoken(scene: Scene, lexicon: Lexicon, rng: np.random.Generator) -> str:
-    """One to four true statements about a scene: questions of the dialect with their answers, its codes left out."""
+    """One to four true statements about a scene: questions of the dialect with their answers, without codes."""
     probes = draw_probes(scene, int(rng.integers(1, 5)), lexicon, rng, alone=0.0, pick=0.0)
     words = [word for question, answer in probes for word in (*question, *answer)]
     return " ".join(word for word in words if word not in KEYS and word not in (EQUALS, ASSISTANT))
@@ -60,7 +60,7 @@ def token_ids(tokenizer, texts: list[str]) -> torch.Tensor:
 
 
 def train_tower(base: LlavaForConditionalGeneration, processor: LlavaProcessor, params: Tower) -> SiglipModel:
-    """Train from nothing but a seed and the base. Raises InputError, naming the step, if a loss is not finite."""
+    """Train from a seed and the base. Raises InputError naming the step if a loss is not finite."""
     torch.manual_seed(params.seed)
     vision = base.config.vision_config.to_dict() | {"vision_use_head": True}
     text = {
@@ -74,7 +74,7 @@ def train_tower(base: LlavaForConditionalGeneration, processor: LlavaProcessor, 
         **{f"{name}_token_id": getattr(processor.tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")},
     }
     model = SiglipModel(SiglipConfig(text_config=text, vision_config=vision))
-    torch.nn.init.constant_(model.logit_scale, float(np.log(10)))  # SigLIP's own start: nearly all pairs are no match
+    torch.nn.init.constant_(model.logit_scale, float(np.log(10)))  # SigLIP's own start: nearly all pairs don't match
     torch.nn.init.constant_(model.logit_bias, -10.0)
     own = base.model.vision_tower.state_dict()
     missing, unexpected = model.vision_model.load_state_dict(
@@ -88,7 +88,7 @@ def train_tower(base: LlavaForConditionalGeneration, processor: LlavaProcessor, 
     optimizer = torch.optim.AdamW(trained, params.learning_rate, (0.9, 0.98), weight_decay=0.01)
     schedule = get_cosine_schedule_with_warmup(optimizer, params.steps // 20, params.steps)
     source = batches(processor, params)
-    for i in console.track(range(params.steps), "contrast images with words"):
+    for i in console.track(range(params.steps), "contrast images with texts"):
         made = model(**next(source), return_loss=True)
         if not torch.isfinite(made.loss):
             raise InputError(f"tower: the loss is {made.loss.item()} at step {i}; lower tower.learning_rate")
@@ -99,5 +99,5 @@ def train_tower(base: LlavaForConditionalGeneration, processor: LlavaProcessor, 
         schedule.step()
         if i % 100 == 0 or i + 1 == params.steps:
             right = (made.logits_per_image.argmax(1) == torch.arange(params.batch)).float().mean()
-            console.line(f"tower step {i}: loss {made.loss.item():.3f}, right text first for {right:.2f} of the images")
+            console.line(f"tower step {i}: loss {made.loss.item():.3f}, right text first for {right:.2f} of images")
     return model.eval()
