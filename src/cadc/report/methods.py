@@ -40,6 +40,18 @@ SIGNALS = {
     "capabilities": "`proxy`, `capture`, `attribute`, then `discover`: the gradient of every row at every snapshot",
 }
 
+#: The same in a few words, for README.
+NEEDS = {
+    "pool": "nothing",
+    "embeddings": "embeddings",
+    "features": "forward passes of a proxy",
+    "contrasts": "forward passes with and without the picture",
+    "score_net": "a training run over the pool",
+    "views": "embeddings; a target",
+    "matching": "gradients of every row; a target",
+    "capabilities": "gradients of every row; a target",
+}
+
 
 def arms() -> dict[str, dict[str, Any]]:
     """The default arm of every method, as conf/ composes it."""
@@ -153,6 +165,18 @@ def index() -> str:
         f"[{NOTES}](../{NOTES.name})."
     )
     return f"# Methods\n\n{told}\n\n{table(['method', 'what it is'], lines)}\n"
+
+
+def overview() -> str:
+    """README's table of methods: what each needs, its paper, and the test that compares it with its authors' output."""
+    body = []
+    for name, arm in arms().items():
+        golden = GOLDEN / f"test_{name}.py"
+        paper = re.search(r"\[[^]]+\]\(https?://\S+\)", notes(name)["Paper and released code"])
+        test = f"[{golden.stem}]({golden.as_posix()})" if golden.exists() else ""
+        needs = NEEDS[arm["signal"].partition("/")[0]]
+        body.append([f"[{name}]({PAGES.as_posix()}/{name}.md)", needs, paper[0] if paper else "", test])
+    return table(["method", "needs", "paper", "compared with its authors' output"], body) + "\n"
 
 
 def pages() -> dict[Path, str]:

@@ -1,4 +1,4 @@
-"""Put the committed leaderboard, ablations, list of tables, gate and DAG into README.md.
+"""Put what is generated into README.md and docs: results, findings, tables, published figures, the gate, the DAG.
 
 python -m cadc.report.readme
 """
@@ -9,33 +9,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from cadc import artifacts
 from cadc.config.params import read
 from cadc.evaluation.gate import FORMS, JUDGED
-from cadc.report import testbed
+from cadc.report import methods, results, testbed
 from cadc.report.text import NOT_MADE, markdown
 
-README = Path("README.md")
+README, GRADIENTS = Path("README.md"), artifacts.REPORTS / "benchmarks" / "gradients.md"
 _NODE, _EDGE = re.compile(r'\s*(node\d+)\["(.*)"\]'), re.compile(r"\s*(node\d+)-->(node\d+)")
-
-
-def leaderboard(path: Path = artifacts.REPORTS / "leaderboard.md") -> str:
-    """The first table of reports/leaderboard.md."""
-    if not path.exists():
-        return f"{NOT_MADE}\n"
-    return re.search(r"(?:^\|.*\n)+", path.read_text(), flags=re.MULTILINE)[0]
-
-
-def capabilities(path: Path = artifacts.REPORTS / "capabilities.md") -> str:
-    """What each discovery's partition follows, in words: a point each, as reports/capabilities.md has it."""
-    if not path.exists():
-        return f"{NOT_MADE}\n"
-    found = re.findall(r"^`\w+` finds .*", path.read_text(), flags=re.MULTILINE)
-    more = artifacts.REPORTS / "testbed" / "capabilities.md"
-    return "\n- ".join([f"Do capabilities exist here? [More of it]({more.as_posix()}).", *found]) + "\n"
 
 
 @cache
@@ -81,15 +65,20 @@ def tables() -> str:
     return "\n".join(lines) + "\n"
 
 
-def ablations(pipeline: str = "ablations", table: str = "against_random_rows_and_without_each_of_its_parts") -> str:
-    """What a table's claims came to: the second table of its page, each claim with its commit as `age` says it."""
-    page = artifacts.REPORTS / "tables" / pipeline / f"{table}.md"
+def claims(page: Path = results.CLAIMS) -> str:
+    """What a table's claims came to, with the table's commit as `age` says it."""
     if not page.exists():
         return f"{NOT_MADE}\n"
-    head, rule, *claims = re.findall(r"(?:^\|.*\n)+", page.read_text(), flags=re.MULTILINE)[1].splitlines()
-    old = age(_table_stage(pipeline, table), page)
-    dated = [re.sub(r"^\| (.*?) \|", lambda found: f"| {found[1]}{old} |", claim) for claim in claims]
-    return "\n".join([head, rule, *dated]) + "\n"
+    old = age(_table_stage(page.parent.name, page.stem), page)
+    return results.grid(page, "verdict") + (f"\nThe table is older than the code:{old}.\n" if old else "")
+
+
+def ranking() -> str:
+    """`results.results`, and below it the commit of each table whose inputs have changed since."""
+    stages = {budget: _table_stage(path.parent.name, path.stem) for budget, path in results.RANKED.items()}
+    ages = {budget: age(stages[budget], path) for budget, path in results.RANKED.items() if path.exists()}
+    old = "; ".join(f"{budget}{said}" for budget, said in ages.items() if said)
+    return results.results() + (f"\nOlder than the code: {old}.\n" if old else "")
 
 
 def gate() -> str:
@@ -149,21 +138,23 @@ def with_block(text: str, name: str, content: str) -> str:
     )
 
 
-#: What the small results in git say, by marker; the DAG is not among them, for it takes DVC seconds.
-BLOCKS: dict[str, Callable[[], str]] = {
-    "leaderboard": leaderboard,
-    "capabilities": capabilities,
-    "ablations": ablations,
-    "tables": tables,
-    "gate": gate,
+#: What is generated, by document and marker. All but the DAG comes from the small results in git.
+BLOCKS: dict[Path, dict[str, Callable[[], str]]] = {
+    README: {"results": ranking, "findings": results.findings, "methods": methods.overview},
+    Path("docs/reproduce.md"): {"published": results.published, "claims": claims, "tables": tables},
+    Path("docs/world.md"): {"gate": gate},
+    Path("docs/costs.md"): {"costs": partial(results.grid, results.LEADERBOARD, "of tuning on all rows")},
+    Path("docs/gradient_engine.md"): {"gradients": partial(results.grid, GRADIENTS, "x plain")},
+    Path("docs/pipeline.md"): {"dag": dag},
 }
 
 
 def main() -> None:
-    text = README.read_text()
-    for name, make in {**BLOCKS, "dag": dag}.items():
-        text = with_block(text, name, make())
-    artifacts.write_text(README, text)
+    for document, blocks in BLOCKS.items():
+        text = document.read_text(encoding="utf-8")
+        for name, make in blocks.items():
+            text = with_block(text, name, make())
+        artifacts.write_text(document, text)
 
 
 if __name__ == "__main__":

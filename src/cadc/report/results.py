@@ -1,0 +1,195 @@
+"""What README.md and docs/reproduce.md show of the committed results: a ranking, findings, published figures.
+
+Everything is read from the Markdown tables and JSON files under reports/, so each figure stands there, too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cadc import artifacts
+from cadc.report.stated import Stated
+from cadc.report.text import NOT_MADE, markdown
+from cadc.selectors.loading import METHODS
+
+TABLES = artifacts.REPORTS / "tables"
+#: The tables that README ranks, by their budget.
+RANKED = {
+    budget: TABLES / "leaderboard" / f"every_method_at_{budget.rstrip('%')}_of_the_pool.md" for budget in ("5%", "20%")
+}
+CLAIMS = TABLES / "ablations" / "against_random_rows_and_without_each_of_its_parts.md"
+LEADERBOARD, CAPABILITIES = artifacts.REPORTS / "leaderboard.md", artifacts.REPORTS / "testbed" / "capabilities.json"
+OURS, PAPERS, BASELINE = "influence_coverage", "cadc", "random"
+Lines = dict[str, dict[str, str]]
+
+
+def grid(path: Path, column: str) -> str:
+    """The first table of a page that has `column`, as it stands there; NOT_MADE where the page is missing."""
+    if not path.exists():
+        return f"{NOT_MADE}\n"
+    found = re.findall(r"(?:^\|.*\n)+", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return next(table for table in found if f" {column} |" in table.partition("\n")[0])
+
+
+def lines(path: Path, column: str = "Rel. %") -> Lines:
+    """The rows of `grid`, by their first cell: a text for each further column. Empty where the page is missing."""
+    if not path.exists():
+        return {}
+    head, _, *body = [[cell.strip() for cell in line.split("|")[1:-1]] for line in grid(path, column).splitlines()]
+    return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in body}
+
+
+def ranked(budget: str) -> Lines:
+    """A ranked table by label, without the budget, the highest mean first."""
+    found = lines(RANKED[budget]).items()
+    return {
+        label.removesuffix(f", {budget}"): cells
+        for label, cells in sorted(found, key=lambda item: (-float(item[1]["Rel. %"].split()[0]), item[0]))
+    }
+
+
+def against(cells: dict[str, str]) -> int:
+    """Where an arm's difference to random rows lies, by its 95% interval: 1 above zero, -1 below, 0 neither."""
+    bounds = [float(x) for x in re.findall(r"[+-][\d.]+", cells["difference (95%)"])[1:]]
+    return 1 if bounds and bounds[0] > 0 else -1 if bounds and bounds[1] < 0 else 0
+
+
+def _score(cells: dict[str, str]) -> str:
+    """`92.9 (91.3 to 94.5) ↑`."""
+    return f"{cells['Rel. %'].split()[0]} ({cells['Rel. %, 95%']}){ {1: ' ↑', -1: ' ↓', 0: ''}[against(cells)] }"
+
+
+def _linked(label: str) -> str:
+    """A label whose first word is a method, with a link to its page; ours, the paper's and the baseline in bold."""
+    name, comma, rest = label.partition(",")
+    text = f"[{name}](docs/methods/{name}.md){comma}{rest}" if name in METHODS else label
+    return f"**{text}**" if label in (OURS, PAPERS, BASELINE) else text
+
+
+def results() -> str:
+    """Every arm at both budgets, by its mean at the first."""
+    made = {budget: ranked(budget) for budget in RANKED if RANKED[budget].exists()}
+    if not made:
+        return f"{NOT_MADE}\n"
+    labels = dict.fromkeys(label for arms in made.values() for label in arms)
+    body = []
+    for label in labels:
+        cells = [made[budget].get(label) if budget in made else None for budget in RANKED]
+        cost = next((one["selection, TFLOP"] for one in cells if one), "")
+        body.append([_linked(label), *(_score(one) if one else NOT_MADE for one in cells), cost or "not counted"])
+    return markdown(["method", *(f"Rel. % at {budget}" for budget in RANKED), "selection at 5%, TFLOP"], body)
+
+
+def _names(arms: Lines, sign: int) -> list[str]:
+    return [label for label, cells in arms.items() if against(cells) == sign]
+
+
+def _counted() -> Iterator[str]:
+    """How many arms are above and below random rows."""
+    for budget in RANKED:
+        if arms := ranked(budget):
+            above, below = _names(arms, 1), _names(arms, -1)
+            names = f" ({', '.join(f'`{name}`' for name in above)})" if above else ""
+            yield (
+                f"At {budget}, {len(above)} of {len(arms) - 1} arms score above random rows{names} and {len(below)} below; "
+                "the 95% interval of the difference excludes zero."
+            )
+
+
+def _published_cadc() -> Iterator[str]:
+    cells = ranked("5%").get(PAPERS)
+    if cells:
+        theirs = next(row["published"] for row in compared() if row["label"] == PAPERS)
+        yield (
+            f"The published method, `{PAPERS}`, scores {cells['Rel. %'].split()[0]} at 5%: {cells['difference (95%)']} against "
+            f"random rows. Its paper reports {theirs}, with SmolVLM-256M and other data."
+        )
+
+
+def _costly() -> Iterator[str]:
+    found = lines(LEADERBOARD, "of tuning on all rows")
+    if row := next((cells for label, cells in found.items() if label.startswith(OURS)), None):
+        yield (
+            f"Choosing 5% with `{OURS}` and tuning on it takes {row['of tuning on all rows']} times the operations of "
+            "tuning on all rows: a small pool does not repay the gradients."
+        )
+
+
+def _parts() -> Iterator[str]:
+    claims = lines(CLAIMS, "verdict")
+    for part, cells in claims.items():
+        if part.startswith(f"{OURS} > without") and " and " not in part:
+            what = part.removeprefix(f"{OURS} > without ").rpartition(",")[0].partition(":")[0]
+            said = {
+                "holds": f"Without its part *{what}* `{OURS}` loses {cells['difference in Rel. %'].lstrip('+')} points",
+                "open": f"Without its part *{what}* it loses {cells['difference in Rel. %'].lstrip('+')}, no clear difference",
+                "reversed": f"Without its part *{what}* `{OURS}` gains {cells['difference in Rel. %'].lstrip('-')} points",
+            }
+            yield f"{said[cells['verdict']]} ({cells['95% interval']})."
+
+
+def _capabilities() -> Iterator[str]:
+    if CAPABILITIES.exists():
+        for name, sets in artifacts.read_json(CAPABILITIES).items():
+            own = next(one for one in sets.values() if one["own"])
+            n, labels = own["capabilities"], own["labels"]
+            said = f"`{name}` discovers {n} capabilit{'y' if n == 1 else 'ies'}"
+            if n == 1:
+                yield f"{said}, so its results do not rest on capabilities."
+            elif labels["form"] and labels["asked"]:
+                yield (
+                    f"{said}; their adjusted Rand index (0: chance, 1: the same grouping) with the answer's form is "
+                    f"{labels['form']['ari']:z.2f}, with what is asked {labels['asked']['ari']:z.2f}."
+                )
+
+
+def findings() -> str:
+    """What the committed results say, good or bad: a point each, whatever the figures are."""
+    points = [" ".join(said()) for said in (_counted, _published_cadc, _costly, _parts, _capabilities)]
+    made = [point for point in points if point]
+    return "\n".join(f"{i}. {point}" for i, point in enumerate(made, 1)) + "\n" if made else f"{NOT_MADE}\n"
+
+
+def _measured(stated: Stated) -> dict[str, str]:
+    """Rel. % of every arm that some table on the scoring split shows, with its interval."""
+    found = {}
+    for pipeline, levels in stated.pipelines.items():
+        for name, spec in levels.get("tables", {}).items():
+            shown = lines(TABLES / pipeline / f"{name}.md") if spec["split"] == "score" else {}
+            for label, cells in shown.items():
+                for row in spec["rows"]:
+                    if re.fullmatch(rf"{re.escape(row['label'])}(, [\d.]+%)?", label):
+                        between = cells.get("Rel. %, 95%")
+                        found[row["arm"]] = cells["Rel. %"].split()[0] + (f" ({between})" if between else "")
+    return found
+
+
+def compared() -> Iterator[dict[str, Any]]:
+    """Every published figure: `table` (its statement), `label`, `published`, `ours`, `command`."""
+    stated = Stated()
+    ours = _measured(stated)
+    for levels in stated.pipelines.values():
+        for spec in levels.get("tables", {}).values():
+            arms = {row["label"]: row["arm"] for row in spec["rows"]}
+            for label, theirs in spec["published"].items():
+                yield {
+                    "table": spec,
+                    "label": label,
+                    "published": f"{theirs:.1f}",
+                    "ours": ours.get(arms[label], NOT_MADE),
+                    "command": stated.command("score", "arms", arms[label]),
+                }
+
+
+def published() -> str:
+    """Published figures beside ours, a table for each table of conf/studies that states some."""
+    rows, parts = list(compared()), []
+    for title in dict.fromkeys(row["table"]["title"] for row in rows):
+        own = [row for row in rows if row["table"]["title"] == title]
+        body = [[row["label"], row["published"], row["ours"], f"`{row['command']}`"] for row in own]
+        table = markdown(["arm", "published", "ours (95%)", "command"], body)
+        parts.append(f"**{title}.** {own[0]['table']['about']}\n\n{table}")
+    return "\n".join(parts) if parts else f"{NOT_MADE}\n"
