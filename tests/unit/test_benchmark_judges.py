@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 from hub_mirror import MMBENCH, Replies, table_of
 
-from cadc.config.params import Judge
+from cadc.config.evaluation import Judge
 from cadc.evaluation.benchmarks import load_tasks, run
 from cadc.evaluation.judge import JudgeError, check_scores, judge
 from cadc.evaluation.statistics import Samples, measure

@@ -17,7 +17,7 @@ from datasets import Features
 from hub_mirror import COLORS, IMAGE, MIRROR, POPE, TEXT, Replies, letter, picture, table_of, write
 
 from cadc.config.errors import InputError
-from cadc.config.params import Judge
+from cadc.config.evaluation import Judge
 from cadc.evaluation.adapter import ChatModel
 from cadc.evaluation.benchmarks import load_tasks, run
 from cadc.evaluation.catalogue import BENCHMARKS, TASKS, check, needs, repositories, shipped

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cadc.artifacts import Selection
 from cadc.config.errors import InputError
-from cadc.config.params import Export
+from cadc.config.evaluation import Export
 from cadc.data.lineage import Change, apply_lineage
 from cadc.data.reader import read_pool
 from cadc.export.files import write_files

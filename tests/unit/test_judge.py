@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from cadc.config.params import Judge
+from cadc.config.evaluation import Judge
 from cadc.evaluation.judge import JudgeError, check_scores, judge, judge_reply, word_f1
 
 PROMPT = (

@@ -19,7 +19,7 @@ from cadc.cli import curate, selections
 from cadc.cli.project import ROOT
 from cadc.compose.files import CONF
 from cadc.config.errors import InputError
-from cadc.config.params import Images
+from cadc.config.evaluation import Images
 
 
 def parser() -> argparse.ArgumentParser:

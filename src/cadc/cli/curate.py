@@ -23,7 +23,8 @@ from cadc.compose.files import composed
 from cadc.config.arms import Variant, percent
 from cadc.config.budgets import n_selected
 from cadc.config.errors import InputError
-from cadc.config.params import Export, Params, checked, of_variant
+from cadc.config.evaluation import Export
+from cadc.config.params import Params, checked, of_variant
 from cadc.config.targets import is_file
 from cadc.data.records import read_records
 from cadc.evaluation.aims import aims_at, check_targets

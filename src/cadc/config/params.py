@@ -16,6 +16,7 @@ from cadc.config.arms import LEVELS, Arm, Budget, Name, Variant
 from cadc.config.cleaning import Clean, Crossfit
 from cadc.config.data import Data, Pool
 from cadc.config.errors import InputError
+from cadc.config.evaluation import Evaluate, Export
 from cadc.config.metabolism import Metabolize
 from cadc.config.model import Lora, Model
 from cadc.config.section import (
@@ -68,8 +69,6 @@ class Facts(Section):
     seed: Seed
 
 
-#: Name of the small deterministic judge (`evaluation.judge.word_f1`).
-OWN_JUDGE = "word-f1"
 _NARROWEST = 16  # width of a sketch (ours): the noise of a cosine is 1 / sqrt(width), a quarter here
 
 
@@ -140,45 +139,6 @@ class Discover(Section):
     attribution: Literal["mean", "best"]
     bootstrap: Annotated[int, Field(ge=0, le=10_000)]
     seed: Seed
-
-
-class Judge(Section):
-    """The endpoint that judges answers; without `url`, our own judge, `OWN_JUDGE`."""
-
-    url: Url | None
-    model: str
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if self.url is not None and self.model in ("", OWN_JUDGE):
-            raise ValueError(f"url is set but model is {self.model!r}; set model to one that the endpoint serves")
-        return self
-
-
-class Evaluate(Section):
-    split: Literal["score", "probe"]
-    tasks: Annotated[list[str], Once] = Field(min_length=1)
-    batch_size: Positive
-    max_new_tokens: Positive
-    shard_questions: Positive
-    merge_adapter: bool
-    bootstrap: Draws
-    judge: Judge
-
-
-#: Kinds of image paths in exports: `export.images`.
-Images = Literal["relative", "absolute", "copied"]
-
-
-class Export(Section):
-    formats: Annotated[list[Literal["llava", "ids", "llama_factory", "ms_swift", "trl", "axolotl"]], Once] = Field(
-        min_length=1
-    )
-    images: Images
-    flags: Literal["raw", "cleaning"]
-    below: Share
-    least_below: Positive
-    exact_rows: Positive
 
 
 class Sizes(Section):

@@ -23,7 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from cadc.compute.endpoint import Endpoint
 from cadc.compute.replies import EndpointError
 from cadc.config.errors import InputError
-from cadc.config.params import Judge
+from cadc.config.evaluation import Judge
 
 
 class JudgeError(InputError):

@@ -1,7 +1,5 @@
 """Metrics of runs from their per-sample results: benchmark scores, chance-corrected scores, relative performance.
-
-`intervals` combines several seeds, with intervals and differences.
-"""
+`intervals` combines several seeds, with intervals and differences."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cadc.artifacts import Selection, fresh
-from cadc.config.params import Images
+from cadc.config.evaluation import Images
 from cadc.export.formats import WRITERS, Row
 from cadc.export.pictures import Pictures
 from cadc.export.records import Chosen, with_paths

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cadc.artifacts import write_bytes
 from cadc.config.errors import InputError
-from cadc.config.params import Images
+from cadc.config.evaluation import Images
 from cadc.data.pictures import file_digest, image_file, opened
 from cadc.export.records import Chosen, Picture
 
