@@ -66,7 +66,7 @@ def _n_bytes(array: pa.Array) -> np.ndarray:
         inner = np.concatenate([[0], np.cumsum(_n_bytes(array.flatten()))])
         return np.diff(inner[np.concatenate([[0], ends])])
     if pa.types.is_struct(array.type):
-        return sum(_n_bytes(child) for child in array.flatten())
+        return np.sum([_n_bytes(child) for child in array.flatten()], axis=0)
     return pc.binary_length(array).fill_null(0).to_numpy().astype(np.int64)
 
 

@@ -247,7 +247,7 @@ def compared(path: Path, pairs: dict[str, dict[str, list[float]]]) -> None:
         axis.set_xlabel("embedded world, Rel. %")
         axis.set_ylabel("real model, Rel. %")
         axis.set_title(title, fontsize=9)
-        _label_points(axis, [(name, *both) for name, both in methods.items()])
+        _label_points(axis, [(name, here, there) for name, (here, there) in methods.items()])
     figure.tight_layout()
     save(figure, path)
 

@@ -37,8 +37,15 @@ def kept(study: str) -> list[Path]:
         console.line(f"{NOT_MADE}: {', '.join(missing)}")
     about = Path(read("params.yaml")["model"]["path"]) / "alignment.json"
     read_here = (path for name in made for path in read_by(study, tables[name]))
-    names = [*_ALWAYS, stated, stated.with_name("dvc.lock"), about, artifacts.REPORTS / "tables" / study, *read_here]
-    return [path for path in dict.fromkeys(map(Path, names)) if path.exists()]
+    names: list[str | Path] = [
+        *_ALWAYS,
+        stated,
+        stated.with_name("dvc.lock"),
+        about,
+        artifacts.REPORTS / "tables" / study,
+        *read_here,
+    ]
+    return [path for path in dict.fromkeys(Path(name) for name in names) if path.exists()]
 
 
 def _borrowed(study: str) -> dict[Path, dict]:
@@ -66,7 +73,9 @@ def write(study: str, folder: Path = RECORDS) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("give a study: python -m cadc.report.record STUDY")
     try:
-        write(*sys.argv[1:])
+        write(sys.argv[1])
     except InputError as error:
         raise SystemExit(f"record: {error}") from None
