@@ -70,14 +70,26 @@ def upstream_of(folder, stage):
     return [name for name in names if name != stage]
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_run_that_is_killed_at_random_moments_ends_in_the_bytes_of_one_that_is_not(undisturbed, tmp_path, seed):
-    """A whole run that is killed at five random moments, and gone on with each time, ends in the same bytes."""
-    folder, moments = clone(tmp_path), random.Random(seed)
-    killed = [killed_at(folder, moments.uniform(2, 60), "dvc.yaml") for _ in range(5)]
-    assert sum(killed) >= 3, "it had ended before most kills"
-    run(folder, "dvc", "repro", workers="2")
-    assert outs(folder) == outs(undisturbed)
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A miniature in a folder with a blank and umlauts, and another environment in everything that must not matter."""
+    for name, value in {"PYTHONHASHSEED": "17", "TZ": "Asia/Kathmandu", "LANG": "C", "LC_ALL": "C"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("HOME")
+    mask = os.umask(0o077)
+    (tmp_path / "in öd Läden").mkdir()
+    yield clone(tmp_path / "in öd Läden")
+    os.umask(mask)
+
+
+def test_a_run_that_is_killed_at_random_moments_ends_in_the_bytes_of_one_that_is_not(undisturbed, elsewhere):
+    """A whole run that is killed at eight random moments, and gone on with each time, ends in the same bytes, in a
+    folder with blanks and umlauts, with another hash seed, time zone, language and umask, and without HOME."""
+    moments = random.Random(17)
+    killed = [killed_at(elsewhere, moments.uniform(2, 60), "dvc.yaml") for _ in range(8)]
+    assert sum(killed) >= 4, "it had ended before most kills"
+    run(elsewhere, "dvc", "repro", workers="2")
+    assert outs(elsewhere) == outs(undisturbed)
 
 
 @pytest.mark.parametrize("target", PIPELINES)
