@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from cgroups import MemoryGroup
-from miniature import ARMS, clone, curate, lock, run
+from miniature import ARMS, change, clone, curate, lock, run
 from watching import until, working_in
 
 pytestmark = pytest.mark.drill
@@ -166,3 +166,28 @@ def test_selections_from_the_same_features_are_those_of_an_old_cpu(undisturbed):
     before = {path: path.read_bytes() for path in (undisturbed / "artifacts/selections").rglob("*.parquet")}
     curate(undisturbed, *ARMS, **OLD_CPU)
     assert before and {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "stage", "made"),
+    [
+        ("evaluate.shard_questions", 7, "score.py random", "reports/arms/random"),
+        ("capture.shard_rows", 47, "attribute.py default", "artifacts/influence/default"),
+    ],
+)
+def test_parts_of_another_size_make_the_same_bytes(undisturbed, key, size, stage, made):
+    """Where a stage's work is cut into parts of another size, it makes the same bytes."""
+    stated = (undisturbed / "params.yaml").read_text()
+    before = bytes_in(undisturbed / made)
+    shutil.rmtree(undisturbed / "artifacts/scratch", ignore_errors=True)
+    try:
+        change(undisturbed, key, size)
+        run(undisturbed, sys.executable, *f"stages/{stage}".split(), workers="2")
+        assert before and bytes_in(undisturbed / made) == before
+    finally:
+        (undisturbed / "params.yaml").write_text(stated)
+        run(undisturbed, "dvc", "checkout", "--force", "dvc.yaml")
+
+
+def bytes_in(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
