@@ -159,11 +159,14 @@ def stage(tmp_path, monkeypatch):
     return run
 
 
-def test_the_pool_is_a_copy_to_the_byte_where_all_rows_fit(stage):
+def test_the_pool_is_all_rows_that_fit_in_the_order_of_their_ids(stage):
     ids, skipped = stage(GOOD.values())
-    assert ids == [one["id"] for one in GOOD.values()] and len(skipped) == 1
-    raw, pool = (Path(f"artifacts/{name}/rows.parquet").read_bytes() for name in ("raw", "pool"))
-    assert raw == pool
+    assert ids == sorted(one["id"] for one in GOOD.values()) and len(skipped) == 1
+    pool = Path("artifacts/pool/rows.parquet")
+    assert artifacts.load_pool().equals(table(*sorted(GOOD.values(), key=lambda one: one["id"])))
+    before = pool.read_bytes()
+    stage([*GOOD.values()][::-1], groups=3)
+    assert pool.read_bytes() == before
 
 
 def test_a_row_that_does_not_fit_is_named_and_nothing_is_written(stage):
@@ -184,7 +187,7 @@ def test_words_that_the_tokenizer_does_not_know_stop_the_stage(stage):
 def test_rows_that_do_not_fit_are_left_out_and_counted(stage, on_bad_row):
     mixed = [one for pair in zip(BAD.values(), [*GOOD.values(), row("x", "a", "b")], strict=True) for one in pair]
     ids, skipped = stage(mixed, on_bad_row)
-    assert ids == [one["id"] for one in GOOD.values()] + ["x"]
+    assert ids == sorted([one["id"] for one in GOOD.values()] + ["x"])
     assert [one["id"] for one in skipped] == ["earlier", *(one["id"] for one in BAD.values())]
     assert all(set(one) == {"id", "reason"} for one in skipped) and "tokens" in skipped[1]["reason"]
     before = Path("artifacts/pool/rows.parquet").read_bytes()

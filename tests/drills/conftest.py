@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests/pipeline"))  # the miniature
+from miniature import clone, run
+
 TABLE = ROOT / "reports/drills.md"
 WORDS = {"passed": "held", "failed": "failed", "skipped": "not run"}
 RULE = "|:--|--:|:--|"
@@ -24,6 +26,14 @@ def small_disk(tmp_path):
         pytest.skip(f"no file system may be mounted here: {made.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """A miniature whose root pipeline was left alone."""
+    folder = clone(tmp_path_factory.mktemp("undisturbed"))
+    run(folder, "dvc", "repro", workers="2")
+    return folder
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,34 +1,45 @@
 """The stages of a miniature run, killed in the middle and run by hand over outputs that are hard links to the cache."""
 
+import json
 import os
+import random
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
-from miniature import clone, lock, run
+from cgroups import MemoryGroup
+from miniature import ARMS, change, clone, curate, lock, run
 from watching import until, working_in
 
 pytestmark = pytest.mark.drill
 #: Stages that take long enough to be killed in the middle, in the order of the DAG.
 KILLED = ("prepare", "pool", "embed", "proxy@default", "capture@default", "attribute@default", "finetune@random")
 
+PIPELINES = ("pipelines/cleaning/dvc.yaml:crossfit", "pipelines/export/dvc.yaml:export@cadc",
+             "pipelines/views/dvc.yaml:neighbours")  # fmt: skip
+NO_AVX_512 = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD,-AVX512ER,-AVX512PF"
+#: What libraries take on a CPU of before 2013.
+OLD_CPU = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR", "ATEN_CPU_CAPABILITY": "default",
+           "ONEDNN_MAX_CPU_ISA": "SSE41", "OPENBLAS_CORETYPE": "Nehalem", "FAISS_SIMD_LEVEL": "NONE",
+           "GLIBC_TUNABLES": f"{NO_AVX_512},-AVX2,-FMA,-AVX"}  # fmt: skip
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = clone(tmp_path_factory.mktemp("undisturbed"))
-    run(folder, "dvc", "repro", workers="2")
-    return folder
 
-
-def killed_in(folder, stage, after):
+def killed_in(folder, target, after, *options):
     """`dvc repro` of one stage, killed as hard as can be `after` seconds from its start; whether it had not ended."""
+    return killed_at(folder, after, "-s", *options, target)
+
+
+def killed_at(folder, after, *arguments):
+    """`dvc repro`, killed as hard as can be `after` seconds from the start of its first stage; whether it had not
+    ended."""
     env = os.environ | {"CADC_WORKERS": "2", "PYTHONPATH": str(folder / "src")}
-    dvc = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "-s", stage], cwd=folder, env=env, stdout=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "dvc", "repro", *arguments]
+    dvc = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL)
     until(lambda: dvc.poll() is not None or len(working_in(folder)) > 1)
     time.sleep(after)
     ended = dvc.poll() is not None
@@ -49,8 +60,7 @@ def test_every_stage_that_is_killed_twice_ends_in_the_bytes_of_one_that_is_not(u
         run(folder, "dvc", "repro", "-s", stage, workers="2")
     assert sum(killed) >= len(KILLED), "most stages had ended before they were killed"
     run(folder, "dvc", "repro", workers="2")
-    mine, theirs = lock(folder), lock(undisturbed)
-    assert {name: stage["outs"] for name, stage in mine.items()} == {name: s["outs"] for name, s in theirs.items()}
+    assert outs(folder) == outs(undisturbed)
 
 
 def upstream_of(folder, stage):
@@ -60,11 +70,124 @@ def upstream_of(folder, stage):
     return [name for name in names if name != stage]
 
 
-def test_no_stage_writes_through_its_outputs_into_the_cache(undisturbed):
-    """A stage that is run by hand, as root, over hard links to the cache leaves the cache as it was."""
-    fsck = [sys.executable, "-m", "cadc.compute.fsck"]
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A miniature in a folder with a blank and umlauts, and another environment in everything that must not matter."""
+    for name, value in {"PYTHONHASHSEED": "17", "TZ": "Asia/Kathmandu", "LANG": "C", "LC_ALL": "C"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("HOME")
+    mask = os.umask(0o077)
+    (tmp_path / "in öd Läden").mkdir()
+    yield clone(tmp_path / "in öd Läden")
+    os.umask(mask)
+
+
+def test_a_run_that_is_killed_at_random_moments_ends_in_the_bytes_of_one_that_is_not(undisturbed, elsewhere):
+    """A whole run that is killed at eight random moments, and gone on with each time, ends in the same bytes, in a
+    folder with blanks and umlauts, with another hash seed, time zone, language and umask, and without HOME."""
+    moments = random.Random(17)
+    killed = [killed_at(elsewhere, moments.uniform(2, 60), "dvc.yaml") for _ in range(8)]
+    assert sum(killed) >= 4, "it had ended before most kills"
+    run(elsewhere, "dvc", "repro", workers="2")
+    assert outs(elsewhere) == outs(undisturbed)
+
+
+@pytest.mark.parametrize("target", PIPELINES)
+def test_a_stage_of_each_pipeline_that_is_killed_ends_in_the_same_bytes(undisturbed, target):
+    """A long stage of each pipeline of the miniature, killed in the middle: run again, the same bytes."""
+    pipeline, _, stage = target.partition(":")
+    run(undisturbed, "dvc", "repro", target, workers="2")
+    name = str(Path(pipeline).parent)
+    before = outs(undisturbed, name)
+    shutil.rmtree(undisturbed / "artifacts/scratch")  # else kept parts make it short
+    assert killed_in(undisturbed, target, 3, "-f"), "it had ended before it was killed"
+    run(undisturbed, "dvc", "repro", "-s", "-f", target, workers="2")
+    assert stage in before and outs(undisturbed, name) == before
+
+
+def outs(folder, pipeline=""):
+    return {name: stage["outs"] for name, stage in lock(folder, pipeline).items()}
+
+
+@pytest.fixture(scope="module")
+def by_hand(undisturbed):
+    """Every stage run by hand, as root, over hard links to the cache: in one process, on a CPU that seems to have no
+    AVX-512, and in 1.25 times the memory that it said it took before, where memory can be limited here. Gives what
+    `fsck` says behind each, whether it was limited, and how it ended."""
+    fsck, came = [sys.executable, "-m", "cadc.compute.fsck"], {}
     run(undisturbed, *fsck)
-    for name, stage in lock(undisturbed).items():
-        run(undisturbed, *shlex.split(stage["cmd"].replace("python", sys.executable, 1)), workers="2")
-        assert run(undisturbed, *fsck, check=False).returncode == 0, f"{name} wrote into the cache"
-    assert "up to date" in run(undisturbed, "dvc", "status", "dvc.yaml").stdout  # and made the same bytes
+    stages = lock(undisturbed)
+    peaks = {name: peak_of(undisturbed, name) for name in stages}
+    shutil.rmtree(undisturbed / "artifacts/scratch")  # else kept parts spare the work
+    try:
+        group = MemoryGroup()
+    except OSError as error:
+        group, why = None, f"no group of processes may be made here: {error}"
+    for name, stage in stages.items():
+        command = shlex.split(stage["cmd"].replace("python", sys.executable, 1))
+        if group is not None and peaks[name]:
+            command = group.limited(round(1.25 * peaks[name]), command)
+        done = run(undisturbed, *command, check=False, GLIBC_TUNABLES=NO_AVX_512)
+        whole = run(undisturbed, *fsck, check=False).returncode == 0
+        came[name] = (done.returncode, whole, done.stderr[-500:])
+    if group is not None:
+        group.close()
+        why = ""
+    return came, why
+
+
+def peak_of(folder, name):
+    """The memory of a stage's largest process, in MB, as its cost file has it; None where it writes none."""
+    path = folder / f"artifacts/costs/{name}.json"
+    return json.loads(path.read_text())["peak_memory_mb"] if path.exists() else None
+
+
+def test_no_stage_writes_through_its_outputs_into_the_cache(by_hand):
+    """A stage that is run by hand, as root, over hard links to the cache leaves the cache as it was."""
+    assert not [name for name, (_, whole, _) in by_hand[0].items() if not whole]
+
+
+def test_every_stage_keeps_to_the_memory_that_it_says_it_takes(by_hand):
+    """A stage in one process ends well within 1.25 times the memory that its cost file says it takes."""
+    came, why = by_hand
+    if why:
+        pytest.skip(why)
+    assert not {name: said for name, (code, _, said) in came.items() if code}
+
+
+def test_a_cpu_without_avx_512_gives_the_same_bytes(by_hand, undisturbed):
+    """Where the C library may use no AVX-512, either, every stage makes the same bytes."""
+    assert not any(code for code, *_ in by_hand[0].values())
+    assert "up to date" in run(undisturbed, "dvc", "status", "dvc.yaml").stdout
+
+
+def test_selections_from_the_same_features_are_those_of_an_old_cpu(undisturbed):
+    """A CPU without AVX2 and FMA chooses the same rows from the same features, for every method of the miniature."""
+    before = {path: path.read_bytes() for path in (undisturbed / "artifacts/selections").rglob("*.parquet")}
+    curate(undisturbed, *ARMS, **OLD_CPU)
+    assert before and {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "stage", "made"),
+    [
+        ("evaluate.shard_questions", 7, "score.py random", "reports/arms/random"),
+        ("capture.shard_rows", 47, "attribute.py default", "artifacts/influence/default"),
+    ],
+)
+def test_parts_of_another_size_make_the_same_bytes(undisturbed, key, size, stage, made):
+    """Where a stage's work is cut into parts of another size, it makes the same bytes."""
+    stated = (undisturbed / "params.yaml").read_text()
+    before = bytes_in(undisturbed / made)
+    shutil.rmtree(undisturbed / "artifacts/scratch", ignore_errors=True)
+    try:
+        change(undisturbed, key, size)
+        run(undisturbed, sys.executable, *f"stages/{stage}".split(), workers="2")
+        assert before and bytes_in(undisturbed / made) == before
+    finally:
+        (undisturbed / "params.yaml").write_text(stated)
+        run(undisturbed, "dvc", "checkout", "--force", "dvc.yaml")
+
+
+def bytes_in(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

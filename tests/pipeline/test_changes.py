@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 
 import networkx
 import numpy as np
@@ -116,6 +117,27 @@ def test_two_ranks_and_two_ray_workers_give_the_same_influence(repository, launc
     before = lock(repository)
     run(repository, "dvc", "repro", "-f", "-s", "attribute@default", workers="2", CADC_LAUNCHER=launcher)
     assert lock(repository) == before
+
+
+def test_a_pool_in_another_order_changes_no_byte_of_what_follows(repository):
+    """Whatever is told of rows, it is told by id: labels come in an order of their own, too."""
+    moved, pool = np.random.default_rng(0), repository / "artifacts/pool/rows.parquet"
+    made = [pool, repository / "reports/pool.parquet"]
+    made += [
+        repository / f"artifacts/selections/{arm}/s{seed}.parquet" for arm in ("random", "cadc") for seed in (0, 1)
+    ]
+    before = [path.read_bytes() for path in made]
+    with restoring(repository):
+        for name in ("raw/rows.parquet", "labels.parquet"):
+            path = repository / "artifacts" / name
+            table = pq.read_table(path)
+            path.unlink()  # it is a link to DVC's cache
+            pq.write_table(table.take(moved.permutation(len(table))), path, row_group_size=37)
+        run(repository, sys.executable, "stages/pool.py")
+        run(repository, sys.executable, "stages/facts.py")
+        curate(repository, "random", "cadc")
+        assert pq.read_table(repository / "artifacts/raw/rows.parquet") != pq.read_table(pool)
+        assert [path.read_bytes() for path in made] == before
 
 
 def test_a_killed_attribution_goes_on_and_ends_with_the_same_bytes(repository):
