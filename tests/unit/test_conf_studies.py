@@ -190,7 +190,9 @@ def test_a_discovery_is_of_benchmarks_that_are_aimed_at():
 
 def test_a_key_of_a_table_that_no_row_reads_is_named(library):
     rows = [{"arm": "random"}, {"arm": "full"}]
-    with pytest.raises(InputError, match="^conf/studies/mine.yaml, T: set: no row reads discover.tau, selct.keep; remove it$"):
+    with pytest.raises(
+        InputError, match="^conf/studies/mine.yaml, T: set: no row reads discover.tau, selct.keep; remove it$"
+    ):
         arms_of(library, table(*rows, set={"selct.keep": 1, "discover.tau": 0.1, "budget": 0.2}))
 
 
