@@ -107,7 +107,7 @@ def test_what_can_not_be_composed_is_named():
     ):
         with pytest.raises(ValueError, match=word):
             composed([override])
-    with pytest.raises(ValueError, match="data.path has no default: give it"):
+    with pytest.raises(ValueError, match="data.path has no default; set it"):
         params_of("data=folder")
 
 
