@@ -104,7 +104,7 @@ def test_a_row_without_an_answer_is_named(tmp_path):
     write(tmp_path, "gqa", (kinds, rows), aims("gqa"))
     found = AimedRows(tmp_path, "gqa")
     assert found[2][1] == "query (gqa)"
-    with pytest.raises(InputError, match="GQA, split val, row 3: answer is '', and says nothing"):
+    with pytest.raises(InputError, match="GQA, split val, row 3: answer is '', which is empty"):
         found[3]
 
 

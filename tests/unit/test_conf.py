@@ -107,13 +107,13 @@ def test_what_can_not_be_composed_is_named():
     ):
         with pytest.raises(ValueError, match=word):
             composed([override])
-    with pytest.raises(ValueError, match="data.path has no default: give it"):
+    with pytest.raises(ValueError, match="data.path has no default; set it"):
         params_of("data=folder")
 
 
 def test_no_arms_at_all_are_refused():
     """There is nothing to make, and no report to write of it."""
-    with pytest.raises(InputError, match="conf: arms is empty, and nothing would be made; name a method"):
+    with pytest.raises(InputError, match="conf: arms is empty; name at least one method"):
         files(["~arms"])
 
 

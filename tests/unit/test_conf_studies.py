@@ -148,7 +148,7 @@ def test_a_name_on_disk_stays_with_its_variant(library):
 @pytest.mark.parametrize(
     "arm, change, words",
     [
-        ("nobody", {}, "no arm or method nobody; there are cadc, .*targeted"),
+        ("nobody", {}, "no arm or method nobody; known: cadc, .*targeted"),
         ("random", {"capture.update": "sgd"}, "no parameter capture.update"),
         ("self_filter", {"capture.update": "sgd"}, "no parameter capture.update"),
         ("clip_score", {"embed.tower": "x"}, "no parameter embed.tower"),
@@ -190,7 +190,9 @@ def test_a_discovery_is_of_benchmarks_that_are_aimed_at():
 
 def test_a_key_of_a_table_that_no_row_reads_is_named(library):
     rows = [{"arm": "random"}, {"arm": "full"}]
-    with pytest.raises(InputError, match="^conf/studies/mine.yaml, T: set: no row reads discover.tau, selct.keep$"):
+    with pytest.raises(
+        InputError, match="^conf/studies/mine.yaml, T: set: no row reads discover.tau, selct.keep; remove it$"
+    ):
         arms_of(library, table(*rows, set={"selct.keep": 1, "discover.tau": 0.1, "budget": 0.2}))
 
 

@@ -137,7 +137,7 @@ def test_the_report_gives_counts_and_shares_of_steps():
     assert cells[2] == ["all", "46", "0 (0%)", "36 (78%)", "10 (22%)", "0 (0%)", "10", "0"]
     assert [(row[0], int(row[1])) for row in cells[3:]] == sorted(wrong.items(), key=lambda item: -item[1])
     assert failed_steps(found) == {"format": 0, "looking": 36, "reasoning": 10, "not told": 0}
-    assert failures(found) == "46 wrong answers by the step that failed: looking 36 (78%), reasoning 10 (22%)"
+    assert failures(found) == "46 wrong answers by failed step: looking 36 (78%), reasoning 10 (22%)"
     healthy = [d for d in found if d.name == "healthy"]
     assert steps_table(healthy) == "" and failures(healthy) == "no wrong answers"
 

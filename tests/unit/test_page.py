@@ -205,7 +205,7 @@ def test_scores_of_another_pool_are_refused(table):
     kept = np.load(path)
     for other in (np.concatenate([kept, kept[:3]]), kept[:-1]):
         artifacts.save_array(path, other)
-        with pytest.raises(InputError, match=f"'cadc: .*' covers {len(other)} rows and artifacts/pool has"):
+        with pytest.raises(InputError, match=f"'cadc: .*' covers {len(other)} rows but artifacts/pool has"):
             making.data_of(table, Stated())
 
 

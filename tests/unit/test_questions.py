@@ -52,9 +52,9 @@ def test_only_questions_beyond_the_limit_are_named_by_what_people_call_them(tmp_
 
 def test_what_the_scored_root_lacks_is_said_of_the_root_that_people_name(tmp_path, model, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"(?s)in data\.score, of which .* is a copy.*-dir \$data\.score/") as error:
+    with pytest.raises(InputError, match=r"(?s)in data\.score \(.* is a copy.*-dir \$data\.score/") as error:
         check(artifacts.SCORE, ["mmt_val"], False)
     assert "data.probe" not in str(error.value)
     write(artifacts.SCORE, "pope_adv", MIRROR["pope_adv"])
-    with pytest.raises(InputError, match=r"split popular: can't be read .* into data\.score, of which"):
+    with pytest.raises(InputError, match=r"split popular: cannot read it .* into data\.score \("):
         too_long(Fit(model), artifacts.SCORE, "pope_pop", judged=False)

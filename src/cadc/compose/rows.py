@@ -80,7 +80,7 @@ def _chain(library: dict, signal: Any, source: str) -> dict[str, str]:
     made = [f"{folder}/{name}" for folder, level in OF_SIGNAL.items() for name in library[level]]
     known = ["pool", "embeddings", *made]
     if signal not in known:
-        raise InputError(f"{source}: signal = {signal!r} does not exist; known: {', '.join(known)}")
+        raise InputError(f"{source}: signal = {signal!r}: no such signal; known: {', '.join(known)}")
     folder, _, name = signal.partition("/")
     return _made_from(library, OF_SIGNAL[folder], name) if name else {}
 
@@ -120,7 +120,7 @@ def _changed(found: dict[str, Any], changes: dict[str, Any], source: str) -> dic
     for key, value in changes.items():
         holder = _holder(found, key)
         if holder is None:
-            raise InputError(f"{source}: neither this arm nor its inputs have a parameter {key}")
+            raise InputError(f"{source}: no parameter {key} of this arm or its inputs")
         holder[key.rpartition(".")[2]] = value
     return found
 

@@ -240,7 +240,7 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
         "the model answers correctly once the image is described in words. *reasoning*: the answer is wrong even with "
         "the description. *not told*: there was no description, or\n"
         "the answer to it could not be parsed. Descriptions come from the embedded world, which drew the image, or "
-        "else from the model itself; an error in the model's own description counts as reasoning.\n"
+        "else from the model itself; what the model's own description omits counts as reasoning.\n"
     )
     artifacts.write_text(
         artifacts.REPORTS / "metabolism.md",

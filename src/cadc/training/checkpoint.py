@@ -35,8 +35,8 @@ class Stateful(Protocol):
 
 
 def checkpoint_beside(folder: Path) -> Path:
-    """The checkpoint path of the run that writes to `folder`. It is next to the folder, because DVC clears the folder
-    of a killed run."""
+    """The checkpoint path of the run that writes to `folder`. It is next to the folder, because the folder of a
+    killed run is cleared."""
     return folder.with_suffix(".checkpoint")
 
 
