@@ -84,7 +84,7 @@ REFUSED = [
     ("smolvlm", {"aspect": "crop"}, "model.aspect: crop: Idefics3ImageProcessor.* does not crop"),
     ("qwen2_vl", {"aspect": "crop"}, "model.aspect: crop: Qwen2VLImageProcessor.* does not crop"),
     ("llava", {"aspect": "crop", "processor": {"do_center_crop": False}}, "remove one of them"),
-    ("llava", {"aspect": "pad", "processor": {"do_pad": True}}, "model.processor: do_pad: changes nothing"),
+    ("llava", {"aspect": "pad", "processor": {"do_pad": True}}, "model.processor: do_pad: has no effect"),
 ]
 
 

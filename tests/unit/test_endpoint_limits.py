@@ -24,7 +24,9 @@ def test_a_silent_server_is_waited_for_once_for_all_prompts(serve, tmp_path):
     server = serve(lambda prompt, n: "stall")
     endpoint = Endpoint(server.url, "m", tmp_path, timeout=0.4, patience=0.6, retries=6)
     started = time.monotonic()
-    with pytest.raises(Refused, match=f"{server.url} gave no complete reply within 0.6 s; check that its model is loaded"):
+    with pytest.raises(
+        Refused, match=f"{server.url} gave no complete reply within 0.6 s; check that its model is loaded"
+    ):
         endpoint.ask(list("abcdef"), str)
     assert time.monotonic() - started < 5 and server.asked.total() <= 2
 
