@@ -218,8 +218,8 @@ def main() -> None:
     text += "CPU seconds are summed over all processes; seconds depend on what else the machine does. "
     text += f"The table's bytes are {'the same' if same else 'NOT the same'} for each number of processes.\n\n"
     text += f"Images are tiny here. Decoding one of 640 x 480 pixels takes {photo:.1f} CPU ms more: about "
-    text += f"{photo * n_files / 6e4:.0f} CPU minutes for this number of files if each is decoded once; each process decodes "
-    text += "a file once.\n\n## Load\n\n"
+    text += f"{photo * n_files / 6e4:.0f} CPU minutes for this number of files if each is decoded once; each process "
+    text += "decodes a file once.\n\n## Load\n\n"
     header = [
         "rows",
         "load_pool, s",
