@@ -123,8 +123,8 @@ def main() -> None:
     ]
     REPORT.write_text(
         "# The same bytes on another processor\n\nCompares the bytes of each operation with those of the processor "
-        "that this ran on, an Intel with AVX-512: on emulated\nprocessors, with MKL pinned to AVX2, as the package does, "
-        "and to code that all x86-64 processors share.\nMade by `python benchmarks/portable.py`.\n\n"
+        "that this ran on, an Intel with AVX-512: on emulated\nprocessors, with MKL pinned to AVX2, as the package "
+        "does, and to code that all x86-64 processors share.\nMade by `python benchmarks/portable.py`.\n\n"
         + markdown(header, body)
     )
 
