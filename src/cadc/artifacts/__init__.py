@@ -146,7 +146,7 @@ class Selection:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    """The fix matters because DVC trusts its cache, whose copy of an output is the same file."""
+    """The error for a damaged output, which DVC does not notice: its cached copy is the same file."""
     what = f"`git restore {path}`" if REPORTS in path.parents else "`make fsck`, which says what to run again"
     return InputError(f"{path}: can't be read ({str(error) or 'it is empty'}): damaged after writing; run {what}")
 
