@@ -110,11 +110,11 @@ def small(processor):
 
 
 WRONG = {  # how older conversions and slips leave a processor -> words of the message
-    "no patch_size": (only(patch_size=None), ["patch_size None where the model has 8", "{patch_size: 8}"]),
-    "another patch_size": (only(patch_size=16), ["patch_size 16 where the model has 8"]),
+    "no patch_size": (only(patch_size=None), ["patch_size None but the model has 8", "{patch_size: 8}"]),
+    "another patch_size": (only(patch_size=16), ["patch_size 16 but the model has 8"]),
     "no class token": (only(num_additional_image_tokens=0), ["num_additional_image_tokens: 1"]),
     "no strategy": (only(vision_feature_select_strategy=None), ["vision_feature_select_strategy: default"]),
-    "another strategy": (only(vision_feature_select_strategy="full"), ["'full' where the model has 'default'"]),
+    "another strategy": (only(vision_feature_select_strategy="full"), ["'full' but the model has 'default'"]),
     "no template": (only(chat_template=None), ["no chat template", "model.chat_template"]),
     "a broken template": (only(chat_template="{% for %}"), ["no usable chat template"]),
     "nothing at all": (lambda p: LlavaProcessor(p.image_processor, p.tokenizer), ["no usable chat template"]),

@@ -73,7 +73,7 @@ def test_a_place_where_nothing_can_be_written_is_said_first(tmp_path):
 )  # fmt: skip
 def test_a_file_s_ending_is_its_format_s(tmp_path, form, right, wrong):
     check(tmp_path, right, form)
-    with pytest.raises(InputError, match=rf"--format {form} ends in \.\w+; give --out .*{wrong}\.\w+$"):
+    with pytest.raises(InputError, match=rf"--format {form} needs the extension \.\w+; give --out .*{wrong}\.\w+$"):
         check(tmp_path, wrong, form)
 
 
