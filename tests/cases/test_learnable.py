@@ -194,7 +194,7 @@ def test_rows_that_do_not_fit_are_left_out_and_counted(stage, on_bad_row):
 
 @pytest.mark.parametrize("on_bad_row", ["fail", "skip", "llava"])
 def test_a_pool_without_rows_is_refused(stage, on_bad_row):
-    with pytest.raises(InputError, match=r"raw/rows\.parquet: the pool has no rows; .*raw/skipped\.json says what"):
+    with pytest.raises(InputError, match=r"raw/rows\.parquet: the pool has no rows; .*raw/skipped\.json lists"):
         stage([], on_bad_row)
     assert not artifacts.POOL.exists()
 
