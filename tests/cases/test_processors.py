@@ -115,7 +115,7 @@ WRONG = {  # how older conversions and slips leave a processor -> words of the m
     "no class token": (only(num_additional_image_tokens=0), ["num_additional_image_tokens: 1"]),
     "no strategy": (only(vision_feature_select_strategy=None), ["vision_feature_select_strategy: default"]),
     "another strategy": (only(vision_feature_select_strategy="full"), ["'full' but the model has 'default'"]),
-    "no template": (only(chat_template=None), ["no chat template", "model.chat_template"]),
+    "no template": (only(chat_template=None), ["no usable chat template", "model.chat_template"]),
     "a broken template": (only(chat_template="{% for %}"), ["no usable chat template"]),
     "nothing at all": (lambda p: LlavaProcessor(p.image_processor, p.tokenizer), ["no usable chat template"]),
     "another size": (small, ["24x24 pixels, but the model's vision tower takes 32x32", "crop_size"]),

@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_named(pool, reserve, changes):
         (Change("nobody", 1, "drop"), "'nobody': is not in version 0"),
         (Change("new", 1, "add", "reserve:9999"), "'new': its source 'reserve:9999'"),
         (Change(row, 1, "add", "reserve:000003"), f"'{row}': is to be added but is already in the pool"),
-        (Change(row, 1, "rewrite", before=("never said",), after=("x",)), f"'{row}': answers"),
+        (Change(row, 1, "rewrite", before=("never said",), after=("x",)), f"'{row}': has the answers"),
     ]:
         with pytest.raises(PoolError, match=fault):
             apply_lineage(pool, reserve[0], [change])
