@@ -91,7 +91,7 @@ def test_a_bad_row_is_named_and_can_be_skipped(folder, change, reason):
 def test_repeated_and_missing_ids(folder):
     with pytest.raises(PoolError, match="row id a1: row 0 already has this id"):
         read(folder, [GOOD, GOOD])
-    with pytest.raises(PoolError, match="row id row 1: has no id"):
+    with pytest.raises(PoolError, match="row id row 1: the id is missing"):
         read(folder, [GOOD, GOOD | {"id": ""}])
 
 
