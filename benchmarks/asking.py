@@ -1,11 +1,11 @@
-"""What a second process is worth in asking a benchmark's questions.
+"""Measure how much a second process speeds up asking a benchmark's questions.
 
-`python benchmarks/asking.py` (after `dvc repro score@random`): the questions of one cell, in parts and of every seed,
-as `score` asks them, by one process and by two, in turns, each turn in a process of its own that is forked after the
-imports. Prints seconds and their ratio, from putting the questions into batches to the last answer. On a machine that
-is busy with other things the second process may get no core: so the ratio of CPU seconds stands beside it, those of the
-one process over those of the busier one of two, loading included. Two cores may also be two threads of one: so in each
-turn the same is measured of products that share nothing, the most that a second process can be worth here.
+`python benchmarks/asking.py` (after `dvc repro score@random`): the questions of one cell, in parts and for every seed,
+as `score` asks them, by one process and by two, in alternating turns. Each turn is a separate process, forked after the
+imports. Prints seconds and their ratio, from batching the questions to the last answer. On a busy machine, the second
+process may get no core, so the ratio of CPU seconds is printed as well: those of the single process over those of the
+busier one of two, including loading. Two cores may also be two threads of one core, so each turn also times independent
+matrix products, the upper bound of the speed-up here.
 """
 
 import multiprocessing
@@ -29,7 +29,7 @@ from cadc.evaluation.benchmarks import load_tasks
 from cadc.model.load import load_adapter, load_base, load_processor
 
 SIZE, STAGE = 340, "benchmark_asking"
-_questions: list[Question] = []  # before processes part, as their batches
+_questions: list[Question] = []  # set before forking, like their batches
 _batches: list[list[list[int]]] = []
 
 
@@ -53,7 +53,7 @@ def turn(workers: int, cut: list[Part], took) -> None:
     torch.set_num_threads(1)
     params = load_params()
     _batches[:] = batches_of(chat_of(params, load_processor(params.model)), _questions)
-    before = time.process_time() if workers > 1 else 0  # of one process it is in what that one has spent
+    before = time.process_time() if workers > 1 else 0  # for a single process, its own total includes this
     folders = shards.run_kept(asking, {part: [workers, list(part)] for part in cut}, STAGE, "", group=group)
     took[0] = time.perf_counter() - started
     spent: dict[str, float] = {}
@@ -71,7 +71,7 @@ def products(n: int) -> None:
 
 
 def most(n: int = 60_000) -> float:
-    """How many times sooner two processes end with products that share nothing than one."""
+    """The speed-up of two processes over one on independent products."""
     took = []
     for workers in (1, 2):
         started = time.perf_counter()
@@ -105,7 +105,7 @@ def main(turns: int) -> None:
         each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
         print(f"two processes, by {what}: {statistics.median(ratios):.2f}x one ({each})")
     each = ", ".join(f"{bound:.2f}" for bound in bounds)
-    print(f"of products that share nothing: {statistics.median(bounds):.2f}x ({each})")
+    print(f"upper bound (independent products): {statistics.median(bounds):.2f}x ({each})")
 
 
 if __name__ == "__main__":

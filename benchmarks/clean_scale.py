@@ -1,13 +1,13 @@
-"""Does cleaning scale to LLaVA-665K? Time and memory of the checks that need no model, on rows of text,
-and datasketch's LSH beside ours.
+"""Does cleaning scale to LLaVA-665K? Time and memory of the model-free checks on text rows,
+compared with datasketch's LSH.
 
     python benchmarks/clean_scale.py                       # 50k, 200k and 665k rows: some minutes on two cores
     python benchmarks/clean_scale.py --rows 50000
 
-Every measurement is `stages/clean.py` itself, in a folder and a process of its own, with clean.evidence: raw. Rows
-have one to five exchanges of words by Zipf's law, answers short (three in five) or of about 60 words; one row in ten is
-a copy of another, letter by letter or with one word in forty changed. datasketch gets the same shingles, permutations
-and threshold.
+Every measurement runs `stages/clean.py` in its own folder and process, with clean.evidence: raw. Rows have one to five
+exchanges with words drawn by Zipf's law; answers are short (three in five) or have about 60 words. One row in ten
+copies another, exactly or with one word in forty changed. datasketch gets the same shingles, permutations and
+threshold.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WORKERS, PEER_ROWS, WORDS, AIM = 2, 20_000, 30_000, "10 min, 6 GB"
 
 
 def draw(n_rows: int, rng: np.random.Generator) -> list[list[str]]:
-    """The turns of `n_rows` rows, the last tenth copies of others."""
+    """The turns of `n_rows` rows; the last tenth are copies of others."""
     vocabulary = np.array(
         [
             f"{a}{b}{c}"
@@ -97,7 +97,7 @@ def write_pool(folder: Path, n_rows: int) -> None:
 
 
 def measured(n_rows: int) -> dict:
-    """Seconds, peak memory and rows flagged by each check."""
+    """Seconds, peak memory and number of rows flagged by each check."""
     folder = SCRATCH / str(n_rows)
     shutil.rmtree(folder, ignore_errors=True)
     (folder / artifacts.RAW).mkdir(parents=True)
@@ -114,7 +114,7 @@ def measured(n_rows: int) -> dict:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["clean"]["evidence"] = "raw"
     params["clean"]["objects"]["lists"] = "objects.jsonl"
-    (folder / "objects.jsonl").touch()  # there are no pictures
+    (folder / "objects.jsonl").touch()  # empty, because there are no images
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     watch = (
         "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
@@ -132,7 +132,7 @@ def measured(n_rows: int) -> dict:
         stdout=subprocess.PIPE,
     )
     peak = 0.0
-    while process.poll() is None:  # of the stage and its workers together, shared pages counted once
+    while process.poll() is None:  # the stage and its workers together, with shared pages counted once
         peak = max(peak, resident(process.pid))
         time.sleep(0.2)
     if process.returncode:
@@ -147,7 +147,7 @@ def measured(n_rows: int) -> dict:
 
 
 def resident(pid: int) -> float:
-    """Gigabytes in memory of a process and all below it, by proportional set size."""
+    """Memory of a process and its descendants in gigabytes (proportional set size)."""
     total, waiting = 0, [pid]
     while waiting:
         one = waiting.pop()
@@ -156,12 +156,12 @@ def resident(pid: int) -> float:
             rollup = Path(f"/proc/{one}/smaps_rollup").read_text().split()
             total += int(rollup[rollup.index("Pss:") + 1])
         except (OSError, ValueError):
-            continue  # it has just ended
+            continue  # the process has just ended
     return total / 1e6
 
 
 def beside_datasketch(n_rows: int) -> list[list[str]]:
-    """Signatures of all exchanges, one process: ours and datasketch's, and its LSH index."""
+    """Time the signatures of all exchanges in one process: ours, datasketch's, and datasketch's LSH index."""
     from datasketch import MinHash, MinHashLSH
 
     settings = load_params(path=ROOT / "params.yaml").clean.duplicates
@@ -198,7 +198,7 @@ def beside_datasketch(n_rows: int) -> list[list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rows", nargs="+", type=int, default=[50_000, 200_000, 665_000])
-    parser.add_argument("--report", type=Path, default=REPORT, help="where the table goes")
+    parser.add_argument("--report", type=Path, default=REPORT, help="path of the report")
     asked = parser.parse_args()
     made = {n: measured(n) for n in asked.rows}
     body = [
@@ -213,11 +213,11 @@ def main() -> None:
         + __doc__.split("\n\n")[2].replace("\n", " ")
     )
     text += (
-        f"\n\nAimed at for 665,000 rows on {WORKERS} cores: {AIM}. Memory is of the stage and its workers together; "
+        f"\n\nTarget for 665,000 rows on {WORKERS} cores: {AIM}. Memory is that of the stage and its workers together; "
     )
-    text += "flagged rows by check to the right.\n\n"
+    text += "the columns on the right count flagged rows by check.\n\n"
     text += markdown(["rows", "s", "CPU s", "peak, GB", *names], body)
-    text += f"\n## MinHash beside datasketch, {PEER_ROWS // 1000}k rows, one process\n\n"
+    text += f"\n## MinHash compared with datasketch, {PEER_ROWS // 1000}k rows, one process\n\n"
     text += markdown(["", "exchanges", "CPU s", "min at 665k rows"], beside_datasketch(PEER_ROWS))
     asked.report.parent.mkdir(parents=True, exist_ok=True)
     asked.report.write_text(text)

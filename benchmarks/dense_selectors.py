@@ -1,6 +1,6 @@
-"""Selectors as one would write them down: whole matrices, and a search over all rows for every pick.
+"""Selectors in their naive form: full matrices, and a search over all rows for every pick.
 
-`selector_scale.py` times them beside ours.
+`selector_scale.py` compares their time with ours.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def dense_semdedup(signal: Signal, n: int) -> np.ndarray:
 
 
 def dense_coincide(signal: Signal, n: int, params) -> np.ndarray:
-    """COINCIDE's clusters and shares, but MMD over whole kernels, summed anew for every candidate of every pick."""
+    """COINCIDE's clusters and shares, with MMD over full kernels, recomputed for every candidate of every pick."""
     from cadc.selectors import coincide
     from cadc.selectors.shared.transfer_density import cluster_shares
 
@@ -78,5 +78,5 @@ def dense_self_filter(signal: Signal, n: int) -> np.ndarray:
     return np.array(chosen)
 
 
-#: Method -> the rows that it chooses; COINCIDE asks for its parameters, too.
+#: Method -> function that returns the selected rows; COINCIDE also takes its parameters.
 DENSE = {"semdedup": dense_semdedup, "d2_pruning": dense_d2, "self_filter": dense_self_filter}

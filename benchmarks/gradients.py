@@ -1,12 +1,12 @@
-"""What per-sample gradients cost and how exact they are.
+"""Measure the cost and exactness of per-sample gradients.
 
 `python benchmarks/gradients.py` writes reports/benchmarks/gradients.md.
 
-Speed: everything runs in one process on the same model, rows and batches, in turns, so that a busy machine slows all
-alike, and each way's best turn counts. Memory: the tensors that live at once, model and batches apart.
-Peers are no dependency. Those that are not installed are left out:
+Speed: everything runs in one process on the same model, rows and batches, in alternating turns, so that a busy machine
+slows all alike; the best turn of each implementation counts. Memory: peak of live tensors, without model and batches.
+Peers are not dependencies; those that are not installed are skipped:
 `.uv/bin/uv pip install bergson opacus traker dattri`.
-Needs `dvc repro capture` for the pool, the proxy's snapshots and the subtask trajectories' rows.
+Needs `dvc repro capture` for the pool, the proxy's snapshots and the rows of the subtask trajectories.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ Section = tuple[str, list[str], list[list[str]]]  # title, header, rows of a tab
 LANGUAGE_MODEL = r".*language_model.*_proj"
 HEADING = """# Per-sample gradients: cost and exactness
 
-Made by `python benchmarks/gradients.py` on one CPU thread: the mini base, rows of its pool. *x plain*: time over that \
-of the plain pass; *peak*: the most that tensors hold at once on the largest batch, beside model and batch; *error*: \
-the largest over rows, relative to the naive loop.
+Made by `python benchmarks/gradients.py` on one CPU thread: the mini base, rows of its pool. *x plain*: time relative \
+to the plain pass; *peak*: peak memory of tensors on the largest batch, without model and batch; *error*: \
+largest error over rows, relative to the naive loop.
 """
 PLAIN, OURS = "plain LoRA forward + backward", "ours: AdamW + norms + sketch, d=8192"
 
 
 class Bench:
-    """A model of one LoRA rank, its batches, and every way of going through one."""
+    """A model of one LoRA rank, its batches, and all implementations that process one."""
 
     def __init__(self, rank: int, n_rows: int, targets: str = LANGUAGE_MODEL):
         self.params = load_params()
@@ -56,7 +56,7 @@ class Bench:
         self.device = next(self.model.parameters()).device
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
-            for parameter in self.parameters.values():  # with B = 0 half of the gradients would be zero
+            for parameter in self.parameters.values():  # with B = 0, half of the gradients would be zero
                 parameter += 0.05 * torch.randn(parameter.shape, generator=generator).to(self.device)
         self.rows = EncodedRows(artifacts.load_pool(), self.processor, self.params.model.max_length)
         which = np.random.default_rng(0).choice(len(self.rows), n_rows, replace=False)
@@ -69,7 +69,7 @@ class Bench:
         self.n_rows, self.n_parameters = n_rows, sum(p.numel() for p in self.parameters.values())
 
     def snapshot(self) -> Snapshot:
-        """Moments of plausible sizes: timing needs no more, for any LoRA rank."""
+        """A snapshot with moments of plausible size, sufficient for timing at any LoRA rank."""
         generator = torch.Generator().manual_seed(1)
         moments = {
             name: torch.randn(p.shape, generator=generator).to(self.device) * 1e-3
@@ -78,7 +78,7 @@ class Bench:
         return Snapshot(100, 1e-3, 0.9, 0.999, 1e-8, {}, moments, {name: m.square() for name, m in moments.items()})
 
     def ways(self) -> dict[str, Callable[[dict], object]]:
-        """Name -> what is done with one collated batch."""
+        """Name -> function that processes one collated batch."""
         direction = Direction(self.snapshot(), "adamw", self.device)
         gradients = PerSampleGradients(self.model)
 
@@ -122,7 +122,7 @@ class Bench:
         }
 
     def run(self, way: Callable[[dict], object], batches: list[dict]) -> float:
-        """Seconds that one way takes for some batches."""
+        """Seconds that one implementation takes for some batches."""
         start = time.perf_counter()
         for batch in batches:
             way(batch)
@@ -132,13 +132,13 @@ class Bench:
 
 
 def speed(rank: int, n_rows: int, turns: int) -> Section:
-    """Every way at one LoRA rank: rows/s, ratio to plain, peak memory, error.
+    """All implementations at one LoRA rank: rows/s, time relative to plain, peak memory, error.
 
-    A way that takes more than four times as long as the plain pass is timed once, on the smallest batch alone.
+    An implementation more than four times slower than the plain pass is timed once, on the smallest batch only.
     """
     bench = Bench(rank, n_rows)
     ways = bench.ways() | peers(bench.model)
-    if rank > 8:  # a dense projection of so many parameters takes minutes a batch
+    if rank > 8:  # a dense projection of so many parameters takes minutes per batch
         ways = {name: way for name, way in ways.items() if "projected" not in name}
     batch, largest = (choose(bench.batches, key=lambda batch: batch["input_ids"].numel()) for choose in (min, max))
     first = {name: min(bench.run(way, [batch]) for _ in range(3)) for name, way in ways.items()}
@@ -182,15 +182,15 @@ def high_water_mb() -> float:
 
 
 def forget_high_water() -> float:
-    """Start a new peak; returns the memory held now, in MB."""
+    """Reset the peak; returns the memory held now, in MB."""
     Path("/proc/self/clear_refs").write_text("5")
     return high_water_mb()
 
 
 def live_mb(work: Callable[[], object]) -> float:
-    """Peak of the tensors that live during `work`, in MB.
+    """Peak memory of the tensors that live during `work`, in MB.
 
-    From the allocator's own events: no noise, unlike the process's peak.
+    Taken from the allocator's events, which are free of noise, unlike the process's peak.
     """
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         work()
@@ -202,7 +202,7 @@ def live_mb(work: Callable[[], object]) -> float:
 
 
 def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> Section:
-    """Time and memory of the whole attribution against the number of rows and snapshots."""
+    """Time and memory of the whole attribution for several numbers of rows and snapshots."""
     params, body = load_params(), []
     pool, processor, snapshots = (
         artifacts.load_pool(),
@@ -231,7 +231,7 @@ def scaling(sizes: tuple[int, ...] = (2000, 8000, 32000)) -> Section:
 
 
 def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
-    """Correlation of sketched with exact influence, least and mean over sketch seeds, and the mean relative error."""
+    """Correlation of sketched with exact influence, minimum and mean over sketch seeds, and the mean relative error."""
     params = load_params()
     pool, processor, snapshot = (
         artifacts.load_pool(),
@@ -281,7 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=512)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="measure these alone; the report keeps the others")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="run only these; the report keeps the others")
     args = parser.parse_args()
     torch.set_num_threads(1)
     for name in args.only or SECTIONS:

@@ -1,19 +1,19 @@
-"""Does influence tell what training does? On one base after the other.
+"""Does influence predict the effect of training? Measured on one base at a time.
 
-`python benchmarks/influence_truth.py --model models/NAME` puts that base's figures into
-reports/benchmarks/influence_truth.json and writes influence_truth.md out of all that are there, so that two bases stand
-in one table. A base of an earlier commit takes a name of its own:
+`python benchmarks/influence_truth.py --model models/NAME` adds that base's figures to
+reports/benchmarks/influence_truth.json and rewrites influence_truth.md from all figures there, so that bases share a
+table. A base from an earlier commit needs its own name:
 `git archive COMMIT models/mini | tar -x -C artifacts/scratch`, then
 `--model artifacts/scratch/models/mini --name NAME`.
 
-Two things are correlated (Spearman) with the sum of influences of the rows concerned, over sets of rows, for each
+Two outcomes are correlated (Spearman) with the summed influence of the rows concerned, over sets of rows, for each
 subtask's mean probe loss, and averaged over subtasks:
 - linear datamodelling score (LDS; Park et al. 2023, TRAK, section 4): the loss after tuning on random halves of a part
   of the pool;
-- leave-group-out: the loss after tuning on that part without one group, all its rows of one subtask of the world.
+- leave-group-out: the loss after tuning on that part without one group, all its rows of one of the world's subtasks.
 
-The base has its own proxy run here. Needs `dvc repro prepare pool`. All that is tuned is kept in artifacts/scratch, so
-a killed run goes on.
+Each base has its own proxy run here. Needs `dvc repro prepare pool`. Everything tuned is kept in artifacts/scratch, so
+a killed run resumes.
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ from cadc.training.snapshots import load_snapshots
 
 REPORT = Path("reports/benchmarks/influence_truth.md")
 PASSES, TRAK_WIDTH = 2, 2048
-_DAMPING = 0.1  # of TRAK's kernel, times its mean eigenvalue
-_TRACKSTAR = 0.26  # LDS of TrackStar (Chang et al. 2024) on a language model, to compare with
+_DAMPING = 0.1  # of TRAK's kernel, relative to its mean eigenvalue
+_TRACKSTAR = 0.26  # LDS of TrackStar (Chang et al. 2024) on a language model, for comparison
 
 
 def arguments() -> argparse.Namespace:
-    """Of the command line, which worker processes read too."""
-    parser = argparse.ArgumentParser(description="Does influence tell what training does?")
+    """Parse the command line, also in worker processes."""
+    parser = argparse.ArgumentParser(description="Does influence predict the effect of training?")
     parser.add_argument("--model", default=load_params().model.path, help="folder of the base")
-    parser.add_argument("--name", help="what it is called in the table; its folder's name if left out")
+    parser.add_argument("--name", help="its name in the table (default: its folder's name)")
     parser.add_argument("--halves", type=int, default=100, help="random halves to tune on")
-    parser.add_argument("--again", type=int, default=30, help="halves to tune on once more, for what noise allows")
-    parser.add_argument("--rows", type=int, default=4000, help="rows of the pool that halves and groups are of")
+    parser.add_argument("--again", type=int, default=30, help="halves to tune on again, to estimate the noise ceiling")
+    parser.add_argument("--rows", type=int, default=4000, help="pool rows from which halves and groups are taken")
     return parser.parse_args()
 
 
 def params_of(model: str) -> Params:
-    """The parameters, with another base."""
+    """The parameters with another base."""
     params = load_params()
     return params.model_copy(update={"model": params.model.model_copy(update={"path": model, "watched": model})})
 
 
 class Setting:
-    """The part of the pool, the probe rows and their subtasks, loaded once a process."""
+    """The part of the pool, the probe rows and their subtasks, loaded once per process."""
 
     def __init__(self, params: Params, n_rows: int):
         self.params = params
@@ -87,14 +87,14 @@ class Setting:
         return np.random.default_rng([1, index]).permutation(len(self.part))[: len(self.part) // 2]
 
     def groups(self) -> dict[str, np.ndarray]:
-        """Positions in `part` of the rows of each subtask of the world, captions and plain text among them."""
+        """Positions in `part` of the rows of each of the world's subtasks, including captions and plain text."""
         labels = pq.read_table(artifacts.LABELS, columns=["id", "subtask"])
         about = dict(zip(labels["id"].to_pylist(), labels["subtask"].to_pylist(), strict=True))
         own = np.array([about[self.pool["id"][int(row)].as_py()] for row in self.part])
         return {name: np.flatnonzero(own == name) for name in np.unique(own)}
 
     def probe_losses(self, model) -> np.ndarray:
-        """Mean loss of every subtask's probe rows, float64 [S]."""
+        """Mean loss over each subtask's probe rows, float64 [S]."""
         lengths = np.array([len(self.probe[i]["input_ids"]) for i in range(len(self.subtask))])
         loss, device = np.zeros(len(lengths)), next(model.parameters()).device
         with torch.no_grad():
@@ -106,7 +106,7 @@ class Setting:
 
 
 def tunings() -> shards.Task:
-    """The proxy run, as `proxy_run` writes it; else loss.npy, the probe losses after tuning on one set of rows."""
+    """Shard task: the proxy run, or loss.npy, the probe losses after tuning on one set of rows."""
     torch.set_num_threads(1)
     args = arguments()
     setting = Setting(params_of(args.model), args.rows)
@@ -146,7 +146,7 @@ def cosines(
 
 
 def attributions(setting: Setting, run: Path) -> dict[str, np.ndarray]:
-    """Every way of attributing, by the snapshots of proxy run `run`: name -> how far a row lowers a subtask's loss,
+    """All attribution methods, with the snapshots of proxy run `run`: name -> how much a row lowers a subtask's loss,
     float [n_rows, S], in any unit."""
     params, model, snapshots = setting.params, setting.model(), load_snapshots(run)
     rates = np.array([snapshot.lr for snapshot in snapshots])
@@ -194,7 +194,7 @@ def attributions(setting: Setting, run: Path) -> dict[str, np.ndarray]:
 
 
 def figures_of(setting: Setting, made: dict[str, Path], n_halves: int) -> list[list]:
-    """Of every way of attributing its name and, with 95% intervals, LDS, LDS apart, and the same of groups."""
+    """For each attribution method: name, then LDS, centred LDS and the same for groups, with 95% intervals."""
 
     def outcomes(kind: str) -> np.ndarray:
         return np.stack([artifacts.load_array(at / "loss.npy") for key, at in made.items() if key.startswith(kind)])
@@ -218,12 +218,12 @@ def figures_of(setting: Setting, made: dict[str, Path], n_halves: int) -> list[l
 
 
 def cell(figure: Figure | None) -> str:
-    """A correlation with its 95% interval in a table; empty where there is none."""
+    """A correlation with its 95% interval as a table cell; empty if there is none."""
     return "" if figure is None else f"{figure[0]:z.3f} ({figure[1]:z.3f} to {figure[2]:z.3f})"
 
 
 def report(bases: list[dict]) -> str:
-    """The page out of every base's figures, each way of attributing on one base beside the other."""
+    """The report on all bases, with each attribution method's bases in adjacent lines."""
     ways = list(dict.fromkeys(line[0] for base in bases for line in base["figures"]))
     body = [
         [way, base["name"], *map(cell, figures)]
@@ -237,28 +237,28 @@ def report(bases: list[dict]) -> str:
         f"{base['subtasks']} subtasks."
         for base in bases
     )
-    return f"""# Does influence tell the truth?
+    return f"""# Does influence predict the effect of training?
 
 Made by `python benchmarks/influence_truth.py --model models/NAME`, once for each base:
 
 {said}
 
-*LDS*: tune on random halves of a part of the pool, {PASSES} passes each; Spearman's correlation, over the halves and
-averaged over subtasks, of a subtask's probe loss with the sum of influences. TrackStar reaches {_TRACKSTAR} on a
-language model. *left out*: tune on that part without one group, the rows of one subtask of the world; the same
-correlation over the groups. *apart*: after the mean over subtasks is taken off both, so that what is left says which
-subtasks a set serves. In brackets 95% intervals by bootstrap over halves and groups. Tuned again, with another order
-and LoRA initialisation, the same halves show how far noise lets any prediction come.
+*LDS*: tune on random halves of a part of the pool, {PASSES} epochs each; Spearman correlation, over the halves and
+averaged over subtasks, between a subtask's probe loss and the summed influence. TrackStar reaches {_TRACKSTAR} on a
+language model. *left out*: tune on that part without one group, the rows of one of the world's subtasks; the same
+correlation over the groups. *apart*: after centring both over subtasks, so that the correlation shows which subtasks a
+set serves. In parentheses: 95% bootstrap intervals over halves and groups. The same halves tuned again, with another
+order and LoRA initialisation, show the ceiling that noise sets for any prediction.
 
 """ + markdown(["influence by", "base", "LDS", "LDS apart", "left out", "left out apart"], body)
 
 
 def with_base(known: dict | None, own: dict, made_from: str) -> dict:
-    """The figures of all bases, those of `own` new or in place of the old; bases can be compared only where they are
-    `made_from` the same pool, probe and settings, so that others are left out."""
+    """The figures of all bases, with `own` added or replaced. Only bases with the same `made_from` (pool, probe and
+    settings) are comparable; others are dropped."""
     bases = known["bases"] if known else []
     if known and known["made_from"] != made_from:
-        console.line(f"left out, of another pool or other settings: {', '.join(base['name'] for base in bases)}")
+        console.line(f"dropped, from another pool or other settings: {', '.join(base['name'] for base in bases)}")
         bases = []
     names = [base["name"] for base in bases]
     bases = [own if name == own["name"] else base for name, base in zip(names, bases, strict=True)]

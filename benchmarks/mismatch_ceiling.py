@@ -1,10 +1,10 @@
-"""How many planted mismatches can be told at all?
+"""How many planted mismatches are detectable at all?
 
 `python benchmarks/mismatch_ceiling.py` writes reports/benchmarks/mismatch_ceiling.md.
 
-An oracle that knows the shown scene itself asks of every original row with a picture: can its questions be asked of
-that scene, and are its answers right there? A question that can't (its object is missing, or stands there twice)
-betrays a wrong picture. A wrong answer to a question that can may as well be a wrong answer.
+An oracle that knows the shown scene checks every original row with an image: can its questions be asked about that
+scene, and are its answers right? A question that can't be asked (its object is missing, or occurs twice) reveals a
+wrong image. If a question can be asked and its answer is wrong, the answer itself may be the fault.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from cadc.world.scene import Scene
 from cadc.world.subtasks import SUBTASKS, draw_question
 
 REPORT = Path("reports/benchmarks/mismatch_ceiling.md")
-#: Questions of each subtask that are drawn of a scene: there are at most 9 things to ask about, in 3 wordings.
+#: Questions drawn per subtask and scene; at most 9 things can be asked about, in 3 wordings.
 DRAWS = 40
 STATES = ("described in a caption", "can't be asked", "answers wrong", "answers right")
 
 
 def askable(scene: Scene, kind: str, wordings: list[int], rng: np.random.Generator) -> dict[str, set[str]]:
-    """Every question, and every claim to be affirmed or denied, that can be put to a scene, with its right answers."""
+    """All questions, and all claims to affirm or deny, that fit a scene, with their right answers."""
     out: dict[str, set[str]] = {}
     for name, subtask in SUBTASKS.items():
         for _ in range(DRAWS if subtask.scene == kind else 0):
@@ -43,7 +43,7 @@ def askable(scene: Scene, kind: str, wordings: list[int], rng: np.random.Generat
 
 
 def state_of(row: Row, wordings: list[int], rng: np.random.Generator) -> str:
-    """What an oracle that sees the shown scene makes of a row."""
+    """How an oracle that sees the shown scene classifies a row."""
     if row.form == "caption":
         return "described in a caption"
     known, state = askable(row.image_of or row.scene, SUBTASKS[row.subtask].scene, wordings, rng), "answers right"
@@ -70,16 +70,16 @@ def main() -> None:
     }
     body = [[noise, *(str(of[state]) for state in STATES), str(of.total())] for noise, of in counts.items()]
     sure = sum(counts["mismatch"][state] for state in STATES[:2])
-    REPORT.write_text(f"""# How many mismatched images can be told at all?
+    REPORT.write_text(f"""# How many mismatched images are detectable at all?
 
-Made by `python benchmarks/mismatch_ceiling.py`: what an oracle that knows the shown scene makes of the mini world's \
+Made by `python benchmarks/mismatch_ceiling.py`: how an oracle that knows the shown scene classifies the mini world's \
 original rows with planted noise.
 
 {markdown(["planted", *STATES, "rows"], body)}
-{100 * sure / counts["mismatch"].total():.0f}% of mismatched rows betray themselves, by a caption or a question that \
-can't be asked of their picture. Of the rows whose answers are merely wrong
-there, {counts["wrong"]["answers wrong"]} have a wrong answer and {counts["mismatch"]["answers wrong"]} a wrong \
-picture: nobody can tell these apart.
+{100 * sure / counts["mismatch"].total():.0f}% of mismatched rows are detectable, by a caption or by a question that \
+can't be asked about their image. Among the rows where only the answer is wrong
+for the shown image, {counts["wrong"]["answers wrong"]} have a wrong answer and \
+{counts["mismatch"]["answers wrong"]} a wrong image: no method can distinguish these.
 """)
     print(REPORT.read_text())
 

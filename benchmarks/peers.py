@@ -1,8 +1,8 @@
-"""Other ways to per-sample gradients of LoRA parameters, timed beside ours by `gradients.py`: whichever are installed.
+"""Other implementations of per-sample LoRA gradients, compared with ours by `gradients.py` if they are installed.
 
-All differentiate the same loss. Opacus, bergson and dattri's hooks run the model as it is. Those built on
-`torch.func.vmap`, which can't cross LLaVA's masked_scatter, get rows with their images embedded beforehand, so that
-they reach the language model's LoRA alone; rows are padded on the right, hence a causal mask is all they need.
+All differentiate the same loss. Opacus, bergson and dattri's hooks run the model unchanged. `torch.func.vmap` can't
+process LLaVA's masked_scatter, so implementations built on it get rows with embedded images and only reach the language
+model's LoRA. Rows are padded on the right, so a causal mask is sufficient.
 """
 
 import logging
@@ -22,10 +22,10 @@ _WIDTHS = (1024, 8192)
 
 
 def peers(model: PeftModel) -> Peers:
-    """Name -> a function of one collated batch that gives row gradients float32 [B, n_parameters], or None.
+    """Name -> function that returns row gradients float32 [B, n_parameters] of one collated batch, or None.
 
-    Columns are the parameters in the order of `trainable(model)`, row-major; None is given by peers that project or
-    normalise. Where LoRA is outside the language model too, the naive loop is the only one.
+    Columns are the parameters in the order of `trainable(model)`, row-major. Peers that project or normalise return
+    None. If there is LoRA outside the language model, only the naive loop is available.
     """
     made: Peers = {"naive loop": naive_loop(model)}
     if not all("language_model." in name for name in lora_names(model)):
@@ -38,7 +38,7 @@ def peers(model: PeftModel) -> Peers:
 
 
 def lora_names(model: PeftModel) -> list[str]:
-    """The model's own names of its LoRA parameters, in the order of `trainable(model)`."""
+    """The model's names of its LoRA parameters, in the order of `trainable(model)`."""
     name_of = {id(parameter): name for name, parameter in model.named_parameters()}
     return [name_of[id(parameter)] for parameter in trainable(model).values()]
 
@@ -51,7 +51,7 @@ def backward(model: PeftModel, batch: dict) -> None:
 
 
 def embed(model: PeftModel, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
-    """Input embeddings float [B, L, D] with the images in place, and labels [B, L]."""
+    """Input embeddings float [B, L, D] with the images inserted, and labels [B, L]."""
     llava, inputs = model.get_base_model().model, model_inputs(batch, next(model.parameters()).device)
     with torch.no_grad():
         embeds = llava.get_input_embeddings()(inputs["input_ids"])
@@ -74,7 +74,7 @@ def row_loss(
 
 
 def naive_loop(model: PeftModel) -> Callable[[dict], torch.Tensor]:
-    """One forward and backward pass a row, without padding."""
+    """One forward and backward pass per row, without padding."""
     parameters, device = list(trainable(model).values()), next(model.parameters()).device
 
     def run(batch: dict) -> torch.Tensor:
@@ -104,7 +104,7 @@ def vmap_grad(model: PeftModel) -> Callable[[dict], torch.Tensor]:
 
 
 def with_opacus(model: PeftModel) -> Peers:
-    """Opacus' hooks. Its gradients come beside the batch's own, which it can't do without."""
+    """Opacus' hooks. It also computes the batch's own gradients, which can't be switched off."""
     from opacus.grad_sample.grad_sample_module import GradSampleHooks
 
     parameters = list(trainable(model).values())
@@ -122,7 +122,7 @@ def with_opacus(model: PeftModel) -> Peers:
 
 
 def with_bergson(model: PeftModel) -> Peers:
-    """bergson's hook collector, with weights frozen and the embeddings differentiable, as bergson sets models up."""
+    """bergson's hook collector, with frozen weights and differentiable embeddings, as bergson sets up models."""
     from bergson.collector.gradient_collectors import TraceCollector
     from bergson.gradients import AdamNormalizer, GradientProcessor
 
@@ -168,7 +168,7 @@ def with_bergson(model: PeftModel) -> Peers:
 def with_trak(model: PeftModel) -> Peers:
     """TRAK's functional gradient computer and its projector.
 
-    The computer differentiates the frozen weights too and drops them.
+    The computer also differentiates the frozen weights and discards the result.
     """
     from trak.gradient_computers import FunctionalGradientComputer
     from trak.modelout_functions import AbstractModelOutput
@@ -182,13 +182,13 @@ def with_trak(model: PeftModel) -> Peers:
         def get_output(model, weights, buffers, embeds, labels):
             return row_loss(model, weights | buffers, embeds, labels)
 
-        get_out_to_loss_grad = None  # asked for by the base class; a projected gradient needs none
+        get_out_to_loss_grad = None  # required by the base class; not needed for projected gradients
 
     names, device = lora_names(model), next(model.parameters()).device
     size = sum(parameter.numel() for parameter in trainable(model).values())
     computer = FunctionalGradientComputer(model, AnswerLoss(), size, torch.float32, device, grad_wrt=names)
 
-    @torch.no_grad()  # else torch records how the gradients themselves came about
+    @torch.no_grad()  # otherwise torch records a graph of the gradient computation
     def per_row(batch: dict) -> dict[str, torch.Tensor]:
         return computer.compute_per_sample_grad(embed(model, batch))
 
@@ -208,7 +208,7 @@ def with_trak(model: PeftModel) -> Peers:
 
 
 def with_dattri(model: PeftModel) -> Peers:
-    """dattri's per-sample gradient function, its hooks (made to compress, here left at identity) and its projector."""
+    """dattri's per-sample gradient function, its hooks (for compression, here the identity) and its projector."""
     from dattri.algorithm.block_projected_if import HookManager, setup_model_compressors
     from dattri.func.projection import random_project
     from dattri.task import AttributionTask
@@ -251,7 +251,7 @@ def with_dattri(model: PeftModel) -> Peers:
         manager.set_compressors(compressors)
         backward(model, batch)
         manager.remove_hooks()
-        n_rows = len(batch["input_ids"])  # it takes the loss for a mean over rows
+        n_rows = len(batch["input_ids"])  # the hooks assume a mean loss over rows
         return torch.cat(manager.get_compressed_grads(), 1) / n_rows
 
     return {"dattri": raw, "dattri, hooks": hooks} | {

@@ -1,7 +1,7 @@
-"""Do two processors give the same bytes? Each operation that results hang on, on this one and on emulated ones.
+"""Do two processors give the same bytes? Compares each operation that results depend on with emulated processors.
 
-`python benchmarks/portable.py` runs itself under qemu-user (Debian's package `qemu-user`), once for each processor of
-`EMULATED`, as the package pins its libraries and with `MKL_CBWR=COMPATIBLE`, and writes
+`python benchmarks/portable.py` runs itself under qemu-user (Debian package `qemu-user`), once for each processor of
+`EMULATED`, with the package's library pins and with `MKL_CBWR=COMPATIBLE`, and writes
 reports/benchmarks/portable.md. It takes a few minutes.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-import cadc  # noqa: F401  pins instruction sets before NumPy and torch look at the processor
+import cadc  # noqa: F401  pins instruction sets before NumPy and torch detect the processor
 from cadc.compute import console
 from cadc.report.text import markdown
 
@@ -38,12 +38,12 @@ _POINTWISE = {
 
 
 def digest(made: torch.Tensor | np.ndarray) -> str:
-    """The first digits of the hash of an array's bytes."""
+    """The first digits of a hash of an array's bytes."""
     return hashlib.sha256(np.ascontiguousarray(made).tobytes()).hexdigest()[:12]
 
 
 def of_torch() -> dict[str, str]:
-    """Operations of training and gradients, in sizes of the mini base."""
+    """Operations of training and gradients, with the mini base's sizes."""
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> torch.Tensor:
@@ -95,7 +95,7 @@ def of_numpy() -> dict[str, str]:
 
 
 def run(pin: str, processor: str | None = None) -> dict[str, str]:
-    """The digests of every operation on an emulated processor, or on this one."""
+    """Digests of all operations on an emulated processor, or on this one."""
     front = [shutil.which("qemu-x86_64"), "-cpu", processor] if processor else []
     command = [*front, sys.executable, __file__, "--digests"]
     console.line(f"{processor or 'this processor'}, MKL_CBWR={pin}")
@@ -107,7 +107,7 @@ def run(pin: str, processor: str | None = None) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Do two processors give the same bytes?")
-    parser.add_argument("--digests", action="store_true", help="print this processor's digests alone")
+    parser.add_argument("--digests", action="store_true", help="only print this processor's digests")
     torch.set_num_threads(1)
     if parser.parse_args().digests:
         print(json.dumps(of_torch() | of_numpy()))
@@ -122,9 +122,10 @@ def main() -> None:
         for name in here[PINS[0]]
     ]
     REPORT.write_text(
-        "# The same bytes on another processor\n\nThe bytes of each operation beside those of the processor that this "
-        "ran on, an Intel with AVX-512: on emulated\nprocessors, with MKL pinned to AVX2, as the package does, and to "
-        "code that all x86-64 processors share.\nMade by `python benchmarks/portable.py`.\n\n" + markdown(header, body)
+        "# The same bytes on another processor\n\nCompares the bytes of each operation with those of the processor "
+        "that this ran on, an Intel with AVX-512: on emulated\nprocessors, with MKL pinned to AVX2, as the package "
+        "does, and to code that all x86-64 processors share.\nMade by `python benchmarks/portable.py`.\n\n"
+        + markdown(header, body)
     )
 
 

@@ -1,16 +1,16 @@
-"""Does the reader scale to LLaVA-665K? Time and memory of `prepare`'s reading and checking,
-and of loading what it wrote.
+"""Does the reader scale to LLaVA-665K? Time and memory of reading and checking in `prepare`,
+and of loading the result.
 
     # ten minutes on two cores, 4 GB in the temporary folder
     python benchmarks/read_scale.py --report reports/benchmarks/read_scale.md
-    # a quick look: prints alone
+    # a quick look that only prints
     python benchmarks/read_scale.py --rows 20000
 
-The pool is made the same every time: a JSON list of 1.5 KB a row, conversations of 1 to 10 rounds, 6% of rows without a
-picture, the others over 0.57 files a row, as in LLaVA-665K (665,298 rows, 40,688 of text alone, some 378,000 pictures,
-of which COCO's serve several rows each). Files are tiny: 512 different JPEG and PNG pictures of 32 to 64 pixels a side,
-written again and again under other names. Every measurement is a process of its own, `pool.embed_images: false`;
-nothing but the reader runs in it.
+The pool is the same in every run: a JSON list with 1.5 KB per row, conversations of 1 to 10 rounds, 6% text-only rows,
+and 0.57 image files per row, as in LLaVA-665K (665,298 rows, 40,688 of them text-only, about 378,000 images, of which
+COCO's serve several rows each). Files are tiny: 512 different JPEG and PNG images with sides of 32 to 64 pixels,
+written repeatedly under different names. Every measurement is a separate process that runs only the reader, with
+`pool.embed_images: false`.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def pictures(rng: np.random.Generator) -> list[tuple[str, bytes]]:
 
 
 def make_pool(folder: Path, n_rows: int) -> int:
-    """The JSON list `folder/pool.json` and its pictures under `folder/images`; the number of files."""
+    """Write the JSON list `folder/pool.json` and its images to `folder/images`; returns the number of files."""
     rng = np.random.default_rng(665)
     templates, n_files = pictures(rng), max(1, int(n_rows * FILES_A_ROW))
     names = [f"part{i // FOLDER_FILES:04d}/{i:07d}.{templates[i % TEMPLATES][0]}" for i in range(n_files)]
@@ -108,13 +108,13 @@ def make_pool(folder: Path, n_rows: int) -> int:
 
 
 def read(folder: Path) -> dict:
-    """What the stage `prepare` does with a pool."""
+    """What the stage `prepare` does to a pool."""
     n_rows, skipped = copy_pool(folder / "rows.parquet", folder / "pool.json", folder / "images", embed_images=False)
     return {"rows": n_rows, "skipped": len(skipped)}
 
 
 def load(folder: Path) -> dict:
-    """What later stages do: load the table, then look rows up one by one."""
+    """What later stages do: load the table, then look up single rows."""
     started = time.perf_counter()
     table = artifacts.load_pool(folder)
     loaded, rows = time.perf_counter(), np.random.default_rng(0).integers(0, table.num_rows, ACCESSES)
@@ -154,7 +154,7 @@ def in_a_process(what: str, folder: Path, workers: int) -> dict:
 
 
 def decode_ms(side: tuple[int, int] = (640, 480), times: int = 100) -> float:
-    """CPU milliseconds that decoding one photograph takes, as the reader does it."""
+    """CPU milliseconds for decoding one photograph as the reader does."""
     out = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
     Image.fromarray(noise).resize(side, Image.Resampling.BICUBIC).save(out, "JPEG", quality=90)
@@ -168,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--workers", nargs="+", type=int, default=[2, 1])
-    parser.add_argument("--report", type=Path, help="where the tables go; without it they are printed alone")
+    parser.add_argument("--report", type=Path, help="path of the report; without it, tables are only printed")
     parser.add_argument("--one", nargs=2, metavar=("WHAT", "FOLDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
@@ -203,30 +203,30 @@ def main() -> None:
     text += f"{asked.rows:,} rows, {json_gb:.2f} GB of JSON, {n_files:,} files.\n\n## Read, check, write\n\n"
     text += markdown(
         [
-            "processes that check",
+            "worker processes",
             "s",
             "CPU s",
-            "CPU µs a row",
+            "CPU µs per row",
             "reading process, GB",
-            "largest other, GB",
-            "all at most, GB",
+            "largest worker, GB",
+            "upper bound of all, GB",
         ],
         body,
     )
-    text += "\nPeaks are `ru_maxrss` of the process that reads and of the largest of its workers; *all at most* is the "
-    text += "first and as many times the second as there are workers, memory that they share counted each time. "
-    text += "CPU seconds are of all processes; seconds depend on what else the machine does. "
+    text += "\nPeaks are `ru_maxrss` of the reading process and of its largest worker; *upper bound of all* is the "
+    text += "first plus the second times the number of workers, which counts shared memory repeatedly. "
+    text += "CPU seconds are summed over all processes; seconds depend on what else the machine does. "
     text += f"The table's bytes are {'the same' if same else 'NOT the same'} for each number of processes.\n\n"
-    text += f"Pictures are tiny here. Decoding one of 640 x 480 pixels takes {photo:.1f} CPU ms more: about "
-    text += f"{photo * n_files / 6e4:.0f} CPU minutes for so many files, if each is decoded once; each process decodes "
-    text += "a file once.\n\n## Load\n\n"
+    text += f"Images are tiny here. Decoding one of 640 x 480 pixels takes {photo:.1f} CPU ms more: about "
+    text += f"{photo * n_files / 6e4:.0f} CPU minutes for this number of files if each is decoded once; each process "
+    text += "decodes a file once.\n\n## Load\n\n"
     header = [
         "rows",
         "load_pool, s",
         "peak of the process, GB",
-        "of it the table, GB",
+        "table's share, GB",
         "chunks",
-        "µs to look one row up",
+        "µs per row look-up",
     ]
     cells = [
         f"{loaded['rows']:,}",

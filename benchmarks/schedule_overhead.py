@@ -1,8 +1,8 @@
-"""What choosing while the model learns costs beside the learning.
+"""Measure the overhead of selecting rows during training.
 
 `python benchmarks/schedule_overhead.py` (six minutes, after `dvc repro`) writes
-reports/benchmarks/schedule_overhead.md: one run by either objective, at 5% and 20% of the pool, timed inside one
-process, one thread.
+reports/benchmarks/schedule_overhead.md: one run per objective, at 5% and 20% of the pool, timed in one process with one
+thread.
 """
 
 import tempfile
@@ -30,7 +30,7 @@ from cadc.training.unlocking import UnlockedRows
 
 
 class Clock:
-    """Seconds spent under each name."""
+    """Accumulates seconds by name."""
 
     def __init__(self):
         self.seconds: dict[str, float] = {}
@@ -47,7 +47,7 @@ class Clock:
 
 
 class TimedSchedule(Adaptive):
-    """Seconds of everything that happens when a batch is asked for."""
+    """Times everything that happens when a batch is requested."""
 
     clock: Clock
 
@@ -56,7 +56,7 @@ class TimedSchedule(Adaptive):
 
 
 class TimedCheckpoint(Checkpoint):
-    """Seconds of every checkpoint."""
+    """Times every checkpoint."""
 
     def save(self, *args) -> None:
         self.schedule.clock.timed("checkpoints", super().save)(*args)
@@ -104,15 +104,15 @@ def main() -> None:
         "examples trained on",
         "rows measured",
         "measuring",
-        "choosing",
+        "selecting",
         "checkpoints",
-        "the schedule in all",
+        "whole schedule",
         "clusters and warm-up, once for all runs",
     ]
-    said = "In % of training's seconds in the same run, encoding of rows included. "
-    said += "Embeddings are made before, by `embed`.\n\n"
+    said = "In % of the training time in the same run, including encoding of rows. "
+    said += "Embeddings are computed earlier, by `embed`.\n\n"
     text = (
-        "# What choosing while the model learns costs\n\n"
+        "# The overhead of selecting rows during training\n\n"
         + said
         + "Made by `python benchmarks/schedule_overhead.py`.\n\n"
         + markdown(header, body)

@@ -1,14 +1,14 @@
 """Do the selectors scale to LLaVA-665K? Time and memory of each on synthetic arrays,
-and of plain dense code beside them.
+compared with naive dense code.
 
     # 50k, 200k and 665k rows: about half an hour on two cores
     python benchmarks/selector_scale.py
     python benchmarks/selector_scale.py --methods coincide less --rows 50000
 
-Every measurement is a process of its own. Rows are drawn around centres, one in ten a near-copy of another; a budget of
-5% is chosen; targeted ones aim at 5,000 rows of four benchmarks. Arrays lie in artifacts/scratch (7 GB at 665k rows)
-and are memory-mapped, as in the pipeline; k-means has clusters by the square root of the rows, COINCIDE 10,000 at 665k,
-and learns from 8 rows a cluster.
+Every measurement is a separate process. Rows are drawn around centres, one in ten as a near-copy of another. The budget
+is 5%; targeted methods have 5,000 target rows of four benchmarks. Arrays are in artifacts/scratch (7 GB at 665k rows)
+and memory-mapped, as in the pipeline. The number of k-means clusters is the square root of the number of rows (for
+COINCIDE 10,000 at 665k), fitted on 8 rows per cluster.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from cadc.selectors.signal import Signal
 
 REPORT, SCRATCH = Path("reports/benchmarks/selector_scale.md"), artifacts.SCRATCH / "selectors"
 WORKERS, DENSE_ROWS, BUDGET = 2, 20_000, 0.05
-POINTS = 8  # a cluster, from which k-means learns
+POINTS = 8  # rows per cluster for fitting k-means
 N_SUBTASKS, N_SNAPSHOTS, CENTRES = 162, 3, 2000
-N_QUERIES = 5000  # rows of benchmarks, in four targets
-#: Method, or method:view -> arrays [axes before the rows, axes behind them, dtype], and the minutes that it may take at
-#: 665,000 rows.
+N_QUERIES = 5000  # target rows, in four targets
+#: Method, or method:view -> (arrays as [axes before the rows, axes after them, dtype], time limit in minutes at 665,000
+#: rows).
 METHODS = {
     "coincide": ({"activations": ((), (4, 2, 64), np.float16)}, 10),
     "semdedup": ({"image": ((), (128,), np.float32), "text": ((), (128,), np.float32)}, 10),
@@ -70,9 +70,9 @@ METHODS = {
 
 
 def write_array(path: Path, n_rows: int, before: tuple, behind: tuple, dtype) -> None:
-    """One array [*before, n_rows, *behind]: unit rows around centres with near-copies.
+    """Write one array [*before, n_rows, *behind]: unit rows around centres, with near-copies.
 
-    Positive numbers where a row has but one.
+    Positive numbers if a row has only one number.
     """
     rng = np.random.default_rng([n_rows, *map(ord, path.stem)])
     out = np.lib.format.open_memmap(path, "w+", dtype, (*before, n_rows, *behind))
@@ -95,7 +95,7 @@ def write_array(path: Path, n_rows: int, before: tuple, behind: tuple, dtype) ->
 
 
 def make_signal(method: str, n_rows: int) -> Signal:
-    """The method's arrays at `n_rows`, written at first use."""
+    """The method's arrays at `n_rows`, written on first use."""
     folder = SCRATCH / str(n_rows)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {}
@@ -113,7 +113,7 @@ def make_signal(method: str, n_rows: int) -> Signal:
     arrays["rate"] = np.linspace(1, 0.2, N_SNAPSHOTS)
     if "concept" in arrays:
         places = np.random.default_rng(1).integers(n_rows, size=N_QUERIES)
-        for name in ("concept", "skill"):  # near some row of the pool each
+        for name in ("concept", "skill"):  # each near some row of the pool
             near = arrays[name][places] + np.random.default_rng(2).normal(0, 0.02, (N_QUERIES, arrays[name].shape[1]))
             arrays[f"probe_{name}"] = (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
         arrays["probe_target"] = np.array(["mmt_val/all", "mini_vqa/all", "pope/pope", "llava_in_the_wild/wild"])[
@@ -125,7 +125,7 @@ def make_signal(method: str, n_rows: int) -> Signal:
 
 
 def loaded(method: str, n_rows: int):
-    """The selector and its default parameters, with clusters for so many rows."""
+    """The selector and its default parameters, with the number of clusters scaled to the rows."""
     method, _, view = method.partition(":")
     section = OmegaConf.to_container(composed([], name="library"))["methods"][method]["select"]
     clusters = {"coincide": 10_000 * (n_rows / 665_000) ** 0.5}.get(method, n_rows**0.5)
@@ -134,7 +134,7 @@ def loaded(method: str, n_rows: int):
 
 
 def ours(method: str, n_rows: int) -> None:
-    """Choose 5% once; prints seconds of `measure` and `select`."""
+    """Select 5% once; prints the seconds of `measure` and `select`."""
     signal, n = make_signal(method, n_rows), round(BUDGET * n_rows)
     module, params = loaded(method, n_rows)
     few = {
@@ -142,7 +142,7 @@ def ours(method: str, n_rows: int) -> None:
         for name, array in signal.arrays.items()
     }
     small = loaded(method, 500)[1]
-    warm = module.measure(Signal(500, signal.task[:500], few), small)  # numba compiles at first use, whatever the rows
+    warm = module.measure(Signal(500, signal.task[:500], few), small)  # numba compiles on first use
     module.select(warm, 20, small, np.random.default_rng(0))
     started = time.perf_counter()
     measured = module.measure(signal, params)
@@ -164,7 +164,7 @@ def report(seconds: list[float], is_exact: bool) -> None:
 
 
 def dense(method: str, n_rows: int) -> None:
-    """The method as one would write it down: whole matrices, and a search over all rows for every pick."""
+    """The method in its naive form: full matrices, and a search over all rows for every pick."""
     signal, n = make_signal(method, n_rows), round(BUDGET * n_rows)
     started = time.perf_counter()
     chosen = dense_coincide(signal, n, loaded(method, n_rows)[1]) if method == "coincide" else DENSE[method](signal, n)
@@ -172,9 +172,9 @@ def dense(method: str, n_rows: int) -> None:
 
 
 def in_a_process(kind: str, method: str, n_rows: int) -> dict | None:
-    """What a measurement printed; None where it failed or needs more memory than there is."""
+    """The result printed by a measurement; None if it failed or ran out of memory."""
     env = os.environ | {"CADC_WORKERS": str(WORKERS)}
-    make_signal(method, n_rows)  # written out here, so that memory is the method's alone
+    make_signal(method, n_rows)  # written here, so that only the method's memory is measured
     done = subprocess.run(
         [sys.executable, __file__, "--one", kind, method, str(n_rows)], env=env, capture_output=True, text=True
     )
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--rows", nargs="+", type=int, default=[50_000, 200_000, 665_000])
     parser.add_argument(
-        "--report", type=Path, default=REPORT, help="where the table goes; name another one where not all methods run"
+        "--report", type=Path, default=REPORT, help="path of the report; use another one if not all methods run"
     )
     parser.add_argument("--one", nargs=3, metavar=("KIND", "METHOD", "ROWS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -205,10 +205,10 @@ def main() -> None:
     header = [
         "",
         *(f"{n // 1000}k rows, s" for n in (DENSE_ROWS, *asked.rows)),
-        "of it choosing",
-        "µs a row",
+        "of which selecting",
+        "µs per row",
         "peak, GB",
-        "aimed at, min",
+        "target, min",
     ]
     body = []
     for method in asked.methods:
@@ -234,12 +234,12 @@ def main() -> None:
     ]
     command = " ".join(["python", "benchmarks/selector_scale.py", *sys.argv[1:]])
     text = f"# Selectors at scale\n\nMade by `{command}`. " + __doc__.split("\n\n")[2].replace("\n", " ") + "\n\n"
-    text += f"k-means runs on one thread, neighbours on {WORKERS}; *peak* counts what is mapped of the arrays, too. "
-    text += "Without numba's compiling, one or two seconds.\n\n"
+    text += f"k-means runs on one thread, neighbours on {WORKERS}; *peak* includes memory-mapped arrays. "
+    text += "Times exclude numba's compilation, one or two seconds.\n\n"
     text += markdown(header, body)
     if beside:
-        text += f"\n## Beside plain dense code, {DENSE_ROWS // 1000}k rows\n\n"
-        text += "Whole matrices, and a search over all rows for every pick.\n\n"
+        text += f"\n## Compared with naive dense code, {DENSE_ROWS // 1000}k rows\n\n"
+        text += "Full matrices, and a search over all rows for every pick.\n\n"
         text += markdown(["", "ours, s", "dense, s", "ours, GB", "dense, GB"], beside)
     asked.report.parent.mkdir(parents=True, exist_ok=True)
     asked.report.write_text(text)

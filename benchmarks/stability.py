@@ -1,8 +1,9 @@
-"""Are capabilities the model's or the run's? `python benchmarks/stability.py` writes reports/benchmarks/stability.md.
+"""Do capabilities depend on the model or on the run? `python benchmarks/stability.py` writes
+reports/benchmarks/stability.md.
 
-Proxy runs that differ in seed alone (LoRA initialisation, rows, order), the trajectories of each, the partition that
-each rule finds in them, and how well these agree (mean pairwise adjusted Rand index); and whether a consensus over
-several proxy runs agrees better with that over others. Needs `dvc repro pool`; runs are kept in artifacts/scratch.
+Compares proxy runs that differ only in seed (LoRA initialisation, rows, order): the partitions that each rule finds in
+their trajectories, and how well these agree (mean pairwise adjusted Rand index); and whether consensus partitions over
+several proxy runs agree better. Needs `dvc repro pool`; runs are kept in artifacts/scratch.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ RULE = Variant("discoveries", "influence_coverage")
 
 
 def proxies() -> shards.Task:
-    """A proxy run of one seed (LoRA initialisation, rows and their order), and row_gram.npy.
+    """Shard task: a proxy run of one seed (LoRA initialisation, rows and their order), and row_gram.npy.
 
-    The latter is float32 [n_snapshots, n, n]: the inner products of the probe rows' directions at its snapshots.
+    The latter is float32 [n_snapshots, n, n]: inner products of the probe rows' directions at its snapshots.
     """
     torch.set_num_threads(1)
     params = load_params()
@@ -60,9 +61,9 @@ def proxies() -> shards.Task:
 def over_runs(
     row_grams: list[np.ndarray], consensus_of: Callable[[list[np.ndarray]], list[Consensus]]
 ) -> list[list[str]]:
-    """Groups of 1, 2, 3, ... proxy runs, no run in two groups of one size.
+    """Compare groups of 1, 2, 3, ... proxy runs; groups of one size are disjoint.
 
-    A row says how well the partitions that groups of one size choose agree, and at each resolution.
+    Each line states how well the selected partitions of groups of one size agree, and the agreement per resolution.
     """
     body = []
     for size in range(1, len(row_grams) // 2 + 1):
@@ -85,7 +86,7 @@ def over_runs(
 
 
 def members(partition: np.ndarray, targets: list[str]) -> list[Counter]:
-    """How many subtasks of each benchmark every capability has."""
+    """The number of subtasks of each benchmark in every capability."""
     return [
         Counter(target for target, own in zip(targets, partition, strict=True) if own == c)
         for c in range(int(partition.max()) + 1)
@@ -121,7 +122,7 @@ def main() -> None:
         counts = [int(partition.max()) + 1 for partition in made]
         body.append(
             [
-                f"{rule}, {'centred' if center else 'as they are'}",
+                f"{rule}, {'centred' if center else 'not centred'}",
                 f"{tau:g}",
                 f"{resolution:g}",
                 f"{min(counts)} to {max(counts)}",
@@ -141,26 +142,26 @@ def main() -> None:
     ]
     agreed = f"{mean_agreement(np.stack([one.partition for one in chosen])):.2f}"
     resolutions = [f"resolution {one.resolution:g}" for one in runs[0]]
-    header = ["proxy runs a group", "groups", "capabilities", "ARI, chosen", *resolutions]
-    text = f"""# Are capabilities the model's or the run's?
+    header = ["proxy runs per group", "groups", "capabilities", "ARI, chosen", *resolutions]
+    text = f"""# Do capabilities depend on the model or on the run?
 
-Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} proxy runs that differ in seed alone. ARI: \
+Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} proxy runs that differ only in seed. ARI: \
 mean pairwise adjusted Rand index of their partitions of
-{int(subtask.max()) + 1} subtasks; 1 is the same partition every time, 0 what chance gives.
+{int(subtask.max()) + 1} subtasks; 1 means identical partitions, 0 chance level.
 
 **The consensus over one run** (`{RULE.level}.{RULE.name}` in params.yaml): {min(counts)} to {max(counts)} \
 capabilities, ARI over proxy seeds **{agreed}**.
-Over the draws inside a seed: {", ".join(f"{one.agreement:.2f}" for one in chosen)}.
+Agreement of the draws within a seed: {", ".join(f"{one.agreement:.2f}" for one in chosen)}.
 
 Subtasks of each benchmark in each capability:
 
 {markdown(["proxy seed", *sorted(set(targets))], made_of)}
-A consensus over the draws of several proxy runs, against that over as many others (ARI between groups; *chosen*: each \
-group takes the resolution at
-which its draws agree best). The default has {len(params.proxy.seeds)} runs (`proxy.seeds`):
+Consensus over the draws of several proxy runs, compared with that over as many others (ARI between groups; *chosen*: \
+each group takes the resolution at
+which its draws agree best). The default is {len(params.proxy.seeds)} runs (`proxy.seeds`):
 
 {markdown(header, over_runs(row_grams, consensus_of))}
-One partition of all probe rows, by rule:
+A single partition of all probe rows, by rule:
 
 """
     REPORT.write_text(text + markdown(["snapshots, trajectories", "tau", "resolution", "capabilities", "ARI"], body))

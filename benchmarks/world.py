@@ -1,4 +1,4 @@
-"""Rows a second at which the mini world's pool is made, on one core: `python benchmarks/world.py`."""
+"""Measure how many rows per second the mini world's pool is made on one core: `python benchmarks/world.py`."""
 
 import tempfile
 import time

@@ -84,7 +84,7 @@ REFUSED = [
     ("smolvlm", {"aspect": "crop"}, "model.aspect: crop: Idefics3ImageProcessor.* does not crop"),
     ("qwen2_vl", {"aspect": "crop"}, "model.aspect: crop: Qwen2VLImageProcessor.* does not crop"),
     ("llava", {"aspect": "crop", "processor": {"do_center_crop": False}}, "remove one of them"),
-    ("llava", {"aspect": "pad", "processor": {"do_pad": True}}, "model.processor: do_pad: changes nothing"),
+    ("llava", {"aspect": "pad", "processor": {"do_pad": True}}, "model.processor: do_pad: has no effect"),
 ]
 
 
@@ -109,7 +109,7 @@ def test_a_processor_that_pads_itself_is_not_padded_once_more(model, folders, tm
 
 def test_a_strip_that_would_fill_memory_is_named(model, tmp_path):
     Image.new("RGB", (20_000, 8)).save(tmp_path / "strip.png")
-    with pytest.raises(InputError, match=r"row r: .* 20000x8 pixels .*padded to a square it has 20000x20000 pixels"):
+    with pytest.raises(InputError, match=r"row r: .* 20000x8 pixels .*padded to a square, it has 20000x20000 pixels"):
         encode(row_of(tmp_path / "strip.png"), load_processor(model("llava", aspect="pad")), 4096)
 
 

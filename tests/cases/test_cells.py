@@ -78,7 +78,7 @@ def test_a_row_without_a_name_of_its_own_is_refused(tmp_path, target):
     with pytest.raises(InputError, match=f"row 1, {key} 7: {path}, row 0, {key} 7 already has this id"):
         load_probe(tmp_path / "root", [target])
     publish(tmp_path, target, {key: None})
-    with pytest.raises(InputError, match=f"row 0, {key} None: has no {key}; give every row its own"):
+    with pytest.raises(InputError, match=f"row 0, {key} None: the {key} is missing; give every row its own"):
         load_probe(tmp_path / "root", [target])
 
 

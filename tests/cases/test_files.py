@@ -271,7 +271,7 @@ def test_one_picture_is_one_picture_whatever_it_is_called(folder):
             yesno(folder, {}, {"image": name})
         made = yesno(folder, {}, {"image": name}, {"image": "b.png"}, {"image": name})
         assert [len(made[part]) for part in ("probe", "score")] == [3, 1]
-        with pytest.raises(PoolError, match=r"line 3, index 1: its picture, .* is also used on line 2 \(a.png\)"):
+        with pytest.raises(PoolError, match=r"line 3, index 1: its image, .* is also used on line 2 \(a.png\)"):
             choice(folder, table(questions({}, {"image_path": name})))
 
 

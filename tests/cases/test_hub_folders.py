@@ -109,7 +109,7 @@ def test_missing_files_of_a_split_are_named(tmp_path, capsys):
     assert "one of 3 files; the others are not read" in capsys.readouterr().out
     parquet(tmp_path / "train-00001-of-00003.parquet", "b")
     parquet(tmp_path / "train-00000-of-00001.parquet", "old")
-    with pytest.raises(PoolError, match="train is there in 1 and in 3 files: two downloads"):
+    with pytest.raises(PoolError, match="train is split into 1 and into 3 files, so two downloads"):
         ids(tmp_path)
     with pytest.raises(PoolError, match="no parquet file matches"):
         ids(tmp_path / "dev-*.parquet")
@@ -196,7 +196,7 @@ def test_what_the_card_leaves_out_is_not_read_and_said(tmp_path, capsys):
     assert "2 files not listed in the README.md are not read: extra.parquet, old/a1.parquet" in capsys.readouterr().out
     assert ids(tmp_path / "extra.parquet") == ids(tmp_path / "ext*.parquet") == ["extra"]  # named all the same
     card(tmp_path, TWO.replace("data/", "gone/"))
-    with pytest.raises(PoolError, match="README.md names none of the 4 parquet files that are there, such as data/a1"):
+    with pytest.raises(PoolError, match="README.md lists none of the 4 parquet files there, such as data/a1"):
         ids(tmp_path)
 
 

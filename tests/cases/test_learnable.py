@@ -197,7 +197,7 @@ def test_rows_that_do_not_fit_are_left_out_and_counted(stage, on_bad_row):
 
 @pytest.mark.parametrize("on_bad_row", ["fail", "skip", "llava"])
 def test_a_pool_without_rows_is_refused(stage, on_bad_row):
-    with pytest.raises(InputError, match=r"raw/rows\.parquet: the pool has no rows; .*raw/skipped\.json says what"):
+    with pytest.raises(InputError, match=r"raw/rows\.parquet: the pool has no rows; .*raw/skipped\.json lists"):
         stage([], on_bad_row)
     assert not artifacts.POOL.exists()
 
@@ -212,13 +212,16 @@ def test_a_pool_of_no_other_rows_is_refused(stage):
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ({"probe": {"mmt": LONG}}, r"probe/.*MMT-Benchmark: mmt_val, row 7: \d+ tokens, above .*=60; what is aimed at"),
+        (
+            {"probe": {"mmt": LONG}},
+            r"probe/.*MMT-Benchmark: mmt_val, row 7: \d+ tokens, above .*=60; questions that are aimed at",
+        ),
         (
             {"probe": {"pope": LONG}},
-            r"probe/.*POPE: pope, row pope own 9: \d+ tokens, .*aimed at is never cut: raise it",
+            r"probe/.*POPE: pope, row pope own 9: \d+ tokens, .*aimed at are never cut: raise it",
         ),
-        ({"score": {"pope": LONG}}, r"score/.*POPE: pope, row 9: \d+ tokens, .*what is scored is never cut"),
-        ({"score": {"mmt": LONG}}, r"score/.*MMT-Benchmark: mmt_val, row 7: \d+ tokens, .*what is scored is never cut"),
+        ({"score": {"pope": LONG}}, r"score/.*POPE: pope, row 9: \d+ tokens, .*scored are never cut"),
+        ({"score": {"mmt": LONG}}, r"score/.*MMT-Benchmark: mmt_val, row 7: \d+ tokens, .*scored are never cut"),
         ({"score": {"mmt": LONG, "pope": LONG}}, r"score/.*row 7: \d+ tokens, above .* \(1 more such rows\)"),
     ],
 )

@@ -40,7 +40,7 @@ IDLE = {
 
 @pytest.mark.parametrize("family, options, name", IDLE.values(), ids=IDLE)
 def test_an_option_that_changes_nothing_is_refused(load, family, options, name):
-    with pytest.raises(InputError, match=rf"model\.processor: {name}: has no effect in .*ImageProcessor; take it out"):
+    with pytest.raises(InputError, match=rf"model\.processor: {name}: has no effect in .*ImageProcessor; remove it"):
         load(family, **options)
 
 
@@ -110,15 +110,15 @@ def small(processor):
 
 
 WRONG = {  # how older conversions and slips leave a processor -> words of the message
-    "no patch_size": (only(patch_size=None), ["patch_size None where the model has 8", "{patch_size: 8}"]),
-    "another patch_size": (only(patch_size=16), ["patch_size 16 where the model has 8"]),
+    "no patch_size": (only(patch_size=None), ["patch_size None but the model has 8", "{patch_size: 8}"]),
+    "another patch_size": (only(patch_size=16), ["patch_size 16 but the model has 8"]),
     "no class token": (only(num_additional_image_tokens=0), ["num_additional_image_tokens: 1"]),
     "no strategy": (only(vision_feature_select_strategy=None), ["vision_feature_select_strategy: default"]),
-    "another strategy": (only(vision_feature_select_strategy="full"), ["'full' where the model has 'default'"]),
-    "no template": (only(chat_template=None), ["no chat template", "model.chat_template"]),
+    "another strategy": (only(vision_feature_select_strategy="full"), ["'full' but the model has 'default'"]),
+    "no template": (only(chat_template=None), ["no usable chat template", "model.chat_template"]),
     "a broken template": (only(chat_template="{% for %}"), ["no usable chat template"]),
-    "nothing at all": (lambda p: LlavaProcessor(p.image_processor, p.tokenizer), ["no chat template"]),
-    "another size": (small, ["24x24 pixels where the model's vision tower takes 32x32", "crop_size"]),
+    "nothing at all": (lambda p: LlavaProcessor(p.image_processor, p.tokenizer), ["no usable chat template"]),
+    "another size": (small, ["24x24 pixels, but the model's vision tower takes 32x32", "crop_size"]),
 }
 
 
@@ -163,9 +163,9 @@ def test_every_family_takes_what_prepare_lets_in(load, params, family):
 
 def test_a_picture_that_a_processor_refuses_is_named_with_what_to_do(load, tmp_path, params):
     processor = load("qwen2_vl")
-    with pytest.raises(InputError, match=r"Qwen2VLProcessor refuses a picture of 8x1680 pixels.*pool\.max_image_ratio"):
+    with pytest.raises(InputError, match=r"Qwen2VLProcessor rejects an image of 8x1680 pixels.*pool\.max_image_ratio"):
         check_shapes(processor, 8, 210)
     Image.new("RGB", (2000, 8)).save(tmp_path / "banner.png")
     row = {"id": "r7", "turns": [{"role": "user", "text": "<image>\nq"}, {"role": "assistant", "text": "a"}]}
-    with pytest.raises(InputError, match=r"row r7: Qwen2VLProcessor refuses a picture of 2000x8 pixels"):
+    with pytest.raises(InputError, match=r"row r7: Qwen2VLProcessor rejects an image of 2000x8 pixels"):
         encode({**row, "images": [{"bytes": None, "path": str(tmp_path / "banner.png")}]}, processor, 4096)

@@ -78,9 +78,7 @@ def test_a_cache_that_can_t_be_written_is_told_of_before_the_work(small_disk, mo
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with pytest.raises(SystemExit) as stopped:
         run_stage("some", lambda params: pytest.fail("it has worked"))
-    assert str(stopped.value) == (
-        "some: .dvc/../disk: can't be written, and the results would be lost; make it writable"
-    )
+    assert str(stopped.value) == ("some: .dvc/../disk: not writable, so the results would be lost; make it writable")
 
 
 @pytest.mark.parametrize("name", ["x.npy", "rows.parquet", "facts.json"])
@@ -104,7 +102,7 @@ def test_shards_that_hold_other_rows_than_there_are_are_an_error_for_people(tmp_
     """Parts that do not make up the whole are told of, and no output is written."""
     for key in (0, 1):
         artifacts.save_array(tmp_path / f"{key}/x.npy", np.zeros(3))
-    with pytest.raises(InputError, match="the shards hold 6 rows where there are 7; remove"):
+    with pytest.raises(InputError, match="the shards hold 6 rows instead of 7; remove"):
         shards.join({key: tmp_path / str(key) for key in (0, 1)}, "x.npy", tmp_path / "joined.npy", 7)
     assert not (tmp_path / "joined.npy").exists()
 

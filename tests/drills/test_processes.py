@@ -120,7 +120,7 @@ def test_a_lost_worker_is_one_sentence_and_the_others_stop(stage, tmp_path):
     os.kill(worker, signal.SIGKILL)
     out, _ = process.communicate(timeout=60)
     last = out.strip().splitlines()[-1]
-    assert "InputError: slow: a process was lost" in last and "whole shards are kept" in last
+    assert "InputError: slow: a process was lost" in last and "finished shards are kept" in last
     assert len(ran(tmp_path)) < 8 and not working_in(tmp_path)
 
 

@@ -56,7 +56,7 @@ def test_every_check_is_reported_and_a_killed_crossfit_goes_on_to_the_same_bytes
     process.kill()
     process.wait()
     out = run(repository, "dvc", "repro", CLEAN, workers="1").stdout
-    assert "crossfit_train: 2 of 2 parts are already done" in out and "of 4 parts are there already" in out
+    assert "crossfit_train: 2 of 2 parts are already done" in out and "of 4 parts are already done" in out
     made = outs(repository, "crossfit")
     run(repository, "dvc", "repro", "-f", "-s", CROSSFIT, CLEAN, workers="2")
     assert outs(repository, "crossfit") == made

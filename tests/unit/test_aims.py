@@ -92,7 +92,7 @@ def test_without_a_target_what_needs_one_is_named_in_one_sentence_and_all_else_i
 
 def test_a_discovery_of_what_is_not_aimed_at_is_named_and_a_study_of_it_left_out(capsys):
     other = ["data=llava-665k", "capture.targets=[gqa]"]
-    with pytest.raises(InputError, match=r"^discoveries.cadc.discover.targets: mmt_val is not among capture.targets; "):
+    with pytest.raises(InputError, match=r"^discoveries.cadc.discover.targets: mmt_val is not in capture.targets; "):
         check(*other)
     made = {path.parent.name for path in files([*REAL, *other])}
     assert "leaderboard" in made and "sensitivity" not in made

@@ -78,7 +78,7 @@ def test_the_same_pieces_give_the_same_bytes(start, pieces, tmp_path):
     names = sorted(path.name for path in start.iterdir())
     assert names == sorted(path.name for path in (tmp_path / "again").iterdir())
     assert all((start / name).read_bytes() == (tmp_path / "again" / name).read_bytes() for name in names)
-    with pytest.raises(SystemExit, match="assemble: --out: .* is there already"):
+    with pytest.raises(SystemExit, match="assemble: --out: .* already exists"):
         main(asked)
 
 

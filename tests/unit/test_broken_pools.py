@@ -122,13 +122,13 @@ FILES = {  # what breaks the whole file: variant -> (how, what its message says)
         ["pool.json: not a list of rows", "starts with '{'", "wrap the rows in [ ]"],
     ),
     "broken line": (jsonl, ["pool.jsonl, line 4", "not JSON", "repair or remove the line"]),
-    "folder of nothing": (no_dataset, ["pool: a folder, but no Hugging Face dataset", "save_to_disk"]),
+    "folder of nothing": (no_dataset, ["pool: a folder, but not a Hugging Face dataset", "save_to_disk"]),
     "no image folder": (images_gone, ["images: no such folder", "set data.images"]),
 }
 ROWS = {  # what breaks one row
-    "no id": (row(id=None), ["row id row 3", "has no id", "give every row its own"]),
-    "id twice": (row(id="r1"), ["row id r1", "already that of row 1", "give every row its own"]),
-    "id is a list": (row(id=["r3"]), ["row id row 3", "the id ['r3']", "a text or a number"]),
+    "no id": (row(id=None), ["row id row 3", "the id is missing", "give every row its own"]),
+    "id twice": (row(id="r1"), ["row id r1", "row 1 already has this id", "give every row its own"]),
+    "id is a list": (row(id=["r3"]), ["row id row 3", "the id is ['r3']", "a text or a number"]),
     "image missing": (image(lambda path: path.unlink()), ["row id r3", "'coco/3.png' is missing", "restore the file"]),
     "image is a folder": (image(as_folder), ["row id r3", "'coco/3.png' is a folder", "give the path"]),
     "image of 0 bytes": (
@@ -160,16 +160,16 @@ ROWS = {  # what breaks one row
     "absolute": (row(image="/etc/passwd"), ["row id r3", "'/etc/passwd' points outside", "use a path relative to"]),
     "image not named": (row(image=None), ["row id r3", "1 <image> token(s)", "0 image(s)", "make them equal"]),
     "unknown role": (talk(HUMAN, ("tool", "x")), ["row id r3", "unknown role 'tool'", "use human or gpt"]),
-    "wrong order": (talk(GPT, HUMAN), ["row id r3", "turn 0 is from 'gpt'", "human must speak"]),
+    "wrong order": (talk(GPT, HUMAN), ["row id r3", "turn 0 is from 'gpt'", "must be from human"]),
     "blank turn": (talk(HUMAN, ("gpt", " \n")), ["row id r3", "turn 1 (gpt) is blank", "write its text"]),
     "no answer": (talk(HUMAN, GPT, ("human", "And?")), ["row id r3", "last human turn has no gpt answer", "add one"]),
     "number for text": (
         talk(HUMAN, ("gpt", 42)),
-        ["row id r3", "turn 1 has no text in `value` but 42", "write it as {from, value}"],
+        ["row id r3", "turn 1 has no text in `value`: 42", "write it as {from, value}"],
     ),
     "row is a text": (
         text(lambda b: b"[" + b",".join([b'"hi"', b[1:]])),
-        ["row id row 0", "is 'hi', no JSON object", "write it as"],
+        ["row id row 0", "is 'hi', not a JSON object", "write it as"],
     ),
 }
 

@@ -179,8 +179,8 @@ def test_a_mismatch_is_told_with_its_evidence_and_rows_without_image_are_not_jud
     assert np.isnan(found.score[400]) and not found.flag[400]
     row = int(np.flatnonzero(found.flag)[0])
     assert found.evidence[row] == (
-        f"log-odds {own[row]:.1f} that image and words belong together; their similarity is 0.10, "
-        "the image gains 1.40 nats a token"
+        f"log-odds {own[row]:.1f} that image and text match; their similarity is 0.10, "
+        "and the image adds 1.40 nats per token"
     )
 
 

@@ -97,7 +97,7 @@ def test_all_answers_of_a_row_count_and_all_of_its_pictures(lists):
     [
         ('{"objects": ["dog"]}', "record 2: is .*; write image, and objects or caption"),
         ('{"image": "x.jpg"}', "record 2: is .*; write image, and objects or caption"),
-        ('{"image": "x.jpg", "objects": "dog"}', "record 2, image 'x.jpg': objects is a list"),
+        ('{"image": "x.jpg", "objects": "dog"}', "record 2, image 'x.jpg': objects must be a list"),
         ("[1]", "record 2: is .*; write image"),
         ('{"image": ', "line 2"),
     ],

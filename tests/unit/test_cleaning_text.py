@@ -150,7 +150,7 @@ def test_answers_out_of_format_are_found():
     ]
     found = answer_format.check(rows, phrase_words=8)
     assert found.flag.tolist() == [True, True, False, True, True, True, False, False]
-    assert found.score[5] == 0.25 and "none of the options A, B, C" in found.evidence[1]
+    assert found.score[5] == 0.25 and "not one of the options A, B, C" in found.evidence[1]
 
 
 def test_only_rows_with_faults_that_words_betray_are_flagged_for_what_they_say(params):

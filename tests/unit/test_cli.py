@@ -91,7 +91,7 @@ def test_a_method_that_aims_at_something_takes_a_file_of_rows_or_says_that_it_ne
     target.write_text("[ ]")  # DVC sees what a target is called alone
     (other,) = params_of(data, tmp_path, "--method", "cadc", "--target", str(target))["capture"]["targets"]
     assert other != aimed and Path(other).read_text() == "[ ]"
-    with pytest.raises(InputError, match="--method cadc needs something to aim at; give --target"):
+    with pytest.raises(InputError, match="--method cadc needs a target; give --target"):
         params_of(data, tmp_path, "--method", "cadc", "--target", "none")
     with pytest.raises(InputError, match="gone.json: no such file"):
         params_of(data, tmp_path, "--target", "gone.json")
@@ -132,7 +132,7 @@ def test_a_project_is_laid_out_once_and_no_other_folder_is_touched(data, tmp_pat
     other = tmp_path / "theirs/stages/mine.py"
     other.parent.mkdir(parents=True)
     other.write_text("")
-    with pytest.raises(InputError, match="theirs: holds something else"):
+    with pytest.raises(InputError, match="theirs: holds other files"):
         project.lay_out(tmp_path / "theirs", params)
     assert other.exists()
 
@@ -176,7 +176,7 @@ def test_rows_are_chosen_written_compared_and_explained(data, tmp_path, capfd):
     assert json.loads(out.with_suffix(".manifest.json").read_text())["files"] == ["subset.json", "subset.txt"]
     capfd.readouterr()
     assert main(["explain", chosen[0]["id"], str(out)]) == 0
-    assert f"row {chosen[0]['id']} is chosen, place 0 in training" in capfd.readouterr().out
+    assert f"row {chosen[0]['id']} is selected, position 0 in training" in capfd.readouterr().out
     assert run_curate(data, tmp_path, "--dry-run")[0] == 0
     said = capfd.readouterr().out
     assert "  prepare\n  pool\n" in said and "export@random" in said and "score" not in said
@@ -188,7 +188,7 @@ def test_nothing_is_run_where_something_is_missing(data, tmp_path, capfd):
     assert main(asked) == 1
     said = capfd.readouterr().err
     assert "model: hf download nobody/nothing\n" in said and said.endswith(
-        "missing: model, tower. What to do stands above.\n"
+        "missing: model, tower. See above for what to do.\n"
     )
     assert not (tmp_path / "work/dvc.lock").exists() and not (tmp_path / "work/artifacts").exists()
 
@@ -217,13 +217,13 @@ def test_two_selections_are_compared(tmp_path, capsys):
     assert f"by capability in {first}: 1 of 0, 1 of 1, 1 of 2\n" in said
     assert f"by capability in {second}: unknown" in said
     selections.explain("p", [first])
-    assert "chosen, place 0 in training, by el2n\n  human: Who?\n  gpt: a.\n" in capsys.readouterr().out
+    assert "selected, position 0 in training, by el2n\n  human: Who?\n  gpt: a.\n" in capsys.readouterr().out
     selections.explain("next", [first])
-    assert "not chosen, but among the next rows, by el2n\n  score: 0.5\n" in capsys.readouterr().out
+    assert "not selected, but among the next rows, by el2n\n  score: 0.5\n" in capsys.readouterr().out
     with pytest.raises(InputError, match="gone.why.parquet: no such file"):
         selections.explain("p", [tmp_path / "gone.json"])
     selections.explain("t", [first])
-    assert "no row t is among the chosen or the next rows" in capsys.readouterr().out
+    assert "row t is neither selected nor among the next rows" in capsys.readouterr().out
 
 
 def test_doctor_outside_a_clone_takes_paths_from_here_and_all_else_as_it_is(tmp_path, monkeypatch, capsys):

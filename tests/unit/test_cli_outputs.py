@@ -44,7 +44,7 @@ def test_nothing_that_is_read_or_somebody_else_s_is_written_over(tmp_path):
         with pytest.raises(InputError, match="would overwrite an input file"):
             check(tmp_path, out, read=[tmp_path / read])
     (tmp_path / "theirs.json").write_text("[]")
-    with pytest.raises(InputError, match="theirs.json: is there, and nothing that `cadc curate` wrote"):
+    with pytest.raises(InputError, match="theirs.json: exists and was not written by `cadc curate`"):
         check(tmp_path, "theirs.json")
     write_json(tmp_path / "theirs.manifest.json", {})
     check(tmp_path, "theirs.json")
@@ -56,7 +56,7 @@ def test_a_place_where_nothing_can_be_written_is_said_first(tmp_path):
     for out, said in (
         ("", "a folder"),
         ("rows.json", "rows.why.parquet is a folder"),
-        ("file/rows.json", r"nothing can be written there \(not a"),
+        ("file/rows.json", r"can't write there \(not a"),
         ("work/rows.json", "inside the project folder"),
         ("x" * 300 + ".json", "name too long"),
     ):
@@ -73,7 +73,7 @@ def test_a_place_where_nothing_can_be_written_is_said_first(tmp_path):
 )  # fmt: skip
 def test_a_file_s_ending_is_its_format_s(tmp_path, form, right, wrong):
     check(tmp_path, right, form)
-    with pytest.raises(InputError, match=rf"--format {form} ends in \.\w+; give --out .*{wrong}\.\w+$"):
+    with pytest.raises(InputError, match=rf"--format {form} needs the extension \.\w+; give --out .*{wrong}\.\w+$"):
         check(tmp_path, wrong, form)
 
 
@@ -90,7 +90,7 @@ def test_a_data_set_is_entered_by_its_file_s_name_beside_those_that_are_there(tm
         "subset": "subset.json",
         "larger": "larger.json",
     }
-    with pytest.raises(InputError, match="another data set that is called other"):
+    with pytest.raises(InputError, match="another data set named other"):
         check(tmp_path, "out/other.json", "llama_factory")
     for text, said in (("{", "can't be read"), ("[]", "is not a JSON object")):
         theirs.write_text(text)
@@ -103,7 +103,7 @@ def test_what_is_said_of_one_selection_is_not_replaced_by_another_s(tmp_path):
     outputs.deliver(export, out, "llava", {"commit": "0"})
     assert outputs.deliver(export, tmp_path / "s.txt", "ids", {})["files"] == ["s.json", "s.txt"]
     export_of(tmp_path, ids="xyz")
-    with pytest.raises(InputError, match=r"s.why.parquet says why the rows of s.txt were chosen, and these are others"):
+    with pytest.raises(InputError, match=r"s.why.parquet explains the rows of s.txt, a different selection"):
         outputs.deliver(export, out, "llava", {})
     assert len(json.loads(out.read_text())) == 2
     (tmp_path / "s.txt").unlink()
@@ -117,7 +117,7 @@ def test_pictures_go_beside_a_file_that_names_them_and_replace_no_others(tmp_pat
     assert not (tmp_path / "ids/images").exists()
     (tmp_path / "images").mkdir()
     (tmp_path / "images/2.png").write_bytes(b"theirs")
-    with pytest.raises(InputError, match="images/2.png: is there, and another picture"):
+    with pytest.raises(InputError, match="images/2.png: exists and is a different image"):
         outputs.deliver(export, tmp_path / "s.json", "llava", {})
     assert not (tmp_path / "s.json").exists() and not (tmp_path / "images/a").exists()
     for _ in range(2):
@@ -126,7 +126,7 @@ def test_pictures_go_beside_a_file_that_names_them_and_replace_no_others(tmp_pat
 
 
 def test_absolute_paths_are_not_of_the_project_whose_next_run_replaces_them(tmp_path):
-    with pytest.raises(InputError, match="--paths absolute: 1 pictures are no files of yours"):
+    with pytest.raises(InputError, match="--paths absolute: 1 images come from a table"):
         outputs.deliver(export_of(tmp_path, paths="absolute", pictures=["1.png"]), tmp_path / "s.json", "llava", {})
     outputs.deliver(export_of(tmp_path, "el2n", paths="absolute"), tmp_path / "s.json", "llava", {})
 
@@ -139,9 +139,9 @@ def test_a_budget_in_rows_that_is_not_met_is_said(tmp_path, capsys):
     manifest = json.loads((export_of(tmp_path) / "manifest.json").read_text())
     curate.tell(given, manifest | {"pool": {"rows": 35}}, 0.25, 40, ["prepare", "pool", "export@random"])
     said = capsys.readouterr().out
-    assert "has 40 rows, the pool 35: the budget is 25% of the pool, 9 rows and not 10." in said
+    assert "has 40 rows but the pool has 35. The budget is 25% of the pool: 9 rows instead of 10." in said
     assert f"Image paths are relative to {tmp_path}." in said
-    assert "Its 3 stages took 7 CPU seconds" in said  # not what another method took
+    assert "The 3 stages took 7 CPU seconds" in said  # not what another method took
     curate.tell(given, manifest, 0.25, 40, [])
     assert "the pool" not in capsys.readouterr().out
 

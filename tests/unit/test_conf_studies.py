@@ -184,7 +184,7 @@ def test_a_row_that_is_wrong_is_named_with_key_and_value(library, arm, change, w
 
 def test_a_discovery_is_of_benchmarks_that_are_aimed_at():
     narrow = OmegaConf.to_container(composed(["capture.targets=[mmt_val]"], name="library"))
-    with pytest.raises(InputError, match="mine.yaml, T, cadc, targets: .*pope is not among capture.targets"):
+    with pytest.raises(InputError, match="mine.yaml, T, cadc, targets: .*pope is not in capture.targets"):
         arms_of(narrow, table({"arm": "cadc", "set": {"discover.targets": ["mmt_val", "pope"]}}))
 
 

@@ -104,7 +104,7 @@ def test_a_folder_s_own_files_are_counted(folder):
     assert not found["questions, yes/no"].there and "data.yesno to null" in found["questions, yes/no"].text
     assert not checks.benchmark_findings(params)  # both are one's own
     (folder / "train.json").write_text("[{")
-    assert "breaks off" in checks.data_findings(params.data, checks.annotations_of(params.data))[0].text
+    assert "JSON is truncated" in checks.data_findings(params.data, checks.annotations_of(params.data))[0].text
 
 
 def test_keys_that_are_needed_are_asked_for_and_never_shown(monkeypatch):
@@ -208,10 +208,10 @@ def test_a_gpu_that_is_too_small_is_told_by_which_stage_and_what_to_lower(monkey
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda i: "A card")
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda i: SimpleNamespace(total_memory=24e9))
     found = machine.gpu_finding(params, Work("finetune@full", 1, 1, memory=21e9))
-    text = "2 x A card, 24 GB, about 21 GB needed (by finetune@full), and 15% to spare; lower finetune.micro_batch"
+    text = "2 x A card, 24 GB, about 21 GB needed (by finetune@full), with 15% to spare; lower finetune.micro_batch"
     assert not found.there and found.text.startswith(text)
     found = machine.gpu_finding(params, Work("attribute", 1, 1, memory=21e9))
-    assert found.text.endswith("(by attribute), and 15% to spare; lower capture.batch_tokens")
+    assert found.text.endswith("(by attribute), with 15% to spare; lower capture.batch_tokens")
     found = machine.gpu_finding(params, Work("score@full", 1, 1, memory=20e9))
     assert found.there and found.text.endswith("15% to spare")
 

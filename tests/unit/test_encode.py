@@ -79,7 +79,7 @@ def test_what_is_cut_is_a_row_s_end_and_never_a_picture(processor, pool):
     assert cut["was"] == 18 and "was" not in whole
     assert all(torch.equal(cut[name], whole[name][:14]) for name in ("input_ids", "labels"))
     shown = next(row for row in pool.to_pylist() if row["images"])
-    with pytest.raises(InputError, match=r"its images reach to token \d+, which can't be cut"):
+    with pytest.raises(InputError, match=r"its images end at token \d+, so they would be cut"):
         encode(shown, processor, 5, cut=True)
     at = [len(turns) for turns in pool["turns"].to_pylist()].index(4)  # a conversation of two rounds
     length = len(EncodedRows(pool, processor, 256)[at]["input_ids"])

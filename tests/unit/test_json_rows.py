@@ -77,7 +77,7 @@ def test_a_comma_too_many_is_named_by_line_and_column(tmp_path, monkeypatch, blo
 def test_a_comma_too_many_in_a_line(tmp_path):
     text = lines(ROWS[:2]) + '\n  {"id": "r2", "conversations": [1, ]}\n'
     with pytest.raises(
-        PoolError, match=r"pool.jsonl, line 3: not JSON \(column 37: a comma before the closing \]: take it"
+        PoolError, match=r"pool.jsonl, line 3: not JSON \(column 37: a comma before the closing \]: delete it"
     ):
         read_pool(write(tmp_path, text, "pool.jsonl"), None)
 
@@ -94,5 +94,5 @@ def test_a_slip_inside_a_file_is_not_taken_for_its_end(tmp_path, monkeypatch, bl
         with pytest.raises(PoolError, match=f"line 1 near row r2: not JSON .*{said}.*repair or remove the row"):
             read_pool(write(tmp_path, wrong), None)
     for end in (-1, -9, -20, -45):
-        with pytest.raises(PoolError, match="line 1 near row r3: JSON breaks off"):
+        with pytest.raises(PoolError, match="line 1 near row r3: JSON is truncated"):
             read_pool(write(tmp_path, text[:end]), None)

@@ -87,8 +87,8 @@ def test_what_does_not_fit_is_named(pool, reserve, changes):
     for change, fault in [
         (Change("nobody", 1, "drop"), "'nobody': is not in version 0"),
         (Change("new", 1, "add", "reserve:9999"), "'new': its source 'reserve:9999'"),
-        (Change(row, 1, "add", "reserve:000003"), f"'{row}': is to be added but is in the pool"),
-        (Change(row, 1, "rewrite", before=("never said",), after=("x",)), f"'{row}': answers"),
+        (Change(row, 1, "add", "reserve:000003"), f"'{row}': is to be added but is already in the pool"),
+        (Change(row, 1, "rewrite", before=("never said",), after=("x",)), f"'{row}': has the answers"),
     ]:
         with pytest.raises(PoolError, match=fault):
             apply_lineage(pool, reserve[0], [change])
@@ -109,7 +109,7 @@ def test_a_file_gives_the_same_changes_and_a_bad_line_is_named(tmp_path, changes
     with pytest.raises(PoolError, match=r"lineage.csv: not UTF-8 at byte \d+"):
         read_lineage(path)
     write_lineage(path, [Change("a", 1, "rewrite", before=("x",), after=(5,))])
-    with pytest.raises(PoolError, match="line 2, row 'a': the answer 5 is no text"):
+    with pytest.raises(PoolError, match="line 2, row 'a': the answer 5 is not a text"):
         read_lineage(path)
 
 

@@ -24,7 +24,7 @@ def test_pickled_weights_are_refused_and_not_opened(copied):
     weights = load_base(model).state_dict()
     (folder / "model.safetensors").unlink()
     torch.save(weights, folder / "pytorch_model.bin")
-    with pytest.raises(InputError, match=r"pytorch_model\.bin and no safetensors.*save_pretrained"):
+    with pytest.raises(InputError, match=r"pytorch_model\.bin but no safetensors.*save_pretrained"):
         load_base(model)
 
 

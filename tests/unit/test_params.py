@@ -37,7 +37,7 @@ from cadc.selectors.loading import load_selector
         (("gate", "tasks"), ["mmt_val", "mmt_val"], ["gate.tasks", "names mmt_val twice"]),
         (("export", "formats"), ["ids", "ids"], ["export.formats", "names ids twice"]),
         (("budget",), [], ["budget = []", "valid number"]),
-        (("capture", "projection"), 1, ["capture.projection", "width 1 tells no gradients apart", "or 0"]),
+        (("capture", "projection"), 1, ["capture.projection", "width 1 can't distinguish gradients", "or 0"]),
         (("proxy", "snapshots"), 10**6, ["proxy.snapshots", "less than or equal to 1000"]),
         (("finetune", "full"), "layers.(", ["finetune.full", "'layers.(' is not a regular expression"]),
         (("model", "lora", "targets"), "a(", ["model.lora.targets", "'a(' is not a regular expression"]),
@@ -129,7 +129,7 @@ def test_what_cleaning_cannot_carry_out_is_refused(tmp_path, changes, words):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"reasoning": 0.1}, "reasoning=0.1, but url names nobody who answers; set url and model"),
+        ({"reasoning": 0.1}, "reasoning=0.1 needs an endpoint; set url and model"),
         ({"reasoning": 0.0, "url": "https://x", "model": "m"}, "metabolize.reasoning"),
         ({"reasoning": 0.1, "url": "https://x", "model": "m"}, None),
     ],
@@ -169,7 +169,9 @@ def test_numbers_of_the_environment_are_checked_like_params(monkeypatch, name, l
     if made is not None:
         assert (whole_number(name, least) or 0) == made
         return
-    with pytest.raises(InputError, match=f"{name} is '{said}'; give a whole number from {least} on, as in {name}="):
+    with pytest.raises(
+        InputError, match=f"{name} is '{said}'; give a whole number of at least {least}, such as {name}="
+    ):
         {"CADC_WORKERS": n_workers, "CADC_LOADERS": n_loaders}[name]()
 
 

@@ -121,8 +121,7 @@ def test_what_is_left_out_is_counted_by_reason(params):
     assert taken == {3: (("3",), (f"<think>\n{STEPS}</think>\n3",))}
     assert left == Counter({reasoning.OTHER: 2, reasoning.SHORT: 1})
     assert reasoning.summary(1, left) == (
-        "1 of 4 rows are answered step by step; left as they are: 2 x another answer than the row's, "
-        "1 x fewer than 2 steps"
+        "1 of 4 rows are answered step by step; unchanged: 2 x another answer than the row's, 1 x fewer than 2 steps"
     )
     assert reasoning.summary(2, Counter()) == "2 of 2 rows are answered step by step"
 

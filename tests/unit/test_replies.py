@@ -14,9 +14,9 @@ from cadc.compute.replies import EndpointError, Prompt, Refused, path_of, spent_
     [
         ("{", "not JSON"),
         ("[]", "a JSON object"),
-        ("{}", "'model' is lacking"),
+        ("{}", "'model' is missing"),
         ('{"model": "m", "reply": ["echo a"]}', r"'reply' is \['echo a'\]"),
-        ('{"model": "m", "reply": "echo a"}', "'requests' is lacking"),
+        ('{"model": "m", "reply": "echo a"}', "'requests' is missing"),
         ('{"model": "m", "reply": null, "requests": "1"}', "'requests' is '1'"),
         (b"\xff", "not JSON"),
     ],

@@ -46,7 +46,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 def test_a_package_that_is_missing_is_named():
-    with pytest.raises(InputError, match="no-such-package is not installed; `make smollm2` does that"):
+    with pytest.raises(InputError, match="no-such-package is not installed; run `make smollm2`"):
         smollm2.packaged("no_such_package", "file")
 
 

@@ -85,10 +85,10 @@ def test_a_refused_experiment_says_how_to_be_rid_of_what_it_set(tmp_path, monkey
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "x/y.npy"), "the disk is full (x/y.npy); whole parts"),
-        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk quota is used up; whole parts"),
-        (SafetensorError("I/O error: No space left on device (os error 28)"), "the disk is full; whole parts"),
-        (OSError(errno.EROFS, "Read-only file system", "x"), "x: its file system is read-only; mend that"),
+        (OSError(errno.ENOSPC, "No space left on device", "x/y.npy"), "the disk is full (x/y.npy); finished parts"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk quota is used up; finished parts"),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), "the disk is full; finished parts"),
+        (OSError(errno.EROFS, "Read-only file system", "x"), "x: its file system is read-only; fix that"),
     ],
 )
 def test_a_disk_that_takes_no_more_is_one_line(error, said):

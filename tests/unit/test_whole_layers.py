@@ -163,7 +163,7 @@ def test_what_can_not_be_trained_whole_is_named(processor):
     for whole, word in (
         (r".*nothing", "matches no linear layer"),
         (r".*language_model.*(o_proj|norm)", "is a LlamaRMSNorm"),
-        (r".*layers\.0\.mlp\.up_proj", "up_proj is named by model.lora.targets, too"),
+        (r".*layers\.0\.mlp\.up_proj", "up_proj also matches model.lora.targets"),
     ):
         with pytest.raises(InputError, match=rf"model\.lora\.whole: .*{word}"):
             llava(processor, whole=whole)

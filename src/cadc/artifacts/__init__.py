@@ -147,7 +147,7 @@ class Selection:
 
 
 def damaged(path: Path, error: Exception) -> InputError:
-    """The fix matters because DVC trusts its cache, whose copy of an output is the same file."""
+    """The error for a damaged output, which DVC does not notice: its cached copy is the same file."""
     what = f"`git restore {path}`" if REPORTS in path.parents else "`make fsck`, which says what to run again"
     why = first_line(error) if str(error) else "it is empty"
     return InputError(f"{path}: can't be read ({why}): damaged after writing; run {what}")

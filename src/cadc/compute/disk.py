@@ -12,7 +12,7 @@ from cadc.config.errors import InputError
 
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _CLOSED = {errno.EROFS: "its file system is read-only", errno.EACCES: "there is no permission for it"}
-_WORDS = "No space left on device"  # of libraries that raise errors of their own (safetensors)
+_WORDS = "No space left on device"  # in messages of libraries with their own error types (safetensors)
 
 
 def trouble(error: BaseException) -> str | None:
@@ -41,8 +41,8 @@ def cache_folder(root: Path = Path()) -> Path | None:
 
 
 def refuse_closed() -> None:
-    """Raise InputError where DVC could not take up what the stage makes: it says so after the work, and by then has
-    removed the outputs of before."""
+    """Raise InputError if DVC could not store the stage's outputs. DVC itself would fail only after the work, with the
+    old outputs already removed."""
     for folder in filter(None, (cache_folder(), artifacts.ROOT)):
         there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
         if not os.access(there, os.W_OK):
@@ -51,5 +51,5 @@ def refuse_closed() -> None:
             free = os.statvfs(there)
         except OSError:
             continue
-        if free.f_blocks and not free.f_bavail:  # some file systems tell neither
+        if free.f_blocks and not free.f_bavail:  # some file systems report neither
             raise InputError(f"{folder}: the disk is full; make room and run it again")

@@ -34,16 +34,15 @@ _PATIENCE = 15.0  # seconds for a connection
 
 @dataclass
 class Endpoint:
-    """`model` at base URL `url`. Replies lie under `cache`, one file a prompt and model, written whole as they come.
+    """`model` at base URL `url`. Replies are cached under `cache`, one file per prompt and model, as they arrive.
 
-    The key is read from OPENAI_API_KEY and from nowhere else; it is neither logged nor kept. Lost connections,
-    time-outs, rate limits and errors of the server are retried `retries` times, at growing intervals or as the server
-    says, but not a host that can't be reached from the first. A reply must be whole within `timeout` seconds, and is
-    waited for `patience` seconds in all, repetitions included; one of more than a MiB is unusable. An unusable reply is
-    sent back with the reason, up to `attempts` requests in all. `workers` requests run side by side, once the endpoint
-    has not refused the first one's key; a prompt that another process is asking is waited for. `spent` counts this
-    object's requests, tokens and replies kept from before. Raises EndpointError where there is no key, or none that can
-    be sent, and where `url` is none.
+    The key is only read from OPENAI_API_KEY; it is neither logged nor stored. Lost connections, time-outs, rate limits
+    and server errors are retried `retries` times, at growing intervals or as the server says, unless the host is
+    unreachable from the start. A reply must be complete within `timeout` seconds, and within `patience` seconds
+    including retries; a reply above 1 MiB is unusable. An unusable reply is sent back with the reason, up to `attempts`
+    requests in all. `workers` requests run in parallel once the endpoint has accepted the first one; a prompt that
+    another process is asking is waited for. `spent` counts this object's requests, tokens and cached replies. Raises
+    EndpointError if there is no key, if it can't be sent, or if `url` is not a URL.
     """
 
     url: str
@@ -148,7 +147,7 @@ class Endpoint:
                     replies.keep(path, record)
 
     def _ask_until_usable(self, prompt: Prompt, read: Callable[[str], T], record: dict) -> str:
-        """The first usable reply; `record` gets the cost of every request, and the reply."""
+        """The first usable reply; the reply and the cost of all requests are added to `record`."""
         messages, said = [prompt.message], ""
         self._sender.begin()
         for _ in range(self.attempts):
@@ -192,7 +191,7 @@ class Endpoint:
         except (json.JSONDecodeError, AttributeError, TypeError, LookupError):
             said = f"{self.url} gave no chat completion to {prompt[:80]!r}"
             error = EndpointError(f"{said}; is it the base URL, which usually ends in /v1?")
-            if not self._tried.is_set():  # it never gave one
+            if not self._tried.is_set():  # it never replied
                 error = self._refusal = Refused(str(error))
             raise error from None
         except openai.APIStatusError as error:
@@ -262,5 +261,5 @@ def _reason_of(error: openai.APIStatusError, key: str) -> str:
     if isinstance(body, dict):
         body = body.get("message") or body.get("detail") or body
     words = " ".join((body if isinstance(body, str) else json.dumps(body)).split()) if body else ""
-    words = words.replace(key, "[the key]") if len(key) > 7 else words  # a shorter one is no secret, but a word
+    words = words.replace(key, "[the key]") if len(key) > 7 else words  # shorter keys are placeholders, not secrets
     return f", with the message {words[:200]!r}" if words and not words.startswith("<") else ""  # `<` is an HTML page

@@ -1,6 +1,6 @@
 """Distribute a stage's shards: to processes of this machine, the ranks of torchrun, or the workers of a Ray cluster.
 
-    dvc repro attribute                                          a process a GPU, or one a core (CADC_WORKERS=n for n)
+    dvc repro attribute                                          a process per GPU or core (CADC_WORKERS=n for n)
     CADC_LAUNCHER="torchrun --nproc-per-node 8" dvc repro attribute
     torchrun --nnodes 4 --node-rank 0 --nproc-per-node 8 --master-addr HOST --master-port 29400 stages/attribute.py NAME
                                                                  on HOST, with other node ranks on other machines, in
@@ -9,10 +9,10 @@
                                                                  the proxy run, the score-net's and every fine-tuning
                                                                  by all ranks together; what other stages compute is
                                                                  split between ranks as above
-    CADC_LAUNCHER=ray RAY_ADDRESS=HOST:6379 dvc repro attribute  elastic: lost workers' shards are done again
+    CADC_LAUNCHER=ray RAY_ADDRESS=HOST:6379 dvc repro attribute  elastic: shards of lost workers are repeated
 
-Several machines need the checkout, with its `artifacts/`, on a shared file system at the same path. A process that
-shows no sign of life for CADC_TIMEOUT hours (3) ends, and with it the stage: see `watch`.
+Several machines need the checkout, with its `artifacts/`, on a shared file system at the same path. A process without
+a sign of life for CADC_TIMEOUT hours (3) ends, and with it the stage; see `watch`.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from cadc.config.errors import InputError
 if TYPE_CHECKING:
     from cadc.compute.shards import Shards
 
-_together = False  # whether this process's ranks are working on the same shard
-_left = False  # whether the other ranks have left: rank 0 goes on alone
+_together = False  # whether all ranks work on the same shard
+_left = False  # whether the other ranks have exited and only rank 0 continues
 _RETRIES = 3  # how often a shard may lose its Ray worker before the stage gives up
 
 
@@ -56,8 +56,7 @@ def rank() -> int:
 
 
 def team() -> tuple[int, int]:
-    """This process's rank among those that work on the same shard, and how many these are: (0, 1) for one that works
-    alone."""
+    """(this process's rank among those working on the same shard, their number); (0, 1) for a single process."""
     return (rank(), int(os.environ["WORLD_SIZE"])) if _together else (0, 1)
 
 
@@ -73,8 +72,8 @@ def n_cores() -> int:
 
 
 def n_workers() -> int:
-    """Worker processes on this machine: CADC_WORKERS, else one a GPU, else one a core this process may use. Raises
-    InputError where CADC_WORKERS is no number of processes."""
+    """Number of worker processes on this machine: CADC_WORKERS, else one per GPU, else one per core that this process
+    may use. Raises InputError if CADC_WORKERS is not a positive whole number."""
     return whole_number("CADC_WORKERS", 1) or n_gpus() or n_cores()
 
 
@@ -88,9 +87,9 @@ def refuse_ranks(stage: str) -> None:
 
 
 def launch(shards: Shards, label: str, together: bool = False) -> None:
-    """Compute all missing shards; returns once every one is there. Under torchrun and accelerate only rank 0 returns.
+    """Compute all missing shards; returns when all are done. Under torchrun and accelerate, only rank 0 returns.
 
-    With `together` the ranks that accelerate starts work on every shard together.
+    With `together`, the ranks started by accelerate work on every shard together.
     """
     launcher = shlex.split(os.environ.get("CADC_LAUNCHER", "processes"))
     if is_rank():
@@ -112,9 +111,8 @@ def launch(shards: Shards, label: str, together: bool = False) -> None:
 
 
 def _check_nodes(options: list[str]) -> None:
-    """Raise InputError where torchrun's options would give rank 0, which writes what a stage makes, to another machine
-    than this one: DVC would take note of a stage before it is whole. A c10d rendezvous gives it to the first host of
-    their sorted names."""
+    """Raise InputError if torchrun's options would place rank 0, which writes a stage's outputs, on another machine:
+    DVC would then record the stage before it is complete. A c10d rendezvous gives rank 0 to the first host by name."""
     from torch.distributed.run import get_args_parser
 
     asked = get_args_parser().parse_args([*options, "stage.py"])
@@ -127,9 +125,9 @@ def _check_nodes(options: list[str]) -> None:
 
 
 def n_processes(parts: int) -> int:
-    """Processes for so many parts: `n_workers` at most, but that cores, unlike GPUs, whose memory one process may
-    fill, and unlike a number that was asked for, take all of a few parts at once: three on two cores run side by
-    side, not two and then one beside an idle core."""
+    """Number of processes for `parts` parts, usually at most `n_workers`. On cores (not on GPUs, whose memory one
+    process may fill, and not with an explicit CADC_WORKERS), slightly more parts all run at once: three parts on two
+    cores run together, instead of two and then one next to an idle core."""
     workers, shared = min(n_workers(), parts), not n_gpus() and not os.environ.get("CADC_WORKERS")
     return parts if shared and workers > 1 and parts < 2 * workers else workers
 
@@ -142,8 +140,8 @@ def here(shards: Shards, label: str) -> None:
         shards.run(0, 1, label)
         return
     sys.stdout.flush()
-    # `fork` saves every worker its imports (seconds of torch and transformers); CUDA and the threads of a rank of
-    # torchrun's do not survive it.
+    # `fork` spares every worker its imports (seconds for torch and transformers), but CUDA and the threads of a
+    # torchrun rank do not survive it.
     context = multiprocessing.get_context("spawn" if n_gpus() or "RANK" in os.environ else "fork")
     numbers = context.Value("i", 0)
     with ExitStack() as stack:
@@ -162,7 +160,7 @@ def here(shards: Shards, label: str) -> None:
             for job in console.track(as_completed(jobs), label, total=len(jobs)):
                 job.result()
         except BaseException as error:
-            for job in jobs:  # what runs already is waited for, and kept
+            for job in jobs:  # running jobs are waited for, and kept
                 job.cancel()
             if not isinstance(error, BrokenProcessPool):
                 raise
@@ -173,16 +171,16 @@ def here(shards: Shards, label: str) -> None:
 
 
 def _start_worker(numbers, parent: int) -> None:
-    """Quiet, gone with the stage, and on a GPU of its own as far as there are enough."""
+    """Set up a worker: muted, ending with its parent, and on its own GPU if there are enough."""
     lifeline.end_with_parent(parent)
     console.mute()
     with numbers.get_lock():
-        os.environ["CADC_GPU"] = str(numbers.value)  # not LOCAL_RANK, by which accelerate would take it for torchrun's
+        os.environ["CADC_GPU"] = str(numbers.value)  # not LOCAL_RANK, which accelerate would take for torchrun's
         numbers.value += 1
 
 
 def _join() -> None:
-    """Meet the other ranks, once."""
+    """Join the process group, once."""
     import torch
     from torch import distributed
 
@@ -191,12 +189,12 @@ def _join() -> None:
     on_gpus = _by_accelerate() and n_gpus()
     if on_gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % n_gpus())
-    # A barrier waits for the slowest rank, however long that works; one that hangs ends itself (`watch`).
+    # A barrier waits for the slowest rank, however long it takes; a rank that hangs ends itself (`watch`).
     distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=timedelta(days=365))
 
 
 def from_first(make: Callable[[], str]) -> str:
-    """`make()`, by the first rank for all of them; all must ask. Of a process without others its own."""
+    """`make()` of the first rank, broadcast to all, which must all call this. Without other ranks: `make()`."""
     if not is_rank() or _left:
         return make()
     _join()
@@ -209,8 +207,8 @@ def from_first(make: Callable[[], str]) -> str:
 
 
 def _as_rank(shards: Shards, label: str, together: bool) -> None:
-    """This rank's share, or all shards together with the others. The last word is rank 0's: the others leave once all
-    shards are there."""
+    """Compute this rank's share, or all shards together with the others. Only rank 0 continues; the others exit when
+    all shards are done."""
     global _together, _left
     _join()
     from torch import distributed
@@ -221,7 +219,7 @@ def _as_rank(shards: Shards, label: str, together: bool) -> None:
     if together:
         _together = True
         if rank():
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  it stays open to the end: rank 0 says what all do
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  it stays open to the end: only rank 0 prints
         shards.run(0, 1, label)
         _together = False
     else:
@@ -241,7 +239,7 @@ def _ray(shards: Shards, label: str) -> None:
         raise InputError("CADC_LAUNCHER=ray needs the package ray: .uv/bin/uv pip install ray") from error
     workers = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": n_workers()}
     ray.init(log_to_driver=False, include_dashboard=False, logging_level="error", **workers)
-    a_gpu = int(ray.cluster_resources().get("GPU", 0) > 0)  # the cluster's: its head may have none
+    a_gpu = int(ray.cluster_resources().get("GPU", 0) > 0)  # of the cluster, because its head may have none
     task = ray.remote(num_gpus=a_gpu, num_cpus=1, max_retries=_RETRIES)(_as_ray_task)
     try:
         reference, waiting = ray.put(shards), []

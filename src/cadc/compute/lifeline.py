@@ -17,21 +17,21 @@ _SET_PDEATHSIG = 1  # prctl's
 
 
 def end_with_parent(parent: int, by: int = signal.SIGKILL) -> None:
-    """End this process, by a signal, once the process `parent`, which started it, has gone, however that ended.
+    """End this process with a signal when its parent process `parent` has ended, for whatever reason.
 
-    On Linux the kernel sees to it, whatever this process is at. Elsewhere a thread does, of a process that
-    multiprocessing has started.
+    On Linux, the kernel does this, whatever this process is doing. Elsewhere, a thread does it, in processes started by
+    multiprocessing.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_SET_PDEATHSIG, by, 0, 0, 0)
-        if os.getppid() != parent:  # it was quicker
+        if os.getppid() != parent:  # the parent ended before prctl was called
             os.kill(os.getpid(), by)
     elif (started_by := multiprocessing.parent_process()) is not None:
         threading.Thread(target=_wait_for, args=(started_by, by), daemon=True).start()
 
 
 def end_with_dvc() -> None:
-    """Of a stage that DVC runs: end with it. The shell between them hands its place to the stage.
+    """End a stage together with the DVC that runs it. The shell between them is replaced by the stage (exec).
 
     Raises InputError where DVC went while the stage was loading: another process is its parent by then, and nothing
     that can be seen of that one says so. What started the stage has therefore left its number (`STARTED_BY`) and must

@@ -1,8 +1,7 @@
-"""Replies of language models behind endpoints, kept with what they cost: one file a prompt and model.
+"""Cache of endpoint replies with their cost: one file per prompt and model.
 
-`python -m cadc.compute.replies` shows what has been spent so far, by model. Replies lie in `.endpoint/`
-(CADC_ENDPOINT_CACHE names another folder). They are no stage's output, and `make clean` leaves them alone, for they
-cost money.
+`python -m cadc.compute.replies` prints the cost so far, by model. The cache is `.endpoint/`, or the folder in
+CADC_ENDPOINT_CACHE. It is not a stage's output, and `make clean` keeps it, because replies cost money.
 """
 
 from __future__ import annotations
@@ -29,21 +28,21 @@ COUNTS = ("requests", "refused", "prompt_tokens", "completion_tokens")
 
 
 class EndpointError(InputError):
-    """No usable reply; the message names the prompt, how often it was tried and what came back. All other replies are
-    kept.
+    """No usable reply. The message names the prompt, the number of attempts and the last reply. All other replies stay
+    cached.
     """
 
 
 class Unusable(EndpointError):
-    """The endpoint answered, but not with what the prompt asks for: asked again, it would hardly say otherwise."""
+    """The endpoint answered, but not as the prompt asks; asking again would hardly help."""
 
 
 class Refused(EndpointError):
-    """What stands in the way of every prompt alike: nothing more is asked."""
+    """An error that affects every prompt, so nothing more is sent."""
 
 
 class Prompt(NamedTuple):
-    """What is asked: a text and, before a model that sees, an image file's bytes."""
+    """A prompt: a text and, for a model with vision, the bytes of an image file."""
 
     text: str
     image: bytes | None = None
@@ -61,7 +60,7 @@ class Prompt(NamedTuple):
 
     @property
     def record(self) -> dict:
-        """What is kept of it beside the reply: of an image, its digest."""
+        """What the cache stores of the prompt; of an image, only its digest."""
         return {"prompt": self.text} | (
             {"image": hashlib.blake2b(self.image, digest_size=16).hexdigest()} if self.image is not None else {}
         )
@@ -72,7 +71,7 @@ def cache_folder() -> Path:
 
 
 def path_of(cache: Path, model: str, max_tokens: int, prompt: Prompt) -> Path:
-    """The file of `model`'s reply, of at most `max_tokens`, to a prompt."""
+    """The cache file of `model`'s reply to a prompt, with at most `max_tokens` tokens."""
     asked = json.dumps([model, max_tokens, *prompt.record.values()])
     name = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
     return cache / name[:2] / f"{name}.json"
@@ -80,7 +79,7 @@ def path_of(cache: Path, model: str, max_tokens: int, prompt: Prompt) -> Path:
 
 @contextmanager
 def _kept_in(cache: Path) -> Iterator[None]:
-    """Raises Refused, naming the file, where a file under `cache` can't be read or written."""
+    """Raise Refused, naming the file, if a file under `cache` can't be read or written."""
     try:
         yield
     except OSError as error:
@@ -102,9 +101,9 @@ def alone_with(path: Path) -> Iterator[None]:
 
 
 def record_at(path: Path) -> dict | None:
-    """What is kept at `path`: `model`, `prompt`, `reply` (None where there was no usable one) and `COUNTS`.
+    """The cached record at `path`: `model`, `prompt`, `reply` (None if there was no usable one) and `COUNTS`.
 
-    None where there is no such file. Raises EndpointError naming a file that is broken or holds something else.
+    None if there is no such file. Raises EndpointError naming a file that is broken or holds something else.
     """
     again = "remove the file to ask the prompt again"
     with _kept_in(path.parent.parent):
@@ -139,13 +138,13 @@ def summary(spent: Counter) -> str:
 
 
 def spent_so_far(cache: Path) -> dict[str, Counter]:
-    """What all replies under `cache` have cost, by model. Raises EndpointError as `record_at` does."""
+    """The cost of all replies under `cache`, by model. Raises EndpointError as `record_at` does."""
     total: dict[str, Counter] = {}
     with _kept_in(cache):
         folders = sorted(cache.iterdir()) if cache.exists() else []
     for path in (path for folder in folders for path in sorted(folder.glob("*.json"))):
         record = record_at(path)
-        if record is not None:  # else it went meanwhile
+        if record is not None:  # it may have been removed meanwhile
             total.setdefault(record["model"], Counter()).update({name: record[name] for name in COUNTS})
     return total
 

@@ -1,4 +1,4 @@
-"""How requests go to an endpoint: none for ever, none to another address, and no reply larger than a reply is."""
+"""Send requests to an endpoint with limits: on time, on the size of a reply, and without redirects."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 import httpx2
 import openai
 
-#: Nothing was sent, for there is nobody to take it.
+#: Errors before anything was sent: the host can't be reached.
 NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol)
 LARGEST = 1 << 20  # bytes of a reply (ours): 250,000 tokens
 
 
 class Stopped(BaseException):
-    """Ends a request at once: the client would try again after any `Exception`."""
+    """Ends a request at once. Not an `Exception`, because the client would retry after one."""
 
 
 class Late(Stopped):
-    """The server was waited for as long as one prompt is worth."""
+    """The server took longer than `patience` for one prompt."""
 
 
 class TooLarge(Stopped):
@@ -28,11 +28,11 @@ class TooLarge(Stopped):
 
 
 class Sender(openai.DefaultHttpxClient):
-    """Sends the client's requests, its repetitions included, but none once `stop` is set.
+    """Sends the client's requests and retries, but nothing after `stop` is set.
 
-    A host that has not answered before (`tried`) is not tried again where it can't be reached. A reply must be whole
-    `timeout` seconds after its request, however it drips in; after `patience` seconds of waiting in all, since `begin`
-    in the same thread, no more is sent. Redirections are not followed: prompts go to the address that was given alone.
+    A host that has never answered (`tried`) is not retried if it can't be reached. A reply must be complete `timeout`
+    seconds after its request, even if it arrives slowly. After `patience` seconds of waiting since `begin` in the same
+    thread, nothing more is sent. Redirects are not followed, so prompts only go to the given address.
     """
 
     def __init__(self, stop: threading.Event, tried: threading.Event, timeout: float, patience: float):
@@ -54,7 +54,7 @@ class Sender(openai.DefaultHttpxClient):
         threading.Thread(target=self._fetch, args=(request, options, answers), daemon=True).start()
         try:
             answer = answers.get(timeout=left)
-        except queue.Empty:  # a read of the socket has a time-out of its own, which a byte a second never meets
+        except queue.Empty:  # the socket's own time-out never fires if a byte arrives every second
             raise httpx2.ReadTimeout(f"no whole reply within {left:g} s", request=request) from None
         finally:
             self._of_prompt.waited = getattr(self._of_prompt, "waited", 0.0) + time.monotonic() - started
@@ -67,12 +67,12 @@ class Sender(openai.DefaultHttpxClient):
     def _fetch(self, request: httpx2.Request, options: dict[str, Any], answers: queue.SimpleQueue) -> None:
         try:
             answers.put(self._whole(super().send(request, **options | {"stream": True})))
-        except BaseException as error:  # whatever it is: the thread that waits raises it
+        except BaseException as error:  # raised again in the waiting thread
             answers.put(error)
 
     @staticmethod
     def _whole(response: httpx2.Response) -> httpx2.Response:
-        """The response with all its content. Raises TooLarge."""
+        """The response with its complete content. Raises TooLarge."""
         content = bytearray()
         try:
             for part in response.iter_bytes():
@@ -85,4 +85,4 @@ class Sender(openai.DefaultHttpxClient):
         return httpx2.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
 
 
-_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")  # what is read is decoded already
+_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")  # the content is already decoded

@@ -30,9 +30,9 @@ _made: dict[tuple[str, Path], Task] = {}  # this process's task, for the stage i
 
 
 def digest(*parts) -> str:
-    """A short name for what goes into a stage: JSON values by content, files and folders by their bytes.
+    """A short digest of a stage's inputs: JSON values by content, files and folders by their bytes.
 
-    Under torchrun the first rank reads them and tells the others: they would all read the weights from one disk.
+    Under torchrun, only the first rank reads them and broadcasts the digest, so that not all ranks read the weights.
     """
     return launch.from_first(lambda: _digest(*parts))
 
@@ -42,7 +42,7 @@ def _digest(*parts) -> str:
     for part in parts:
         if isinstance(part, Path):
             for path in sorted(p for p in part.rglob("*") if p.is_file()) if part.is_dir() else [part]:
-                h.update(str(path.relative_to(part)).encode())  # not where it lies
+                h.update(str(path.relative_to(part)).encode())  # without its location
                 with path.open("rb") as file:
                     h.update(hashlib.file_digest(file, "blake2b").digest())
         else:
@@ -51,8 +51,8 @@ def _digest(*parts) -> str:
 
 
 def code_of(make: Callable) -> list[Path]:
-    """The code that `make`'s shards hang on: the closure of its file, and the packages' lock. Shards made by other
-    code are not taken up."""
+    """The code that `make`'s shards depend on: the closure of its file, and requirements.lock. Shards made by other
+    code are not reused."""
     lock = SOURCE.parent / "requirements.lock"
     return [*closure(Path(inspect.getsourcefile(make))), *([lock] if lock.exists() else [])]
 
@@ -62,7 +62,7 @@ def _beside(folder: Path, kind: str) -> Path:
 
 
 def _partial(folder: Path) -> Path:
-    """This process's own. What tasks keep beside it has `folder`'s name and a suffix of theirs, in every process."""
+    """This process's temporary folder. Files that tasks keep next to it have `folder`'s name and their own suffix."""
     return _beside(folder, f"partial-{os.getpid()}")
 
 
@@ -71,7 +71,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a shard holds all that its task wrote."""
+    """Whether a shard is complete."""
     listed = _beside(folder, "whole")
     return folder.is_dir() and listed.is_file() and artifacts.read_json(listed) == _sizes(folder)
 
@@ -93,7 +93,7 @@ def _put(partial: Path, folder: Path) -> None:
 
 
 def drop(folder: Path) -> None:
-    """Forget a kept shard."""
+    """Delete a kept shard."""
     shutil.rmtree(folder, ignore_errors=True)
     for kind in ("whole", "lock"):
         _beside(folder, kind).unlink(missing_ok=True)
@@ -101,9 +101,9 @@ def drop(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Shards:
-    """What there is to compute: `make()(key, folder)` for each key. Picklable, if `make` and `group` are.
+    """The work: `make()(key, folder)` for each key. Picklable if `make` and `group` are.
 
-    group: of a key; keys of one group share work that a process does once, so one process here gets them all.
+    group: maps a key to its group; keys of a group share work, so one process of this machine computes them all.
     """
 
     make: Callable[[], Task]
@@ -113,11 +113,11 @@ class Shards:
 
     @property
     def alive(self) -> Path:
-        """The file by which ranks tell each other that somebody works."""
+        """The file with which ranks show each other signs of life."""
         return self.root / "alive"
 
     def todo(self) -> list:
-        """The keys whose shard is not whole yet, in order."""
+        """The keys of incomplete shards, in order."""
         return [key for key, folder in self.folders.items() if not is_whole(folder)]
 
     def compute(self, key: object) -> None:
@@ -154,7 +154,7 @@ class Shards:
             _made[made](key, partial)
 
     def run(self, rank: int, world: int, label: str = "") -> None:
-        """Compute every `world`-th shard that is missing, from the `rank`-th on."""
+        """Compute every `world`-th shard that is missing, starting at the `rank`-th."""
         for key in console.track(list(self.folders)[rank::world], label):
             self.compute(key)
 
@@ -162,13 +162,13 @@ class Shards:
 def run(
     make: Callable[[], Task], keys: list, stage: str, inputs: list, label: str, together: bool = False
 ) -> dict[Any, Path]:
-    """Have `make()(key, folder)` computed once per key, by whom `launch.py` finds, skipping shards already whole.
+    """Compute `make()(key, folder)` once per key, with the launcher of `launch.py`, skipping complete shards.
 
     `make` loads what all shards need (a model, the pool); every process calls it once, before its first shard.
-    `inputs` (values and paths) name the scratch folder: shards made from other inputs are not taken up. Returns each
-    key's folder. With `together` the ranks of `accelerate launch` work on one shard after the other, all on each. An
-    error in a shard stops the stage with that error; whole shards are kept. Raises InputError where another process
-    works on the same stage.
+    `inputs` (values and paths) name the scratch folder, so shards made from other inputs are not reused. Returns each
+    key's folder. With `together`, all ranks of `accelerate launch` work on each shard in turn. An error in a shard
+    stops the stage with that error; complete shards are kept. Raises InputError if another process works on the same
+    stage.
     """
     root = artifacts.SCRATCH / stage / digest(*inputs, *code_of(make))
     shards = Shards(make, root, {key: root / (key if isinstance(key, str) else f"{key:05d}") for key in keys})
@@ -188,10 +188,10 @@ def run(
 
 
 def kept(make: Callable[[], Task], inputs_of: dict[object, list], stage: str) -> Shards:
-    """Shards that are each known by inputs of their own and stay: what differs in nothing is never computed again.
+    """Shards that are kept and identified by their own inputs, so that equal work is never repeated.
 
-    So a seed that is added to an arm trains alone, and two arms that agree in a run share it. `make clean` forgets
-    them.
+    So a seed added to an arm is trained without repeating the others, and two arms with an identical run share it.
+    `make clean` deletes them.
     """
     code, root = digest(*code_of(make)), artifacts.SCRATCH / stage
     return Shards(make, root, {key: root / digest(*inputs, code) for key, inputs in inputs_of.items()})
@@ -206,8 +206,8 @@ def run_kept(
     here: bool = False,
     group: Callable[[object], int] | None = None,
 ) -> dict[Any, Path]:
-    """As `run`, for shards that are `kept`. `here`: by processes of this machine, for a round after the first: the
-    ranks of torchrun have left by then. `group`: see `Shards`."""
+    """Like `run`, for shards that are `kept`. `here`: in processes of this machine, for rounds after the first, because
+    torchrun's ranks have exited by then. `group`: see `Shards`."""
     shards = replace(kept(make, inputs_of, stage), group=group)
     shards.root.mkdir(parents=True, exist_ok=True)
     if launch.rank() == 0 and len(shards.todo()) < len(inputs_of):
@@ -217,13 +217,12 @@ def run_kept(
 
 
 def link(folder: Path, to: Path) -> None:
-    """A copy of a kept shard that takes no disk space."""
+    """Copy a kept shard with hard links, which take no disk space."""
     shutil.copytree(folder, to, copy_function=os.link, dirs_exist_ok=True)
 
 
 def join(folders: dict[Any, Path], name: str, path: Path, n_rows: int, axis: int = 0) -> None:
-    """One memory-mapped array `path` out of every shard's `name`, in the order of the shards, `n_rows` long on
-    `axis`."""
+    """Join every shard's array `name` into one memory-mapped array `path`, in shard order, `n_rows` long on `axis`."""
     parts = [artifacts.load_array(folder / name) for folder in folders.values()]
     shape = (*parts[0].shape[:axis], n_rows, *parts[0].shape[axis + 1 :])
     if (held := sum(one.shape[axis] for one in parts)) != n_rows:
@@ -241,6 +240,6 @@ def join(folders: dict[Any, Path], name: str, path: Path, n_rows: int, axis: int
 
 
 def forget(stage: str) -> None:
-    """Drop a stage's shards once its outputs are written."""
+    """Delete a stage's shards after its outputs are written."""
     shutil.rmtree(artifacts.SCRATCH / stage, ignore_errors=True)
     locks.release(artifacts.SCRATCH / f"{stage}.lock")

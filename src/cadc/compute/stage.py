@@ -16,7 +16,7 @@ from cadc.config.arms import Variant
 from cadc.config.errors import InputError
 from cadc.config.params import Params, load_params
 
-#: Stage -> what bounds the memory of its device; of all others only the number of processes does.
+#: Stage -> the parameter that bounds its device memory; for all other stages, the number of processes.
 _BOUNDS = {
     **dict.fromkeys(("attribute", "capture", "match", "features", "contrast", "operations"), "capture.batch_tokens"),
     "proxy": "proxy.micro_batch (or set model.gradient_checkpointing: true)",
@@ -30,7 +30,7 @@ _BOUNDS = {
 
 
 def out_of_memory(error: Exception, stage: str) -> str | None:
-    """What to do about an error by which memory has run out, on a GPU or on the host; None of any other."""
+    """What to do about an out-of-memory error, on a GPU or on the host; None for any other error."""
     kind, said = type(error).__name__, str(error).strip().partition("\n")[0]
     lower = _BOUNDS.get(stage, "CADC_WORKERS, the number of processes")
     if kind in ("OutOfMemoryError", "AcceleratorError") and "out of memory" in said:
@@ -47,8 +47,8 @@ def out_of_memory(error: Exception, stage: str) -> str | None:
 
 
 def on_its_isa(isa: str) -> None:
-    """Go on with the instruction set that `compute.isa` names: this process starts again where it began with another.
-    Libraries choose theirs once, when they are loaded."""
+    """Use the instruction set of `compute.isa`: restart this process if it was started with another one, because
+    libraries choose theirs once, when they are loaded."""
     if os.environ.get("CADC_ISA", "avx2") != isa:
         kept = {name: value for name, value in os.environ.items() if name not in ISA}
         told = {"CADC_ISA": isa, "CADC_STARTED_BY": str(STARTED_BY)}
@@ -56,8 +56,8 @@ def on_its_isa(isa: str) -> None:
 
 
 def _params_of(variant: Variant | None) -> Params:
-    """The stage's parameters. Raises InputError, which of an experiment also says how to be rid of what -S has set:
-    DVC leaves it in params.yaml."""
+    """The stage's parameters. In an experiment, an InputError also says how to undo the values set with -S, because DVC
+    leaves them in params.yaml."""
     try:
         return load_params(variant)
     except InputError as error:
@@ -67,11 +67,11 @@ def _params_of(variant: Variant | None) -> Params:
 
 
 def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant | None = None) -> None:
-    """Run `main(params)` as the stage `name`, with the parameters of `variant` where the stage has variants.
+    """Run `main(params)` as the stage `name`, with the parameters of `variant` if the stage has variants.
 
-    Its seconds, peak memory and the rows that it says it went through go to artifacts/costs, which DVC ignores. An
-    InputError is shown as one line, as is memory or disk that runs out; any other error is a defect and keeps its
-    traceback. The stage ends with the DVC that runs it.
+    Its seconds, peak memory and returned number of rows are written to artifacts/costs, which DVC ignores. InputErrors
+    and a lack of memory or disk are shown as one line; any other error is a defect and keeps its traceback. The stage
+    ends if the DVC that runs it ends.
     """
     stage = name
     name = f"{name}@{variant.name}" if variant else name

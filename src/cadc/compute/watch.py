@@ -12,13 +12,13 @@ from pathlib import Path
 
 from cadc.config.errors import InputError
 
-HOURS = 3.0  # without a batch, a reply or a whole shard (ours): none takes as long, nor does loading a model
+HOURS = 3.0  # (ours) no batch, reply, shard or loading of a model takes as long
 _heard = 0.0  # when this process last showed a sign of life
 
 
 def limit() -> float:
-    """Seconds without a sign of life after which a process is taken for hung: CADC_TIMEOUT, in hours. Raises
-    InputError where that is no number above 0."""
+    """Seconds without a sign of life after which a process counts as hung: CADC_TIMEOUT, in hours. Raises InputError if
+    that is not a positive number."""
     given = os.environ.get("CADC_TIMEOUT")
     try:
         hours = HOURS if given is None else float(given)
@@ -30,17 +30,17 @@ def limit() -> float:
 
 
 def beat() -> None:
-    """A sign of life of this process: what takes long calls it again and again."""
+    """A sign of life of this process; long computations call it repeatedly."""
     global _heard
     _heard = time.monotonic()
 
 
 @contextmanager
 def over(what: str, tells: Path | None = None, hears: Path | None = None) -> Iterator[None]:
-    """End this process, with a line that names `what`, once nothing has been heard for `limit()` seconds.
+    """End this process with a message that names `what` after `limit()` seconds without a sign of life.
 
-    Heard are this process's own beats, which touch the file `tells` for processes of other machines, or, where this one
-    only waits for others, changes of the file `hears`. What has been computed is in shards, and kept.
+    Signs of life are this process's own beats, which touch the file `tells` for other machines, or, if this process
+    only waits for others, changes of the file `hears`. Finished shards are kept.
     """
     seconds, over = limit(), threading.Event()
     beat()

@@ -1,6 +1,6 @@
 """params.yaml as types: every value is checked before a stage starts, and an unknown key is an error.
 
-The fields mirror it section by section; units and sources stand in conf/, from which it is composed, beside the values.
+The fields mirror it section by section. It is composed from conf/, which states units and sources next to the values.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ OneOrMany = BeforeValidator(lambda value: value if isinstance(value, list) else 
 
 def _once(values: list[T]) -> list[T]:
     if twice := [value for k, value in enumerate(values) if value in values[:k]]:
-        raise ValueError(f"lists {twice[0]} twice, so it would count twice; keep one of the two")
+        raise ValueError(f"names {twice[0]} twice, so it would count twice; keep one of the two")
     return values
 
 

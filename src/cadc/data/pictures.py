@@ -117,7 +117,7 @@ def _opened(file: BinaryIO) -> Image.Image:
     except UnidentifiedImageError:
         file.seek(0)
         what, remedy = what_it_is(file.read())
-        raise Unreadable(f"can't be decoded: it is not {', '.join(FORMATS)}{what}; {remedy}") from None
+        raise Unreadable(f"can't be decoded: it is none of {', '.join(FORMATS)}{what}; {remedy}") from None
     except Image.DecompressionBombError:
         raise
     except Exception as error:  # decoders raise arbitrary errors at a broken header
