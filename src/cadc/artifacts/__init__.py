@@ -16,9 +16,8 @@ NAME is that of a named variant, ARM that of an arm, SEED a number.
     cleaned/                     as raw, without dropped rows, which skipped.json names, and with new answers where
                                  checks were told to rewrite; lineage.csv: every change, both answers and its reason
                                  (data/lineage.py)
-    pool/                        as raw: what all other stages work on, a copy of raw or of cleaned (`clean.pool`)
-                                 without rows that `model` can't learn from, which skipped.json names, in the order of
-                                 their ids' text
+    pool/                        as raw: what all other stages work on, raw or cleaned (`clean.pool`) in the order of
+                                 ids, without rows that `model` can't learn from, which skipped.json names
     labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (embedded world; reports and oracle
                                  only)
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score;

@@ -16,11 +16,12 @@ from cadc.config.arms import LEVELS, Arm, Budget, Name, Variant
 from cadc.config.cleaning import Clean, Crossfit
 from cadc.config.data import Data, Pool
 from cadc.config.errors import InputError
+from cadc.config.evaluate import Evaluate
+from cadc.config.evaluate import Judge as Judge
 from cadc.config.metabolism import Metabolize
 from cadc.config.model import Lora as Lora  # for those who take all sections from here
 from cadc.config.model import Model
 from cadc.config.section import (
-    Draws,
     Epochs,
     Fraction,
     Once,
@@ -71,8 +72,6 @@ class Facts(Section):
     seed: Seed
 
 
-#: What the small deterministic judge is called (`evaluation.judge.word_f1`).
-OWN_JUDGE = "word-f1"
 _NARROWEST = 16  # width of a sketch (ours): the noise of a cosine is 1 / sqrt(width), a quarter here
 
 
@@ -143,30 +142,6 @@ class Discover(Section):
     attribution: Literal["mean", "best"]
     bootstrap: Annotated[int, Field(ge=0, le=10_000)]
     seed: Seed
-
-
-class Judge(Section):
-    """The endpoint that judges answers; without `url` our own, which `OWN_JUDGE` names."""
-
-    url: Url | None
-    model: str
-
-    @model_validator(mode="after")
-    def _named(self):
-        if self.url is not None and self.model in ("", OWN_JUDGE):
-            raise ValueError(f"url names an endpoint, and model is {self.model!r}; set model to one that it serves")
-        return self
-
-
-class Evaluate(Section):
-    split: Literal["score", "probe"]
-    tasks: Annotated[list[str], Once] = Field(min_length=1)
-    batch_size: Positive
-    max_new_tokens: Positive
-    shard_questions: Positive
-    merge_adapter: bool
-    bootstrap: Draws
-    judge: Judge
 
 
 #: What image paths of exported rows are: `export.images`.
