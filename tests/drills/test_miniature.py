@@ -78,8 +78,10 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.delenv("HOME")
     mask = os.umask(0o077)
     (tmp_path / "in öd Läden").mkdir()
-    yield clone(tmp_path / "in öd Läden")
-    os.umask(mask)
+    try:
+        yield clone(tmp_path / "in öd Läden")
+    finally:
+        os.umask(mask)
 
 
 def test_a_run_that_is_killed_at_random_moments_ends_in_the_bytes_of_one_that_is_not(undisturbed, elsewhere):

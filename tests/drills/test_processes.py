@@ -105,9 +105,12 @@ def test_a_stage_whose_dvc_went_while_it_was_loading_does_not_begin(stage, tmp_p
     assert not ran(tmp_path) and not working_in(tmp_path)
 
 
-@pytest.mark.parametrize("by", [DAEMON, SHELLS])
+IN_ITS_PLACE = "import os, sys; import cadc; os.execv(sys.argv[1], sys.argv[1:])"
+
+
+@pytest.mark.parametrize("by", [DAEMON, SHELLS, IN_ITS_PLACE])
 def test_a_stage_that_something_else_than_dvc_s_command_runs_goes_on(stage, tmp_path, by):
-    """A stage that is run by a daemon, through DVC's Python interface or through a shell that stays is not ended."""
+    """A stage that is run by a daemon, through a shell that stays or in a wrapper's place is not ended."""
     out, _ = stage(by=[sys.executable, "-c", by], DVC_STAGE="slow").communicate(timeout=60)
     assert out.splitlines()[-1] == "done" and ran(tmp_path) == list(range(8))
 

@@ -47,9 +47,10 @@ def end_with_dvc() -> None:
 
 
 def _is_ancestor(process: int) -> bool:
-    """Whether this process was started by another, or by one that it started; True where the system does not tell."""
+    """Whether this process was started by another, or by one that it started, or has taken its place; True where the
+    system does not tell."""
     try:
-        above = os.getppid()
+        above = os.getpid()
         while above not in (0, process):
             above = int(Path(f"/proc/{above}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:

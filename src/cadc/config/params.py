@@ -20,7 +20,6 @@ from cadc.config.evaluation import Evaluate, Export
 from cadc.config.metabolism import Metabolize
 from cadc.config.model import Lora, Model
 from cadc.config.section import (
-    Draws,
     Epochs,
     Fraction,
     Once,
