@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 import datasets
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fuzzing import Make, Read
@@ -31,7 +30,6 @@ from cadc.data.own_questions import read_choice, read_yesno
 from cadc.data.probe import MMT, probe_rows
 from cadc.data.reader import POOL_FEATURES, read_pool
 from cadc.data.target_files import file_rows
-from cadc.evaluation.samples import sample_schema
 
 RULES = {"min_side": 8, "max_pixels": 1 << 24, "max_ratio": 200}
 

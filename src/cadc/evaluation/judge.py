@@ -71,11 +71,12 @@ def _letter(reply: str) -> str:
     return reply
 
 
-#: What lmms-eval reads in a reply, by words of its prompt: LLaVA-in-the-Wild's, HallusionBench's, MMBench's.
+#: What lmms-eval reads in a reply, by how its prompt begins: LLaVA-in-the-Wild's, HallusionBench's, MMBench's. Words
+#: further behind may be those of the answer that is judged.
 _USABLE = {
-    "[End of ": _two_numbers,
+    "[Context]\n": _two_numbers,
     "Imagine you are an intelligent teacher": _verdict,
-    "match an answer with several options": _letter,
+    "You are an AI assistant who will help me to match an answer with several options": _letter,
 }
 
 #: Seconds that HallusionBench and MMBench wait for a reply, less one; then they ask again or go without.
@@ -103,7 +104,8 @@ def _reply(asked: Asked, endpoint: Endpoint | None, prompt: str) -> str:
     try:
         if endpoint is None:
             return judge_reply(prompt)
-        read, started = next((read for words, read in _USABLE.items() if words in prompt), str), time.monotonic()
+        started = time.monotonic()
+        read = next((read for beginning, read in _USABLE.items() if prompt.startswith(beginning)), str)
         reply = endpoint.ask([prompt], read)[0]
         if time.monotonic() - started > PATIENCE and read is not _two_numbers:  # whose failures `check_scores` sees
             asked.failure = (
