@@ -269,8 +269,8 @@ def read_hub(folder: Path) -> None:
 
 def why_file(rng: random.Random, folder: Path, outside: str) -> None:
     """What `cadc curate` leaves beside a training file."""
-    manifest = {"method": "cadc", "arm": "cadc", "seed": 0, "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1}, "different_rows": 1,
-                "files": ["s.json"], "images": {"paths": "relative", "relative_to": "."}, "parameters": {}}  # fmt: skip
+    manifest = {"method": "cadc", "seed": 0, "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1},
+                "different_rows": 1, "files": ["s.json"], "images": {"paths": "relative", "relative_to": "."}}  # fmt: skip
     why = [{"row": k, "id": name, "chosen": k == 0, "rank": 0 if k == 0 else None, "stage": 0, "score": 0.5,
             "capability": 1, "nearest": "r0", "flags": ["x"]} for k, name in enumerate(("r0", "r1", "2"))]  # fmt: skip
     which = rng.randrange(4)

@@ -23,8 +23,8 @@ from cadc.config.errors import InputError
 
 LONGEST, LARGEST = 10.0, 1 << 30  # seconds and bytes that a file may take
 _LONG = 4000  # characters of a sentence
-_FORBIDDEN = ("socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.Popen", "os.system", "os.exec", "os.fork",
-              "os.posix_spawn", "os.spawn", "pickle.find_class", "ctypes.dlopen", "webbrowser.open")  # fmt: skip
+_FORBIDDEN = ("socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.Popen", "os.system", "os.exec",
+              "os.fork", "os.posix_spawn", "os.spawn", "pickle.find_class", "ctypes.dlopen", "webbrowser.open")  # fmt: skip
 _IN_OPEN = 0x20
 
 
