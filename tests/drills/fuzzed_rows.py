@@ -94,8 +94,11 @@ def read_rows(folder: Path) -> None:
     read_pool(file, folder / "images", on_bad_row=how, repeated_ids=("fail", "number")[size // 3 % 2], **RULES)
 
 
+_params = cache(load_params)
+
+
 def target_file(folder: Path) -> None:
-    params = load_params()
+    params = _params()
     capture = params.capture.model_copy(update={"target_images": folder / "images"})
     file_rows(params.model_copy(update={"capture": capture}), str(_rows_file(folder)))
 
@@ -269,8 +272,8 @@ def read_hub(folder: Path) -> None:
 
 def why_file(rng: random.Random, folder: Path, outside: str) -> None:
     """What `cadc curate` leaves beside a training file."""
-    manifest = {"method": "cadc", "seed": 0, "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1},
-                "different_rows": 1, "files": ["s.json"], "images": {"paths": "relative", "relative_to": "."}}  # fmt: skip
+    manifest = {"method": "cadc", "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1}, "files": ["s.json"],
+                "images": {"paths": "relative", "relative_to": "."}}  # fmt: skip
     why = [{"row": k, "id": name, "chosen": k == 0, "rank": 0 if k == 0 else None, "stage": 0, "score": 0.5,
             "capability": 1, "nearest": "r0", "flags": ["x"]} for k, name in enumerate(("r0", "r1", "2"))]  # fmt: skip
     which = rng.randrange(4)

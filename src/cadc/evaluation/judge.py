@@ -51,8 +51,9 @@ def judge_reply(prompt: str) -> str:
 
 
 def _two_numbers(reply: str) -> str:
-    """lmms-eval takes the first digits that it finds, wherever they stand: of `10 1e9` a 1, of `8/10 7/10` 8 and 10."""
-    words = re.findall(r"[^\s,;]*\d[^\s,;]*", reply.strip().split("\n")[0])
+    """lmms-eval takes the first digits that it finds, wherever they stand: of `10 1e9` a 1, of `8/10 7/10` 8 and 10,
+    of `Assistant 2 deserves 10` 2 and 10."""
+    words = re.findall(r"[^\s,;]*\w[^\s,;]*", reply.strip().split("\n")[0])
     points = [re.fullmatch(r"[^\w+:/-]*(\d+(?:\.\d+)?)[^\w+:/-]*", word) for word in words]
     if len(points) != 2 or not all(found and float(found[1]) <= 10 for found in points):
         raise ValueError("its first line does not hold two numbers from 0 to 10 and no others")
