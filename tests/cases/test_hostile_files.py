@@ -1,6 +1,7 @@
 """Files that want more than to be read: others' files opened, code run, a terminal's controls in a message."""
 
 import json
+import os
 import shutil
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from cadc.data.hub_layout import MMT_COLUMNS, parquet_splits, write_card, write_
 from cadc.data.own_questions import read_choice
 from cadc.data.probe import MMT, probe_rows
 from cadc.data.reader import PoolError, read_pool
+from cadc.data.tables import survives
 from cadc.model.load import add_lora, load_adapter, save_adapter, start_from, trainable
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.snapshots import load_snapshots
@@ -166,3 +168,15 @@ def test_damaged_weights_snapshots_and_checkpoints_are_named(lora_model, tiny_mo
     save_file({"x": next(iter(trainable(lora_model).values())).detach()}, tmp_path / "snapshot_0.safetensors")
     with pytest.raises(InputError, match="snapshots.json: can't be read"):
         load_snapshots(tmp_path)
+
+
+def test_a_library_that_ends_the_process_ends_another_one():
+    """Arrow does so at a footer in which a column of texts is said to hold booleans."""
+    assert survives(lambda: None) and not survives(os.abort) and not survives(lambda: 1 / 0)
+
+
+def test_a_long_value_is_not_quoted_whole(tmp_path):
+    names = ["index", "question", "A", "B", "answer", "category", "l2-category", "split", "image_path"]
+    (tmp_path / "mmt.tsv").write_text("\t".join(names) + f"\n1\twhich?\tcat\tdog\tA\tc\tm\t{'x' * 9999}\ta.png\n")
+    with pytest.raises(PoolError, match=r"split is 'x+\.\.\. \(10001 characters\); write VAL"):
+        read_choice(tmp_path / "mmt.tsv", None)

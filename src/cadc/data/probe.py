@@ -119,7 +119,7 @@ def _mmt(root: Path) -> Iterator[tuple[str, Probe]]:
                     fail(f"option {letter} is {shown(text)}, no text")
             there = [letter for letter, text in options.items() if text and not is_blank(text)]
             if doc["answer"] not in there:
-                fail(f"the answer {doc['answer']!r} is none of its options {', '.join(there)}")
+                fail(f"the answer {shown(doc['answer'])} is none of its options {', '.join(there)}")
         yield where, _one(str(doc["index"]), mmt_prompt(doc), doc, doc["category"], doc["l2-category"])
 
 
