@@ -59,7 +59,8 @@ def turns_of(file: Path, name: str, rank: int) -> list[str]:
         found = records[rank] if rank < len(records) else {}
         own = str(found.get("id"))
         same = name == own or name.startswith(f"{own}#")  # the pool's own name of an id that is there twice
-        return [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])] if same else []
+        said = [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])] if same else []
+        return [text.encode(errors="backslashreplace").decode() for text in said]  # an escape may be half a character
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(file, error) from None
 
