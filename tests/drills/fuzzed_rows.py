@@ -280,10 +280,6 @@ def why_file(rng: random.Random, folder: Path, outside: str) -> None:
     write_text(folder / "s.manifest.json", "")
     (folder / "s.manifest.json").write_bytes(_text(of_value(rng, manifest, outside) if which == 0 else manifest))
     table = _table(of_value(rng, why, outside) if which == 1 else why, rng)
-    if "rank" in table.column_names and pa.types.is_integer(table.schema.field("rank").type):
-        table = table.cast(
-            pa.schema([pa.field(f.name, pa.int32() if f.name == "rank" else f.type) for f in table.schema])
-        )
     write_table(folder / "s.why.parquet", table)
     (folder / "s.json").write_bytes(_text(of_value(rng, records(rng), outside) if which == 2 else records(rng)))
     (folder / "dataset_info.json").write_bytes(_text(of_value(rng, {"s": {"file_name": "s.json"}}, outside)))

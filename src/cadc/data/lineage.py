@@ -85,7 +85,7 @@ def read_lineage(path: Path) -> list[Change]:
         raise PoolError(f"{path}: not UTF-8 at byte {error.start}; re-save the file as UTF-8") from None
     lines = csv.DictReader(io.StringIO(text, newline=""))
     if lines.fieldnames != HEADER:
-        raise PoolError(f"{path}: its columns are {lines.fieldnames}; a lineage file has {', '.join(HEADER)}")
+        raise PoolError(f"{path}: its columns are {shown(lines.fieldnames)}; a lineage file has {', '.join(HEADER)}")
     for number, line in enumerate(lines, 2):
         try:
             changes.append(_change(line))
