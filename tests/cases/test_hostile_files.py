@@ -181,3 +181,8 @@ def test_a_long_value_is_not_quoted_whole(tmp_path):
     (tmp_path / "mmt.tsv").write_text("\t".join(names) + f"\n1\twhich?\tcat\tdog\tA\tc\tm\t{'x' * 9999}\ta.png\n")
     with pytest.raises(PoolError, match=r"split is 'x+\.\.\. \(10001 characters\); write VAL"):
         read_choice(tmp_path / "mmt.tsv", None)
+
+
+def test_a_message_about_a_row_with_an_endless_id_ends():
+    said = str(PoolError(f"rows.json, row id {'x' * 99_999}: image is missing; restore it"))
+    assert len(said) < 2010 and said.startswith("rows.json, row id x") and said.endswith("image is missing; restore it")

@@ -91,7 +91,8 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
         if meta != document["l2-category"]:
             raise PoolError(
                 f"{where}: category {shown(document['category'])} is of l2-category "
-                f"{shown(document['l2-category'])}, and on line {before} of {shown(meta)}; give each category one, or the two categories a name each"
+                f"{shown(document['l2-category'])}, and on line {before} of {shown(meta)}; give each category one, or "
+                "the two categories a name each"
             )
         name = record["image_path"] if given(record.get("image_path")) else "in base64"
         other, at = shown_in.setdefault(pixels_digest(document["image"]["bytes"]), (part, f"line {line} ({name})"))
