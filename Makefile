@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := $(shell command -v python3.11 || command -v python3)
 RUN := env PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: repro all check test coverage docs drills fsck stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain smollm2 real_lite readme lock clean
+.PHONY: repro all check test coverage docs drills fsck stale tables verify doctor params deps gate plateau metabolism clean-pool pretrain smollm2 real_lite readme lock audit sbom clean
 
 repro: .venv/.installed       ## run the stages of dvc.yaml that are out of date, then print the leaderboard
 	@$(RUN) python -m cadc.compose --check
@@ -89,6 +89,12 @@ pretrain: .venv/.installed    ## retrain the embedded world's bases (the frozen 
 
 lock: .uv/bin/uv              ## pin the dependencies of pyproject.toml, with hashes
 	.uv/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+
+audit: .uv/bin/uv             ## known vulnerabilities of requirements.lock, by pip-audit; needs the network (PyPI's own advisories: a mirror may have none)
+	.uv/bin/uv tool run pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+
+sbom: .uv/bin/uv              ## requirements.lock as a bill of materials, sbom.json (CycloneDX); needs the network
+	.uv/bin/uv tool run --from cyclonedx-bom cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o sbom.json
 
 clean:                        ## delete all artifacts and finished runs; the environment stays
 	rm -rf artifacts .verify

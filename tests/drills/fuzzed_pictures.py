@@ -57,10 +57,11 @@ def seeds(kind: str) -> list[bytes]:
             _frames("WEBP"), photo(6, "WEBP"),
         ],
         "TIFF": lambda: [
-            *(file_of(_noise(mode), "TIFF", compression=how) for how in ("raw", "tiff_lzw", "tiff_deflate", "packbits", "jpeg")
-              for mode in ("RGB", "L")),
-            file_of(_noise("1"), "TIFF", compression="group4"), file_of(_noise("CMYK"), "TIFF"), file_of(_noise("P"), "TIFF"),
-            file_of(Image.fromarray(deep), "TIFF"), file_of(_noise("F").point(lambda v: v / 255), "TIFF"), _frames("TIFF"),
+            *(file_of(_noise(mode), "TIFF", compression=how) for mode in ("RGB", "L")
+              for how in ("raw", "tiff_lzw", "tiff_deflate", "packbits", "jpeg")),
+            *(file_of(_noise(mode), "TIFF") for mode in ("CMYK", "P")), file_of(Image.fromarray(deep), "TIFF"),
+            file_of(_noise("1"), "TIFF", compression="group4"), file_of(_noise("F").point(lambda v: v / 255), "TIFF"),
+            _frames("TIFF"),
             tiff(np.zeros((8, 16, 3), np.uint16), 16, 2, planes=2), tiff(np.zeros((8, 16, 1), np.int8), 8, 1, kind=2),
             photo(6, "TIFF"),
         ],
@@ -101,7 +102,7 @@ def look(folder: Path) -> None:
     made = open_image(cell)
     assert made.mode == "RGB" and made.size == shown_size(cell), "not the picture that it was said to be"
     assert open_image(cell, "llava").size == shown_size(cell, "llava"), "not the stored picture that it was said to be"
-    Prompt("what is it?", shown_file(cell)).message
+    assert Prompt("what is it?", shown_file(cell)).message
     pixels_digest(data)
 
 

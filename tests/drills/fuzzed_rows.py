@@ -94,8 +94,11 @@ def read_rows(folder: Path) -> None:
     read_pool(file, folder / "images", on_bad_row=how, repeated_ids=("fail", "number")[size // 3 % 2], **RULES)
 
 
+_params = cache(load_params)
+
+
 def target_file(folder: Path) -> None:
-    params = load_params()
+    params = _params()
     capture = params.capture.model_copy(update={"target_images": folder / "images"})
     file_rows(params.model_copy(update={"capture": capture}), str(_rows_file(folder)))
 
@@ -269,18 +272,14 @@ def read_hub(folder: Path) -> None:
 
 def why_file(rng: random.Random, folder: Path, outside: str) -> None:
     """What `cadc curate` leaves beside a training file."""
-    manifest = {"method": "cadc", "arm": "cadc", "seed": 0, "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1}, "different_rows": 1,
-                "files": ["s.json"], "images": {"paths": "relative", "relative_to": "."}, "parameters": {}}  # fmt: skip
+    manifest = {"method": "cadc", "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1}, "files": ["s.json"],
+                "images": {"paths": "relative", "relative_to": "."}}  # fmt: skip
     why = [{"row": k, "id": name, "chosen": k == 0, "rank": 0 if k == 0 else None, "stage": 0, "score": 0.5,
             "capability": 1, "nearest": "r0", "flags": ["x"]} for k, name in enumerate(("r0", "r1", "2"))]  # fmt: skip
     which = rng.randrange(4)
     write_text(folder / "s.manifest.json", "")
     (folder / "s.manifest.json").write_bytes(_text(of_value(rng, manifest, outside) if which == 0 else manifest))
     table = _table(of_value(rng, why, outside) if which == 1 else why, rng)
-    if "rank" in table.column_names and pa.types.is_integer(table.schema.field("rank").type):
-        table = table.cast(
-            pa.schema([pa.field(f.name, pa.int32() if f.name == "rank" else f.type) for f in table.schema])
-        )
     write_table(folder / "s.why.parquet", table)
     (folder / "s.json").write_bytes(_text(of_value(rng, records(rng), outside) if which == 2 else records(rng)))
     (folder / "dataset_info.json").write_bytes(_text(of_value(rng, {"s": {"file_name": "s.json"}}, outside)))

@@ -53,7 +53,9 @@ def whole() -> Path:
     model = _model()
     save_adapter(model, folder / "adapter")
     (folder / "full").mkdir()
-    save_file({"lm_head.weight": _base().lm_head.weight.clone()}, folder / "full/weights.safetensors")
+    save_file(
+        {name: w.clone() for name, w in list(_base().named_parameters())[:2]}, folder / "full/weights.safetensors"
+    )
     optimizer = torch.optim.AdamW(trainable(model).values(), 1e-3)
     (folder / "snapshots").mkdir()
     entry = save_snapshot(folder / "snapshots", 0, 1, 0.1, model, optimizer)

@@ -27,15 +27,17 @@ def nested(depth: int) -> Any:
 
 def hostile(outside: str) -> list[Any]:
     """Values for any place of a record; `outside` is a folder that nobody may open."""
-    paths = [f"{outside}/secret.png", "../outside/secret.png", "../../outside/secret.png", f"file://{outside}/secret.png",
-             "link/secret.png", "link.png", "a/../../outside/secret.png", "", ".", "..", "/", "a\nb.png", "a\rb", "a\0b",
-             "\x1b]0;x\x07", "http://127.0.0.1:9/x.png", "~", "CON", "a" * 5000, "\\\\host\\share\\x.png", "💥.png"]  # fmt: skip
-    texts = ["\ud800", "\udfff", " ", "\u200b", "\u202e", "\u2028", "nan", "null", "=1+1", "<image>", "<image>" * 500,
-             "human", "gpt", "system", "x" * 100_000, "__class__", "{0.__class__}", "$(id)"]  # fmt: skip
+    paths = [f"{outside}/secret.png", "../outside/secret.png", "../../outside/secret.png", "link/secret.png",
+             f"file://{outside}/secret.png", "link.png", "a/../../outside/secret.png", "", ".", "..", "/", "a\nb.png",
+             "a\rb", "a\0b", "\x1b]0;x\x07", "http://127.0.0.1:9/x.png", "~", "CON", "a" * 5000,
+             "\\\\host\\share\\x.png", "💥.png"]  # fmt: skip
+    texts = ["\ud800", "\udfff", " ", "\u200b", "\u202e", "\u2028", "nan", "null", "=1+1", "<image>",
+             "<image>" * 500, "human", "gpt", "x" * 100_000, "__class__", "{0.__class__}", "$(id)"]  # fmt: skip
     numbers = [None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, -(2**63) - 1, 10**400, 0.5, 1e308, float("nan"),
                float("inf"), -0.0]  # fmt: skip
-    trees = [[], {}, [[]], [{}], {"": None}, {"id": {}}, [None] * 100, nested(50), nested(400), {"bytes": None, "path": None},
-             {"bytes": "", "path": f"{outside}/secret.png"}, {"bytes": [0], "path": 0}, {"from": "human"}]  # fmt: skip
+    trees = [[], {}, [[]], [{}], {"": None}, {"id": {}}, [None] * 100, nested(50), nested(400), {"from": "human"},
+             {"bytes": None, "path": None}, {"bytes": "", "path": f"{outside}/secret.png"},
+             {"bytes": [0], "path": 0}]  # fmt: skip
     return [*paths, *texts, *numbers, *trees]
 
 

@@ -35,8 +35,9 @@ ORDER = """
 LEVEL = {package: level for level, line in enumerate(ORDER.split("\n")) for package in line.split()}
 MODULES = sorted(path for path in (SOURCE / "cadc").rglob("*.py") if "tasks" not in path.parts)
 LONGEST = 300  # lines of a module
-#: Besides commands and stages: how a stage ends on a fault, how all ranks but the first leave, and how what hangs ends.
-ENDING = ("cadc/compute/stage.py", "cadc/compute/launch.py", "cadc/compute/watch.py")
+#: Besides commands and stages: how a stage ends on a fault, how all ranks but the first leave, how what hangs ends, and
+#: a process that looks at what may end it.
+ENDING = ("cadc/compute/stage.py", "cadc/compute/launch.py", "cadc/compute/watch.py", "cadc/data/tables.py")
 
 
 def name_of(path: Path) -> str:

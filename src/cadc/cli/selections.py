@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from cadc.config.errors import InputError
 
 _SHOWN = 10  # ids printed
-_WHY = {"id": pa.string(), "chosen": pa.bool_(), "rank": pa.int32()}  # what is read of a `why` by name
+#: What is read of a `why` by name.
+_WHY = {"id": pa.types.is_string, "chosen": pa.types.is_boolean, "rank": pa.types.is_integer}
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
@@ -28,8 +29,11 @@ def load_why(file: Path) -> list[dict]:
         raise InputError(f"{path}: no such file; give a file written by `cadc curate --out`")
     try:
         table = pq.read_table(path)
-        if lacking := [name for name, kind in _WHY.items() if table.schema.field(name).type != kind]:
-            raise ValueError(f"its column {lacking[0]} is of another type")
+        for name, fits in _WHY.items():
+            if not fits(table.schema.field(name).type):
+                raise ValueError(f"its column {name} is of another type")
+        if "capability" in table.column_names and pa.types.is_nested(table.schema.field("capability").type):
+            raise ValueError("its column capability is of another type")
         return table.to_pylist()
     except (ValueError, KeyError, OSError) as error:  # pyarrow's are among them
         raise _unreadable(path, error) from None
@@ -59,7 +63,8 @@ def turns_of(file: Path, name: str, rank: int) -> list[str]:
         found = records[rank] if rank < len(records) else {}
         own = str(found.get("id"))
         same = name == own or name.startswith(f"{own}#")  # the pool numbers repeated ids: ID#2
-        return [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])] if same else []
+        said = [f"{turn['from']}: {turn['value']}" for turn in found.get("conversations", [])] if same else []
+        return [text.encode(errors="backslashreplace").decode() for text in said]  # an escape may be half a character
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(file, error) from None
 

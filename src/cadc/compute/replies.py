@@ -112,7 +112,7 @@ def record_at(path: Path) -> dict | None:
         content = path.read_bytes()
     try:
         record = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EndpointError(f"{path}: not JSON ({error}); {again}") from None
     wanted = {"model": str, "reply": str | None, **dict.fromkeys(COUNTS, int)}
     if not isinstance(record, dict):

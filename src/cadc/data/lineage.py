@@ -85,18 +85,20 @@ def read_lineage(path: Path) -> list[Change]:
         raise PoolError(f"{path}: not UTF-8 at byte {error.start}; re-save the file as UTF-8") from None
     lines = csv.DictReader(io.StringIO(text, newline=""))
     if lines.fieldnames != HEADER:
-        raise PoolError(f"{path}: its columns are {lines.fieldnames}; a lineage file has {', '.join(HEADER)}")
+        raise PoolError(f"{path}: its columns are {shown(lines.fieldnames)}; a lineage file has {', '.join(HEADER)}")
     for number, line in enumerate(lines, 2):
         try:
             changes.append(_change(line))
         except (ValueError, TypeError) as error:
-            raise PoolError(f"{path}, line {number}, row {line['row']!r}: {error}; repair or remove the line") from None
+            raise PoolError(
+                f"{path}, line {number}, row {shown(line['row'])}: {error}; repair or remove the line"
+            ) from None
     return sorted(changes, key=lambda change: change.version)
 
 
 def _change(line: dict[str, Any]) -> Change:
     if line["action"] not in get_args(Action):
-        fail(f"action is {line['action']!r}, not drop, add or rewrite")
+        fail(f"action is {shown(line['action'])}, not drop, add or rewrite")
     if int(line["version"]) < 1:
         fail(f"version is {line['version']}; version 0 is the raw pool")
     before, after = (tuple(json.loads(line[name] or "[]")) for name in ("before", "after"))
@@ -126,7 +128,7 @@ def _next_version(table: pa.Table, reserve: pa.Table, changes: list[Change], ver
     spare = {row: table.num_rows + i for i, row in enumerate(reserve["id"].to_pylist())}
 
     def fail(row: str, what: str):
-        raise PoolError(f"lineage, version {version}, row {row!r}: {what}")
+        raise PoolError(f"lineage, version {version}, row {shown(row)}: {what}")
 
     changed: set[str] = set()
     for change in changes:
@@ -138,7 +140,7 @@ def _next_version(table: pa.Table, reserve: pa.Table, changes: list[Change], ver
         if change.action == "add" and change.source not in spare and change.source not in place:
             fail(
                 change.row,
-                f"its source {change.source!r} is neither in the reserve nor in version {version - 1}; "
+                f"its source {shown(change.source)} is neither in the reserve nor in version {version - 1}; "
                 "was the lineage made for another reserve?",
             )
         if change.action != "add" and change.row not in place:

@@ -34,7 +34,7 @@ _SPLITS = {"VAL": "probe", "TEST": "score"}
 def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
     """(part, document) of one line of mmt.tsv. Raises InputError with the reason and the fix."""
     if record["split"] not in _SPLITS:
-        fail(f"split is {record['split']!r}; write VAL (target rows) or TEST (scoring rows)")
+        fail(f"split is {shown(record['split'])}; write VAL (target rows) or TEST (scoring rows)")
     options = options_of(record)
     letters = [letter for letter, text in options.items() if text]
     check_question(record, "question", letters, (*MMT_COLUMNS, "image_path"))
@@ -42,7 +42,7 @@ def _choice(record: dict, checker: Checker) -> tuple[str, dict]:
     for name, text in kinds.items():
         check_given(text, name)
     if record["answer"] not in letters:
-        fail(f"the answer {record['answer']!r} is not one of its options {', '.join(letters)}; correct it")
+        fail(f"the answer {shown(record['answer'])} is not one of its options {', '.join(letters)}; correct it")
     if len(letters) < 2:
         fail(f"has only one option, {letters[0]}; give at least two")
     seen = {letter: visible(options[letter]).strip() for letter in letters}
@@ -84,13 +84,15 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
             first, before = spelling.setdefault((name, "".join(visible(text).casefold().split())), (text, line))
             if text != first:
                 raise PoolError(
-                    f"{where}: {name} is {text!r}, but {first!r} on line {before}: they count as two; spell them alike"
+                    f"{where}: {name} is {shown(text)}, but {shown(first)} on line {before}: they count as two; spell "
+                    "them alike"
                 )
         meta, before = metas.setdefault(document["category"], (document["l2-category"], line))
         if meta != document["l2-category"]:
             raise PoolError(
-                f"{where}: category {document['category']!r} has l2-category {document['l2-category']!r}, but "
-                f"{meta!r} on line {before}; give each category one l2-category, or rename one of the categories"
+                f"{where}: category {shown(document['category'])} has l2-category {shown(document['l2-category'])}, "
+                f"but {shown(meta)} on line {before}; give each category one l2-category, or rename one of the "
+                "categories"
             )
         name = record["image_path"] if given(record.get("image_path")) else "in base64"
         other, at = shown_in.setdefault(pixels_digest(document["image"]["bytes"]), (part, f"line {line} ({name})"))
@@ -119,7 +121,7 @@ def _yesno(path: Path, checker: Checker) -> Iterator[dict]:
             raise PoolError(f"{where}: lacks {', '.join(missing)}; write {{question_id, image, text, label}}")
         where += f", question_id {record['question_id']}"
         if record["label"] not in ("yes", "no"):
-            raise PoolError(f"{where}: label is {record['label']!r}; write yes or no")
+            raise PoolError(f"{where}: label is {shown(record['label'])}; write yes or no")
         try:
             for name in ("image", "text"):
                 if not isinstance(record[name], str):

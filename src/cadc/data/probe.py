@@ -121,7 +121,7 @@ def _mmt(root: Path) -> Iterator[tuple[str, Probe]]:
                     fail(f"option {letter} is {shown(text)}, not a text")
             there = [letter for letter, text in options.items() if text and not is_blank(text)]
             if doc["answer"] not in there:
-                fail(f"the answer {doc['answer']!r} is not one of its options {', '.join(there)}")
+                fail(f"the answer {shown(doc['answer'])} is not one of its options {', '.join(there)}")
         yield where, _one(str(doc["index"]), mmt_prompt(doc), doc, doc["category"], doc["l2-category"])
 
 

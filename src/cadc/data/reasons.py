@@ -17,10 +17,17 @@ _UNSEEN = re.compile(
 )
 
 
+_LONGEST = 2000  # characters of a message: an id may be a text of a megabyte
+
+
 class PoolError(InputError):
     """A file or a row can't be used. The message, one line, names the file, the row id and the fix."""
 
     _kept = ""  # an id or a file's name may hold a line break
+
+    def __init__(self, message: str = ""):
+        text = str(message)
+        super().__init__(text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}")
 
 
 def fail(reason: str) -> NoReturn:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,9 +43,11 @@ def batches_of(path: Path, file: pq.ParquetFile, most: int) -> Iterator[pa.Recor
     Raises PoolError at what takes gigabytes once it is unpacked, before that where the file's own words say so: a
     column that is much more than there is of it in the file, lists of millions, a row that is as long.
     """
-    said, largest = file.metadata, 1
-    for group in (said.row_group(i) for i in range(said.num_row_groups)):
-        for chunk in (group.column(i) for i in range(group.num_columns)):
+    largest = 1
+    if not survives(lambda: list(_chunks(file))):
+        raise PoolError(f"{path}: what it says of its columns contradicts itself; fetch or write it again")
+    for group, chunks in _chunks(file):
+        for chunk in chunks:
             held, packed = chunk.total_uncompressed_size, chunk.total_compressed_size
             if held > _UNPACKED and held > min(_RATIO * packed, _LARGEST_ROW * group.num_rows):
                 raise _bomb(path, f"the {packed} bytes of column {chunk.path_in_schema} unpack to {held}")
@@ -54,6 +58,24 @@ def batches_of(path: Path, file: pq.ParquetFile, most: int) -> Iterator[pa.Recor
     for batch in file.iter_batches(max(1, min(most, _BATCH_BYTES // largest))):
         check_rows(path, batch)
         yield batch
+
+
+def _chunks(file: pq.ParquetFile) -> Iterator[tuple[pq.RowGroupMetaData, list[pq.ColumnChunkMetaData]]]:
+    said = file.metadata
+    for group in (said.row_group(i) for i in range(said.num_row_groups)):
+        yield group, [group.column(i) for i in range(group.num_columns)]
+
+
+def survives(look: Callable[[], object]) -> bool:
+    """Whether a process that looks so goes on: of a broken footer Arrow ends it, with no error that could be caught."""
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            look()
+            os._exit(0)
+        os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def check_rows(path: Path, batch: pa.RecordBatch | pa.Table) -> None:

@@ -51,8 +51,9 @@ def judge_reply(prompt: str) -> str:
 
 
 def _two_numbers(reply: str) -> str:
-    """Check the reply, because lmms-eval takes any first digits: 1 from `10 1e9`, and 8 and 10 from `8/10 7/10`."""
-    words = re.findall(r"[^\s,;]*\d[^\s,;]*", reply.strip().split("\n")[0])
+    """Check the reply, because lmms-eval takes any first digits: 1 from `10 1e9`, 8 and 10 from `8/10 7/10`, and 2 and
+    10 from `Assistant 2 deserves 10`."""
+    words = re.findall(r"[^\s,;]*\w[^\s,;]*", reply.strip().split("\n")[0])
     points = [re.fullmatch(r"[^\w+:/-]*(\d+(?:\.\d+)?)[^\w+:/-]*", word) for word in words]
     if len(points) != 2 or not all(found and float(found[1]) <= 10 for found in points):
         raise ValueError("its first line must hold exactly two numbers from 0 to 10")
@@ -71,11 +72,12 @@ def _letter(reply: str) -> str:
     return reply
 
 
-#: How lmms-eval parses a reply, by words in its prompt: LLaVA-in-the-Wild, HallusionBench, MMBench.
+#: How lmms-eval parses a reply, by how its prompt begins: LLaVA-in-the-Wild, HallusionBench, MMBench. Later words may
+#: come from the answer that is judged.
 _USABLE = {
-    "[End of ": _two_numbers,
+    "[Context]\n": _two_numbers,
     "Imagine you are an intelligent teacher": _verdict,
-    "match an answer with several options": _letter,
+    "You are an AI assistant who will help me to match an answer with several options": _letter,
 }
 
 #: Seconds that HallusionBench and MMBench wait for a reply, minus one; afterwards they retry or give up.
@@ -103,7 +105,8 @@ def _reply(asked: Asked, endpoint: Endpoint | None, prompt: str) -> str:
     try:
         if endpoint is None:
             return judge_reply(prompt)
-        read, started = next((read for words, read in _USABLE.items() if words in prompt), str), time.monotonic()
+        started = time.monotonic()
+        read = next((read for beginning, read in _USABLE.items() if prompt.startswith(beginning)), str)
         reply = endpoint.ask([prompt], read)[0]
         if time.monotonic() - started > PATIENCE and read is not _two_numbers:  # `check_scores` finds the others
             asked.failure = (
