@@ -27,7 +27,7 @@ coverage: .venv/.installed    ## which lines and branches of src/cadc the unit, 
 	$(RUN) pytest --cov --cov-report=term --cov-report=html tests/unit tests/golden tests/cases
 
 docs: .venv/.installed        ## README.md and docs/ as a site in .site/; a dead link is an error
-	$(RUN) python -m sphinx -q -W --keep-going -c docs . .site
+	$(RUN) python -m sphinx -q -E -W --keep-going -c docs . .site
 
 drills: .venv/.installed      ## inject faults into a miniature run (kills, full disks, damaged files, two runs at once): reports/drills.md
 	$(RUN) pytest tests/drills -m "drill or not drill"

@@ -8,7 +8,7 @@ good as they are. `cadc curate` does the same on your data with a real model.
 
 # ruff: noqa: I001  cadc comes first: it sets threads and the instruction set before NumPy is loaded
 
-import cadc  # noqa: F401
+import cadc  # noqa: F401  for what it sets
 
 import sys
 import tempfile

@@ -215,6 +215,12 @@ def option(words: list[str]) -> Iterator[str]:
         yield from dvc(["exp", "run", *words, *(["data"] if words == ["--copy-paths"] else [])])
 
 
+def pytest(words: list[str]) -> Iterator[str]:
+    for path in words:
+        if not Path(path).exists():
+            yield f"pytest {' '.join(words)}: no file {path}"
+
+
 def nothing(words: list[str]) -> Iterator[str]:
     """Of a command in which nothing is ours."""
     yield from ()
@@ -232,6 +238,10 @@ CHECKS = {
     "source": source,
     "sbatch": sbatch,
     "cadc": cadc,
+    "pytest": pytest,
+    "pre-commit": nothing,
+    "ruff": nothing,
+    "mypy": nothing,
     "cd": nothing,
     "tar": nothing,
 }

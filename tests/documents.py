@@ -16,6 +16,7 @@ from repository import FENCE, SETTINGS, keys, library, made, sources, stated, tr
 
 from cadc.compose.expand import requests
 from cadc.compose.studies import Study, Table
+from cadc.compute.closure import file_of
 from cadc.config.errors import InputError
 
 FILE = re.compile(r"\.(md|ya?ml|py|jsonl?|tsv|csv|parquet|lock|toml|txt|safetensors|png|bmp)$")
@@ -97,7 +98,7 @@ def span_faults(span: str, document: Path) -> Iterator[str]:
         yield from in_some_setting([span.replace(": ", "=")]) if span.split(":")[0] in keys() else set_faults(span)
     elif re.fullmatch(r"[a-z_]+(\.[A-Za-z_]+)+", span):
         pattern = BLANK.sub("*", span)
-        if span.split(".")[0] != "signal" and not any(fnmatch(key, pattern) for key in keys()):
+        if span.split(".")[0] != "signal" and not file_of(span) and not any(fnmatch(key, pattern) for key in keys()):
             yield f"{document}: {span}: no such parameter"
     elif " " in span and document not in BY_EXAMPLE and not re.fullmatch(r"\w+(, \w+)+|\w+: .*", span):
         yield f"{document}: {span}: neither a command nor anything else that a check knows"

@@ -61,7 +61,7 @@ def test_it_is_asked_as_lmms_eval_asks_it(mirrors, rows, processor, name):
 
 
 def test_its_answers_are_what_the_benchmark_scores_highest(mirrors, rows):
-    said = lambda task, doc, number: rows[task][number][0]["turns"][1]["text"]  # noqa: E731
+    said = lambda task, doc, number: rows[task][number][0]["turns"][1]["text"]
     scored = [name for name in AIMS if name != JUDGED]
     _, samples = run(Replies(said), load_tasks(mirrors["score"], scored))
     scores = table_of(samples).group_by("task").aggregate([("score", "min")]).to_pylist()

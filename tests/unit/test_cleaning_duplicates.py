@@ -141,7 +141,7 @@ def test_a_signature_depends_on_its_text_alone(monkeypatch):
 
 def test_chains_are_joined_and_no_group_crosses_what_parts_them():
     signature = np.array([[1, 1], [1, 2], [3, 2], [3, 3], [9, 9]], np.uint32)
-    everything = lambda i, j: np.ones(len(i), bool)  # noqa: E731
+    everything = lambda i, j: np.ones(len(i), bool)
     assert components(banded(signature, 2, np.zeros(5, np.uint64)), everything).tolist() == [0, 0, 0, 0, 4]
     assert components(banded(signature, 2, np.array([0, 0, 1, 1, 1], np.uint64)), everything).tolist() == [
         0,

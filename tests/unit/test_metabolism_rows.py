@@ -91,7 +91,7 @@ def test_where_replies_are_lacking_that_may_come_or_all_of_them_nothing_is_rewri
 def test_an_adapter_s_own_answer_is_read_off_only_where_it_parts_from_the_given_one_once():
     words = ["", "it", "is", "red", "blue", "green", "."]
     given, likeliest = [[1, 2, 3, 6], [3], [1, 2, 3, 6], [3], [3, 3]], [[1, 2, 4, 6], [5], [2, 1, 3, 6], [3], [4, 3]]
-    spoken = lambda tokens: " ".join(words[token] for token in tokens)  # noqa: E731
+    spoken = lambda tokens: " ".join(words[token] for token in tokens)
     answers = [*(spoken(row) for row in given[:4]), "Red, red"]  # not what the tokens say: it may have been cut
     turns = [[{"role": "user", "text": "?"}, {"role": "assistant", "text": text}] for text in answers]
     bounds, zeros = np.cumsum([0, *map(len, given)]), np.zeros(sum(map(len, given)), np.float32)

@@ -251,7 +251,7 @@ def planted(finer, rng, n_groups=12, per_group=40, n_queries=60, width=32):
     fine, coarse = (rng.standard_normal((count, width)) for count in (n_groups, 3))
 
     def seen(kind):
-        near = lambda centre: unit(centre + 0.5 * rng.standard_normal(centre.shape))  # noqa: E731
+        near = lambda centre: unit(centre + 0.5 * rng.standard_normal(centre.shape))
         parts = near(fine[kind]), near(coarse[kind % 3])
         return parts if finer == "concept" else parts[::-1]
 
