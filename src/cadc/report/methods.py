@@ -173,7 +173,7 @@ def overview() -> str:
     for name, arm in arms().items():
         golden = GOLDEN / f"test_{name}.py"
         paper = re.search(r"\[[^]]+\]\(https?://\S+\)", notes(name)["Paper and released code"])
-        test = f"[{golden.stem}]({golden.as_posix()})" if golden.exists() else ""
+        test = f"[test]({golden.as_posix()})" if golden.exists() else ""
         needs = NEEDS[arm["signal"].partition("/")[0]]
         body.append([f"[{name}]({PAGES.as_posix()}/{name}.md)", needs, paper[0] if paper else "", test])
     return table(["method", "needs", "paper", "compared with its authors' output"], body) + "\n"

@@ -13,7 +13,6 @@ from typing import Any
 from cadc import artifacts
 from cadc.report.stated import Stated
 from cadc.report.text import NOT_MADE, markdown
-from cadc.selectors.loading import METHODS
 
 TABLES = artifacts.REPORTS / "tables"
 #: The tables that README ranks, by their budget.
@@ -62,15 +61,8 @@ def _score(cells: dict[str, str]) -> str:
     return f"{cells['Rel. %'].split()[0]} ({cells['Rel. %, 95%']}){ {1: ' ↑', -1: ' ↓', 0: ''}[against(cells)] }"
 
 
-def _linked(label: str) -> str:
-    """A label whose first word is a method, with a link to its page; ours, the paper's and the baseline in bold."""
-    name, comma, rest = label.partition(",")
-    text = f"[{name}](docs/methods/{name}.md){comma}{rest}" if name in METHODS else label
-    return f"**{text}**" if label in (OURS, PAPERS, BASELINE) else text
-
-
 def results() -> str:
-    """Every arm at both budgets, by its mean at the first."""
+    """Every arm at both budgets, by its mean at the first; ours, the paper's and the baseline in bold."""
     made = {budget: ranked(budget) for budget in RANKED if RANKED[budget].exists()}
     if not made:
         return f"{NOT_MADE}\n"
@@ -79,7 +71,8 @@ def results() -> str:
     for label in labels:
         cells = [made[budget].get(label) if budget in made else None for budget in RANKED]
         cost = next((one["selection, TFLOP"] for one in cells if one), "")
-        body.append([_linked(label), *(_score(one) if one else NOT_MADE for one in cells), cost or "not counted"])
+        shown = f"**{label}**" if label in (OURS, PAPERS, BASELINE) else label
+        body.append([shown, *(_score(one) if one else NOT_MADE for one in cells), cost or "not counted"])
     return markdown(["method", *(f"Rel. % at {budget}" for budget in RANKED), "selection at 5%, TFLOP"], body)
 
 
