@@ -48,7 +48,7 @@ def test_a_page_holds_parameters_with_their_sources_and_the_golden_test(made):
     assert "| `temperature` | `0.1` | COINCIDE |" in page and "| `variant` | `paper` | paper \\| released |" in page
     assert "test_coincide.py](../../tests/golden/test_coincide.py)" in page
     assert "| `q` | `0.001` | released; " in made[methods.PAGES / "tive.md"]  # on the line of its whole `select`
-    assert "Nothing of its authors' is compared." in made[methods.PAGES / "random.md"]
+    assert "No output of the authors' code is compared." in made[methods.PAGES / "random.md"]
     assert "--target target.json" in made[methods.PAGES / "less.md"] and "--target" not in page
 
 
@@ -69,8 +69,15 @@ def test_notes_are_short_and_their_links_lead_somewhere_from_both_folders(name):
     lines = path.read_text().splitlines()
     assert 8 <= len(lines) <= 40
     assert [line for line in lines if len(line) > 120 and not line.startswith("|")] == []
-    for link in re.findall(r"\]\(([^)#]+)", path.read_text()):
+    for link in re.findall(r"\]\((?!http)([^)#]+)", path.read_text()):
         assert (methods.NOTES / link).exists() and (methods.PAGES / link).exists(), link
+
+
+def test_the_readme_s_table_names_what_a_method_needs_its_paper_and_its_golden_test():
+    rows = {re.match(r"\| \[(\w+)\]", row)[1]: row for row in methods.overview().splitlines()[2:]}
+    assert rows.keys() == {*METHODS}
+    assert "gradients of every row; a target | [arXiv 2402.04333](" in rows["less"] and "test_less.py)" in rows["less"]
+    assert rows["random"].endswith("| nothing |  |  |")
 
 
 def test_the_list_of_pages_says_where_the_hand_written_part_lies(made):

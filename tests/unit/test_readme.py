@@ -1,12 +1,14 @@
-"""README shows the committed run. What it tells its reader to do: tests/cases/test_documents.py."""
+"""README and docs show the committed results. What they tell their reader to do: tests/cases/test_documents.py."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from cadc.config.params import read
-from cadc.report import readme
+from cadc.report import readme, results
+from cadc.selectors.loading import METHODS
 
 MERMAID = """```mermaid
 flowchart TD
@@ -18,9 +20,30 @@ flowchart TD
 ```"""
 
 
-@pytest.mark.parametrize("name", readme.BLOCKS)
-def test_blocks_of_the_readme_are_the_committed_ones(name):
-    assert readme.block(readme.README.read_text(), name) == readme.BLOCKS[name]()
+#: Blocks of the small results in git; the DAG takes DVC seconds, and is tried below.
+COMMITTED = [(document, name) for document, blocks in readme.BLOCKS.items() for name in blocks if name != "dag"]
+
+
+@pytest.mark.parametrize("document, name", COMMITTED, ids=str)
+def test_generated_blocks_are_those_of_the_committed_results(document, name):
+    assert readme.block(document.read_text(), name) == readme.BLOCKS[document][name]()
+
+
+@pytest.mark.parametrize("name", ["results", "findings"])
+def test_every_figure_of_the_results_stands_in_a_report(name):
+    reports = [*results.RANKED.values(), results.CLAIMS, results.LEADERBOARD, Path("reports/testbed/capabilities.md")]
+    there = "\n".join(path.read_text() for path in reports)
+    there += "\n".join(row["published"] for row in results.compared())
+    figures = re.findall(r"[+-]?\d+\.\d+", readme.block(readme.README.read_text(), name).replace("(of commit", ""))
+    assert len(figures) > 5 and [figure for figure in figures if figure.lstrip("+") not in there] == []
+
+
+def test_the_readme_is_short_and_counts_right():
+    text = readme.README.read_text()
+    assert len(text.splitlines()) <= 250
+    golden = [name for name in METHODS if Path(f"tests/golden/test_{name}.py").exists()]
+    assert f"implements {len(METHODS)} selection methods" in text
+    assert f"| {len(golden)} methods are compared with" in text
 
 
 def test_a_block_is_replaced_and_the_rest_stays():
@@ -33,12 +56,15 @@ def test_the_dag_is_the_root_pipeline_s():
 
 
 def test_what_is_not_made_says_only_that(tmp_path, monkeypatch):
-    spec = {"title": "One"}
+    spec = {"title": "One", "rows": [], "published": {}, "split": "score"}
     monkeypatch.chdir(tmp_path)
     Path("pipelines/mine").mkdir(parents=True)
     Path("pipelines/mine/params.json").write_text(json.dumps({"tables": {"one": spec, "two": spec}}))
     Path("params.yaml").write_text("worlds: {a: {}}")
-    assert readme.leaderboard() == "not made yet\n" and readme.gate() == "- **a**: not made yet\n"
+    assert readme.gate() == "- **a**: not made yet\n"
+    for made in (readme.ranking, readme.claims, results.findings, results.published):
+        assert made() == "not made yet\n"
+    assert results.grid(results.LEADERBOARD, "x") == "not made yet\n"
     assert readme.tables() == "- Tables not made yet: **mine** (2)\n"
     page = Path("reports/tables/mine/one.md")
     page.parent.mkdir(parents=True)
@@ -48,13 +74,42 @@ def test_what_is_not_made_says_only_that(tmp_path, monkeypatch):
             readme, "is_fresh", lambda *_, fresh=fresh: fresh
         )  # what DVC says is tried on the real tables
         monkeypatch.setattr(readme, "commit_of", lambda page: "abc")
-        assert readme.tables() == f"- **mine**: [One](reports/tables/mine/one.md){old}; One (not made yet)\n"
-        claims = "| a |\n|:--|\n\n| claim | p |\n|:--|--:|\n| x > y, 5% | 1 |\n"
-        page.with_name("claims.md").write_text(claims)
-        assert readme.ablations("mine", "claims") == f"| claim | p |\n|:--|--:|\n| x > y, 5%{old} | 1 |\n"
-    assert readme.ablations() == "not made yet\n"
-    Path("reports/leaderboard.md").write_text("# L\n\n| a |\n|:--|\n| 1 |\n\n| b |\n")
-    assert readme.leaderboard() == "| a |\n|:--|\n| 1 |\n"
+        assert readme.tables() == f"- **mine**: [One](../reports/tables/mine/one.md){old}; One (not made yet)\n"
+        table = "| claim | verdict |\n|:--|--:|\n| x > y, 5% | open |\n"
+        page.with_name("claims.md").write_text(f"| a |\n|:--|\n\n{table}")
+        assert readme.claims(page.with_name("claims.md")) == table + (old and f"\nMade with older code{old}.\n")
+
+
+TABLE = """# At a budget
+
+|  | Rel. % | Rel. %, 95% | difference (95%) | selection, TFLOP |
+|:--|--:|--:|--:|--:|
+| random, B | 80.0 ± 1.0 | 79.0 to 81.0 |  | 0.0 |
+| cadc, B | 70.0 ± 1.0 | 69.0 to 71.0 | -10.0 (-12.0 to -8.0) | 9.3 |
+| targeted, max, B | 90.0 ± 1.0 | 89.0 to 91.0 | +10.0 (+8.0 to +12.0) |  |
+"""
+
+
+@pytest.fixture
+def two_tables(tmp_path, monkeypatch):
+    """TABLE at 5%, and at 20% the same without its last row."""
+    paths = {budget: tmp_path / f"{budget}.md" for budget in results.RANKED}
+    paths["5%"].write_text(TABLE.replace(", B", ", 5%"))
+    paths["20%"].write_text(TABLE.rpartition("| targeted")[0].replace(", B", ", 20%"))
+    monkeypatch.setattr(results, "RANKED", paths)
+
+
+def test_arms_are_ranked_with_arrows_where_random_rows_are_left_behind(two_tables):
+    _, _, *rows = results.results().splitlines()
+    assert [row.split(" | ")[0] for row in rows] == ["| targeted, max", "| **random**", "| **cadc**"]
+    assert rows[0] == "| targeted, max | 90.0 (89.0 to 91.0) ↑ | not made yet | not counted |"
+    assert rows[1].count("80.0 (79.0 to 81.0) |") == 2 and rows[2].count("70.0 (69.0 to 71.0) ↓") == 2
+
+
+def test_findings_count_the_arms_above_and_below_random_rows(two_tables):
+    first = results.findings().splitlines()[0]
+    assert "At 5%, 1 of 2 arms score above random rows (`targeted, max`), 1 below." in first
+    assert "At 20%, 0 of 1 arms score above random rows, 1 below." in first
 
 
 def test_every_method_is_in_the_library():

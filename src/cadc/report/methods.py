@@ -32,10 +32,10 @@ STATED = (Path("conf/config.yaml"), Path("conf/methods.yaml"))
 SIGNALS = {
     "pool": "the pool alone",
     "embeddings": "`embed`: one pass of a contrastive tower over every picture and text, and of a sentence encoder",
-    "features": "`proxy`, then `features`: a forward pass a row and snapshot of the proxy",
-    "contrasts": "`proxy`, `embed`, then `contrast`: a forward pass a row and snapshot of the proxy, and three more",
+    "features": "`proxy`, then `features`: one forward pass per row and snapshot of the proxy",
+    "contrasts": "`proxy`, `embed`, then `contrast`: a forward pass per row and snapshot of the proxy, and three more",
     "score_net": "`embed`, then `score_net`: a training run over the pool",
-    "views": "`embed`, then `views`: the skills that every question needs, as a sentence embedding",
+    "views": "`embed`, then `views`: sentence embeddings of the skills that each question needs",
     "matching": "`proxy`, `capture`, then `match`: the gradient of every row at every snapshot of the proxy",
     "capabilities": "`proxy`, `capture`, `attribute`, then `discover`: the gradient of every row at every snapshot",
 }
@@ -142,9 +142,9 @@ def page(name: str, arm: dict[str, Any]) -> str:
     parts += ["## Cost", by_hand["Cost"], *parameters(said["Params"], arm, comments(name))]
     parts += ["## Paper and released code", by_hand["Paper and released code"], "## Against its authors' code"]
     if golden.exists():
-        parts.append(f"{docstrings(golden)['']}\n\nHeld by [{golden.name}](../../{golden.as_posix()}).")
+        parts.append(f"{docstrings(golden)['']}\n\nTested by [{golden.name}](../../{golden.as_posix()}).")
     else:
-        parts.append("Nothing of its authors' is compared.")
+        parts.append("No output of the authors' code is compared.")
     target = " --target target.json" if aims_at(arm["signal"]) else ""
     data = "train.json --images images --model smolvlm-256m"
     command = f"cadc curate {data} --method {name} --budget 10%{target} --out chosen.json"
@@ -159,7 +159,7 @@ def index() -> str:
         for name in METHODS
     ]
     told = (
-        f"Made by `{MADE_BY}` out of each method's file, its default arm in [conf](../../conf) and its golden test. "
+        f"Made by `{MADE_BY}` from each method's file, its default arm in [conf](../../conf) and its golden test. "
         "Edit none of these pages. "
         f"*{'*, *'.join(SECTIONS[:-1])}* and *{SECTIONS[-1]}* are written by hand, in "
         f"[{NOTES}](../{NOTES.name})."
@@ -173,7 +173,7 @@ def overview() -> str:
     for name, arm in arms().items():
         golden = GOLDEN / f"test_{name}.py"
         paper = re.search(r"\[[^]]+\]\(https?://\S+\)", notes(name)["Paper and released code"])
-        test = f"[{golden.stem}]({golden.as_posix()})" if golden.exists() else ""
+        test = f"[test]({golden.as_posix()})" if golden.exists() else ""
         needs = NEEDS[arm["signal"].partition("/")[0]]
         body.append([f"[{name}]({PAGES.as_posix()}/{name}.md)", needs, paper[0] if paper else "", test])
     return table(["method", "needs", "paper", "compared with its authors' output"], body) + "\n"

@@ -46,8 +46,8 @@ def _table_stage(pipeline: str, table: str) -> str:
 
 
 def tables() -> str:
-    """Every table of every pipeline: a link where it is made, with its commit where what it hangs on has changed.
-    Of pipelines that have made none, how many they have."""
+    """Every table of every pipeline, for a document in docs/: a link where it is made, with its commit where its inputs
+    have changed since. Of pipelines that have made none, how many they have."""
     lines, waiting = [], []
     for path in sorted(artifacts.PIPELINES.glob("*/params.json")):
         name, entries = path.parent.name, []
@@ -56,7 +56,7 @@ def tables() -> str:
             if not page.exists():
                 entries.append(f"{spec['title']} ({NOT_MADE})")
                 continue
-            entries.append(f"[{spec['title']}]({page.as_posix()}){age(_table_stage(name, slug), page)}")
+            entries.append(f"[{spec['title']}](../{page.as_posix()}){age(_table_stage(name, slug), page)}")
         if not any(entry.startswith("[") for entry in entries):
             waiting += [f"**{name}** ({len(entries)})"] if entries else []
         else:
@@ -70,7 +70,7 @@ def claims(page: Path = results.CLAIMS) -> str:
     if not page.exists():
         return f"{NOT_MADE}\n"
     old = age(_table_stage(page.parent.name, page.stem), page)
-    return results.grid(page, "verdict") + (f"\nThe table is older than the code:{old}.\n" if old else "")
+    return results.grid(page, "verdict") + (f"\nMade with older code{old}.\n" if old else "")
 
 
 def ranking() -> str:
@@ -78,7 +78,7 @@ def ranking() -> str:
     stages = {budget: _table_stage(path.parent.name, path.stem) for budget, path in results.RANKED.items()}
     ages = {budget: age(stages[budget], path) for budget, path in results.RANKED.items() if path.exists()}
     old = "; ".join(f"{budget}{said}" for budget, said in ages.items() if said)
-    return results.results() + (f"\nOlder than the code: {old}.\n" if old else "")
+    return results.results() + (f"\nMade with older code: {old}.\n" if old else "")
 
 
 def gate() -> str:

@@ -13,7 +13,6 @@ from typing import Any
 from cadc import artifacts
 from cadc.report.stated import Stated
 from cadc.report.text import NOT_MADE, markdown
-from cadc.selectors.loading import METHODS
 
 TABLES = artifacts.REPORTS / "tables"
 #: The tables that README ranks, by their budget.
@@ -62,15 +61,8 @@ def _score(cells: dict[str, str]) -> str:
     return f"{cells['Rel. %'].split()[0]} ({cells['Rel. %, 95%']}){ {1: ' ↑', -1: ' ↓', 0: ''}[against(cells)] }"
 
 
-def _linked(label: str) -> str:
-    """A label whose first word is a method, with a link to its page; ours, the paper's and the baseline in bold."""
-    name, comma, rest = label.partition(",")
-    text = f"[{name}](docs/methods/{name}.md){comma}{rest}" if name in METHODS else label
-    return f"**{text}**" if label in (OURS, PAPERS, BASELINE) else text
-
-
 def results() -> str:
-    """Every arm at both budgets, by its mean at the first."""
+    """Every arm at both budgets, by its mean at the first; ours, the paper's and the baseline in bold."""
     made = {budget: ranked(budget) for budget in RANKED if RANKED[budget].exists()}
     if not made:
         return f"{NOT_MADE}\n"
@@ -79,7 +71,8 @@ def results() -> str:
     for label in labels:
         cells = [made[budget].get(label) if budget in made else None for budget in RANKED]
         cost = next((one["selection, TFLOP"] for one in cells if one), "")
-        body.append([_linked(label), *(_score(one) if one else NOT_MADE for one in cells), cost or "not counted"])
+        shown = f"**{label}**" if label in (OURS, PAPERS, BASELINE) else label
+        body.append([shown, *(_score(one) if one else NOT_MADE for one in cells), cost or "not counted"])
     return markdown(["method", *(f"Rel. % at {budget}" for budget in RANKED), "selection at 5%, TFLOP"], body)
 
 
@@ -93,19 +86,17 @@ def _counted() -> Iterator[str]:
         if arms := ranked(budget):
             above, below = _names(arms, 1), _names(arms, -1)
             names = f" ({', '.join(f'`{name}`' for name in above)})" if above else ""
-            yield (
-                f"At {budget}, {len(above)} of {len(arms) - 1} arms score above random rows{names} and {len(below)} below; "
-                "the 95% interval of the difference excludes zero."
-            )
+            others = len(arms) - 1
+            yield f"At {budget}, {len(above)} of {others} arms score above random rows{names}, {len(below)} below."
 
 
 def _published_cadc() -> Iterator[str]:
-    cells = ranked("5%").get(PAPERS)
-    if cells:
+    if cells := ranked("5%").get(PAPERS):
         theirs = next(row["published"] for row in compared() if row["label"] == PAPERS)
+        score, difference = cells["Rel. %"].split()[0], cells["difference (95%)"]
         yield (
-            f"The published method, `{PAPERS}`, scores {cells['Rel. %'].split()[0]} at 5%: {cells['difference (95%)']} against "
-            f"random rows. Its paper reports {theirs}, with SmolVLM-256M and other data."
+            f"The published method, `{PAPERS}`, scores {score} at 5%: {difference} against random rows. "
+            f"Its paper reports {theirs}, with SmolVLM-256M and other data."
         )
 
 
@@ -114,21 +105,19 @@ def _costly() -> Iterator[str]:
     if row := next((cells for label, cells in found.items() if label.startswith(OURS)), None):
         yield (
             f"Choosing 5% with `{OURS}` and tuning on it takes {row['of tuning on all rows']} times the operations of "
-            "tuning on all rows: a small pool does not repay the gradients."
+            "tuning on all rows."
         )
 
 
 def _parts() -> Iterator[str]:
-    claims = lines(CLAIMS, "verdict")
-    for part, cells in claims.items():
-        if part.startswith(f"{OURS} > without") and " and " not in part:
-            what = part.removeprefix(f"{OURS} > without ").rpartition(",")[0].partition(":")[0]
-            said = {
-                "holds": f"Without its part *{what}* `{OURS}` loses {cells['difference in Rel. %'].lstrip('+')} points",
-                "open": f"Without its part *{what}* it loses {cells['difference in Rel. %'].lstrip('+')}, no clear difference",
-                "reversed": f"Without its part *{what}* `{OURS}` gains {cells['difference in Rel. %'].lstrip('-')} points",
-            }
-            yield f"{said[cells['verdict']]} ({cells['95% interval']})."
+    """What the claims on single parts of our method came to; a difference is of the method to itself without a part."""
+    for claim, cells in lines(CLAIMS, "verdict").items():
+        if claim.startswith(f"{OURS} > without") and " and " not in claim:
+            part = claim.removeprefix(f"{OURS} > without ").rpartition(",")[0].partition(":")[0]
+            points = cells["difference in Rel. %"].lstrip("+-")
+            came = {"holds": f"costs {points} points", "reversed": f"gains {points} points"}
+            said = came.get(cells["verdict"], "makes no clear difference")
+            yield f"Leaving *{part}* out of `{OURS}` {said} ({cells['95% interval']})."
 
 
 def _capabilities() -> Iterator[str]:
