@@ -231,7 +231,10 @@ def lineage_file(rng: random.Random, folder: Path, outside: str) -> None:
 @cache
 def _pool() -> pa.Table:
     turns = [[{"role": "user", "text": "q"}, {"role": "assistant", "text": text}] for text in ("a", "b", "4")]
-    rows = [{"id": name, "source": "s", "images": [], "turns": turn} for name, turn in zip(("r0", "r1", "2"), turns)]
+    rows = [
+        {"id": name, "source": "s", "images": [], "turns": turn}
+        for name, turn in zip(("r0", "r1", "2"), turns, strict=True)
+    ]
     return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema)
 
 
