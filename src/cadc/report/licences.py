@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
+from typing import Any
 
 from cadc.artifacts import write_text
 from cadc.report.text import markdown
@@ -27,7 +28,7 @@ def pinned(lock: str) -> dict[str, str]:
 def licence_of(name: str) -> str:
     """A package's licence: its SPDX expression, or else its classifiers, or else the first line of what it says."""
     try:
-        said = metadata(name)
+        said: Any = metadata(name)  # typeshed lacks the methods of its email message
     except PackageNotFoundError:
         return NOT_HERE
     if expression := said.get("License-Expression"):
