@@ -44,8 +44,8 @@ def publish(folder, target, *changes):
 
 
 CELLS = [
-    ("mmt_val", {"image": None}, "image is None, not an image"),
-    ("mmt_val", {"image": {"bytes": b"", "path": None}}, "image is .*, not an image"),
+    ("mmt_val", {"image": None}, "image is None, not an image in the table"),
+    ("mmt_val", {"image": {"bytes": b"", "path": None}}, "image is .*, not an image in the table"),
     ("mmt_val", {"question": None}, "question is None, not a visible text"),
     ("mmt_val", {"question": "nan"}, "question is 'nan', not a visible text"),
     ("mmt_val", {"category": None}, "category is None, not a visible text"),
@@ -55,7 +55,7 @@ CELLS = [
     ("pope", {"answer": None}, "answer is None, not a visible text"),
     ("pope", {"answer": "maybe"}, "the answer is 'maybe', not yes or no"),
     ("pope", {"answer": "Yes"}, "the answer is 'Yes', not yes or no"),
-    ("pope", {"image": None}, "image is None, not an image"),
+    ("pope", {"image": None}, "image is None, not an image in the table"),
     ("pope", {"category": None}, "category is None, not a visible text"),
     ("llava_in_the_wild", {"gpt_answer": None}, "gpt_answer is None, not a visible text"),
     ("llava_in_the_wild", {"gpt_answer": "\u200b"}, "gpt_answer is '\\\\u200b', not a visible text"),

@@ -36,7 +36,7 @@ def test_a_benchmark_does_not_name_files_of_this_machine(tmp_path):
     cell = {"bytes": None, "path": str(secret)}
     write_split(tmp_path / MMT, "default", "val", [ROW | {"split": "VAL", "image": cell}], MMT_COLUMNS)
     write_card(tmp_path / MMT, {"default": ["val"]})
-    with pytest.raises(InputError, match="no picture in the table"):
+    with pytest.raises(InputError, match="not an image in the table"):
         list(probe_rows(tmp_path, "mmt_val"))
     with pytest.raises(
         InputError, match=r"row 1: image '.*secret.png' is named, but not in the table; embed its bytes"
@@ -119,7 +119,7 @@ def test_a_broken_selection_is_one_sentence(selection, name, content):
 
 def test_a_list_of_data_sets_that_holds_no_objects_is_refused(selection):
     selection.with_name("dataset_info.json").write_text('{"s": 1}')
-    with pytest.raises(InputError, match="holds no JSON object of objects"):
+    with pytest.raises(InputError, match="is not a JSON object of objects"):
         outputs._entries(selection)
 
 
@@ -163,7 +163,7 @@ def test_damaged_weights_snapshots_and_checkpoints_are_named(lora_model, tiny_mo
     with pytest.raises(InputError, match="snapshot_0.safetensors: can't be read"):
         load_snapshots(tmp_path)
     with pytest.raises(
-        InputError, match="run.checkpoint: no checkpoint of this run .*remove it, and the run starts anew"
+        InputError, match="run.checkpoint: not a checkpoint of this run .*remove it, and the run starts again"
     ):
         Checkpoint(tmp_path / "run.checkpoint").load(lora_model, None)
     save_file({"x": next(iter(trainable(lora_model).values())).detach()}, tmp_path / "snapshot_0.safetensors")

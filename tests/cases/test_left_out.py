@@ -62,9 +62,9 @@ def test_a_group_of_copies_is_kept_by_its_first_row_that_fits():
 def test_rows_that_do_not_fit_change_nothing_for_the_others_that_are_judged(here, pool, capsys):
     rows = pool.slice(0, 40).to_pylist()
     alone = crossfit(rows, here(pool={"on_bad_row": "fail"}))
-    assert "40 rows judged, 0 not" in " ".join(capsys.readouterr().out.split())
+    assert "judged 40 rows, left out 0" in " ".join(capsys.readouterr().out.split())
     beside = crossfit([*rows, *BAD.values()], params := here(pool={"on_bad_row": "skip"}))
-    assert f"40 rows judged, {len(BAD)} not" in " ".join(capsys.readouterr().out.split())
+    assert f"judged 40 rows, left out {len(BAD)}" in " ".join(capsys.readouterr().out.split())
     for name in vars(alone):
         own, made = getattr(alone, name), getattr(beside, name)
         np.testing.assert_array_equal(own, made[: len(own)] if own.ndim == 1 else made[:, :40], err_msg=name)

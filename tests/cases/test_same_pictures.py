@@ -63,8 +63,8 @@ def test_pool_rows_with_pictures_that_are_scored_are_named(folder, prepare, caps
     shutil.copy(folder / "images/coco/4.png", folder / "images/coco/1.png")  # aimed at alone
     prepare(embed)
     said = capsys.readouterr().out
-    assert "pool: 1 rows show pictures that mmt_val is scored on: r0" in said
-    assert "pool: 1 rows show pictures that pope is scored on: r2" in said and "r1" not in said
+    assert "pool: 1 rows use images that mmt_val is scored on: r0" in said
+    assert "pool: 1 rows use images that pope is scored on: r2" in said and "r1" not in said
 
 
 def hub(root, repository, split, *images, **fields):
@@ -89,9 +89,7 @@ def hub(root, repository, split, *images, **fields):
 def test_own_questions_that_are_aimed_at_are_not_scored_elsewhere(folder, prepare, capsys):
     hub(folder / "score", POPE, "test", (folder / "images/coco/4.png").read_bytes())
     hub(folder / "probe", POPE, "test", (folder / "images/coco/6.png").read_bytes())
-    with pytest.raises(
-        InputError, match="1 rows of mmt_val that are aimed at show pictures that pope is scored on: 0; give"
-    ):
+    with pytest.raises(InputError, match="1 target rows of mmt_val use images that pope is scored on: 0; use"):
         prepare(yesno=None, probe=str(folder / "probe"), score=str(folder / "score"))
 
 
@@ -117,7 +115,7 @@ def test_a_benchmark_of_which_every_picture_is_scored_is_refused(folder, prepare
     for root in ("probe", "score"):
         for repository, split, image in ((MMT, "val", 4 if root == "probe" else 5), (POPE, "test", 4)):
             hub(folder / root, repository, split, (folder / f"images/coco/{image}.png").read_bytes())
-    with pytest.raises(InputError, match="capture.targets: mmt_val: every row shows a picture that is scored; aim at"):
+    with pytest.raises(InputError, match="capture.targets: mmt_val: every row uses an image that is scored; choose"):
         prepare(choice=None, yesno=None, probe=str(folder / "probe"), score=str(folder / "score"))
 
 

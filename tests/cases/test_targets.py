@@ -118,9 +118,7 @@ def test_the_pictures_of_a_file_are_not_scored_either(folder, prepare, capsys):
     MIRROR["scienceqa_img"][1][2]["image"].save(folder / "images/2.png")  # in the bytes that `datasets` writes, too
     (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, [talk(2), talk(3)])))
     prepare(["mine.jsonl"])
-    assert "1 rows of mine that are aimed at show pictures that scienceqa_img is scored on: mine 2" in (
-        capsys.readouterr().out
-    )
+    assert "1 target rows of mine use images that scienceqa_img is scored on: mine 2" in (capsys.readouterr().out)
     assert load_probe(artifacts.PROBE, ["mine.jsonl"])[0]["id"].to_pylist() == ["mine 3"]
 
 
@@ -143,7 +141,9 @@ def test_a_damaged_picture_of_a_benchmark_is_named(folder, prepare):
 
 def test_a_mirror_without_the_split_to_aim_at_is_named(folder, prepare):
     write(folder / "mirror", "textvqa_val", MIRROR["textvqa_val"])
-    with pytest.raises(InputError, match="mirror/lmms-lab-encoder/textvqa, config default, split train: can't be read"):
+    with pytest.raises(
+        InputError, match="mirror/lmms-lab-encoder/textvqa, config default, split train: cannot read it"
+    ):
         prepare(["textvqa_val"])
     with pytest.raises(InputError, match="GQA is not there, to aim at gqa: hf download .*GQA"):
         prepare(["gqa"])

@@ -1,8 +1,8 @@
 """Keep what a study of one model made: `python -m cadc.report.record STUDY` writes records/STUDY, which git keeps.
 
 Such a study is composed only where params.yaml has its model, so its results can't lie among those of the default
-model. A record has the layout of a checkout: params.yaml, dvc.lock, pipelines/STUDY and reports/. In it,
-`python ../../stages/table.py STUDY TABLE` makes a table again.
+model. A record has the layout of a checkout: params.yaml, dvc.lock, pipelines/STUDY and reports/. The script
+of the stage `table`, run in it, makes a table again.
 """
 
 from __future__ import annotations
