@@ -145,7 +145,7 @@ def test_a_mirror_without_the_split_to_aim_at_is_named(folder, prepare):
         InputError, match="mirror/lmms-lab-encoder/textvqa, config default, split train: cannot read it"
     ):
         prepare(["textvqa_val"])
-    with pytest.raises(InputError, match="GQA is not there, to aim at gqa: hf download .*GQA"):
+    with pytest.raises(InputError, match="GQA does not exist; the target gqa needs it: hf download .*GQA"):
         prepare(["gqa"])
 
 

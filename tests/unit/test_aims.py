@@ -92,7 +92,7 @@ def test_without_a_target_what_needs_one_is_named_in_one_sentence_and_all_else_i
 
 def test_a_discovery_of_what_is_not_aimed_at_is_named_and_a_study_of_it_left_out(capsys):
     other = ["data=llava-665k", "capture.targets=[gqa]"]
-    with pytest.raises(InputError, match=r"^discoveries.cadc.discover.targets: mmt_val is not in capture.targets; "):
+    with pytest.raises(InputError, match=r"^discoveries.cadc.discover.targets: mmt_val is not among capture.targets; "):
         check(*other)
     made = {path.parent.name for path in files([*REAL, *other])}
     assert "leaderboard" in made and "sensitivity" not in made
@@ -104,7 +104,7 @@ def test_a_discovery_of_what_is_not_aimed_at_is_named_and_a_study_of_it_left_out
 def test_the_doctor_looks_for_what_is_aimed_at_and_counts_its_rows():
     params = checked(OmegaConf.to_container(composed([*REAL, "capture.targets=[gqa,mine.json]"])), "conf")
     found = {finding.what: finding.text for finding in benchmark_findings(params)}
-    said = found["lmms-lab-encoder/GQA: gqa (aimed at), gqa (12,578 rows)"]
+    said = found["lmms-lab-encoder/GQA: gqa (target), gqa (12,578 rows)"]
     assert (
         said == "hf download --repo-type dataset lmms-lab-encoder/GQA --local-dir data/benchmarks/lmms-lab-encoder/GQA"
     )

@@ -204,7 +204,7 @@ def test_a_document_of_another_medium_is_refused(mirror, processor):
     chat = ChatModel(processor, 4, 4)
     chat.task_dict = {"gqa": task.dataset}
     task.config.doc_to_visual = lambda doc: ["film.mp4"]
-    with pytest.raises(InputError, match="gqa, document 0: shows video"):
+    with pytest.raises(InputError, match="gqa, document 0: contains video"):
         chat.generate_until(task.instances)
 
 
@@ -216,7 +216,7 @@ def test_all_missing_data_sets_are_named_at_once_with_what_to_do(mirror, tmp_pat
         folder = tmp_path / "lmms-lab-encoder" / name
         assert f"hf download --repo-type dataset lmms-lab-encoder/{name} --local-dir {folder}" in message
     assert "(pope_adv, pope_pop)" in message
-    with pytest.raises(InputError, match="no task 'mmbench_en'; nearest are mmbench_en_dev"):
+    with pytest.raises(InputError, match="no task 'mmbench_en'; did you mean mmbench_en_dev"):
         check(mirror, ["mmbench_en"], False)
     with pytest.raises(InputError, match="mmbench_cn_dev asks a language model .* mmbench_cn_dev_static"):
         check(mirror, ["mmbench_cn_dev"], False)
@@ -233,11 +233,11 @@ def test_an_incomplete_mirror_says_what_it_lacks(tmp_path):
         load_tasks(tmp_path, ["textvqa_val"])
     write(tmp_path, "pope_adv", POPE)
     with pytest.raises(
-        InputError, match=r"POPE, config Full, split popular: can't be read \(there are the splits adversarial\)"
+        InputError, match=r"POPE, config Full, split popular: cannot read it \(the folder has the splits adversarial\)"
     ):
         load_tasks(tmp_path, ["pope_pop"])
     (tmp_path / "lmms-lab-encoder/ChartQA").mkdir()
-    with pytest.raises(InputError, match="ChartQA, config default, split test: can't be read"):
+    with pytest.raises(InputError, match="ChartQA, config default, split test: cannot read it"):
         load_tasks(tmp_path, ["chartqa"])
     write(tmp_path, "gqa", MIRROR["gqa"])
     config = tmp_path / "lmms-lab-encoder/GQA/testdev_balanced_images"

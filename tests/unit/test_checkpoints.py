@@ -99,7 +99,7 @@ def test_snapshots_hold_weights_and_adamw_state(
     )
     restore(model, first)
     assert all(torch.equal(p, seen[2][name]) for name, p in trainable(model).items())
-    with pytest.raises(InputError, match="disagree"):
+    with pytest.raises(InputError, match="does not match model.lora.targets"):
         restore(model, type(first)(**{**vars(first), "weights": {"other": torch.zeros(1)}}))
 
 

@@ -150,7 +150,7 @@ def test_an_explained_row_is_shown_as_it_stands_in_the_file_though_ids_repeat(tm
     ids, said = ("7#2", "7", "8"), ("second", "first", "eight")
     rows = [{"id": each, "chosen": each != "8", "rank": k if each != "8" else None} for k, each in enumerate(ids)]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "s.why.parquet")
-    write_json(tmp_path / "s.manifest.json", {"method": "random"})
+    write_json(tmp_path / "s.manifest.json", {"method": "random", "pool": {"sha256": "x"}, "by_source": {}})
     records = [{"id": 7, "conversations": [{"from": "gpt", "value": text}]} for text in said[:2]]
     write_json(tmp_path / "s.json", records)
     for name, text in (("7#2", "second"), ("7", "first")):

@@ -54,7 +54,7 @@ def test_losses_that_are_not_those_on_record_are_refused():
     made = np.array([2.0, 1.0], np.float32)
     check_same(made, np.array([9.0, 2.0, 1.0], np.float32), "arm")  # of two runs the last
     for other in ([2.0, 1.1], [1.0]):
-        with pytest.raises(InputError, match="arm: made again, its loss ends at 1.0000"):
+        with pytest.raises(InputError, match="arm: its loss ends at 1.0000 when repeated"):
             check_same(made, np.array(other, np.float32), "arm")
 
 

@@ -175,7 +175,9 @@ def test_a_method_or_a_parameter_that_is_none_is_named():
             load_selector("influence_coverage", SELECT["influence_coverage"] | change, "arms.x")
     with pytest.raises(InputError, match="arms.x.select.delta: Field required"):
         load_selector("cadc", {}, "arms.x")
-    with pytest.raises(InputError, match=r"arms.x.select.targets: pope/a is in pope, .* its rows would count twice"):
+    with pytest.raises(
+        InputError, match=r"arms.x.select.targets: pope/a is part of pope, .* its rows would count twice"
+    ):
         load_selector("targeted", SELECT["targeted"] | {"targets": ["pope", "pope/a"]}, "arms.x")
 
 
@@ -248,7 +250,7 @@ def test_temperatures_at_their_ends(extreme):
 
 
 def test_an_array_that_the_signal_lacks_is_named():
-    with pytest.raises(InputError, match=r"asks for the array hidden, and its signal has words: .* `signal`"):
+    with pytest.raises(InputError, match=r"needs the array hidden, but its signal has words: .* `signal`"):
         choose("self_sup", Signal(3, np.array(["a"] * 3), {"words": np.ones(3)}), 1)
 
 

@@ -59,6 +59,7 @@ def test_labels_of_the_worlds_subtasks():
         "family": ["perception", "symbols", "perception", None],
         "meta-task": ["visual_recognition", "discipline_knowledge_reasoning", "pope", "llava_in_the_wild"],
         "asked": ["colour", "arithmetic", "truth", None],
+        "source": [None] * 4,
     }
 
 

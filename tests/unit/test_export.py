@@ -150,7 +150,7 @@ def test_relative_paths_have_one_root(params, folder):
     """A picture that is no file of the folder can't be named beside one that is."""
     held = {"id": "held", "image": {"bytes": png(), "path": None}, "conversations": talk("<image>", "x")}
     named = {"id": "named", "image": {"bytes": None, "path": "coco/a.png"}, "conversations": talk("<image>", "x")}
-    with pytest.raises(InputError, match=r"row 'held' shows a picture that is no file .* set export.images: copied"):
+    with pytest.raises(InputError, match=r"row 'held' shows an image that is not a file .* set export.images: copied"):
         Exported(params, folder, [held, named], [0, 1], "parquet")
     alone = Exported(params, folder, [held, named], [1], "parquet")
     assert alone.llava == [named | {"image": "coco/a.png"}]

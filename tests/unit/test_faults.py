@@ -59,7 +59,7 @@ def test_every_fault_has_its_share_of_every_form_it_can_befall_and_of_no_other(d
 def test_faults_that_leave_no_row_sound_are_refused(params):
     faults = params.world.faults.model_copy(update={"wrong": 0.9, "mismatch": 0.2})
     world = params.world.model_copy(update={"rows": 200, "faults": faults})
-    with pytest.raises(InputError, match=r"world.faults: wrong, mismatch.* make 1.1\d* of all chat rows"):
+    with pytest.raises(InputError, match=r"world.faults: wrong, mismatch.* add up to 1.1\d* of all chat rows"):
         draw_rows(world, np.random.default_rng(0))
 
 

@@ -62,5 +62,5 @@ def test_an_answer_that_all_rows_give_can_not_be_planted_wrong():
 
 
 def test_more_pictures_than_there_are_is_refused():
-    with pytest.raises(InputError, match="pool.planted.pictures: 8 rows are asked for and 2 have a picture"):
+    with pytest.raises(InputError, match="pool.planted.pictures: 8 rows are needed but only 2 have an image"):
         plant(made(20, pictured=0.1), settings(0, 0.4))

@@ -123,7 +123,7 @@ def test_an_order_of_a_method_s_own_is_never_grouped(params, pool, processor, tm
     staged = replace(Selection.of_rows(np.arange(6)), stage=np.array([0, 0, 0, 1, 1, 1], np.int32))
     with pytest.raises(InputError, match=r"finetune\.grouped: the selection has stages"):
         tuner.static(0, staged, tmp_path / "a")
-    with pytest.raises(InputError, match=r"finetune\.grouped: the method chooses rows"):
+    with pytest.raises(InputError, match=r"finetune\.grouped: the method selects rows"):
         tuner.adaptive(0, staged, tmp_path / "plan.json", tmp_path / "a")
 
 

@@ -143,7 +143,7 @@ BLOCKS: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"results": ranking, "findings": results.findings, "methods": methods.overview},
     Path("docs/reproduce.md"): {"published": results.published, "claims": claims, "tables": tables},
     Path("docs/world.md"): {"gate": gate},
-    Path("docs/costs.md"): {"costs": partial(results.grid, results.LEADERBOARD, "of tuning on all rows")},
+    Path("docs/costs.md"): {"costs": partial(results.grid, results.LEADERBOARD, "total / full data")},
     Path("docs/gradient_engine.md"): {"gradients": partial(results.grid, GRADIENTS, "x plain")},
     Path("docs/pipeline.md"): {"dag": dag},
 }
