@@ -244,5 +244,5 @@ def test_an_incomplete_mirror_says_what_it_lacks(tmp_path):
     datasets.Dataset.from_list(
         [{"id": "n0", "image": picture(0)}], features=Features({"id": TEXT, "image": IMAGE})
     ).to_parquet(config / "testdev-00000-of-00001.parquet")
-    with pytest.raises(InputError, match="GQA: 1 of the pictures that questions ask about are not there, such as n1"):
+    with pytest.raises(InputError, match="GQA: 1 of the images that questions refer to are missing, such as n1"):
         load_tasks(tmp_path, ["gqa"])

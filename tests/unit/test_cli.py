@@ -97,7 +97,7 @@ def test_a_method_that_aims_at_something_takes_a_file_of_rows_or_says_that_it_ne
         params_of(data, tmp_path, "--target", "gone.json")
     with pytest.raises(InputError, match=r"^--target mmbench_en_dev is neither a benchmark \(mmbench_en_dev_static, "):
         params_of(data, tmp_path, "--target", "mmbench_en_dev")
-    with pytest.raises(InputError, match="^--target gqa: set --benchmarks to the folder that has it"):
+    with pytest.raises(InputError, match="^--target gqa: set --benchmarks to a folder that holds it"):
         params_of(data, tmp_path, "--target", "gqa", "--method", "random")
 
 
