@@ -142,7 +142,7 @@ def test_objects_that_a_list_does_not_have_are_found_in_the_pool_and_lists_are_w
         wrong_answer={"action": "report"},
         objects={"action": "drop", "lists": "objects.jsonl"},
     )
-    assert "objects.jsonl says nothing of" in run(repository, "dvc", "repro", "pool").stdout
+    assert "objects: objects.jsonl lacks" in run(repository, "dvc", "repro", "pool").stdout
     skipped = {row["id"]: row["reason"] for row in json.loads((repository / "artifacts/pool/skipped.json").read_text())}
     assert row["id"] in skipped and all(
         "clean.objects: not in the image's list: " in reason for reason in skipped.values()
