@@ -18,17 +18,13 @@ from made_pictures import file_of
 from mutating import of_bytes, of_value
 from PIL import Image
 
-from cadc.artifacts import write_table, write_text
-from cadc.cli import outputs, selections
-from cadc.compute import replies
 from cadc.config.params import load_params
 from cadc.data.checks import Checker, check_benchmark
 from cadc.data.hub_copy import copy_data_sets
 from cadc.data.hub_layout import MMT_COLUMNS, pictures_in, split_files, write_card, write_split
-from cadc.data.lineage import HEADER, apply_lineage, read_lineage
 from cadc.data.own_questions import read_choice, read_yesno
 from cadc.data.probe import MMT, probe_rows
-from cadc.data.reader import POOL_FEATURES, read_pool
+from cadc.data.reader import read_pool
 from cadc.data.target_files import file_rows
 
 RULES = {"min_side": 8, "max_pixels": 1 << 24, "max_ratio": 200}
@@ -66,7 +62,7 @@ def pictures(folder: Path, outside: str) -> Path:
     return made
 
 
-def _text(value) -> bytes:
+def text_of(value) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
 
 
@@ -75,7 +71,7 @@ def json_file(rng: random.Random, folder: Path, outside: str) -> None:
     rows, lines = records(rng), rng.random() < 0.5
     if rng.random() < 0.6:
         rows = of_value(rng, rows, outside)
-    written = [_text(row) for row in rows] if isinstance(rows, list) else [_text(rows)]
+    written = [text_of(row) for row in rows] if isinstance(rows, list) else [text_of(rows)]
     data = b"\n".join(written) if lines else b"[" + b",\n".join(written) + b"]"
     if rng.random() < 0.6:
         data = of_bytes(rng, data, written or [b"{}"])
@@ -103,7 +99,7 @@ def target_file(folder: Path) -> None:
     file_rows(params.model_copy(update={"capture": capture}), str(_rows_file(folder)))
 
 
-def _table(rows, rng: random.Random) -> pa.Table:
+def table_of(rows, rng: random.Random) -> pa.Table:
     """Rows as a table of whatever types they have; what Arrow can't hold stays a text."""
     rows = [row if isinstance(row, dict) else {"id": row} for row in (rows if isinstance(rows, list) else [rows])]
     names = list(dict.fromkeys(name for row in rows for name in row)) or ["id"]
@@ -142,7 +138,7 @@ def parquet_file(rng: random.Random, folder: Path, outside: str) -> None:
         rows = of_value(rng, rows, outside)
     out = io.BytesIO()
     how = rng.choice(("snappy", "gzip", "zstd", "none", "lz4", "brotli"))
-    pq.write_table(_table(rows, rng), out, compression=how, use_dictionary=rng.random() < 0.5)
+    pq.write_table(table_of(rows, rng), out, compression=how, use_dictionary=rng.random() < 0.5)
     data = out.getvalue()
     (folder / "rows.parquet").write_bytes(_of_parquet(rng, data) if rng.random() < 0.7 else data)
 
@@ -161,14 +157,14 @@ def saved_folder(rng: random.Random, folder: Path, outside: str) -> None:
     pictures(folder, outside)
     rows = [row | {"source": "own"} for row in records(rng)[:2:2]]
     datasets.Dataset.from_list(rows).save_to_disk(str(folder / "rows"))
-    _change_a_file(rng, folder / "rows", outside)
+    change_a_file(rng, folder / "rows", outside)
 
 
-def _change_a_file(rng: random.Random, folder: Path, outside: str) -> None:
+def change_a_file(rng: random.Random, folder: Path, outside: str) -> None:
     file = rng.choice(sorted(path for path in folder.rglob("*") if path.is_file()))
     data = file.read_bytes()
     if file.suffix == ".json" and rng.random() < 0.7:
-        file.write_bytes(_text(of_value(rng, json.loads(data), outside)))
+        file.write_bytes(text_of(of_value(rng, json.loads(data), outside)))
     elif file.suffix == ".parquet":
         file.write_bytes(_of_parquet(rng, data))
     else:
@@ -209,37 +205,8 @@ def yesno_file(rng: random.Random, folder: Path, outside: str) -> None:
     ]
     if rng.random() < 0.6:
         rows = of_value(rng, rows, outside)
-    data = b"\n".join(_text(row) for row in (rows if isinstance(rows, list) else [rows]))
+    data = b"\n".join(text_of(row) for row in (rows if isinstance(rows, list) else [rows]))
     (folder / "rows.jsonl").write_bytes(of_bytes(rng, data, [data or b"{}"]) if rng.random() < 0.6 else data)
-
-
-def lineage_file(rng: random.Random, folder: Path, outside: str) -> None:
-    lines = [HEADER, ["r0", 1, "drop", "", "", "", "why"], ["r1#2", 1, "add", "r1", "", "", ""],
-             ["2", 2, "rewrite", "", '["4"]', '["four"]', ""]]  # fmt: skip
-    if rng.random() < 0.7:
-        lines = of_value(rng, lines, outside)
-    out = io.StringIO(newline="")
-    for line in lines if isinstance(lines, list) else [lines]:
-        line = line if isinstance(line, list) else [line]
-        csv.writer(out, lineterminator="\n").writerow(
-            ["9" * 5000 if isinstance(cell, int) and abs(cell) > 1e9 else cell for cell in line]
-        )
-    data = out.getvalue().encode(errors="surrogatepass")
-    (folder / "lineage.csv").write_bytes(of_bytes(rng, data, [data]) if rng.random() < 0.5 else data)
-
-
-@cache
-def _pool() -> pa.Table:
-    turns = [[{"role": "user", "text": "q"}, {"role": "assistant", "text": text}] for text in ("a", "b", "4")]
-    rows = [
-        {"id": name, "source": "s", "images": [], "turns": turn}
-        for name, turn in zip(("r0", "r1", "2"), turns, strict=True)
-    ]
-    return pa.Table.from_pylist(rows, schema=POOL_FEATURES.arrow_schema)
-
-
-def read_changes(folder: Path) -> None:
-    apply_lineage(_pool(), _pool().slice(0, 0), read_lineage(folder / "lineage.csv"))
 
 
 def hub_folder(rng: random.Random, folder: Path, outside: str) -> None:
@@ -258,12 +225,12 @@ def hub_folder(rng: random.Random, folder: Path, outside: str) -> None:
     if rng.random() < 0.4:
         card, head = repository / "README.md", {"configs": [{"config_name": "default", "data_files": [
             {"split": "val", "path": "data/val-*"}]}]}  # fmt: skip
-        card.write_bytes(b"---\n" + _text(of_value(rng, head, outside)) + b"\n---\n")
+        card.write_bytes(b"---\n" + text_of(of_value(rng, head, outside)) + b"\n---\n")
     if rng.random() < 0.3:
         file = next(repository.rglob("*.parquet"))
-        table = _table(of_value(rng, pq.read_table(file).to_pylist(), outside), rng)
+        table = table_of(of_value(rng, pq.read_table(file).to_pylist(), outside), rng)
         pq.write_table(table, file)
-    _change_a_file(rng, repository, outside)
+    change_a_file(rng, repository, outside)
 
 
 def read_hub(folder: Path) -> None:
@@ -273,41 +240,6 @@ def read_hub(folder: Path) -> None:
     list(probe_rows(copied, "mmt_val"))
 
 
-def why_file(rng: random.Random, folder: Path, outside: str) -> None:
-    """What `cadc curate` leaves beside a training file."""
-    manifest = {"method": "cadc", "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1}, "files": ["s.json"],
-                "images": {"paths": "relative", "relative_to": "."}}  # fmt: skip
-    why = [{"row": k, "id": name, "chosen": k == 0, "rank": 0 if k == 0 else None, "stage": 0, "score": 0.5,
-            "capability": 1, "nearest": "r0", "flags": ["x"]} for k, name in enumerate(("r0", "r1", "2"))]  # fmt: skip
-    which = rng.randrange(4)
-    write_text(folder / "s.manifest.json", "")
-    (folder / "s.manifest.json").write_bytes(_text(of_value(rng, manifest, outside) if which == 0 else manifest))
-    table = _table(of_value(rng, why, outside) if which == 1 else why, rng)
-    write_table(folder / "s.why.parquet", table)
-    (folder / "s.json").write_bytes(_text(of_value(rng, records(rng), outside) if which == 2 else records(rng)))
-    (folder / "dataset_info.json").write_bytes(_text(of_value(rng, {"s": {"file_name": "s.json"}}, outside)))
-    if rng.random() < 0.4:
-        _change_a_file(rng, folder, outside)
-
-
-def read_why(folder: Path) -> None:
-    selections.compare(folder / "s.json", folder / "s.json")
-    selections.explain("r0", [folder / "s.json"])
-    outputs._entries(folder / "s.json")
-
-
-def reply_file(rng: random.Random, folder: Path, outside: str) -> None:
-    kept = {"model": "m", "prompt": "p", "reply": "r", **dict.fromkeys(replies.COUNTS, 1)}
-    (folder / "ab").mkdir()
-    data = _text(of_value(rng, kept, outside))
-    (folder / "ab/x.json").write_bytes(of_bytes(rng, data, [data]) if rng.random() < 0.5 else data)
-
-
-def read_replies(folder: Path) -> None:
-    for name, spent in replies.spent_so_far(folder).items():
-        f"{name}: {replies.summary(spent)}".encode(errors="surrogatepass")
-
-
 ROWS: dict[str, tuple[Make, Read, int]] = {  # name -> writer, reader, of 10,000 files how many are its own
     "JSON and JSONL": (json_file, read_rows, 2200),
     "rows to aim at": (json_file, target_file, 300),
@@ -315,8 +247,5 @@ ROWS: dict[str, tuple[Make, Read, int]] = {  # name -> writer, reader, of 10,000
     "saved data sets": (saved_folder, read_rows, 400),
     "TSV": (tsv_file, lambda folder: read_choice(folder / "rows.tsv", _checker(folder)), 1200),
     "yes/no questions": (yesno_file, lambda folder: read_yesno(folder / "rows.jsonl", _checker(folder)), 500),
-    "lineages": (lineage_file, read_changes, 500),
     "benchmarks of the hub": (hub_folder, read_hub, 600),
-    "what curate wrote": (why_file, read_why, 400),
-    "kept replies": (reply_file, read_replies, 200),
 }

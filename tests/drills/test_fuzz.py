@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from fuzzed_outputs import OUTPUTS
 from fuzzed_pictures import PICTURES
 from fuzzed_rows import ROWS, pictures
 from fuzzed_weights import WEIGHTS
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from cadc.config.errors import InputError
 from cadc.data.reader import read_pool
 
-READERS = ROWS | PICTURES | WEIGHTS
+READERS = ROWS | OUTPUTS | PICTURES | WEIGHTS
 FEW = 40  # of models, which take a second each
 
 
