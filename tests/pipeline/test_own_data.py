@@ -108,7 +108,7 @@ def test_what_is_wrong_is_said_in_one_line(repository, tmp_path):
     for change, words in (
         ("data.pth=x", "data.pth"),
         ("profile=llava", "profile/llava"),
-        ("evaluate.tasks=[mmt_vall]", "nearest are mmt_val"),
+        ("evaluate.tasks=[mmt_vall]", "did you mean mmt_val"),
     ):
         done = experiment(repository, change)
         assert done.returncode and words in done.stdout + done.stderr, done.stdout + done.stderr

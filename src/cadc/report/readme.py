@@ -31,9 +31,10 @@ def is_fresh(target: str) -> bool:
 
 
 def commit_of(path: Path) -> str:
-    """The commit that last changed a file, in short; "" where git does not know it."""
-    command = ["git", "log", "-1", "--format=%h", "--", str(path)]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    """The commit that last changed a file, its first 8 digits; "" where git does not know it. Git's own abbreviation
+    (%h) is longer in a clone with more objects, so the same commit would read differently from clone to clone."""
+    command = ["git", "log", "-1", "--format=%H", "--", str(path)]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()[:8]
 
 
 def age(target: str, path: Path) -> str:
