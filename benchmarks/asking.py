@@ -26,7 +26,8 @@ from cadc.config.params import load_params
 from cadc.evaluation.adapter import Question, chat_of, questions_of
 from cadc.evaluation.asking import Part, ask, batches_of, group, parts
 from cadc.evaluation.benchmarks import load_tasks
-from cadc.model.load import load_adapter, load_base, load_processor
+from cadc.model.adapters import load_adapter
+from cadc.model.load import load_base, load_processor
 
 SIZE, STAGE = 340, "benchmark_asking"
 _questions: list[Question] = []  # set before forking, like their batches

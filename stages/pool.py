@@ -73,7 +73,7 @@ def write_without(source: Path, out: Path, misfits: list[dict]) -> None:
     shutil.copytree(source, out, ignore=shutil.ignore_patterns("rows.parquet", "skipped.json"), dirs_exist_ok=True)
     left = np.ones(pq.read_metadata(source / "rows.parquet").num_rows, bool)
     left[[row["place"] for row in misfits]] = False
-    write_in_order(source / "rows.parquet", out / "rows.parquet", left, artifacts.SCRATCH / "pool/order")
+    write_in_order(source / "rows.parquet", out / "rows.parquet", artifacts.SCRATCH / "pool/order", left)
     skipped = artifacts.read_json(source / "skipped.json")
     skipped += [{name: row[name] for name in ("id", "reason")} for row in misfits]
     artifacts.write_json(out / "skipped.json", skipped)

@@ -31,6 +31,7 @@ from cadc.data.own_questions import own_repositories, write_own
 from cadc.data.planting import MISMATCH, WRONG, plant
 from cadc.data.probe import REPOSITORY, Probe, probe_rows, write_chosen
 from cadc.data.reasons import some
+from cadc.data.row_order import write_in_order
 from cadc.data.same_pictures import Scored, draw
 from cadc.data.target_files import file_rows
 from cadc.evaluation.aims import check_targets
@@ -72,6 +73,8 @@ def write_pool_table(params: Params) -> None:
         labels = write_world_pool(artifacts.RAW, artifacts.SCRATCH / "world", params.world, params.pool)
     else:
         write_rows(artifacts.RAW, data.inside(data.annotations), data.inside(data.images), params.pool)
+        path = artifacts.RAW / "rows.parquet"  # no result may depend on the order of the rows in the user's file
+        write_in_order(path, path, artifacts.SCRATCH / "prepare/order")
         labels = plant_faults(params)
     write_labels(artifacts.LABELS, labels)
     if params.pool.lineage is not None:

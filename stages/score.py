@@ -27,7 +27,8 @@ from cadc.config.params import Params, load_params
 from cadc.evaluation.catalogue import check
 from cadc.evaluation.judge import check_scores, judge
 from cadc.evaluation.results import save_results
-from cadc.model.load import load_adapter, load_base, load_processor, merged, release
+from cadc.model.adapters import load_adapter
+from cadc.model.load import load_base, load_processor, merged, release
 
 if TYPE_CHECKING:  # lmms-eval takes 20 seconds to import
     from cadc.evaluation.adapter import Question

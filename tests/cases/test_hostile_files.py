@@ -21,7 +21,8 @@ from cadc.data.own_questions import read_choice
 from cadc.data.probe import MMT, probe_rows
 from cadc.data.reader import PoolError, read_pool
 from cadc.data.tables import survives
-from cadc.model.load import add_lora, load_adapter, save_adapter, start_from, trainable
+from cadc.model.adapters import load_adapter, save_adapter, start_from
+from cadc.model.load import add_lora, trainable
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.snapshots import load_snapshots
 

@@ -18,8 +18,9 @@ from mutating import of_bytes, of_value
 from safetensors.torch import save_file
 
 from cadc.config.params import Lora, Model, load_params
+from cadc.model.adapters import load_adapter, save_adapter, start_from
 from cadc.model.assemble import connector
-from cadc.model.load import add_lora, load_adapter, load_base, load_processor, save_adapter, start_from, trainable
+from cadc.model.load import add_lora, load_base, load_processor, trainable
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.snapshots import load_snapshots, restore, save_snapshot
 from cadc.world.bases import build_model, build_processor

@@ -22,9 +22,10 @@ from cadc import artifacts
 from cadc.config.params import load_params
 from cadc.evaluation import adapter, asking, benchmarks, samples
 from cadc.evaluation.adapter import ChatModel, questions_of
+from cadc.model.adapters import load_adapter, save_adapter
 from cadc.model.encode import bytes_of
 from cadc.model.generate import by_length
-from cadc.model.load import add_lora, load_adapter, load_base, load_processor, merged, save_adapter, trainable
+from cadc.model.load import add_lora, load_base, load_processor, merged, trainable
 from cadc.world.benchmarks import write_benchmarks
 
 ROOT = Path(__file__).parents[2]

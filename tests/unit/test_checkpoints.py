@@ -9,8 +9,9 @@ from test_training import fresh_lora, small_lora
 
 from cadc.artifacts import write_json
 from cadc.config.errors import InputError
+from cadc.model.adapters import save_adapter
 from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, save_adapter, trainable
+from cadc.model.load import add_lora, trainable
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.proxy import proxy_run

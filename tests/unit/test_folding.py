@@ -6,8 +6,9 @@ import torch
 from torch.nn import functional as F
 
 from cadc.model import folding
+from cadc.model.adapters import load_adapter, save_adapter
 from cadc.model.folding import folded
-from cadc.model.load import load_adapter, save_adapter, trainable
+from cadc.model.load import trainable
 
 
 def losses_and_gradients(model, ids):

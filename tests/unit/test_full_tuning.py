@@ -10,15 +10,9 @@ from whole_connector import bytes_of
 
 from cadc.artifacts import Selection
 from cadc.config.errors import InputError
+from cadc.model.adapters import load_adapter, save_adapter
 from cadc.model.batches import collate, model_inputs
-from cadc.model.load import (
-    load_adapter,
-    load_base,
-    load_processor,
-    save_adapter,
-    trainable,
-    unfrozen,
-)
+from cadc.model.load import load_base, load_processor, trainable, unfrozen
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.grouping import grouped_schedule

@@ -6,10 +6,12 @@ import shutil
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 
 from cadc.config.errors import InputError
 from cadc.config.params import Model
-from cadc.model.load import add_lora, load_adapter, load_base, load_processor
+from cadc.model.adapters import load_adapter
+from cadc.model.load import add_lora, load_base, load_processor
 
 
 @pytest.fixture
@@ -25,6 +27,17 @@ def test_pickled_weights_are_refused_and_not_opened(copied):
     (folder / "model.safetensors").unlink()
     torch.save(weights, folder / "pytorch_model.bin")
     with pytest.raises(InputError, match=r"pytorch_model\.bin but no safetensors.*save_pretrained"):
+        load_base(model)
+
+
+def test_a_model_without_all_its_weights_is_refused(copied):
+    folder, model = copied
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    load_base(model)
+    lost = sorted(weights)[3]
+    save_file({name: weight for name, weight in weights.items() if name != lost}, path, {"format": "pt"})
+    with pytest.raises(InputError, match="lacks 1 weights that its config.json asks for: .*copy or download it again"):
         load_base(model)
 
 

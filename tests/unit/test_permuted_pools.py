@@ -1,8 +1,8 @@
 """A pool in another order of rows: which methods choose the same rows, and which hang on where a row stands.
 
-k-means begins with rows by number, and draws fall on numbers: such a method is another draw in another order. The stage
-`pool` therefore puts rows in the order of their ids (test_row_order.py). In an order of their content none would
-hang on ids, either (the last test), at the price of every figure made so far.
+k-means begins with rows by number, and draws fall on numbers: such a method is another draw in another order. The
+stages `prepare` and `pool` therefore put rows in the order of their ids (test_row_order.py). In an order of their
+content none would hang on ids, either (the last test), at the price of every figure made so far.
 """
 
 import hashlib

@@ -50,14 +50,15 @@ def test_each_row_differs_from_what_it_was_in_the_one_way_that_its_label_says():
     assert given <= {answers_of(row["turns"])[0] for row in before.to_pylist()}
 
 
-def test_the_seed_alone_decides_and_nothing_is_planted_by_default():
+def test_the_seed_alone_decides_and_shares_of_zero_change_nothing():
     pool = made(60)
     assert plant(pool, settings(0.2, 0.1)) == plant(pool, settings(0.2, 0.1)) != plant(pool, settings(0.2, 0.1, 1))
-    assert plant(pool, settings(0, 0)) == (pool, [])
+    same, labels = plant(pool, settings(0, 0))
+    assert same == pool and {label["noise"] for label in labels} == {"clean"}
 
 
 def test_an_answer_that_all_rows_give_can_not_be_planted_wrong():
-    with pytest.raises(InputError, match="no row can give row .* another answer, .* plant fewer"):
+    with pytest.raises(InputError, match=r"no row can give row id r\d+ another answer, .* plant fewer"):
         plant(made(20, answer="yes", turns=1), settings(0.2, 0))
 
 

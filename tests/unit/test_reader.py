@@ -263,6 +263,12 @@ def test_embedded_images_of_a_saved_dataset_need_no_folder(folder):
     with pytest.raises(PoolError, match=r"'x/ok.png' is a file, but data.images is not set"):
         (folder / "pool.json").write_text(json.dumps([GOOD]))
         read_pool(folder / "pool.json", None)
+    state = folder / "saved/state.json"
+    said = json.loads(state.read_text())
+    for name in ("../other.arrow", str(folder / "other.arrow"), ".."):
+        state.write_text(json.dumps(said | {"_data_files": [{"filename": name}]}))
+        with pytest.raises(PoolError, match="state.json: names .*, which is not a file in this folder"):
+            read_pool(folder / "saved", None)
     datasets.DatasetDict({"train": made, "val": made}).save_to_disk(folder / "splits")
     with pytest.raises(
         PoolError, match="splits: holds the splits train, val; set data.annotations to one of their folders"

@@ -14,13 +14,10 @@ from cadc.artifacts import Selection
 from cadc.config.errors import InputError
 from cadc.config.params import Finetune, Lora
 from cadc.gradients.per_sample import PerSampleGradients
+from cadc.model.adapters import save_adapter
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import EncodedRows
-from cadc.model.load import (
-    load_base,
-    save_adapter,
-    trainable,
-)
+from cadc.model.load import load_base, trainable
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.finetune import finetune
 from cadc.training.grouping import grouped_schedule, word_counts

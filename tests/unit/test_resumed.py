@@ -8,7 +8,8 @@ from test_training import small_lora
 from cadc.cleaning.picture_match import train_matching
 from cadc.config.cleaning import Matching
 from cadc.features.score_net import train_score_net
-from cadc.model.load import load_adapter, save_adapter, start_from, trainable
+from cadc.model.adapters import load_adapter, save_adapter, start_from
+from cadc.model.load import trainable
 from cadc.world.bases import build_model
 
 

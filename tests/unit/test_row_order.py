@@ -29,7 +29,7 @@ def ordered(folder, rows, name, left=None, group=N):
     """The bytes of `rows` as they are written in order, from a file with row groups of `group` rows."""
     pq.write_table(rows, folder / f"{name}.in", row_group_size=group)
     left = np.ones(len(rows), bool) if left is None else left
-    write_in_order(folder / f"{name}.in", folder / name, left, folder / "scratch")
+    write_in_order(folder / f"{name}.in", folder / name, folder / "scratch", left)
     assert not (folder / "scratch").exists()
     return (folder / name).read_bytes()
 

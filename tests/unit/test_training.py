@@ -9,8 +9,9 @@ from test_architectures import MODELS, rows_of, tuned
 
 from cadc.artifacts import Selection
 from cadc.config.errors import InputError
+from cadc.model.adapters import load_adapter, save_adapter
 from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, load_adapter, save_adapter, trainable
+from cadc.model.load import add_lora, trainable
 from cadc.training.finetune import finetune
 from cadc.training.schedule import epochs_for, static_schedule
 from cadc.world.bases import build_model

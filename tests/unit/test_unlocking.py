@@ -6,9 +6,10 @@ import torch
 from test_adaptive import PLAN
 
 from cadc.artifacts import Selection
+from cadc.model.adapters import save_adapter
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import EncodedRows
-from cadc.model.load import add_lora, save_adapter
+from cadc.model.load import add_lora
 from cadc.model.stream import token_lengths
 from cadc.training.adaptive import Adaptive, Plan
 from cadc.training.answers import answer_scores, exact_matches, measured

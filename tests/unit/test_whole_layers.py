@@ -15,15 +15,10 @@ from cadc.config.params import Lora
 from cadc.gradients.adamw import Direction
 from cadc.gradients.influence import SketchedDirections, row_influence
 from cadc.gradients.per_sample import PerSampleGradients, answer_loss
+from cadc.model.adapters import load_adapter, save_adapter
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import EncodedRows
-from cadc.model.load import (
-    add_lora,
-    is_whole,
-    load_adapter,
-    save_adapter,
-    trainable,
-)
+from cadc.model.load import add_lora, is_whole, trainable
 from cadc.training.finetune import finetune
 from cadc.training.snapshots import load_snapshots, save_snapshot
 from cadc.training.unlocking import UnlockedRows, tune

@@ -30,8 +30,9 @@ def task() -> shards.Task:
 
     from cadc.config.params import Lora, load_params
     from cadc.features.score_net import train_score_net
+    from cadc.model.adapters import save_adapter
     from cadc.model.encode import EncodedRows
-    from cadc.model.load import add_lora, load_base, load_processor, save_adapter, trainable, unfrozen
+    from cadc.model.load import add_lora, load_base, load_processor, trainable, unfrozen
     from cadc.training.adaptive import Plan
     from cadc.training.checkpoint import Checkpoint
     from cadc.training.finetune import finetune

@@ -21,17 +21,9 @@ from cadc.compute.finite import refuse_not_finite
 from cadc.config.errors import InputError
 from cadc.config.params import Optimizer, Params, load_params
 from cadc.features.embeddings import row_encoder
+from cadc.model.adapters import load_adapter, save_adapter, start_from
 from cadc.model.encode import EncodedRows
-from cadc.model.load import (
-    add_lora,
-    load_adapter,
-    load_base,
-    load_processor,
-    release,
-    save_adapter,
-    start_from,
-    trainable,
-)
+from cadc.model.load import add_lora, load_base, load_processor, release, trainable
 from cadc.training.checkpoint import Checkpoint, checkpoint_beside
 from cadc.training.finetune import finetune
 from cadc.training.optimizer import in_float32

@@ -26,9 +26,10 @@ from cadc.config.cleaning import Matching
 from cadc.config.errors import InputError
 from cadc.config.params import Optimizer
 from cadc.gradients.influence import token_batches
+from cadc.model.adapters import load_adapter, load_tensors, save_adapter
 from cadc.model.batches import collate, model_inputs
 from cadc.model.encode import IGNORE, EncodedRows
-from cadc.model.load import load_adapter, load_tensors, save_adapter, trainable
+from cadc.model.load import trainable
 from cadc.model.stream import ahead
 from cadc.training.checkpoint import Checkpoint
 from cadc.training.optimizer import clip, parameter_groups, seed_dropout, started, zero_head

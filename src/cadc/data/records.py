@@ -6,6 +6,7 @@ Only a window of the file is in memory, whatever its size. Records are returned 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,8 +131,18 @@ def _name_of(files: list[Path], others: list[Path]) -> Path:
     return parent / f"{prefix}*.parquet" if named == files and (shard or len(files) > 1) else files[0]
 
 
+def _check_inside(path: Path) -> None:
+    """Refuse a saved data set that names files outside its own folder: a set that somebody hands you must not open your
+    other files. Raises PoolError."""
+    state = path / "state.json"
+    for name in (each["filename"] for each in json.loads(state.read_text(encoding="utf-8"))["_data_files"]):
+        if Path(name).name != name or name == "..":
+            raise PoolError(f"{state}: names {name!r}, which is not a file in this folder; save the data set again")
+
+
 def _saved(path: Path) -> Iterator[dict]:
     try:
+        _check_inside(path)
         dataset = datasets.load_from_disk(str(path))
         yield from _of_tables(path, dataset.column_names, _checked(path, dataset.with_format("arrow").iter(_BATCH)))
     except PoolError:

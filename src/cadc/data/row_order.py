@@ -26,12 +26,14 @@ _BATCH = 1024
 _SCHEMA = POOL_FEATURES.arrow_schema  # what parquet gives back has other names inside lists
 
 
-def write_in_order(source: Path, out: Path, left: np.ndarray, scratch: Path) -> None:
+def write_in_order(source: Path, out: Path, scratch: Path, left: np.ndarray | None = None) -> None:
     """Write the rows of a pool's table that are left to another, in the order of their ids' text.
 
-    source, out: parquet files. left bool [n_rows]. scratch: a folder for parts, which is gone at the end. The order of
-    the source's rows, and how it is cut, change no byte of `out`. Memory: about 1 GB beside ids, and one row's own.
+    source, out: parquet files, which may be the same. left bool [n_rows]; if None, all are left. scratch: a folder for
+    parts, which is gone at the end. The order of the source's rows, and how it is cut, change no byte of `out`. Memory:
+    about 1 GB beside ids, and one row's own.
     """
+    left = np.ones(pq.read_metadata(source).num_rows, bool) if left is None else left
     with (
         pq.ParquetFile(source) as file,
         whole(out) as part,

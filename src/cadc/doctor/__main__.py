@@ -27,6 +27,8 @@ from cadc.evaluation.aims import check_targets
 def main(overrides: list[str], conf: Path = CONF) -> int:
     """Examine the configuration that conf/ composes; returns the exit status."""
     warnings.filterwarnings("ignore", category=FutureWarning)
+    if not (conf / "config.yaml").is_file():
+        raise InputError(f"{conf}/config.yaml: no such file here; run this in a clone, or use `cadc doctor`")
     raw = OmegaConf.to_container(composed(overrides, conf))
     params = checked(raw, "conf")
     check_targets(params, raw)

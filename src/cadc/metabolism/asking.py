@@ -20,11 +20,12 @@ from cadc.data.pictures import open_image
 from cadc.data.reader import POOL_FEATURES
 from cadc.metabolism.index import FOLDER
 from cadc.metabolism.trials import Trial
+from cadc.model.adapters import load_adapter
 from cadc.model.conversation import to_messages
 from cadc.model.counting import Counting, size_of
 from cadc.model.encode import encode_prompt, picture_rule, text_rule
 from cadc.model.generate import generate_each
-from cadc.model.load import load_adapter, load_base, load_processor, release
+from cadc.model.load import load_base, load_processor, release
 
 ASKED = FOLDER / "asked"  # questions of each model: KEY.parquet, a pool table; KEY.json, its adapter and `longest`
 

@@ -21,7 +21,8 @@ from cadc.evaluation.adapter import chat_of
 from cadc.evaluation.bench import Bench, answers
 from cadc.evaluation.benchmarks import SHOWN, load_tasks
 from cadc.metabolism.index import FOLDER
-from cadc.model.load import load_adapter, load_base, load_processor, save_adapter
+from cadc.model.adapters import load_adapter, save_adapter
+from cadc.model.load import load_base, load_processor
 from cadc.training.answers import measured
 from cadc.training.schedule import n_examples
 

@@ -16,7 +16,8 @@ from cadc.artifacts import whole
 from cadc.compute import console
 from cadc.compute.launch import team
 from cadc.config.errors import InputError, first_line
-from cadc.model.load import load_tensors, trainable
+from cadc.model.adapters import load_tensors
+from cadc.model.load import trainable
 from cadc.training.parallel import gathered, spread_as
 
 _STATE = (

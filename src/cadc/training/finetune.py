@@ -119,7 +119,7 @@ def _steps(
             n_tokens = total(sum(counts))
             if not n_tokens:
                 raise InputError(
-                    f"no token can be learnt at step {i + 1}, rows {', '.join(rows.ids(which))}: their answers are cut "
+                    f"no token can be learnt at step {i + 1}, {', '.join(rows.ids(which))}: their answers are cut "
                     "off; raise model.max_length or leave these rows out"
                 )
             if settings.loss_mean == "micro_batches":

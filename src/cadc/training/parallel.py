@@ -23,7 +23,8 @@ from transformers import PreTrainedModel
 
 from cadc.compute.launch import team
 from cadc.config.errors import InputError
-from cadc.model.load import save_adapter, save_weights, trainable
+from cadc.model.adapters import save_adapter, save_weights
+from cadc.model.load import trainable
 
 
 def shares(which: np.ndarray, micro_batch: int | None, rank: int, world: int) -> tuple[list[np.ndarray], int]:

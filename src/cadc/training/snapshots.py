@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from cadc import artifacts
 from cadc.config.errors import InputError
-from cadc.model.load import is_whole, load_tensors, trainable
+from cadc.model.adapters import load_tensors
+from cadc.model.load import is_whole, trainable
 
 
 @dataclass(frozen=True)
