@@ -10,7 +10,7 @@ import small_results
 from cadc.config.errors import InputError
 from cadc.evaluation.intervals import arm_of, difference, holm
 from cadc.evaluation.results import load_samples
-from cadc.report import costs, remake, tables
+from cadc.report import costs, remake, results, tables
 from cadc.report.stated import Stated
 
 REPOSITORY = Path.cwd()
@@ -171,6 +171,17 @@ def test_published_figures_stand_beside_ours_and_are_drawn_against_them(stated, 
     files = ["both.json", "both.md", "both_published.png", "one.json", "one.md"]  # one point would show nothing
     assert sorted(path.name for path in (tmp_path / "x").iterdir()) == files
     assert "(both_published.png)" in (tmp_path / "x/both.md").read_text()
+
+
+def test_a_published_figure_stands_beside_ours_at_its_own_budget(stated):
+    """A table with several budgets has several rows of one label."""
+    said = spec(("better", "better"), published={"better": 98.0})
+    small_results.write_pipeline("mine", {"four": spec(*FOUR), "said": said}, stated.pipelines["mine"]["arms"])
+    table = made(Stated())
+    tables.write(results.TABLES / "mine", "four", table)
+    at_5, at_20 = (f"{line.mean('relative'):.1f}" for line in table.lines if line.label == "better")
+    (row,) = results.compared()
+    assert at_5 != at_20 and row["ours"].startswith(f"{at_5} (")
 
 
 def test_random_rows_are_a_band_where_they_stand_at_one_budget(stated):

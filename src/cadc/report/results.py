@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cadc import artifacts
-from cadc.report.stated import Stated
+from cadc.report.stated import Stated, titled
 from cadc.report.text import NOT_MADE, markdown
 
 TABLES = artifacts.REPORTS / "tables"
@@ -148,11 +148,11 @@ def _measured(stated: Stated) -> dict[str, str]:
     for pipeline, levels in stated.pipelines.items():
         for name, spec in levels.get("tables", {}).items():
             shown = lines(TABLES / pipeline / f"{name}.md") if spec["split"] == "score" else {}
-            for label, cells in shown.items():
-                for row in spec["rows"]:
-                    if re.fullmatch(rf"{re.escape(row['label'])}(, [\d.]+%)?", label):
-                        between = cells.get("Rel. %, 95%")
-                        found[row["arm"]] = cells["Rel. %"].split()[0] + (f" ({between})" if between else "")
+            for row in spec["rows"] if shown else ():
+                arm = stated.arm(row["arm"])
+                if cells := shown.get(titled(row["label"], arm["budget"], arm["method"] == "full")):
+                    between = cells.get("Rel. %, 95%")
+                    found[row["arm"]] = cells["Rel. %"].split()[0] + (f" ({between})" if between else "")
     return found
 
 

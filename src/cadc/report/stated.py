@@ -6,8 +6,14 @@ from typing import Any
 
 from cadc import artifacts
 from cadc.compose.studies import SECTIONS
+from cadc.config.arms import percent
 from cadc.config.errors import InputError
 from cadc.config.params import read
+
+
+def titled(label: str, budget: float, whole: bool) -> str:
+    """A row's title in its table: its label and budget. `whole`: it trains on all rows, so its title has no budget."""
+    return label if whole else f"{label}, {percent(budget)}"
 
 
 class Stated:

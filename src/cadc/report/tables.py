@@ -25,7 +25,7 @@ from cadc.evaluation.intervals import difference as apart
 from cadc.evaluation.results import load_samples
 from cadc.evaluation.statistics import Samples
 from cadc.report import costs, figures
-from cadc.report.stated import Stated
+from cadc.report.stated import Stated, titled
 from cadc.report.text import markdown
 
 COLUMNS = {
@@ -53,7 +53,7 @@ class Line:
 
     @property
     def title(self) -> str:
-        return self.label if self.whole else f"{self.label}, {percent(self.budget)}"
+        return titled(self.label, self.budget, self.whole)
 
     def mean(self, figure: str) -> float:
         return float(self.measured.runs[figure].mean())
