@@ -210,6 +210,38 @@ def test_costs_by_hand(stated):
     assert costs.full_tuning(stated, per_row) == n * training  # one pass
 
 
+def test_what_two_signals_share_is_paid_for_once(stated):
+    """One capture serves every discovery: its gradients of pool and probe rows count once."""
+    per_row, n = small_results.COUNTED, small_results.N_POOL
+    stated.root["arms"]["both"] = {**stated.root["arms"]["cadc"]}
+    stated.root["arms"]["both"]["curate"] = stated.root["arms"]["influence_coverage"]["curate"]
+    small_results.write_arm("both", 0.5, 20)
+    ours = costs.cost_of(stated, "influence_coverage", per_row).selection
+    assert costs.cost_of(stated, "both", per_row).selection == ours
+    assert ours == 3 * (n * per_row["training"] + (3 * per_row["n_probe"] + n) * per_row["gradients"])
+
+
+@pytest.mark.parametrize(
+    "method, signal, reads",
+    [("entropy_coverage", "embeddings", {"embedding", "questions"}), ("clip_score", "embeddings", {"embedding"}),
+     ("visnec", "contrasts/default", {"questions"}), ("presel", "contrasts/default", {"embedding"}),
+     ("xmas", "contrasts/default", set())],
+)  # fmt: skip
+def test_embeddings_are_paid_for_by_the_methods_that_read_them(stated, method, signal, reads):
+    per_row, n = small_results.COUNTED, small_results.N_POOL
+    stated.root["contrasts"] = {"default": {"run": "default"}}
+    stated.root["arms"]["own"] = {**stated.root["arms"]["random"], "method": method, "signal": signal}
+    small_results.write_arm("own", 0.5, 20)
+    looked = n * (per_row["training"] + 6 * per_row["forward"]) if signal.startswith("contrasts") else 0
+    assert costs.cost_of(stated, "own", per_row).selection == looked + n * sum(per_row[name] for name in reads)
+
+
+def test_every_method_that_reads_questions_pays_for_them():
+    for path in (REPOSITORY / "src/cadc/selectors").glob("*.py"):
+        reads = 'signal["sentence"]' in path.read_text(encoding="utf-8")
+        assert reads == ("questions" in costs.READS.get(path.stem, ())), path.name
+
+
 def test_what_replays_more_rows_than_it_passes_over_pays_for_them(stated):
     small_results.write_arm("random", 0.5, 300)
     assert costs.cost_of(stated, "random", small_results.COUNTED).tuning == 300 * small_results.COUNTED["training"]

@@ -22,6 +22,14 @@ from cadc.training.schedule import n_examples
 COUNTED = artifacts.REPORTS / "operations.json"
 #: The keys of `capture` that change the gradient engine's operations.
 _ENGINE = ("targets", "sketch", "projection")
+#: What a method reads besides the model's own passes: the tower's embeddings of rows (`embedding`; the signal
+#: `embeddings` always counts them), or sentence embeddings of their questions.
+READS = {
+    "entropy_coverage": ("questions",),
+    "presel": ("embedding",),
+    "progress": ("questions",),
+    "visnec": ("questions",),
+}
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,9 @@ def cost_of(stated: Stated, name: str, per_row: dict[str, float]) -> Cost | None
     parts = [_before_training(stated, read, per_row) for read in dict.fromkeys((arm["signal"], arm["curate"]["by"]))]
     if None in parts or arm["model"] != stated.root["model"]:
         return None
-    before = sum({name: value for part in parts for name, value in part.items()}.values())  # shared ones count once
     n_pool = int(per_row["n_rows"])
+    parts.append({kind: n_pool * per_row[kind] for kind in READS.get(arm["method"], ())})
+    before = sum({name: value for part in parts for name, value in part.items()}.values())  # shared ones count once
     examples = n_examples(n_selected(arm["budget"], n_pool), n_pool, arm["finetune"]["epochs"])
     rounds = sorted((artifacts.ARMS / name).glob("rounds_*.npy"))
     if not rounds:
@@ -65,18 +74,18 @@ def cost_of(stated: Stated, name: str, per_row: dict[str, float]) -> Cost | None
     tuning = examples * per_row["training"]
     measured = float(np.mean([artifacts.load_array(path)[:, :, 4].sum() for path in rounds]))
     first = tuning if arm["select"].get("shuffled") else 0.0  # it reuses the rows of an earlier run
-    return Cost(before + n_pool * per_row["questions"] + measured * per_row["forward"] + first, tuning)
+    return Cost(before + measured * per_row["forward"] + first, tuning)
 
 
 def _before_training(stated: Stated, signal: str, per_row: dict[str, float]) -> dict[str, float] | None:
     """Operations spent on a signal before any row is selected, keyed by the artifact they produce.
 
-    The whole artifact is counted, even for methods that read only one snapshot (ICONS, EL2N). `capabilities` count as
-    many proxy runs as their variant states.
+    The whole artifact is counted, even for methods that read only one snapshot (ICONS, EL2N), but not the embeddings
+    that `contrasts` hold (`READS`). `capabilities` count as many proxy runs as their variant states.
     """
     n_rows, (folder, _, name) = per_row["n_rows"], signal.partition("/")
     if not name:
-        return {"pool": {}, "embeddings": {"embed": n_rows * per_row["embedding"]}}[folder]
+        return {"pool": {}, "embeddings": {"embedding": n_rows * per_row["embedding"]}}[folder]
     made = stated.variant(OF_SIGNAL[folder], name)
     capture = stated.variant("captures", made["trajectories"]) if "trajectories" in made else stated.root
     if folder == "views" or any(capture["capture"][key] != stated.root["capture"][key] for key in _ENGINE):
@@ -86,7 +95,7 @@ def _before_training(stated: Stated, signal: str, per_row: dict[str, float]) -> 
         return None
     if folder == "score_net":
         return {
-            "embed": n_rows * per_row["embedding"],
+            "embedding": n_rows * per_row["embedding"],
             signal: n_rows * made["score_net"]["epochs"] * per_row["training"],
         }
     of_proxy = proxy["proxy"]
@@ -99,9 +108,11 @@ def _before_training(stated: Stated, signal: str, per_row: dict[str, float]) -> 
         return {run: training, signal: n_snapshots * n_rows * per_row["forward"]}
     n_runs = len(of_proxy["seeds"]) if folder == "capabilities" else 1
     n_runs = min(n_runs, (made.get("discover") or {}).get("runs") or n_runs)
-    probed = n_runs * n_snapshots * per_row["n_probe"] * per_row["gradients"]
-    more = {f"{run}, further runs": (n_runs - 1) * training} if n_runs > 1 else {}
-    return {run: training, **more, signal: probed + n_snapshots * n_rows * per_row["gradients"]}
+    of_rows, of_probe = (n_snapshots * n * per_row["gradients"] for n in (n_rows, per_row["n_probe"]))
+    once = {run: training, f"capture {made['trajectories']}": of_probe}
+    more = {f"{made_once}, further runs": (n_runs - 1) * work for made_once, work in once.items() if n_runs > 1}
+    pool = f"influence {made['trajectories']}" if folder == "capabilities" else signal
+    return once | more | {pool: of_rows}
 
 
 def _proxy(stated: Stated, made: dict[str, Any]) -> dict[str, Any]:
