@@ -36,9 +36,9 @@ class Params(Section):
 
 @dataclass(frozen=True)
 class Tasks:
-    """importance float64 [n_tasks]; task int [n_rows]; cluster int [n_rows], numbered within a row's task; reference
-    int64 [m]; typicality float64 [n_rows], NaN for reference rows and for rows without neighbours; shows bool
-    [n_rows]."""
+    """importance float64 [n_tasks]; task int64 [n_rows], -1 for a row without an image; cluster int64 [n_rows],
+    numbered within a row's task; reference int64 [m]; typicality float64 [n_rows], NaN for reference rows and for rows
+    without neighbours; shows bool [n_rows]."""
 
     importance: np.ndarray
     task: np.ndarray
@@ -159,19 +159,20 @@ def clusters_of(features: np.ndarray, task: np.ndarray, share: float, seed: int)
 
 def measure(signal: Signal, params: Params) -> Tasks:
     """Signal: `ratio` float32 [n_rows], loss with the question / loss without it for the reference rows, 0 for all
-    others; `image` float32 [n_rows, d]; `shows` bool [n_rows]. A task is a row's source."""
+    others; `image` float32 [n_rows, d]; `shows` bool [n_rows]. A task is a row's source; sources without
+    images are no tasks, as in the authors' data."""
     shows = np.asarray(signal["shows"], bool)
-    names, task = np.unique(signal.task, return_inverse=True)
-    reference = np.flatnonzero(signal["ratio"])
+    pictured, task = np.flatnonzero(shows), np.full(signal.n_rows, -1, np.int64)
+    names, task[pictured] = np.unique(signal.task[pictured], return_inverse=True)
+    reference = pictured[signal["ratio"][pictured] != 0]
     importance = task_importance(signal["ratio"][reference], task[reference], len(names))
-    pictured = np.flatnonzero(shows)
     cluster, typical = np.zeros(signal.n_rows, np.int64), np.full(signal.n_rows, np.nan)
     if len(pictured):
         image = np.asarray(signal["image"], np.float32)[pictured]
         cluster[pictured] = clusters_of(image, task[pictured], params.clusters, params.seed)
-        apart = task * (int(cluster.max()) + 1) + cluster
+        apart = (task * (int(cluster.max()) + 1) + cluster)[pictured]
         free = ~np.isin(pictured, reference)
-        typical[pictured] = typicality(image, apart[pictured], free, params.neighbors)
+        typical[pictured] = typicality(image, apart, free, params.neighbors)
     return Tasks(importance, task, cluster, reference, typical, shows)
 
 
@@ -189,11 +190,10 @@ def select(tasks: Tasks, n: int, params: Params, rng: np.random.Generator) -> Se
         paper = params.variant == "paper"
         budgets = capped_shares(weights, sizes, wanted) if paper else released_budgets(weights, wanted)
         chosen = [tasks.reference]
-        for k, rows in enumerate(members(tasks.task, len(budgets))):
-            rows = rows[tasks.shows[rows]]
-            if len(rows) and budgets[k]:
-                own = typical_rows(tasks.typicality[rows], tasks.cluster[rows], free[rows], int(budgets[k]))
-                chosen.append(rows[own])
+        for k in np.flatnonzero(budgets):
+            rows = np.flatnonzero(tasks.task == k)
+            own = typical_rows(tasks.typicality[rows], tasks.cluster[rows], free[rows], int(budgets[k]))
+            chosen.append(rows[own])
         first = np.concatenate(chosen)
         others = np.setdiff1d(np.flatnonzero(free), first)
         return np.concatenate([first, rng.permutation(others)[: m - len(first)]])[:m]
