@@ -261,6 +261,16 @@ def test_shards_of_other_inputs_are_not_taken_up(tmp_path, monkeypatch):
     assert first[0] != second[0] and not first[0].exists() and second[1].exists()
 
 
+def test_shards_of_another_instruction_set_are_not_taken_up(monkeypatch):
+    def folder() -> Path:
+        return shards.kept(writing, {0: [1]}, "s").folders[0]
+
+    first = folder()
+    assert folder() == first
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+    assert folder() != first
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_an_error_stops_the_stage_and_keeps_whole_shards(tmp_path, monkeypatch, workers):
     monkeypatch.chdir(tmp_path)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from cadc import artifacts
+from cadc import ISA, artifacts
 from cadc.compute import console, launch, locks, watch
 from cadc.compute.closure import SOURCE, closure
 from cadc.config.errors import InputError
@@ -55,6 +55,11 @@ def code_of(make: Callable) -> list[Path]:
     code are not reused."""
     lock = SOURCE.parent / "requirements.lock"
     return [*closure(Path(inspect.getsourcefile(make))), *([lock] if lock.exists() else [])]
+
+
+def _instructions() -> dict[str, str | None]:
+    """The instruction set that each library is told to use: with another one, a shard has other bytes."""
+    return {name: os.environ.get(name) for name in ISA}
 
 
 def _beside(folder: Path, kind: str) -> Path:
@@ -165,12 +170,12 @@ def run(
     """Compute `make()(key, folder)` once per key, with the launcher of `launch.py`, skipping complete shards.
 
     `make` loads what all shards need (a model, the pool); every process calls it once, before its first shard.
-    `inputs` (values and paths) name the scratch folder, so shards made from other inputs are not reused. Returns each
-    key's folder. With `together`, all ranks of `accelerate launch` work on each shard in turn. An error in a shard
-    stops the stage with that error; complete shards are kept. Raises InputError if another process works on the same
-    stage.
+    `inputs` (values and paths) and the instruction set name the scratch folder, so shards made from others are not
+    reused. Returns each key's folder. With `together`, all ranks of `accelerate launch` work on each shard in turn. An
+    error in a shard stops the stage with that error; complete shards are kept. Raises InputError if another process
+    works on the same stage.
     """
-    root = artifacts.SCRATCH / stage / digest(*inputs, *code_of(make))
+    root = artifacts.SCRATCH / stage / digest(*inputs, _instructions(), *code_of(make))
     shards = Shards(make, root, {key: root / (key if isinstance(key, str) else f"{key:05d}") for key in keys})
     if launch.rank() == 0:
         locks.hold(artifacts.SCRATCH / f"{stage}.lock", f"{stage}, whose parts lie in {artifacts.SCRATCH / stage},")
@@ -188,12 +193,13 @@ def run(
 
 
 def kept(make: Callable[[], Task], inputs_of: dict[object, list], stage: str) -> Shards:
-    """Shards that are kept and identified by their own inputs, so that equal work is never repeated.
+    """Shards that are kept and identified by their own inputs and the instruction set, so that equal work is never
+    repeated.
 
     So a seed added to an arm is trained without repeating the others, and two arms with an identical run share it.
     `make clean` deletes them.
     """
-    code, root = digest(*code_of(make)), artifacts.SCRATCH / stage
+    code, root = digest(_instructions(), *code_of(make)), artifacts.SCRATCH / stage
     return Shards(make, root, {key: root / digest(*inputs, code) for key, inputs in inputs_of.items()})
 
 
