@@ -12,7 +12,8 @@ from cadc.compose.deps import code_of, rewritten
 from cadc.compute import closure as closures
 from cadc.compute.closure import closure, stage_code
 from cadc.config.arms import LEVELS, Arm
-from cadc.config.params import Params
+from cadc.config.params import Params, load_params
+from cadc.model.misfits import inputs_of
 
 #: One script, two stages: what one of them does not read.
 OF_ANOTHER_STAGE = {
@@ -142,6 +143,12 @@ def tiny(tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(closures, "SOURCE", tmp_path / "src")
     return tmp_path
+
+
+def test_the_pool_depends_on_all_that_decides_which_rows_fit():
+    settings, *_ = inputs_of(load_params().model, Path("artifacts/raw"))
+    stated = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["pool"]["params"]
+    assert {f"model.{name}" for name in settings if name != "watched"} <= set(stated)
 
 
 def own_code(script: Path) -> list[str]:
