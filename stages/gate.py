@@ -92,6 +92,8 @@ def main(params: Params) -> None:
         params.finetune.model_dump(),
         params.model.model_dump(),
         params.gate.tasks,
+        params.evaluate.model_dump(include={"batch_size", "max_new_tokens"}),
+        FOLDER / "labels.parquet",  # of the oracle
         FOLDER / "pool",
         QUESTIONS,
         *params.model.sources,

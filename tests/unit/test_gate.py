@@ -1,9 +1,12 @@
 """The gate: its oracle is clean and balanced, and each condition can fail."""
 
+import ast
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from cadc.config.errors import InputError
 from cadc.evaluation.gate import Trial, check_tasks, conditions, oracle
@@ -90,3 +93,13 @@ def test_a_gate_without_one_of_its_forms_is_refused_before_anything_is_trained()
         check_tasks(["pope_adv"])
     with pytest.raises(InputError, match="gate.tasks: no task 'mmt'"):
         check_tasks(["mmt"])
+
+
+def test_trials_of_other_parameters_are_not_taken_up():
+    """What answers depend on is among the inputs that name the folder of the gate's trials."""
+    tree = ast.parse(Path("stages/gate.py").read_text(encoding="utf-8"))
+    main = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main")
+    inputs = next(ast.unparse(n.value) for n in main.body if isinstance(n, ast.Assign) and n.targets[0].id == "inputs")
+    stated = yaml.safe_load(Path("pipelines/testbed/dvc.yaml").read_text())["stages"]["gate"]["do"]["params"]
+    asked = {name.partition(".")[2] for name in stated if name.startswith("evaluate.")} - {"bootstrap"}
+    assert asked and all(repr(name) in inputs for name in asked) and "labels.parquet" in inputs
