@@ -18,12 +18,19 @@ from cadc.selectors.loading import choose, load_selector, load_signal, measure
 VARIANT = Variant.asked("arms")
 
 
-def allowed(arm: Arm, told: dict[str, np.ndarray], n: int, adaptive: bool, source: str) -> np.ndarray:
-    """The rows that `curate.keep` leaves for the method: int64, ascending. Raises InputError if there are fewer than
-    `n`, or if the method selects during training."""
-    rows = purest(told["affinity"], told["purity"], arm.curate.keep)
-    if adaptive:
+def refuse_curation(arm: Arm, source: str) -> None:
+    """Raise InputError if capabilities would change what a method selects that goes on during training: they would
+    apply to its first rows alone, and rows that are replayed among these would count towards its budget."""
+    if arm.curate.keep < 1:
         raise InputError(f"{source}.curate.keep: {arm.method} selects from all rows during training; set it to 1.0")
+    if arm.curate.sequence != "none":
+        raise InputError(f"{source}.curate.sequence: {arm.method} sets the order during training; set it to none")
+
+
+def allowed(arm: Arm, told: dict[str, np.ndarray], n: int, source: str) -> np.ndarray:
+    """The rows that `curate.keep` leaves for the method: int64, ascending. Raises InputError if there are fewer than
+    `n`."""
+    rows = purest(told["affinity"], told["purity"], arm.curate.keep)
     if len(rows) < n:
         raise InputError(f"{source}.curate.keep = {arm.curate.keep:g} leaves {len(rows)} rows, but the budget is {n}")
     return rows
@@ -35,6 +42,8 @@ def main(params: Params) -> None:
     selector, settings = load_selector(arm.method, arm.select, source)
     signal, sequence, goes_on = load_signal(arm, pool), arm.curate.sequence, hasattr(selector, "plan")
     n, rows = n_selected(arm.budget, pool.num_rows), np.arange(pool.num_rows)
+    if goes_on:
+        refuse_curation(arm, source)
     best, trends = np.full(pool.num_rows, -1), np.empty((0, 0))
     if arm.curate.by != "pool":
         told = artifacts.load_arrays(artifacts.ROOT / arm.curate.by)
@@ -42,7 +51,7 @@ def main(params: Params) -> None:
         serves = attribute(told["influence"], getattr(settings, "delta", 0.0))  # the method's own value, if it has one
         trends = trend(told["self_influence"], serves)
         if arm.curate.keep < 1:
-            rows = allowed(arm, told, n, goes_on, source)
+            rows = allowed(arm, told, n, source)
             signal = signal.of_rows(rows)
     measured = measure(selector, signal, settings)
     folder = artifacts.fresh(artifacts.SELECTIONS / name)

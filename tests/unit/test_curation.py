@@ -1,6 +1,8 @@
 """Curation: attribution, exact budgets, picks, and the order of the stages."""
 
+import importlib.util
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadc.artifacts import Selection, load_selection, save_selection
-from cadc.config.arms import Curate
+from cadc.config.arms import Arm, Curate
+from cadc.config.errors import InputError
 from cadc.curation.assignment import assign, capability_budgets, in_random_order
 from cadc.curation.attribution import attribute, trend
 from cadc.curation.ordering import relative_slope, replayed, sequenced, stage_order
@@ -242,3 +245,15 @@ def test_a_signal_of_some_rows_has_their_arrays_on_either_axis_and_keeps_the_oth
     assert part.n_rows == 2 and part.task.tolist() == ["y", "w"] and part.ids == ["q", "s"]
     assert part["a"].tolist() == [[3, 4, 5], [9, 10, 11]] and part["by_snapshot"].tolist() == [[1, 3], [5, 7]]
     assert part["of_subtasks"].tolist() == [0, 1, 2] and part["words"].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("key, value", [("keep", 0.5), ("sequence", "trend")])
+def test_capabilities_do_not_change_what_is_selected_during_training(key, value):
+    """They would apply to the warm-up alone, and its replayed rows would count towards the budget."""
+    spec = importlib.util.spec_from_file_location("stage", Path("stages/curate.py"))
+    stage = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(stage)
+    curate = {"by": "capabilities/cadc", "keep": 1.0, "sequence": "none", "replay": 0.2} | {key: value}
+    arm = Arm(method="progress", signal="embeddings", budget=0.05, seeds=[0], curate=curate, select={})
+    with pytest.raises(InputError, match=f"arms.x.curate.{key}: progress .* during training; set it to"):
+        stage.refuse_curation(arm, "arms.x")
