@@ -11,10 +11,10 @@ import pytest
 
 from cadc import artifacts
 from cadc.capabilities.halves import found_halves, split_halves
-from cadc.capabilities.labels import LABELS, agreement, agreements, labels_of
+from cadc.capabilities.labels import LABELS, SHUFFLES, agreement, agreements, labels_of
 from cadc.capabilities.stability import load_captured
 from cadc.config.params import load_params
-from cadc.report.existence import cell, follows, of_discovery
+from cadc.report.existence import KEY, cell, follows, of_discovery
 from cadc.world.scene import BACKGROUNDS, COLORS, COLUMNS, DIGITS, POSITIONS, ROWS, SIZES, TEXTURES
 from cadc.world.subtasks import ASKED, SUBTASKS
 
@@ -31,6 +31,10 @@ def rand_index(a, b) -> float:
 
 
 # --- labels
+
+
+def test_the_legend_states_the_number_of_shuffles():
+    assert f"over {SHUFFLES} shuffles" in KEY
 
 
 def test_what_is_asked_for_goes_by_what_is_answered():

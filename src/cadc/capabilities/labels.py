@@ -17,7 +17,7 @@ from cadc.world.subtasks import ASKED, SUBTASKS
 FORM = {"mini_vqa": "open", "pope": "yes/no", "mmt_val": "choice", "llava_in_the_wild": "chat"}
 LABELS = ("form", "family", "meta-task", "asked", "source")
 _SAME = {"presence": "exist_hallucination"}  # POPE asks the same question as this subtask
-_SHUFFLES, _PERCENTILE = 200, 95
+SHUFFLES, _PERCENTILE = 200, 95
 
 Labels = dict[str, list[str | None]]
 #: `ari`, and the 95th percentile of the ARI of shuffled labels; None if the labels do not split the subtasks.
@@ -59,7 +59,7 @@ def agreement(partition: Sequence[int], labels: Sequence[str | None], seed: int 
     if not 1 < len(np.unique(own)) < len(own):
         return None
     rng = np.random.default_rng(seed)
-    shuffled = [adjusted_rand_score(rng.permutation(own), found) for _ in range(_SHUFFLES)]
+    shuffled = [adjusted_rand_score(rng.permutation(own), found) for _ in range(SHUFFLES)]
     return {"ari": float(adjusted_rand_score(own, found)), "shuffled": float(np.percentile(shuffled, _PERCENTILE))}
 
 

@@ -108,7 +108,7 @@ def write(stated: Stated, plots: Path) -> None:
         "their trajectories). *Rows*: share of the pool whose influence is highest on this capability. *Words*: words",
         "that distinguish the questions of these rows (log-odds with a Dirichlet prior). *ARI* under *Stability*: mean",
         "pairwise adjusted Rand index of the partitions found on bootstrap draws of the probe rows (1: identical);",
-        "empty if all rows form one capability.\n",
+        "empty where a discovery makes no such draws.\n",
         f"Under *Agreement with labels*, {existence.KEY} See also [testbed/capabilities.md](testbed/capabilities.md).",
         "Made by `dvc repro`.\n",
     ]

@@ -4,14 +4,14 @@ subtask differ from those of others."""
 from __future__ import annotations
 
 from cadc import artifacts
-from cadc.capabilities.labels import LABELS, Agreement
+from cadc.capabilities.labels import LABELS, SHUFFLES, Agreement
 from cadc.report.text import markdown
 
 #: Legend of the tables of label agreement.
 KEY = (
     "ARI is the adjusted Rand index between the partition and a label of the subtasks: 1 if they are identical, 0 by "
-    "chance. In brackets: the 95th percentile over 100 shuffles of the label. *form*: open, yes/no, choice or chat; "
-    "*family* and *meta-task*: as the benchmark defines them; *asked*: the type of answer, such as a colour, a "
+    f"chance. In brackets: the 95th percentile over {SHUFFLES} shuffles of the label. *form*: open, yes/no, choice or "
+    "chat; *family* and *meta-task*: as the benchmark defines them; *asked*: the type of answer, such as a colour, a "
     "position or a count; *source*: the folder of the images. Empty: all subtasks have the same label."
 )
 
