@@ -8,12 +8,11 @@ from cadc.compute import shards
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
 from cadc.config.params import Params, load_params
-from cadc.features.forward import row_features
+from cadc.features.forward import BY_ROW, BY_SNAPSHOT, row_features
 from cadc.model.load import add_lora, load_base
 from cadc.model.pool_shards import measure_pool, pool_shard
 from cadc.training.snapshots import load_snapshots
 
-BY_ROW, BY_SNAPSHOT = ("activations", "hidden"), ("nll", "el2n", "margin", "entropy")
 VARIANT = Variant.asked("feature_sets")
 
 
