@@ -3,7 +3,6 @@ folder with `vision_config.model_type: conv_tower` loads like any other, without
 
 from __future__ import annotations
 
-import timm
 import torch
 from torch import nn
 from torch.nn import functional
@@ -45,6 +44,8 @@ class ConvTower(PreTrainedModel):
 
     def __init__(self, config: ConvTowerConfig):
         super().__init__(config)
+        import timm  # takes a second, in stages of every other model, too
+
         self.network = timm.create_model(config.architecture, pretrained=False, num_classes=0, global_pool="")
         self.post_init()
 
