@@ -82,7 +82,7 @@ def test_the_readme_s_table_names_what_a_method_needs_its_paper_and_its_golden_t
 
 def test_the_list_of_pages_says_where_the_hand_written_part_lies(made):
     told = made[methods.PAGES / "README.md"]
-    assert f"[{methods.NOTES}](../method_notes)" in told and "Edit none of these pages" in told
+    assert f"[{methods.NOTES}](../method_notes)" in told and "Edit none of these pages by hand" in told
 
 
 def test_notes_that_are_complete_are_taken(written):

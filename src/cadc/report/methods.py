@@ -31,7 +31,7 @@ STATED = (Path("conf/config.yaml"), Path("conf/methods.yaml"))
 #: What makes an arm's signal, by its folder, and what that costs.
 SIGNALS = {
     "pool": "the pool alone",
-    "embeddings": "`embed`: one pass of a contrastive tower over every picture and text, and of a sentence encoder",
+    "embeddings": "`embed`: one pass of a contrastive tower over every image and text, and of a sentence encoder",
     "features": "`proxy`, then `features`: one forward pass per row and snapshot of the proxy",
     "contrasts": "`proxy`, `embed`, then `contrast`: a forward pass per row and snapshot of the proxy, and three more",
     "score_net": "`embed`, then `score_net`: a training run over the pool",
@@ -45,7 +45,7 @@ NEEDS = {
     "pool": "nothing",
     "embeddings": "embeddings",
     "features": "forward passes of a proxy",
-    "contrasts": "forward passes with and without the picture",
+    "contrasts": "forward passes with and without the image",
     "score_net": "a training run over the pool",
     "views": "embeddings; a target",
     "matching": "gradients of every row; a target",
@@ -160,7 +160,7 @@ def index() -> str:
     ]
     told = (
         f"Made by `{MADE_BY}` from each method's file, its default arm in [conf](../../conf) and its golden test. "
-        "Edit none of these pages. "
+        "Edit none of these pages by hand. "
         f"*{'*, *'.join(SECTIONS[:-1])}* and *{SECTIONS[-1]}* are written by hand, in "
         f"[{NOTES}](../{NOTES.name})."
     )
