@@ -121,6 +121,6 @@ def test_a_method_without_notes_and_notes_without_a_method_are_refused(written):
         methods.pages()
     (written / "lesss.md").unlink()
     before = {path: path.read_bytes() for path in methods.PAGES.glob("*.md")}
-    with pytest.raises(SystemExit, match=r"methods: .*less\.md: no such file; write .* the method less, with the sections ## Formula"):
+    with pytest.raises(SystemExit, match=r"methods: .*less\.md: no such file; write it, with the sections ## Formula"):
         methods.main()
     assert {path: path.read_bytes() for path in methods.PAGES.glob("*.md")} == before  # all pages or none

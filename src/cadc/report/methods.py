@@ -1,5 +1,5 @@
-"""docs/methods/NAME.md: a page for every method, from its file, its default arm, its golden test and the text written by
-hand in docs/method_notes/NAME.md.
+"""docs/methods/NAME.md: a page for every method, from its file, its default arm, its golden test and the text in
+docs/method_notes/NAME.md, which is written by hand.
 
 python -m cadc.report.methods
 """
@@ -87,13 +87,11 @@ def notes(name: str) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; write it for the method {name}, with the sections {expected}") from None
+        raise InputError(f"{path}: no such file; write it, with the sections {expected}") from None
     before, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
     found = {heading: body.strip() for heading, _, body in (part.partition("\n") for part in parts)}
     if before.strip():
-        raise InputError(
-            f"{path}: {before.split()[0]!r} comes before the first section; begin with ## {SECTIONS[0]}"
-        )
+        raise InputError(f"{path}: {before.split()[0]!r} comes before the first section; begin with ## {SECTIONS[0]}")
     if [part.partition("\n")[0] for part in parts] != list(SECTIONS):
         raise InputError(f"{path}: its sections are {', '.join(f'## {s}' for s in found) or 'none'}; write {expected}")
     if empty := [section for section, body in found.items() if not body]:

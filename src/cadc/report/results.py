@@ -131,8 +131,9 @@ def _capabilities() -> Iterator[str]:
                 yield f"{said}, so its results do not rest on capabilities."
             elif labels["form"] and labels["asked"]:
                 yield (
-                    f"{said}. The adjusted Rand index (0: chance, 1: the same grouping) of this grouping is "
-                    f"{labels['form']['ari']:z.2f} with the answer's form and {labels['asked']['ari']:z.2f} with what is asked."
+                    f"{said}. Their adjusted Rand index (0: chance, 1: the same grouping) is "
+                    f"{labels['form']['ari']:z.2f} with the answer's form and "
+                    f"{labels['asked']['ari']:z.2f} with what is asked."
                 )
 
 
