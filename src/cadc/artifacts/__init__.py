@@ -1,4 +1,4 @@
-"""The contract: where each artifact lies, its columns, shapes and dtypes, and how it is loaded and saved.
+"""The contract between stages: the path of each artifact, its columns, shapes and dtypes, and how to load and save it.
 
 NAME is a named variant, ARM an arm, SEED a number.
 
