@@ -1,8 +1,8 @@
-"""A selection from start to end in a few seconds: a small pool, two methods, and the chosen rows as a training file.
+"""A selection from start to end in a few seconds: a small pool, two methods, and the selected rows as a training file.
 
-    python examples/walk_through.py            # from the repository's root; or with a folder for the file
+    python examples/walk_through.py            # in the repository's root; takes the output folder as an argument
 
-No model is needed. Two arrays of plain features stand in for the embeddings of a vision tower, so the choice is only as
+No model is needed: two arrays of simple features replace the embeddings of a vision tower, so the selection is only as
 good as they are. `cadc curate` does the same on your data with a real model.
 """
 
@@ -43,8 +43,8 @@ METHODS: dict[str, dict] = {
 
 
 def drawn_pool(folder: Path, params: Params) -> tuple[Params, list[dict]]:
-    """Write a pool as people have it, `pool.json` and a folder of images. Returns parameters that name the files, and
-    for each row what is known of it, its copies included: no method sees that."""
+    """Write a pool in LLaVA's format, `pool.json` and a folder of images. Returns parameters that name the files, and a
+    label for each row, which says of what it is a copy; methods do not see labels."""
     world = params.world.model_copy(update={"rows": ROWS})
     labels = write_pool(folder, world, np.random.default_rng(SEED))
     data = params.data.model_copy(update={"path": str(folder), "annotations": "pool.json", "images": "images"})
@@ -52,8 +52,8 @@ def drawn_pool(folder: Path, params: Params) -> tuple[Params, list[dict]]:
 
 
 def features(pool: pa.Table, width: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of each row's first picture at 6 x 6, and counts of its words by a sum of their letters: unit rows float32
-    [n_rows, 108] and [n_rows, width], zero where a row has none."""
+    """Pixels of each row's first image at 6 x 6, and counts of its words in hash buckets: unit rows float32
+    [n_rows, 108] and [n_rows, width], zero if a row has no image or no word."""
     image, text = np.zeros((pool.num_rows, 108), np.float32), np.zeros((pool.num_rows, width), np.float32)
     for row, (images, turns) in enumerate(zip(pool["images"].to_pylist(), pool["turns"].to_pylist(), strict=True)):
         if images:
@@ -66,7 +66,7 @@ def features(pool: pa.Table, width: int = 64) -> tuple[np.ndarray, np.ndarray]:
 
 
 def selected(signal: Signal, n: int) -> dict[str, Selection]:
-    """The rows that each method chooses."""
+    """The rows that each method selects."""
     made = {}
     for name, settings in METHODS.items():
         selector, checked = load_selector(name, settings, "walk_through")
@@ -75,13 +75,13 @@ def selected(signal: Signal, n: int) -> dict[str, Selection]:
 
 
 def copies(rows: np.ndarray, labels: list[dict]) -> int:
-    """How many of these rows are copies of another one of them."""
+    """The number of these rows that are copies of another of these rows."""
     taken = {labels[row]["id"] for row in rows}
     return sum(labels[row]["duplicate_of"] in taken for row in rows)
 
 
 def main(out: Path) -> dict[str, Selection]:
-    """Walk through it, and write the rows of the last method into the folder `out`."""
+    """Run all four steps, and write the rows of the last method into the folder `out`."""
     with tempfile.TemporaryDirectory() as folder:
         params, labels = drawn_pool(Path(folder), load_params())
         images = Path(folder) / "images"
@@ -90,20 +90,20 @@ def main(out: Path) -> dict[str, Selection]:
 
         image, text = features(pool)
         signal = Signal(pool.num_rows, np.array(pool["source"].to_pylist()), {"image": image, "text": text})
-        print(f"2. Describe each row by arrays: image {image.shape}, text {text.shape}. Methods see nothing else.")
+        print(f"2. Describe each row by arrays: image {image.shape}, text {text.shape}. Methods read nothing else.")
 
         n = n_selected(BUDGET, pool.num_rows)
         made = selected(signal, n)
-        print(f"3. Choose {BUDGET:.0%} of the pool, {n} rows, in training order:")
+        print(f"3. Select {BUDGET:.0%} of the pool, {n} rows, in training order:")
         for name, selection in made.items():
             twice = copies(selection.row, labels)
             print(f"   {name:9} rows {selection.row[:5].tolist()}..., {twice} of them copies of another one")
         first, last = made.values()
         shared = len(np.intersect1d(first.row, last.row))
-        print(f"   Both chose {shared} rows; chance alone would give {n * n / pool.num_rows:.0f}.")
+        print(f"   Both selected {shared} rows; by chance it would be {n * n / pool.num_rows:.0f}.")
 
         write_files(out, last, chosen_rows(pool, last.row, params), images, ["llava", "ids"], "copied", "walk_through")
-        print(f"4. Write the rows of {list(made)[-1]}: {out / 'llava.json'}, and their pictures beside it.")
+        print(f"4. Write the rows of {list(made)[-1]}: {out / 'llava.json'}, and their images next to it.")
     return made
 
 

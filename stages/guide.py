@@ -1,4 +1,4 @@
-"""guide: do methods come out in the same order in the embedded world and on a real model? (testbed/dvc.yaml)"""
+"""guide: do methods come out in the same order in the generated world and on a real model? (testbed/dvc.yaml)"""
 
 from cadc.compute.stage import run_stage
 from cadc.config.params import Params

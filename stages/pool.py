@@ -31,7 +31,7 @@ from cadc.model.fit import Fit, refuse_too_long, too_long
 from cadc.model.misfits import finding, found_in, inputs_of, refuse, stretches
 from cadc.model.unknown import refuse_unknown, said
 
-USES = {"probe": "aimed at", "score": "scored"}
+USES = {"probe": "targets", "score": "scored"}
 
 
 def scored_root(params: Params) -> Path:

@@ -2,7 +2,7 @@
 
     dvc repro prepare
 
-If data.path is unset, the embedded world of `world` is written to artifacts/scratch/world as LLaVA-format JSON and PNG
+If data.path is unset, the generated world of `world` is written to artifacts/scratch/world as LLaVA-format JSON and PNG
 files, and read by the same reader as your own data. Target rows share no image with scored questions: such rows are
 left out, or refused if they are your own questions. With pool.lineage set, the pool is the last version in that lineage
 file. DVC only tracks the names of target files and of pool.lineage: after a change of their content (for example by
@@ -159,7 +159,7 @@ def write_target(params: Params, target: str, scored: Scored) -> None:
 
 
 def write_targets(params: Params) -> None:
-    """Write all target rows, except those of the embedded world's benchmarks, which are read in place. Print which
+    """Write all target rows, except those of the generated world's benchmarks, which are read in place. Print which
     images the pool shares with scored questions."""
     own = params.data.path is not None
     targets = [target for target in params.capture.targets if own or is_file(target)]

@@ -1,4 +1,4 @@
-"""world NAME: a complete embedded world of `worlds`: pool, labels and benchmarks (testbed/dvc.yaml).
+"""world NAME: a complete generated world of `worlds`: pool, labels and benchmarks (testbed/dvc.yaml).
 
     dvc repro pipelines/testbed/dvc.yaml:world@world-b
 

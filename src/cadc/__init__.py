@@ -1,19 +1,18 @@
 """CADC: data curation for vision-language instruction tuning, reproducible end to end.
 
-Importing the package pins what would let two x86-64 machines disagree on the last bit of a float: the instruction
-set of NumPy, ATen, oneDNN, MKL, OpenBLAS and faiss, and one thread per process. NumPy and OpenBLAS look once, when
-they are loaded, so it must come before them whatever a file imports first: the environment that `make` sets up does
-so as Python starts (its cadc.pth). A value that the user has set in the
-environment is kept. `CADC_ISA=native`, which stages set where `compute.isa` says so, leaves the instruction set to the
-machine: then only machines of one kind give the same bytes.
+Importing the package sets environment variables that make x86-64 machines agree on the last bit of a float: the
+instruction set of NumPy, ATen, oneDNN, MKL, OpenBLAS and faiss, and one thread per process. NumPy and OpenBLAS read
+these only when they are loaded, so this package must be imported first; in the environment that `make` sets up, Python
+imports it at start-up (cadc.pth). A variable that the user has set is kept. `CADC_ISA=native`, which stages set if
+`compute.isa` is native, does not restrict the instruction set: then only machines of one kind give the same bytes.
 
-Each process also leaves its number to those that it starts, as `CADC_STARTED_BY`: by it a stage sees whether the DVC
-that started it has gone while it was still loading (`compute/lifeline.py`).
+Each process also passes its process id to those that it starts, as `CADC_STARTED_BY`. From it, a stage sees whether the
+DVC process that started it has ended while the stage was still loading (`compute/lifeline.py`).
 """
 
 import os
 
-#: The process that started this one, as far as it is known: of several between them the nearest that imports this file.
+#: The id of the process that started this one: the nearest ancestor that imports this file, or else the parent.
 STARTED_BY = int(os.environ.get("CADC_STARTED_BY") or os.getppid())
 
 

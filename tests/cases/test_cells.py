@@ -147,7 +147,7 @@ REFUSED = [
     ({"answer": "C", "C": "nan"}, "the answer 'C' is not one of its options A, B"),
     ({"question": "a\0b"}, "question holds a NUL at character 1; delete it"),
     ({"B": "\0y"}, "B holds a NUL"),
-    ({"category": "Kind"}, "line 3, index 1: category is 'kind', but 'Kind' on line 2: .* spell them alike"),
+    ({"category": "Kind"}, "line 3, index 1: category is 'kind', but 'Kind' on line 2: .* spell them the same"),
     ({"category": "ki\u200bnd"}, r"category is 'kind', but 'ki\\u200bnd' on line 2"),
     ({"l2-category": "me ta"}, "l2-category is 'meta', but 'me ta' on line 2"),
     ({"image_path": "nan"}, "has neither image_path nor image; give one of them"),

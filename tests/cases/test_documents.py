@@ -81,7 +81,7 @@ BROKEN = [
     ("docs/data.md", "`pool.repeated_ids: number`", "`pool.repeated_ids: numbers`", "numbers"),
     ("docs/new_model.md", "`model.chat_template`, a file", "`model.template`, a file", "model.template"),
     ("docs/data.md", "`pool.on_bad_row: fail`", "`pool.on_bad_row: leave`", "leave"),
-    ("docs/data.md", "`artifacts/raw/skipped.json`", "`artifacts/raw/left_out.json`", "left_out"),
+    ("docs/data.md", "`artifacts/pool/skipped.json`", "`artifacts/pool/left_out.json`", "left_out"),
     ("data/README.md", "`dvc repro prepare`", "`dvc repro prepared`", "prepared"),
 ]  # fmt: skip
 

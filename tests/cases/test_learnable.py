@@ -214,11 +214,11 @@ def test_a_pool_of_no_other_rows_is_refused(stage):
     [
         (
             {"probe": {"mmt": LONG}},
-            r"probe/.*MMT-Benchmark: mmt_val, row 7: \d+ tokens, above .*=60; questions that are aimed at",
+            r"probe/.*MMT-Benchmark: mmt_val, row 7: \d+ tokens, above .*=60; questions that are targets",
         ),
         (
             {"probe": {"pope": LONG}},
-            r"probe/.*POPE: pope, row pope own 9: \d+ tokens, .*aimed at are never cut: raise it",
+            r"probe/.*POPE: pope, row pope own 9: \d+ tokens, .*targets are never cut: raise it",
         ),
         ({"score": {"pope": LONG}}, r"score/.*POPE: pope, row 9: \d+ tokens, .*scored are never cut"),
         ({"score": {"mmt": LONG}}, r"score/.*MMT-Benchmark: mmt_val, row 7: \d+ tokens, .*scored are never cut"),

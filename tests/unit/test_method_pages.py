@@ -18,7 +18,7 @@ ORDER = [
     "Parameters",
     "Paper and released code",
     "Against its authors' code",
-    "Known to fail",
+    "Known failures",
     "Run it",
 ]
 
@@ -82,7 +82,7 @@ def test_the_readme_s_table_names_what_a_method_needs_its_paper_and_its_golden_t
 
 def test_the_list_of_pages_says_where_the_hand_written_part_lies(made):
     told = made[methods.PAGES / "README.md"]
-    assert f"[{methods.NOTES}](../method_notes)" in told and "Edit none of these pages" in told
+    assert f"[{methods.NOTES}](../method_notes)" in told and "Edit none of these pages by hand" in told
 
 
 def test_notes_that_are_complete_are_taken(written):
@@ -97,10 +97,10 @@ def test_a_section_that_is_missing_empty_or_misplaced_is_refused(written, sectio
     one = re.search(rf"^## {section}\n.*?(?=^## |\Z)", text, flags=re.M | re.S)[0]
     for wrong, said in (
         (text.replace(one, ""), "its sections are"),
-        (text.replace(one, f"## {section}\n\n"), f"nothing stands under ## {section};"),
+        (text.replace(one, f"## {section}\n\n"), f"the section ## {section} is empty;"),
         (text.replace(f"## {section}\n", f"## {section} (old)\n"), rf"## {section} \(old\)"),
         (text.rstrip() + "\n\n" + one, "its sections are"),
-        (text.replace(f"## {section}\n", f"# {section}\n"), "stands in front of|its sections are"),
+        (text.replace(f"## {section}\n", f"# {section}\n"), "comes before|its sections are"),
     ):
         path.write_text(wrong)
         with pytest.raises(InputError, match=rf"less\.md: .*{said}"):
@@ -117,10 +117,10 @@ def test_sections_in_another_order_or_one_more_are_refused(written):
 
 def test_a_method_without_notes_and_notes_without_a_method_are_refused(written):
     (written / "less.md").rename(written / "lesss.md")
-    with pytest.raises(InputError, match=r"lesss\.md: no method is called so; rename it to one of .*less, "):
+    with pytest.raises(InputError, match=r"lesss\.md: no method has this name; rename it to one of .*less, "):
         methods.pages()
     (written / "lesss.md").unlink()
     before = {path: path.read_bytes() for path in methods.PAGES.glob("*.md")}
-    with pytest.raises(SystemExit, match=r"methods: .*less\.md: no such file; write .* the method less: ## Formula"):
+    with pytest.raises(SystemExit, match=r"methods: .*less\.md: no such file; write it, with the sections ## Formula"):
         methods.main()
     assert {path: path.read_bytes() for path in methods.PAGES.glob("*.md")} == before  # all pages or none

@@ -108,7 +108,7 @@ def test_arms_are_ranked_with_arrows_where_random_rows_are_left_behind(two_table
 
 def test_findings_count_the_arms_above_and_below_random_rows(two_tables):
     first = results.findings().splitlines()[0]
-    assert "At 5%, 1 of 2 arms score above random rows (`targeted, max`), 1 below." in first
+    assert "At 5%, 1 of 2 arms scores above random rows (`targeted, max`), 1 below." in first
     assert "At 20%, 0 of 1 arms score above random rows, 1 below." in first
 
 

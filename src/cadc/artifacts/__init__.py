@@ -1,9 +1,10 @@
-"""The contract: where each artifact lies, its columns, shapes and dtypes, and how it is loaded and saved.
+"""The contract between stages: the path of each artifact, its columns, shapes and dtypes, and how to load and save it.
 
 NAME is a named variant, ARM an arm, SEED a number.
 
     raw/                         rows.parquet: id, source, images[{bytes, path}], turns[{role, text}]; row number =
-                                 position: the pool as read, or the last version that `pool.lineage` makes of it;
+                                 position: the pool as read, sorted by id, or the last version that `pool.lineage`
+                                 makes of it;
                                  skipped.json: [{id, reason}] of rows skipped under pool.on_bad_row: skip or llava
     crossfit/                    fold.npy int32 (-1: the row does not fit the model and has no other evidence),
                                  similarity.npy float32 [n_rows] (NaN without an image); of answer tokens, row r's from
@@ -17,12 +18,12 @@ NAME is a named variant, ARM an arm, SEED a number.
                                  (data/lineage.py)
     pool/                        as raw: the input of all other stages, a copy of raw or of cleaned (`clean.pool`)
                                  without rows that `model` can't train on (listed in skipped.json), sorted by id
-    labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (embedded world; reports and oracle
+    labels.parquet               id, subtask, meta_task, form, noise, duplicate_of (generated world; reports and oracle
                                  only)
     benchmarks/probe|score       hub layout; methods read probe, evaluation reads score;
                                  probe/targets/NAME.parquet: target rows drawn for a target, a pool table with
-                                 subtask and meta_task (the embedded world's benchmarks are read in place)
-    worlds/NAME/                 a separate embedded world of `worlds`: pool/ as raw, labels.parquet and
+                                 subtask and meta_task (the generated world's benchmarks are read in place)
+    worlds/NAME/                 a separate generated world of `worlds`: pool/ as raw, labels.parquet and
                                  benchmarks/probe|score as above (the gate; conclusions are confirmed in world-b)
     embeddings/                  image.npy, text.npy float32 [n_rows, width] in one space (no text if embed.tower can't
                                  embed it), sentence.npy float32 [n_rows, 384]: unit rows; image is zero for a row
@@ -68,11 +69,9 @@ NAME is a named variant, ARM an arm, SEED a number.
     export/ARM/sSEED/            the selected rows in trainers' formats (docs/own_data.md); why.parquet
                                  (export/why.py), manifest.json (export/manifest.py)
 
-These lie under `artifacts/` and are DVC outputs. `artifacts/scratch` (shards and finished runs) and `artifacts/costs`
-(seconds and memory, which vary) are not. Small results are in git under `reports/`: arms/ARM (see
-evaluation/results.py),
-capabilities/NAME (capabilities/description.py), pool.parquet and operations.json
-(stages/).
+These are DVC outputs under `artifacts/`. `artifacts/scratch` (shards and finished runs) and `artifacts/costs` (seconds
+and memory, which vary) are not DVC outputs. Small results are in git under `reports/`: arms/ARM
+(evaluation/results.py), capabilities/NAME (capabilities/description.py), pool.parquet and operations.json (stages/).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Agreement of a partition of subtasks with labels of the embedded world: adjusted Rand index (ours).
+"""Agreement of a partition of subtasks with labels of the generated world: adjusted Rand index (ours).
 
 No method sees these labels. They show what discovered capabilities correspond to: question forms, designed families,
 meta-tasks, or types of answers.
@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from cadc.world.subtasks import ASKED, SUBTASKS
 
-#: Question form of each benchmark of the embedded world. Any other target is a form of its own.
+#: Question form of each benchmark of the generated world. Any other target is a form of its own.
 FORM = {"mini_vqa": "open", "pope": "yes/no", "mmt_val": "choice", "llava_in_the_wild": "chat"}
 LABELS = ("form", "family", "meta-task", "asked", "source")
 _SAME = {"presence": "exist_hallucination"}  # POPE asks the same question as this subtask
@@ -33,7 +33,7 @@ def labels_of(subtasks: Sequence[dict]) -> Labels:
     """The `LABELS` of subtasks: each a list [S], None where a subtask has no label.
 
     subtasks: `name`, `target`, `meta_task` and, if known, `source`, as in subtasks.json. *family* and *asked* exist
-    only for the embedded world; LLaVA-in-the-Wild has neither. If any subtask is not the world's, both labels are None
+    only for the generated world; LLaVA-in-the-Wild has neither. If any subtask is not the world's, both labels are None
     for all subtasks.
     """
     names = [_SAME.get(name, name) for name in (one["name"].split(" (")[0] for one in subtasks)]

@@ -178,7 +178,7 @@ def run(
     root = artifacts.SCRATCH / stage / digest(*inputs, _instructions(), *code_of(make))
     shards = Shards(make, root, {key: root / (key if isinstance(key, str) else f"{key:05d}") for key in keys})
     if launch.rank() == 0:
-        locks.hold(artifacts.SCRATCH / f"{stage}.lock", f"{stage}, whose parts lie in {artifacts.SCRATCH / stage},")
+        locks.hold(artifacts.SCRATCH / f"{stage}.lock", f"{stage}, whose parts are in {artifacts.SCRATCH / stage},")
         for stale in (artifacts.SCRATCH / stage).glob("*"):
             if stale != root:
                 shutil.rmtree(stale)

@@ -1,0 +1,1 @@
+"""The sections of params.yaml as types that check every value, and the names of arms and other variants."""

@@ -34,7 +34,7 @@ class Data(Section):
 
     def inside(self, name: str) -> Path:
         """A file or folder of `path`."""
-        assert self.path is not None, "data.path is null: the embedded world lies in no folder"
+        assert self.path is not None, "data.path is null: the generated world has no folder"
         return Path(self.path) / name
 
 

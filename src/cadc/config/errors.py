@@ -8,18 +8,18 @@ _LONGEST = 300  # characters of a library's message
 class InputError(ValueError):
     """A fault in the user's input; the message names file, row id, value and fix.
 
-    Stages print it as one line, without a traceback. What can't be seen in it, such as a terminal's controls out of a
-    file's name or a row's id, is written as an escape.
+    Stages print it without a traceback. Characters that can't be printed, such as terminal controls in a file name or a
+    row's id, are written as escapes.
     """
 
-    _kept = "\n"  # of several faults each has a line
+    _kept = "\n"  # separates several faults
 
     def __init__(self, message: str = ""):
         super().__init__("".join(c if c.isprintable() or c in self._kept else ascii(c)[1:-1] for c in str(message)))
 
 
 def first_line(error: Exception) -> str:
-    """A library's message as a sentence quotes it: without the paragraphs that Hugging Face's add, and not the value
-    of a megabyte that it is about."""
+    """The first line of a library's message, of at most `_LONGEST` characters: Hugging Face's messages have further
+    paragraphs, and others repeat a whole value."""
     line = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."

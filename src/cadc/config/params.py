@@ -107,8 +107,8 @@ class Features(Section):
 
 
 class Contrast(Section):
-    """reference: share of the pool that PreSel's model was tuned on, the first rows of the proxy's first seed;
-    reference_snapshot: of the proxy, at which they were; attention: see `cross_attention`."""
+    """reference: share of the pool used as reference rows (PreSel), the first rows of the proxy's first run.
+    reference_snapshot: the proxy snapshot that gives their losses. attention: see `cross_attention`."""
 
     reference: Fraction
     reference_snapshot: int
@@ -209,7 +209,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _planted(self) -> Self:
         if self.data.path is None and (self.pool.planted.answers or self.pool.planted.pictures):
-            raise ValueError("pool.planted is for your own data; for the embedded world, set world.faults instead")
+            raise ValueError("pool.planted is for your own data; for the generated world, set world.faults instead")
         return self
 
     @model_validator(mode="after")

@@ -20,8 +20,8 @@ class Plan(Section):
     measurements may take; a forward pass counts as a third of a training step. epsilon: in the denominator of the
     relative change.
 
-    passes: with `first`, rows are chosen during the first pass, and later passes repeat their order; with `round`, a
-    round's rows take all their passes before the next round. shuffled: a control, which chooses rows as ever and then
+    passes: with `first`, rows are selected during the first pass, and later passes repeat their order; with `round`, a
+    round's rows take all their passes before the next round. shuffled: a control, which selects rows as usual and then
     trains a fresh adapter on all of them in random order. judge_url, judge_model: the OpenAI-compatible endpoint that
     judges answers right or wrong, for accuracy; without one an answer is right if greedy decoding gives it exactly.
     """

@@ -1,4 +1,4 @@
-"""The sections of params.yaml for embedded worlds, their bases and tower, and the gate."""
+"""The sections of params.yaml for generated worlds, their bases and tower, and the gate."""
 
 from __future__ import annotations
 

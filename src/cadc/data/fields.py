@@ -82,7 +82,7 @@ def _check_learnt(name: str, value, what: str) -> None:
         or ("unlearnt" in kind and is_on(value))
     ):
         fail(
-            f"{what}{name}: {shown(value)}, but training weighs every answer alike; "
+            f"{what}{name}: {shown(value)}, but training gives every answer the same weight; "
             "remove what should not be trained on, or the field"
         )
 

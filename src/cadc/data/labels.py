@@ -1,4 +1,4 @@
-"""Ground-truth labels of the embedded world's pool rows. Only evaluation and reports may read them, never a method."""
+"""Ground-truth labels of the generated world's pool rows. Only evaluation and reports may read them, never a method."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def read_choice(path: Path, checker: Checker) -> dict[str, list[dict]]:
             if text != first:
                 raise PoolError(
                     f"{where}: {name} is {shown(text)}, but {shown(first)} on line {before}: they count as two; spell "
-                    "them alike"
+                    "them the same"
                 )
         meta, before = metas.setdefault(document["category"], (document["l2-category"], line))
         if meta != document["l2-category"]:

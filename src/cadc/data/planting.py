@@ -1,7 +1,7 @@
 """Plant known faults in your own pool (`pool.planted`, ours) to measure whether checks and methods find them.
 
 A known share of rows gets another row's first answer or another row's images. Labels record which rows were changed;
-only reports read them. The embedded world has faults of its own (`world.faults`).
+only reports read them. The generated world has faults of its own (`world.faults`).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Nothing is skipped, because scores on a part of a benchmark would not be compara
 
 ROOT/ORG/NAME/              benchmarks in the hub's layout
 ROOT/targets/NAME.parquet   target rows that `prepare` drew for a target: a pool table with subtask and meta_task.
-                            The embedded world's benchmarks are read in place, without such a file
+                            The generated world's benchmarks are read in place, without such a file
 """
 
 from __future__ import annotations

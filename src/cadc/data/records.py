@@ -63,7 +63,7 @@ def _of_one_split(folder: Path) -> list[Path]:
     if (folder / "dataset_dict.json").exists():
         splits = sorted(each.name for each in folder.iterdir() if (each / "state.json").exists())
         if not splits:
-            raise InputError(f"{folder}: a data set of several splits, but no split is there; fetch or write it again")
+            raise InputError(f"{folder}: a data set of several splits that contains none; fetch or write it again")
         raise InputError(
             f"{folder}: holds the splits {', '.join(splits)}; set data.annotations to one of their folders, "
             f"such as {folder / splits[0]}"

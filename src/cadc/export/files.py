@@ -23,7 +23,7 @@ def write_files(
 ) -> str | None:
     """Write a selection's rows into the empty folder `out` in training order; a replayed row is repeated.
 
-    chosen: from `chosen_rows`. folder: the image folder, None for the embedded world. name: the data set's name in
+    chosen: from `chosen_rows`. folder: the image folder, None for the generated world. name: the data set's name in
     formats that need one. Returns what image paths are relative to: `data.images`, `.` for `out`, or None for absolute
     paths. Raises InputError if `relative` paths would have to start from both.
     """

@@ -17,7 +17,7 @@ FOLDER = "images"
 class Pictures:
     """Images of one export, each written at most once.
 
-    out: the export's folder. folder: the user's image folder, None for the embedded world. `relative`: paths inside
+    out: the export's folder. folder: the user's image folder, None for the generated world. `relative`: paths inside
     that folder, as in the data. `absolute`: absolute paths. `copied`: files under images/, with their paths in the
     folder. An image that is not a file of the folder is written as images/DIGEST in every mode.
     """

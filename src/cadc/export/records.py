@@ -54,7 +54,7 @@ def chosen_rows(pool: pa.Table, rows: np.ndarray, params: Params) -> dict[int, C
     """These pool rows with their records, by row number. rows int64 [n], in any order.
 
     A row read from data.annotations keeps its own record with every field and text; answers changed by cleaning or
-    pool.lineage replace the original ones. Rows without a record, from the embedded world or added by a lineage, get
+    pool.lineage replace the original ones. Rows without a record, from the generated world or added by a lineage, get
     one with id, source, image and conversations.
     """
     wanted = np.unique(rows)
@@ -73,7 +73,7 @@ def chosen_rows(pool: pa.Table, rows: np.ndarray, params: Params) -> dict[int, C
 
 
 def image_folder(data: Data) -> Path | None:
-    """The folder that image paths are relative to; None for the embedded world."""
+    """The folder that image paths are relative to; None for the generated world."""
     return None if data.path is None else Path(os.path.normpath(data.inside(data.images)))
 
 

@@ -1,6 +1,6 @@
 """Attribute wrong answers to a step: ask them again with the image described in words (ours).
 
-Descriptions come only from the probe rows' images: those of an embedded world are read from the pixels
+Descriptions come only from the probe rows' images: those of a generated world are read from the pixels
 (`world/told.py`); others are described by the model that answered wrongly. A model is only asked its own wrong answers
 again, and only if neither the form nor a blank image already shows what failed.
 """

@@ -64,7 +64,7 @@ def too_long(fit: Fit, root: Path, target: str) -> list[str]:
 
 
 def refuse_too_long(found: Sequence[str], max_length: int, use: str) -> None:
-    """Raise InputError naming the first of the questions `found`, which are `use` ("aimed at", "scored"). Benchmark
+    """Raise InputError naming the first of the questions `found`, which are `use` ("targets", "scored"). Benchmark
     questions are never cut or skipped, because the scores would not be comparable."""
     if found:
         more = f" ({len(found) - 1} more such rows)" if len(found) > 1 else ""

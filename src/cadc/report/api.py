@@ -1,4 +1,4 @@
-"""docs/api.md: the public functions and classes of the packages that a user imports, out of their docstrings.
+"""docs/api.md: the public functions and classes of the packages that a user may import, from their docstrings.
 
 python -m cadc.report.api
 """
@@ -22,12 +22,12 @@ INTRODUCTION = f"""<!-- Made by {MADE_BY} from the docstrings. -->
 
 # Python interface
 
-These packages can be imported; all others belong to the stages and may change without notice. Shapes, dtypes and errors
-are in the docstrings, of which this page shows the first paragraph. A complete example is
+You can import these packages; all others are for the stages and may change without notice. This page shows the first
+paragraph of each docstring; shapes, dtypes and errors are in the rest of it. A complete example is
 [examples/walk_through.py](../examples/walk_through.py).
 
-Import `cadc` before NumPy or torch: it sets the number of threads and the instruction set, on which the last bits of
-every result depend.
+Import `cadc` before NumPy or torch: it sets the number of threads and the instruction set, which affect the last bits
+of every result.
 """
 
 

@@ -237,14 +237,14 @@ def published(path: Path, points: list[tuple[str, float, Estimate]], title: str)
 
 @matplotlib.rc_context(STYLE)
 def compared(path: Path, pairs: dict[str, dict[str, list[float]]]) -> None:
-    """Rel. % of methods in the embedded world and on a real model, a panel for each pair of tables: title -> method ->
+    """Rel. % of methods in the generated world and on a real model, a panel for each pair of tables: title -> method ->
     both figures."""
     figure, axes = plt.subplots(1, len(pairs), figsize=(4.2 * len(pairs), 3.6), squeeze=False)
     for axis, (title, methods) in zip(axes[0], pairs.items(), strict=True):
         x, y = np.array(list(methods.values())).T
         axis.plot(x, y, "o", ms=4)
         axis.margins(x=0.2, y=0.1)
-        axis.set_xlabel("embedded world, Rel. %")
+        axis.set_xlabel("generated world, Rel. %")
         axis.set_ylabel("real model, Rel. %")
         axis.set_title(title, fontsize=9)
         _label_points(axis, [(name, here, there) for name, (here, there) in methods.items()])

@@ -1,4 +1,4 @@
-"""Is the embedded world a guide? Its scores of methods beside those of a real model on real pictures (ours)."""
+"""Is the generated world a guide? Its scores of methods beside those of a real model on real pictures (ours)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cadc.report.text import markdown
 
 WORLD = artifacts.REPORTS / "tables/leaderboard"
 REAL = RECORDS / "real_lite/reports/tables/real_lite"
-#: Tables that are compared: (the real one, its budget in percent), (the embedded world's, its budget).
+#: Tables that are compared: (the real one, its budget in percent), (the generated world's, its budget).
 PAIRS = (
     (("at_10_of_the_pool", 10), ("every_method_at_5_of_the_pool", 5)),
     (("at_10_of_the_pool", 10), ("every_method_at_20_of_the_pool", 20)),
@@ -62,7 +62,7 @@ def compared() -> dict[str, dict]:
             continue
         pair = np.array([(there[name], here[name]) for name in methods])
         names = ("spearman", "low", "high", "p")
-        made[f"real {budget}%, embedded world {other}%"] = {
+        made[f"real {budget}%, generated world {other}%"] = {
             "methods": dict(zip(methods, pair.tolist(), strict=True)),
             **dict(zip(names, (round(x, 4) for x in rank_correlation(*pair.T)), strict=True)),
         }
@@ -73,10 +73,10 @@ def verdict(made: dict[str, dict]) -> str:
     """What the correlations say, in words."""
     above = [title for title, one in made.items() if one["low"] > 0]
     if len(above) == len(made):
-        return "Methods that do well in the embedded world do well on the real model, too: every interval is above 0."
+        return "Methods that do well in the generated world do well on the real model, too: every interval is above 0."
     if above:
         return f"The order of methods agrees in {len(above)} of {len(made)} comparisons; the other intervals include 0."
-    return "Every interval includes 0: the order of methods in the embedded world does not predict the order here."
+    return "Every interval includes 0: the order of methods in the generated world does not predict the order here."
 
 
 def write() -> None:
@@ -98,9 +98,9 @@ def write() -> None:
         for title, one in made.items()
     ]
     lines = [
-        "# Is the embedded world a guide?\n",
+        "# Is the generated world a guide?\n",
         "Rel. % of each method in both: SmolLM2-135M on real pictures ([its tables]"
-        f"({Path('..') / REAL}), [how](../docs/real_lite.md)) and the embedded world "
+        f"({Path('..') / REAL}), [how](../docs/real_lite.md)) and the generated world "
         "([its tables](tables/leaderboard)). Made by `dvc repro pipelines/testbed/dvc.yaml:guide`.\n",
         f"{verdict(made)}\n",
         markdown(["budgets", "methods", "Spearman", "95% interval", "p"], body),

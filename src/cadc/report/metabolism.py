@@ -239,7 +239,7 @@ def write(params: Params, outcome: Outcome, scored: dict[str, list[pa.Table]]) -
         "same on a grey image (with few possible answers this also happens by chance), or\n"
         "the model answers correctly once the image is described in words. *reasoning*: the answer is wrong even with "
         "the description. *not told*: there was no description, or\n"
-        "the answer to it could not be parsed. Descriptions come from the embedded world, which drew the image, or "
+        "the answer to it could not be parsed. Descriptions come from the generated world, which drew the image, or "
         "else from the model itself; what the model's own description omits counts as reasoning.\n"
     )
     artifacts.write_text(

@@ -1,5 +1,5 @@
-"""docs/methods/NAME.md: a page for every method, out of its file, its default arm, its golden test and what is written
-by hand in docs/method_notes/NAME.md.
+"""docs/methods/NAME.md: a page for every method, from its file, its default arm, its golden test and the text in
+docs/method_notes/NAME.md, which is written by hand.
 
 python -m cadc.report.methods
 """
@@ -22,16 +22,16 @@ from cadc.report.text import markdown
 from cadc.selectors.loading import METHODS
 
 PAGES, FILES, GOLDEN = Path("docs/methods"), Path("src/cadc/selectors"), Path("tests/golden")
-#: Written by hand: a file a method. It lies beside the pages, so that its links are theirs.
+#: Written by hand: one file per method, in a folder next to the pages, so that relative links work in both.
 NOTES = Path("docs/method_notes")
-#: What stands in each of them, in this order.
-SECTIONS = ("Formula", "Cost", "Known to fail", "Paper and released code")
+#: The sections of each of them, in this order.
+SECTIONS = ("Formula", "Cost", "Known failures", "Paper and released code")
 MADE_BY = "python -m cadc.report.methods"
 STATED = (Path("conf/config.yaml"), Path("conf/methods.yaml"))
-#: What makes an arm's signal, by its folder, and what that costs.
+#: The stages that compute a signal, by its folder, and what they cost.
 SIGNALS = {
     "pool": "the pool alone",
-    "embeddings": "`embed`: one pass of a contrastive tower over every picture and text, and of a sentence encoder",
+    "embeddings": "`embed`: one pass of a contrastive tower over every image and text, and of a sentence encoder",
     "features": "`proxy`, then `features`: one forward pass per row and snapshot of the proxy",
     "contrasts": "`proxy`, `embed`, then `contrast`: a forward pass per row and snapshot of the proxy, and three more",
     "score_net": "`embed`, then `score_net`: a training run over the pool",
@@ -45,7 +45,7 @@ NEEDS = {
     "pool": "nothing",
     "embeddings": "embeddings",
     "features": "forward passes of a proxy",
-    "contrasts": "forward passes with and without the picture",
+    "contrasts": "forward passes with and without the image",
     "score_net": "a training run over the pool",
     "views": "embeddings; a target",
     "matching": "gradients of every row; a target",
@@ -61,7 +61,7 @@ def arms() -> dict[str, dict[str, Any]]:
 
 
 def comments(name: str) -> dict[str, str]:
-    """What conf/ says of each parameter of a method, by key."""
+    """The comment in conf/ on each parameter of a method, by key."""
     found: dict[str, str] = {}
     for path in STATED:
         block = re.search(rf"^  {name}:.*\n((?:    .*\n|\n)*)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -87,28 +87,26 @@ def notes(name: str) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; write what no code tells of the method {name}: {expected}") from None
+        raise InputError(f"{path}: no such file; write it, with the sections {expected}") from None
     before, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
     found = {heading: body.strip() for heading, _, body in (part.partition("\n") for part in parts)}
     if before.strip():
-        raise InputError(
-            f"{path}: {before.split()[0]!r} stands in front of the first section; begin with ## {SECTIONS[0]}"
-        )
+        raise InputError(f"{path}: {before.split()[0]!r} comes before the first section; begin with ## {SECTIONS[0]}")
     if [part.partition("\n")[0] for part in parts] != list(SECTIONS):
         raise InputError(f"{path}: its sections are {', '.join(f'## {s}' for s in found) or 'none'}; write {expected}")
     if empty := [section for section, body in found.items() if not body]:
-        raise InputError(f"{path}: nothing stands under ## {empty[0]}; write it, if only that there is nothing to say")
+        raise InputError(f"{path}: the section ## {empty[0]} is empty; write it, even if there is nothing to report")
     return found
 
 
 def refuse_strays() -> None:
     """Raise InputError where a file of `NOTES` belongs to no method."""
     if strays := sorted(path.name for path in NOTES.iterdir() if path.name not in {f"{name}.md" for name in METHODS}):
-        raise InputError(f"{NOTES / strays[0]}: no method is called so; rename it to one of {', '.join(METHODS)}")
+        raise InputError(f"{NOTES / strays[0]}: no method has this name; rename it to one of {', '.join(METHODS)}")
 
 
 def parameters(said: str, arm: dict[str, Any], told: dict[str, str]) -> list[str]:
-    """The section on what an arm's `select` has, if it has anything."""
+    """The section on an arm's `select`, if it has any parameter."""
     if not arm["select"]:
         return []
     rows = [
@@ -148,7 +146,7 @@ def page(name: str, arm: dict[str, Any]) -> str:
     target = " --target target.json" if aims_at(arm["signal"]) else ""
     data = "train.json --images images --model smolvlm-256m"
     command = f"cadc curate {data} --method {name} --budget 10%{target} --out chosen.json"
-    parts += ["## Known to fail", by_hand["Known to fail"], "## Run it", f"```\n{command}\n```"]
+    parts += ["## Known failures", by_hand["Known failures"], "## Run it", f"```\n{command}\n```"]
     return "\n\n".join([*parts, f"Code: [{path.as_posix()}](../../{path.as_posix()})."]) + "\n"
 
 
@@ -160,7 +158,7 @@ def index() -> str:
     ]
     told = (
         f"Made by `{MADE_BY}` from each method's file, its default arm in [conf](../../conf) and its golden test. "
-        "Edit none of these pages. "
+        "Edit none of these pages by hand. "
         f"*{'*, *'.join(SECTIONS[:-1])}* and *{SECTIONS[-1]}* are written by hand, in "
         f"[{NOTES}](../{NOTES.name})."
     )

@@ -87,7 +87,8 @@ def _counted() -> Iterator[str]:
             above, below = _names(arms, 1), _names(arms, -1)
             names = f" ({', '.join(f'`{name}`' for name in above)})" if above else ""
             others = len(arms) - 1
-            yield f"At {budget}, {len(above)} of {others} arms score above random rows{names}, {len(below)} below."
+            score = "scores" if len(above) == 1 else "score"
+            yield f"At {budget}, {len(above)} of {others} arms {score} above random rows{names}, {len(below)} below."
 
 
 def _published_cadc() -> Iterator[str]:
@@ -130,8 +131,9 @@ def _capabilities() -> Iterator[str]:
                 yield f"{said}, so its results do not rest on capabilities."
             elif labels["form"] and labels["asked"]:
                 yield (
-                    f"{said}; their adjusted Rand index (0: chance, 1: the same grouping) with the answer's form is "
-                    f"{labels['form']['ari']:z.2f}, with what is asked {labels['asked']['ari']:z.2f}."
+                    f"{said}. Their adjusted Rand index (0: chance, 1: the same grouping) is "
+                    f"{labels['form']['ari']:z.2f} with the answer's form and "
+                    f"{labels['asked']['ari']:z.2f} with what is asked."
                 )
 
 

@@ -1,8 +1,8 @@
 """CADC: the most influential rows of each capability that the model discovers in itself (arXiv 2510.00040).
 
-This is the paper's curation without changes. Every row is assigned to the capabilities on which its influence is
-highest. A capability's budget is proportional to the mean self-influence of its rows, and is filled with the rows of
-highest influence on it.
+This is the paper's curation; rules that the paper leaves open are ours. Every row is assigned to the capabilities on
+which its influence is highest. A capability's budget is proportional to the mean self-influence of its rows, and is
+filled with the rows of highest influence on it.
 
 Capabilities are discovered upstream (`discover`). Stage order and replay are set by `curate.sequence` and
 `curate.replay`, which work with every method. This project's own method on the same signal is `influence_coverage`.

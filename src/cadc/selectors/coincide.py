@@ -19,7 +19,7 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """k-means, the share rule and the kernel. params.yaml gives the source of each value."""
+    """k-means, the share rule and the kernel. conf/methods.yaml gives the source of each value."""
 
     clusters: Positive
     iterations: Positive

@@ -36,7 +36,7 @@ _LEAST = 1e-7  # minimum score in a message, as in both released codes
 
 
 class Params(Section):
-    """See params.yaml."""
+    """conf/methods.yaml gives the source of each value."""
 
     neighbors: Positive
     gamma: Annotated[float, Field(ge=0)]

@@ -14,7 +14,7 @@ from cadc.selectors.signal import Signal
 
 
 class Params(Section):
-    """See params.yaml."""
+    """snapshot: of the proxy run, from 0; -1 is the last. band: which part of the rows sorted by score is selected."""
 
     snapshot: int
     band: Band

@@ -178,7 +178,7 @@ def measure(signal: Signal, params: Params) -> Tasks:
 
 def select(tasks: Tasks, n: int, params: Params, rng: np.random.Generator) -> Selection:
     """`n` rows in random order: the reference rows, then typical rows by task and cluster. A budget below the number of
-    reference rows is drawn from these. Rows without an image: see `text_only`."""
+    reference rows is drawn from these. Rows without an image are drawn at random, in their share of the pool."""
 
     def choose(m: int) -> np.ndarray:
         if m <= len(tasks.reference):

@@ -93,7 +93,10 @@ def measure(signal: Signal, params: Params) -> Leverage:
 
 
 def select(leverage: Leverage, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """The `n` rows of highest leverage, ties broken by row, in random order. Rows without an image: see `text_only`."""
+    """The `n` rows of highest leverage, ties broken by row, in random order.
+
+    Rows without an image are drawn at random, in their share of the pool.
+    """
     pictured = np.flatnonzero(leverage.shows)
     best = pictured[np.argsort(-leverage.score[pictured], kind="stable")]
     return with_text_rows(leverage.shows, n, rng, lambda m: best[:m])

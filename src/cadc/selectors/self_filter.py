@@ -26,7 +26,7 @@ _AHEAD = 5  # list this many times k neighbours, so that usually k of them remai
 
 
 class Params(Section):
-    """See params.yaml."""
+    """conf/methods.yaml gives the source of each value."""
 
     neighbors: Positive
     gamma: Annotated[float, Field(ge=0)]

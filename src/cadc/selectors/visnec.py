@@ -1,8 +1,8 @@
 """VisNec: rows whose answers depend most on the image, the same share from every question cluster.
 
 arXiv 2603.01195; released code DMK041218/VisNec f0a4e9d. A row's visual necessity is the mean negative log-likelihood
-of its answer without the image, minus that with it. Paper (as far as the abstract tells) and code agree except for
-budgets: the code rounds each cluster's budget down and takes at least one row.
+of its answer without the image, minus that with it. Judging by its abstract, the paper differs from the code only in
+the budgets of clusters (`variant`).
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def measure(signal: Signal, params: Params) -> Needs:
 
 
 def select(needs: Needs, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` rows in random order: the highest visual necessity of each cluster. Rows without an image: see
-    `text_only`."""
+    """`n` rows in random order: the highest visual necessity of each cluster. Rows without an image are
+    drawn at random, in their share of the pool."""
 
     def choose(m: int) -> np.ndarray:
         sizes = np.array([len(rows) for rows in needs.rows], np.int64)

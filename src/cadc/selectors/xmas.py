@@ -103,7 +103,10 @@ def measure(signal: Signal, params: Params) -> Trajectories:
 
 
 def select(made: Trajectories, n: int, params: Params, rng: np.random.Generator) -> Selection:
-    """`n` rows in random order: the most stable of every cluster. Rows without an image: see `text_only`."""
+    """`n` rows in random order: the most stable of every cluster.
+
+    Rows without an image are drawn at random, in their share of the pool.
+    """
 
     def choose(m: int) -> np.ndarray:
         if not m:

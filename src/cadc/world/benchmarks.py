@@ -1,4 +1,4 @@
-"""An embedded world's benchmarks, in the hub layout and schema of lmms-eval's own tasks (ours).
+"""A generated world's benchmarks, in the hub layout and schema of lmms-eval's own tasks (ours).
 
 Methods and our own choices may read `probe`; only evaluation reads `score`. Both hold independent draws of POPE,
 MMT-Bench, mini_vqa and LLaVA-in-the-Wild (which has no such split on the hub: for real models, use 60 own images).

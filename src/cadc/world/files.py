@@ -1,4 +1,4 @@
-"""Pools and embedded worlds as files: rows in one table, labels, benchmarks."""
+"""Pools and generated worlds as files: rows in one table, labels, benchmarks."""
 
 from __future__ import annotations
 

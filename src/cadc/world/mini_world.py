@@ -1,4 +1,4 @@
-"""An embedded world's pool: LLaVA-format JSON and PNG files with the faults of real instruction data (ours).
+"""A generated world's pool: LLaVA-format JSON and PNG files with the faults of real instruction data (ours).
 
 Rows resemble LLaVA-665K: several named sources, long-tailed shares of subtasks, three answer forms and chat,
 multi-turn and text-only rows, exact and near duplicates, and the faults of `world/faults.py`. A separate table of

@@ -1,4 +1,4 @@
-"""Rows of an embedded world before they are written: scenes and questions about them, in one answer form (ours)."""
+"""Rows of a generated world before they are written: scenes and questions about them, in one answer form (ours)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reconstruct the scene that an embedded world's image shows from its pixels, and describe it in words (ours).
+"""Reconstruct the scene that a generated world's image shows from its pixels, and describe it in words (ours).
 
 This inverts the drawing. A scene is returned only if drawing it gives exactly these pixels. So it is what a model was
 shown, independent of rows, answers or labels, and images from elsewhere have none.
