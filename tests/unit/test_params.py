@@ -72,6 +72,7 @@ from cadc.selectors.loading import load_selector
         (("bases",), {}, ["bases = {}", "at least 1 item"]),
         (("benchmarks", "pope_images"), 10**9, ["benchmarks.pope_images", "less than or equal to 100000"]),
         (("gate", "random"), [0.05, 0.05, 1.0], ["gate.random", "names 0.05 twice"]),
+        (("gate", "random"), [0.05, 1.0], ["gate.random", "add 0.2"]),
         (("plateau", "epochs"), {}, ["plateau.epochs = {}", "at least 1 item"]),
         (("plateau", "epochs", "b05"), [], ["plateau.epochs.b05 = []", "at least 1 item"]),
         (("plateau", "epochs", "b05"), [2.0, 2.0], ["plateau.epochs.b05", "names 2.0 twice"]),

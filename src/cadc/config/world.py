@@ -144,6 +144,8 @@ class Gate(Section):
                 f"gate.oracle is {self.oracle:g}, but gate.random has no draw of that size to compare it "
                 f"with: {self.random}; add one"
             )
+        if 0.2 not in self.random:
+            raise ValueError(f"gate.random: a condition is on random rows at 0.2, but it has {self.random}; add 0.2")
         return self
 
 
