@@ -146,6 +146,11 @@ class Selection:
         return len(np.unique(self.row))
 
 
+def missing(path: Path | str) -> InputError:
+    """The error for an output, or a part of one, that has not been made or was deleted."""
+    return InputError(f"{path}: no such file; run `dvc repro` to make it")
+
+
 def damaged(path: Path, error: Exception) -> InputError:
     """The error for a damaged output, which DVC does not notice: its cached copy is the same file."""
     what = f"`git restore {path}`" if REPORTS in path.parents else "`make fsck`, which says what to run again"
@@ -156,7 +161,7 @@ def damaged(path: Path, error: Exception) -> InputError:
 def read_json(path: Path) -> Any:
     """Raises InputError naming the file if it is not JSON."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise damaged(path, error) from None
 
@@ -165,7 +170,9 @@ def read_table(path: Path, **options: Any) -> pa.Table:
     """Read a parquet file; options: pyarrow's. Raises InputError naming the file if it is not one."""
     try:
         return pq.read_table(path, **options)
-    except (FileNotFoundError, PermissionError):
+    except FileNotFoundError:  # pyarrow's does not say which in a way that code can read
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
+    except PermissionError:
         raise
     except (pa.ArrowInvalid, OSError) as error:
         raise damaged(path, error) from None
@@ -240,14 +247,25 @@ def load_array(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `dvc repro` to make it") from None
+        raise missing(path) from None
     except (ValueError, EOFError) as error:
         raise damaged(path, error) from None
 
 
-def load_arrays(folder: Path) -> dict[str, np.ndarray]:
-    """All arrays of an artifact, by file name without extension."""
-    return {path.stem: load_array(path) for path in sorted(folder.glob("*.npy"))}
+class Arrays(dict[str, np.ndarray]):
+    """Arrays of the artifact `folder`, by file name without extension. Raises InputError for one that is not there."""
+
+    def __init__(self, folder: Path):
+        super().__init__((path.stem, load_array(path)) for path in sorted(folder.glob("*.npy")))
+        self.folder = folder
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise missing(self.folder / f"{name}.npy")
+
+
+def load_arrays(folder: Path) -> Arrays:
+    """All arrays of an artifact."""
+    return Arrays(folder)
 
 
 def load_pool(folder: Path = POOL) -> pa.Table:
@@ -278,7 +296,8 @@ def realised_selection(arm: str, seed: int) -> Selection:
     """The rows that a run was trained on: the method's selection or, if rows were selected during training, the
     unlocked rows."""
     unlocked = unlocked_path(arm, seed)
-    return load_selection(unlocked if unlocked.exists() else selection_path(arm, seed))
+    goes_on = unlocked.exists() or (SELECTIONS / arm / "plan.json").exists()  # its selection is only the warm-up
+    return load_selection(unlocked if goes_on else selection_path(arm, seed))
 
 
 def save_selection(path: Path, selection: Selection) -> None:
