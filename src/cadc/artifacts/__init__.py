@@ -253,9 +253,12 @@ def load_array(path: Path) -> np.ndarray:
 
 
 class Arrays(dict[str, np.ndarray]):
-    """Arrays of the artifact `folder`, by file name without extension. Raises InputError for one that is not there."""
+    """Arrays of the artifact `folder`, by file name without extension. Raises InputError for one that is not there,
+    for a folder that is not."""
 
     def __init__(self, folder: Path):
+        if not folder.is_dir():
+            raise missing(folder)
         super().__init__((path.stem, load_array(path)) for path in sorted(folder.glob("*.npy")))
         self.folder = folder
 
