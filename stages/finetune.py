@@ -12,6 +12,7 @@ from cadc import artifacts
 from cadc.compute import shards
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
+from cadc.config.errors import missing
 from cadc.config.params import Params, load_params
 from cadc.training.tuner import Tuner
 
@@ -38,7 +39,7 @@ def tuning() -> shards.Task:
 def main(params: Params) -> int:
     seeds = params.arm.seeds
     if params.arm.rows == "adapters" and not PLAN.exists():  # else the warm-up would count as the selection
-        raise artifacts.missing(PLAN)
+        raise missing(PLAN)
     common = [params.finetune.model_dump(), params.model.model_dump(), artifacts.POOL, *params.model.sources]
     common = [shards.digest(*common), *([PLAN, SELECTION / "cluster.npy", params.arm.budget] if PLAN.exists() else [])]
     inputs = {seed: [*common, seed, artifacts.selection_path(VARIANT.name, seed)] for seed in seeds}

@@ -70,16 +70,13 @@ NAME is a named variant, ARM an arm, SEED a number.
 
 These lie under `artifacts/` and are DVC outputs. `artifacts/scratch` (shards and finished runs) and `artifacts/costs`
 (seconds and memory, which vary) are not. Small results are in git under `reports/`: arms/ARM (see
-evaluation/results.py),
-capabilities/NAME (capabilities/description.py), pool.parquet and operations.json
-(stages/).
+evaluation/results.py), capabilities/NAME (capabilities/description.py), pool.parquet and operations.json (stages/).
 """
 
 from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -92,7 +89,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cadc.config.errors import InputError, first_line
+from cadc.config.errors import InputError, first_line, missing
 
 ROOT = Path("artifacts")
 RAW, CLEANED, POOL, LABELS = ROOT / "raw", ROOT / "cleaned", ROOT / "pool", ROOT / "labels.parquet"
@@ -146,11 +143,6 @@ class Selection:
         return len(np.unique(self.row))
 
 
-def missing(path: Path | str) -> InputError:
-    """The error for an output, or a part of one, that has not been made or was deleted."""
-    return InputError(f"{path}: no such file; run `dvc repro` to make it")
-
-
 def damaged(path: Path, error: Exception) -> InputError:
     """The error for a damaged output, which DVC does not notice: its cached copy is the same file."""
     what = f"`git restore {path}`" if REPORTS in path.parents else "`make fsck`, which says what to run again"
@@ -172,9 +164,9 @@ def read_table(path: Path, **options: Any) -> pa.Table:
         return pq.read_table(path, **options)
     except FileNotFoundError:  # pyarrow's does not say which in a way that code can read
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
-    except PermissionError:
-        raise
     except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, PermissionError):
+            raise
         raise damaged(path, error) from None
 
 
@@ -231,17 +223,6 @@ def save_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def reserve(part: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """Create an .npy file of zeros with its disk space allocated, because writing to a memory map on a full disk kills
-    the process (SIGBUS) without a message. Raises OSError if the disk is full."""
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-    with part.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        size = file.tell() + np.dtype(dtype).itemsize * math.prod(shape)
-        file.flush()
-        os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
-
-
 def load_array(path: Path) -> np.ndarray:
     """A memory map, read on demand. Raises InputError if there is no such file."""
     try:
@@ -253,8 +234,7 @@ def load_array(path: Path) -> np.ndarray:
 
 
 class Arrays(dict[str, np.ndarray]):
-    """Arrays of the artifact `folder`, by file name without extension. Raises InputError for one that is not there,
-    for a folder that is not."""
+    """An artifact's arrays by name. Raises InputError for one that is not there, or if the folder is not."""
 
     def __init__(self, folder: Path):
         if not folder.is_dir():
@@ -267,7 +247,7 @@ class Arrays(dict[str, np.ndarray]):
 
 
 def load_arrays(folder: Path) -> Arrays:
-    """All arrays of an artifact."""
+    """All arrays of an artifact, by file name without extension."""
     return Arrays(folder)
 
 

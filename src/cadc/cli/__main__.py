@@ -18,7 +18,7 @@ from typing import get_args
 from cadc.cli import curate, selections
 from cadc.cli.project import ROOT
 from cadc.compose.files import CONF
-from cadc.compute import disk
+from cadc.compute import console, disk
 from cadc.config.errors import InputError
 from cadc.config.evaluation import Images
 
@@ -82,6 +82,7 @@ def from_here(override: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    console.take_any_text()
     given, others = parser().parse_known_args(arguments)
     try:
         with disk.told():

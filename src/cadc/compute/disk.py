@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cadc import artifacts
-from cadc.config.errors import InputError
+from cadc.config.errors import InputError, missing
 
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _CLOSED = {errno.EROFS: "its file system is read-only", errno.EACCES: "there is no permission for it"}
@@ -21,7 +21,7 @@ def trouble(error: BaseException) -> str | None:
     """What to do about an error of a full or unwritable disk, or of an output that was deleted; None for others."""
     number, name = getattr(error, "errno", None), getattr(error, "filename", None)
     if number == errno.ENOENT and name and _is_made(Path(os.fsdecode(name))):
-        return str(artifacts.missing(name))
+        return str(missing(name))
     if number in _FULL or _WORDS in str(error):
         what = _FULL.get(number, _FULL[errno.ENOSPC])
         return (

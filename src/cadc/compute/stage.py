@@ -76,6 +76,7 @@ def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant 
     stage = name
     name = f"{name}@{variant.name}" if variant else name
     started = time.perf_counter()
+    console.take_any_text()
     message = ".*is_gradient_checkpointing.*"  # transformers' own call
     warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     try:

@@ -10,8 +10,8 @@ from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from cadc.artifacts import damaged, missing, read_json, whole, write_json
-from cadc.config.errors import InputError, first_line
+from cadc.artifacts import damaged, read_json, whole, write_json
+from cadc.config.errors import InputError, first_line, missing
 from cadc.model.load import trainable
 
 #: Weights saved by full fine-tuning, instead of an adapter's files.
