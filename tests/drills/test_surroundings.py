@@ -23,11 +23,8 @@ from cadc.cli.project import held
 from cadc.compose.files import composed
 
 ROOT = Path(__file__).parents[2]
-#: As in a container or on an old cluster. The last is a language whose letters Python takes for ASCII alone.
-SURROUNDINGS = [
-    {"LANG": "C", "LC_ALL": "C"},
-    {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-]
+#: As in a container.
+PLAIN = {"LANG": "C", "LC_ALL": "C"}
 MANIFEST = {"pool": {"sha256": "0"}, "method": "el2n", "by_source": {"ö": 2}}
 NEED_TARGETS = ("arms.cadc", "arms.influence_coverage", "captures.default", "discoveries.cadc",
                 "discoveries.influence_coverage")  # fmt: skip
@@ -73,11 +70,10 @@ def ordinary(checkout):
     return made(checkout / "artifacts/raw")
 
 
-@pytest.mark.parametrize("surroundings", SURROUNDINGS)
-def test_a_stage_in_other_surroundings(checkout, ordinary, surroundings):
+def test_a_stage_in_other_surroundings(checkout, ordinary):
     """A stage run by hand without HOME, in another language and in a folder with blanks and letters of two scripts
     makes the same bytes."""
-    code, said = ran(checkout, ROOT / "stages/prepare.py", **surroundings)
+    code, said = ran(checkout, ROOT / "stages/prepare.py", **PLAIN)
     assert code == 0, said
     assert made(checkout / "artifacts/raw") == ordinary and len(ordinary) == 2
 
@@ -97,14 +93,24 @@ def chosen(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("surroundings", SURROUNDINGS)
-def test_cadc_in_other_surroundings(chosen, surroundings):
+def test_cadc_in_other_surroundings(chosen):
     """`cadc` without HOME, in another language and in a folder with blanks and letters of two scripts says what it says
-    elsewhere, or the same in escapes."""
-    code, said = ran(chosen, "-m", "cadc.cli", "compare", "a.json", "b.json", **surroundings)
+    elsewhere."""
+    code, said = ran(chosen, "-m", "cadc.cli", "compare", "a.json", "b.json", **PLAIN)
     assert code == 0 and "in both: 1 rows" in said and "Traceback" not in said, said
-    code, said = ran(chosen, "-m", "cadc.cli", "explain", "b", "a.json", **surroundings)
+    code, said = ran(chosen, "-m", "cadc.cli", "explain", "b", "a.json", **PLAIN)
     assert code == 0 and "gpt: ja" in said and "Traceback" not in said, said
+
+
+def test_letters_that_python_would_read_otherwise_are_refused(checkout):
+    """Where Python takes file names for something else than UTF-8, stages and `cadc` say so in a sentence."""
+    other = PLAIN | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for name, command in (
+        ("prepare", [ROOT / "stages/prepare.py"]),
+        ("cadc explain", ["-m", "cadc.cli", *["explain", "a", "b"]]),
+    ):
+        code, said = ran(checkout, *command, **other)
+        assert code == 1 and said.startswith(f"{name}: the environment has file names read as ascii; set PYTHONUTF8=1")
 
 
 def one_sentence(capsys, *arguments):

@@ -18,7 +18,8 @@ from typing import get_args
 from cadc.cli import curate, selections
 from cadc.cli.project import ROOT
 from cadc.compose.files import CONF
-from cadc.compute import console, disk
+from cadc.compute import disk
+from cadc.config.environment import refuse_other_letters
 from cadc.config.errors import InputError
 from cadc.config.evaluation import Images
 
@@ -82,9 +83,9 @@ def from_here(override: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    console.take_any_text()
     given, others = parser().parse_known_args(arguments)
     try:
+        refuse_other_letters()
         with disk.told():
             return run(given, others)
     except KeyboardInterrupt:

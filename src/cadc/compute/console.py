@@ -3,7 +3,6 @@ rich."""
 
 from __future__ import annotations
 
-import io
 import resource
 import sys
 import time
@@ -18,13 +17,6 @@ _live = _console.is_terminal
 #: Seconds between two lines of `track` without a bar. Short runs print nothing.
 EVERY = 180.0
 _said: dict[str, float] = {}  # figures noted by the current loop
-
-
-def take_any_text() -> None:
-    """Print escapes for letters that the language of this process does not have, instead of failing for them."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
-            stream.reconfigure(errors="backslashreplace")
 
 
 def mute() -> None:
