@@ -1,4 +1,4 @@
-"""Whole numbers from environment variables, checked like those of params.yaml."""
+"""What the environment of a process says, checked like params.yaml."""
 
 from __future__ import annotations
 
