@@ -29,6 +29,7 @@ from omegaconf import OmegaConf
 
 from cadc import artifacts
 from cadc.compose.files import composed
+from cadc.compose.rows import base_of
 from cadc.compute import console
 from cadc.report.text import markdown
 from cadc.selectors.loading import load_selector
@@ -127,7 +128,8 @@ def make_signal(method: str, n_rows: int) -> Signal:
 def loaded(method: str, n_rows: int):
     """The selector and its default parameters, with the number of clusters scaled to the rows."""
     method, _, view = method.partition(":")
-    section = OmegaConf.to_container(composed([], name="library"))["methods"][method]["select"]
+    library = OmegaConf.to_container(composed([], name="library"))
+    section = base_of(library, method, {}, "--methods").arm["select"]
     clusters = {"coincide": 10_000 * (n_rows / 665_000) ** 0.5}.get(method, n_rows**0.5)
     scaled = {"clusters": round(clusters), "points_per_cluster": POINTS} | ({"view": view} if view else {})
     is_share = isinstance(section.get("clusters"), float)

@@ -18,7 +18,7 @@ from cadc.training.tuner import Tuner
 
 VARIANT = Variant.asked("arms")
 SELECTION = artifacts.SELECTIONS / VARIANT.name
-PLAN = SELECTION / "plan.json"
+PLAN, CLUSTER = SELECTION / "plan.json", SELECTION / "cluster.npy"
 
 
 def tuning() -> shards.Task:
@@ -38,10 +38,10 @@ def tuning() -> shards.Task:
 
 def main(params: Params) -> int:
     seeds = params.arm.seeds
-    if params.arm.rows == "adapters" and not PLAN.exists():  # else the warm-up would count as the selection
+    if CLUSTER.exists() and not PLAN.exists():  # the warm-up would count as the whole selection
         raise missing(PLAN)
     common = [params.finetune.model_dump(), params.model.model_dump(), artifacts.POOL, *params.model.sources]
-    common = [shards.digest(*common), *([PLAN, SELECTION / "cluster.npy", params.arm.budget] if PLAN.exists() else [])]
+    common = [shards.digest(*common), *([PLAN, CLUSTER, params.arm.budget] if PLAN.exists() else [])]
     inputs = {seed: [*common, seed, artifacts.selection_path(VARIANT.name, seed)] for seed in seeds}
     folders = shards.run_kept(tuning, inputs, "finetune", f"fine-tune {VARIANT.name}", together=True)
     out = artifacts.fresh(artifacts.ADAPTERS / VARIANT.name)

@@ -193,7 +193,7 @@ def captured(tmp_path, monkeypatch):
     )
     of = np.repeat(np.arange(len(named)), 6)
     folder = artifacts.CAPTURE / "default"
-    for run in range(2):
+    for run in range(3):  # as many as params.yaml has
         rows = mean[of] + 0.5 * rng.normal(size=(2, len(of), 600))
         artifacts.save_array(folder / f"row_gram_run_{run}.npy", gram_of(rows))
     artifacts.save_array(folder / "row_subtask.npy", of.astype(np.int32))
