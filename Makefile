@@ -13,6 +13,7 @@ all: .venv/.installed         ## run every pipeline but smollm2: every method, a
 	@$(RUN) python -m cadc.compose --check
 	$(RUN) dvc repro dvc.yaml $(filter-out pipelines/smollm2/dvc.yaml,$(wildcard pipelines/*/dvc.yaml)) && $(RUN) python -m cadc.report.readme
 
+DRILLED := $(patsubst %,tests/drills/test_%.py,stages miniature)
 MINIATURE := $(patsubst %,tests/pipeline/test_%.py,results changes studies)
 
 check: .venv/.installed docs  ## run ruff and mypy, and build the docs site (about a minute)
@@ -30,7 +31,10 @@ docs: .venv/.installed        ## build a site from README.md and docs/ in .site/
 	$(RUN) python -m sphinx -q -E -W --keep-going -c docs . .site
 
 drills: .venv/.installed      ## inject faults into a miniature run (kills, full disks, damaged files, two runs at once): reports/drills.md
-	$(RUN) pytest tests/drills -m "drill or not drill"
+	@rm -f reports/drills.md
+	@$(RUN) pytest $(DRILLED:%=--ignore=%) tests/drills -m "drill or not drill" > .others.log 2>&1 & others=$$!; \
+	$(RUN) pytest $(DRILLED) -m "drill or not drill"; own=$$?; \
+	wait $$others; others=$$?; cat .others.log; rm .others.log; exit $$((own + others))
 
 fsck: .venv/.installed        ## re-hash DVC's cache to find damaged outputs and the stages that make them again
 	@$(RUN) python -m cadc.compute.fsck

@@ -29,6 +29,7 @@ from omegaconf import OmegaConf
 
 from cadc import artifacts
 from cadc.compose.files import composed
+from cadc.compose.rows import base_of
 from cadc.compute import console
 from cadc.report.text import markdown
 from cadc.selectors.loading import load_selector
@@ -127,10 +128,13 @@ def make_signal(method: str, n_rows: int) -> Signal:
 def loaded(method: str, n_rows: int):
     """The selector and its default parameters, with the number of clusters scaled to the rows."""
     method, _, view = method.partition(":")
-    section = OmegaConf.to_container(composed([], name="library"))["methods"][method]["select"]
+    library = OmegaConf.to_container(composed([], name="library"))
+    section = base_of(library, method, {}, "--methods").arm["select"]
     clusters = {"coincide": 10_000 * (n_rows / 665_000) ** 0.5}.get(method, n_rows**0.5)
-    changed = section | ({"clusters": round(clusters), "points_per_cluster": POINTS} if "clusters" in section else {})
-    return load_selector(method, changed | ({"view": view} if view else {}), "conf/methods.yaml")
+    scaled = {"clusters": round(clusters), "points_per_cluster": POINTS} | ({"view": view} if view else {})
+    is_share = isinstance(section.get("clusters"), float)
+    changed = {key: value for key, value in scaled.items() if key in section and not (key == "clusters" and is_share)}
+    return load_selector(method, section | changed, "conf/methods.yaml")
 
 
 def ours(method: str, n_rows: int) -> None:

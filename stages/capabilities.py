@@ -10,7 +10,7 @@ from cadc.capabilities.labels import FORM, agreements
 from cadc.capabilities.stability import consensus, load_captured, most_stable
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
-from cadc.config.params import Discover, Params, load_params
+from cadc.config.params import Discover, Params, load_params, n_proxy_runs
 from cadc.report import existence
 
 DISCOVERIES = ("cadc", "influence_coverage")
@@ -28,10 +28,11 @@ def main(params: Params) -> None:
     sets = {"all": sorted(set(known))} | {FORM[target]: [target] for target in known if FORM.get(target) in APART}
     rates = np.array([one["lr"] for one in artifacts.read_json(artifacts.proxy_run(params.run) / "snapshots.json")])
     discoveries = {name: discovery(name) for name in DISCOVERIES}
+    n_runs = n_proxy_runs(Variant("captures", params.trajectories), params.run)
     n_draws = max(discover.bootstrap for discover in discoveries.values())  # the same for both, to compare agreement
     made = {name: {} for name in DISCOVERIES}
     for targets in ("all", *(form for form in APART if form in sets)):
-        captured = load_captured(folder, sets[targets], None)
+        captured = load_captured(folder, sets[targets], n_runs)
         for name, discover in discoveries.items():
             weights = snapshot_weights(rates, discover.snapshot_weights)
             grams = captured.row_grams[: discover.runs]

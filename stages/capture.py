@@ -9,7 +9,7 @@ from cadc import artifacts
 from cadc.compute import shards
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
-from cadc.config.params import Params, load_params
+from cadc.config.params import Params, load_params, n_proxy_runs
 from cadc.data.probe import load_probe, sources_of
 from cadc.gradients.influence import row_gram, subtask_trajectories
 from cadc.gradients.load import load_engine
@@ -44,7 +44,7 @@ def capturing() -> shards.Task:
 
 
 def main(params: Params) -> int:
-    runs = sorted(path.name for path in (artifacts.PROXY / params.run).iterdir())
+    runs = [f"run_{k}" for k in range(n_proxy_runs(VARIANT, params.run))]
     probe, subtasks, known = load_probe(artifacts.PROBE, params.capture.targets)
     names, sources = sorted(set(subtasks)), sources_of(probe, subtasks)
     inputs = [params.capture.model_dump(), params.model.model_dump(), artifacts.PROBE, artifacts.PROXY / params.run]

@@ -11,14 +11,15 @@ from cadc.capabilities.stability import consensus, load_captured, most_stable
 from cadc.compute import console
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
-from cadc.config.params import Params
+from cadc.config.params import Params, n_proxy_runs
 
 VARIANT = Variant.asked("discoveries")
 
 
 def main(params: Params) -> None:
     discover, capture = params.discover, artifacts.CAPTURE / params.trajectories
-    captured = load_captured(capture, discover.targets, discover.runs)
+    n_runs = n_proxy_runs(VARIANT, params.run)
+    captured = load_captured(capture, discover.targets, min(discover.runs or n_runs, n_runs))
     subtasks, kept = captured.subtasks, captured.kept
     gram = np.asarray(artifacts.load_array(capture / "gram.npy"))[:, kept[:, None], kept]
     snapshots = artifacts.read_json(artifacts.proxy_run(params.run) / "snapshots.json")

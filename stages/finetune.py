@@ -12,12 +12,13 @@ from cadc import artifacts
 from cadc.compute import shards
 from cadc.compute.stage import run_stage
 from cadc.config.arms import Variant
+from cadc.config.errors import missing
 from cadc.config.params import Params, load_params
 from cadc.training.tuner import Tuner
 
 VARIANT = Variant.asked("arms")
 SELECTION = artifacts.SELECTIONS / VARIANT.name
-PLAN = SELECTION / "plan.json"
+PLAN, CLUSTER = SELECTION / "plan.json", SELECTION / "cluster.npy"
 
 
 def tuning() -> shards.Task:
@@ -37,8 +38,10 @@ def tuning() -> shards.Task:
 
 def main(params: Params) -> int:
     seeds = params.arm.seeds
+    if CLUSTER.exists() and not PLAN.exists():  # the warm-up would count as the whole selection
+        raise missing(PLAN)
     common = [params.finetune.model_dump(), params.model.model_dump(), artifacts.POOL, *params.model.sources]
-    common = [shards.digest(*common), *([PLAN, SELECTION / "cluster.npy", params.arm.budget] if PLAN.exists() else [])]
+    common = [shards.digest(*common), *([PLAN, CLUSTER, params.arm.budget] if PLAN.exists() else [])]
     inputs = {seed: [*common, seed, artifacts.selection_path(VARIANT.name, seed)] for seed in seeds}
     folders = shards.run_kept(tuning, inputs, "finetune", f"fine-tune {VARIANT.name}", together=True)
     out = artifacts.fresh(artifacts.ADAPTERS / VARIANT.name)

@@ -117,7 +117,8 @@ def main(params: Params) -> int:
     from cadc.evaluation.adapter import chat_of  # once, before forking
     from cadc.evaluation.asking import batches_of, group, parts
 
-    tables = artifacts.SCRATCH / "score_tables" / data
+    # Links to these data, laid out by this code: those of another version or of a moved checkout are not read.
+    tables = artifacts.SCRATCH / "score_tables" / shards.digest(data, str(root.resolve()), *shards.code_of(asking))
     n_questions = len(questions(tables))
     todo = shards.kept(scoring, inputs, "score").todo()
     cut = {

@@ -229,7 +229,7 @@ def test_discovery_names_subtasks_of_which_no_row_has_a_gradient(empty, discover
     artifacts.save_array(tmp_path / "row_gram_run_0.npy", np.concatenate([grams(rows)[0]] * 2))
     said = f"row_gram_run_0.npy: all probe rows of {len(empty)} subtasks have zero gradients: kind {empty[0]}"
     with pytest.raises(InputError, match=said):
-        load_captured(tmp_path, ["pope"], None)
+        load_captured(tmp_path, ["pope"], 1)
 
 
 @pytest.mark.parametrize("value", BAD)
@@ -242,8 +242,8 @@ def test_discovery_names_the_file_and_the_subtask(value, tmp_path):
     with np.errstate(invalid="ignore"):
         artifacts.save_array(tmp_path / "row_gram_run_0.npy", grams(rows)[0])
     with pytest.raises(InputError, match=r"in \S+row_gram_run_0.npy: probe row 6 \(of subtask kind 1\)"):
-        load_captured(tmp_path, ["mmt_val"], None)
-    assert len(load_captured(tmp_path, ["pope"], None).subtask) == 4  # which it is no part of
+        load_captured(tmp_path, ["mmt_val"], 1)
+    assert len(load_captured(tmp_path, ["pope"], 1).subtask) == 4  # which it is no part of
 
 
 @pytest.mark.parametrize("value", BAD)

@@ -46,12 +46,12 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_sessionfinish(session):
-    """Only where drills were asked for: `make test` runs the quick ones alone. Where not all of them were, the rows of
-    the others stay."""
+    """Only where drills were asked for: `make test` runs the quick ones alone. The rows of others stay: `make drills`
+    runs them in two parts, and removes the table first."""
     if not _came or session.config.option.markexpr != "drill or not drill":
         return
     rows = {said: f"| {said} | {len(came)} | {', '.join(dict.fromkeys(came))} |" for said, came in _came.items()}
-    if session.config.args != ["tests/drills"] and TABLE.exists():
+    if TABLE.exists():
         lines = TABLE.read_text().splitlines()
         rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines[lines.index(RULE) + 1 :]} | rows
     head = "# Drills\n\nWhat must hold where a run is killed, doubled, starved or damaged. Made by `make drills`.\n"

@@ -145,6 +145,22 @@ def test_two_runs_share_the_parts_that_both_need(stage, tmp_path):
     assert np.load(tmp_path / "joined.npy").tolist() == JOINED
 
 
+def test_scratch_of_other_code_is_not_read(stage, tmp_path):
+    """Parts that an older version of the code has made, or left half-made, are removed and made anew."""
+    assert stage().communicate(timeout=120)[0].splitlines()[-1] == "done"
+    (before,) = (path for path in tmp_path.glob("artifacts/scratch/slow/*") if path.is_dir())
+    odd = before.with_name("0123456789abcdef") / "00003.partial"
+    odd.mkdir(parents=True)
+    (odd / "x.npy").write_bytes(b"")
+    script = tmp_path / "stage.py"
+    script.write_text(script.read_text() + "# another version\n")
+    assert stage().communicate(timeout=120)[0].splitlines()[-1] == "done"
+    assert ran(tmp_path) == sorted([*range(8), *range(8)])
+    (left,) = (path for path in tmp_path.glob("artifacts/scratch/slow/*") if path.is_dir())
+    assert left.name not in (before.name, odd.parent.name)
+    assert np.load(tmp_path / "joined.npy").tolist() == JOINED
+
+
 @pytest.mark.parametrize("damage", ["truncated", "lost", "half written"])
 def test_a_part_with_half_its_files_is_no_part(stage, tmp_path, damage):
     """A part of which a file is truncated or lost is made again, and so is one that was never listed."""

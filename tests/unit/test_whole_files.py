@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from cadc import artifacts
+from cadc.compute import shards
 from cadc.report import figures
 from cadc.world.files import write_labels
 
@@ -89,6 +90,6 @@ def test_what_fails_in_the_middle_leaves_the_output_of_before(tmp_path):
 
 def test_a_joined_array_is_the_bytes_that_numpy_itself_would_write(tmp_path):
     for dtype, shape in ((np.float32, (3, 4)), (np.int64, (5,)), (np.float16, (2, 0, 3)), (bool, (7,))):
-        artifacts.reserve(tmp_path / "mine.npy", dtype, shape)
+        shards.reserve(tmp_path / "mine.npy", dtype, shape)
         np.save(tmp_path / "theirs.npy", np.zeros(shape, dtype))
         assert (tmp_path / "mine.npy").read_bytes() == (tmp_path / "theirs.npy").read_bytes()

@@ -78,7 +78,6 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -91,7 +90,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cadc.config.errors import InputError, first_line
+from cadc.config.errors import InputError, first_line, missing
 
 ROOT = Path("artifacts")
 RAW, CLEANED, POOL, LABELS = ROOT / "raw", ROOT / "cleaned", ROOT / "pool", ROOT / "labels.parquet"
@@ -155,7 +154,7 @@ def damaged(path: Path, error: Exception) -> InputError:
 def read_json(path: Path) -> Any:
     """Raises InputError naming the file if it is not JSON."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise damaged(path, error) from None
 
@@ -164,9 +163,11 @@ def read_table(path: Path, **options: Any) -> pa.Table:
     """Read a parquet file; options: pyarrow's. Raises InputError naming the file if it is not one."""
     try:
         return pq.read_table(path, **options)
-    except (FileNotFoundError, PermissionError):
-        raise
+    except FileNotFoundError:  # pyarrow's does not say which in a way that code can read
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
     except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, PermissionError):
+            raise
         raise damaged(path, error) from None
 
 
@@ -223,30 +224,32 @@ def save_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def reserve(part: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """Create an .npy file of zeros with its disk space allocated, because writing to a memory map on a full disk kills
-    the process (SIGBUS) without a message. Raises OSError if the disk is full."""
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-    with part.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        size = file.tell() + np.dtype(dtype).itemsize * math.prod(shape)
-        file.flush()
-        os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
-
-
 def load_array(path: Path) -> np.ndarray:
     """A memory map, read on demand. Raises InputError if there is no such file."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run `dvc repro` to make it") from None
+        raise missing(path) from None
     except (ValueError, EOFError) as error:
         raise damaged(path, error) from None
 
 
-def load_arrays(folder: Path) -> dict[str, np.ndarray]:
+class Arrays(dict[str, np.ndarray]):
+    """An artifact's arrays by name. Raises InputError for one that is not there, or if the folder is not."""
+
+    def __init__(self, folder: Path):
+        if not folder.is_dir():
+            raise missing(folder)
+        super().__init__((path.stem, load_array(path)) for path in sorted(folder.glob("*.npy")))
+        self.folder = folder
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise missing(self.folder / f"{name}.npy")
+
+
+def load_arrays(folder: Path) -> Arrays:
     """All arrays of an artifact, by file name without extension."""
-    return {path.stem: load_array(path) for path in sorted(folder.glob("*.npy"))}
+    return Arrays(folder)
 
 
 def load_pool(folder: Path = POOL) -> pa.Table:
@@ -277,7 +280,8 @@ def realised_selection(arm: str, seed: int) -> Selection:
     """The rows that a run was trained on: the method's selection or, if rows were selected during training, the
     unlocked rows."""
     unlocked = unlocked_path(arm, seed)
-    return load_selection(unlocked if unlocked.exists() else selection_path(arm, seed))
+    goes_on = unlocked.exists() or (SELECTIONS / arm / "plan.json").exists()  # its selection is only the warm-up
+    return load_selection(unlocked if goes_on else selection_path(arm, seed))
 
 
 def save_selection(path: Path, selection: Selection) -> None:

@@ -32,8 +32,8 @@ class Captured:
     row_grams: list[np.ndarray]
 
 
-def load_captured(folder: Path, targets: Sequence[str], n_runs: int | None) -> Captured:
-    """Load the capture in `folder` for the `targets`, from its first `n_runs` proxy runs (None: all).
+def load_captured(folder: Path, targets: Sequence[str], n_runs: int) -> Captured:
+    """Load the capture in `folder` for the `targets`, from its first `n_runs` proxy runs.
 
     Raises InputError naming file, subtask and probe row if an inner product is not finite, or the subtasks whose probe
     gradients are all zero.
@@ -43,7 +43,7 @@ def load_captured(folder: Path, targets: Sequence[str], n_runs: int | None) -> C
     kept = np.array([i for i, subtask in enumerate(everything) if subtask["target"] in wanted])
     of_row = np.asarray(artifacts.load_array(folder / "row_subtask.npy"))
     rows = np.flatnonzero(np.isin(of_row, kept))
-    runs = sorted(folder.glob("row_gram_run_*.npy"), key=lambda path: int(path.stem.rpartition("_")[2]))[:n_runs]
+    runs = [folder / f"row_gram_run_{k}.npy" for k in range(n_runs)]
     row_grams = [np.asarray(artifacts.load_array(path))[:, rows[:, None], rows] for path in runs]
     names = [f"{row} (of subtask {everything[of_row[row]]['name']})" for row in rows.tolist()]
     for path, row_gram in zip(runs, row_grams, strict=True):

@@ -18,6 +18,8 @@ from typing import get_args
 from cadc.cli import curate, selections
 from cadc.cli.project import ROOT
 from cadc.compose.files import CONF
+from cadc.compute import disk
+from cadc.config.environment import refuse_other_letters
 from cadc.config.errors import InputError
 from cadc.config.evaluation import Images
 
@@ -83,18 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     given, others = parser().parse_known_args(arguments)
     try:
-        if given.command == "doctor":
-            return examine(others)
-        if others:
-            parser().error(f"unknown: {' '.join(others)}")
-        if given.command == "curate":
-            return curate.run(given)
-        if given.command == "compare":
-            selections.compare(*given.files)
-        else:
-            selections.explain(given.row, given.files)
-        sys.stdout.flush()
-        return 0
+        refuse_other_letters()
+        with disk.told():
+            return run(given, others)
     except KeyboardInterrupt:
         print(f"\ncadc {given.command}: interrupted", file=sys.stderr)
         return 130
@@ -104,6 +97,22 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"cadc {given.command}: {error}", file=sys.stderr)
         return 1
+
+
+def run(given: argparse.Namespace, others: list[str]) -> int:
+    """Run the command that was given; `others`: arguments that only `doctor` takes. Returns the exit status."""
+    if given.command == "doctor":
+        return examine(others)
+    if others:
+        parser().error(f"unknown: {' '.join(others)}")
+    if given.command == "curate":
+        return curate.run(given)
+    if given.command == "compare":
+        selections.compare(*given.files)
+    else:
+        selections.explain(given.row, given.files)
+    sys.stdout.flush()
+    return 0
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def _entries(out: Path) -> dict:
     if out == path:
         raise InputError(f"--out {out}: this name is reserved for LLaMA-Factory's list of data sets; {_OTHER_NAME}")
     try:
-        there = json.loads(path.read_text()) if path.is_file() else {}
+        there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: can't be read ({error}); repair or remove it") from None
     if not isinstance(there, dict) or not all(isinstance(entry, dict) for entry in there.values()):

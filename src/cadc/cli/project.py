@@ -71,7 +71,9 @@ def lay_out(work: Path, params: dict[str, Any]) -> None:
         _mirror(ROOT / name, work / name)
     _mirror(_PACKAGE, work / "src/cadc")
     if not (work / ".dvc").is_dir():
-        subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=work, check=True)
+        begin = [sys.executable, "-m", "dvc", "init", "-q", "--no-scm"]
+        if (made := subprocess.run(begin, cwd=work, capture_output=True, text=True)).returncode:
+            raise InputError(f"{work}: DVC can't begin a project here ({' '.join(made.stderr.split())})")
     _write(work / ".dvc/config", b"[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n"
            b"[cache]\n    type = hardlink,symlink,copy\n")  # fmt: skip
     _write(work / "params.yaml", OmegaConf.to_yaml(OmegaConf.create(params)).encode())

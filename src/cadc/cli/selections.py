@@ -45,7 +45,7 @@ def load_manifest(file: Path) -> dict:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a file written by `cadc curate --out`")
     try:
-        made = json.loads(path.read_text())
+        made = json.loads(path.read_text(encoding="utf-8"))
         made["pool"]["sha256"], made["method"], dict(made["by_source"])
         return made
     except (ValueError, LookupError, TypeError, RecursionError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from cadc import artifacts
 from cadc.compose.files import files
 from cadc.compose.pipelines import BY_HAND
+from cadc.compute import disk
 from cadc.config.errors import InputError
 
 
@@ -32,6 +33,7 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1:])
+        with disk.told():
+            main(sys.argv[1:])
     except InputError as error:
         raise SystemExit(f"compose: {error}") from None

@@ -54,7 +54,7 @@ def main() -> None:
     root = SOURCE.parent
     own = (path for path in root.glob("pipelines/*/dvc.yaml") if not path.with_name("params.json").exists())
     for path in [root / "dvc.yaml", *sorted(own)]:
-        artifacts.write_text(path, rewritten(path.read_text(), root))
+        artifacts.write_text(path, rewritten(path.read_text(encoding="utf-8"), root))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
-"""Messages for a full or unwritable disk, given before the work if possible."""
+"""Messages for a full or unwritable disk and for deleted outputs, given before the work if possible."""
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from configparser import ConfigParser
+from contextlib import contextmanager
 from pathlib import Path
 
 from cadc import artifacts
-from cadc.config.errors import InputError
+from cadc.config.errors import InputError, missing
 
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _CLOSED = {errno.EROFS: "its file system is read-only", errno.EACCES: "there is no permission for it"}
@@ -16,8 +18,10 @@ _WORDS = "No space left on device"  # in messages of libraries with their own er
 
 
 def trouble(error: BaseException) -> str | None:
-    """What to do about an error caused by a full or unwritable disk; None for any other error."""
+    """What to do about an error of a full or unwritable disk, or of an output that was deleted; None for others."""
     number, name = getattr(error, "errno", None), getattr(error, "filename", None)
+    if number == errno.ENOENT and name and _is_made(Path(os.fsdecode(name))):
+        return str(missing(name))
     if number in _FULL or _WORDS in str(error):
         what = _FULL.get(number, _FULL[errno.ENOSPC])
         return (
@@ -27,6 +31,22 @@ def trouble(error: BaseException) -> str | None:
     if number in _CLOSED and isinstance(error, OSError):
         return f"{name}: {_CLOSED[number]}; fix that and run it again; finished parts are kept"
     return None
+
+
+def _is_made(path: Path) -> bool:
+    """Whether a path lies where stages write."""
+    return any(folder.absolute() in path.absolute().parents for folder in (artifacts.ROOT, artifacts.REPORTS))
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raise InputError where a command that is no stage has such trouble."""
+    try:
+        yield
+    except OSError as error:
+        if (said := trouble(error)) is None:
+            raise
+        raise InputError(said) from None
 
 
 def cache_folder(root: Path = Path()) -> Path | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -227,6 +228,17 @@ def link(folder: Path, to: Path) -> None:
     shutil.copytree(folder, to, copy_function=os.link, dirs_exist_ok=True)
 
 
+def reserve(part: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """Create an .npy file of zeros with its disk space allocated, because writing to a memory map on a full disk kills
+    the process (SIGBUS) without a message. Raises OSError if the disk is full."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+    with part.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        size = file.tell() + np.dtype(dtype).itemsize * math.prod(shape)
+        file.flush()
+        os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
+
+
 def join(folders: dict[Any, Path], name: str, path: Path, n_rows: int, axis: int = 0) -> None:
     """Join every shard's array `name` into one memory-mapped array `path`, in shard order, `n_rows` long on `axis`."""
     parts = [artifacts.load_array(folder / name) for folder in folders.values()]
@@ -236,7 +248,7 @@ def join(folders: dict[Any, Path], name: str, path: Path, n_rows: int, axis: int
             f"{path}: the shards hold {held} rows instead of {n_rows}; remove {artifacts.SCRATCH} and run again"
         )
     with artifacts.whole(path) as part:
-        artifacts.reserve(part, parts[0].dtype, shape)
+        reserve(part, parts[0].dtype, shape)
         out, start = np.load(part, mmap_mode="r+"), 0
         for one in parts:
             stop = start + one.shape[axis]

@@ -1,8 +1,9 @@
-"""Whole numbers from environment variables, checked like those of params.yaml."""
+"""What the environment of a process says, checked like params.yaml."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 from cadc.config.errors import InputError
 
@@ -19,3 +20,13 @@ def whole_number(name: str, least: int) -> int | None:
     except ValueError:
         pass
     raise InputError(f"{name} is {said!r}; give a whole number of at least {least}, such as {name}={max(least, 2)}")
+
+
+def refuse_other_letters() -> None:
+    """Raise InputError if this process takes file names for something else than UTF-8: a name that is not ASCII would
+    not be found, or be another one in tables."""
+    if sys.getfilesystemencoding() != "utf-8":
+        raise InputError(
+            f"the environment has file names read as {sys.getfilesystemencoding()}; set PYTHONUTF8=1, or a language "
+            "with UTF-8, such as LC_ALL=C.UTF-8"
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 _LONGEST = 300  # characters of a library's message
 
 
@@ -23,3 +25,8 @@ def first_line(error: Exception) -> str:
     paragraphs, and others repeat a whole value."""
     line = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
+
+def missing(path: Path | str) -> InputError:
+    """The error for an output, or a part of one, that has not been made or was deleted."""
+    return InputError(f"{path}: no such file; run `dvc repro` to make it")

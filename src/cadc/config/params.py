@@ -255,6 +255,18 @@ def of_variant(raw: dict, variant: Variant) -> Params:
     return checked(raw | item | ({"arm": arm} if arm else {}), f"{source}: {variant.level}.{variant.name}")
 
 
+def n_proxy_runs(variant: Variant, run: str) -> int:
+    """How many proxy runs `run` stands for, on which `variant` depends: as its pipeline or else params.yaml states.
+
+    What lies on disk may be a part of them.
+    """
+    for pipeline in (variant.pipeline, ""):
+        of = Variant("proxies", run, pipeline)
+        if run in read(of.file).get(of.level, {}):
+            break
+    return len(load_params(of).proxy.seeds)
+
+
 def checked(raw: dict, source: str) -> Params:
     """Check parameters read from `source`. Raises InputError naming each key that is unknown or out of range."""
     try:

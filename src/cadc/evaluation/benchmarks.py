@@ -19,6 +19,7 @@ from lmms_eval.api.task import ConfigurableMessagesTask
 from lmms_eval.tasks import TaskManager
 from PIL import Image
 
+from cadc.compute import disk
 from cadc.config.errors import InputError
 from cadc.data.pictures import Rule, open_image, shown_size
 from cadc.evaluation.catalogue import TASKS, DataSet, check, needs, tasks_folder
@@ -119,6 +120,9 @@ def _read(
             cache_dir=cache,
         )
     except Exception as error:  # datasets raises many error types for an incomplete folder
+        cause = error.__cause__ or error
+        if disk.trouble(cause) and not isinstance(cause, FileNotFoundError):  # nothing is wrong with the folder
+            raise cause from None
         raise InputError(
             f"{place}: cannot read it ({str(error).splitlines()[0] if str(error) else type(error).__name__}); {again}"
         ) from error

@@ -216,10 +216,10 @@ def shipped(name: str) -> dict:
     task = TASKS[name]
     wanted, folder = task.like or name, tasks_folder(task)
     for path in sorted(folder.glob("*.yaml")):
-        config = yaml.load(path.read_text(), _Yaml)
+        config = yaml.load(path.read_text(encoding="utf-8"), _Yaml)
         if config.get("task") == wanted:
-            base = yaml.load((folder / config["include"]).read_text(), _Yaml) if "include" in config else {}
-            return {**base, **config}
+            included = folder / config["include"] if "include" in config else None
+            return {**(yaml.load(included.read_text(encoding="utf-8"), _Yaml) if included else {}), **config}
     raise InputError(f"{name}: no yaml under {folder} describes it; install lmms-eval 0.7.3")
 
 

@@ -56,7 +56,7 @@ def save_results(arm: str, seeds: list[int], scored: dict[int, Path], pool: pa.T
     artifacts.write_json(out / "metrics.json", metrics)
     for seed in seeds:
         rounds = artifacts.ADAPTERS / arm / artifacts.run_name(seed) / "rounds.npy"
-        if rounds.exists():
+        if rounds.exists() or (artifacts.SELECTIONS / arm / "plan.json").exists():
             shutil.copyfile(rounds, out / f"rounds_{seed}.npy")
             cluster = np.asarray(artifacts.load_array(artifacts.SELECTIONS / arm / "cluster.npy"))
             artifacts.save_array(out / "cluster.npy", cluster.astype(np.min_scalar_type(int(cluster.max()))))

@@ -41,7 +41,7 @@ Do not answer the user. Reply with a JSON array of {top} strings and nothing els
 
 def inventory() -> list[str]:
     """The skills of skills.txt, in order."""
-    lines = resources.files("cadc.features").joinpath("skills.txt").read_text().splitlines()
+    lines = resources.files("cadc.features").joinpath("skills.txt").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 

@@ -12,12 +12,12 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from cadc.compute import console
+from cadc.compute.compiled import njit
 from cadc.gradients.adamw import Direction
 
 _BLOCK = 1024  # coordinates per block of Rademacher signs
@@ -159,7 +159,7 @@ def _compiled() -> Callable[..., torch.Tensor]:
     return run
 
 
-@numba.njit(error_model="numpy", cache=True)
+@njit(error_model="numpy")
 def _add_adamw(
     gradients: np.ndarray,
     shift: np.ndarray,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from cadc.artifacts import damaged, read_json, whole, write_json
-from cadc.config.errors import InputError, first_line
+from cadc.config.errors import InputError, first_line, missing
 from cadc.model.load import trainable
 
 #: Weights saved by full fine-tuning, instead of an adapter's files.
@@ -23,6 +22,8 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file by name. Raises InputError, naming the file, where it can't be read."""
     try:
         return load_file(path)
+    except FileNotFoundError:
+        raise missing(path) from None
     except Exception as error:  # of a broken head it raises what it likes
         raise damaged(path, error) from None
 
@@ -36,7 +37,7 @@ def save_adapter(model: PeftModel | PreTrainedModel, folder: Path) -> None:
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
-    config = json.loads(path.read_text())
+    config = read_json(path)
     config = {
         k: sorted(v) if isinstance(v, list) and all(isinstance(x, str) for x in v) else v for k, v in config.items()
     }

@@ -67,12 +67,12 @@ def cost_of(stated: Stated, name: str, per_row: dict[str, float]) -> Cost | None
     parts.append({kind: n_pool * per_row[kind] for kind in READS.get(arm["method"], ())})
     before = sum({name: value for part in parts for name, value in part.items()}.values())  # shared ones count once
     examples = n_examples(n_selected(arm["budget"], n_pool), n_pool, arm["finetune"]["epochs"])
-    rounds = sorted((artifacts.ARMS / name).glob("rounds_*.npy"))
-    if not rounds:
+    if arm["rows"] != "adapters":
         rows = max(len(own) for own in load_selections(name).values())
         return Cost(before, max(examples, rows) * per_row["training"])
     tuning = examples * per_row["training"]
-    measured = float(np.mean([artifacts.load_array(path)[:, :, 4].sum() for path in rounds]))
+    rounds = [artifacts.load_array(artifacts.ARMS / name / f"rounds_{seed}.npy") for seed in arm["seeds"]]
+    measured = float(np.mean([one[:, :, 4].sum() for one in rounds]))
     first = tuning if arm["select"].get("shuffled") else 0.0  # it reuses the rows of an earlier run
     return Cost(before + measured * per_row["forward"] + first, tuning)
 

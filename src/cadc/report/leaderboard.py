@@ -59,7 +59,7 @@ def secondary(table: Table) -> str:
 
 def write_subtasks(path: Path, table: Table) -> None:
     """Write each arm's accuracy per subtask and meta-task of each benchmark: mean over seeds, in percent."""
-    with artifacts.whole(path) as part, part.open("w", newline="") as file:
+    with artifacts.whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["arm", "task", "level", "name", "accuracy"])
         for arm in sorted(line.arm for line in table.lines):

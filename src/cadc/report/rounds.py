@@ -172,7 +172,7 @@ def draw_improvement(path: Path, improvement: np.ndarray, difficulty: np.ndarray
 
 def arms_with_rounds(stated: Stated) -> list[str]:
     """The arms of params.yaml that select rows during training."""
-    return [name for name in stated.root["arms"] if list((artifacts.ARMS / name).glob("rounds_*.npy"))]
+    return [name for name, arm in stated.root["arms"].items() if arm["rows"] == "adapters"]
 
 
 def random_beside(stated: Stated, arm: str) -> str | None:

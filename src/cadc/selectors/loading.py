@@ -18,6 +18,7 @@ from cadc.config.errors import InputError
 from cadc.config.section import Section
 from cadc.selectors.signal import Signal
 
+_AT_ONCE = 4096  # rows
 _NO_METHODS = ("__init__", "loading", "signal")
 #: The names of all methods.
 METHODS = tuple(sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - {*_NO_METHODS}))
@@ -47,7 +48,8 @@ def load_selector(method: str, settings: dict, source: str) -> tuple[ModuleType,
 
 def _answer_words(pool: pa.Table) -> np.ndarray:
     """Number of words in each row's answers, over all turns: int64 [n_rows]."""
-    turns = pool["turns"].to_pylist()
+    batches = pool.select(["turns"]).to_batches(_AT_ONCE)  # all turns as Python's objects would take GBs
+    turns = (own for batch in batches for own in batch["turns"].to_pylist())
     return np.array([sum(len(turn["text"].split()) for turn in own if turn["role"] == "assistant") for own in turns])
 
 

@@ -25,16 +25,20 @@ def _allowed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
 def document(data: dict[str, Any]) -> str:
     """The page: assets/page.html with its placeholders filled."""
-    style, script = (ASSETS / "page.css").read_text(), "\n".join((ASSETS / name).read_text() for name in SCRIPTS)
+    style, script = _asset("page.css"), "\n".join(map(_asset, SCRIPTS))
     parts = {
         "POLICY": f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}",
         "STYLE": style,
         "DATA": as_json(data),
         "SCRIPT": script,
     }
-    before, *rest = (ASSETS / "page.html").read_text().split("{{")
+    before, *rest = _asset("page.html").split("{{")
     made = [before]
     for part in rest:
         name, _, after = part.partition("}}")

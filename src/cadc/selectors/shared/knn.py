@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import faiss
-import numba
 import numpy as np
 
+from cadc.compute.compiled import njit
 from cadc.compute.finite import refuse_not_finite
 from cadc.config.environment import whole_number
 
@@ -115,7 +115,7 @@ def _lists(rows: np.ndarray, measure: int) -> faiss.IndexIVFFlat:
     return lists
 
 
-@numba.njit(nogil=True, cache=True)
+@njit(nogil=True)
 def product(x: np.ndarray, y: np.ndarray) -> float:
     """Inner product of two rows float32 [d], in float64."""
     total = 0.0
@@ -124,7 +124,7 @@ def product(x: np.ndarray, y: np.ndarray) -> float:
     return total
 
 
-@numba.njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _products(queries: np.ndarray, rows: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Inner products of each query with the rows `found` int64 [n, m]: float64 [n, m]."""
     out = np.empty(found.shape)
@@ -134,7 +134,7 @@ def _products(queries: np.ndarray, rows: np.ndarray, found: np.ndarray) -> np.nd
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _distance(x: np.ndarray, y: np.ndarray) -> float:
     """Euclidean distance of two rows float32 [d], in float64."""
     total = 0.0
@@ -143,7 +143,7 @@ def _distance(x: np.ndarray, y: np.ndarray) -> float:
     return np.sqrt(total)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _sorted_candidates(
     queries: np.ndarray, rows: np.ndarray, start: int, found: np.ndarray, k: int, cosine: bool
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import numba
 import numpy as np
 
+from cadc.compute.compiled import njit
 from cadc.compute.finite import refuse_not_finite
 from cadc.config.errors import InputError
 from cadc.config.targets import target_name
@@ -47,7 +47,7 @@ def numbered(keys: np.ndarray) -> np.ndarray:
     return order[group]
 
 
-@numba.njit(cache=True)
+@njit()
 def _hash(bits: np.ndarray, out: np.ndarray) -> None:
     """Hash every row uint32 [n, d] into out uint64 [n].
 
@@ -127,7 +127,7 @@ def ranks_of_nearest(by: View, queries: np.ndarray, other: View, other_queries: 
     return out
 
 
-@numba.njit(cache=True)
+@njit()
 def _mean_place(cosine: np.ndarray, size: np.ndarray, held: np.ndarray) -> float:
     """Mean rank of rows with cosines `held` float64 [m], ascending, among groups of `size` rows each."""
     total = 0.0

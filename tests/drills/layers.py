@@ -1,0 +1,66 @@
+"""A copy of a folder that costs nothing: an overlay, whose changes lie on a small disk of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+_ROOM = 2000  # MB of a disk that is not meant to be full
+
+
+def _mount(*words: str | Path) -> str:
+    """What `mount` says where it fails."""
+    return subprocess.run(["mount", *words], capture_output=True, text=True).stderr.strip()
+
+
+class Layer:
+    """`folder` shows what `below` holds; what is changed there leaves `below` as it is. Raises OSError where nothing
+    may be mounted."""
+
+    def __init__(self, below: Path, place: Path):
+        self.below, self.disk, self.folder = below, place / "disk", place / "layer"
+        for made in (self.disk, self.folder):
+            made.mkdir(parents=True)
+        if failed := _mount("-t", "tmpfs", "-o", f"size={_ROOM}m", "tmpfs", self.disk):
+            raise OSError(failed)
+        parts = [self.disk / name for name in ("changes", "work")]
+        for part in parts:
+            part.mkdir()
+        named = f"lowerdir={below},upperdir={parts[0]},workdir={parts[1]}"
+        if failed := _mount("-t", "overlay", "-o", named, "overlay", self.folder):
+            subprocess.run(["umount", "-l", self.disk], check=True)
+            raise OSError(failed)
+
+    def leave(self, kilobytes: int) -> None:
+        """Fill the disk but for so much."""
+        disk = os.statvfs(self.disk)
+        with (self.disk / "filler").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(1, disk.f_bavail * disk.f_frsize - kilobytes * 1024))
+
+    def make_room(self) -> None:
+        (self.disk / "filler").unlink()
+
+    def close_to_writing(self) -> None:
+        assert not _mount("-o", "remount,ro", self.folder)
+
+    def remove(self, name: str) -> None:
+        path = self.folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def close(self) -> None:
+        for mounted in (self.folder, self.disk):
+            subprocess.run(["umount", "-l", mounted], check=True)
+            mounted.rmdir()
+        self.disk.parent.rmdir()
+
+
+def files(folder: Path, names: list[str]) -> dict[str, bytes]:
+    """Every file of outputs, by path."""
+    found = {}
+    for out in (folder / name for name in names):
+        for path in out.rglob("*") if out.is_dir() else [out]:
+            if path.is_file():
+                found[str(path.relative_to(folder))] = path.read_bytes()
+    return found
