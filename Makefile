@@ -13,14 +13,12 @@ all: .venv/.installed         ## everything: every method, ablation and table, t
 	@$(RUN) python -m cadc.compose --check
 	$(RUN) dvc repro dvc.yaml $(filter-out pipelines/smollm2/dvc.yaml,$(wildcard pipelines/*/dvc.yaml)) && $(RUN) python -m cadc.report.readme
 
-MINIATURE := $(patsubst %,tests/pipeline/test_%.py,results changes studies)
-
 check: .venv/.installed docs  ## ruff, types and the docs site, in about a minute
 	$(RUN) ruff check -q . && $(RUN) ruff format -q --check . && $(RUN) mypy
 
-test: check                   ## the checks and all tests; those of the miniature run take by far the longest, so the others run in parallel
-	@$(RUN) pytest --durations=5 $(MINIATURE:%=--ignore=%) tests > .others.log 2>&1 & others=$$!; \
-	$(RUN) pytest --durations=5 $(MINIATURE); pipeline=$$?; \
+test: check                   ## the checks and all tests; those that run DVC take as long as all others, which run in parallel
+	@$(RUN) pytest --durations=5 --ignore=tests/pipeline tests > .others.log 2>&1 & others=$$!; \
+	$(RUN) pytest --durations=5 tests/pipeline; pipeline=$$?; \
 	wait $$others; others=$$?; cat .others.log; rm .others.log; exit $$((pipeline + others))
 
 coverage: .venv/.installed    ## which lines and branches of src/cadc the unit, golden and case tests run: htmlcov/ (stages and numba's functions are not counted)
