@@ -14,14 +14,13 @@ all: .venv/.installed         ## run every pipeline but smollm2: every method, a
 	$(RUN) dvc repro dvc.yaml $(filter-out pipelines/smollm2/dvc.yaml,$(wildcard pipelines/*/dvc.yaml)) && $(RUN) python -m cadc.report.readme
 
 DRILLED := $(patsubst %,tests/drills/test_%.py,stages miniature)
-MINIATURE := $(patsubst %,tests/pipeline/test_%.py,results changes studies)
 
 check: .venv/.installed docs  ## run ruff and mypy, and build the docs site (about a minute)
 	$(RUN) ruff check -q . && $(RUN) ruff format -q --check . && $(RUN) mypy
 
-test: check                   ## run the checks and all tests; those of the miniature run take by far the longest, so the others run in parallel
-	@$(RUN) pytest --durations=5 $(MINIATURE:%=--ignore=%) tests > .others.log 2>&1 & others=$$!; \
-	$(RUN) pytest --durations=5 $(MINIATURE); pipeline=$$?; \
+test: check                   ## run the checks and all tests; those that start DVC take as long as all others, which run in parallel
+	@$(RUN) pytest --durations=5 --ignore=tests/pipeline tests > .others.log 2>&1 & others=$$!; \
+	$(RUN) pytest --durations=5 tests/pipeline; pipeline=$$?; \
 	wait $$others; others=$$?; cat .others.log; rm .others.log; exit $$((pipeline + others))
 
 coverage: .venv/.installed    ## measure which lines and branches of src/cadc the unit, golden and case tests run: htmlcov/ (without stages and numba functions)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cadc import artifacts
+from cadc.report import guide
 from cadc.report.stated import Stated, titled
 from cadc.report.text import NOT_MADE, markdown
 
@@ -19,6 +20,9 @@ TABLES = artifacts.REPORTS / "tables"
 RANKED = {
     budget: TABLES / "leaderboard" / f"every_method_at_{budget.rstrip('%')}_of_the_pool.md" for budget in ("5%", "20%")
 }
+#: Likewise of the study of a real model (records/), and the comparison of both.
+REAL = {budget: guide.REAL / f"at_{budget.rstrip('%')}_of_the_pool.md" for budget in ("10%", "30%")}
+GUIDE = artifacts.REPORTS / "real_lite.json"
 CLAIMS = TABLES / "ablations" / "against_random_rows_and_without_each_of_its_parts.md"
 LEADERBOARD, CAPABILITIES = artifacts.REPORTS / "leaderboard.md", artifacts.REPORTS / "testbed" / "capabilities.json"
 OURS, PAPERS, BASELINE = "influence_coverage", "cadc", "random"
@@ -41,9 +45,9 @@ def lines(path: Path, column: str = "Rel. %") -> Lines:
     return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in body}
 
 
-def ranked(budget: str) -> Lines:
+def ranked(budget: str, tables: dict[str, Path] = RANKED) -> Lines:
     """A ranked table by label, without the budget, the highest mean first."""
-    found = lines(RANKED[budget]).items()
+    found = lines(tables[budget]).items()
     return {
         label.removesuffix(f", {budget}"): cells
         for label, cells in sorted(found, key=lambda item: (-float(item[1]["Rel. %"].split()[0]), item[0]))
@@ -61,19 +65,31 @@ def _score(cells: dict[str, str]) -> str:
     return f"{cells['Rel. %'].split()[0]} ({cells['Rel. %, 95%']}){ {1: ' ↑', -1: ' ↓', 0: ''}[against(cells)] }"
 
 
-def results() -> str:
+def results(tables: dict[str, Path] = RANKED) -> str:
     """Every arm at both budgets, by its mean at the first; ours, the paper's and the baseline in bold."""
-    made = {budget: ranked(budget) for budget in RANKED if RANKED[budget].exists()}
+    made = {budget: ranked(budget, tables) for budget in tables if tables[budget].exists()}
     if not made:
         return f"{NOT_MADE}\n"
     labels = dict.fromkeys(label for arms in made.values() for label in arms)
     body = []
     for label in labels:
-        cells = [made[budget].get(label) if budget in made else None for budget in RANKED]
+        cells = [made[budget].get(label) if budget in made else None for budget in tables]
         cost = next((one["selection, TFLOP"] for one in cells if one), "")
         shown = f"**{label}**" if label in (OURS, PAPERS, BASELINE) else label
         body.append([shown, *(_score(one) if one else NOT_MADE for one in cells), cost or "not counted"])
-    return markdown(["method", *(f"Rel. % at {budget}" for budget in RANKED), "selection at 5%, TFLOP"], body)
+    heads = [*(f"Rel. % at {budget}" for budget in tables), f"selection at {next(iter(tables))}, TFLOP"]
+    return markdown(["method", *heads], body)
+
+
+def real_model() -> str:
+    """The ranking by the study of a real model, and whether the embedded world's ranking is like it."""
+    told = [
+        f"{title.capitalize()}: {one['spearman']:+.2f} ({one['low']:+.2f} to {one['high']:+.2f}), "
+        f"{len(one['methods'])} methods."
+        for title, one in (artifacts.read_json(GUIDE) if GUIDE.exists() else {}).items()
+    ]
+    said = f"\nRank correlation with the generated data set (Spearman, 95%). {' '.join(told)}\n" if told else ""
+    return results(REAL) + said
 
 
 def _names(arms: Lines, sign: int) -> list[str]:
