@@ -110,7 +110,7 @@ def test_letters_that_python_would_read_otherwise_are_refused(checkout):
         ("cadc explain", ["-m", "cadc.cli", *["explain", "a", "b"]]),
     ):
         code, said = ran(checkout, *command, **other)
-        assert code == 1 and said.startswith(f"{name}: the environment has file names read as ascii; set PYTHONUTF8=1")
+        assert code == 1 and said.startswith(f"{name}: this process decodes file names as ascii; set PYTHONUTF8=1")
 
 
 def one_sentence(capsys, *arguments):

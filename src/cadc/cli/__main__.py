@@ -19,7 +19,7 @@ from cadc.cli import curate, selections
 from cadc.cli.project import ROOT
 from cadc.compose.files import CONF
 from cadc.compute import disk
-from cadc.config.environment import refuse_other_letters
+from cadc.config.environment import refuse_other_encodings
 from cadc.config.errors import InputError
 from cadc.config.evaluation import Images
 
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     given, others = parser().parse_known_args(arguments)
     try:
-        refuse_other_letters()
+        refuse_other_encodings()
         with disk.told():
             return run(given, others)
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from cadc import ISA, STARTED_BY, artifacts
 from cadc.compute import console, disk, lifeline
 from cadc.config.arms import Variant
-from cadc.config.environment import refuse_other_letters
+from cadc.config.environment import refuse_other_encodings
 from cadc.config.errors import InputError
 from cadc.config.params import Params, load_params
 
@@ -80,7 +80,7 @@ def run_stage(name: str, main: Callable[[Params], int | None], variant: Variant 
     message = ".*is_gradient_checkpointing.*"  # transformers' own call
     warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     try:
-        refuse_other_letters()
+        refuse_other_encodings()
         params = _params_of(variant)
         on_its_isa(params.compute.isa)
         lifeline.end_with_dvc()

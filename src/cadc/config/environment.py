@@ -1,4 +1,4 @@
-"""What the environment of a process says, checked like params.yaml."""
+"""The environment variables and the locale of a process, checked like params.yaml."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def whole_number(name: str, least: int) -> int | None:
     raise InputError(f"{name} is {said!r}; give a whole number of at least {least}, such as {name}={max(least, 2)}")
 
 
-def refuse_other_letters() -> None:
-    """Raise InputError if this process takes file names for something else than UTF-8: a name that is not ASCII would
-    not be found, or be another one in tables."""
+def refuse_other_encodings() -> None:
+    """Raise InputError if this process does not decode file names as UTF-8: a name that is not ASCII would not be
+    found, or would be another one in tables."""
     if sys.getfilesystemencoding() != "utf-8":
         raise InputError(
-            f"the environment has file names read as {sys.getfilesystemencoding()}; set PYTHONUTF8=1, or a language "
-            "with UTF-8, such as LC_ALL=C.UTF-8"
+            f"this process decodes file names as {sys.getfilesystemencoding()}; set PYTHONUTF8=1 or a UTF-8 locale, "
+            "such as LC_ALL=C.UTF-8"
         )
