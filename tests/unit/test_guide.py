@@ -3,6 +3,8 @@
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cadc.config.errors import InputError
@@ -57,13 +59,17 @@ def test_the_report_compares_what_both_have(tmp_path, monkeypatch):
 def test_a_record_holds_what_the_tables_were_made_from(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stated = {"rows": [{"label": "random", "arm": "random_b10"}], "full": "full"}
+    arm = {"budget": 0.1, "signal": "features/one", "curate": {"by": "pool"}}
+    made = {"run": "default"}
     files = {
-        "params.yaml": "model: {path: models/mine}\narms: {full: {}}",
+        "params.yaml": f"model: {{path: models/mine}}\nproxies: {{default: {{}}}}\narms: {{full: {json.dumps(arm)}}}",
         "dvc.lock": "x",
         "models/mine/alignment.json": "{}",
         "models/mine/model.safetensors": "weights",
         "pipelines/mine/params.json": json.dumps({"tables": {"one": stated, "two": stated}}),
-        "pipelines/other/params.json": json.dumps({"arms": {"random_b10": {"budget": 0.1}, "more": {}}, "tables": {}}),
+        "pipelines/other/params.json": json.dumps(
+            {"arms": {"random_b10": arm, "more": {}}, "tables": {}, "feature_sets": {"one": made, "two": made}}
+        ),
         "reports/arms/random_b10/metrics.json": "{}",
         "reports/arms/full/metrics.json": "{}",
         "reports/arms/other/metrics.json": "{}",
@@ -76,13 +82,17 @@ def test_a_record_holds_what_the_tables_were_made_from(tmp_path, monkeypatch):
     (tmp_path / "reports/tables/mine").mkdir(parents=True)
     (tmp_path / "reports/tables/mine/one.md").write_text("table")
     (tmp_path / "records/mine/old").mkdir(parents=True)
+    examples = tmp_path / "reports/arms/full/rows.parquet"
+    pq.write_table(pa.table({"question": ["what is it ?"]}), examples)
     record.write("mine")
     held = {str(path.relative_to(tmp_path / "records/mine")) for path in (tmp_path / "records").rglob("*.*")}
-    assert held == {*files, "reports/tables/mine/one.md"} - {
+    kept = pq.read_table(tmp_path / "records/mine/reports/arms/full/rows.parquet")
+    assert kept.schema.names == ["question"] and kept.num_rows == 0 and pq.read_table(examples).num_rows == 1
+    assert held == {*files, "reports/tables/mine/one.md", "reports/arms/full/rows.parquet"} - {
         "models/mine/model.safetensors",
         "reports/arms/other/metrics.json",
     }
     (out,) = (tmp_path / "records/mine/pipelines/other").iterdir()
-    assert json.loads(out.read_text()) == {"tables": {}, "arms": {"random_b10": {"budget": 0.1}}}
+    assert json.loads(out.read_text()) == {"tables": {}, "arms": {"random_b10": arm}, "feature_sets": {"one": made}}
     with pytest.raises(InputError, match="compose the study first"):
         record.write("no_such")

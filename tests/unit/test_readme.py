@@ -29,9 +29,15 @@ def test_generated_blocks_are_those_of_the_committed_results(document, name):
     assert readme.block(document.read_text(), name) == readme.BLOCKS[document][name]()
 
 
-@pytest.mark.parametrize("name", ["results", "findings"])
+@pytest.mark.parametrize("name", ["results", "findings", "real model"])
 def test_every_figure_of_the_results_stands_in_a_report(name):
-    reports = [*results.RANKED.values(), results.CLAIMS, results.LEADERBOARD, Path("reports/testbed/capabilities.md")]
+    reports = [
+        *results.RANKED.values(),
+        *filter(Path.exists, results.REAL.values()),
+        results.CLAIMS,
+        results.LEADERBOARD,
+        Path("reports/testbed/capabilities.md"),
+    ]
     there = "\n".join(path.read_text() for path in reports)
     there += "\n".join(row["published"] for row in results.compared())
     figures = re.findall(r"[+-]?\d+\.\d+", readme.block(readme.README.read_text(), name).replace("(of commit", ""))

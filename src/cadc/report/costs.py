@@ -67,7 +67,7 @@ def cost_of(stated: Stated, name: str, per_row: dict[str, float]) -> Cost | None
     parts.append({kind: n_pool * per_row[kind] for kind in READS.get(arm["method"], ())})
     before = sum({name: value for part in parts for name, value in part.items()}.values())  # shared ones count once
     examples = n_examples(n_selected(arm["budget"], n_pool), n_pool, arm["finetune"]["epochs"])
-    if arm["rows"] != "adapters":
+    if not any((artifacts.ARMS / name).glob("rounds_*.npy")):  # written if the method selects during training
         rows = max(len(own) for own in load_selections(name).values())
         return Cost(before, max(examples, rows) * per_row["training"])
     tuning = examples * per_row["training"]

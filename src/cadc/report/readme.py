@@ -141,7 +141,12 @@ def with_block(text: str, name: str, content: str) -> str:
 
 #: What is generated, by document and marker. All but the DAG comes from the small results in git.
 BLOCKS: dict[Path, dict[str, Callable[[], str]]] = {
-    README: {"results": ranking, "findings": results.findings, "methods": methods.overview},
+    README: {
+        "results": ranking,
+        "findings": results.findings,
+        "real model": results.real_model,
+        "methods": methods.overview,
+    },
     Path("docs/reproduce.md"): {"published": results.published, "claims": claims, "tables": tables},
     Path("docs/world.md"): {"gate": gate},
     Path("docs/costs.md"): {"costs": partial(results.grid, results.LEADERBOARD, "total / full data")},

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from cadc import artifacts
-from cadc.compose.studies import read_by
+from cadc.compose.studies import OF_SIGNAL, read_by
 from cadc.compute import console
 from cadc.config.errors import InputError
 from cadc.config.params import read
@@ -48,13 +49,24 @@ def kept(study: str) -> list[Path]:
     return [path for path in dict.fromkeys(Path(name) for name in names) if path.exists()]
 
 
+def _made_from(stated: Stated, level: str, name: str) -> Iterator[tuple[str, str]]:
+    """A variant and all variants that it is made from, as (level, name)."""
+    yield level, name
+    made = stated.variant(level, name)
+    reads = [made["signal"], made["curate"]["by"]] if level == "arms" else []
+    parts = [(OF_SIGNAL[folder], own) for folder, _, own in (read.partition("/") for read in reads) if own]
+    parts += [(of, made[key]) for key, of in (("trajectories", "captures"), ("run", "proxies")) if key in made]
+    for part in parts:
+        yield from _made_from(stated, *part)
+
+
 def _borrowed(study: str) -> dict[Path, dict]:
-    """What other pipelines' params.json state of the arms and capabilities that they make for a study's tables."""
+    """What other pipelines' params.json state of the variants that they make for a study's tables."""
     stated, made = Stated(), {}
     tables = stated.pipelines[study]["tables"].values()
     wanted = {("arms", row["arm"]) for spec in tables for row in spec["rows"]}
     wanted |= {("discoveries", name) for spec in tables for name in spec.get("discoveries", ())}
-    for level, name in sorted(wanted):
+    for level, name in sorted({part for variant in wanted for part in _made_from(stated, *variant)}):
         if (maker := stated.maker(level, name)) not in ("", study):
             own = made.setdefault(Path("pipelines") / maker / "params.json", {"tables": {}})
             own.setdefault(level, {})[name] = stated.pipelines[maker][level][name]
@@ -67,6 +79,8 @@ def write(study: str, folder: Path = RECORDS) -> None:
     for path in paths:
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out / path)
+    for path in out.rglob("rows.parquet"):  # texts and images of the pool, which may not be yours to publish
+        artifacts.write_table(path, artifacts.read_table(path).slice(0, 0))
     for path, stated in _borrowed(study).items():
         artifacts.write_json(out / path, stated)
     console.line(f"{out}: {len(paths)} results kept")

@@ -81,15 +81,37 @@ def results(tables: dict[str, Path] = RANKED) -> str:
     return markdown(["method", *heads], body)
 
 
+def _above_chance(path: Path) -> Iterator[str]:
+    """Whether tuning on all rows lifts the model above chance; if not, a table ranks nothing."""
+    if cells := lines(path).get("full"):
+        mean, spread = (float(x) for x in cells["corrected"].split(" ± "))
+        at = "above" if mean > 2 * spread and mean > 0 else "not above"
+        yield f"Tuning on all rows scores {cells['corrected']} corrected for chance: {at} chance"
+        yield "." if at == "above" else ", so these scores rank no method."
+
+
+def _labels_followed(path: Path) -> Iterator[str]:
+    """What the capabilities of the real model follow, by the adjusted Rand index with each label."""
+    for name, cells in lines(path, "subtasks").items():
+        n = int(cells["capabilities"])
+        followed = [f"{label} {cells[label]}" for label in ("form", "meta-task", "source") if cells[label]]
+        if n > 1 and followed:
+            yield f" `{name}` discovers {n} capabilities; adjusted Rand index (shuffled labels): {', '.join(followed)}."
+
+
+def _correlations() -> Iterator[str]:
+    """Whether methods are ranked as on the generated data set."""
+    for title, one in (artifacts.read_json(GUIDE) if GUIDE.exists() else {}).items():
+        between = f"{one['low']:+.2f} to {one['high']:+.2f}"
+        yield f" Rank correlation of {len(one['methods'])} methods, {title}: {one['spearman']:+.2f} ({between})."
+
+
 def real_model() -> str:
-    """The ranking by the study of a real model, and whether the embedded world's ranking is like it."""
-    told = [
-        f"{title.capitalize()}: {one['spearman']:+.2f} ({one['low']:+.2f} to {one['high']:+.2f}), "
-        f"{len(one['methods'])} methods."
-        for title, one in (artifacts.read_json(GUIDE) if GUIDE.exists() else {}).items()
-    ]
-    said = f"\nRank correlation with the generated data set (Spearman, 95%). {' '.join(told)}\n" if told else ""
-    return results(REAL) + said
+    """The ranking by the study of a real model, whether it means anything, its capabilities, and whether the generated
+    data set ranks methods alike."""
+    first = next(iter(REAL.values()))
+    said = "".join([*_above_chance(first), *_labels_followed(first), *_correlations()])
+    return results(REAL) + (f"\n{said}\n" if said else "")
 
 
 def _names(arms: Lines, sign: int) -> list[str]:
