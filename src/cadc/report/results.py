@@ -45,9 +45,9 @@ def lines(path: Path, column: str = "Rel. %") -> Lines:
     return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in body}
 
 
-def ranked(budget: str, tables: dict[str, Path] = RANKED) -> Lines:
-    """A ranked table by label, without the budget, the highest mean first."""
-    found = lines(tables[budget]).items()
+def ranked(budget: str, tables: dict[str, Path] | None = None) -> Lines:
+    """A ranked table by label, without the budget, the highest mean first. tables: by budget; RANKED if None."""
+    found = lines((tables or RANKED)[budget]).items()
     return {
         label.removesuffix(f", {budget}"): cells
         for label, cells in sorted(found, key=lambda item: (-float(item[1]["Rel. %"].split()[0]), item[0]))
@@ -65,8 +65,10 @@ def _score(cells: dict[str, str]) -> str:
     return f"{cells['Rel. %'].split()[0]} ({cells['Rel. %, 95%']}){ {1: ' ↑', -1: ' ↓', 0: ''}[against(cells)] }"
 
 
-def results(tables: dict[str, Path] = RANKED) -> str:
-    """Every arm at both budgets, by its mean at the first; ours, the paper's and the baseline in bold."""
+def results(tables: dict[str, Path] | None = None) -> str:
+    """Every arm at both budgets, by its mean at the first; ours, the paper's and the baseline in bold. tables: by
+    budget; RANKED if None."""
+    tables = tables or RANKED
     made = {budget: ranked(budget, tables) for budget in tables if tables[budget].exists()}
     if not made:
         return f"{NOT_MADE}\n"
