@@ -80,12 +80,14 @@ def test_a_record_holds_what_the_tables_were_made_from(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no table of mine is made; run `dvc repro pipelines/mine/dvc.yaml`"):
         record.write("mine")
     (tmp_path / "reports/tables/mine").mkdir(parents=True)
-    (tmp_path / "reports/tables/mine/one.md").write_text("table")
+    (tmp_path / "reports/tables/mine/one.md").write_text("[how](../../../docs/statistics.md)")
     (tmp_path / "records/mine/old").mkdir(parents=True)
     examples = tmp_path / "reports/arms/full/rows.parquet"
     pq.write_table(pa.table({"question": ["what is it ?"]}), examples)
     record.write("mine")
     held = {str(path.relative_to(tmp_path / "records/mine")) for path in (tmp_path / "records").rglob("*.*")}
+    page = tmp_path / "records/mine/reports/tables/mine/one.md"
+    assert page.read_text() == "[how](../../../../../docs/statistics.md)"
     kept = pq.read_table(tmp_path / "records/mine/reports/arms/full/rows.parquet")
     assert kept.schema.names == ["question"] and kept.num_rows == 0 and pq.read_table(examples).num_rows == 1
     assert held == {*files, "reports/tables/mine/one.md", "reports/arms/full/rows.parquet"} - {

@@ -81,6 +81,9 @@ def write(study: str, folder: Path = RECORDS) -> None:
         (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out / path)
     for path in out.rglob("rows.parquet"):  # texts and images of the pool, which may not be yours to publish
         artifacts.write_table(path, artifacts.read_table(path).slice(0, 0))
+    for path in out.rglob("*.md"):  # a record lies two folders deeper than the checkout's own reports
+        text = path.read_text(encoding="utf-8")
+        artifacts.write_text(path, text.replace("](../../../docs/", "](../../../../../docs/"))
     for path, stated in _borrowed(study).items():
         artifacts.write_json(out / path, stated)
     console.line(f"{out}: {len(paths)} results kept")
