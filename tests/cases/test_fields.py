@@ -35,7 +35,7 @@ MASKED = [{"is_train": False}, {"should_train": False}, {"loss_enabled": 0}, {"e
           {"skip": True}, {"label": "rejected"}, {"label": False}, {"use_in_loss": "no"}, {"no_loss": 1},
           {"loss_weights": [0.0]}, {"isTrained": False}, {"keep": False}, {"masked": 1}]  # fmt: skip
 OF_ROWS = {  # a field of a row -> what its message says
-    "answer alike": [{"loss_weights": [0, 1]}, {"last_turn_only": True}, {"train_on_last": True}, {"skip": "true"},
+    "the same weight": [{"loss_weights": [0, 1]}, {"last_turn_only": True}, {"train_on_last": True}, {"skip": "true"},
                      {"mask_history": True}, {"only_last_turn": 1}, {"turn_weights": [1, 0.5]}, {"preferred": False},
                      {"completion_mask": [1, 0]}, {"assistant_masks": [0]}, {"loss_multiplier": 0},
                      {"is_deleted": True}],
@@ -106,7 +106,7 @@ def test_a_second_picture_beside_the_one_that_is_read_is_not_lost(folder, field)
 @pytest.mark.parametrize("field", MASKED, ids=str)
 def test_an_answer_that_is_not_to_be_learnt_is_refused(folder, field):
     message = refused(folder, {"conversations": talk("q", "a", **field)})
-    assert "turn 1 has" in message and ("every answer alike" in message or "a bad answer" in message)
+    assert "turn 1 has" in message and ("the same weight" in message or "a bad answer" in message)
     asked = [{"from": "human", "value": "q"} | field, ASKED[1]]  # never learnt anyhow
     assert read(folder, [{"id": "r", "conversations": asked}])[0].num_rows == 1
 

@@ -271,7 +271,7 @@ def test_a_batch_of_rows_without_answers_is_named_and_no_nan(tiny_model, blanked
     model = add_lora(tiny_model, Lora(rank=2, alpha=4, targets=model_params.lora.targets), 0)
     few = params.proxy.model_copy(update={"batch_size": 2})
     ids = blanked.table["id"].to_pylist()
-    with pytest.raises(InputError, match=rf"step 2, rows id {ids[3]}, id {ids[4]}: .*raise model.max_length"):
+    with pytest.raises(InputError, match=rf"step 2, id {ids[3]}, id {ids[4]}: .*raise model.max_length"):
         finetune(model, blanked, np.array([0, 1, 3, 4]), few, model_params)
     assert np.isfinite(finetune(model, blanked, np.array([0, 3, 1, 4]), few, model_params)).all()
     with pytest.raises(InputError, match=rf"loss and accuracy is not finite .* in row id {ids[3]}, id {ids[4]}"):

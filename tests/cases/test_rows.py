@@ -37,7 +37,7 @@ REFUSED = {  # what a row holds -> what its message says
     ),
     "weight of an answer": (
         {"conversations": talk("q", "bad", weight=0)},
-        ["turn 1 has weight: 0", "every answer alike"],
+        ["turn 1 has weight: 0", "the same weight"],
     ),
     "half a weight": ({"conversations": talk("q", "bad", loss_weight=0.5)}, ["turn 1 has loss_weight: 0.5"]),
     "train of an answer": ({"conversations": talk("q", "bad", train=False)}, ["turn 1 has train: False"]),
@@ -76,8 +76,8 @@ REFUSED = {  # what a row holds -> what its message says
     "label as a text": ({"label": "False", "conversations": ASKED}, ["label: false", "a bad answer"]),
     "kto_tag as a text": ({"kto_tag": "false", "conversations": ASKED}, ["kto_tag: false"]),
     "Loss_Weight": ({"conversations": talk("q", "bad", Loss_Weight=0)}, ["turn 1 has Loss_Weight: 0"]),
-    "loss of each turn": ({"loss": [1, 0], "conversations": ASKED}, ["has loss: [1, 0]", "every answer alike"]),
-    "masked answer": ({"conversations": talk("q", "bad", mask=True)}, ["turn 1 has mask: True", "every answer alike"]),
+    "loss of each turn": ({"loss": [1, 0], "conversations": ASKED}, ["has loss: [1, 0]", "the same weight"]),
+    "masked answer": ({"conversations": talk("q", "bad", mask=True)}, ["turn 1 has mask: True", "the same weight"]),
     "picture's path of a turn": (
         {"conversations": [talk("q", image_path="a.png")[0], ASKED[1]]},
         ["turn 0 has an image of its own (image_path)"],
