@@ -137,6 +137,15 @@ def test_a_project_is_laid_out_once_and_no_other_folder_is_touched(data, tmp_pat
     assert other.exists()
 
 
+def test_half_a_lock_that_a_killed_dvc_has_left_is_removed(tmp_path):
+    lock = tmp_path / "work/.dvc/tmp/rwlock"
+    with project.held(tmp_path / "work"):
+        lock.parent.mkdir(parents=True)
+        lock.write_text("")
+    with project.held(tmp_path / "work"):
+        assert not lock.exists()
+
+
 def test_a_project_is_held_by_one_call_and_by_its_stages_after_a_kill(tmp_path):
     with project.held(tmp_path / "work") as lock:
         outlives = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,))
