@@ -50,7 +50,7 @@ def held(work: Path) -> Iterator[int]:
                 f"{work}: another `cadc curate` is using it, or its stages still run after a kill; wait for them, or "
                 "give another folder as --work"
             ) from None
-        # No DVC works here now. One that was killed while it wrote this file has left half of it, which the next refuses.
+        # No DVC runs here now. One that was killed while it wrote this file left half of it, which the next refuses.
         (work / ".dvc/tmp/rwlock").unlink(missing_ok=True)
         yield file.fileno()
 
