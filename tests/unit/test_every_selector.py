@@ -243,17 +243,6 @@ def test_a_small_selection_is_not_what_any_rows_would_be(method):
     assert first != second and set(choose(method, make_signal("generic", 1), 15, seed=9).row.tolist()) == first
 
 
-def test_a_source_without_images_is_no_task_of_presel():
-    """Its budgets and temperature go by the tasks that it chooses from."""
-    given, (selector, own) = make_signal("generic"), selector_of("presel")
-    at = np.arange(given.n_rows)
-    shows, ratio = at % 4 > 0, np.where(at % 7 == 1, 0.5 + at / given.n_rows, 0).astype(np.float32)
-    arrays = {**given.arrays, "shows": shows, "ratio": ratio * shows}
-    mixed = Signal(given.n_rows, np.where(shows, given.task, "text"), arrays)
-    of_all, of_pictured = (selector.measure(one, own) for one in (mixed, mixed.of_rows(np.flatnonzero(shows))))
-    assert len(set(of_all.importance)) == 3 and of_all.importance.tolist() == of_pictured.importance.tolist()
-
-
 @pytest.mark.parametrize("extreme", [1e-12, 1e12])
 def test_temperatures_at_their_ends(extreme):
     assert choose("coincide", make_signal("generic"), 20, temperature=extreme).n_unique == 20
