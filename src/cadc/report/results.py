@@ -84,12 +84,12 @@ def results(tables: dict[str, Path] | None = None) -> str:
 
 
 def _above_chance(path: Path) -> Iterator[str]:
-    """Whether tuning on all rows lifts the model above chance; if not, a table ranks nothing."""
+    """Whether tuning on all rows lifts the model above chance, by more than two sd over seeds; if not, a table ranks
+    nothing."""
     if cells := lines(path).get("full"):
         mean, spread = (float(x) for x in cells["corrected"].split(" ± "))
-        at = "above" if mean > 2 * spread and mean > 0 else "not above"
-        yield f"Tuning on all rows scores {cells['corrected']} corrected for chance: {at} chance"
-        yield "." if at == "above" else ", so these scores rank no method."
+        verdict = "above chance" if mean > 2 * spread else "not above chance, so these scores rank no method"
+        yield f"Tuning on all rows scores {cells['corrected']} corrected for chance: {verdict}."
 
 
 def _labels_followed(path: Path) -> Iterator[str]:
@@ -98,21 +98,21 @@ def _labels_followed(path: Path) -> Iterator[str]:
         n = int(cells["capabilities"])
         followed = [f"{label} {cells[label]}" for label in ("form", "meta-task", "source") if cells[label]]
         if n > 1 and followed:
-            yield f" `{name}` discovers {n} capabilities; adjusted Rand index (shuffled labels): {', '.join(followed)}."
+            yield f"`{name}` discovers {n} capabilities; adjusted Rand index (shuffled labels): {', '.join(followed)}."
 
 
 def _correlations() -> Iterator[str]:
     """Whether methods are ranked as on the generated data set."""
     for title, one in (artifacts.read_json(GUIDE) if GUIDE.exists() else {}).items():
         between = f"{one['low']:+.2f} to {one['high']:+.2f}"
-        yield f" Rank correlation of {len(one['methods'])} methods, {title}: {one['spearman']:+.2f} ({between})."
+        yield f"Rank correlation of {len(one['methods'])} methods, {title}: {one['spearman']:+.2f} ({between})."
 
 
 def real_model() -> str:
     """The ranking by the study of a real model, whether it means anything, its capabilities, and whether the generated
     data set ranks methods alike."""
     first = next(iter(REAL.values()))
-    said = "".join([*_above_chance(first), *_labels_followed(first), *_correlations()])
+    said = " ".join([*_above_chance(first), *_labels_followed(first), *_correlations()])
     return results(REAL) + (f"\n{said}\n" if said else "")
 
 
