@@ -27,10 +27,10 @@ def refuse_curation(arm: Arm, source: str) -> None:
         raise InputError(f"{source}.curate.sequence: {arm.method} sets the order during training; set it to none")
 
 
-def allowed(arm: Arm, told: dict[str, np.ndarray], n: int, source: str) -> np.ndarray:
+def allowed(arm: Arm, arrays: dict[str, np.ndarray], n: int, source: str) -> np.ndarray:
     """The rows that `curate.keep` leaves for the method: int64, ascending. Raises InputError if there are fewer than
     `n`."""
-    rows = purest(told["affinity"], told["purity"], arm.curate.keep)
+    rows = purest(arrays["affinity"], arrays["purity"], arm.curate.keep)
     if len(rows) < n:
         raise InputError(f"{source}.curate.keep = {arm.curate.keep:g} leaves {len(rows)} rows, but the budget is {n}")
     return rows
@@ -46,12 +46,12 @@ def main(params: Params) -> None:
         refuse_curation(arm, source)
     best, trends = np.full(pool.num_rows, -1), np.empty((0, 0))
     if arm.curate.by != "pool":
-        told = artifacts.load_arrays(artifacts.ROOT / arm.curate.by)
-        best = told["influence"].argmax(1)
-        serves = attribute(told["influence"], getattr(settings, "delta", 0.0))  # the method's own value, if it has one
-        trends = trend(told["self_influence"], serves)
+        arrays = artifacts.load_arrays(artifacts.ROOT / arm.curate.by)
+        best = arrays["influence"].argmax(1)
+        serves = attribute(arrays["influence"], getattr(settings, "delta", 0.0))  # the method's own value, if it has one
+        trends = trend(arrays["self_influence"], serves)
         if arm.curate.keep < 1:
-            rows = allowed(arm, told, n, source)
+            rows = allowed(arm, arrays, n, source)
             signal = signal.of_rows(rows)
     measured = measure(selector, signal, settings)
     folder = artifacts.fresh(artifacts.SELECTIONS / name)

@@ -50,24 +50,27 @@ def read_changes(folder: Path) -> None:
 
 
 def why_file(rng: random.Random, folder: Path, outside: str) -> None:
-    """What `cadc curate` leaves beside a training file."""
-    manifest = {"method": "cadc", "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1}, "files": ["s.json"],
-                "images": {"paths": "relative", "relative_to": "."}}  # fmt: skip
-    why = [{"row": k, "id": name, "chosen": k == 0, "rank": 0 if k == 0 else None, "stage": 0, "score": 0.5,
-            "capability": 1, "nearest": "r0", "flags": ["x"]} for k, name in enumerate(("r0", "r1", "2"))]  # fmt: skip
-    which = rng.randrange(4)
-    write_text(folder / "s.manifest.json", "")
-    (folder / "s.manifest.json").write_bytes(text_of(of_value(rng, manifest, outside) if which == 0 else manifest))
-    table = table_of(of_value(rng, why, outside) if which == 1 else why, rng)
-    write_table(folder / "s.why.parquet", table)
-    (folder / "s.json").write_bytes(text_of(of_value(rng, records(rng), outside) if which == 2 else records(rng)))
+    """What `cadc curate` leaves beside a training file, s.json damaged and t.json whole."""
+    for name, first in (("s", "r0"), ("t", "2")):
+        manifest = {"method": "cadc", "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1},
+                    "files": [f"{name}.json"], "images": {"paths": "relative", "relative_to": "."}}  # fmt: skip
+        why = [{"row": k, "id": row, "chosen": row == first, "rank": 0 if row == first else None, "stage": 0,
+                "score": 0.5, "capability": 1, "nearest": "r0", "flags": ["x"]}
+               for k, row in enumerate(("r0", "r1", "2"))]  # fmt: skip
+        which = rng.randrange(4) if name == "s" else None
+        write_text(folder / f"{name}.manifest.json", "")
+        said = text_of(of_value(rng, manifest, outside) if which == 0 else manifest)
+        (folder / f"{name}.manifest.json").write_bytes(said)
+        write_table(folder / f"{name}.why.parquet", table_of(of_value(rng, why, outside) if which == 1 else why, rng))
+        rows = records(rng)
+        (folder / f"{name}.json").write_bytes(text_of(of_value(rng, rows, outside) if which == 2 else rows))
     (folder / "dataset_info.json").write_bytes(text_of(of_value(rng, {"s": {"file_name": "s.json"}}, outside)))
     if rng.random() < 0.4:
         change_a_file(rng, folder, outside)
 
 
 def read_why(folder: Path) -> None:
-    selections.compare(folder / "s.json", folder / "s.json")
+    selections.compare(folder / "s.json", folder / "t.json")
     selections.explain("r0", [folder / "s.json"])
     outputs._entries(folder / "s.json")
 

@@ -138,12 +138,13 @@ def test_a_project_is_laid_out_once_and_no_other_folder_is_touched(data, tmp_pat
 
 
 def test_half_a_lock_that_a_killed_dvc_has_left_is_removed(tmp_path):
-    lock = tmp_path / "work/.dvc/tmp/rwlock"
+    locks = [tmp_path / "work" / name for name in (".dvc/tmp/rwlock", "dvc.lock", "pipelines/export/dvc.lock")]
     with project.held(tmp_path / "work"):
-        lock.parent.mkdir(parents=True)
-        lock.write_text("")
+        for lock in locks:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            lock.write_text("")
     with project.held(tmp_path / "work"):
-        assert not lock.exists()
+        assert not any(lock.exists() for lock in locks)
 
 
 def test_a_project_is_held_by_one_call_and_by_its_stages_after_a_kill(tmp_path):

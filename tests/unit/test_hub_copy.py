@@ -61,6 +61,14 @@ def test_the_split_that_is_asked_for_is_copied_and_reads_as_it_did(tmp_path, car
     assert not card or isinstance(builder.info.features["image"], Image)
 
 
+@pytest.mark.parametrize("said", ["true", '"all"', "3", "null", "[1]"])
+def test_a_card_whose_list_of_files_is_none_is_copied(tmp_path, said):
+    mirror, root = repository(tmp_path / "mirror", FILES, {}), tmp_path / "root"
+    (mirror / NAME / "README.md").write_text(f'---\n{{"configs": {said}}}\n---\n')
+    copy_data_sets(mirror, root, [NAME], {NAME: [(None, "val")]})
+    assert there(root) == sorted([*FILES[:2], "README.md"])
+
+
 def test_a_split_that_is_not_there_has_the_whole_copied_so_that_what_is_there_is_said(tmp_path):
     mirror, root = repository(tmp_path / "mirror", FILES, CARD), tmp_path / "root"
     copy_data_sets(mirror, root, [NAME], {NAME: [(None, "val"), (None, "dev")]})

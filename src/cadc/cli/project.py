@@ -2,7 +2,7 @@
 code.
 
 Each call writes the project again but leaves unchanged files untouched, so DVC skips finished stages and a killed run
-resumes. `artifacts/` and `dvc.lock` are never changed.
+resumes. `artifacts/` is never changed, and `dvc.lock` only if a kill left half of it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from cadc.compose import half_written
 from cadc.compose.files import composed
 from cadc.compose.rows import base_of
+from cadc.compute import console
 from cadc.compute.closure import SOURCE
 from cadc.config.arms import LEVELS
 from cadc.config.errors import InputError
@@ -50,8 +52,8 @@ def held(work: Path) -> Iterator[int]:
                 f"{work}: another `cadc curate` is using it, or its stages still run after a kill; wait for them, or "
                 "give another folder as --work"
             ) from None
-        # No DVC runs here now. One that was killed while it wrote this file left half of it, which the next refuses.
-        (work / ".dvc/tmp/rwlock").unlink(missing_ok=True)
+        for line in half_written.mend(work):
+            console.line(line)
         yield file.fileno()
 
 

@@ -34,7 +34,10 @@ def load_why(file: Path) -> list[dict]:
                 raise ValueError(f"its column {name} is of another type")
         if "capability" in table.column_names and pa.types.is_nested(table.schema.field("capability").type):
             raise ValueError("its column capability is of another type")
-        return table.to_pylist()
+        rows = table.to_pylist()
+        if any(row["id"] is None or (row["chosen"] and row["rank"] is None) for row in rows):
+            raise ValueError("a row lacks its id, or a selected row its rank")
+        return rows
     except (ValueError, KeyError, OSError) as error:  # pyarrow's are among them
         raise _unreadable(path, error) from None
 
@@ -46,7 +49,9 @@ def load_manifest(file: Path) -> dict:
         raise InputError(f"{path}: no such file; give a file written by `cadc curate --out`")
     try:
         made = json.loads(path.read_text(encoding="utf-8"))
-        made["pool"]["sha256"], made["method"], dict(made["by_source"])
+        made["method"], dict(made["by_source"])
+        if not isinstance(made["pool"]["sha256"], str):
+            raise ValueError("pool.sha256 is no text")
         return made
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise _unreadable(path, error) from None

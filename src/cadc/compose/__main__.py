@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from cadc import artifacts
+from cadc.compose import half_written
 from cadc.compose.files import files
 from cadc.compose.pipelines import BY_HAND
 from cadc.compute import disk
@@ -14,6 +15,8 @@ from cadc.config.errors import InputError
 
 
 def main(arguments: list[str]) -> None:
+    for line in half_written.mend():
+        print(line)
     check = "--check" in arguments
     made = files([argument for argument in arguments if argument != "--check"])
     old = {path.parent for path in Path("pipelines").glob("*/dvc.yaml")} - {path.parent for path in made}

@@ -57,7 +57,9 @@ def _copy_splits(folder: Path, to: Path, files: dict[tuple[str, str], list[Path]
     """Copy these files to the same relative paths, with a card that keeps the column descriptions and lists only these
     files."""
     head, configs = front_matter(folder), {}
-    stated = {str(one.get("config_name", "default")): one for one in head.get("configs") or [] if isinstance(one, dict)}
+    listed = head.get("configs")
+    of_card = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    stated = {str(one.get("config_name", "default")): one for one in of_card}
     for (config, split), paths in files.items():
         known = {key: value for key, value in stated.get(config, {}).items() if key not in ("data_dir", "data_files")}
         own = configs.setdefault(config, {**known, "config_name": config, "data_files": []})
