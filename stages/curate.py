@@ -48,7 +48,8 @@ def main(params: Params) -> None:
     if arm.curate.by != "pool":
         arrays = artifacts.load_arrays(artifacts.ROOT / arm.curate.by)
         best = arrays["influence"].argmax(1)
-        serves = attribute(arrays["influence"], getattr(settings, "delta", 0.0))  # the method's own value, if it has one
+        # the method's own delta, if it has one
+        serves = attribute(arrays["influence"], getattr(settings, "delta", 0.0))
         trends = trend(arrays["self_influence"], serves)
         if arm.curate.keep < 1:
             rows = allowed(arm, arrays, n, source)

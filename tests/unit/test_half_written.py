@@ -45,11 +45,21 @@ def test_half_a_lock_file_that_git_does_not_have_is_removed(checkout):
     assert "removed" in told and not path.exists()
 
 
-def test_lock_files_that_are_whole_are_left_alone(checkout):
+def test_half_a_lock_file_that_was_added_to_git_is_removed(checkout):
     path = checkout / "dvc.lock"
-    path.write_bytes(b"schema: '2.0'\nstages: {}\n")
-    before = path.stat().st_mtime_ns
-    assert mend(checkout) == [] and path.stat().st_mtime_ns == before
+    path.write_bytes(WHOLE[:8192])
+    git(checkout, "add", ".")
+    (told,) = mend(checkout)
+    assert "removed" in told and not path.exists()
+
+
+def test_lock_files_that_are_whole_or_in_conflict_are_left_alone(checkout):
+    path = checkout / "dvc.lock"
+    conflict = b"<<<<<<< HEAD\n" + WHOLE + b"=======\n" + WHOLE + b">>>>>>> other\n"
+    for content in (b"schema: '2.0'\nstages: {}\n", conflict):
+        path.write_bytes(content)
+        before = path.stat().st_mtime_ns
+        assert mend(checkout) == [] and path.stat().st_mtime_ns == before
     path.unlink()
     assert mend(checkout) == [] and not path.exists()
 

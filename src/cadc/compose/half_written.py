@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
-from voluptuous import Invalid
+
+from cadc import artifacts
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the lock files of all studies have megabytes
 
@@ -54,15 +56,19 @@ def _free(lock: Path) -> Iterator[bool]:
 
 
 def _is_lock(path: Path) -> bool:
-    """Whether a dvc.lock is whole. One that was cut off inside a line does not end with a newline."""
+    """Whether a dvc.lock is whole, or holds a merge conflict for the user to resolve. One cut off in a line does not
+    end with a newline."""
     text = path.read_bytes()
+    if re.search(rb"^<<<<<<< ", text, re.MULTILINE):
+        return True
     if not text.endswith(b"\n"):
         return False
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # late: few calls come here
+    from dvc.dvcfile import Lockfile  # late: they take half a second
+    from dvc.exceptions import DvcException
 
     try:
-        COMPILED_LOCKFILE_SCHEMA(yaml.load(text, _LOADER))
-    except (yaml.YAMLError, UnicodeDecodeError, Invalid):
+        Lockfile.validate(yaml.load(text, _LOADER))
+    except (yaml.YAMLError, UnicodeDecodeError, DvcException):
         return False
     return True
 
@@ -81,8 +87,8 @@ def _replace(path: Path) -> str:
         kept = subprocess.run(show, cwd=path.parent, capture_output=True)
     except OSError:  # no git
         kept = None
-    if kept is None or kept.returncode:
+    if kept is None or kept.returncode or kept.stdout == path.read_bytes():  # the last: half a file was added to git
         path.unlink()
         return "removed. The next run takes finished stages from DVC's cache"
-    path.write_bytes(kept.stdout)
+    artifacts.write_text(path, kept.stdout.decode())
     return "replaced by git's version. The next run takes finished stages from DVC's cache"
