@@ -1,0 +1,91 @@
+"""Measure how much of a killed stage's work the next run keeps.
+
+    # about 20 minutes on two cores, after `make repro`; it leaves the same outputs
+    python benchmarks/kill_cost.py --report reports/benchmarks/kill_cost.md
+    # one stage; only prints
+    python benchmarks/kill_cost.py --stages "attribute default"
+
+Each stage runs three times, without parts kept from before: whole; killed with `kill -9` when a share of that time has
+passed; and again, to its end. A row compares CPU seconds of the last run with those of the whole run. Loading libraries
+and the model, 5 to 8 CPU seconds a process, is repeated in any case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from cadc import artifacts
+from cadc.compute import console
+from cadc.report.text import markdown
+
+STAGES = ("embed", "proxy default", "capture default", "attribute default", "finetune full", "score full")
+SHARES = (0.5, 0.9)
+
+
+def cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)  # of the children that have ended, and of theirs
+    return used.ru_utime + used.ru_stime
+
+
+def run(stage: str) -> tuple[float, float]:
+    """Run a stage to its end: seconds and CPU seconds."""
+    name, *arguments = stage.split()
+    started, before = time.perf_counter(), cpu_seconds()
+    subprocess.run([sys.executable, f"stages/{name}.py", *arguments], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started, cpu_seconds() - before
+
+
+def killed(stage: str, after: float) -> None:
+    """Run a stage and kill it, and all its workers, after so many seconds. Raises SystemExit if it had ended."""
+    name, *arguments = stage.split()
+    command = [sys.executable, f"stages/{name}.py", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(after)
+    if process.poll() is not None:
+        raise SystemExit(f"{stage}: ended before it was killed, after {after:.0f} s; is the machine busy?")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def measured(stage: str) -> list[list[str]]:
+    """A row for each share of the stage's time at which it is killed."""
+    shutil.rmtree(artifacts.SCRATCH, ignore_errors=True)
+    seconds, whole = run(stage)
+    rows = []
+    for share in SHARES:
+        shutil.rmtree(artifacts.SCRATCH, ignore_errors=True)
+        killed(stage, share * seconds)
+        rest = run(stage)[1]
+        cells = [f"{seconds:.0f}", f"{whole:.0f}", f"{share:.0%}", f"{rest:.0f}", f"{max(0, 1 - rest / whole):.0%}"]
+        rows.append([stage, *cells])
+        console.line("  ".join(rows[-1]))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--stages", nargs="*", default=list(STAGES))
+    parser.add_argument("--report", type=Path, help="path of the report; without it, the table is only printed")
+    asked = parser.parse_args()
+    os.environ.setdefault("CADC_WORKERS", "2")
+    body = [row for stage in asked.stages for row in measured(stage)]
+    head = ["stage", "s", "CPU s", "killed after", "CPU s of the run that follows", "not done twice"]
+    about = " ".join(__doc__.split("\n\n")[2].split())
+    command = " ".join(["python", "benchmarks/kill_cost.py", *sys.argv[1:]])
+    text = f"# What a kill costs\n\nMade by `{command}`. {about}\n\n" + markdown(head, body)
+    if asked.report:
+        asked.report.parent.mkdir(parents=True, exist_ok=True)
+        artifacts.write_text(asked.report, text)
+    console.line(text)
+
+
+if __name__ == "__main__":
+    main()
