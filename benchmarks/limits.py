@@ -1,7 +1,9 @@
 """Do the readers and the selectors of a LLaVA-665K keep to the memory that is stated here?
 
-    # about two hours on two cores, 15 GB of disk
+    # about an hour on two cores, 15 GB of disk
     python benchmarks/limits.py --report reports/benchmarks/limits.md
+    # measure a part anew; the report's other rows stay
+    python benchmarks/limits.py --report reports/benchmarks/limits.md --what pool.json targeted:sum
     # a quick look that only prints
     python benchmarks/limits.py --rows 20000
 
@@ -41,6 +43,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests/drills"))
 from cgroups import MemoryGroup  # the path must be extended first
 
 ROWS, CAPABILITIES = 665_000, 3
+HEAD = ["", "s", "most, GB", "limit, GB", "kept to it"]
 READERS_GB, SELECTORS_GB = 2.0, 6.0  # stated for 665,000 rows
 #: Arrays of the methods that selector_scale.py does not run, as there.
 _BY_ROW = {"shows": ((), (), bool), "self_influence": ((N_SNAPSHOTS,), (), np.float32)}
@@ -143,11 +146,18 @@ def limited(limit: float, *arguments: str) -> list[str]:
     return cells
 
 
+def kept(report: Path | None, title: str) -> dict[str, str]:
+    """The lines of the table of a report of this title, by what was measured."""
+    lines = report.read_text(encoding="utf-8").splitlines() if report and report.exists() else []
+    return {line.split(" | ")[0].removeprefix("| "): line for line in lines[6:]} if lines[:1] == [title] else {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    known = [*READERS, *selector_scale.METHODS]
     parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--methods", nargs="*", default=list(selector_scale.METHODS), choices=selector_scale.METHODS)
-    parser.add_argument("--report", type=Path, help="path of the report; without it, tables are only printed")
+    parser.add_argument("--what", nargs="*", default=known, choices=known, help="readers and methods to measure")
+    parser.add_argument("--report", type=Path, help="path of the report; without it, the table is only printed")
     parser.add_argument("--one", nargs=3, metavar=("WHAT", "FOLDER", "ROWS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
@@ -156,24 +166,29 @@ def main() -> None:
         if made != (int(n_rows) if what in READERS else round(BUDGET * int(n_rows))):
             raise SystemExit(f"{what}: gave {made} rows")
         return
-    body = []
-    with tempfile.TemporaryDirectory() as temporary:
-        write_pools(Path(temporary), asked.rows)
-        body += [limited(READERS_GB, what, temporary, str(asked.rows)) for what in READERS]
-    for method in asked.methods:
-        make_signal(method, asked.rows)  # written here, so that only the method's memory is measured
-        body.append(limited(SELECTORS_GB, method, "-", str(asked.rows)))
-        shutil.rmtree(selector_scale.SCRATCH)
+    title = f"# Memory at {asked.rows:,} rows"
     about = " ".join(__doc__.split("\n\n")[2].split())
-    lacking = sorted(set(METHODS) - {method.partition(":")[0] for method in asked.methods})
-    command = " ".join(["python", "benchmarks/limits.py", *sys.argv[1:]])
-    text = f"# Memory at {asked.rows:,} rows\n\nMade by `{command}`. "
-    text += f"{about} Not run: {', '.join(lacking)}.\n\n"
-    text += markdown(["", "s", "most, GB", "limit, GB", "kept to it"], body)
-    if asked.report:
-        asked.report.parent.mkdir(parents=True, exist_ok=True)
-        artifacts.write_text(asked.report, text)
-    console.line(text)
+    lacking = sorted(set(METHODS) - {method.partition(":")[0] for method in selector_scale.METHODS})
+    about = f"Made by `python benchmarks/limits.py`. {about} Not run: {', '.join(lacking)}."
+    rows = kept(asked.report, title)
+
+    def measured(limit: float, *arguments: str) -> None:
+        head, rule, row = markdown(HEAD, [limited(limit, *arguments)]).splitlines()
+        rows[arguments[0]] = row
+        table = "\n".join([head, rule, *(rows[what] for what in known if what in rows)])
+        if asked.report:  # after each: a run that is killed goes on with --what
+            asked.report.parent.mkdir(parents=True, exist_ok=True)
+            artifacts.write_text(asked.report, f"{title}\n\n{about}\n\n{table}\n")
+
+    if readers := [what for what in asked.what if what in READERS]:
+        with tempfile.TemporaryDirectory() as temporary:
+            write_pools(Path(temporary), asked.rows)
+            for what in readers:
+                measured(READERS_GB, what, temporary, str(asked.rows))
+    for method in (what for what in asked.what if what not in READERS):
+        make_signal(method, asked.rows)  # written here, so that only the method's memory is measured
+        measured(SELECTORS_GB, method, "-", str(asked.rows))
+        shutil.rmtree(selector_scale.SCRATCH)
 
 
 if __name__ == "__main__":
