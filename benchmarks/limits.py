@@ -8,8 +8,8 @@
     python benchmarks/limits.py --rows 20000
 
 Every measurement is a separate process in a control group, whose memory the kernel limits to what is stated: a process
-that needs more ends, and the report says so. A limit covers everything that the process holds, but for pages of files,
-which the kernel takes back. Rows have no images: conversations as in read_scale.py, in each format of files that is
+that needs more ends, and the report says so. Pages of files count until the kernel needs them, so a reader fills its
+limit with them. Rows have no images: conversations as in read_scale.py, in each format of files that is
 read. Selectors get arrays as in selector_scale.py and choose 5%.
 """
 
@@ -147,9 +147,13 @@ def limited(limit: float, *arguments: str) -> list[str]:
 
 
 def kept(report: Path | None, title: str) -> dict[str, str]:
-    """The lines of the table of a report of this title, by what was measured."""
-    lines = report.read_text(encoding="utf-8").splitlines() if report and report.exists() else []
-    return {line.split(" | ")[0].removeprefix("| "): line for line in lines[6:]} if lines[:1] == [title] else {}
+    """The lines of the report's table, by what was measured. Raises SystemExit if the report has another title."""
+    if not report or not report.exists():
+        return {}
+    lines = report.read_text(encoding="utf-8").splitlines()
+    if lines[:1] != [title]:
+        raise SystemExit(f"{report}: is about another number of rows; give another --report")
+    return {line.split(" | ")[0].removeprefix("| "): line for line in lines[6:]}
 
 
 def main() -> None:
@@ -157,7 +161,7 @@ def main() -> None:
     known = [*READERS, *selector_scale.METHODS]
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--what", nargs="*", default=known, choices=known, help="readers and methods to measure")
-    parser.add_argument("--report", type=Path, help="path of the report; without it, the table is only printed")
+    parser.add_argument("--report", type=Path, help="path of the report; without it, rows are only printed")
     parser.add_argument("--one", nargs=3, metavar=("WHAT", "FOLDER", "ROWS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
@@ -169,7 +173,8 @@ def main() -> None:
     title = f"# Memory at {asked.rows:,} rows"
     about = " ".join(__doc__.split("\n\n")[2].split())
     lacking = sorted(set(METHODS) - {method.partition(":")[0] for method in selector_scale.METHODS})
-    about = f"Made by `python benchmarks/limits.py`. {about} Not run: {', '.join(lacking)}."
+    how = "" if asked.rows == ROWS else f" --rows {asked.rows}"
+    about = f"Made by `python benchmarks/limits.py{how}`. {about} Not run: {', '.join(lacking)}."
     rows = kept(asked.report, title)
 
     def measured(limit: float, *arguments: str) -> None:
@@ -183,6 +188,8 @@ def main() -> None:
     if readers := [what for what in asked.what if what in READERS]:
         with tempfile.TemporaryDirectory() as temporary:
             write_pools(Path(temporary), asked.rows)
+            if readers == ["words of answers"]:  # of the pool that another reader writes
+                read(Path(temporary), "pool.parquet")
             for what in readers:
                 measured(READERS_GB, what, temporary, str(asked.rows))
     for method in (what for what in asked.what if what not in READERS):

@@ -35,7 +35,7 @@ def load_why(file: Path) -> list[dict]:
         if "capability" in table.column_names and pa.types.is_nested(table.schema.field("capability").type):
             raise ValueError("its column capability is of another type")
         rows = table.to_pylist()
-        if any(row["id"] is None or (row["chosen"] and row["rank"] is None) for row in rows):
+        if any(row["id"] is None or (row["chosen"] and (row["rank"] is None or row["rank"] < 0)) for row in rows):
             raise ValueError("a row lacks its id, or a selected row its rank")
         return rows
     except (ValueError, KeyError, OSError) as error:  # pyarrow's are among them
@@ -49,11 +49,12 @@ def load_manifest(file: Path) -> dict:
         raise InputError(f"{path}: no such file; give a file written by `cadc curate --out`")
     try:
         made = json.loads(path.read_text(encoding="utf-8"))
-        made["method"], dict(made["by_source"])
-        if not isinstance(made["pool"]["sha256"], str):
-            raise ValueError("pool.sha256 is no text")
+        if not isinstance(made["pool"]["sha256"], str) or not isinstance(made["method"], str):
+            raise ValueError("pool.sha256 and method must be text")
+        if not all(isinstance(n, int) for n in made["by_source"].values()):
+            raise ValueError("by_source must be counts")
         return made
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(path, error) from None
 
 

@@ -15,10 +15,10 @@ from cadc.config.errors import InputError
 
 
 def main(arguments: list[str]) -> None:
-    for line in half_written.mend():
-        print(line)
     check = "--check" in arguments
     made = files([argument for argument in arguments if argument != "--check"])
+    for line in half_written.mend():
+        print(line)
     old = {path.parent for path in Path("pipelines").glob("*/dvc.yaml")} - {path.parent for path in made}
     old = {folder for folder in old if folder.name not in BY_HAND}
     if check:
