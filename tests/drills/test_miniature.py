@@ -69,11 +69,11 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def test_a_run_that_is_killed_at_random_moments_ends_in_the_bytes_of_one_that_is_not(undisturbed, elsewhere):
-    """A whole run that is killed at ten random moments, and gone on with each time, ends in the same bytes, in a
+    """A whole run that is killed at eight random moments, and gone on with each time, ends in the same bytes, in a
     folder with blanks and umlauts, with another hash seed, time zone, language and umask, and without HOME."""
     moments = random.Random(17)
-    killed = [killed_at(elsewhere, moments.uniform(2, 60), "dvc.yaml") for _ in range(10)]
-    assert sum(killed) >= 5, "it had ended before most kills"
+    killed = [killed_at(elsewhere, moments.uniform(2, 60), "dvc.yaml") for _ in range(8)]
+    assert sum(killed) >= 4, "it had ended before most kills"
     mend(elsewhere)
     run(elsewhere, "dvc", "repro", workers="2")
     assert outs(elsewhere) == outs(undisturbed)
