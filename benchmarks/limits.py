@@ -173,8 +173,8 @@ def main() -> None:
     title = f"# Memory at {asked.rows:,} rows"
     about = " ".join(__doc__.split("\n\n")[2].split())
     lacking = sorted(set(METHODS) - {method.partition(":")[0] for method in selector_scale.METHODS})
-    how = "" if asked.rows == ROWS else f" --rows {asked.rows}"
-    about = f"Made by `python benchmarks/limits.py{how}`. {about} Not run: {', '.join(lacking)}."
+    command = " ".join(["python", "benchmarks/limits.py", *(["--rows", str(asked.rows)] if asked.rows != ROWS else [])])
+    about = f"Made by `{command}`. {about} Not run: {', '.join(lacking)}."
     rows = kept(asked.report, title)
 
     def measured(limit: float, *arguments: str) -> None:
