@@ -6,9 +6,9 @@
     # one stage; only prints
     python benchmarks/kill_cost.py --stages "attribute default"
 
-Each stage runs three times, without parts kept from before: whole; killed with `kill -9` when a share of that time has
-passed; and again, to its end. A row compares CPU seconds of the last run with those of the whole run. Loading libraries
-and the model, 5 to 8 CPU seconds a process, is repeated in any case.
+Each stage first runs whole. Then, for each row, it starts without kept parts, is killed with `kill -9` when a share
+of that time has passed, and runs again to its end. *Share kept* compares the CPU seconds of this last run with those
+of the whole run. Every run loads libraries and the model again, which counts as not kept.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@
 
 Every measurement is a separate process in a control group, whose memory the kernel limits to what is stated: a process
 that needs more ends, and the report says so. Pages of files count until the kernel needs them, so a reader fills its
-limit with them. Rows have no images: conversations as in read_scale.py, in each format of files that is
-read. Selectors get arrays as in selector_scale.py and choose 5%.
+limit with them. Rows have no images: conversations as in read_scale.py, in each format of files that is read. Selectors
+get arrays as in selector_scale.py and choose 5%.
 """
 
 from __future__ import annotations

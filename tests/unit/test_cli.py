@@ -137,7 +137,7 @@ def test_a_project_is_laid_out_once_and_no_other_folder_is_touched(data, tmp_pat
     assert other.exists()
 
 
-def test_half_a_lock_that_a_killed_dvc_has_left_is_removed(tmp_path):
+def test_half_a_lock_that_a_killed_dvc_has_left_is_put_aside(tmp_path):
     locks = [tmp_path / "work" / name for name in (".dvc/tmp/rwlock", "dvc.lock", "pipelines/export/dvc.lock")]
     with project.held(tmp_path / "work"):
         for lock in locks:

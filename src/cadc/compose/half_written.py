@@ -85,6 +85,7 @@ def _slowly(text: bytes) -> object:
 
 
 def _fits(read: Callable[[], object]) -> bool:
+    """Whether what is read can be parsed, fits DVC's schema and has a size for every output."""
     from dvc.dvcfile import Lockfile
     from dvc.exceptions import DvcException
 
