@@ -113,7 +113,8 @@ def real_model() -> str:
     data set ranks methods alike."""
     first = next(iter(REAL.values()))
     said = " ".join([*_above_chance(first), *_labels_followed(first), *_correlations()])
-    return results(REAL) + (f"\n{said}\n" if said else "")
+    made = {budget: path for budget, path in REAL.items() if path.exists()}
+    return results(made or REAL) + (f"\n{said}\n" if said else "")
 
 
 def _names(arms: Lines, sign: int) -> list[str]:
