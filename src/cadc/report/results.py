@@ -101,6 +101,14 @@ def _labels_followed(path: Path) -> Iterator[str]:
             yield f"`{name}` discovers {n} capabilities; adjusted Rand index (shuffled labels): {', '.join(followed)}."
 
 
+def _faults_found() -> Iterator[str]:
+    """How well the checks find the faults that were planted in the real model's pool."""
+    for name, cells in lines(guide.REAL.parents[1] / "cleaning.md", "planted").items():
+        if int(cells["planted"] or 0):
+            found, right = (round(100 * float(cells[key])) for key in ("recall", "precision"))
+            yield f"`{name}` finds {found}% of {cells['planted']} planted faults, and {right}% of its flags are right."
+
+
 def _correlations() -> Iterator[str]:
     """Whether methods are ranked as on the generated data set."""
     for title, one in (artifacts.read_json(GUIDE) if GUIDE.exists() else {}).items():
@@ -109,10 +117,10 @@ def _correlations() -> Iterator[str]:
 
 
 def real_model() -> str:
-    """The ranking by the study of a real model, whether it means anything, its capabilities, and whether the generated
-    data set ranks methods alike."""
+    """The ranking by the study of a real model, whether it means anything, its capabilities, what the checks find, and
+    whether the generated data set ranks methods alike."""
     first = next(iter(REAL.values()))
-    said = " ".join([*_above_chance(first), *_labels_followed(first), *_correlations()])
+    said = " ".join([*_above_chance(first), *_labels_followed(first), *_faults_found(), *_correlations()])
     made = {budget: path for budget, path in REAL.items() if path.exists()}
     return results(made or REAL) + (f"\n{said}\n" if said else "")
 
