@@ -92,8 +92,8 @@ def model_findings(clean: Clean, source: np.ndarray, keeper: np.ndarray, model: 
     shown = np.isfinite(evidence.match)
     if untold := int(np.isnan(mismatched.score[shown]).sum()):
         console.line(
-            f"mismatch: {untold} of {shown.sum()} rows with images are not judged; "
-            "the model does not tell their images from others of their source"
+            f"mismatch: {untold} of {shown.sum()} rows with images are not judged; the model does not tell their "
+            "images from others of their source, or too few rows have answers of that length"
         )
     return {
         "mismatch": mismatched,

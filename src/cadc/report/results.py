@@ -106,7 +106,8 @@ def _faults_found() -> Iterator[str]:
     for name, cells in lines(guide.REAL.parents[1] / "cleaning.md", "planted").items():
         if int(cells["planted"] or 0):
             found, right = (round(100 * float(cells[key])) for key in ("recall", "precision"))
-            yield f"`{name}` finds {found}% of {cells['planted']} planted faults, and {right}% of its flags are right."
+            planted = cells["planted"]
+            yield f"The check `{name}` finds {found}% of {planted} planted faults; {right}% of its flags are right."
 
 
 def _correlations() -> Iterator[str]:
