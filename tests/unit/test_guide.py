@@ -47,7 +47,7 @@ def test_the_report_compares_what_both_have(tmp_path, monkeypatch):
     table(tmp_path / "world/every_method_at_5_of_the_pool.json", 5, length=10.0, **methods)
     guide.write()
     made = json.loads((tmp_path / "real_lite.json").read_text())
-    assert list(made) == ["real 10%, generated world 5%"]
+    assert list(made) == ["real model at 10%, generated world at 5%"]
     (one,) = made.values()
     assert one["spearman"] == 1 and one["methods"]["less"] == [60.0, 30.0] and "length" not in one["methods"]
     assert "Methods that do well in the generated world do well" in (tmp_path / "real_lite.md").read_text()
