@@ -82,7 +82,8 @@ smollm2: .venv/.installed     ## build a real language model in models/smollm2-1
 	$(RUN) dvc repro prepare && $(RUN) python stages/align.py && $(RUN) dvc commit -f pipelines/smollm2/dvc.yaml:align
 
 real_lite: .venv/.installed   ## run the study of this model on your folder, into records/real_lite (hours; resumes if interrupted): make real_lite DATA_PATH=data/mine
-	$(RUN) python -m cadc.compose profile=smollm2-135m data=folder data.path=$(DATA_PATH) pool.planted.answers=0.1 pool.planted.pictures=0.05 $(SET)
+	$(RUN) python -m cadc.compose profile=smollm2-135m data=folder data.path=$(DATA_PATH) pool.planted.answers=0.1 pool.planted.pictures=0.05 \
+		crossfit.matching.members=1 $(SET)
 	test -e models/smollm2-135m/alignment.json || $(MAKE) smollm2
 	$(RUN) dvc repro pipelines/real_lite/dvc.yaml pipelines/cleaning/dvc.yaml:clean && $(RUN) python -m cadc.report.record real_lite
 

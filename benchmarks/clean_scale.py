@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from commits import measured_at
 
 from cadc import artifacts
 from cadc.cleaning.duplicates import text_prints
@@ -38,7 +39,7 @@ REPORT, SCRATCH, ROOT = (
     artifacts.SCRATCH / "clean_scale",
     Path(__file__).parents[1],
 )
-WORKERS, PEER_ROWS, WORDS, AIM = 2, 20_000, 30_000, "10 min, 6 GB"
+WORKERS, PEER_ROWS, WORDS, GOAL = 2, 20_000, 30_000, "10 min, 6 GB"
 
 
 def draw(n_rows: int, rng: np.random.Generator) -> list[list[str]]:
@@ -210,11 +211,10 @@ def main() -> None:
         "# Cleaning at scale\n\nMade by `"
         + " ".join(["python", "benchmarks/clean_scale.py", *sys.argv[1:]])
         + "`. "
-        + __doc__.split("\n\n")[2].replace("\n", " ")
+        + " ".join(__doc__.split("\n\n")[2].split())
     )
-    text += (
-        f"\n\nTarget for 665,000 rows on {WORKERS} cores: {AIM}. Memory is that of the stage and its workers together; "
-    )
+    text += f"\n\n{measured_at()}\n\n"
+    text += f"Goal for 665,000 rows on {WORKERS} cores: {GOAL}. Memory is that of the stage and its workers together; "
     text += "the columns on the right count flagged rows by check.\n\n"
     text += markdown(["rows", "s", "CPU s", "peak, GB", *names], body)
     text += f"\n## MinHash compared with datasketch, {PEER_ROWS // 1000}k rows, one process\n\n"

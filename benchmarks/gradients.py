@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from commits import CURRENT, measured_at
 from peers import peers
 
 from cadc import artifacts
@@ -40,7 +41,8 @@ HEADING = """# Per-sample gradients: cost and exactness
 
 Made by `python benchmarks/gradients.py` on one CPU thread: the mini base, rows of its pool. *x plain*: time relative \
 to the plain pass; *peak*: peak memory of tensors on the largest batch, without model and batch; *error*: \
-largest error over rows, relative to the naive loop.
+largest error over rows, relative to the naive loop; *dropped*: gradients are computed and discarded; *kept whole*: \
+those of a batch are kept.
 """
 PLAIN, OURS = "plain LoRA forward + backward", "ours: AdamW + norms + sketch, d=8192"
 
@@ -266,7 +268,7 @@ def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
             ]
         )
     title = f"Sketched against exact influence, {n_rows} rows, {seeds} seeds"
-    return title, ["d", "least r", "mean r", "mean r within a subtask", "bias"], body
+    return title, ["d", "lowest r", "mean r", "mean r within a subtask", "bias"], body
 
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Section]] = {
@@ -275,6 +277,13 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Section]] = {
     "scaling": lambda args: scaling(),
     "fidelity": lambda args: fidelity(),
 }
+
+
+def report(made: dict[str, list]) -> str:
+    """The report on the sections as gradients.json has them: title, header, rows, commit."""
+    done = [made[name] for name in SECTIONS if name in made]
+    parts = [f"## {title}\n\n{measured_at(commit)}\n\n{markdown(head, body)}" for title, head, body, commit in done]
+    return "\n".join([HEADING, *parts])
 
 
 def main() -> None:
@@ -286,12 +295,9 @@ def main() -> None:
     torch.set_num_threads(1)
     for name in args.only or SECTIONS:
         section = SECTIONS[name](args)
-        made = (artifacts.read_json(RESULTS) if RESULTS.exists() else {}) | {name: section}
+        made = (artifacts.read_json(RESULTS) if RESULTS.exists() else {}) | {name: [*section, CURRENT]}
         artifacts.write_json(RESULTS, made)
-        done = [made[name] for name in SECTIONS if name in made]
-        REPORT.write_text(
-            "\n".join([HEADING, *(f"## {title}\n\n{markdown(header, body)}" for title, header, body in done)])
-        )
+        REPORT.write_text(report(made))
         print(REPORT.read_text(), flush=True)
 
 

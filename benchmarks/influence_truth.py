@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import torch
+from commits import CURRENT, measured_at
 
 from cadc import artifacts
 from cadc.capabilities.attribution import affinity, capability_influence
@@ -44,7 +45,7 @@ from cadc.training.snapshots import load_snapshots
 REPORT = Path("reports/benchmarks/influence_truth.md")
 PASSES, TRAK_WIDTH = 2, 2048
 _DAMPING = 0.1  # of TRAK's kernel, relative to its mean eigenvalue
-_TRACKSTAR = 0.26  # LDS of TrackStar (Chang et al. 2024) on a language model, for comparison
+_TRACKSTAR = 0.26  # LDS of TrackStar on a language model, for comparison
 
 
 def arguments() -> argparse.Namespace:
@@ -234,7 +235,7 @@ def report(bases: list[dict]) -> str:
     ]
     said = "\n".join(
         f"- **{base['name']}**: {base['halves']} halves of {base['rows']:,} rows, {base['groups']} groups, "
-        f"{base['subtasks']} subtasks."
+        f"{base['subtasks']} subtasks. {measured_at(base['commit'])}"
         for base in bases
     )
     return f"""# Does influence predict the effect of training?
@@ -244,13 +245,14 @@ Made by `python benchmarks/influence_truth.py --model models/NAME`, once for eac
 {said}
 
 *LDS*: tune on random halves of a part of the pool, {PASSES} epochs each; Spearman correlation, over the halves and
-averaged over subtasks, between a subtask's probe loss and the summed influence. TrackStar reaches {_TRACKSTAR} on a
-language model. *left out*: tune on that part without one group, the rows of one of the world's subtasks; the same
-correlation over the groups. *apart*: after centring both over subtasks, so that the correlation shows which subtasks a
-set serves. In parentheses: 95% bootstrap intervals over halves and groups. The same halves tuned again, with another
-order and LoRA initialisation, show the ceiling that noise sets for any prediction.
+averaged over subtasks, between a subtask's probe loss and the summed influence. TrackStar (Chang et al. 2024) reaches
+{_TRACKSTAR} on a language model. *left out*: tune on that part without one group, the rows of one of the world's
+subtasks; the same correlation over the groups. *centred*: both have their mean over subtasks subtracted, so the
+correlation shows which subtasks a set of rows helps. In parentheses: 95% bootstrap intervals over halves and groups.
+The same halves tuned again, with another order and LoRA initialisation, show the ceiling that noise sets for any
+prediction.
 
-""" + markdown(["influence by", "base", "LDS", "LDS apart", "left out", "left out apart"], body)
+""" + markdown(["influence by", "base", "LDS", "LDS, centred", "left out", "left out, centred"], body)
 
 
 def with_base(known: dict | None, own: dict, made_from: str) -> dict:
@@ -278,7 +280,7 @@ def main() -> None:
     inputs = [*made_from, params.model.model_dump(exclude={"path", "watched"}), *params.model.sources]
     made = shards.run(tunings, keys, f"influence_truth_{name}", inputs, "tune")
     path = REPORT.with_suffix(".json")
-    own = {"name": name, "halves": args.halves, "groups": len(groups), "rows": args.rows}
+    own = {"name": name, "commit": CURRENT, "halves": args.halves, "groups": len(groups), "rows": args.rows}
     own |= {"subtasks": setting.n_subtasks, "figures": figures_of(setting, made, args.halves)}
     known = with_base(artifacts.read_json(path) if path.exists() else None, own, shards.digest(*made_from))
     artifacts.write_json(path, known)

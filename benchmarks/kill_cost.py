@@ -1,7 +1,7 @@
 """Measure how much of a killed stage's work the next run keeps.
 
-    # about 20 minutes on two cores, after `make repro`; at its end outputs are as before, but parts kept of
-    # interrupted runs (artifacts/scratch) are gone
+    # about 20 minutes on two cores, after `make repro`; it leaves the outputs as they were, but deletes the kept parts
+    # of interrupted runs (artifacts/scratch)
     python benchmarks/kill_cost.py --report reports/benchmarks/kill_cost.md
     # one stage; only prints
     python benchmarks/kill_cost.py --stages "attribute default"
@@ -23,6 +23,8 @@ import sys
 import time
 from pathlib import Path
 
+from commits import measured_at
+
 from cadc import artifacts
 from cadc.compute import console
 from cadc.report.text import markdown
@@ -32,7 +34,7 @@ SHARES = (0.5, 0.9)
 
 
 def cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)  # of the children that have ended, and of theirs
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)  # of ended children and their descendants
     return used.ru_utime + used.ru_stime
 
 
@@ -45,8 +47,10 @@ def run(stage: str) -> tuple[float, float]:
 
 
 def killed(stage: str, after: float) -> float:
-    """Run a stage and kill it, and all its workers, after so many seconds, or a tenth sooner if it had ended. Gives the
-    seconds."""
+    """Run a stage and kill it with all its workers after `after` seconds; returns the seconds.
+
+    A stage that ends sooner is run again and killed a tenth earlier.
+    """
     shutil.rmtree(artifacts.SCRATCH, ignore_errors=True)
     name, *arguments = stage.split()
     command = [sys.executable, f"stages/{name}.py", *arguments]
@@ -80,10 +84,10 @@ def main() -> None:
     asked = parser.parse_args()
     os.environ.setdefault("CADC_WORKERS", "2")
     body = [row for stage in asked.stages for row in measured(stage)]
-    head = ["stage", "s", "CPU s", "killed after", "CPU s of the run that follows", "share kept"]
+    head = ["stage", "s", "CPU s", "killed after", "CPU s of the next run", "share kept"]
     about = " ".join(__doc__.split("\n\n")[2].split())
     command = " ".join(["python", "benchmarks/kill_cost.py", *sys.argv[1:]])
-    text = f"# What a kill costs\n\nMade by `{command}`. {about}\n\n" + markdown(head, body)
+    text = f"# What a kill costs\n\nMade by `{command}`. {about}\n\n{measured_at()}\n\n" + markdown(head, body)
     if asked.report:
         asked.report.parent.mkdir(parents=True, exist_ok=True)
         artifacts.write_text(asked.report, text)

@@ -1,22 +1,26 @@
-"""Do the readers and the selectors of a LLaVA-665K keep to the memory that is stated here?
+"""Do the readers and the selectors stay within fixed memory limits on a pool of LLaVA-665K's size?
 
     # about an hour on two cores, 15 GB of disk
     python benchmarks/limits.py --report reports/benchmarks/limits.md
-    # measure a part anew; the report's other rows stay
+    # measure some rows again; the report keeps the others
     python benchmarks/limits.py --report reports/benchmarks/limits.md --what pool.json targeted:sum
     # a quick look that only prints
     python benchmarks/limits.py --rows 20000
 
-Every measurement is a separate process in a control group, whose memory the kernel limits to what is stated: a process
-that needs more ends, and the report says so. Pages of files count until the kernel needs them, so a reader fills its
-limit with them. Rows have no images: conversations as in read_scale.py, in each format of files that is read. Selectors
-get arrays as in selector_scale.py and choose 5%.
+Each measurement is a process of its own with a kernel memory limit; one that needs more is killed, and the table says
+so. Cached file pages count until the kernel reclaims them, so reading a pool file always reaches the limit. Rows have
+no images; their conversations are as in read_scale.py, in each file format that is read. Selectors get arrays as in
+selector_scale.py and select 5%. The arrays are narrower than those of a large model: per row, hidden states, means
+over attended tokens and score-net features have 256 numbers, activations 4 x 2 x 64, image and text embeddings 128,
+sentences and skills 384, concepts 512, gradient sketches 1,024 (hidden states of LLaVA-1.5-7B have 4,096). Peak memory
+of methods that hold all rows of a signal grows with its width.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import selector_scale
+from commits import CURRENT, measured_at
 from read_scale import WORDS
 from selector_scale import BUDGET, N_SNAPSHOTS, N_SUBTASKS, loaded, make_signal
 
@@ -43,9 +48,9 @@ sys.path.append(str(Path(__file__).parents[1] / "tests/drills"))
 from cgroups import MemoryGroup  # the path must be extended first
 
 ROWS, CAPABILITIES = 665_000, 3
-HEAD = ["", "s", "most, GB", "limit, GB", "kept to it"]
-READERS_GB, SELECTORS_GB = 2.0, 6.0  # stated for 665,000 rows
-#: Arrays of the methods that selector_scale.py does not run, as there.
+HEAD = ["", "s", "peak, GB", "limit, GB", "within limit"]
+READERS_GB, SELECTORS_GB = 2.0, 6.0  # limits for 665,000 rows
+#: Arrays of the methods that selector_scale.py does not run, in its notation.
 _BY_ROW = {"shows": ((), (), bool), "self_influence": ((N_SNAPSHOTS,), (), np.float32)}
 _VIEWS = {name: ((), (width,), np.float32) for name, width in (("image", 128), ("text", 128), ("sentence", 384))}
 _TOLD = {
@@ -77,10 +82,10 @@ selector_scale.METHODS |= {method: (arrays, None) for method, arrays in _MORE.it
 
 
 def write_pools(folder: Path, n_rows: int) -> None:
-    """The same rows of text as a JSON list, as JSON lines and as parquet."""
+    """Write the same text rows as a JSON list, as JSON lines and as parquet."""
     rng = np.random.default_rng(665)
     sentences = [" ".join(rng.choice(WORDS, rng.integers(8, 40))).capitalize() + "." for _ in range(4096)]
-    rounds, names = rng.integers(1, 11, n_rows), rng.permutation(n_rows)  # ids lie in no order
+    rounds, names = rng.integers(1, 11, n_rows), rng.permutation(n_rows)  # ids are not sorted
     turn = pa.struct([("from", pa.string()), ("value", pa.string())])
     schema = pa.schema([("id", pa.string()), ("conversations", pa.list_(turn))])
     with (
@@ -102,14 +107,14 @@ def write_pools(folder: Path, n_rows: int) -> None:
 
 
 def read(folder: Path, name: str) -> int:
-    """What `prepare` does to a pool."""
+    """What `prepare` does with a pool; returns the number of rows."""
     copy_pool(folder / "rows.parquet", folder / name, folder, embed_images=False)
     write_in_order(folder / "rows.parquet", folder / "rows.parquet", folder / "order")
     return pq.read_metadata(folder / "rows.parquet").num_rows
 
 
 def words(folder: Path, _: str) -> int:
-    """What `curate` does to a pool for every method."""
+    """What `curate` does with a pool for every method; returns the number of rows."""
     from cadc.selectors.loading import _answer_words
 
     pool = artifacts.load_pool(folder)
@@ -133,27 +138,30 @@ def select(method: str, n_rows: int) -> int:
 
 
 def limited(limit: float, *arguments: str) -> list[str]:
-    """Cells of a measurement under a limit in GB: seconds, the most memory in GB, and whether it ended well."""
+    """Table cells of a measurement with a limit in GB: name, seconds, peak memory in GB, limit, 'yes' or the error."""
     group = MemoryGroup()
     command = group.limited(round(limit * 1024), [sys.executable, __file__, "--one", *arguments])
     started = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    seconds, most = time.perf_counter() - started, int((group.folder / group.most).read_text()) / 2**30
+    seconds, peak = time.perf_counter() - started, int((group.folder / group.peak).read_text()) / 2**30
     group.close()
     why = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
-    cells = [arguments[0], f"{seconds:.0f}", f"{most:.2f}", f"{limit:g}", "yes" if done.returncode == 0 else why[:100]]
+    cells = [arguments[0], f"{seconds:.0f}", f"{peak:.2f}", f"{limit:g}", "yes" if done.returncode == 0 else why[:100]]
     console.line(" ".join(cells))
     return cells
 
 
-def kept(report: Path | None, title: str) -> dict[str, str]:
-    """The lines of the report's table, by what was measured. Raises SystemExit if the report has another title."""
+def kept(report: Path | None, title: str) -> tuple[dict[str, str], list[str]]:
+    """The lines of the report's table, by what was measured, and the commits that it names. Raises SystemExit if the
+    report has another title."""
     if not report or not report.exists():
-        return {}
+        return {}, []
     lines = report.read_text(encoding="utf-8").splitlines()
     if lines[:1] != [title]:
         raise SystemExit(f"{report}: is about another number of rows; give another --report")
-    return {line.split(" | ")[0].removeprefix("| "): line for line in lines[6:]}
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines if re.match(r"\| \S", line)}
+    measured = "".join(line for line in lines if line.startswith("Measured at commit"))
+    return rows, re.findall(r"\b[0-9a-f]{8}\b", measured)
 
 
 def main() -> None:
@@ -173,22 +181,26 @@ def main() -> None:
     title = f"# Memory at {asked.rows:,} rows"
     about = " ".join(__doc__.split("\n\n")[2].split())
     lacking = sorted(set(METHODS) - {method.partition(":")[0] for method in selector_scale.METHODS})
-    command = " ".join(["python", "benchmarks/limits.py", *(["--rows", str(asked.rows)] if asked.rows != ROWS else [])])
-    about = f"Made by `{command}`. {about} Not run: {', '.join(lacking)}."
-    rows = kept(asked.report, title)
+    size = ["--rows", str(asked.rows)] if asked.rows != ROWS else []
+    command = " ".join(["python", "benchmarks/limits.py", *size, "--report", str(asked.report)])
+    about = f"Made by `{command}`. {about} Not measured: {', '.join(lacking)}."
+    rows, earlier = kept(asked.report, title)
+    old = set(rows)
 
     def measured(limit: float, *arguments: str) -> None:
         head, rule, row = markdown(HEAD, [limited(limit, *arguments)]).splitlines()
         rows[arguments[0]] = row
+        old.discard(arguments[0])
+        line = measured_at(*(earlier if old else ()), CURRENT)
         table = "\n".join([head, rule, *(rows[what] for what in known if what in rows)])
-        if asked.report:  # after each: a run that is killed goes on with --what
+        if asked.report:  # after each row: a killed run resumes with --what
             asked.report.parent.mkdir(parents=True, exist_ok=True)
-            artifacts.write_text(asked.report, f"{title}\n\n{about}\n\n{table}\n")
+            artifacts.write_text(asked.report, f"{title}\n\n{about}\n\n{line}\n\n{table}\n")
 
     if readers := [what for what in asked.what if what in READERS]:
         with tempfile.TemporaryDirectory() as temporary:
             write_pools(Path(temporary), asked.rows)
-            if readers == ["words of answers"]:  # of the pool that another reader writes
+            if readers == ["words of answers"]:  # it needs the pool that another reader writes
                 read(Path(temporary), "pool.parquet")
             for what in readers:
                 measured(READERS_GB, what, temporary, str(asked.rows))

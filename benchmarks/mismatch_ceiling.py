@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from commits import measured_at
 
 from cadc.config.params import load_params
 from cadc.report.text import markdown
@@ -74,6 +75,8 @@ def main() -> None:
 
 Made by `python benchmarks/mismatch_ceiling.py`: how an oracle that knows the shown scene classifies the mini world's \
 original rows with planted noise.
+
+{measured_at()}
 
 {markdown(["planted", *STATES, "rows"], body)}
 {100 * sure / counts["mismatch"].total():.0f}% of mismatched rows are detectable, by a caption or by a question that \

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from commits import measured_at
 from torch.nn import functional as F
 
 import cadc  # noqa: F401  pins instruction sets before NumPy and torch detect the processor
@@ -94,6 +95,12 @@ def of_numpy() -> dict[str, str]:
     return {name: digest(array) for name, array in made.items()}
 
 
+def this_processor() -> str:
+    """The model name of this machine's processor, as Linux states it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unnamed")
+
+
 def run(pin: str, processor: str | None = None) -> dict[str, str]:
     """Digests of all operations on an emulated processor, or on this one."""
     front = [shutil.which("qemu-x86_64"), "-cpu", processor] if processor else []
@@ -122,9 +129,10 @@ def main() -> None:
         for name in here[PINS[0]]
     ]
     REPORT.write_text(
-        "# The same bytes on another processor\n\nCompares the bytes of each operation with those of the processor "
-        "that this ran on, an Intel with AVX-512: on emulated\nprocessors, with MKL pinned to AVX2, as the package "
-        "does, and to code that all x86-64 processors share.\nMade by `python benchmarks/portable.py`.\n\n"
+        "# The same bytes on another processor\n\nDoes each operation give the same bytes on an emulated processor as "
+        f"on this machine's ({this_processor()})? MKL is pinned to AVX2, as the package does, or to code that all "
+        "x86-64 processors share (COMPATIBLE). Made by `python benchmarks/portable.py`.\n\n"
+        + f"{measured_at()}\n\n"
         + markdown(header, body)
     )
 

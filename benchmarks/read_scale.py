@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from commits import measured_at
 from PIL import Image
 
 from cadc import artifacts
@@ -200,6 +201,7 @@ def main() -> None:
     command = " ".join(["python", "benchmarks/read_scale.py", *sys.argv[1:]])
     photo = decode_ms()
     text = f"# Reading a pool at scale\n\nMade by `{command}`. {' '.join(__doc__.split(chr(10) * 2)[2].split())}\n\n"
+    text += f"{measured_at()}\n\n"
     text += f"{asked.rows:,} rows, {json_gb:.2f} GB of JSON, {n_files:,} files.\n\n## Read, check, write\n\n"
     text += markdown(
         [

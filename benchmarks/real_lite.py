@@ -1,8 +1,9 @@
-"""Tokens a second of profile smollm2-135m, by dtype and instruction set: plain passes, per-sample gradients, sketches.
+"""Tokens per second of profile smollm2-135m by dtype and instruction set: plain passes, per-sample gradients, sketches.
 
 `python benchmarks/real_lite.py`, in a checkout with that profile, writes reports/benchmarks/real_lite.md. It needs the
-model's folder and the pool (`make smollm2`, then `dvc repro pool`). The ways take turns in one process. Time is the
-process's CPU time, so that other work on the machine counts little; with a GPU it is the clock's.
+model's folder and the pool (`make smollm2`, then `dvc repro pool`). The implementations run in one process, in
+alternating turns. Times are the process's CPU time, so that other work on the machine counts little; with a GPU,
+wall-clock time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from commits import measured_at
+
 from cadc import ISA, artifacts
 from cadc.report.text import markdown
 
@@ -25,7 +28,7 @@ GRADIENTS = "ours: gradients, dropped"
 
 
 def measured(dtype: str, n_rows: int, turns: int) -> dict:
-    """Tokens a second of plain passes, and the time of the other ways over theirs, best of `turns`, in this process."""
+    """Tokens per second of plain passes, and the other implementations' time relative to them; best of `turns`."""
     import gradients
     import torch
 
@@ -41,7 +44,7 @@ def measured(dtype: str, n_rows: int, turns: int) -> dict:
     tokens = sum(int(batch["attention_mask"].sum()) for batch in bench.batches)
     plain = taken[gradients.PLAIN]
     return {
-        "tokens a second": tokens / plain,
+        "tokens per second": tokens / plain,
         **{name: seconds / plain for name, seconds in taken.items() if name != gradients.PLAIN},
     }
 
@@ -65,15 +68,17 @@ def main() -> None:
     header = [
         "model.dtype",
         "compute.isa",
-        "tokens a second, plain pass",
+        "tokens per second, plain pass",
         "gradients, x plain",
         "AdamW + sketch, x plain",
     ]
     lines = [
-        "# SmolLM2-135M: tokens a second\n",
+        "# SmolLM2-135M: tokens per second\n",
         f"Made by `python benchmarks/real_lite.py --rows {args.rows} --turns {args.turns}`: forward and backward "
-        "passes through LoRA of the profile's rank, one CPU thread. *gradients*: of each row, looked at and dropped. "
-        "*AdamW + sketch*: its update direction, norm and count sketch to 8,192. Best of the turns.\n",
+        "passes of the model with LoRA of the profile's rank, on one CPU thread; the best of several turns. "
+        "*gradients*: the gradient of every row is computed and discarded. *AdamW + sketch*: every row's AdamW update "
+        "direction, its norm and its count sketch of width 8,192. *x plain*: time relative to the plain pass.\n",
+        f"{measured_at()}\n",
         markdown(header, body),
     ]
     artifacts.write_text(REPORT, "\n".join(lines))

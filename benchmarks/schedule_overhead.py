@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from commits import measured_at
 
 from cadc import artifacts
 from cadc.artifacts import REPORTS
@@ -114,7 +115,7 @@ def main() -> None:
     text = (
         "# The overhead of selecting rows during training\n\n"
         + said
-        + "Made by `python benchmarks/schedule_overhead.py`.\n\n"
+        + f"Made by `python benchmarks/schedule_overhead.py`.\n\n{measured_at()}\n\n"
         + markdown(header, body)
     )
     (REPORTS / "benchmarks" / "schedule_overhead.md").write_text(text)

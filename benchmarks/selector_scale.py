@@ -7,8 +7,11 @@ compared with naive dense code.
 
 Every measurement is a separate process. Rows are drawn around centres, one in ten as a near-copy of another. The budget
 is 5%; targeted methods have 5,000 target rows of four benchmarks. Arrays are in artifacts/scratch (7 GB at 665k rows)
-and memory-mapped, as in the pipeline. The number of k-means clusters is the square root of the number of rows (for
-COINCIDE 10,000 at 665k), fitted on 8 rows per cluster.
+and memory-mapped, as in the pipeline. They are narrower than those of a large model: per row, hidden states and
+score-net features have 256 numbers, activations 4 x 2 x 64, image and text embeddings 128, concepts 512, skills 384,
+gradient sketches 1,024 (hidden states of LLaVA-1.5-7B have 4,096). Time and memory grow with these widths. The number
+of k-means clusters is the square root of the number of rows (for COINCIDE 10,000 at 665k), fitted on 8 rows per
+cluster.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from commits import measured_at
 from dense_selectors import DENSE, dense_coincide
 from omegaconf import OmegaConf
 
@@ -40,7 +44,7 @@ WORKERS, DENSE_ROWS, BUDGET = 2, 20_000, 0.05
 POINTS = 8  # rows per cluster for fitting k-means
 N_SUBTASKS, N_SNAPSHOTS, CENTRES = 162, 3, 2000
 N_QUERIES = 5000  # target rows, in four targets
-#: Method, or method:view -> (arrays as [axes before the rows, axes after them, dtype], time limit in minutes at 665,000
+#: Method, or method:view -> (arrays as [axes before the rows, axes after them, dtype], goal in minutes at 665,000
 #: rows).
 METHODS = {
     "coincide": ({"activations": ((), (4, 2, 64), np.float16)}, 10),
@@ -212,7 +216,7 @@ def main() -> None:
         "of which selecting",
         "µs per row",
         "peak, GB",
-        "target, min",
+        "goal, min",
     ]
     body = []
     for method in asked.methods:
@@ -237,7 +241,8 @@ def main() -> None:
         if run and made[method, DENSE_ROWS]
     ]
     command = " ".join(["python", "benchmarks/selector_scale.py", *sys.argv[1:]])
-    text = f"# Selectors at scale\n\nMade by `{command}`. " + __doc__.split("\n\n")[2].replace("\n", " ") + "\n\n"
+    text = f"# Selectors at scale\n\nMade by `{command}`. {' '.join(__doc__.split(chr(10) * 2)[2].split())}\n\n"
+    text += f"{measured_at()}\n\n"
     text += f"k-means runs on one thread, neighbours on {WORKERS}; *peak* includes memory-mapped arrays. "
     text += "Times exclude numba's compilation, one or two seconds.\n\n"
     text += markdown(header, body)

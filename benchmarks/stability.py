@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from commits import measured_at
 
 from cadc import artifacts
 from cadc.capabilities.attribution import snapshot_weights
@@ -148,6 +149,8 @@ def main() -> None:
 Made by `python benchmarks/stability.py --seeds {args.seeds}`: {args.seeds} proxy runs that differ only in seed. ARI: \
 mean pairwise adjusted Rand index of their partitions of
 {int(subtask.max()) + 1} subtasks; 1 means identical partitions, 0 chance level.
+
+{measured_at()}
 
 **The consensus over one run** (`{RULE.level}.{RULE.name}` in params.yaml): {min(counts)} to {max(counts)} \
 capabilities, ARI over proxy seeds **{agreed}**.

@@ -10,6 +10,8 @@ Writes reports/benchmarks/wall_clock_TABLE.md.
 import sys
 from pathlib import Path
 
+from commits import measured_at
+
 from cadc import artifacts
 from cadc.compose.pipelines import STAGES
 from cadc.compose.rows import POINTERS
@@ -74,6 +76,7 @@ def main(pipeline: str, name: str) -> None:
         f"# Score against wall-clock time: {table.spec['title'].lower()}\n\n"
         f"Made by `python benchmarks/wall_clock.py {pipeline} {name}`, with two processes on a shared machine:\n"
         "times vary by 10 to 20% between runs. Selection time is shared by all seeds; tuning time is for one seed.\n\n"
+        f"{measured_at()}\n\n"
     )
     out = artifacts.REPORTS / "benchmarks" / f"wall_clock_{name}.md"
     out.write_text(text + markdown(header, body))

@@ -72,7 +72,7 @@ BROKEN = [
     ("docs/real_runs.md", "`textvqa/train_images`", "`textvqa/images`", "textvqa/images"),
     ("docs/real_runs.md", "FOLDER/pope.jsonl", "FOLDER/pope.json", "pope.json"),
     ("docs/real_runs.md", "`llava-hf/llava-1.5-13b-hf`", "`liuhaotian/llava-v1.5-13b`", "liuhaotian"),
-    ("docs/real_runs.md", "git clone ... && cd", "git clown ... && cd", "clown"),
+    ("docs/real_runs.md", "git clone REPOSITORY", "git clown REPOSITORY", "clown"),
     ("docs/real_runs.md", "dvc queue start ", "dvc queue go ", "queue go"),
     ("docs/real_runs.md", "dvc metrics diff &&", "sbatch run.sh &&", "sbatch"),
     ("docs/clusters.md", "sbatch docs/slurm.sbatch", "sbatch docs/slurm.sh", "slurm.sh"),

@@ -1,4 +1,4 @@
-"""What the drills need, and the table of what came of them: reports/drills.md, which `make drills` writes."""
+"""Fixtures of the drills, and the table of their outcomes: reports/drills.md, which `make drills` writes."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from miniature import clone, run  # noqa: E402  the path must be extended first
 TABLE = ROOT / "reports/drills.md"
 WORDS = {"passed": "held", "failed": "failed", "skipped": "not run"}
 RULE = "|:--|--:|:--|"
-_came: dict[str, list[str]] = {}  # what must hold -> what came of each case
+_came: dict[str, list[str]] = {}  # what must hold -> the outcome of each case
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def small_disk(tmp_path):
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
-    """A miniature whose root pipeline was left alone."""
+    """A miniature whose root pipeline ran without faults."""
     folder = clone(tmp_path_factory.mktemp("undisturbed"))
     run(folder, "dvc", "repro", workers="2")
     return folder
@@ -46,13 +46,14 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_sessionfinish(session):
-    """Only where drills were asked for: `make test` runs the quick ones alone. The rows of others stay: `make drills`
-    runs them in two parts, and removes the table first."""
+    """Write the table, but not in `make test`, which runs only the quick drills. Rows of other drills are kept, because
+    `make drills` runs two parts; it deletes the table first."""
     if not _came or session.config.option.markexpr != "drill or not drill":
         return
     rows = {said: f"| {said} | {len(came)} | {', '.join(dict.fromkeys(came))} |" for said, came in _came.items()}
     if TABLE.exists():
         lines = TABLE.read_text().splitlines()
         rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines[lines.index(RULE) + 1 :]} | rows
-    head = "# Drills\n\nWhat must hold where a run is killed, doubled, starved or damaged. Made by `make drills`.\n"
+    head = "# Drills\n\nWhat must hold if a run is killed, started twice, short of memory or disk, or given damaged "
+    head += "files. Made by `make drills`.\n"
     TABLE.write_text("\n".join([head, "| what must hold | cases | |", RULE, *rows.values()]) + "\n")

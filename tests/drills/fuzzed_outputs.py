@@ -1,4 +1,4 @@
-"""Files that the project itself leaves with people, and what reads them again: writers of damaged ones, by name."""
+"""Writers of damaged versions of the files that the project gives its users, and the readers of these files."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_changes(folder: Path) -> None:
 
 
 def why_file(rng: random.Random, folder: Path, outside: str) -> None:
-    """What `cadc curate` leaves beside a training file, s.json damaged and t.json whole."""
+    """What `cadc curate` writes next to a training file: damaged for s.json, intact for t.json."""
     for name, first in (("s", "r0"), ("t", "2")):
         manifest = {"method": "cadc", "pool": {"sha256": "x", "rows": 3}, "by_source": {"own": 1},
                     "files": [f"{name}.json"], "images": {"paths": "relative", "relative_to": "."}}  # fmt: skip
@@ -87,7 +87,7 @@ def read_replies(folder: Path) -> None:
         f"{name}: {replies.summary(spent)}".encode(errors="surrogatepass")
 
 
-OUTPUTS: dict[str, tuple[Make, Read, int]] = {  # as `fuzzed_rows.ROWS`
+OUTPUTS: dict[str, tuple[Make, Read, int]] = {  # in the format of `fuzzed_rows.ROWS`
     "lineages": (lineage_file, read_changes, 500),
     "what curate wrote": (why_file, read_why, 400),
     "kept replies": (reply_file, read_replies, 200),

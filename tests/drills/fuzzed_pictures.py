@@ -1,4 +1,4 @@
-"""Picture files of the six formats, damaged, and what reads them."""
+"""Damaged image files of six formats, and their readers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _frames(kind: str) -> bytes:
 
 @cache
 def seeds(kind: str) -> list[bytes]:
-    """Whole files of a format, in as many of its ways as are short to make."""
+    """Intact files of one format, in those of its variants that are short to write."""
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "x" * 50
     deep = np.tile(np.arange(0, 65536, 1024, dtype=np.uint16), (16, 1))
@@ -74,7 +74,7 @@ def seeds(kind: str) -> list[bytes]:
 
 
 def sealed(data: bytes) -> bytes:
-    """A PNG with its chunks' checksums made right, so that what was changed is read."""
+    """A PNG with the checksums of its chunks corrected, so that decoders read the changed bytes."""
     at, made = 8, bytearray(data)
     while at + 12 <= len(made):
         end = at + 8 + struct.unpack_from(">I", made, at)[0]
@@ -95,7 +95,7 @@ def picture(kind: str) -> Make:
 
 
 def look(folder: Path) -> None:
-    """As prepare does; then, as later stages do, whatever is let in must open in every way that pictures are opened."""
+    """Check as `prepare` does; an image that passes must then open in every way in which later stages open images."""
     data = (folder / "x").read_bytes()
     check_image(data, "x", **RULES)
     cell = {"bytes": data, "path": None}

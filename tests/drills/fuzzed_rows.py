@@ -1,4 +1,4 @@
-"""Files of rows as people bring them, and what reads them: writers of damaged ones, by the name of the reader."""
+"""Writers of damaged versions of the row files that users provide, and the readers of these files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def png(shade: int = 90) -> bytes:
 
 
 def records(rng: random.Random, n: int = 3) -> list[dict]:
-    """Rows of LLaVA's format: with a picture, with two, without any."""
+    """Rows in LLaVA's format: with one image, with two, with none."""
     talk = [{"from": "human", "value": "<image>\nwhat is it?"}, {"from": "gpt", "value": "a cat"}]
     two = [{"from": "human", "value": "<image><image> alike?"}, {"from": "gpt", "value": "no"}]
     plain = [{"from": "human", "value": "what comes after 3?"}, {"from": "gpt", "value": "4"}]
@@ -49,7 +49,7 @@ def records(rng: random.Random, n: int = 3) -> list[dict]:
 
 
 def pictures(folder: Path, outside: str) -> Path:
-    """A folder of pictures with links that lead out of it."""
+    """A folder of images with links that point outside."""
     made = folder / "images"
     (made / "sub").mkdir(parents=True)
     (made / "a.png").write_bytes(png())
@@ -83,7 +83,7 @@ def _rows_file(folder: Path) -> Path:
 
 
 def read_rows(folder: Path) -> None:
-    """As prepare does, in each of its ways with bad rows. Which way is told by the file's size, as good as any."""
+    """Read as `prepare` does. The file's size decides how bad rows and repeated ids are handled."""
     file = _rows_file(folder)
     size = file.stat().st_size if file.is_file() else 0
     how = ("fail", "skip", "llava")[size % 3]
@@ -100,7 +100,7 @@ def target_file(folder: Path) -> None:
 
 
 def table_of(rows, rng: random.Random) -> pa.Table:
-    """Rows as a table of whatever types they have; what Arrow can't hold stays a text."""
+    """Rows as a table with the types of their values; values that Arrow can't store are stored as text."""
     rows = [row if isinstance(row, dict) else {"id": row} for row in (rows if isinstance(rows, list) else [rows])]
     names = list(dict.fromkeys(name for row in rows for name in row)) or ["id"]
     columns = []
@@ -120,7 +120,7 @@ def table_of(rows, rng: random.Random) -> pa.Table:
 
 
 def _embedded(row: dict, outside: str, rng: random.Random) -> dict:
-    """A row whose pictures are in the table, or named by it."""
+    """A row whose images are stored in the table or named by path."""
     paths = ("a.png", None, f"{outside}/secret.png", "../../outside/secret.png")
     cells = [{"bytes": rng.choice((png(), png(), None, b"")), "path": rng.choice(paths)} for _ in range(2)]
     named = {key: value for key, value in row.items() if key not in ("image", "images")}
@@ -144,7 +144,7 @@ def parquet_file(rng: random.Random, folder: Path, outside: str) -> None:
 
 
 def _of_parquet(rng: random.Random, data: bytes) -> bytes:
-    """The footer, which says where what lies, is changed as often as the pages."""
+    """Change the footer, which states where the data are, as often as the pages."""
     if rng.random() < 0.5 and len(data) > 12:
         length = int.from_bytes(data[-8:-4], "little")
         foot = of_bytes(rng, data[-8 - length : -8], [data])
@@ -153,7 +153,7 @@ def _of_parquet(rng: random.Random, data: bytes) -> bytes:
 
 
 def saved_folder(rng: random.Random, folder: Path, outside: str) -> None:
-    """What `save_to_disk` writes."""
+    """Write a folder as `save_to_disk` does, then damage a file of it."""
     pictures(folder, outside)
     rows = [row | {"source": "own"} for row in records(rng)[:2:2]]
     datasets.Dataset.from_list(rows).save_to_disk(str(folder / "rows"))
@@ -210,7 +210,7 @@ def yesno_file(rng: random.Random, folder: Path, outside: str) -> None:
 
 
 def hub_folder(rng: random.Random, folder: Path, outside: str) -> None:
-    """MMT-Bench in the hub's layout, with a card."""
+    """MMT-Bench in the hub's layout, with a dataset card."""
     pictures(folder, outside)
     repository = folder / MMT
     rows = [
@@ -240,7 +240,7 @@ def read_hub(folder: Path) -> None:
     list(probe_rows(copied, "mmt_val"))
 
 
-ROWS: dict[str, tuple[Make, Read, int]] = {  # name -> writer, reader, of 10,000 files how many are its own
+ROWS: dict[str, tuple[Make, Read, int]] = {  # name -> writer, reader, number of files (all readers: 10,000 or more)
     "JSON and JSONL": (json_file, read_rows, 2200),
     "rows to aim at": (json_file, target_file, 300),
     "parquet": (parquet_file, read_rows, 1500),

@@ -1,4 +1,4 @@
-"""Weights, adapters, snapshots and model folders as people bring them, damaged, and what reads them."""
+"""Damaged weights, adapters, snapshots and model folders, and their readers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TARGETS = r".*language_model.*(q|v)_proj"
 
 
 class _Runs:
-    """Unpickled, it leaves a file behind."""
+    """Creates a folder when it is unpickled."""
 
     def __reduce__(self):
         return os.mkdir, ("ran",)
@@ -69,7 +69,7 @@ def whole() -> Path:
 
 
 def _of_safetensors(rng: random.Random, data: bytes, outside: str) -> bytes:
-    """The head, a JSON text that says which bytes are which tensor, is changed as often as all bytes."""
+    """Change the JSON header, which states where each tensor is, at least as often as all bytes."""
     length = int.from_bytes(data[:8], "little")
     head, way = data[8 : 8 + length], rng.random()
     if way < 0.4:
@@ -110,7 +110,7 @@ def _copy(name: str) -> Make:
 
 
 def _bring_code(rng: random.Random, folder: Path) -> None:
-    """A model that wants its own Python code run, or its weights unpickled."""
+    """Make the model ask for its own Python code to run, or for its weights to be unpickled."""
     (folder / "evil.py").write_text("import os\nos.mkdir('ran')\nclass Evil: pass\n")
     if rng.random() < 0.3:
         (folder / "model.safetensors").unlink()
@@ -134,7 +134,7 @@ def _params(folder: Path) -> Model:
 
 
 def _in(folder: Path, read):
-    """Code of the folder that runs leaves a file there."""
+    """Read with `folder` as the working folder, where code of the folder would create `ran`."""
     _own()
     before = Path.cwd()
     os.chdir(folder)

@@ -1,7 +1,7 @@
-"""Stages one after the other in one process, as their imports are most of what they take in a miniature.
+"""Runs stages one after the other in one process, because imports take most of a stage's time in a miniature.
 
-Run as a program it is that process: it reads a line for each stage, its folder and arguments as JSON, and answers with
-a line, what the stage said as it ended.
+Run as a program, this file is that process: for each stage it reads one line, the folder and arguments as JSON, and
+answers with one line, the stage's last message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class InTurn:
         )
 
     def run(self, folder: Path, *arguments: str) -> str:
-        """What a stage says in `folder` where it ends early, such as its traceback; "" where it does its work."""
+        """Run a stage in `folder`; returns its error message or traceback, "" if it succeeds."""
         self.process.stdin.write(json.dumps([str(folder), *arguments]) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
@@ -55,7 +55,7 @@ def _work() -> None:
     for line in sys.stdin:
         folder, *arguments = json.loads(line)
         os.chdir(folder)
-        if "cadc.compute.shards" in sys.modules:  # what an earlier stage has read must not stand in for what is gone
+        if "cadc.compute.shards" in sys.modules:  # an earlier stage's data must not replace deleted files
             sys.modules["cadc.compute.shards"]._made.clear()
         print(json.dumps(_ended(arguments)), file=answers, flush=True)
 

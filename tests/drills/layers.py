@@ -1,4 +1,4 @@
-"""A copy of a folder that costs nothing: an overlay, whose changes lie on a small disk of their own."""
+"""A cheap copy of a folder: an overlay whose changes are on a small disk of their own."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_ROOM = 2000  # MB of a disk that is not meant to be full
+_ROOM = 2000  # MB of the disk, enough for any stage
 
 
 def _mount(*words: str | Path) -> str:
-    """What `mount` says where it fails."""
+    """The error message of `mount`, "" if it succeeds."""
     return subprocess.run(["mount", *words], capture_output=True, text=True).stderr.strip()
 
 
 class Layer:
-    """`folder` shows what `below` holds; what is changed there leaves `below` as it is. Raises OSError where nothing
-    may be mounted."""
+    """`folder` shows the files of `below`; changes there leave `below` unchanged. Raises OSError if nothing can be
+    mounted."""
 
     def __init__(self, below: Path, place: Path):
         self.below, self.disk, self.folder = below, place / "disk", place / "layer"
@@ -34,7 +34,7 @@ class Layer:
             raise OSError(failed)
 
     def leave(self, kilobytes: int) -> None:
-        """Fill the disk but for so much."""
+        """Fill the disk except for this much."""
         disk = os.statvfs(self.disk)
         with (self.disk / "filler").open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, disk.f_bavail * disk.f_frsize - kilobytes * 1024))
@@ -57,7 +57,7 @@ class Layer:
 
 
 def files(folder: Path, names: list[str]) -> dict[str, bytes]:
-    """Every file of outputs, by path."""
+    """The bytes of every file of some outputs, by path."""
     found = {}
     for out in (folder / name for name in names):
         for path in out.rglob("*") if out.is_dir() else [out]:

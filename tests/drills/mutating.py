@@ -1,4 +1,4 @@
-"""Damage and malice for the readers' fuzzing: bytes that are changed, and values that nobody expects. Seeded."""
+"""Damaged bytes and unexpected or malicious values for fuzzing the readers, generated from seeds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-#: Bytes that decoders, parsers and terminals stumble over.
+#: Bytes that decoders, parsers and terminals may fail on.
 BYTES = (
     b"\0", b"\0" * 64, b"\xff", b"\xff\xfe", b"\xc3\x28", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\r\n", b"\n", b"\t", b'"',
     b'\\"', b"\\u", b"\\ud800", b"NaN", b"1e999", b"-Infinity", b"9" * 5000, b"[" * 2000, b'{"a":' * 2000, b"../" * 9,
@@ -18,7 +18,7 @@ _NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x800
 
 
 def nested(depth: int) -> Any:
-    """A list in a list, and so on."""
+    """Lists nested to a depth."""
     value: Any = []
     for _ in range(depth):
         value = [value]
@@ -26,7 +26,7 @@ def nested(depth: int) -> Any:
 
 
 def hostile(outside: str) -> list[Any]:
-    """Values for any place of a record; `outside` is a folder that nobody may open."""
+    """Values for any place of a record; `outside` is a folder that no reader may open."""
     paths = [f"{outside}/secret.png", "../outside/secret.png", "../../outside/secret.png", "link/secret.png",
              f"file://{outside}/secret.png", "link.png", "a/../../outside/secret.png", "", ".", "..", "/", "a\nb.png",
              "a\rb", "a\0b", "\x1b]0;x\x07", "http://127.0.0.1:9/x.png", "~", "CON", "a" * 5000,
@@ -42,14 +42,14 @@ def hostile(outside: str) -> list[Any]:
 
 
 def of_bytes(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
-    """A file changed in one to four places, in any of the ways that transfers, disks and people change one."""
+    """A file changed in one to four places, as by faulty transfers, disks and users."""
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         data = rng.choice(_WAYS)(rng, data, others)
     return data
 
 
 def _place(rng: random.Random, data: bytes) -> int:
-    """Heads and tails say what a file is: half of all places lie there."""
+    """A random place; most are near the start or the end, where a file states its format."""
     n = len(data)
     return (
         rng.choice((rng.randrange(n + 1), rng.randrange(min(n, 200) + 1), max(0, n - rng.randrange(200)))) if n else 0
@@ -107,7 +107,7 @@ _WAYS: tuple[Callable[[random.Random, bytes, list[bytes]], bytes], ...] = (
 
 
 def of_value(rng: random.Random, value: Any, outside: str) -> Any:
-    """A tree of lists and objects with one to three of its nodes replaced, doubled, renamed, moved or taken out."""
+    """A tree of lists and objects with one to three nodes replaced, duplicated, renamed, moved or removed."""
     value, values = copy.deepcopy(value), hostile(outside)
     for _ in range(rng.choice((1, 1, 2, 3))):
         holder = rng.choice(_holders(value))
@@ -136,7 +136,7 @@ def of_value(rng: random.Random, value: Any, outside: str) -> Any:
 
 
 def _other(rng: random.Random, value: Any, values: list[Any]) -> Any:
-    """Another value: any, or this one in another type."""
+    """Another value: an arbitrary one, or a variant of this one."""
     same = [str(value), [value], {"value": value}, None]
     if isinstance(value, str):
         same += [value + rng.choice(("\0", "\n", "\ud800", " ", "#2")), value.upper(), value[::-1], value * 50]

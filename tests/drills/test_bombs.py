@@ -1,4 +1,4 @@
-"""Small files that become gigabytes: refused in a sentence, before the memory is taken."""
+"""Small files that would expand to gigabytes: refused with one message, before the memory is allocated."""
 
 import io
 import json
@@ -27,20 +27,20 @@ MOST = load_params().pool.max_image_pixels
 
 
 def claims(width, height):
-    """A PNG that says it is so large, and holds nothing."""
+    """A PNG whose header states this size, without image data."""
     head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"x\x9c\x03\0") + chunk(b"IEND", b"")
 
 
 def claiming_webp(width, height):
-    """A WebP whose canvas says it is so large."""
+    """A WebP whose header states this canvas size."""
     canvas = struct.pack("<I", 0x10) + struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
     body = b"WEBPVP8X" + struct.pack("<I", 10) + canvas + b"VP8L" + struct.pack("<I", 8) + b"\x2f" + b"\xff" * 7
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def claiming(kind):
-    """A file of one pixel whose width and height are then said to be 60,000."""
+    """A tiny image file whose header is changed to state a width and height of 60,000."""
     data = bytearray(file_of(Image.new("L", (7, 7)), kind))
     at = {"GIF": [(6, "<HH")], "BMP": [(18, "<II")], "JPEG": [(data.find(b"\xff\xc0") + 5, ">HH")]}.get(kind)
     if kind == "TIFF":  # two entries of the first directory
@@ -68,7 +68,7 @@ def _checks(data):
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_picture_that_says_it_is_huge_is_refused_before_it_is_decoded(name, tmp_path):
-    """A picture bomb is refused in a sentence, in a few MB"""
+    """An image file that would expand to gigabytes is refused with one message, within 200 MB."""
 
     def read(folder):
         data = (folder / "x").read_bytes()
@@ -92,7 +92,7 @@ def _opens(cell):
 
 @pytest.mark.parametrize("name", ["PNG", "TIFF", "BMP", "JPEG", "GIF"])
 def test_who_opens_a_picture_without_a_check_refuses_a_bomb_all_the_same(name):
-    """Whatever opens pictures later holds to Pillow's own bound"""
+    """Later code that opens images keeps Pillow's own size limit."""
     data = BOMBS[name]()
     for look in _opens({"bytes": data, "path": None}):
         with pytest.raises(InputError, match="image in the table"):
@@ -104,7 +104,7 @@ def test_who_opens_a_picture_without_a_check_refuses_a_bomb_all_the_same(name):
 
 @pytest.mark.drill
 def test_the_largest_picture_that_is_let_in_takes_a_gigabyte_at_most(tmp_path):
-    """A picture at the bound, of the costliest kind, is shown in 1 GB"""
+    """The largest image allowed, in the format that needs the most memory, opens within 1 GB."""
     width = 8000
     image = Image.new("RGBA", (width, MOST // width), (1, 2, 3, 99))
     data = file_of(image, "WEBP", lossless=True)
@@ -148,9 +148,9 @@ PARQUET = {
 @pytest.mark.drill
 @pytest.mark.parametrize("name", PARQUET)
 def test_a_parquet_file_that_unpacks_to_more_is_refused(name, tmp_path):
-    """A parquet bomb is refused in a sentence, within a gigabyte"""
+    """A parquet file that would expand to hundreds of MB is refused with one message, within 1 GB."""
     made, how = PARQUET[name]
-    if not os.fork():  # what it takes to make one is not held by who reads it
+    if not os.fork():  # so that the reader's memory does not include the writer's
         pq.write_table(pa.table(made()), tmp_path / "rows.parquet", **how)
         os._exit(0)
     os.wait()
@@ -166,7 +166,7 @@ def test_a_parquet_file_that_unpacks_to_more_is_refused(name, tmp_path):
 
 
 def test_a_small_parquet_bomb_is_refused():
-    """A column that is 200 times what the file holds of it is refused by the file's own words"""
+    """A parquet column that claims 200 times the data in its file is refused with the file's own numbers."""
     file = io.BytesIO()
     pq.write_table(pa.table({"id": ["a"], "x": ["x" * (65 << 20)]}), file, compression="zstd")
     assert len(file.getvalue()) < 100_000
@@ -182,7 +182,7 @@ DEEP = 1_000_000
 @pytest.mark.parametrize("kind", ["json", "jsonl"])
 @pytest.mark.parametrize("bracket", ["[", '{"a":', '[{"id":'])
 def test_a_million_brackets_are_refused(kind, bracket, tmp_path):
-    """JSON of a million nested brackets is refused in a sentence"""
+    """JSON with a million nested brackets is refused with one message."""
 
     def make(rng: random.Random, folder, outside):
         (folder / "images").mkdir()
@@ -193,7 +193,7 @@ def test_a_million_brackets_are_refused(kind, bracket, tmp_path):
 
 
 def test_a_row_of_more_than_16_mib_is_refused(tmp_path):
-    """A row of JSON longer than a row may be is refused, and not looked at for minutes"""
+    """A JSON row above the length limit is refused without minutes of parsing."""
     row = {"id": "a", "conversations": [TALK[0], {"from": "gpt", "value": "x" * (1 << 25)}]}
     (tmp_path / "rows.json").write_text(json.dumps([row]))
     with pytest.raises(InputError, match="row above 16777216 characters|too long"):

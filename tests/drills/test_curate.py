@@ -1,4 +1,4 @@
-"""`cadc curate`, killed as hard as can be at several moments and run again with the same command."""
+"""`cadc curate`, killed with SIGKILL at several moments and started again with the same command."""
 
 import os
 import re
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.drill
 
 @pytest.fixture(scope="module")
 def data(world, tmp_path_factory):
-    """A small world's rows, in a folder with a blank and umlauts."""
+    """Rows of a small world, in a folder with spaces and umlauts."""
     folder = tmp_path_factory.mktemp("in öd Läden")
     write_pool(folder, world.model_copy(update={"rows": 40}), np.random.default_rng(5))
     return folder / "pool.json"
 
 
 class Project:
-    """A call's folder: the project in `work`, the training file in `out`."""
+    """The folder of a call: the project in `work`, the training file in `out`."""
 
     def __init__(self, data: Path, folder: Path):
         self.folder, self.work, self.out = folder, folder / "work", folder / "out"
@@ -37,19 +37,19 @@ class Project:
         self.said = folder / "said"
 
     def start(self) -> subprocess.Popen:
-        """In a session of its own, as at a terminal."""
+        """Start the command in a session of its own, as at a terminal."""
         with self.said.open("w") as said:
             return subprocess.Popen(
                 self.command, cwd=self.folder, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
             )
 
     def call(self) -> tuple[int, str]:
-        """A whole call: its exit status, and what it says."""
+        """Run the command to its end: exit status and output."""
         status = self.start().wait(timeout=600)
         return status, self.said.read_text()
 
     def finished(self) -> set[str]:
-        """The stages that are done."""
+        """The stages that have finished."""
         lock = self.work / "dvc.lock"
         locks = [lock, *self.work.glob("pipelines/*/dvc.lock")]
         stated = [yaml.safe_load(one.read_text()) for one in locks if one.exists()]
@@ -78,8 +78,8 @@ def left_alone(data, tmp_path_factory):
 
 
 def test_a_call_that_is_killed_goes_on_with_the_same_command(data, left_alone, tmp_path):
-    """`cadc curate`, killed while it copies its project, while stages run, alone and with all that it started: the same
-    command goes on, does nothing twice, and writes the same bytes."""
+    """If `cadc curate` is killed, alone or with all its processes, while it copies its project or while stages run, the
+    same command resumes, repeats no finished stage and writes the same bytes."""
     project = Project(data, tmp_path)
     process = project.start()
     until(lambda: (project.work / "stages").exists())
@@ -88,7 +88,7 @@ def test_a_call_that_is_killed_goes_on_with_the_same_command(data, left_alone, t
 
     process = project.start()
     until(lambda: "prepare" in project.finished(), 300)
-    process.kill()  # it alone: DVC goes on behind it
+    process.kill()  # only this process: DVC keeps running
     process.wait()
     status, said = project.call()
     assert status == 1 and "its stages still run after a kill; wait for them" in said and "Traceback" not in said
@@ -110,8 +110,8 @@ def test_a_call_that_is_killed_goes_on_with_the_same_command(data, left_alone, t
 
 
 def test_results_that_were_deleted_come_back_without_their_work(left_alone):
-    """Where results in the project of `cadc curate` are deleted, whole or in part, they come from its cache, and the
-    same command writes the same bytes."""
+    """If results in the project of `cadc curate` are deleted, whole or in part, the same command restores them from its
+    cache, runs no stage and writes the same bytes."""
     before, artifacts = left_alone.written(), left_alone.work / "artifacts"
     shutil.rmtree(artifacts / "embeddings")
     next((artifacts / "export").rglob("why.parquet")).unlink()

@@ -1,4 +1,4 @@
-"""Full, closed and damaged disks: one sentence each, and what was whole is kept."""
+"""Full, read-only and damaged disks: one message each, and finished parts are kept."""
 
 import os
 import shutil
@@ -47,7 +47,7 @@ def resize(folder, kilobytes):
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("kilobytes", [300, 420])
 def test_a_full_disk_is_one_sentence_and_costs_no_whole_part(small_disk, workers, kilobytes):
-    """A disk that is full while parts are made, or joined, is one sentence; with room made, the run goes on."""
+    """If the disk fills while parts are written or joined, one message says so; with space freed, the run resumes."""
     resize(small_disk, 4000)
     (small_disk / "stage.py").write_text(ARRAYS)
     (small_disk / "params.yaml").write_bytes(Path("params.yaml").read_bytes())
@@ -67,7 +67,7 @@ def test_a_full_disk_is_one_sentence_and_costs_no_whole_part(small_disk, workers
 
 
 def test_a_cache_that_can_t_be_written_is_told_of_before_the_work(small_disk, monkeypatch):
-    """A read-only cache stops a stage before it works, while the outputs of before are still there."""
+    """A read-only cache stops a stage before its work starts, while its earlier outputs still exist."""
     folder = small_disk.parent
     shutil.copy("params.yaml", folder)
     (folder / ".dvc").mkdir()
@@ -84,7 +84,7 @@ def test_a_cache_that_can_t_be_written_is_told_of_before_the_work(small_disk, mo
 @pytest.mark.parametrize("name", ["x.npy", "rows.parquet", "facts.json"])
 @pytest.mark.parametrize("size", [0, 60, 500])
 def test_a_truncated_file_is_named(tmp_path, name, size):
-    """A truncated file is named, with what to do about it."""
+    """The error for a truncated file names the file and says what to do."""
     path = tmp_path / name
     rows = np.arange(2000)
     artifacts.save_array(tmp_path / "x.npy", rows)
@@ -99,7 +99,7 @@ def test_a_truncated_file_is_named(tmp_path, name, size):
 
 
 def test_shards_that_hold_other_rows_than_there_are_are_an_error_for_people(tmp_path):
-    """Parts that do not make up the whole are told of, and no output is written."""
+    """If the rows of the parts do not add up to the whole, an error says so and no output is written."""
     for key in (0, 1):
         artifacts.save_array(tmp_path / f"{key}/x.npy", np.zeros(3))
     with pytest.raises(InputError, match="the shards hold 6 rows instead of 7; remove"):
@@ -109,7 +109,7 @@ def test_shards_that_hold_other_rows_than_there_are_are_an_error_for_people(tmp_
 
 @pytest.fixture(scope="module")
 def cached(tmp_path_factory):
-    """A repository of DVC's with two small outputs in its cache, hard links to them in the workspace."""
+    """A DVC repository with two small outputs in its cache, hard-linked into the workspace."""
     folder = tmp_path_factory.mktemp("cached")
     (folder / "dvc.yaml").write_text(
         "stages:\n  make:\n    cmd: mkdir -p out && echo one > out/a && echo two > out/b && echo three > c\n"
@@ -121,7 +121,7 @@ def cached(tmp_path_factory):
 
 
 def test_a_damaged_object_of_the_cache_is_found_and_made_anew(cached, monkeypatch, capsys):
-    """`make fsck` finds a flipped byte that DVC believes, names the output, and what it says makes it anew."""
+    """`make fsck` finds a changed byte that DVC misses and names the output; the command it prints makes it again."""
     monkeypatch.chdir(cached)
     assert fsck.main() == 0 and "all 4 objects match their names" in capsys.readouterr().out
     path = Path("out/b")
@@ -130,9 +130,9 @@ def test_a_damaged_object_of_the_cache_is_found_and_made_anew(cached, monkeypatc
     with path.open("r+b") as file:
         file.write(b"T")
     path.chmod(0o444)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # a disk that rots leaves the times
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # a failing disk does not change the times
     dvc = [sys.executable, "-m", "dvc"]
-    assert "up to date" in subprocess.run([*dvc, "status"], capture_output=True, text=True).stdout  # DVC believes it
+    assert "up to date" in subprocess.run([*dvc, "status"], capture_output=True, text=True).stdout  # DVC misses it
     assert fsck.main() == 1
     said = capsys.readouterr().out
     (line,) = [line for line in said.splitlines() if line.startswith("damaged: ")]

@@ -1,4 +1,4 @@
-"""Damaged and malicious files through the project's readers: a tenth of them in `make test`, all in `make drills`."""
+"""The project's readers get damaged and malicious files: a tenth of them in `make test`, all in `make drills`."""
 
 import json
 
@@ -15,19 +15,20 @@ from cadc.config.errors import InputError
 from cadc.data.reader import read_pool
 
 READERS = ROWS | OUTPUTS | PICTURES | WEIGHTS
-FEW = 40  # of models, which take a second each
+FEW = 40  # number of models, which take a second each
 
 
 def _checked(name, n, folder):
     make, read, _ = READERS[name]
     came = fuzzed(make, read, n, folder, name)
     assert not came.faults, str(came)
-    assert came.read and came.refused, str(came)  # neither is everything refused nor anything taken
+    assert came.read and came.refused, str(came)  # the reader neither refuses nor accepts everything
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_tenth(name, tmp_path):
-    """Damaged files are read, or refused in a sentence: no traceback, hang, gigabyte, path outside, code or network"""
+    """A damaged file is read or refused with one message: no traceback, no hang, at most 1 GB, no file outside its
+    folder, no code of its own, no network access."""
     n = READERS[name][2]
     _checked(name, max(n // 10, FEW) if name not in ("models", "processors") else FEW, tmp_path)
 
@@ -35,12 +36,12 @@ def test_a_tenth(name, tmp_path):
 @pytest.mark.drill
 @pytest.mark.parametrize("name", READERS)
 def test_all(name, tmp_path):
-    """The same of 10,000 files and more"""
+    """The same holds for all damaged files, 10,000 or more."""
     _checked(name, READERS[name][2], tmp_path)
 
 
 def test_there_are_ten_thousand():
-    """10,000 files and more are drawn"""
+    """At least 10,000 damaged files are generated."""
     assert sum(n for *_, n in READERS.values()) >= 10_000
 
 
@@ -62,7 +63,7 @@ _ROW = st.fixed_dictionaries(
 @settings(max_examples=300, derandomize=True, deadline=10_000, suppress_health_check=list(HealthCheck))
 @given(rows=st.lists(_ROW | _VALUES, max_size=3), how=st.sampled_from(["fail", "skip", "llava"]))
 def test_any_rows_are_read_or_refused(rows, how, tmp_path_factory):
-    """Rows of any JSON values are read, or refused in one line"""
+    """Rows of any JSON values are read or refused with a message of one line."""
     folder = tmp_path_factory.mktemp("case")
     pictures(folder, str(folder))
     (folder / "rows.json").write_bytes(json.dumps(rows, ensure_ascii=False).encode(errors="surrogatepass"))

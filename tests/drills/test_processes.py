@@ -1,4 +1,4 @@
-"""Stages that are killed, or run twice at once: nobody works on behind them, and nothing whole is lost."""
+"""Stages that are killed or run twice at once: no process keeps running, and no finished part is lost."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ JOINED = np.repeat(np.arange(8), 3).tolist()
 
 @pytest.fixture
 def stage(tmp_path):
-    """Starts the stage, which takes a fifth of a second a part, in two processes."""
+    """Starts the stage in two processes; each part takes a fifth of a second."""
     (tmp_path / "stage.py").write_text(STAGE.replace("PAUSE", "0.2"))
     started = []
 
@@ -63,7 +63,7 @@ def ran(folder) -> list[int]:
 
 
 def test_nobody_works_on_after_a_killed_stage_and_the_next_run_goes_on(stage, tmp_path):
-    """A stage that is killed leaves no worker behind; run again at once, it goes on with what was whole."""
+    """A killed stage leaves no worker behind; the next run keeps the finished parts."""
     process = stage()
     until(lambda: len(ran(tmp_path)) >= 3)
     process.kill()
@@ -79,7 +79,7 @@ def test_nobody_works_on_after_a_killed_stage_and_the_next_run_goes_on(stage, tm
 
 
 def test_a_stage_ends_with_the_dvc_that_runs_it(stage, tmp_path):
-    """Where DVC is killed, its stage and the stage's workers end, too."""
+    """If DVC is killed, its stage and the stage's workers end too."""
     dvc = "import subprocess, sys; subprocess.run(' '.join(sys.argv[1:]), shell=True)"
     process = stage(by=[sys.executable, "-c", dvc], DVC_STAGE="slow")
     until(lambda: len(ran(tmp_path)) >= 3)
@@ -90,14 +90,14 @@ def test_a_stage_ends_with_the_dvc_that_runs_it(stage, tmp_path):
 
 
 ORPHAN = "import os, subprocess, sys; import cadc; subprocess.Popen(sys.argv[1:]); os._exit(0)"
-#: As `dvc queue` does: what runs the stages has itself no parent any more.
+#: As `dvc queue` does: the process that runs the stages has lost its own parent.
 DAEMON = "import os, subprocess, sys; import cadc; os.fork() and os._exit(0); subprocess.run(sys.argv[1:])"
 SHELLS = "import subprocess, sys; import cadc; subprocess.run(['sh', '-c', ' '.join(sys.argv[1:]) + '; true'])"
 
 
 @pytest.mark.parametrize("loading", [0, 1])
 def test_a_stage_whose_dvc_went_while_it_was_loading_does_not_begin(stage, tmp_path, loading):
-    """Where DVC is killed while its stage is still loading, however early, the stage does not begin."""
+    """If DVC is killed at any time while its stage is still loading, the stage does not start."""
     (tmp_path / "sitecustomize.py").write_text(f"import time; time.sleep({loading})")
     path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
     out, _ = stage(by=[sys.executable, "-c", ORPHAN], DVC_STAGE="slow", PYTHONPATH=path).communicate(timeout=60)
@@ -110,13 +110,13 @@ IN_ITS_PLACE = "import os, sys; import cadc; os.execv(sys.argv[1], sys.argv[1:])
 
 @pytest.mark.parametrize("by", [DAEMON, SHELLS, IN_ITS_PLACE])
 def test_a_stage_that_something_else_than_dvc_s_command_runs_goes_on(stage, tmp_path, by):
-    """A stage that is run by a daemon, through a shell that stays or in a wrapper's place is not ended."""
+    """A stage that is run by a daemon, through a shell that stays, or in place of its wrapper is not stopped."""
     out, _ = stage(by=[sys.executable, "-c", by], DVC_STAGE="slow").communicate(timeout=60)
     assert out.splitlines()[-1] == "done" and ran(tmp_path) == list(range(8))
 
 
 def test_a_lost_worker_is_one_sentence_and_the_others_stop(stage, tmp_path):
-    """A worker that the system ends is one sentence, and no queue is worked off behind it."""
+    """If the system kills a worker, one message says so, and no further work is started."""
     process = stage()
     until(lambda: len(ran(tmp_path)) >= 3)
     worker = next(pid for pid in working_in(tmp_path) if pid != process.pid)
@@ -128,7 +128,7 @@ def test_a_lost_worker_is_one_sentence_and_the_others_stop(stage, tmp_path):
 
 
 def test_the_second_of_two_runs_is_told_of_the_first(stage, tmp_path):
-    """Of two runs of a stage at once the second says so in a sentence, and the first ends as ever."""
+    """If a stage is already running, a second run stops with one message, and the first finishes normally."""
     first = stage()
     until(lambda: ran(tmp_path))
     out, _ = stage().communicate(timeout=60)
@@ -138,7 +138,7 @@ def test_the_second_of_two_runs_is_told_of_the_first(stage, tmp_path):
 
 
 def test_two_runs_share_the_parts_that_both_need(stage, tmp_path):
-    """Of runs that share kept parts each part is made once, and both end with all of them."""
+    """Two runs that share kept parts make each part once, and both end with all parts."""
     both = [stage("kept"), stage("kept")]
     ends = [process.communicate(timeout=120)[0].splitlines()[-1] for process in both]
     assert ends == ["done", "done"] and ran(tmp_path) == list(range(8))
@@ -146,7 +146,7 @@ def test_two_runs_share_the_parts_that_both_need(stage, tmp_path):
 
 
 def test_scratch_of_other_code_is_not_read(stage, tmp_path):
-    """Parts that an older version of the code has made, or left half-made, are removed and made anew."""
+    """Parts from an older version of the code, finished or not, are deleted and made again."""
     assert stage().communicate(timeout=120)[0].splitlines()[-1] == "done"
     (before,) = (path for path in tmp_path.glob("artifacts/scratch/slow/*") if path.is_dir())
     odd = before.with_name("0123456789abcdef") / "00003.partial"
@@ -163,7 +163,7 @@ def test_scratch_of_other_code_is_not_read(stage, tmp_path):
 
 @pytest.mark.parametrize("damage", ["truncated", "lost", "half written"])
 def test_a_part_with_half_its_files_is_no_part(stage, tmp_path, damage):
-    """A part of which a file is truncated or lost is made again, and so is one that was never listed."""
+    """A part with a truncated or missing file is made again, and so is a part that was not marked as finished."""
     assert stage().communicate(timeout=120)[0].splitlines()[-1] == "done"
     (folder,) = tmp_path.glob("artifacts/scratch/slow/*/00003")
     if damage == "truncated":

@@ -1,5 +1,5 @@
-"""Stages and `cadc` where a machine is set up otherwise: without HOME, in another language, under another name, on a
-folder that can't be written, with a clock that was set back."""
+"""Stages and `cadc` in unusual environments: without HOME, in another locale, in a folder with an unusual name, in a
+read-only folder, with a clock that was set back."""
 
 import ast
 import json
@@ -32,7 +32,7 @@ NAME = "in öd Läden 店"
 
 
 def ran(folder, *command, **more):
-    """A command where there is no HOME, nor anything else of the environment but for the path."""
+    """Run a command without HOME and without all other variables of the environment except the paths."""
     env = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ} | more
     env |= {"PYTHONPATH": str(ROOT / "src"), "CADC_WORKERS": "1"}
     done = subprocess.run([sys.executable, *command], cwd=folder, env=env, capture_output=True)
@@ -45,7 +45,7 @@ def made(folder):
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """Rows whose words and pictures' names are not ASCII, and parameters that name them."""
+    """Rows whose text and image names are not ASCII, and parameters that name them."""
     folder = tmp_path_factory.mktemp("there") / NAME
     (folder / "daten/bilder").mkdir(parents=True)
     rows = []
@@ -64,15 +64,15 @@ def checkout(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ordinary(checkout):
-    """What `prepare` makes of them in the surroundings of most people."""
+    """The output of `prepare` for these rows in a usual environment."""
     code, said = ran(checkout, ROOT / "stages/prepare.py", LANG="C.UTF-8", HOME=str(checkout))
     assert code == 0, said
     return made(checkout / "artifacts/raw")
 
 
 def test_a_stage_in_other_surroundings(checkout, ordinary):
-    """A stage run by hand without HOME, in another language and in a folder with blanks and letters of two scripts
-    makes the same bytes."""
+    """A stage that is run by hand writes the same bytes without HOME, in another locale and in a folder with spaces and
+    letters of two scripts."""
     code, said = ran(checkout, ROOT / "stages/prepare.py", **PLAIN)
     assert code == 0, said
     assert made(checkout / "artifacts/raw") == ordinary and len(ordinary) == 2
@@ -80,7 +80,7 @@ def test_a_stage_in_other_surroundings(checkout, ordinary):
 
 @pytest.fixture
 def chosen(tmp_path):
-    """Two training files as `cadc curate` leaves them, with ids that are not ASCII."""
+    """Two training files as `cadc curate` writes them, with ids that are not ASCII."""
     folder = tmp_path / NAME
     folder.mkdir()
     for name, ids in (("a", "äb"), ("b", "b緑")):
@@ -94,8 +94,8 @@ def chosen(tmp_path):
 
 
 def test_cadc_in_other_surroundings(chosen):
-    """`cadc` without HOME, in another language and in a folder with blanks and letters of two scripts says what it says
-    elsewhere."""
+    """`cadc` prints the same text without HOME, in another locale and in a folder with spaces and letters of two
+    scripts."""
     code, said = ran(chosen, "-m", "cadc.cli", "compare", "a.json", "b.json", **PLAIN)
     assert code == 0 and "in both: 1 rows" in said and "Traceback" not in said, said
     code, said = ran(chosen, "-m", "cadc.cli", "explain", "b", "a.json", **PLAIN)
@@ -103,7 +103,7 @@ def test_cadc_in_other_surroundings(chosen):
 
 
 def test_letters_that_python_would_read_otherwise_are_refused(checkout):
-    """Where Python takes file names for something else than UTF-8, stages and `cadc` say so in a sentence."""
+    """If Python decodes file names with an encoding other than UTF-8, stages and `cadc` stop with one message."""
     other = PLAIN | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for name, command in (
         ("prepare", [ROOT / "stages/prepare.py"]),
@@ -114,18 +114,18 @@ def test_letters_that_python_would_read_otherwise_are_refused(checkout):
 
 
 def one_sentence(capsys, *arguments):
-    """What `cadc` says where it ends with an error."""
+    """The error message of `cadc`."""
     assert main([str(word) for word in arguments]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     return line
 
 
 def test_cadc_where_nothing_can_be_written(small_disk, monkeypatch, capsys):
-    """`cadc curate` in a folder, or with a project or an output, that can't be written says so in a sentence."""
+    """If `cadc curate` can't write its folder, project or output, one message says so."""
     rows = small_disk / "rows.json"
     turns = [{"from": "human", "value": "2 + 2?"}, {"from": "gpt", "value": "4"}]
     rows.write_text(json.dumps([{"id": k, "conversations": turns} for k in range(4)]))
-    with held(small_disk / "own"):  # a project that was there before
+    with held(small_disk / "own"):  # an existing project
         pass
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     monkeypatch.chdir(small_disk)
@@ -141,7 +141,7 @@ def test_cadc_where_nothing_can_be_written(small_disk, monkeypatch, capsys):
 
 
 def test_cadc_whose_disk_is_full(small_disk, monkeypatch, capsys):
-    """`cadc curate` whose disk is full while it lays out its project says so in a sentence."""
+    """If the disk fills while `cadc curate` sets up its project, one message says so."""
     rows = small_disk.parent / "rows.json"
     turns = [{"from": "human", "value": "2 + 2?"}, {"from": "gpt", "value": "4"}]
     rows.write_text(json.dumps([{"id": k, "conversations": turns} for k in range(4)]))
@@ -151,14 +151,14 @@ def test_cadc_whose_disk_is_full(small_disk, monkeypatch, capsys):
     assert said.startswith("cadc curate: the disk is full; ") and not rows.with_name("out.json").exists()
 
 
-#: What asks for the time of day, or of a file.
+#: Functions that read the time of day or a file's timestamp.
 CLOCKS = {"time.time", "time.localtime", "time.gmtime", "time.strftime", "time.ctime", "datetime.now", "datetime.today",
           "datetime.utcnow", "date.today", "os.utime", "os.path.getmtime", "os.path.getctime"}  # fmt: skip
 TIMES = ("st_mtime", "st_ctime", "st_atime", "st_birthtime")
 
 
 def clocks(tree):
-    """The times of day and of files that code asks for."""
+    """Where code reads the time of day or a file's timestamp."""
     for node in ast.walk(tree):
         said = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
         if said.startswith(tuple(CLOCKS)) or (said and node.attr.startswith(TIMES)):
@@ -166,7 +166,7 @@ def clocks(tree):
 
 
 def test_no_code_asks_for_the_time_of_day():
-    """No code asks what time it is, or when a file was changed; but for a sign of life, whose change alone counts."""
+    """No code reads the time of day or files' timestamps, except those of signs of life, where only a change counts."""
     files = [path for folder in ("src/cadc", "stages") for path in sorted((ROOT / folder).rglob("*.py"))]
     found = {str(path.relative_to(ROOT)): [*clocks(ast.parse(path.read_text(encoding="utf-8")))] for path in files}
     assert {name: said for name, said in found.items() if said} == {
@@ -176,7 +176,7 @@ def test_no_code_asks_for_the_time_of_day():
 
 
 def test_a_sign_of_life_with_a_clock_that_goes_back(tmp_path):
-    """Where the clock of another machine is set back, its signs of life count all the same."""
+    """Signs of life from another machine still count if its clock is set back."""
     code = (
         "from pathlib import Path; import time; from cadc.compute import watch\n"
         "with watch.over('the others', hears=Path('alive')):\n    print('begun', flush=True); time.sleep(600)"

@@ -1,4 +1,4 @@
-"""Waiting for what other processes do."""
+"""Waits for other processes."""
 
 import os
 import time
@@ -6,19 +6,19 @@ from pathlib import Path
 
 
 def working_in(folder: Path) -> list[int]:
-    """The processes whose working folder this is, but for this one."""
+    """The other processes whose working folder is `folder`."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if (entry / "cwd").readlink() == folder and "Z" not in (entry / "stat").read_text().rpartition(")")[2][:3]:
                 found.append(int(entry.name))
-        except OSError:  # it has gone meanwhile, or is another user's
+        except OSError:  # it has ended, or belongs to another user
             continue
     return [pid for pid in found if pid != os.getpid()]
 
 
 def until(holds, seconds: float = 60.0):
-    """What `holds()` gives once it gives something; the test fails where it does not in time."""
+    """The value of `holds()` once it is true; the test fails if that takes too long."""
     end = time.monotonic() + seconds
     while not (given := holds()):
         assert time.monotonic() < end, "it did not come to pass in time"

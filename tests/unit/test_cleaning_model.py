@@ -184,6 +184,17 @@ def test_a_mismatch_is_told_with_its_evidence_and_rows_without_image_are_not_jud
     )
 
 
+def test_rows_are_not_judged_by_a_model_that_does_not_tell_images_apart():
+    """Own and other images look alike to it: that is no sign that all images are of other rows."""
+    own, decoy, _ = planted_matches(1.0, 0.0)
+    row = [[{}]] * 4000
+    assert mismatch.expected_precision(own, decoy[:4000])[1] > 0.8
+    blind = mismatch.check(evidence(row, own, [decoy[:4000]]), np.full(4000, "web"), precision=0.9)
+    assert np.isnan(blind.score).all() and not blind.flag.any()
+    alone = mismatch.check(evidence(row, own, [decoy[:4000]]), np.arange(4000).astype(str), precision=0.9)
+    assert np.isnan(alone.score).all() and not alone.flag.any()
+
+
 def test_short_and_long_answers_are_judged_by_bounds_of_their_own():
     """Here log-odds of captions are all 4 higher: under one bound a mismatched caption would pass for a single
     word that belongs."""

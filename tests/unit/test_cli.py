@@ -80,6 +80,20 @@ def test_params_have_the_one_arm_and_what_it_is_made_from(data, tmp_path):
     assert params_of(data, tmp_path, "--method", "progress")["arms"]["progress"]["rows"] == "adapters"
 
 
+def test_dvc_watches_a_pattern_s_folder_and_no_hub_id(data, tmp_path):
+    rows = tmp_path / "rows [1]/part"
+    rows.mkdir(parents=True)
+    for shard in range(2):
+        pq.write_table(pa.table({"id": [str(shard)]}), rows / f"train-0000{shard}-of-00002.parquet")
+    pattern = rows.parent / "*/train-*.parquet"
+    asked = parser().parse_args(["curate", str(pattern), "--model", "org/name", "--budget", "50%", "--out", "a.json"])
+    made = project.params_of("random", 0.5, 0, curate.overrides(asked, 2))
+    assert made["data"]["path"] == made["data"]["images"] == made["data"]["watched"] == str(rows.parent)
+    assert made["data"]["annotations"] == "*/train-*.parquet"
+    assert made["model"]["path"] == "org/name" and made["model"]["watched"] == "models/README.md"
+    assert params_of(data, tmp_path, "--method", "random")["data"]["watched"] == str(data)
+
+
 def test_a_method_that_aims_at_something_takes_a_file_of_rows_or_says_that_it_needs_one(data, tmp_path):
     target = tmp_path / "my, rows.json"
     target.write_text("[]")

@@ -43,11 +43,15 @@ def test_nothing_that_is_read_or_somebody_else_s_is_written_over(tmp_path):
     ):
         with pytest.raises(InputError, match="would overwrite an input file"):
             check(tmp_path, out, read=[tmp_path / read])
-    (tmp_path / "theirs.json").write_text("[]")
-    with pytest.raises(InputError, match="theirs.json: exists and was not written by `cadc curate`"):
-        check(tmp_path, "theirs.json")
-    write_json(tmp_path / "theirs.manifest.json", {})
-    check(tmp_path, "theirs.json")
+    for number, name in enumerate(("theirs.json", "theirs.manifest.json", "theirs.why.parquet")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / name).write_text("[]")
+        with pytest.raises(InputError, match=f"{name} was not written by `cadc curate`"):
+            check(folder, "theirs.json")
+    (tmp_path / "ours.json").write_text("[]")
+    write_json(tmp_path / "ours.manifest.json", {"arm": "random", "files": ["ours.json"]})
+    check(tmp_path, "ours.json")
 
 
 def test_a_place_where_nothing_can_be_written_is_said_first(tmp_path):

@@ -47,7 +47,7 @@ def test_the_report_compares_what_both_have(tmp_path, monkeypatch):
     table(tmp_path / "world/every_method_at_5_of_the_pool.json", 5, length=10.0, **methods)
     guide.write()
     made = json.loads((tmp_path / "real_lite.json").read_text())
-    assert list(made) == ["real 10%, generated world 5%"]
+    assert list(made) == ["real model at 10%, generated world at 5%"]
     (one,) = made.values()
     assert one["spearman"] == 1 and one["methods"]["less"] == [60.0, 30.0] and "length" not in one["methods"]
     assert "Methods that do well in the generated world do well" in (tmp_path / "real_lite.md").read_text()
@@ -73,6 +73,9 @@ def test_a_record_holds_what_the_tables_were_made_from(tmp_path, monkeypatch):
         "reports/arms/random_b10/metrics.json": "{}",
         "reports/arms/full/metrics.json": "{}",
         "reports/arms/other/metrics.json": "{}",
+        "reports/cleaning.md": "# Cleaning\n\n| check |\n\n![ROC](cleaning/roc.png)\n\n## refusal\n\na row's text\n",
+        "reports/cleaning/roc.png": "picture",
+        "reports/cleaning/refusal.png": "a row's image",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +96,10 @@ def test_a_record_holds_what_the_tables_were_made_from(tmp_path, monkeypatch):
     assert held == {*files, "reports/tables/mine/one.md", "reports/arms/full/rows.parquet"} - {
         "models/mine/model.safetensors",
         "reports/arms/other/metrics.json",
+        "reports/cleaning/refusal.png",
     }
+    cleaning = tmp_path / "records/mine/reports/cleaning.md"
+    assert cleaning.read_text() == "# Cleaning\n\n| check |\n\n![ROC](cleaning/roc.png)\n"
     (out,) = (tmp_path / "records/mine/pipelines/other").iterdir()
     assert json.loads(out.read_text()) == {"tables": {}, "arms": {"random_b10": arm}, "feature_sets": {"one": made}}
     with pytest.raises(InputError, match="compose the study first"):

@@ -19,6 +19,7 @@ ORDER = [
     "Paper and released code",
     "Against its authors' code",
     "Known failures",
+    "On the generated world",
     "Run it",
 ]
 
@@ -48,7 +49,7 @@ def test_a_page_holds_parameters_with_their_sources_and_the_golden_test(made):
     assert "| `temperature` | `0.1` | COINCIDE |" in page and "| `variant` | `paper` | paper \\| released |" in page
     assert "test_coincide.py](../../tests/golden/test_coincide.py)" in page
     assert "| `q` | `0.001` | released; " in made[methods.PAGES / "tive.md"]  # on the line of its whole `select`
-    assert "No output of the authors' code is compared." in made[methods.PAGES / "random.md"]
+    assert "There is no golden test of this method." in made[methods.PAGES / "random.md"]
     assert "--target target.json" in made[methods.PAGES / "less.md"] and "--target" not in page
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cadc.config.params import read
-from cadc.report import readme, results
+from cadc.report import age, readme, results
 from cadc.selectors.loading import METHODS
 
 MERMAID = """```mermaid
@@ -33,7 +33,7 @@ def test_generated_blocks_are_those_of_the_committed_results(document, name):
 def test_every_figure_of_the_results_stands_in_a_report(name):
     reports = [
         *results.RANKED.values(),
-        *filter(Path.exists, results.REAL.values()),
+        *filter(Path.exists, [*results.REAL.values(), results.GUIDE.with_suffix(".md")]),
         results.CLAIMS,
         results.LEADERBOARD,
         Path("reports/testbed/capabilities.md"),
@@ -76,14 +76,13 @@ def test_what_is_not_made_says_only_that(tmp_path, monkeypatch):
     page.parent.mkdir(parents=True)
     page.write_text("")
     for fresh, old in ((True, ""), (False, " (of commit abc)")):
-        monkeypatch.setattr(
-            readme, "is_fresh", lambda *_, fresh=fresh: fresh
-        )  # what DVC says is tried on the real tables
-        monkeypatch.setattr(readme, "commit_of", lambda page: "abc")
+        monkeypatch.setattr(age, "is_fresh", lambda *_, fresh=fresh: fresh)  # what DVC says is tried on the real tables
+        monkeypatch.setattr(age, "commit_of", lambda page: "abc")
         assert readme.tables() == f"- **mine**: [One](../reports/tables/mine/one.md){old}; One (not made yet)\n"
         table = "| claim | verdict |\n|:--|--:|\n| x > y, 5% | open |\n"
         page.with_name("claims.md").write_text(f"| a |\n|:--|\n\n{table}")
-        assert readme.claims(page.with_name("claims.md")) == table + (old and f"\nMade with older code{old}.\n")
+        said = "\nThe code has changed since these results were made: this table at commit abc.\n"
+        assert readme.claims(page.with_name("claims.md")) == table + ("" if fresh else said)
 
 
 TABLE = """# At a budget

@@ -9,7 +9,7 @@ from test_gate import PASSING
 from cadc import artifacts
 from cadc.evaluation.gate import FORMS, Trial
 from cadc.evaluation.intervals import Arm
-from cadc.report import readme, testbed
+from cadc.report import age, readme, testbed
 
 RAW = ("vqa_accuracy", "pope_accuracy", "mmt_accuracy")
 
@@ -19,7 +19,7 @@ def reports(tmp_path, monkeypatch):
     """The testbed's reports in a folder of two worlds, whose stages DVC finds up to date."""
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("worlds: {a: {}, b: {}}")
-    monkeypatch.setattr(readme, "is_fresh", lambda target: True)  # what DVC says is tried on the real gates
+    monkeypatch.setattr(age, "is_fresh", lambda target: True)  # what DVC says is tried on the real gates
     testbed.FOLDER.mkdir(parents=True)
     return testbed.FOLDER
 
@@ -71,8 +71,8 @@ def test_a_world_that_fails_is_named_and_the_exit_status_says_so(reports):
 def test_a_gate_says_of_which_commit_it_is_where_its_world_has_changed(reports, monkeypatch):
     write("a")
     write("b")
-    monkeypatch.setattr(readme, "is_fresh", lambda target: target != "pipelines/testbed/dvc.yaml:gate@b")
-    monkeypatch.setattr(readme, "commit_of", lambda path: f"of_{path.name}")
+    monkeypatch.setattr(age, "is_fresh", lambda target: target != "pipelines/testbed/dvc.yaml:gate@b")
+    monkeypatch.setattr(age, "commit_of", lambda path: f"of_{path.name}")
     a, b = readme.gate().splitlines()[-2:]
     assert a.startswith("- **a**: passed") and b.startswith("- **b** (of commit of_gate_b.json): passed")
 

@@ -51,7 +51,8 @@ def test_influence_that_is_the_truth_is_found_over_halves_and_over_groups():
 
 
 @pytest.fixture
-def benchmark():
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARK.parent)  # it imports the module that names commits
     spec = importlib.util.spec_from_file_location("influence_truth", BENCHMARK)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
@@ -60,14 +61,14 @@ def benchmark():
 
 def test_two_bases_stand_in_one_table(benchmark):
     bases = [
-        {"name": name, "halves": 3, "groups": 2, "rows": 4000, "subtasks": 67,
+        {"name": name, "commit": "0123abcd", "halves": 3, "groups": 2, "rows": 4000, "subtasks": 67,
          "figures": [["cosine", [x, x - 0.1, x + 0.1], [x, x, x], None, None]]}
         for name, x in (("before", 0.1), ("after", 0.3))
     ]  # fmt: skip
     text = benchmark.report(bases)
     before = text.index("| cosine | before | 0.100 (0.000 to 0.200) | 0.100 (0.100 to 0.100) |  |  |\n")
     assert text.index("| cosine | after | 0.300 (0.200 to 0.400)") > before
-    assert "- **after**: 3 halves of 4,000 rows, 2 groups, 67 subtasks." in text
+    assert "- **after**: 3 halves of 4,000 rows, 2 groups, 67 subtasks. Measured at commit 0123abcd." in text
 
 
 def test_a_base_is_added_or_put_in_the_place_of_its_old_figures(benchmark):

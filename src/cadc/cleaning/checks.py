@@ -88,8 +88,15 @@ def model_findings(clean: Clean, source: np.ndarray, keeper: np.ndarray, model: 
     source str, keeper int64 [n_rows]: each row's data set, and the row that it copies (or itself).
     """
     evidence, decode = load_evidence(), load_processor(model).tokenizer.decode
+    mismatched = mismatch.check(evidence, source, **settings_of(clean, "mismatch"))
+    shown = np.isfinite(evidence.match)
+    if untold := int(np.isnan(mismatched.score[shown]).sum()):
+        console.line(
+            f"mismatch: {untold} of {shown.sum()} rows with images are not judged; the model does not tell their "
+            "images from others of their source, or too few rows have answers of that length"
+        )
     return {
-        "mismatch": mismatch.check(evidence, source, **settings_of(clean, "mismatch")),
+        "mismatch": mismatched,
         "hallucination": hallucination.check(evidence, decode, **settings_of(clean, "hallucination")),
         "wrong_answer": wrong_answer.check(evidence, keeper, decode, **settings_of(clean, "wrong_answer")),
     }

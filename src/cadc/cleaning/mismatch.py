@@ -8,6 +8,9 @@ from cadc.cleaning.evidence import Evidence
 from cadc.cleaning.findings import Findings
 
 DELTA, GAMMA = 0.1, 0.01  # failure probability of the bound, and its extra width (Garg et al. 2021)
+#: The highest bound on the share of mismatched rows that is believed (ours). Where the model does not tell right images
+#: from others, or rows are few, the bound is near 1 and every row would be flagged.
+BELIEVED = 0.5
 
 
 def expected_precision(own: np.ndarray, decoy: np.ndarray) -> tuple[np.ndarray, float]:
@@ -43,11 +46,11 @@ def check(evidence: Evidence, source: np.ndarray, precision: float) -> Findings:
     """Rows whose image does not match their text, flagged as far as the expected share of mismatched rows among them
     stays at least `precision`.
 
-    The score is `expected_precision`'s, NaN without an image. It is computed separately for answers of 1, 2 to 3, 4 to
-    7, ... tokens, because the log-odds of a caption and of a single word are not comparable, and unlike kinds should
-    not share one bound (Efron 2008). A decoy is a row with the image of a row of the same `source` ([n_rows]): rows are
-    mismatched within a data set, and images from other sources are too easy, so such decoys would underestimate
-    mismatches.
+    The score is `expected_precision`'s. It is NaN without an image, without decoys, or where its bound exceeds
+    BELIEVED. It is computed separately for answers of 1, 2 to 3, 4 to 7, ... tokens, because the log-odds of a caption
+    and of a single word are not comparable, and unlike kinds should not share one bound (Efron 2008). A decoy is a row
+    with the image of a row of the same `source` ([n_rows]): rows are mismatched within a data set, and images from
+    other sources are too easy, so such decoys would underestimate mismatches.
 
     The evidence text gives two other views: the cosine of image and text in a contrastive tower (CLIPScore, Hessel et
     al. 2021), and the visual information gain per token. Neither model has seen the row.
@@ -56,8 +59,11 @@ def check(evidence: Evidence, source: np.ndarray, precision: float) -> Findings:
     score, doublings = np.full(len(known), np.nan), np.log2(np.maximum(np.diff(evidence.bounds), 1)).astype(int)
     for kind in np.unique(doublings[known]):
         at = known & (doublings == kind)
-        score[at], _ = expected_precision(evidence.match[at], evidence.decoy[:, at][alike[:, at]])
-    flag, gain = known & (score >= precision), evidence.row_mean(evidence.gain())
+        decoys = evidence.decoy[:, at][alike[:, at]]
+        expected, share = expected_precision(evidence.match[at], decoys)
+        if len(decoys) and share <= BELIEVED:
+            score[at] = expected
+    flag, gain = score >= precision, evidence.row_mean(evidence.gain())
     said = [""] * len(flag)
     for row in np.flatnonzero(flag):
         said[row] = (

@@ -77,16 +77,29 @@ def sizes(n_rows: int) -> list[str]:
     ]
 
 
+def folder_of(data: Path) -> Path:
+    """The folder of the rows; of a pattern such as `*/train-*.parquet`, the deepest one without a wildcard."""
+    return next(path for path in data.resolve().parents if path.is_dir())
+
+
+def images_of(given: argparse.Namespace) -> Path:
+    """The folder that image paths are relative to."""
+    return given.images.resolve() if given.images else folder_of(given.data)
+
+
 def overrides(given: argparse.Namespace, n_rows: int) -> list[str]:
     """The arguments as overrides of conf/. Raises InputError if a file or folder is missing."""
-    data, images = given.data.resolve(), (given.images or given.data.parent).resolve()
+    data, folder, images = given.data.resolve(), folder_of(given.data), images_of(given)
     if not images.is_dir():
         raise InputError(f"--images {given.images}: no such folder")
     is_profile = (ROOT / f"conf/profile/{given.model}.yaml").is_file()
     model = Path(given.model).resolve() if Path(given.model).is_dir() else given.model
     made = [f"profile={given.model}"] if is_profile else ["profile=own", quoted("model.path", str(model))]
-    made += ["data=folder", quoted("data.path", str(data.parent)), quoted("data.annotations", data.name)]
-    made += [quoted("data.images", str(images)), quoted("data.watched", str(data))]
+    if not is_profile and not isinstance(model, Path):
+        made.append("model.watched=models/README.md")  # DVC can't watch a hub id; the hub's snapshot does not change
+    made += ["data=folder", quoted("data.path", str(folder)), quoted("data.annotations", str(data.relative_to(folder)))]
+    watched = data if data.exists() else folder  # DVC can't watch a pattern
+    made += [quoted("data.images", str(images)), quoted("data.watched", str(watched))]
     made += ["data.choice=null", "data.yesno=null", *sizes(n_rows)]
     if given.benchmarks:
         made.append(quoted("data.probe", str(given.benchmarks.resolve())))
@@ -162,10 +175,11 @@ def stages_before(work: Path, stage: str) -> list[str]:
 
 def run(given: argparse.Namespace) -> int:
     """Select rows and write them; returns the exit status. Raises InputError for invalid arguments."""
-    if not given.data.exists():
-        raise InputError(f"{given.data}: no such file")
     outputs.check(given.out, given.format, read_of(given), given.work)
-    n_rows = sum(1 for _ in read_records(given.data.resolve()))
+    try:
+        n_rows = sum(1 for _ in read_records(given.data.resolve()))
+    except InputError as error:
+        raise InputError(str(error).replace("set data.annotations to", "give")) from None
     if not n_rows:
         raise InputError(f"{given.data}: holds no rows; give a file that has some")
     share = share_of(given.budget, n_rows)
@@ -252,9 +266,7 @@ def tell(given: argparse.Namespace, manifest: dict, share: float, n_rows: int, s
         print(f"  {count:>8} of {source}")
     print(f"Manifest: {outputs.beside(given.out, 'manifest.json')}. Reason for each row: "
           f"{outputs.beside(given.out, 'why.parquet')}.")  # fmt: skip
-    if root := {"data.images": given.images or given.data.parent, ".": given.out.parent}.get(
-        manifest["images"]["relative_to"]
-    ):
+    if root := {"data.images": images_of(given), ".": given.out.parent}.get(manifest["images"]["relative_to"]):
         print(f"Image paths are relative to {root.resolve()}.")
     if given.format == "llama_factory":
         print(f"Data set name in {given.out.with_name('dataset_info.json')}: {given.out.stem}.")

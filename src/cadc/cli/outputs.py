@@ -58,10 +58,20 @@ def _check(out: Path, form: str, read: set[Path], work: Path) -> None:
             raise InputError(f"--out {out}: {path} is a folder; {_OTHER_NAME}")
     if work.resolve() in out.resolve().parents:
         raise InputError(f"--out {out}: inside the project folder {work}, which each call rebuilds; give another place")
-    if out.exists() and not beside(out, "manifest.json").is_file():
-        raise InputError(f"--out {out}: exists and was not written by `cadc curate`; remove it, or {_OTHER_NAME}")
+    for path in (out, beside(out, "manifest.json"), beside(out, "why.parquet")):
+        if path.exists() and not _is_ours(beside(out, "manifest.json")):
+            raise InputError(f"--out {out}: {path} was not written by `cadc curate`; remove it, or {_OTHER_NAME}")
     folder = next(path for path in out.resolve().parents if path.exists())
     tempfile.TemporaryFile(dir=folder).close()
+
+
+def _is_ours(manifest: Path) -> bool:
+    """Whether a file is a manifest that `deliver` has written."""
+    try:
+        made = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(made, dict) and {"arm", "files"} <= made.keys()
 
 
 def _entries(out: Path) -> dict:

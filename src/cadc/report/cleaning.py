@@ -155,7 +155,8 @@ def write(
     pictures = artifacts.fresh(folder / "cleaning")
     planted = {name: figures_of(name, f, labels, copies) if labels.num_rows else {} for name, f in found.items()}
     body = [
-        [name, getattr(settings, name).action, str(int(f.flag.sum())), f"{100 * f.flag.mean():.2f}"]
+        [name, getattr(settings, name).action, str(int(np.isfinite(f.score).sum()))]
+        + [str(int(f.flag.sum())), f"{100 * f.flag.mean():.2f}"]
         + [
             f"{planted[name][key]:.{digits}f}" if key in planted[name] else ""
             for key, digits in (("planted", 0), ("precision", 3), ("recall", 3), ("noisy", 3), ("auc", 3))
@@ -165,6 +166,7 @@ def write(
     header = [
         "check",
         "action",
+        "rows judged",
         "rows flagged",
         "%",
         "planted",

@@ -1,5 +1,5 @@
-"""docs/methods/NAME.md: a page for every method, from its file, its default arm, its golden test and the text in
-docs/method_notes/NAME.md, which is written by hand.
+"""docs/methods/NAME.md: a page for every method, from its file, its default arm, its golden test, its committed results
+and the text in docs/method_notes/NAME.md, which is written by hand.
 
 python -m cadc.report.methods
 """
@@ -18,6 +18,7 @@ from cadc import artifacts
 from cadc.compose.files import composed
 from cadc.config.errors import InputError
 from cadc.evaluation.aims import aims_at
+from cadc.report import age, results
 from cadc.report.text import markdown
 from cadc.selectors.loading import METHODS
 
@@ -125,6 +126,43 @@ def table(header: list[str], body: list[list[str]]) -> str:
     return markdown(header, body).replace("--:", ":--").rstrip()
 
 
+def made_at(budget: str, name: str) -> list[list[str]]:
+    """What the ranked table at a budget says of a method's arms and of random rows: a header, then a line per measure.
+    Empty where the table has no such arm."""
+    arms, path = results.ranked(budget), results.RANKED[budget]
+    own = [label for label in arms if label == name or label.startswith(f"{name}, ")]
+    if not own:
+        return []
+    shown = own if name == results.BASELINE else [*own, results.BASELINE]
+    chosen, sources = (
+        [results.lines(path, column).get(f"{label}, {budget}", {}) for label in shown]
+        for column in ("clusters covered %", "selection, % of its rows")
+    )
+    most = [max(cells, key=lambda source: float(cells[source]), default="") for cells in sources]
+    return [
+        [f"at {budget}", *shown],
+        ["Rel. %", *(arms[label]["Rel. %"].split()[0] for label in shown)],
+        ["its 95% interval", *(arms[label]["Rel. %, 95%"] for label in shown)],
+        ["minus random rows (95%)", *(arms[label]["difference (95%)"] for label in shown)],
+        *([measure, *(cells.get(measure, "") for cells in chosen)] for measure in chosen[-1]),
+        ["largest source", *(f"{name} {cells[name]}%" for name, cells in zip(most, sources, strict=True) if name)],
+    ]
+
+
+def results_of(name: str) -> list[str]:
+    """The section on a method's committed results on the generated world; empty where there are none."""
+    parts = []
+    for budget, path in results.RANKED.items():
+        if path.exists() and (made := made_at(budget, name)):
+            parts.append(markdown(made[0], made[1:]).rstrip())
+            if commit := age.old(age.table_stage(path), path):
+                parts.append(f"The code has changed since these results were made, at commit {commit}.")
+    said = (
+        "Scores and what was selected, mean over seeds ([terms](../concepts.md), [ranking](../../README.md#results))."
+    )
+    return ["## On the generated world", said, *parts] if parts else []
+
+
 def page(name: str, arm: dict[str, Any]) -> str:
     """The page of one method. Raises InputError as `notes` does."""
     path, by_hand = FILES / f"{name}.py", notes(name)
@@ -136,17 +174,19 @@ def page(name: str, arm: dict[str, Any]) -> str:
     for part, heading in (("measure", "What it reads"), ("select", "What it chooses"), ("scores", "What it ranks by")):
         if said.get(part):
             parts += [f"## {heading}", said[part]]
-    parts += ["## What it needs", f"Signal `{arm['signal']}`. Made by {SIGNALS[signal]}."]
+    parts += ["## What it needs", f"Signal `{arm['signal']}`: {SIGNALS[signal]}."]
     parts += ["## Cost", by_hand["Cost"], *parameters(said["Params"], arm, comments(name))]
     parts += ["## Paper and released code", by_hand["Paper and released code"], "## Against its authors' code"]
     if golden.exists():
         parts.append(f"{docstrings(golden)['']}\n\nTested by [{golden.name}](../../{golden.as_posix()}).")
     else:
-        parts.append("No output of the authors' code is compared.")
+        parts.append("There is no golden test of this method.")
     target = " --target target.json" if aims_at(arm["signal"]) else ""
     data = "train.json --images images --model smolvlm-256m"
-    command = f"cadc curate {data} --method {name} --budget 10%{target} --out chosen.json"
-    parts += ["## Known failures", by_hand["Known failures"], "## Run it", f"```\n{command}\n```"]
+    command = (
+        f"cadc curate {data} --method {name} --budget {'100%' if name == 'full' else '10%'}{target} --out chosen.json"
+    )
+    parts += ["## Known failures", by_hand["Known failures"], *results_of(name), "## Run it", f"```\n{command}\n```"]
     return "\n\n".join([*parts, f"Code: [{path.as_posix()}](../../{path.as_posix()})."]) + "\n"
 
 

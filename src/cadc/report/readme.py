@@ -9,41 +9,29 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from cadc import artifacts
 from cadc.config.params import read
 from cadc.evaluation.gate import FORMS, JUDGED
-from cadc.report import methods, results, testbed
+from cadc.report import age, methods, results, testbed
 from cadc.report.text import NOT_MADE, markdown
 
 README, GRADIENTS = Path("README.md"), artifacts.REPORTS / "benchmarks" / "gradients.md"
 _NODE, _EDGE = re.compile(r'\s*(node\d+)\["(.*)"\]'), re.compile(r"\s*(node\d+)-->(node\d+)")
 
 
-@cache
-def is_fresh(target: str) -> bool:
-    """Whether DVC would run nothing to make `target`: its figures belong to the code and parameters at hand."""
-    command = [sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing", target]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done.returncode == 0 and "Running stage" not in done.stdout
+def aged(target: str, path: Path) -> str:
+    """The commit of `path` in brackets, where `age.old` has one; else ""."""
+    return f" (of commit {commit})" if (commit := age.old(target, path)) else ""
 
 
-def commit_of(path: Path) -> str:
-    """The commit that last changed a file, its first 8 digits; "" where git does not know it. Git's own abbreviation
-    (%h) is longer in a clone with more objects, so the same commit would read differently from clone to clone."""
-    command = ["git", "log", "-1", "--format=%H", "--", str(path)]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()[:8]
-
-
-def age(target: str, path: Path) -> str:
-    """The commit of `path`, in words, where what the stage `target` makes it from has changed since; else ""."""
-    return "" if is_fresh(target) else f" (of commit {commit_of(path)})"
-
-
-def _table_stage(pipeline: str, table: str) -> str:
-    return f"pipelines/{pipeline}/dvc.yaml:table_{table}"
+def _older(pages: dict[str, Path]) -> str:
+    """A line on the tables of a study that were made with older code, by what they are called; else ""."""
+    commits = {name: age.old(age.table_stage(page), page) for name, page in pages.items() if page.exists()}
+    told = [f"{name} at commit {commit}" for name, commit in commits.items() if commit]
+    return f"\nThe code has changed since these results were made: {', '.join(told)}.\n" if told else ""
 
 
 def tables() -> str:
@@ -57,7 +45,7 @@ def tables() -> str:
             if not page.exists():
                 entries.append(f"{spec['title']} ({NOT_MADE})")
                 continue
-            entries.append(f"[{spec['title']}](../{page.as_posix()}){age(_table_stage(name, slug), page)}")
+            entries.append(f"[{spec['title']}](../{page.as_posix()}){aged(age.table_stage(page), page)}")
         if not any(entry.startswith("[") for entry in entries):
             waiting += [f"**{name}** ({len(entries)})"] if entries else []
         else:
@@ -67,24 +55,23 @@ def tables() -> str:
 
 
 def claims(page: Path = results.CLAIMS) -> str:
-    """What a table's claims came to, with the table's commit as `age` says it."""
-    if not page.exists():
-        return f"{NOT_MADE}\n"
-    old = age(_table_stage(page.parent.name, page.stem), page)
-    return results.grid(page, "verdict") + (f"\nMade with older code{old}.\n" if old else "")
+    """What a table's claims came to, and the table's commit if it was made with older code."""
+    return (results.grid(page, "verdict") + _older({"this table": page})) if page.exists() else f"{NOT_MADE}\n"
 
 
 def ranking() -> str:
-    """`results.results`, and below it the commit of each table whose inputs have changed since."""
-    stages = {budget: _table_stage(path.parent.name, path.stem) for budget, path in results.RANKED.items()}
-    ages = {budget: age(stages[budget], path) for budget, path in results.RANKED.items() if path.exists()}
-    old = "; ".join(f"{budget}{said}" for budget, said in ages.items() if said)
-    return results.results() + (f"\nMade with older code: {old}.\n" if old else "")
+    """`results.results`, and the commit of each table that was made with older code."""
+    return results.results() + _older(results.RANKED)
+
+
+def findings() -> str:
+    """`results.findings`, and the commit of the ablations if they were made with older code than the ranking."""
+    return results.findings() + _older({"what leaving out a part costs": results.CLAIMS})
 
 
 def gate() -> str:
     """The scores of every world's gate, by the figures that it is judged on; then which conditions each world fails,
-    with its commit as `age` says it."""
+    with its commit if it was made with older code."""
     worlds, made, header, body = testbed.worlds(), testbed.gates(), ["rows"], {}
     for world in (world for world in worlds if world in made):
         head, rows = testbed.gate_table(world)
@@ -99,7 +86,8 @@ def _verdict(world: str, made: dict[str, dict]) -> str:
     """What came of the gate of a world, and when."""
     if world not in made:
         return f": {NOT_MADE}"
-    old, failed = age(f"pipelines/testbed/dvc.yaml:gate@{world}", testbed.path_of(world)), testbed.failed(made[world])
+    old = aged(f"pipelines/testbed/dvc.yaml:gate@{world}", testbed.path_of(world))
+    failed = testbed.failed(made[world])
     if not failed:
         return f"{old}: passed, every condition holds"
     return "\n  - ".join([f"{old}: NOT passed, these conditions fail:", *failed])
@@ -143,7 +131,7 @@ def with_block(text: str, name: str, content: str) -> str:
 BLOCKS: dict[Path, dict[str, Callable[[], str]]] = {
     README: {
         "results": ranking,
-        "findings": results.findings,
+        "findings": findings,
         "real model": results.real_model,
         "methods": methods.overview,
     },

@@ -22,7 +22,7 @@ from cadc.report.text import NOT_MADE
 
 RECORDS = Path("records")
 #: Besides the small results that tables are made from.
-_ALWAYS = ("params.yaml", "dvc.lock", "reports/operations.json", "reports/cleaning.md", "reports/cleaning")
+_ALWAYS = ("params.yaml", "dvc.lock", "reports/operations.json", "reports/cleaning.md", "reports/cleaning/roc.png")
 
 
 def kept(study: str) -> list[Path]:
@@ -81,6 +81,9 @@ def write(study: str, folder: Path = RECORDS) -> None:
         (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out / path)
     for path in out.rglob("rows.parquet"):  # texts and images of the pool, which may not be yours to publish
         artifacts.write_table(path, artifacts.read_table(path).slice(0, 0))
+    if (page := out / "reports/cleaning.md").exists():  # likewise: sections below its figures show rows
+        figures = page.read_text(encoding="utf-8").partition("\n## ")[0]
+        artifacts.write_text(page, figures.rstrip("\n") + "\n")
     for path in out.rglob("*.md"):  # a record lies two folders deeper than the checkout's own reports
         text = path.read_text(encoding="utf-8")
         artifacts.write_text(path, text.replace("](../../../docs/", "](../../../../../docs/"))

@@ -89,7 +89,7 @@ def _above_chance(path: Path) -> Iterator[str]:
     if cells := lines(path).get("full"):
         mean, spread = (float(x) for x in cells["corrected"].split(" ± "))
         verdict = "above chance" if mean > 2 * spread else "not above chance, so these scores rank no method"
-        yield f"Tuning on all rows scores {cells['corrected']} corrected for chance: {verdict}."
+        yield f"Tuned on all rows, the model scores {cells['corrected']} corrected for chance: {verdict}."
 
 
 def _labels_followed(path: Path) -> Iterator[str]:
@@ -98,7 +98,19 @@ def _labels_followed(path: Path) -> Iterator[str]:
         n = int(cells["capabilities"])
         followed = [f"{label} {cells[label]}" for label in ("form", "meta-task", "source") if cells[label]]
         if n > 1 and followed:
-            yield f"`{name}` discovers {n} capabilities; adjusted Rand index (shuffled labels): {', '.join(followed)}."
+            yield (
+                f"`{name}` discovers {n} capabilities. Their adjusted Rand index with labels of the subtasks (in "
+                f"brackets: the 95th percentile with shuffled labels): {', '.join(followed)}."
+            )
+
+
+def _faults_found() -> Iterator[str]:
+    """How well the checks find the faults that were planted in the real model's pool."""
+    for name, cells in lines(guide.REAL.parents[1] / "cleaning.md", "planted").items():
+        if int(cells["planted"] or 0):
+            found, right = (round(100 * float(cells[key])) for key in ("recall", "precision"))
+            planted = cells["planted"]
+            yield f"The check `{name}` finds {found}% of {planted} planted faults; {right}% of its flags are right."
 
 
 def _correlations() -> Iterator[str]:
@@ -109,11 +121,12 @@ def _correlations() -> Iterator[str]:
 
 
 def real_model() -> str:
-    """The ranking by the study of a real model, whether it means anything, its capabilities, and whether the generated
-    data set ranks methods alike."""
+    """The ranking by the study of a real model, whether it means anything, its capabilities, what the checks find, and
+    whether the generated data set ranks methods alike."""
     first = next(iter(REAL.values()))
-    said = " ".join([*_above_chance(first), *_labels_followed(first), *_correlations()])
-    return results(REAL) + (f"\n{said}\n" if said else "")
+    said = [*_above_chance(first), *_labels_followed(first), *_faults_found(), *_correlations()]
+    made = {budget: path for budget, path in REAL.items() if path.exists()}
+    return results(made or REAL) + "".join(["\n"] * bool(said) + [f"- {point}\n" for point in said])
 
 
 def _names(arms: Lines, sign: int) -> list[str]:
