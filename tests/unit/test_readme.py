@@ -121,3 +121,9 @@ def test_every_method_is_in_the_library():
     files = {path.stem for path in Path("src/cadc/selectors").glob("*.py")} - {"__init__", "signal", "loading"}
     arms = {arm["method"] for arm in read("params.yaml")["arms"].values()}
     assert files == {*arms, *read("conf/methods.yaml")["methods"]}
+
+
+def test_every_arm_in_git_is_one_of_a_pipeline_s():
+    stated = set(read("params.yaml")["arms"])
+    stated.update(*(read(path).get("arms", {}) for path in Path("pipelines").glob("*/params.json")))
+    assert {path.name for path in Path("reports/arms").iterdir()} - stated == set()

@@ -65,7 +65,8 @@ def composition(arms: dict[str, str], facts: Facts) -> str:
             for rows in rows_of(arm)
         ]
         body.append([label, *(f"{100 * share:.1f}" for share in np.mean(shares, axis=0))])
-    return markdown(["selection", "clusters covered %", *kinds], body)
+    said = "*clusters covered*: clusters of the pool's images and texts from which at least one row was selected."
+    return markdown(["selection", "clusters covered %", *kinds], body) + f"\n{said}\n"
 
 
 def task_shares(arms: dict[str, str], facts: Facts) -> str:

@@ -229,7 +229,7 @@ def claimed(table: Table) -> str:
 
 def note(table: Table, folder: Path) -> str:
     """The text below a table in a file of `folder`: interval rule, reference of the differences, tasks left out."""
-    said = f"Mean ± sd; 95% interval over seeds and rows ([method]({os.path.relpath(RULE, folder)}))."
+    said = f"Mean ± sd; 95% interval over seeds and scoring questions ([method]({os.path.relpath(RULE, folder)}))."
     compared = any(table.difference(line) for line in table.lines)
     said += f" Differences are to *{table.first}* at the same budget.\n" if compared else "\n"
     return said + (f"Not scored for every row, left out: {', '.join(table.left_out)}.\n" if table.left_out else "")
