@@ -166,12 +166,14 @@ def _costly() -> Iterator[str]:
 def _parts() -> Iterator[str]:
     """What the claims on single parts of our method came to; a difference is of the method to itself without a part."""
     for claim, cells in lines(CLAIMS, "verdict").items():
-        if claim.startswith(f"{OURS} > without") and " and " not in claim:
-            part = claim.removeprefix(f"{OURS} > without ").rpartition(",")[0].partition(":")[0]
+        changed = claim.removeprefix(f"{OURS} > ").rpartition(",")[0].partition(":")[0]
+        if changed.startswith("with") and " and " not in changed:
+            how, _, part = changed.partition(" ")
             points = cells["difference in Rel. %"].lstrip("+-")
             came = {"holds": f"costs {points} points", "reversed": f"gains {points} points"}
             said = came.get(cells["verdict"], "makes no clear difference")
-            yield f"Leaving *{part}* out of `{OURS}` {said} ({cells['95% interval']})."
+            does = f"Leaving *{part}* out of" if how == "without" else f"Adding *{part}* to"
+            yield f"{does} `{OURS}` {said} ({cells['95% interval']})."
 
 
 def _capabilities() -> Iterator[str]:
