@@ -139,11 +139,12 @@ def made_at(budget: str, name: str) -> list[list[str]]:
         for column in ("clusters covered %", "selection, % of its rows")
     )
     most = [max(cells, key=lambda source: float(cells[source]), default="") for cells in sources]
+    differences = [["minus random rows (95%)", *(arms[label]["difference (95%)"] for label in shown)]]
     return [
         [f"at {budget}", *shown],
         ["Rel. %", *(arms[label]["Rel. %"].split()[0] for label in shown)],
         ["its 95% interval", *(arms[label]["Rel. %, 95%"] for label in shown)],
-        ["minus random rows (95%)", *(arms[label]["difference (95%)"] for label in shown)],
+        *(differences if shown != [results.BASELINE] else []),
         *([measure, *(cells.get(measure, "") for cells in chosen)] for measure in chosen[-1]),
         ["largest source", *(f"{name} {cells[name]}%" for name, cells in zip(most, sources, strict=True) if name)],
     ]
