@@ -258,15 +258,8 @@ def fidelity(n_rows: int = 400, seeds: int = 3) -> Section:
         within = [np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(one.T, exact.T, strict=True)]) for one in made]
         overall = [np.corrcoef(one.ravel(), exact.ravel())[0, 1] for one in made]
         bias = np.mean([one.sum() / exact.sum() - 1 for one in made])
-        body.append(
-            [
-                str(width),
-                f"{min(overall):.4f}",
-                f"{np.mean(overall):.4f}",
-                f"{np.mean(within):.4f}",
-                f"{100 * bias:+.2f}%",
-            ]
-        )
+        figures = [f"{x:.4f}" for x in (min(overall), np.mean(overall), np.mean(within))]
+        body.append([str(width), *figures, f"{100 * bias:+.2f}%"])
     title = f"Sketched against exact influence, {n_rows} rows, {seeds} seeds"
     return title, ["d", "lowest r", "mean r", "mean r within a subtask", "bias"], body
 

@@ -51,7 +51,8 @@ def checkout(tmp_path_factory):
     rows = []
     for k in range(6):
         (folder / f"daten/bilder/bïld {k}.png").write_bytes(file_of(Image.new("RGB", (40 + k, 30), (30 * k, 0, 0))))
-        turns = [{"from": "human", "value": f"<image>\nWas ist größer als {k}?"}, {"from": "gpt", "value": "grün 緑"}]
+        question, answer = f"<image>\nWas ist größer als {k}?", "grün 緑"
+        turns = [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
         rows.append({"id": f"zeile ü{k}", "image": f"bïld {k}.png", "conversations": turns})
     (folder / "daten/zeilen.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     asked = ["data=folder", 'data.path="daten"', "data.annotations=zeilen.json", "data.images=bilder"]

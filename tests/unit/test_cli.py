@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cadc.artifacts import write_json
 from cadc.cli import curate, project, selections
 from cadc.cli.__main__ import from_here, main, parser
 from cadc.config.errors import InputError
@@ -215,39 +214,6 @@ def test_nothing_is_run_where_something_is_missing(data, tmp_path, capfd):
         "missing: model, tower. See above for what to do.\n"
     )
     assert not (tmp_path / "work/dvc.lock").exists() and not (tmp_path / "work/artifacts").exists()
-
-
-def test_two_selections_are_compared(tmp_path, capsys):
-    for name, ids in (("a", "pqr"), ("b", "qs")):
-        rows = [
-            {"id": each, "chosen": True, "rank": k, "score": None, "capability": k if name == "a" else None}
-            for k, each in enumerate(ids)
-        ]
-        turns = [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": f"{name}."}]
-        write_json(tmp_path / f"{name}.json", [{"id": each, "conversations": turns} for each in ids])
-        rows.append({"id": "next", "chosen": False, "rank": None, "score": 0.5})
-        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.why.parquet")
-        made = {"pool": {"sha256": "0"}, "method": "el2n", "by_source": {"vqa": len(ids)}}
-        write_json(tmp_path / f"{name}.manifest.json", made)
-    first, second = tmp_path / "a.json", tmp_path / "b.json"
-    selections.compare(first, second)
-    said = capsys.readouterr().out
-    assert (
-        "in both: 1 rows" in said
-        and f"only in {first}: 2 rows: p, r\n" in said
-        and f"only in {second}: 1 rows: s\n" in said
-    )
-    assert f"source vqa: 3 rows in {first}, 2 in {second}\n" in said
-    assert f"by capability in {first}: 1 of 0, 1 of 1, 1 of 2\n" in said
-    assert f"by capability in {second}: unknown" in said
-    selections.explain("p", [first])
-    assert "selected, position 0 in training, by el2n\n  human: Who?\n  gpt: a.\n" in capsys.readouterr().out
-    selections.explain("next", [first])
-    assert "not selected, but among the next rows, by el2n\n  score: 0.5\n" in capsys.readouterr().out
-    with pytest.raises(InputError, match="gone.why.parquet: no such file"):
-        selections.explain("p", [tmp_path / "gone.json"])
-    selections.explain("t", [first])
-    assert "row t is neither selected nor among the next rows" in capsys.readouterr().out
 
 
 def test_doctor_outside_a_clone_takes_paths_from_here_and_all_else_as_it_is(tmp_path, monkeypatch, capsys):

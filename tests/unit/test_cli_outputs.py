@@ -50,7 +50,7 @@ def test_nothing_that_is_read_or_somebody_else_s_is_written_over(tmp_path):
         with pytest.raises(InputError, match=f"{name} was not written by `cadc curate`"):
             check(folder, "theirs.json")
     (tmp_path / "ours.json").write_text("[]")
-    write_json(tmp_path / "ours.manifest.json", {"arm": "random", "files": ["ours.json"]})
+    write_json(tmp_path / "ours.manifest.json", {"pool": {"sha256": "0"}, "method": "random", "by_source": {}})
     check(tmp_path, "ours.json")
 
 
@@ -166,3 +166,36 @@ def test_an_explained_row_is_shown_as_it_stands_in_the_file_though_ids_repeat(tm
         (tmp_path / name).write_text("[ {" if name == "s.json" else "{")
         assert main(["explain", "7", str(tmp_path / "s.json")]) == 1
         assert f"{name}: can't be read" in capsys.readouterr().err
+
+
+def test_two_selections_are_compared(tmp_path, capsys):
+    for name, ids in (("a", "pqr"), ("b", "qs")):
+        rows = [
+            {"id": each, "chosen": True, "rank": k, "score": None, "capability": k if name == "a" else None}
+            for k, each in enumerate(ids)
+        ]
+        turns = [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": f"{name}."}]
+        write_json(tmp_path / f"{name}.json", [{"id": each, "conversations": turns} for each in ids])
+        rows.append({"id": "next", "chosen": False, "rank": None, "score": 0.5})
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.why.parquet")
+        made = {"pool": {"sha256": "0"}, "method": "el2n", "by_source": {"vqa": len(ids)}}
+        write_json(tmp_path / f"{name}.manifest.json", made)
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    selections.compare(first, second)
+    said = capsys.readouterr().out
+    assert (
+        "in both: 1 rows" in said
+        and f"only in {first}: 2 rows: p, r\n" in said
+        and f"only in {second}: 1 rows: s\n" in said
+    )
+    assert f"source vqa: 3 rows in {first}, 2 in {second}\n" in said
+    assert f"by capability in {first}: 1 of 0, 1 of 1, 1 of 2\n" in said
+    assert f"by capability in {second}: unknown" in said
+    selections.explain("p", [first])
+    assert "selected, position 0 in training, by el2n\n  human: Who?\n  gpt: a.\n" in capsys.readouterr().out
+    selections.explain("next", [first])
+    assert "not selected, but among the next rows, by el2n\n  score: 0.5\n" in capsys.readouterr().out
+    with pytest.raises(InputError, match="gone.why.parquet: no such file"):
+        selections.explain("p", [tmp_path / "gone.json"])
+    selections.explain("t", [first])
+    assert "row t is neither selected nor among the next rows" in capsys.readouterr().out
