@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from cadc.artifacts import read_json, whole, write_json
+from cadc.cli.selections import load_manifest
 from cadc.config.errors import InputError
 
 #: The file of each format in an export. --out must have the same extension, because trainers tell formats by it.
@@ -59,19 +60,18 @@ def _check(out: Path, form: str, read: set[Path], work: Path) -> None:
     if work.resolve() in out.resolve().parents:
         raise InputError(f"--out {out}: inside the project folder {work}, which each call rebuilds; give another place")
     for path in (out, beside(out, "manifest.json"), beside(out, "why.parquet")):
-        if path.exists() and not _is_ours(beside(out, "manifest.json")):
+        if path.exists() and not _is_ours(out):
             raise InputError(f"--out {out}: {path} was not written by `cadc curate`; remove it, or {_OTHER_NAME}")
     folder = next(path for path in out.resolve().parents if path.exists())
     tempfile.TemporaryFile(dir=folder).close()
 
 
-def _is_ours(manifest: Path) -> bool:
-    """Whether a file is a manifest that `deliver` has written."""
+def _is_ours(out: Path) -> bool:
+    """Whether a manifest of ours stands next to a training file."""
     try:
-        made = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return bool(load_manifest(out))
+    except InputError:
         return False
-    return isinstance(made, dict) and {"arm", "files"} <= made.keys()
 
 
 def _entries(out: Path) -> dict:

@@ -31,3 +31,10 @@ def table_stage(page: Path) -> str:
 def old(target: str, path: Path) -> str:
     """The commit of `path`, where what the stage `target` makes it from has changed since; else ""."""
     return "" if is_fresh(target) else commit_of(path)
+
+
+def older(pages: dict[str, Path]) -> str:
+    """A line on the tables of a study that were made with older code, by what they are called; else ""."""
+    commits = {name: old(table_stage(page), page) for name, page in pages.items() if page.exists()}
+    told = [f"{name} at commit {commit}" for name, commit in commits.items() if commit]
+    return f"\nThe code has changed since these results were made: {', '.join(told)}.\n" if told else ""

@@ -152,16 +152,12 @@ def made_at(budget: str, name: str) -> list[list[str]]:
 
 def results_of(name: str) -> list[str]:
     """The section on a method's committed results on the generated world; empty where there are none."""
-    parts = []
-    for budget, path in results.RANKED.items():
-        if path.exists() and (made := made_at(budget, name)):
-            parts.append(markdown(made[0], made[1:]).rstrip())
-            if commit := age.old(age.table_stage(path), path):
-                parts.append(f"The code has changed since these results were made, at commit {commit}.")
+    made = [made_at(budget, name) for budget, path in results.RANKED.items() if path.exists()]
+    parts = [markdown(each[0], each[1:]).rstrip() for each in made if each]
     said = (
         "Scores and what was selected, mean over seeds ([terms](../concepts.md), [ranking](../../README.md#results))."
     )
-    return ["## On the generated world", said, *parts] if parts else []
+    return ["## On the generated world", said + age.older(results.RANKED).rstrip(), *parts] if parts else []
 
 
 def page(name: str, arm: dict[str, Any]) -> str:

@@ -27,13 +27,6 @@ def aged(target: str, path: Path) -> str:
     return f" (of commit {commit})" if (commit := age.old(target, path)) else ""
 
 
-def _older(pages: dict[str, Path]) -> str:
-    """A line on the tables of a study that were made with older code, by what they are called; else ""."""
-    commits = {name: age.old(age.table_stage(page), page) for name, page in pages.items() if page.exists()}
-    told = [f"{name} at commit {commit}" for name, commit in commits.items() if commit]
-    return f"\nThe code has changed since these results were made: {', '.join(told)}.\n" if told else ""
-
-
 def tables() -> str:
     """Every table of every pipeline, for a document in docs/: a link where it is made, with its commit where its inputs
     have changed since. Of pipelines that have made none, how many they have."""
@@ -56,17 +49,17 @@ def tables() -> str:
 
 def claims(page: Path = results.CLAIMS) -> str:
     """What a table's claims came to, and the table's commit if it was made with older code."""
-    return (results.grid(page, "verdict") + _older({"this table": page})) if page.exists() else f"{NOT_MADE}\n"
+    return (results.grid(page, "verdict") + age.older({"this table": page})) if page.exists() else f"{NOT_MADE}\n"
 
 
 def ranking() -> str:
     """`results.results`, and the commit of each table that was made with older code."""
-    return results.results() + _older(results.RANKED)
+    return results.results() + age.older(results.RANKED)
 
 
 def findings() -> str:
     """`results.findings`, and the commit of the ablations if they were made with older code than the ranking."""
-    return results.findings() + _older({"what leaving out a part costs": results.CLAIMS})
+    return results.findings() + age.older({"what leaving out a part costs": results.CLAIMS})
 
 
 def gate() -> str:
